@@ -1,0 +1,68 @@
+import json
+from importlib import metadata
+from pathlib import Path
+from unittest import mock
+
+from click.testing import CliRunner
+
+from tinyprune import doctor
+from tinyprune.cli import main
+from tinyprune.doctor import Check, examine
+
+
+def without(*packages):
+    """Patches importlib.metadata so that some packages are not there."""
+    real = metadata.version
+
+    def version(name):
+        if name in packages:
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    return mock.patch.object(metadata, "version", version)
+
+
+def found(checks):
+    return {check.name: check for check in checks}
+
+
+def test_what_is_installed_is_shown_with_its_version():
+    checks = found(examine(Path("runs/default")))
+    assert checks["keras"].found == metadata.version("keras")
+    assert checks["int8 interpreter"].found == "ai-edge-litert"
+    assert {"python", "vela", "cores", "memory", "disk free", "run folder", "pesq"} <= checks.keys()
+
+
+def test_a_missing_package_comes_with_the_command_that_installs_it():
+    with without("librosa"):
+        assert found(examine(Path()))["librosa"].problem.startswith('pip install "librosa>=')
+
+
+def test_a_missing_extra_is_no_problem():
+    with without("pesq"):
+        check = found(examine(Path()))["pesq"]
+    assert check.found.startswith("optional, not installed")
+    assert not check.problem
+
+
+def test_tflite_runtime_stands_in_for_its_successor():
+    with without("ai-edge-litert"), mock.patch.object(doctor.util, "find_spec", lambda name: name == "tflite_runtime"):
+        checks = found(examine(Path()))
+    assert checks["int8 interpreter"].found == "tflite-runtime"
+    assert not checks["ai-edge-litert"].problem
+
+
+def test_no_interpreter_and_no_vela_are_problems():
+    with mock.patch.object(doctor.util, "find_spec", return_value=None):
+        checks = found(examine(Path()))
+    assert checks["int8 interpreter"].problem == "pip install ai-edge-litert"
+    assert checks["vela"].problem == "pip install ethos-u-vela"
+
+
+def test_the_exit_code_says_whether_something_is_missing():
+    for problem, exit_code in (("", 0), ("pip install a", 1)):
+        with mock.patch("tinyprune.doctor.examine", autospec=True, return_value=[Check("a", "1.0", problem)]):
+            result = CliRunner().invoke(main, ["doctor", "--format", "json"])
+        assert json.loads(result.stdout) == [{"what": "a", "found": "1.0", "problem": problem}]
+        assert result.exit_code == exit_code
+        assert result.stderr == ("error: a: pip install a\n" if problem else "")

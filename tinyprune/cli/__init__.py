@@ -1,0 +1,85 @@
+"""The command line: one file per command, loaded when it is used, and one place that turns errors into one line."""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+import tinyprune
+from tinyprune.cli import chatter, messages, options
+from tinyprune.errors import unknown_name
+
+#: Command -> "module:attribute", in the order of ``tinyprune --help``.
+COMMANDS = {
+    "train": "tinyprune.cli.train:train",
+    "prune": "tinyprune.cli.prune:prune",
+    "export": "tinyprune.cli.export:export",
+    "compile": "tinyprune.cli.compile:compile_command",
+    "evaluate": "tinyprune.cli.evaluate:evaluate",
+    "run": "tinyprune.cli.run:run",
+    "list": "tinyprune.cli.list:list_command",
+    "doctor": "tinyprune.cli.doctor:doctor",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are named, and whose errors are one line on stderr."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, in the order of the table."""
+        return [*COMMANDS]  # list() would be tinyprune.cli.list here, once that is imported
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, with ``-q`` and ``-v`` added; None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        if not any(parameter.name == "verbose" for parameter in command.params):
+            options.verbosity(command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names. Raises UsageError with the closest name."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise unknown_name("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def main(self, args: Any = None, *more: Any, **extra: Any) -> Any:
+        """Run a command line and exit: the only place where an error becomes a message and an exit code."""
+        messages.set_level(quiet=False, verbose=False)
+        if not {"-v", "--verbose"} & {*(sys.argv if args is None else args)}:
+            chatter.mute()
+        try:
+            code = super().main(args, *more, **{"prog_name": self.name, **extra, "standalone_mode": False})
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader has seen enough, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
+        except (Exception, KeyboardInterrupt) as error:  # whatever it is, the person gets one line and an exit code
+            code = messages.report(error)
+        sys.exit(code or 0)
+
+
+@click.group(
+    "tinyprune",
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(tinyprune.__version__, message="%(prog)s %(version)s")
+@options.verbosity
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Compress Keras networks for Arm Ethos-U microNPUs.
+
+    A first session: `tinyprune train`, then `tinyprune prune`, then `tinyprune compile`. Each finds the stage before
+    it in the run folder.
+    """
+    messages.start_logging()
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

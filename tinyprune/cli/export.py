@@ -1,0 +1,21 @@
+"""``tinyprune export``."""
+
+from pathlib import Path
+
+import click
+
+from tinyprune.cli import options, output
+
+
+@click.command()
+@click.argument("variant", required=False)
+@options.run_folder
+@options.output_format
+def export(variant: str | None, run: Path, output_format: str) -> None:
+    """Export VARIANT, or the baseline, as int8 TFLite.
+
+    `tinyprune prune` exports its variant already; this is for the baseline, or to export again.
+    """
+    from tinyprune import pipeline
+
+    output.qualities(pipeline.export(run, variant), output_format)

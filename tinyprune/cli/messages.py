@@ -1,0 +1,85 @@
+"""What goes to stderr: log lines of the program, and the one line that an error becomes."""
+
+import errno
+import logging
+import traceback
+
+import click
+
+from tinyprune.errors import TinypruneError
+
+LOGGER = logging.getLogger("tinyprune")
+
+INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
+
+_ADVICE = {
+    errno.ENOSPC: "free some space or choose another --run",
+    errno.EDQUOT: "free some space or choose another --run",
+    errno.EROFS: "choose another --run",
+    errno.EACCES: "check its permissions or choose another --run",
+}
+
+
+class _EchoHandler(logging.Handler):
+    """Writes log lines to whatever stderr is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        click.echo(self.format(record), err=True)
+
+
+def start_logging() -> None:
+    """Send the log lines of tinyprune to stderr."""
+    if not any(isinstance(handler, _EchoHandler) for handler in LOGGER.handlers):
+        LOGGER.addHandler(_EchoHandler())
+
+
+def set_level(quiet: bool, verbose: bool) -> None:
+    """``-q``: warnings only; ``-v``: everything, with the traceback of an error."""
+    LOGGER.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+
+
+def report(error: BaseException) -> int:
+    """Write the line of an error to stderr. Returns the exit code."""
+    line, code = describe(error)
+    if LOGGER.isEnabledFor(logging.DEBUG):
+        click.echo("".join(traceback.format_exception(error)), err=True)
+    click.echo(f"error: {line}" if code != INTERRUPTED else line, err=True)
+    return code
+
+
+def describe(error: BaseException) -> tuple[str, int]:
+    """The line and the exit code of an error."""
+    if isinstance(error, TinypruneError):
+        return _one_line(str(error)), error.exit_code
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return "interrupted; run the same command again to continue", INTERRUPTED
+    if isinstance(error, click.ClickException):
+        return _click_line(error), error.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        return _os_line(error), 1
+    return f"unexpected {type(error).__name__}: {_first_line(str(error))}; run with -v for the traceback", 1
+
+
+def _click_line(error: click.ClickException) -> str:
+    """A wrong command line, with where to read on."""
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context else ""
+    return _one_line(error.format_message()) + hint
+
+
+def _os_line(error: OSError) -> str:
+    """A file or a disk that refuses, with what to try."""
+    name = f"{error.filename}: " if error.filename is not None else ""
+    advice = _ADVICE.get(error.errno or 0)
+    return f"{name}{error.strerror}" + (f"; {advice}" if advice else "")
+
+
+def _one_line(text: str) -> str:
+    """The text with its line breaks as spaces."""
+    return " ".join(text.split())
+
+
+def _first_line(text: str) -> str:
+    """The first line of a text; a library's message may be pages long."""
+    return text.strip().splitlines()[0] if text.strip() else "no message"

@@ -1,0 +1,108 @@
+"""Options that mean the same in every command that has them. What is not given is None, and the recipe decides."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinyprune.cli import messages
+from tinyprune.errors import UsageError
+
+
+class _Parsed(click.ParamType):
+    """An option whose text one function understands; what it cannot understand is ``--option TEXT: expectation``."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any], expectation: str) -> None:
+        self.name = name
+        self.parse = parse
+        self.expectation = expectation
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value that the text stands for. Raises UsageError."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.parse(value)
+        except ValueError:
+            option = param.opts[-1] if param else self.name
+            raise UsageError(f"{option} {value}: {self.expectation}") from None
+
+
+def _number(accept: Callable[[float], bool], kind: Callable[[str], Any] = float) -> Callable[[str], Any]:
+    """A parser of the numbers that ``accept`` accepts; it raises ValueError on any other."""
+
+    def parse(text: str) -> Any:
+        number = kind(text)
+        if not accept(number):
+            raise ValueError
+        return number
+
+    return parse
+
+
+def _range(text: str) -> tuple[float, float]:
+    """``LO:HI`` as two finite numbers in order."""
+    finite = _number(lambda number: abs(number) < float("inf"))
+    low, high = (finite(end) for end in text.split(":"))
+    if low > high:
+        raise ValueError
+    return low, high
+
+
+FRACTION = _Parsed("fraction", _number(lambda number: 0 <= number < 1), "a fraction in [0, 1), e.g. 0.8")
+COUNT = _Parsed("count", _number(lambda number: number >= 1, int), "a whole number of at least 1")
+SEED = _Parsed("seed", _number(lambda number: number >= 0, int), "a whole number of at least 0")
+POSITIVE = _Parsed("number", _number(lambda number: 0 < number < float("inf")), "a number above 0")
+DECIBELS = _Parsed("lo:hi", _range, "a range LO:HI in dB with LO <= HI, e.g. -6:9")
+FOLDER = click.Path(file_okay=False, exists=True)
+
+
+def _level(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+    """Callback of ``-q`` and ``-v``: how much goes to stderr."""
+    if given:
+        messages.set_level(quiet=param.name == "quiet", verbose=param.name == "verbose")
+
+
+def verbosity(command: Any) -> Any:
+    """``-q`` and ``-v``, before the command or after it."""
+    flag = partial(click.option, is_flag=True, expose_value=False, callback=_level)
+    command = flag("-v", "--verbose", help="More on stderr, and the traceback of an error.")(command)
+    return flag("-q", "--quiet", help="Only warnings and errors on stderr.")(command)
+
+
+run_folder = click.option(
+    "--run",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs/default"),
+    show_default=True,
+    metavar="DIR",
+    help="Run folder: where each stage leaves its results and finds those of the stage before.",
+)
+epochs = click.option("--epochs", type=COUNT, metavar="N", help="Passes over the training data.")
+learning_rate = click.option("--learning-rate", type=POSITIVE, metavar="X", help="Learning rate at its peak.")
+seed = click.option("--seed", type=SEED, metavar="N", help="Seed of initial weights and of the order of the data.")
+name = click.option("--name", metavar="NAME", help="Name of the variant.  [default: STRUCTURE-SPARSITY]")
+output_format = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How results are printed on stdout.",
+)
+settings = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any value of a recipe by its key, e.g. train.epochs=3; may be given several times.",
+)
+
+
+def target(command: Any) -> Any:
+    """``--npu``, ``--system-config``, ``--memory-mode``: what to compile for."""
+    command = click.option("--memory-mode", metavar="NAME", help="Where weights and feature maps live.")(command)
+    command = click.option("--system-config", metavar="NAME", help="Clock and memories of the system.")(command)
+    return click.option("--npu", metavar="NAME", help="Accelerator, see `tinyprune list npus`.")(command)

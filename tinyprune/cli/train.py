@@ -1,0 +1,60 @@
+"""``tinyprune train``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinyprune.cli import options
+from tinyprune.config import RunConfig, assignments, with_values
+
+#: Flag -> key of the recipe that it overrides.
+KEYS = {
+    "model": "model.name",
+    "data": "data.name",
+    "speech": "data.speech",
+    "noise": "data.noise",
+    "dev_speech": "data.dev_speech",
+    "dev_noise": "data.dev_noise",
+    "test_speech": "data.test_speech",
+    "test_noise": "data.test_noise",
+    "snr": "data.snr_db",
+    "minutes": "data.minutes",
+    "epochs": "train.epochs",
+    "batch_size": "train.batch_size",
+    "learning_rate": "train.learning_rate",
+    "loss": "train.loss",
+    "seed": "train.seed",
+}
+
+
+@click.command()
+@options.run_folder
+@click.option("--model", metavar="NAME", help="Network, see `tinyprune list models`.")
+@click.option("--data", metavar="NAME", help="Dataset, see `tinyprune list datasets`; `mixture` with --speech.")
+@click.option("--speech", type=options.FOLDER, metavar="DIR", help="Clean speech to train on.")
+@click.option("--noise", type=options.FOLDER, metavar="DIR", help="Noise to mix it with.")
+@click.option("--dev-speech", type=options.FOLDER, metavar="DIR", help="Clean speech held out for the dev split.")
+@click.option("--dev-noise", type=options.FOLDER, metavar="DIR", help="Noise held out for the dev split.")
+@click.option("--test-speech", type=options.FOLDER, metavar="DIR", help="Clean speech of the test split.")
+@click.option("--test-noise", type=options.FOLDER, metavar="DIR", help="Noise of the test split.")
+@click.option("--snr", type=options.DECIBELS, metavar="LO:HI", help="Range of the SNR of a training mixture, in dB.")
+@click.option("--minutes", type=options.POSITIVE, metavar="X", help="Length of the synthetic training speech.")
+@options.epochs
+@click.option("--batch-size", type=options.COUNT, metavar="N", help="Sequences per optimizer step.")
+@options.learning_rate
+@click.option("--loss", metavar="NAME", help="si-sdr, spectrum or combined.")
+@options.seed
+@options.settings
+def train(run: Path, settings: tuple[str, ...], **flags: Any) -> None:
+    """Train the float32 baseline of a run.
+
+    With nothing given it trains TinyLSTM on a synthetic corpus; with --speech and --noise, on your own recordings.
+    """
+    if flags["data"] is None and (flags["speech"] or flags["noise"]):
+        flags["data"] = "mixture"
+    values = {KEYS[flag]: value for flag, value in flags.items()} | assignments(settings)
+    config = with_values(RunConfig(), values)
+    from tinyprune import pipeline
+
+    pipeline.train(run, config)

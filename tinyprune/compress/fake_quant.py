@@ -1,0 +1,86 @@
+"""Int8 as TFLite will compute it, in float32 with straight-through gradients (Jacob et al. 2018, arXiv 1712.05877)."""
+
+from enum import Enum
+
+import keras
+import tensorflow as tf
+
+MOMENTUM = 0.99
+
+
+def fake_quantize_kernel(kernel: tf.Tensor, axes: list[int]) -> tf.Tensor:
+    """A kernel on the symmetric int8 grid: ``s * round(k / s)`` with ``s = max |k| / 127`` over ``axes``.
+
+    The gradient is that of the identity: with this scale nothing is ever clipped. An all-zero slice stays zero.
+
+    Args:
+        kernel: float32, any shape.
+        axes: axes that share one scale (all but the channel axis for per-channel scales).
+    """
+    limit = tf.reduce_max(tf.abs(kernel), axis=axes, keepdims=True)
+    scale = limit / 127.0
+    quantized = tf.round(tf.math.divide_no_nan(kernel, scale)) * scale
+    return kernel + tf.stop_gradient(quantized - kernel)
+
+
+class Observe(Enum):
+    """What an activation quantizer does with the range of what passes."""
+
+    AVERAGE = "average"  # training: moving average of each batch's extremes
+    EXTREMES = "extremes"  # calibration: smallest and largest value seen; passes everything unquantized
+
+
+class FakeQuantize(keras.layers.Layer):
+    """Asymmetric int8 of an activation tensor, one scale for all of it; the range always holds 0.
+
+    Attributes:
+        low, high: the range, scalar variables.
+        fixed: a range that TFLite prescribes, or None if it is observed.
+        observe: see :class:`Observe`; read when a graph is traced.
+    """
+
+    def __init__(self, fixed: tuple[float, float] | None = None, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.fixed = fixed
+        self.observe = Observe.AVERAGE
+        low, high = fixed or (0.0, 0.0)
+        self.low = self.add_weight(name="low", shape=(), initializer=keras.initializers.Constant(low), trainable=False)
+        self.high = self.add_weight(
+            name="high", shape=(), initializer=keras.initializers.Constant(high), trainable=False
+        )
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Nothing depends on the shape."""
+
+    @property
+    def passing(self) -> bool:
+        """Whether values pass unquantized, because their range is still being measured."""
+        return self.observe is Observe.EXTREMES
+
+    def reset(self) -> None:
+        """Forget the range, before a calibration."""
+        if not self.fixed:
+            self.low.assign(0.0)
+            self.high.assign(0.0)
+
+    def record(self, values: tf.Tensor) -> None:
+        """Take the extremes of a batch, any shape, into the range."""
+        if self.fixed:
+            return
+        low, high = tf.minimum(tf.reduce_min(values), 0.0), tf.maximum(tf.reduce_max(values), 0.0)
+        if self.passing:
+            self.low.assign(tf.minimum(self.low.value, low))
+            self.high.assign(tf.maximum(self.high.value, high))
+        else:
+            self.low.assign(MOMENTUM * self.low.value + (1 - MOMENTUM) * low)
+            self.high.assign(MOMENTUM * self.high.value + (1 - MOMENTUM) * high)
+
+    def on_grid(self, values: tf.Tensor) -> tf.Tensor:
+        """Values on the int8 grid of the range; gradient 1 inside the range and 0 outside."""
+        return tf.quantization.fake_quant_with_min_max_vars(values, self.low.value, self.high.value, num_bits=8)
+
+    def call(self, values: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Record the range when training or calibrating, and quantize unless calibrating."""
+        if training or self.passing:
+            self.record(values)
+        return values if self.passing else self.on_grid(values)

@@ -1,0 +1,95 @@
+"""The LSTM recurrence as one differentiable function: the hot loop of training.
+
+The input projection of all frames and the gradient of the recurrent kernel are single matrix products outside the time
+loop, and the loop's body holds nothing but what depends on the step before. Everything is time-major inside.
+"""
+
+import tensorflow as tf
+
+
+def lstm(
+    projected: tf.Tensor, recurrent: tf.Tensor, low: tf.Tensor | None = None, high: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Outputs of an LSTM (Hochreiter & Schmidhuber 1997; Keras gate order i, f, g, o) from a zero state.
+
+    ``[i f g o] = projected_t + h_{t-1} R``, ``c_t = s(f) c_{t-1} + s(i) tanh(g)``, ``h_t = q(s(o) tanh(c_t))``, where
+    ``q`` puts h on the int8 grid of ``[low, high]`` with a straight-through gradient.
+
+    Args:
+        projected: ``x_t W + b`` for all steps, (frames, batch, 4 * units).
+        recurrent: R, (units, 4 * units).
+        low, high: range of h, scalars; None leaves h in float32.
+
+    Returns:
+        h of all steps, (frames, batch, units). Gradients flow to ``projected`` and ``recurrent``.
+    """
+
+    @tf.custom_gradient
+    def run(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple:
+        gates, cells, outputs = _forward(projected, recurrent, low, high)
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return _backward(recurrent, gates, cells, outputs, upstream)
+
+        return outputs, gradient
+
+    return run(projected, recurrent)
+
+
+def _array(like: tf.Tensor, width: int) -> tf.TensorArray:
+    return tf.TensorArray(tf.float32, size=tf.shape(like)[0], element_shape=(None, width))
+
+
+def _unstack(values: tf.Tensor) -> tf.TensorArray:
+    return _array(values, values.shape[2]).unstack(values)
+
+
+def _forward(projected: tf.Tensor, recurrent: tf.Tensor, low: tf.Tensor | None, high: tf.Tensor | None) -> tuple:
+    """Activated gates (frames, batch, 4 units), cells and outputs (frames, batch, units)."""
+    units, inputs, frames = recurrent.shape[0], _unstack(projected), tf.shape(projected)[0]
+
+    def step(t, h, c, gates, cells, outputs):  # type: ignore[no-untyped-def]
+        before = inputs.read(t) + tf.matmul(h, recurrent)
+        i, f, _, o = tf.split(tf.sigmoid(before), 4, axis=1)
+        g = tf.tanh(before[:, 2 * units : 3 * units])
+        c = f * c + i * g
+        h = o * tf.tanh(c)
+        if low is not None:
+            h = tf.quantization.fake_quant_with_min_max_vars(h, low, high, num_bits=8)
+        gate = tf.concat([i, f, g, o], axis=1)
+        return t + 1, h, c, gates.write(t, gate), cells.write(t, c), outputs.write(t, h)
+
+    zero = tf.zeros((tf.shape(projected)[1], units))
+    state = (0, zero, zero, _array(projected, 4 * units), _array(projected, units), _array(projected, units))
+    *_, gates, cells, outputs = tf.while_loop(lambda t, *_: t < frames, step, state)
+    return gates.stack(), cells.stack(), outputs.stack()
+
+
+def _backward(
+    recurrent: tf.Tensor, gates: tf.Tensor, cells: tf.Tensor, outputs: tf.Tensor, upstream: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gradients of ``projected`` and ``recurrent``; all factors that do not depend on the loop are made before it."""
+    units, frames = recurrent.shape[0], tf.shape(gates)[0]
+    i, f, g, o = tf.split(gates, 4, axis=2)
+    squashed = tf.tanh(cells)
+    output_to_o = _unstack(squashed * o * (1 - o))
+    output_to_cell = _unstack(o * (1 - squashed**2))
+    cell_to_ifg = _unstack(tf.concat([g * i * (1 - i), _delay(cells) * f * (1 - f), i * (1 - g**2)], axis=2))
+    forget, transposed, arriving = _unstack(f), tf.transpose(recurrent), _unstack(upstream)
+
+    def step(t, dh, dc, deltas):  # type: ignore[no-untyped-def]
+        dh += arriving.read(t)
+        dc += dh * output_to_cell.read(t)
+        delta = tf.concat([tf.tile(dc, [1, 3]) * cell_to_ifg.read(t), dh * output_to_o.read(t)], axis=1)
+        return t - 1, tf.matmul(delta, transposed), dc * forget.read(t), deltas.write(t, delta)
+
+    zero = tf.zeros((tf.shape(gates)[1], units))
+    *_, deltas = tf.while_loop(lambda t, *_: t >= 0, step, (frames - 1, zero, zero, _array(gates, 4 * units)))
+    delta = deltas.stack()
+    rows = tf.reshape(_delay(outputs), (-1, units))
+    return delta, tf.matmul(rows, tf.reshape(delta, (-1, 4 * units)), transpose_a=True)
+
+
+def _delay(values: tf.Tensor) -> tf.Tensor:
+    """Values (frames, batch, width) one frame later, zeros first."""
+    return tf.concat([tf.zeros_like(values[:1]), values[:-1]], axis=0)

@@ -1,0 +1,128 @@
+"""Clips of audio, and the store that holds many of them as one memory-mapped file of 16-bit samples.
+
+Decoding and resampling are done once; after that a random excerpt costs a memory copy, whatever the format was, and
+memory does not grow with the corpus.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyprune.artifacts import read_json, write_json
+from tinyprune.audio.stft import Array
+from tinyprune.writing import writing
+
+FULL_SCALE = 32767.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One piece of audio.
+
+    Attributes:
+        name: unique within its corpus.
+        group: the speaker of speech, the category of noise.
+        samples: float32, 16 kHz mono, in [-1, 1], shape (n,).
+    """
+
+    name: str
+    group: str
+    samples: Array
+
+
+@dataclass(frozen=True)
+class ClipIndex:
+    """Where the clips of a store are.
+
+    Attributes:
+        names, groups: of each clip.
+        offsets: where each begins, in samples, and where the last one ends, (n + 1).
+        rms: root mean square of each; full scale is 1.
+        sha256: of all samples.
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    offsets: tuple[int, ...]
+    rms: tuple[float, ...]
+    sha256: str
+
+
+class ClipStore:
+    """Read access to a store, or to some of its clips.
+
+    Attributes:
+        index: names, groups, offsets, levels.
+        clips: the numbers of the clips that belong to this view, shape (n,).
+    """
+
+    def __init__(self, path: Path, index: ClipIndex, clips: np.ndarray | None = None) -> None:
+        self.path, self.index = path, index
+        self.clips = np.arange(len(index.names)) if clips is None else clips
+        self._offsets = np.asarray(index.offsets)
+        self._samples = np.memmap(path, dtype=np.int16, mode="r")
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Samples of each clip of this view, shape (n,)."""
+        return np.diff(self._offsets)[self.clips]
+
+    @property
+    def rms(self) -> np.ndarray:
+        """Root mean square of each clip of this view, shape (n,)."""
+        return np.asarray(self.index.rms)[self.clips]
+
+    @property
+    def groups(self) -> list[str]:
+        """Speaker or category of each clip of this view."""
+        return [self.index.groups[clip] for clip in self.clips]
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each clip of this view."""
+        return [self.index.names[clip] for clip in self.clips]
+
+    def excerpt(self, number: int, start: int, samples: int) -> Array:
+        """Samples (samples,) of a clip from ``start``; the clip is repeated where it is too short."""
+        begin, end = self._offsets[self.clips[number]], self._offsets[self.clips[number] + 1]
+        piece = self._samples[begin + start : min(begin + start + samples, end)]
+        if len(piece) < samples:
+            clip = self._samples[begin:end]
+            piece = np.take(clip, np.arange(start, start + samples), mode="wrap")
+        return piece.astype(np.float32) / np.float32(FULL_SCALE)
+
+    def subset(self, keep: np.ndarray) -> "ClipStore":
+        """A view of the clips where ``keep``, shape (n,), is true."""
+        return ClipStore(self.path, self.index, self.clips[keep])
+
+
+def open_store(path: Path, clips: Iterable[Clip]) -> ClipStore:
+    """The store at ``path``; if it does not exist it is written from ``clips``, which is not touched otherwise.
+
+    Samples beyond full scale are scaled down to it, clip by clip. Raises TinypruneError when no space is left.
+    """
+    if not path.with_suffix(".json").exists():
+        _write(path, clips)
+    return ClipStore(path, read_json(path.with_suffix(".json"), ClipIndex))
+
+
+def _write(path: Path, clips: Iterable[Clip]) -> None:
+    names, groups, offsets, rms, digest = [], [], [0], [], hashlib.sha256()
+    with writing(path) as part, part.open("wb") as file:
+        for clip in clips:
+            scaled = clip.samples / max(1.0, float(np.abs(clip.samples).max()))
+            samples = np.round(scaled * FULL_SCALE).astype("<i2").tobytes()
+            digest.update(samples)
+            file.write(samples)
+            names.append(clip.name)
+            groups.append(clip.group)
+            offsets.append(offsets[-1] + len(scaled))
+            rms.append(float(np.sqrt(np.mean(scaled.astype(np.float64) ** 2))))
+    index = ClipIndex(tuple(names), tuple(groups), tuple(offsets), tuple(rms), digest.hexdigest())
+    write_json(path.with_suffix(".json"), index)

@@ -1,0 +1,20 @@
+"""Progress of anything that takes longer than two seconds: a bar on stderr with the time left, nothing in a pipe."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+log = logging.getLogger(__name__)
+
+
+def track(items: Iterable[Item], title: str, total: float | None = None) -> Iterator[Item]:
+    """The items, with a bar that says how many of ``total`` (None: unknown) have gone by."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(20), TimeRemainingColumn(elapsed_when_finished=True))
+    live = console.is_terminal and log.isEnabledFor(logging.INFO)
+    with Progress(*columns, console=console, disable=not live, transient=True) as progress:
+        yield from progress.track(items, total=total, description=title)

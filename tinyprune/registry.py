@@ -1,0 +1,71 @@
+"""One page that names everything: tables ``name -> "module:attribute"``.
+
+Listing a table costs nothing; the module behind a name is imported only when the name is used. To register a thing,
+add one line here.
+"""
+
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tinyprune.errors import unknown_name
+
+
+class Registry(Mapping[str, Any]):
+    """A read-only mapping from a name to the object behind it, imported on first use.
+
+    Attributes:
+        kind: what the names stand for, as it appears in messages ("model", "structure", ...).
+        targets: the table, name -> "module:attribute".
+    """
+
+    def __init__(self, kind: str, targets: dict[str, str]) -> None:
+        self.kind = kind
+        self.targets = targets
+
+    def __getitem__(self, name: str) -> Any:
+        """The object behind a name. Raises UsageError that lists the names that exist."""
+        self.check(name)
+        module, attribute = self.targets[name].split(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.targets)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def check(self, name: str) -> str:
+        """The name itself if it exists, without importing anything. Raises UsageError otherwise."""
+        if name not in self.targets:
+            raise unknown_name(self.kind, name, self.targets)
+        return name
+
+
+MODELS = Registry("model", {"tinylstm": "tinyprune.models.tinylstm:build"})
+
+DATASETS = Registry(
+    "dataset",
+    {
+        "synthetic-speech": "tinyprune.data.synthetic_speech:load",
+        "mixture": "tinyprune.data.mixture:load",
+    },
+)
+
+STRUCTURES = Registry("structure", {"weight": "tinyprune.sparsity.weight:groups"})
+
+SCHEDULES = Registry(
+    "schedule",
+    {
+        "polynomial": "tinyprune.sparsity.schedules:polynomial",
+        "constant": "tinyprune.sparsity.schedules:constant",
+    },
+)
+
+METRICS = Registry(
+    "metric",
+    {
+        "si_sdr_db": "tinyprune.metrics.speech:si_sdr_db",
+        "sdr_db": "tinyprune.metrics.speech:sdr_db",
+    },
+)

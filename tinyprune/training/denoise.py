@@ -1,0 +1,76 @@
+"""The task of speech enhancement: loss on training mixtures, SI-SDR on the fixed dev mixtures."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tinyprune.audio import stft
+from tinyprune.audio.frontend import FrontEnd
+from tinyprune.data.scored import ScoredSet
+from tinyprune.data.speech import SpeechDataset
+from tinyprune.metrics.speech import is_defined, si_sdr_db
+from tinyprune.training import losses
+from tinyprune.training.spectral import SpectralGraph
+
+STATISTICS_BATCHES = 8
+DISTILL_WEIGHT = 1.0
+
+
+def measure_frontend(dataset: SpeechDataset, batch_size: int, frames: int) -> FrontEnd:
+    """The front end with per-band statistics of training mixtures."""
+    frontend, samples = FrontEnd(), (frames + 1) * FrontEnd().hop
+    batches = zip(range(STATISTICS_BATCHES), dataset.batches(0, batch_size, samples), strict=False)
+    return frontend.measured(np.concatenate([frontend.compress(stft.analyse(noisy)) for _, (noisy, _) in batches]))
+
+
+class Denoise:
+    """Speech enhancement by a mel mask.
+
+    Attributes:
+        dataset: mixtures. frontend: features. teacher: a model whose mask is imitated too, or None.
+    """
+
+    def __init__(
+        self,
+        dataset: SpeechDataset,
+        frontend: FrontEnd,
+        loss: str,
+        batch_size: int,
+        frames: int,
+        seed: int = 0,
+        teacher: keras.Model | None = None,
+    ) -> None:
+        """A batch is ``batch_size`` sequences of ``frames`` frames; ``loss`` is a name of training/losses.py."""
+        self.dataset, self.frontend, self._seed, self.teacher = dataset, frontend, seed, teacher
+        self._loss, self._graph = losses.by_name(loss), SpectralGraph(frontend)
+        self._batch_size, self._samples = batch_size, (frames + 1) * frontend.hop
+        self._scored = ScoredSet(dataset.utterances("dev"), frontend)
+
+    def steps_per_epoch(self) -> int:
+        """Number of batches of an epoch."""
+        return self.dataset.batches_per_epoch(self._batch_size, self._samples)
+
+    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """(noisy, clean) excerpts, each (batch_size, samples)."""
+        return self.dataset.batches(epoch, self._batch_size, self._samples, self._seed)
+
+    def loss(self, model: keras.Model, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        """Loss of the masked spectrum against the clean one, plus the distance to the teacher's mask."""
+        noisy, clean = batch
+        spectrum = self._graph.analyse(noisy)
+        features = self._graph.features(spectrum)
+        mask = model(features, training=True)
+        loss = self._loss(self._graph, self._graph.apply(mask, spectrum), self._graph.analyse(clean), clean)
+        if self.teacher is not None:
+            loss += DISTILL_WEIGHT * tf.reduce_mean(
+                (mask - tf.stop_gradient(self.teacher(features, training=False))) ** 2
+            )
+        return loss
+
+    def score(self, model: keras.Model) -> float:
+        """Mean SI-SDR in dB on dev, of the utterances that have one."""
+        estimates = self._scored.enhance(lambda features: np.asarray(model(features, training=False)))
+        pairs = [(mixture.clean, estimate) for mixture, estimate in zip(self._scored.mixtures, estimates, strict=True)]
+        return float(np.mean([si_sdr_db(*pair) for pair in pairs if is_defined(*pair)]))

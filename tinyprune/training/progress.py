@@ -1,0 +1,62 @@
+"""What a person sees while a network trains, on stderr: one live line, and one line per epoch that stays."""
+
+import logging
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+log = logging.getLogger(__name__)
+
+
+class Progress:
+    """Epoch, step, loss, time left and dev score of a training. A context manager."""
+
+    def __init__(self, title: str, epochs: int, steps: int, done: int) -> None:
+        """``done`` epochs of ``epochs`` are there already, each has ``steps`` steps."""
+        self.title, self.epochs, self.steps, self.score = title, epochs, steps, ""
+        self.console = Console(stderr=True, highlight=False)
+        self.quiet = not log.isEnabledFor(logging.INFO)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        live = self.console.is_terminal and not self.quiet
+        self._bar = RichProgress(*columns, console=self.console, disable=not live)
+        self._task = self._bar.add_task(title, total=epochs * steps, completed=done * steps, note="")
+        if done and not self.quiet:
+            self.console.print(f"{title}: continuing after epoch {done} of {epochs}")
+
+    clock = staticmethod(time.monotonic)
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def step(self, epoch: int, step: int, loss: float) -> None:
+        """After each optimizer step of an epoch (from 0)."""
+        note = f"epoch {epoch + 1}/{self.epochs} step {step}/{self.steps} loss {loss:.3f}{self.score}"
+        self._bar.update(self._task, completed=epoch * self.steps + step, note=note)
+
+    def epoch_done(self, epoch: int, record: Any, best: float | None) -> None:
+        """After each epoch: one line that stays."""
+        self.score = f" dev SI-SDR {record.dev_si_sdr_db:.2f} dB"
+        if self.quiet:
+            return
+        mark = "  best" if best == record.dev_si_sdr_db else ""
+        left = record.seconds * (self.epochs - epoch - 1)
+        self.console.print(
+            f"{self.title}: epoch {epoch + 1}/{self.epochs}  loss {record.loss:.4f}  "
+            f"dev SI-SDR {record.dev_si_sdr_db:.2f} dB  {record.seconds:.1f} s, {left:.0f} s left{mark}",
+            soft_wrap=True,
+        )

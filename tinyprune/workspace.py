@@ -1,0 +1,140 @@
+"""The run folder: which variant was made by which configuration, which of its stages are done, one writer at a time.
+
+::
+
+    RUN/data/                           decoded audio
+    RUN/variants/NAME/variant.json      the configuration that the variant stands for
+    RUN/variants/NAME/STAGE.json        a finished stage: what went in, SHA-256 of what came out
+    RUN/variants/NAME/...               models, history, checkpoints, compiled networks
+    RUN/summary-TARGET.json             the resource summary
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from tinyprune import __version__
+from tinyprune.artifacts import to_jsonable, write_json
+from tinyprune.errors import TinypruneError, UsageError
+
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One model of a run. Attributes: name; folder, where everything of it is."""
+
+    name: str
+    folder: Path
+
+    def claim(self, configuration: Mapping[str, Any]) -> None:
+        """Say what this variant is. Raises UsageError if it exists with another configuration."""
+        wanted, path = json.loads(json.dumps(to_jsonable(configuration))), self.folder / "variant.json"
+        if not path.exists():
+            write_json(path, wanted)
+            return
+        differences = _differences(self.configuration(), wanted)
+        if differences:
+            raise UsageError(
+                f"{self.folder} exists with another configuration ({'; '.join(differences[:3])}): "
+                "choose another --name or --run, or delete that folder"
+            )
+
+    def configuration(self) -> dict[str, Any]:
+        """What the variant was claimed as. Raises TinypruneError if that cannot be read."""
+        try:
+            return dict(json.loads((self.folder / "variant.json").read_text()))
+        except (OSError, ValueError) as error:
+            raise TinypruneError(
+                f"{self.folder / 'variant.json'} cannot be read ({error}); delete {self.folder}"
+            ) from error
+
+    def is_done(self, stage: str, inputs: Mapping[str, Any] | None = None) -> bool:
+        """Whether a stage is finished, with these inputs if any are given, and its files are still there."""
+        path = self.folder / f"{stage}.json"
+        if not path.exists():
+            return False
+        record = json.loads(path.read_text())
+        same = inputs is None or record["inputs"] == json.loads(json.dumps(to_jsonable(inputs)))
+        return same and all((self.folder / name).exists() for name in record["outputs"])
+
+    def finish(self, stage: str, inputs: Mapping[str, Any], outputs: list[str]) -> None:
+        """Record a finished stage: inputs, and SHA-256 of the files (names in the folder) that it made."""
+        hashes = {name: sha256(self.folder / name) for name in outputs}
+        record = {"stage": stage, "inputs": inputs, "outputs": hashes, "tinyprune": __version__}
+        write_json(self.folder / f"{stage}.json", record)
+
+    def output_sha256(self, stage: str, name: str) -> str:
+        """SHA-256 of a file that a finished stage made."""
+        return str(json.loads((self.folder / f"{stage}.json").read_text())["outputs"][name])
+
+
+class Workspace:
+    """A run folder. Attributes: root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def data(self) -> Path:
+        """Where decoded audio is kept."""
+        return self.root / "data"
+
+    def variant(self, name: str) -> Variant:
+        """A variant by name, existing or not. Raises UsageError for a name that cannot be a folder."""
+        if not name or name.startswith(".") or "/" in name:
+            raise UsageError(f"'{name}' cannot be the name of a variant: expected letters, digits, '-', '_' and '.'")
+        return Variant(name, self.root / "variants" / name)
+
+    def variants(self) -> list[Variant]:
+        """The variants whose training is finished, baseline first, then in order of creation."""
+        folders = sorted((self.root / "variants").glob("*/train.json"), key=lambda path: path.stat().st_mtime_ns)
+        found = [Variant(path.parent.name, path.parent) for path in folders]
+        return sorted(found, key=lambda variant: variant.name != BASELINE)
+
+    @contextmanager
+    def locked(self) -> Iterator["Workspace"]:
+        """Keep other processes out. Raises TinypruneError if one is in, or the folder cannot be written."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / ".lock", timeout=0, is_singleton=True)
+            lock.acquire()
+        except Timeout:
+            raise TinypruneError(
+                f"another tinyprune works in {self.root}: wait for it, or choose another --run"
+            ) from None
+        except OSError as error:
+            raise TinypruneError(f"cannot write in {self.root}: {error.strerror}; choose another --run") from error
+        try:
+            yield self
+        finally:
+            lock.release()
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _differences(old: Any, new: Any, key: str = "") -> list[str]:
+    """What differs, as ``train.epochs: 30, now 10``."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = list(dict.fromkeys([*old, *new]))
+        return [
+            line
+            for name in names
+            for line in _differences(old.get(name), new.get(name), f"{key}.{name}" if key else name)
+        ]
+    return [] if old == new else [f"{key}: {_short(old)}, now {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
