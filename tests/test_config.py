@@ -107,7 +107,7 @@ def test_json_round_trip():
         ({"data": {"snr_db": "1:two"}}, "data.snr_db: expected a number, got 'two'"),
         ({"data": {"minutes": 0}}, "data.minutes: expected more than 0, got 0.0"),
         ({"data": {"speech": "a"}}, 'data.speech: is not used by data.name = "synthetic-speech"'),
-        ({"data": {"name": "mixture", "speech": "a"}}, 'data.noise: is needed by data.name = "mixture"'),
+        ({"data": {"name": "mixture", "speech": "a"}}, 'data.noise: data.name = "mixture" needs it'),
     ],
 )
 def test_what_makes_no_sense_is_one_line_that_names_the_key(mapping, message):

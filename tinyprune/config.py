@@ -144,7 +144,7 @@ def load_recipe(path: Path) -> RunConfig:
 def _anchored(data: DataConfig, folder: Path) -> DataConfig:
     """The same with relative folders made relative to ``folder`` instead of the working directory."""
     given = {name: Path(getattr(data, name)).expanduser() for name in FOLDERS if getattr(data, name) is not None}
-    anchored: dict[str, Any] = {name: str(folder / path) for name, path in given.items()}
+    anchored: dict[str, Any] = {name: str((folder / path).resolve()) for name, path in given.items()}
     return dataclasses.replace(data, **anchored)
 
 
@@ -256,4 +256,8 @@ def _folder_complaints(data: DataConfig) -> Iterator[tuple[str, str]]:
     if data.name == "synthetic-speech" and given:
         yield given[0], 'is not used by data.name = "synthetic-speech"; choose "mixture"'
     if data.name == "mixture":
-        yield from ((name, 'is needed by data.name = "mixture"') for name in ("speech", "noise") if name not in given)
+        yield from (
+            (name, f'data.name = "mixture" needs it: give --{name} DIR')
+            for name in ("speech", "noise")
+            if name not in given
+        )

@@ -121,7 +121,9 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise TinypruneError(f"cannot read {path}: {error.strerror}") from error
     if content[4:8] != _IDENTIFIER:
-        raise UsageError(f"{path} is not a TFLite file: its identifier is not {_IDENTIFIER.decode()}")
+        raise UsageError(
+            f"{path} is not a TFLite file (no {_IDENTIFIER.decode()} in it): expected one from `tinyprune export`"
+        )
     return content
 
 

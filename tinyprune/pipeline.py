@@ -21,7 +21,7 @@ from tinyprune.artifacts import (
     write_json,
 )
 from tinyprune.audio.frontend import FrontEnd
-from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig, from_mapping
+from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig, check, from_mapping
 from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.npu import targets, vela
 from tinyprune.registry import DATASETS, MODELS
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Qualities = list[tuple[str, Quality]]
 SUMMARY_SCHEMA = 1
+TEST_FOLDERS = "test-folders.json"
 
 
 def train(run: Path, config: RunConfig) -> None:
@@ -43,7 +44,7 @@ def train(run: Path, config: RunConfig) -> None:
 
 def prune(run: Path, config: PruneConfig) -> Qualities:
     """Prune the baseline jointly with int8 learning and export it. Returns what the variant can do on dev."""
-    with Workspace(run).locked() as space:
+    with _opened(run).locked() as space:
         _prune(space, config)
         return [(config.variant, quality) for quality in _export(space, space.variant(config.variant))]
 
@@ -52,12 +53,12 @@ def show_plan(run: Path, config: PruneConfig) -> PruningPlan:
     """What :func:`prune` would do, layer by layer, without training."""
     from tinyprune.compress.planning import plan
 
-    return plan(_model(_baseline(Workspace(run))), config.structure, config.sparsity, config.scope, config.schedule)
+    return plan(_model(_baseline(_opened(run))), config.structure, config.sparsity, config.scope, config.schedule)
 
 
 def export(run: Path, variant: str | None) -> Qualities:
     """Export a variant (default: the baseline) as int8 TFLite. Returns what it can do on dev."""
-    with Workspace(run).locked() as space:
+    with _opened(run).locked() as space:
         found = space.variant(variant or BASELINE)
         return [(found.name, quality) for quality in _export(space, found)]
 
@@ -68,7 +69,7 @@ def compile(run: Path, target: TargetConfig, allow_cpu: bool = False) -> RunSumm
     Raises UsageError without a baseline, CheckFailed for operators on the CPU unless they are allowed.
     """
     resolved = _resolve(target)
-    with Workspace(run).locked() as space:
+    with _opened(run).locked() as space:
         return _compile(space, resolved, allow_cpu)
 
 
@@ -86,17 +87,18 @@ def evaluate(
     """What variants (default: all) can do on a split: noisy input, float, int8 streaming and sequence; per SNR."""
     from tinyprune.export.stage import evaluate as score
 
-    with Workspace(run).locked() as space:
-        data = _recipe(space).data
-        if test_speech or test_noise:
-            data = replace(data, test_speech=test_speech, test_noise=test_noise)
+    with _opened(run).locked() as space:
+        chosen = [_require(space, space.variant(name)) for name in variants] or space.variants()
+        given = {"test_speech": test_speech, "test_noise": test_noise}
+        data = replace(_recipe(space).data, **(given if any(given.values()) else _test_folders(space)))
+        check(data)
         mixtures = _dataset(space, data).utterances(split)
         found: Qualities = []
-        for variant in [space.variant(name) for name in variants] or space.variants():
+        for variant in chosen:
             _export(space, variant)
-            qualities = score(_model(variant), _frontend(space), mixtures, split, variant.folder)
+            noisy, *qualities = score(_model(variant), _frontend(space), mixtures, split, variant.folder)
             found += [(variant.name, quality) for quality in qualities]
-        return found
+        return [("-", noisy), *found]
 
 
 def run(config: RunConfig, folder: Path) -> list[RunSummary]:
@@ -110,11 +112,22 @@ def run(config: RunConfig, folder: Path) -> list[RunSummary]:
         return [_compile(space, target, allow_cpu=False) for target in resolved]
 
 
+def _opened(run: Path) -> Workspace:
+    """A run that has a baseline; where there is none, nothing is made. Raises UsageError."""
+    space = Workspace(run)
+    _baseline(space)
+    return space
+
+
 def _train(space: Workspace, config: RunConfig) -> None:
-    variant, dataset = space.variant(BASELINE), _dataset(space, config.data)
-    data = replace(config.data, test_speech=None, test_noise=None)
-    fingerprint = hashlib.sha256(dataset.fingerprint().encode()).hexdigest()
-    variant.claim({"data": data, "model": config.model, "train": config.train, "data_sha256": fingerprint})
+    variant, data = space.variant(BASELINE), replace(config.data, test_speech=None, test_noise=None)
+    dataset = _dataset(space, data)
+    variant.claim({"data": data, "model": config.model, "train": config.train, "data_sha256": _digest(dataset)})
+    if config.data != data:
+        _dataset(space, config.data)  # whatever is wrong with the test folders is said now, not after the training
+        write_json(
+            space.root / TEST_FOLDERS, {name: getattr(config.data, name) for name in ("test_speech", "test_noise")}
+        )
     if variant.is_done("train"):
         log.info("baseline: trained already, in %s", variant.folder)
         return
@@ -133,9 +146,8 @@ def _prune(space: Workspace, config: PruneConfig) -> None:
         return
     from tinyprune.training.stages import prune_baseline
 
-    recipe = _recipe(space)
-    dataset = _dataset(space, recipe.data)
-    outputs = prune_baseline(_model(base), _frontend(space), dataset, recipe.train, config, variant.folder)
+    train = _recipe(space).train
+    outputs = prune_baseline(_model(base), _frontend(space), _same_dataset(space), train, config, variant.folder)
     variant.finish("train", {}, outputs)
 
 
@@ -145,13 +157,12 @@ def _export(space: Workspace, variant: Variant) -> list[Quality]:
     if not variant.is_done("export", inputs):
         from tinyprune.export.stage import export_variant
 
-        dataset = _dataset(space, _recipe(space).data)
-        variant.finish("export", inputs, export_variant(_model(variant), _frontend(space), dataset, variant.folder))
+        outputs = export_variant(_model(variant), _frontend(space), _same_dataset(space), variant.folder)
+        variant.finish("export", inputs, outputs)
     return read_json(variant.folder / "quality.json", list[Quality])
 
 
 def _compile(space: Workspace, target: NpuTarget, allow_cpu: bool) -> RunSummary:
-    _baseline(space)
     rows = [_compile_variant(space, variant, target, allow_cpu) for variant in space.variants()]
     noisy = next(quality for quality in _export(space, space.variant(BASELINE)) if quality.form == "noisy")
     summary = RunSummary(SUMMARY_SCHEMA, target, _frontend(space).hop_seconds, noisy, tuple(rows))
@@ -162,15 +173,13 @@ def _compile(space: Workspace, target: NpuTarget, allow_cpu: bool) -> RunSummary
 def _compile_variant(space: Workspace, variant: Variant, target: NpuTarget, allow_cpu: bool) -> VariantSummary:
     streaming = next(quality for quality in _export(space, variant) if quality.form == "streaming")
     tflite = read_json(variant.folder / "streaming.json", TFLiteArtifact)
-    stage, inputs = (
-        f"compiled/{target.name}/compile",
-        {"tflite": tflite.sha256, "target": target, "vela": vela.version()},
-    )
-    record = variant.folder / f"compiled/{target.name}/report.json"
+    stage, record = f"compiled/{target.name}/compile", variant.folder / f"compiled/{target.name}/report.json"
+    inputs = {"tflite": tflite.sha256, "target": target, "vela": vela.version()}
     if not variant.is_done(stage, inputs):
         log.info("%s: compiling for %s", variant.name, target.name)
-        write_json(record, vela.compile_tflite(variant.folder / tflite.path, target, record.parent))
-        variant.finish(stage, inputs, [record.relative_to(variant.folder).as_posix()])
+        made = vela.compile_tflite(variant.folder / tflite.path, target, record.parent)
+        write_json(record, made)
+        variant.finish(stage, inputs, [path.relative_to(variant.folder).as_posix() for path in (record, made.path)])
     compiled = read_json(record, CompiledArtifact)
     _check_cpu(variant.name, compiled, allow_cpu)
     return VariantSummary(
@@ -222,6 +231,27 @@ def _recipe(space: Workspace) -> RunConfig:
 
 def _dataset(space: Workspace, config: DataConfig) -> "SpeechDataset":
     return DATASETS[config.name](config, space.data)
+
+
+def _same_dataset(space: Workspace) -> "SpeechDataset":
+    """The data of the baseline. Raises UsageError if they are not what it was trained on any more."""
+    dataset, config = _dataset(space, _recipe(space).data), _baseline(space).configuration()
+    if _digest(dataset) != config["data_sha256"]:
+        raise UsageError(
+            f"the audio files have changed since the baseline in {space.root} was trained: "
+            "bring them back, or train in another --run"
+        )
+    return dataset
+
+
+def _digest(dataset: "SpeechDataset") -> str:
+    return hashlib.sha256(dataset.fingerprint().encode()).hexdigest()
+
+
+def _test_folders(space: Workspace) -> dict[str, str]:
+    """The folders that the run was given last; no training depends on them, so they are no part of what it claims."""
+    path = space.root / TEST_FOLDERS
+    return read_json(path, dict[str, str]) if path.exists() else {}
 
 
 def _frontend(space: Workspace) -> FrontEnd:

@@ -11,6 +11,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,19 +49,13 @@ class Variant:
 
     def configuration(self) -> dict[str, Any]:
         """What the variant was claimed as. Raises TinypruneError if that cannot be read."""
-        try:
-            return dict(json.loads((self.folder / "variant.json").read_text()))
-        except (OSError, ValueError) as error:
-            raise TinypruneError(
-                f"{self.folder / 'variant.json'} cannot be read ({error}); delete {self.folder}"
-            ) from error
+        return _read(self.folder / "variant.json", f"delete {self.folder}")
 
     def is_done(self, stage: str, inputs: Mapping[str, Any] | None = None) -> bool:
         """Whether a stage is finished, with these inputs if any are given, and its files are still there."""
-        path = self.folder / f"{stage}.json"
-        if not path.exists():
+        if not (self.folder / f"{stage}.json").exists():
             return False
-        record = json.loads(path.read_text())
+        record = self._record(stage)
         same = inputs is None or record["inputs"] == json.loads(json.dumps(to_jsonable(inputs)))
         return same and all((self.folder / name).exists() for name in record["outputs"])
 
@@ -72,7 +67,10 @@ class Variant:
 
     def output_sha256(self, stage: str, name: str) -> str:
         """SHA-256 of a file that a finished stage made."""
-        return str(json.loads((self.folder / f"{stage}.json").read_text())["outputs"][name])
+        return str(self._record(stage)["outputs"][name])
+
+    def _record(self, stage: str) -> dict[str, Any]:
+        return _read(self.folder / f"{stage}.json", "delete it and run again")
 
 
 class Workspace:
@@ -88,8 +86,8 @@ class Workspace:
 
     def variant(self, name: str) -> Variant:
         """A variant by name, existing or not. Raises UsageError for a name that cannot be a folder."""
-        if not name or name.startswith(".") or "/" in name:
-            raise UsageError(f"'{name}' cannot be the name of a variant: expected letters, digits, '-', '_' and '.'")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise UsageError(f"{name!r} cannot be the name of a variant: expected letters, digits, '-', '_' and '.'")
         return Variant(name, self.root / "variants" / name)
 
     def variants(self) -> list[Variant]:
@@ -121,6 +119,13 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: Path, advice: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        raise TinypruneError(f"{path} cannot be read ({error}); {advice}") from error
 
 
 def _differences(old: Any, new: Any, key: str = "") -> list[str]:

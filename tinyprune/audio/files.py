@@ -28,16 +28,19 @@ def read_mono(path: Path, sample_rate: int = 16_000) -> Array:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
-        raise TinypruneError(f"{path} cannot be read as audio: {error}") from error
+        if not path.is_file():
+            raise TinypruneError(f"{path} does not exist: expected a WAV, FLAC or OGG file") from error
+        reason = getattr(error, "error_string", str(error)).removeprefix("Error : ").rstrip(".")
+        raise TinypruneError(f"{path} is damaged, or no WAV, FLAC or OGG file ({reason})") from error
     mono = samples.mean(axis=1)
-    if not len(mono):
-        raise TinypruneError(f"{path} holds no samples")
     if not np.isfinite(mono).all():
         raise TinypruneError(f"{path} holds NaN or infinite samples")
     if rate != sample_rate:
         import soxr
 
         mono = soxr.resample(mono, rate, sample_rate).astype(np.float32)
+    if not len(mono):
+        raise TinypruneError(f"{path} holds no samples")
     return mono
 
 

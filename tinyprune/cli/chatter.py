@@ -1,6 +1,7 @@
 """What libraries say for themselves: kept off the terminal, unless one asks for it with ``-v``."""
 
 import faulthandler
+import logging
 import os
 import sys
 import warnings
@@ -23,5 +24,6 @@ def mute() -> None:
     os.dup2(nowhere, _STDERR)
     os.close(nowhere)
     faulthandler.enable(sys.stderr)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

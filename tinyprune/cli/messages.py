@@ -32,6 +32,7 @@ def start_logging() -> None:
     """Send the log lines of tinyprune to stderr."""
     if not any(isinstance(handler, _EchoHandler) for handler in LOGGER.handlers):
         LOGGER.addHandler(_EchoHandler())
+        LOGGER.propagate = False  # a library that configures the root logger must not repeat our lines
 
 
 def set_level(quiet: bool, verbose: bool) -> None:

@@ -27,7 +27,7 @@ class _Parsed(click.ParamType):
             return self.parse(value)
         except ValueError:
             option = param.opts[-1] if param else self.name
-            raise UsageError(f"{option} {value}: {self.expectation}") from None
+            raise UsageError(f"{option} {value}: expected {self.expectation}") from None
 
 
 def _number(accept: Callable[[float], bool], kind: Callable[[str], Any] = float) -> Callable[[str], Any]:
@@ -56,7 +56,7 @@ COUNT = _Parsed("count", _number(lambda number: number >= 1, int), "a whole numb
 SEED = _Parsed("seed", _number(lambda number: number >= 0, int), "a whole number of at least 0")
 POSITIVE = _Parsed("number", _number(lambda number: 0 < number < float("inf")), "a number above 0")
 DECIBELS = _Parsed("lo:hi", _range, "a range LO:HI in dB with LO <= HI, e.g. -6:9")
-FOLDER = click.Path(file_okay=False, exists=True)
+FOLDER = click.Path(file_okay=False, exists=True, resolve_path=True)
 
 
 def _level(ctx: click.Context, param: click.Parameter, given: bool) -> None:

@@ -12,7 +12,8 @@ import tensorflow as tf
 from tinyprune.compress import recurrence
 from tinyprune.compress.fake_quant import FakeQuantize, fake_quantize_kernel
 
-SIGMOID_RANGE = (0.0, 255 / 256)  # TFLite's LOGISTIC: scale 1/256, zero point -128
+# Ranges that TFLite prescribes: scale 1/256 and zero point -128, and 1/128 and 0.
+PRESCRIBED = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 FUSED_ACTIVATIONS = ("linear", "relu")
 
 
@@ -60,9 +61,11 @@ class CompressedDense(Compressed, keras.layers.Dense):
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
         activation = keras.activations.serialize(self.activation)
-        self.fused = activation in FUSED_ACTIVATIONS
-        self.argument = None if self.fused else FakeQuantize(name="argument")
-        self.output_quantizer = FakeQuantize(fixed=SIGMOID_RANGE if activation == "sigmoid" else None, name="output")
+        split = self.quantized and activation not in FUSED_ACTIVATIONS
+        self.argument = FakeQuantize(name="argument") if split else None
+        self.output_quantizer = (
+            FakeQuantize(fixed=PRESCRIBED.get(activation), name="output") if self.quantized else None
+        )
 
     def kernels(self) -> dict[str, keras.Variable]:
         """The kernel, (inputs, outputs)."""
@@ -77,10 +80,10 @@ class CompressedDense(Compressed, keras.layers.Dense):
         outputs = tf.tensordot(inputs, self.effective("kernel"), 1)
         if self.use_bias:
             outputs += self.bias.value
-        if self.quantized and self.argument:
+        if self.argument:
             outputs = self.argument(outputs, training=training)
         outputs = self.activation(outputs)
-        return self.output_quantizer(outputs, training=training) if self.quantized else outputs
+        return self.output_quantizer(outputs, training=training) if self.output_quantizer else outputs
 
 
 class CompressedLSTM(Compressed, keras.layers.LSTM):
@@ -91,7 +94,7 @@ class CompressedLSTM(Compressed, keras.layers.LSTM):
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
-        self.output_quantizer = FakeQuantize(name="h")
+        self.output_quantizer = FakeQuantize(name="h") if self.quantized else None
 
     def kernels(self) -> dict[str, keras.Variable]:
         """Kernel (features, 4 * units) and recurrent kernel (units, 4 * units)."""
@@ -105,9 +108,10 @@ class CompressedLSTM(Compressed, keras.layers.LSTM):
     def call(
         self, sequences: tf.Tensor, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> tf.Tensor:
-        """Outputs (batch, frames, units), or the last one (batch, units), of sequences (batch, frames, features)."""
-        if initial_state is not None or mask is not None:
-            raise NotImplementedError("a compressed LSTM starts from zero and takes no mask")
+        """Outputs (batch, frames, units), or the last one (batch, units), of sequences (batch, frames, features).
+
+        It starts from zero and takes no mask; :func:`tinyprune.compress.prepare.prepare` refuses both.
+        """
         inputs = tf.transpose(sequences, (1, 0, 2))
         projected = tf.tensordot(inputs, self.effective("kernel"), 1)
         if self.use_bias:
@@ -117,10 +121,11 @@ class CompressedLSTM(Compressed, keras.layers.LSTM):
 
     def _recur(self, projected: tf.Tensor, training: bool) -> tf.Tensor:
         quantizer, recurrent = self.output_quantizer, self.effective("recurrent_kernel")
-        if not self.quantized or quantizer.passing:
-            outputs = recurrence.lstm(projected, recurrent)
+        if not quantizer or quantizer.passing:
+            outputs = recurrence.lstm(projected, recurrent, training=training)
         else:
-            outputs = recurrence.lstm(projected, recurrent, quantizer.low.value, quantizer.high.value)
-        if self.quantized and (training or quantizer.passing):
+            low, high = quantizer.low.value, quantizer.high.value
+            outputs = recurrence.lstm(projected, recurrent, low, high, training)
+        if quantizer and (training or quantizer.passing):
             quantizer.record(outputs)
         return outputs

@@ -19,11 +19,11 @@ class MaskUpdater:
 
     def __init__(self, prepared: keras.Model, plan: PruningPlan, steps: int) -> None:
         """Sparsity grows over the first half of ``steps`` and the network recovers in the second."""
-        self.plan, self.end_step = plan, max(1, steps // 2)
+        self.plan, self.end_step = plan, steps // 2
         self._variables = {item.key: _variables(prepared, item) for item in plan.layers}
         self._ids = {item.key: STRUCTURES[item.structure](item.shape) for item in plan.layers}
         frequency = max(1, self.end_step // 50)
-        self._schedule: Schedule = SCHEDULES[plan.schedule](plan.sparsity, 0, self.end_step, frequency)
+        self._schedule: Schedule = SCHEDULES[plan.schedule](plan.sparsity, 0, max(1, self.end_step), frequency)
 
     def update(self, step: int) -> None:
         """Before optimizer step ``step`` (from 0): rank the groups and set the masks, if the schedule says so."""

@@ -17,7 +17,7 @@ def plan(model: keras.Model, structure: str, sparsity: float, scope: str, schedu
     SCHEDULES.check(schedule)
     for layer in compressible(model):
         if type(layer) not in COMPRESSED:
-            skipped[layer.name] = f"{type(layer).__name__} has no kernel to prune"
+            skipped[layer.name] = f"{type(layer).__name__} layers are left as they are"
             continue
         for name, kernel in kernels(layer).items():
             count = int(groups(tuple(kernel.shape)).max()) + 1

@@ -39,17 +39,23 @@ def prepare(model: keras.Model, *, masked: bool = True, quantized: bool = True) 
     """
 
     def swap(layer: keras.Layer) -> keras.Layer:
+        _check(layer)
         if type(layer) not in COMPRESSED:
             return layer.__class__.from_config(layer.get_config())
-        _check(layer)
         return COMPRESSED[type(layer)](masked=masked, quantized=quantized, **layer.get_config())
 
     grids: dict[str, Any] = {}  # one quantizer per input, whatever number of layers reads it
 
     def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
-        args = tuple(_on_grid(arg, grids) if quantized and _is_input(arg) else arg for arg in args)
+        extra = [*args[1:], kwargs.get("initial_state"), kwargs.get("mask")]
+        if isinstance(layer, CompressedLSTM) and any(value is not None for value in extra):
+            raise UsageError(f"LSTM layer '{layer.name}' is given a state or a mask: neither can be compressed")
+        if quantized:
+            args = keras.tree.map_structure(lambda arg: _on_grid(arg, grids) if _is_input(arg) else arg, args)
         return layer(*args, **kwargs)
 
+    if isinstance(model, keras.Sequential):  # it calls no function when it is cloned
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     prepared = keras.models.clone_model(model, clone_function=swap, call_function=call)
     copy_weights(model, prepared)
     return prepared
@@ -68,7 +74,12 @@ def _on_grid(tensor: Any, grids: dict[str, Any]) -> Any:
 
 def _check(layer: keras.Layer) -> None:
     """Raises UsageError for settings that the compressed layer, or the int8 operator behind it, does not have."""
-    if isinstance(layer, keras.layers.LSTM):
+    if type(layer) is not keras.layers.LSTM:
+        parts = layer._flatten_layers() if isinstance(layer, keras.Layer) else ()  # `x + y` is an operation, no layer
+        if any(isinstance(part, keras.layers.RNN) for part in parts):  # would crash the TFLite converter
+            kind = type(layer).__name__
+            raise UsageError(f"{kind} layer '{layer.name}' is recurrent: expected LSTM layers, not wrapped or nested")
+    else:
         unusual = {
             "stateful": layer.stateful,
             "go_backwards": layer.go_backwards,
@@ -94,7 +105,11 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
 
 
 def _plain_weights(layer: keras.Layer) -> list[keras.Variable]:
-    return layer.trainable_variables if type(layer) in COMPRESSED.values() else layer.weights
+    """The weights that a plain layer and its compressed twin both have, in one order."""
+    if _plain_type(layer) not in COMPRESSED:
+        return layer.weights
+    holder = layer.cell if isinstance(layer, keras.layers.LSTM) else layer
+    return [*kernels(layer).values(), *([holder.bias] if layer.use_bias else [])]
 
 
 def strip(prepared: keras.Model, template: keras.Model) -> keras.Model:
@@ -130,7 +145,7 @@ def calibrate(prepared: keras.Model, batches: Iterable[np.ndarray]) -> None:
     try:
         observe = tf.function(lambda values: prepared(values, training=False), reduce_retracing=True)
         for batch in batches:
-            observe(tf.convert_to_tensor(batch))
+            observe(keras.tree.map_structure(tf.convert_to_tensor, batch))
     finally:
         for quantizer in quantizers(prepared):
             quantizer.observe = Observe.AVERAGE

@@ -8,7 +8,11 @@ import tensorflow as tf
 
 
 def lstm(
-    projected: tf.Tensor, recurrent: tf.Tensor, low: tf.Tensor | None = None, high: tf.Tensor | None = None
+    projected: tf.Tensor,
+    recurrent: tf.Tensor,
+    low: tf.Tensor | None = None,
+    high: tf.Tensor | None = None,
+    training: bool = True,
 ) -> tf.Tensor:
     """Outputs of an LSTM (Hochreiter & Schmidhuber 1997; Keras gate order i, f, g, o) from a zero state.
 
@@ -19,14 +23,17 @@ def lstm(
         projected: ``x_t W + b`` for all steps, (frames, batch, 4 * units).
         recurrent: R, (units, 4 * units).
         low, high: range of h, scalars; None leaves h in float32.
+        training: keep what the gradient needs; without it the loop is faster, and differentiated by TensorFlow itself.
 
     Returns:
         h of all steps, (frames, batch, units). Gradients flow to ``projected`` and ``recurrent``.
     """
+    if not training:
+        return _forward(projected, recurrent, low, high, keep=False)[0]
 
     @tf.custom_gradient
     def run(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple:
-        gates, cells, outputs = _forward(projected, recurrent, low, high)
+        outputs, cells, gates = _forward(projected, recurrent, low, high, keep=True)
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return _backward(recurrent, gates, cells, outputs, upstream)
@@ -44,25 +51,27 @@ def _unstack(values: tf.Tensor) -> tf.TensorArray:
     return _array(values, values.shape[2]).unstack(values)
 
 
-def _forward(projected: tf.Tensor, recurrent: tf.Tensor, low: tf.Tensor | None, high: tf.Tensor | None) -> tuple:
-    """Activated gates (frames, batch, 4 units), cells and outputs (frames, batch, units)."""
+def _forward(
+    projected: tf.Tensor, recurrent: tf.Tensor, low: tf.Tensor | None, high: tf.Tensor | None, keep: bool
+) -> list[tf.Tensor]:
+    """Outputs (frames, batch, units); kept for the gradient, also cells and activated gates (..., 4 * units)."""
     units, inputs, frames = recurrent.shape[0], _unstack(projected), tf.shape(projected)[0]
 
-    def step(t, h, c, gates, cells, outputs):  # type: ignore[no-untyped-def]
+    def step(t, h, c, *arrays):  # type: ignore[no-untyped-def]
         before = inputs.read(t) + tf.matmul(h, recurrent)
-        i, f, _, o = tf.split(tf.sigmoid(before), 4, axis=1)
-        g = tf.tanh(before[:, 2 * units : 3 * units])
+        i, f = tf.split(tf.sigmoid(before[:, : 2 * units]), 2, axis=1)
+        g, o = tf.tanh(before[:, 2 * units : 3 * units]), tf.sigmoid(before[:, 3 * units :])
         c = f * c + i * g
         h = o * tf.tanh(c)
         if low is not None:
             h = tf.quantization.fake_quant_with_min_max_vars(h, low, high, num_bits=8)
-        gate = tf.concat([i, f, g, o], axis=1)
-        return t + 1, h, c, gates.write(t, gate), cells.write(t, c), outputs.write(t, h)
+        values = (h, c, tf.concat([i, f, g, o], axis=1)) if keep else (h,)
+        return t + 1, h, c, *(array.write(t, value) for array, value in zip(arrays, values, strict=True))
 
     zero = tf.zeros((tf.shape(projected)[1], units))
-    state = (0, zero, zero, _array(projected, 4 * units), _array(projected, units), _array(projected, units))
-    *_, gates, cells, outputs = tf.while_loop(lambda t, *_: t < frames, step, state)
-    return gates.stack(), cells.stack(), outputs.stack()
+    arrays = [_array(projected, width) for width in ((units, units, 4 * units) if keep else (units,))]
+    _, _, _, *filled = tf.while_loop(lambda t, *_: t < frames, step, (0, zero, zero, *arrays))
+    return [array.stack() for array in filled]
 
 
 def _backward(

@@ -103,13 +103,19 @@ class ClipStore:
 
 
 def open_store(path: Path, clips: Iterable[Clip]) -> ClipStore:
-    """The store at ``path``; if it does not exist it is written from ``clips``, which is not touched otherwise.
+    """The store at ``path``; if it is not there, whole, it is written from ``clips``, which is not touched otherwise.
 
     Samples beyond full scale are scaled down to it, clip by clip. Raises TinypruneError when no space is left.
     """
-    if not path.with_suffix(".json").exists():
+    record = path.with_suffix(".json")
+    if not (record.exists() and path.exists() and path.stat().st_size == _bytes(read_json(record, ClipIndex))):
         _write(path, clips)
-    return ClipStore(path, read_json(path.with_suffix(".json"), ClipIndex))
+    return ClipStore(path, read_json(record, ClipIndex))
+
+
+def _bytes(index: ClipIndex) -> int:
+    """Size of a store: two bytes per sample."""
+    return 2 * index.offsets[-1]
 
 
 def _write(path: Path, clips: Iterable[Clip]) -> None:

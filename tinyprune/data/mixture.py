@@ -10,16 +10,19 @@ import numpy as np
 from tinyprune.audio.files import list_audio, read_all
 from tinyprune.config import DataConfig
 from tinyprune.data.clips import Clip, ClipStore, open_store
-from tinyprune.data.speech import SpeechDataset, Split
+from tinyprune.data.speech import SILENCE_RMS, SpeechDataset, Split
 from tinyprune.errors import UsageError
 
 log = logging.getLogger(__name__)
-SILENCE_RMS = 1e-4
 HELD_OUT = 0.1
+ENOUGH_SPEAKERS = 10
 
 
 def load(config: DataConfig, cache: Path) -> SpeechDataset:
-    """The dataset of a configuration; decoded audio goes to ``cache``. Raises UsageError for unfit folders."""
+    """Own folders of speech and noise, mixed on the fly.
+
+    Decoded audio goes to ``cache``. Raises UsageError for folders that do not serve.
+    """
     if not (config.speech and config.noise):
         raise UsageError("the mixture data need two folders: give --speech DIR and --noise DIR")
     stores = {kind: _store(Path(getattr(config, kind)), cache) for kind in ("speech", "noise")}
@@ -63,7 +66,8 @@ def _clips(folder: Path) -> Iterator[Clip]:
 
 def _hold_out(store: ClipStore, seed: int, kind: str) -> tuple[ClipStore, ClipStore]:
     """A tenth of the groups (speakers), or of the clips where there is only one group, kept apart for dev."""
-    labels = np.asarray(store.groups if kind == "speech" and len(set(store.groups)) > 1 else store.names)
+    speakers = _speakers(store.groups)
+    labels = np.asarray(speakers if kind == "speech" and len(set(speakers)) > 1 else store.names)
     names = np.unique(labels)
     if len(names) < 2:
         raise UsageError(
@@ -72,3 +76,15 @@ def _hold_out(store: ClipStore, seed: int, kind: str) -> tuple[ClipStore, ClipSt
     held = np.random.default_rng([seed, 3]).permutation(names)[: max(1, round(HELD_OUT * len(names)))]
     dev = np.isin(labels, held)
     return store.subset(~dev), store.subset(dev)
+
+
+def _speakers(folders: list[str]) -> list[str]:
+    """The speaker of each clip: its folder at the highest level that has ten folders or more, else the one it lies in.
+
+    So a speaker whose recordings are sorted further (LibriSpeech: speaker/chapter) stays one speaker.
+    """
+    for depth in range(1, 1 + max(folder.count("/") for folder in folders)):
+        cut = ["/".join(folder.split("/")[:depth]) for folder in folders]
+        if len(set(cut)) >= ENOUGH_SPEAKERS:
+            return cut
+    return folders

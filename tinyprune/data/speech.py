@@ -12,6 +12,7 @@ from tinyprune.errors import UsageError
 SAMPLE_RATE = 16_000
 MAX_UTTERANCE_SECONDS = 5.0
 SNR_STEPS = 6
+SILENCE_RMS = 1e-4
 LEVEL_DB = (-35.0, -15.0)  # of the speech in a training mixture, relative to full scale
 
 
@@ -94,7 +95,7 @@ class SpeechDataset:
         """The fixed mixtures of a split: speech spread over its speakers, SNRs in equal steps over the range."""
         part, rng = self.split(split), np.random.default_rng([self.seed, 2])
         snrs = np.linspace(*self.snr_db, SNR_STEPS) if self.snr_db[0] < self.snr_db[1] else [self.snr_db[0]]
-        order = np.argsort([_rank_in_group(part.speech.groups)[i] + rng.random() for i in range(len(part.speech))])
+        order = np.argsort([rank + rng.random() for rank in _ranks_in_group(part.speech.groups)])
         noises = np.concatenate(
             [rng.permutation(len(part.noise)) for _ in range(-(-self.scored_utterances // len(part.noise)))]
         )
@@ -104,7 +105,8 @@ class SpeechDataset:
         ]
 
 
-def _rank_in_group(groups: list[str]) -> list[int]:
+def _ranks_in_group(groups: list[str]) -> list[int]:
+    """Of each clip, how many of its group come before it: sorted by it, every speaker comes before any comes again."""
     seen: dict[str, int] = {}
     ranks = []
     for group in groups:
@@ -116,11 +118,20 @@ def _rank_in_group(groups: list[str]) -> list[int]:
 def _mix(part: Split, speech: int, noise: int, snr_db: float, rng: np.random.Generator) -> Mixture:
     samples = int(min(part.speech.lengths[speech], MAX_UTTERANCE_SECONDS * SAMPLE_RATE))
     clean = part.speech.excerpt(speech, 0, samples)
-    added = part.noise.excerpt(noise, int(rng.integers(part.noise.lengths[noise])), samples)
+    added = _audible(part.noise, noise, int(rng.integers(part.noise.lengths[noise])), samples)
     power = [float(np.mean(signal.astype(np.float64) ** 2)) for signal in (clean, added)]
     gain = np.sqrt(power[0] / max(power[1], 1e-12) * 10 ** (-snr_db / 10))
     name = f"{part.speech.names[speech]}+{part.noise.names[noise]}"
     return Mixture(name, snr_db, part.noise.groups[noise], clean + np.float32(gain) * added, clean)
+
+
+def _audible(store: ClipStore, number: int, start: int, samples: int) -> Array:
+    """The excerpt from ``start``, or from the clip's loudest sample if that one is silent and has no SNR."""
+    excerpt = store.excerpt(number, start, samples)
+    if np.sqrt(np.mean(np.square(excerpt))) < SILENCE_RMS:
+        loudest = int(np.abs(store.excerpt(number, 0, int(store.lengths[number]))).argmax())
+        excerpt = store.excerpt(number, loudest, samples)
+    return excerpt
 
 
 class _Excerpts:

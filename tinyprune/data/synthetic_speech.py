@@ -15,7 +15,7 @@ CLIP_SECONDS = {"speech": 5.1, "noise": 8.5}  # on average; for the progress bar
 
 
 def load(config: DataConfig, cache: Path) -> SpeechDataset:
-    """The dataset: ``config.minutes`` of training speech and as much noise, 4 minutes of each for dev and for test."""
+    """Speech by espeak-ng and generated noise: ``minutes`` of each to train on, 4 for dev, 4 for test."""
     minutes = {"train": config.minutes, "dev": HELD_OUT_MINUTES, "test": HELD_OUT_MINUTES}
     splits = {
         split: Split(*(_store(kind, module, split, length, config.seed, cache) for kind, module in _SOURCES.items()))

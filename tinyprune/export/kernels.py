@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from tinyprune.compress.prepare import kernels
 from tinyprune.errors import CheckFailed
 from tinyprune.flatbuffer import Graph, Operator
 
@@ -18,22 +19,21 @@ def read_kernels(graph: Graph, model: keras.Model) -> dict[str, Int8]:
     Operators come in the order of the layers. Raises CheckFailed if a layer and its operator do not fit.
     """
     operators = iter([op for op in graph.operators if op.name in ("UNIDIRECTIONAL_SEQUENCE_LSTM", "FULLY_CONNECTED")])
-    kernels: dict[str, Int8] = {}
+    weights: dict[str, Int8] = {}
     for layer in model.layers:
         if isinstance(layer, keras.layers.LSTM):
             found = dict(_lstm(next(operators, None)))
-            expected = {"kernel": layer.cell.kernel, "recurrent_kernel": layer.cell.recurrent_kernel}
         elif isinstance(layer, keras.layers.Dense):
-            found, expected = dict(_dense(next(operators, None))), {"kernel": layer.kernel}
+            found = dict(_dense(next(operators, None)))
         else:
             continue
-        for name, variable in expected.items():
+        for name, variable in kernels(layer).items():
             if name not in found or found[name].shape != tuple(variable.shape):
                 raise CheckFailed(
                     f"layer '{layer.name}' has no int8 operator of shape {tuple(variable.shape)} in the export"
                 )
-            kernels[f"{layer.name}/{name}"] = found[name]
-    return kernels
+            weights[f"{layer.name}/{name}"] = found[name]
+    return weights
 
 
 def _lstm(operator: Operator | None) -> Iterator[tuple[str, Int8]]:

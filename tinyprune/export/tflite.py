@@ -10,6 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tinyprune.artifacts import TensorSparsity, TFLiteArtifact
+from tinyprune.compress.prepare import COMPRESSED, kernels
 from tinyprune.errors import CheckFailed
 from tinyprune.export.fused_lstm import with_fused_lstm
 from tinyprune.export.interpreter import Int8Model
@@ -82,15 +83,16 @@ def check_zeros(path: Path, model: keras.Model, masks: Mapping[str, Floats]) -> 
     """
     graph = read(path)
     require_int8(path, graph)
-    plain = {f"{layer.name}/{v.name}": v.numpy() for layer in model.layers for v in layer.trainable_variables}
+    layers = [layer for layer in model.layers if type(layer) in COMPRESSED]
+    plain = {f"{layer.name}/{name}": kernel.numpy() for layer in layers for name, kernel in kernels(layer).items()}
     tensors = []
     for key, weights in read_kernels(graph, model).items():
         mask = masks.get(key, np.ones(weights.shape, np.float32))
         lost = int(np.count_nonzero(weights[mask == 0]))
         if lost:
-            raise CheckFailed(f"{key}: {lost} of {int((mask == 0).sum())} pruned weights are not zero in {path.name}")
+            raise CheckFailed(f"{key}: {lost} of {int((mask == 0).sum())} pruned weights are not zero in the export")
         zeros, expected = int((weights == 0).sum()), int((plain[key] == 0).sum())
         if masks and zeros != expected:
-            raise CheckFailed(f"{key}: {zeros} zeros in {path.name}, {expected} expected from the trained int8 kernel")
+            raise CheckFailed(f"{key}: {zeros} zeros in the export, {expected} expected from the trained int8 kernel")
         tensors.append(TensorSparsity(key, weights.size, int((mask == 0).sum()), zeros))
     return tuple(tensors)

@@ -9,12 +9,14 @@ from tinyprune.audio.stft import Array
 from tinyprune.registry import METRICS
 
 SILENCE_POWER = 1e-10
+HIGHEST_SDR_DB = 100.0
 
 
 def is_defined(clean: Array, estimate: Array) -> bool:
-    """Whether a ratio to the clean speech (n,) means anything: both signals finite and not silent."""
-    powers = [float(np.mean(np.square(signal, dtype=np.float64))) for signal in (clean, estimate)]
-    return all(np.isfinite(power) and power > SILENCE_POWER for power in powers)
+    """Whether a ratio to the clean speech (n,) means anything: both signals finite, neither silent nor constant."""
+    if not (np.isfinite(clean).all() and np.isfinite(estimate).all()):
+        return False
+    return all(np.var(signal, dtype=np.float64) > SILENCE_POWER for signal in (clean, estimate))
 
 
 def si_sdr_db(clean: Array, estimate: Array) -> float:
@@ -31,11 +33,13 @@ def si_sdr_db(clean: Array, estimate: Array) -> float:
 def sdr_db(clean: Array, estimate: Array) -> float:
     """BSS-eval SDR, which forgives a filter of 512 taps, of signals (n,).
 
-    Vincent et al. 2006, "Performance measurement in blind audio source separation"; computed by ``fast_bss_eval``.
+    Vincent et al. 2006, "Performance measurement in blind audio source separation"; computed by ``fast_bss_eval``,
+    which fails on a perfect estimate unless the result is limited: here to +-100 dB.
     """
     import fast_bss_eval
 
-    return float(fast_bss_eval.sdr(clean[None].astype(np.float64), estimate[None].astype(np.float64))[0])
+    signals = (signal[None].astype(np.float64) for signal in (clean, estimate))
+    return float(fast_bss_eval.sdr(*signals, clamp_db=HIGHEST_SDR_DB)[0])
 
 
 def quality(

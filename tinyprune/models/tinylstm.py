@@ -8,7 +8,7 @@ import keras
 
 
 def build(bands: int = 128, units: int = 256, hidden: int = 128) -> keras.Model:
-    """The network: normalised features (batch, frames, bands) -> mask in [0, 1] (batch, frames, bands).
+    """TinyLSTM, causal speech enhancement: features (batch, frames, bands) -> mask of that shape in [0, 1].
 
     With the default sizes it has 968,960 parameters.
     """

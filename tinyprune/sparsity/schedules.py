@@ -12,7 +12,7 @@ Schedule = Callable[[int], tuple[Any, Any]]
 
 
 def polynomial(sparsity: float, begin_step: int, end_step: int, frequency: int) -> Schedule:
-    """TFMOT's PolynomialDecay: from 0 to the final sparsity s as ``s (1 - (1 - progress)^3)`` (Zhu & Gupta 2017).
+    """Sparsity grows as ``s (1 - (1 - progress)^3)`` (Zhu & Gupta 2017); TFMOT's PolynomialDecay.
 
     Args:
         sparsity: final fraction of zeros.
@@ -23,7 +23,7 @@ def polynomial(sparsity: float, begin_step: int, end_step: int, frequency: int) 
 
 
 def constant(sparsity: float, begin_step: int, end_step: int, frequency: int) -> Schedule:
-    """TFMOT's ConstantSparsity: the final sparsity from ``begin_step`` on; masks follow the weights to ``end_step``."""
+    """The final sparsity from the first step on; TFMOT's ConstantSparsity. Masks follow the weights to ``end_step``."""
     return _tfmot().ConstantSparsity(sparsity, begin_step, end_step, frequency)
 
 
@@ -31,6 +31,7 @@ def _tfmot() -> Any:
     before = os.environ.get("TF_USE_LEGACY_KERAS")
     from tensorflow_model_optimization.python.core.sparsity.keras import pruning_schedule
 
-    if before is None:
-        os.environ.pop("TF_USE_LEGACY_KERAS", None)
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)
+    if before is not None:
+        os.environ["TF_USE_LEGACY_KERAS"] = before
     return pruning_schedule

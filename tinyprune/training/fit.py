@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +20,7 @@ from tinyprune.errors import TinypruneError
 from tinyprune.training.progress import Progress
 from tinyprune.writing import write_arrays
 
+Batch = tuple[np.ndarray, ...]
 CLIP_NORM = 5.0
 WARM_UP = 0.02
 
@@ -28,7 +31,7 @@ class Task(Protocol):
     def loss(self, model: keras.Model, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         """Scalar loss of a batch; part of the compiled step."""
 
-    def batches(self, epoch: int) -> Iterable[tuple[np.ndarray, ...]]:
+    def batches(self, epoch: int) -> Iterable[Batch]:
         """The batches of an epoch; the same epoch gives the same batches."""
 
     def steps_per_epoch(self) -> int:
@@ -105,7 +108,7 @@ class Fit:
             for epoch in range(len(self.history), self.epochs):
                 record = self._epoch(epoch, progress, before_step)
                 self.history.append(record)
-                if counts(record.step) and (self.best is None or record.dev_si_sdr_db > self.best):
+                if counts(record.step) and record.dev_si_sdr_db > (-math.inf if self.best is None else self.best):
                     self.best = record.dev_si_sdr_db
                     self._save("best.npz", self.model.variables, {})
                 self._save(
@@ -114,18 +117,13 @@ class Fit:
                 write_text(self.folder / "history.csv", _csv(self.history))
                 progress.epoch_done(epoch, record, self.best)
         if not (self.folder / "best.npz").exists():
-            raise TinypruneError(
-                "training gave no usable epoch: the loss was not finite; try a smaller --learning-rate"
-            )
+            raise TinypruneError("no epoch has a score on dev: is there speech in it? or try a smaller --learning-rate")
         self._load("best.npz", self.model.variables)
 
     def _epoch(self, epoch: int, progress: Progress, before_step: Callable[[int], None]) -> EpochRecord:
         per_epoch, losses = self.task.steps_per_epoch(), []
         started = progress.clock()
-        batches = tf.data.Dataset.from_generator(
-            lambda: self.task.batches(epoch), output_signature=self._signature(epoch)
-        )
-        for number, batch in enumerate(batches.prefetch(2)):
+        for number, batch in enumerate(_ahead(self.task.batches(epoch))):
             before_step(epoch * per_epoch + number)
             losses.append(float(self._step(batch)))
             progress.step(epoch, number + 1, losses[-1])
@@ -144,10 +142,6 @@ class Fit:
         self.optimizer.apply(gradients, variables)
         return loss
 
-    def _signature(self, epoch: int) -> tuple[tf.TensorSpec, ...]:
-        first = next(iter(self.task.batches(epoch)))
-        return tuple(tf.TensorSpec(array.shape, array.dtype) for array in first)
-
     def _state(self) -> list[Any]:
         return [*self.model.variables, *self.optimizer.variables]
 
@@ -164,13 +158,27 @@ class Fit:
     def _load(self, name: str, variables: list[Any]) -> dict[str, Any]:
         try:
             with np.load(self.folder / name) as arrays:
-                for number, variable in enumerate(variables):
-                    variable.assign(arrays[f"v{number:04d}"])
-                return json.loads(str(arrays["state"]))
-        except (OSError, KeyError, ValueError) as error:
+                values = [arrays[f"v{number:04d}"] for number in range(len(arrays.files) - 1)]
+                state: dict[str, Any] = json.loads(str(arrays["state"]))
+            if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+                raise ValueError("its variables have other shapes")
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise TinypruneError(
                 f"{self.folder / name} does not fit this model ({error}); delete it and run again"
             ) from error
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        return state
+
+
+def _ahead(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches, each made in a thread while the one before is trained on."""
+    with ThreadPoolExecutor(1) as pool:
+        source = iter(batches)
+        coming = pool.submit(next, source, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, source, None)
+            yield batch
 
 
 def _csv(history: list[EpochRecord]) -> str:

@@ -31,7 +31,9 @@ def train_baseline(
     frontend = measure_frontend(dataset, config.batch_size, config.frames)
     prepared = prepare(model, masked=False, quantized=False)
     task = Denoise(dataset, frontend, config.loss, config.batch_size, config.frames, config.seed)
-    Fit(prepared, task, config.epochs, config.learning_rate, folder).run("baseline")
+    fit = Fit(prepared, task, config.epochs, config.learning_rate, folder)
+    fit.run("baseline")
+    log.info("baseline: dev SI-SDR %.2f dB, %.2f dB in the noisy input; in %s", fit.best, task.noisy_score(), folder)
     write_json(folder / "frontend.json", frontend)
     return [*_save(strip(prepared, model), folder), "frontend.json"]
 

@@ -1,0 +1,52 @@
+"""`tinyprune compile FILE.tflite` beside the bare `vela` command with the same options."""
+
+import argparse
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
+
+from benchmarks.common import Case, Check, Report, difference, program, repeats, take_turns, timed
+from tinyprune.npu import targets, vela
+
+NPU = "ethos-u55-128"
+LIMIT_SECONDS = 1.0
+OURS, BARE = f"tinyprune compile FILE.tflite --npu {NPU}", "vela FILE.tflite, same options"
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """Wall-clock time of whole processes on an int8 TinyLSTM with untrained weights."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, target = Path(name), targets.resolve(NPU)
+        path = _tinylstm(folder)
+        ours = [*program("tinyprune", [*vela.command()[:2], "tinyprune"]), "compile", str(path), "--npu", NPU]
+        bare = [*program("vela", vela.command()), str(path), "--config", "Arm/vela.ini", "--accelerator-config", NPU]
+        bare += ["--system-config", target.system_config, "--memory-mode", target.memory_mode, "--verbose-performance"]
+        cases = {
+            BARE: timed(functools.partial(_run, [*bare, "--output-dir", str(folder / "bare")], folder)),
+            OURS: timed(functools.partial(_run, [*ours, "--output", str(folder / "ours")], folder)),
+        }
+        seconds = take_turns(cases, repeats(options, 15, 5))
+        same = (folder / "bare" / "tinylstm_vela.tflite").read_bytes() == (
+            folder / "ours" / "tinylstm_vela.tflite"
+        ).read_bytes()
+    return Report(
+        [Case(what, "s", samples) for what, samples in seconds.items()],
+        [Check("tinyprune more than vela", difference(seconds[OURS], seconds[BARE]), "s", LIMIT_SECONDS)],
+        [f"target: {target.npu}, {target.system_config}, {target.memory_mode}", f"same compiled file: {same}"],
+    )
+
+
+def _tinylstm(folder: Path) -> Path:
+    """The one-frame int8 graph."""
+    import numpy as np
+
+    from benchmarks.workloads import plain
+    from tinyprune.export.tflite import export
+
+    calibration = np.random.default_rng(0).standard_normal((100, 128), np.float32)
+    return export(plain(), 1, calibration, {}, folder / "tinylstm.tflite").path
+
+
+def _run(command: list[str], folder: Path) -> None:
+    subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)

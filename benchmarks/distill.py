@@ -1,0 +1,53 @@
+"""Pruning to 90 % with and without distillation: SI-SDR and SDR on dev (long, by name)."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from benchmarks.common import Check, Report, Unavailable, difference, relative
+from benchmarks.longrun import cases, describe, dev_quality, log_to_stderr
+
+SPARSITY = 0.9
+WAYS = {"with distillation": True, "without": False}
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """One pruning per way and seed of the same baseline, in a run folder of its own."""
+    from tinyprune import pipeline
+    from tinyprune.config import DataConfig, PruneConfig, build
+    from tinyprune.workspace import Workspace
+
+    if not options.baseline or not (options.baseline / "variants" / "baseline" / "train.json").exists():
+        raise Unavailable("give a run folder with a trained baseline: --baseline runs/default")
+    log_to_stderr()
+    epochs = options.epochs or (1 if options.quick else 10)
+    sha256 = Workspace(options.baseline).variant("baseline").output_sha256("train", "model.keras")
+    run = options.work / f"distill-{sha256[:8]}-{epochs}"
+    _copy(options.baseline, run)
+    baseline = Workspace(run).variant("baseline")
+    stored = {key: value for key, value in baseline.configuration()["data"].items() if value is not None}
+    config, found = build(DataConfig, stored), {way: [] for way in WAYS}
+    for seed in range(options.seeds):
+        for way, distill in WAYS.items():
+            name = f"{'with' if distill else 'without'}-{seed}"
+            pruning = PruneConfig(name=name, sparsity=SPARSITY, epochs=epochs, distill=distill, seed=seed)
+            pipeline.prune(run, pruning)
+            found[way].append(dev_quality(run / "variants" / name, baseline.folder, config, run / "data"))
+    found = {"baseline": [dev_quality(baseline.folder, baseline.folder, config, run / "data")], **found}
+    gains = [[scores["si_sdr_db"] for scores in found[way]] for way in WAYS]
+    return Report(
+        cases(found),
+        [Check("SI-SDR that distillation gains", difference(*gains), "dB")],
+        [
+            f"weights, {SPARSITY:.0%}, {epochs} epochs each, {options.seeds} seed(s)",
+            f"baseline: {relative(options.baseline)}",
+        ]
+        + [describe(config)],
+    )
+
+
+def _copy(source: Path, run: Path) -> None:
+    """The baseline of a run as a run of its own, so that nothing is added to the given one; decoded audio is linked."""
+    if not (run / "variants" / "baseline").exists():
+        shutil.copytree(source / "variants" / "baseline", run / "variants" / "baseline")
+        (run / "data").symlink_to((source / "data").resolve(), target_is_directory=True)

@@ -1,0 +1,65 @@
+"""What the two long comparisons share: the data they train on, and the quality of a network on its dev set."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from benchmarks.common import ROOT, Case, relative
+from tinyprune.config import DataConfig
+
+SHARED = ROOT.parent / "shared" / "data"
+FOLDERS = ("speech", "noise", "dev_speech", "dev_noise")
+
+
+def log_to_stderr() -> None:
+    """One line per epoch."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("tinyprune").setLevel(logging.INFO)
+
+
+def data(options: argparse.Namespace) -> DataConfig:
+    """The folders on the command line; else the real data beside the repository; else synthetic speech."""
+    given = {name: getattr(options, name) for name in FOLDERS if getattr(options, name)}
+    if not given and SHARED.exists():
+        splits = {"": "train", "dev_": "dev"}
+        given = {f"{prefix}{kind}": SHARED / kind / split for prefix, split in splits.items() for kind in FOLDERS[:2]}
+    if not given:
+        return DataConfig(minutes=2.0 if options.quick else 20.0)
+    return DataConfig("mixture", **{name: str(path) for name, path in given.items()})
+
+
+def describe(config: DataConfig) -> str:
+    """Where the data come from, for the notes."""
+    if config.name != "mixture":
+        return f"data: {config.name}, {config.minutes:g} minutes"
+    return "data: " + ", ".join(f"{n} {relative(Path(getattr(config, n)))}" for n in FOLDERS if getattr(config, n))
+
+
+def dev_quality(variant: Path, frontend_of: Path, config: DataConfig, cache: Path) -> dict[str, float]:
+    """SI-SDR and SDR in dB on dev, of the float network in a variant's folder."""
+    import keras
+    import numpy as np
+
+    from tinyprune.artifacts import read_json
+    from tinyprune.audio.frontend import FrontEnd
+    from tinyprune.data.scored import ScoredSet
+    from tinyprune.metrics.speech import quality
+    from tinyprune.registry import DATASETS
+
+    model = keras.models.load_model(variant / "model.keras")
+    mixtures = DATASETS[config.name](config, cache).utterances("dev")
+    scored = ScoredSet(mixtures, read_json(frontend_of / "frontend.json", FrontEnd))
+    estimates = scored.enhance(lambda features: np.asarray(model(features, training=False)))
+    pairs = zip((mixture.clean for mixture in mixtures), estimates, strict=True)
+    metrics = ("si_sdr_db", "sdr_db")
+    return quality("float", "dev", pairs, [mixture.snr_db for mixture in mixtures], metrics).metrics
+
+
+def cases(found: dict[str, list[dict[str, float]]]) -> list[Case]:
+    """Two cases per way of training: SI-SDR and SDR."""
+    names = {"si_sdr_db": "SI-SDR", "sdr_db": "SDR"}
+    return [
+        Case(f"{way}: dev {name}", "dB", [scores[key] for scores in runs])
+        for key, name in names.items()
+        for way, runs in found.items()
+    ]

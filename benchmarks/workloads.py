@@ -1,0 +1,104 @@
+"""What the training measurements train on and train: arrays, a corpus, plain and prepared networks."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tinyprune.compress.mask_updater import MaskUpdater
+from tinyprune.compress.planning import plan
+from tinyprune.compress.prepare import calibrate, prepare
+from tinyprune.config import PruneConfig
+from tinyprune.data.clips import Clip, open_store
+from tinyprune.data.speech import SAMPLE_RATE, SpeechDataset, Split
+from tinyprune.models.tinylstm import build
+from tinyprune.training.denoise import Denoise
+
+BATCH, FRAMES, BANDS = 64, 100, 128
+WARM, STEPS = 3, 12  # steps that do not count (the first one traces), and those that do
+MINUTES = 20
+
+
+@functools.cache
+def arrays() -> tuple[np.ndarray, np.ndarray]:
+    """Features and target masks of one short epoch, (sequences, frames, bands)."""
+    rng, shape = np.random.default_rng(0), ((WARM + STEPS + 1) * BATCH, FRAMES, BANDS)
+    return rng.standard_normal(shape, np.float32), rng.random(shape, np.float32)
+
+
+def corpus(folder: Path, seed: int = 0) -> SpeechDataset:
+    """White noise cut into clips as long as those of speech corpora, in files; how it sounds costs no time."""
+
+    def clips(kind: int, minutes: float) -> Iterator[Clip]:
+        rng, left = np.random.default_rng([seed, kind]), minutes * 60 * SAMPLE_RATE
+        for number in itertools.count():
+            if left <= 0:
+                return
+            samples = 0.1 * rng.standard_normal(int(rng.uniform(2, 12) * SAMPLE_RATE), np.float32)
+            left -= len(samples)
+            yield Clip(f"{number:04d}", f"{number % 8}", samples)
+
+    def split(number: int, minutes: float) -> Split:
+        return Split(*(open_store(folder / f"{kind}.pcm", clips(kind, minutes)) for kind in (number, number + 1)))
+
+    return SpeechDataset({"train": split(0, MINUTES), "dev": split(2, 0.2)}, (-6.0, 9.0), 2, seed)
+
+
+class Short(Denoise):
+    """Speech enhancement whose epoch is a few steps long, and which is not scored."""
+
+    def steps_per_epoch(self) -> int:
+        """As many as are measured."""
+        return WARM + STEPS + 1
+
+    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """Mixtures as they are made for a training."""
+        endless = itertools.chain.from_iterable(map(super().batches, itertools.count(epoch)))
+        return itertools.islice(endless, self.steps_per_epoch())
+
+    def score(self, model: keras.Model) -> float:
+        """Nothing."""
+        return 0.0
+
+
+def joint(base: keras.Model) -> tuple[keras.Model, Callable[[int], None]]:
+    """A model prepared for pruning with int8 learning as ``tinyprune prune`` does it, and the update of its masks."""
+    config, prepared = PruneConfig(), prepare(base)
+    calibrate(prepared, [arrays()[0][:1]])
+    pruning = plan(base, config.structure, config.sparsity, config.scope, config.schedule)
+    whole = config.epochs * round(MINUTES * 60 * SAMPLE_RATE / ((FRAMES + 1) * 256 * BATCH))
+    updater = MaskUpdater(prepared, pruning, whole)
+
+    def before_step(step: int) -> None:
+        """Half of the steps that count from the first half of a run, where masks move, half from the second."""
+        moving = step < WARM + STEPS // 2
+        updater.update(step + (updater.end_step // 2 if moving else updater.end_step))
+
+    return prepared, before_step
+
+
+class Distilled(keras.Model):
+    """A model whose loss holds the distance to a teacher's outputs too, for ``model.fit``."""
+
+    teacher: keras.Model
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):  # type: ignore[no-untyped-def]
+        """MSE to the targets plus MSE to the teacher."""
+        distance = keras.ops.mean((y_pred - keras.ops.stop_gradient(self.teacher(x, training=False))) ** 2)
+        return super().compute_loss(x, y, y_pred, sample_weight) + distance
+
+
+def distilled(prepared: keras.Model, base: keras.Model) -> keras.Model:
+    """The same layers as a model that learns from the float32 baseline as well, as ``tinyprune prune`` does."""
+    student = Distilled(prepared.inputs, prepared.outputs)
+    object.__setattr__(student, "teacher", prepare(base, masked=False, quantized=False))
+    return student
+
+
+def plain() -> keras.Model:
+    """TinyLSTM of plain Keras layers."""
+    keras.utils.set_random_seed(0)
+    return build()

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import soundfile
+
+from tinyprune.audio.files import list_audio, read_all, read_mono
+from tinyprune.errors import TinypruneError, UsageError
+
+
+def tone(rate, seconds=1.0, hertz=440):
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def message(path):
+    with pytest.raises(TinypruneError) as caught:
+        read_mono(path)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).count(str(path)) == 1
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "WAV"])
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])
+def test_any_format_and_rate_becomes_16_khz(tmp_path, suffix, rate):
+    path = tmp_path / f"tone.{suffix}"
+    soundfile.write(path, tone(rate), rate)
+    samples = read_mono(path)
+    assert samples.dtype == np.float32
+    assert len(samples) == pytest.approx(16_000, abs=1)
+    middle, expected = samples[4000:12_000], tone(16_000)[4000:12_000]
+    error = np.sqrt(np.mean((middle - expected) ** 2))
+    assert error < (0.02 if suffix == "ogg" else 1e-3)  # Vorbis is lossy
+
+
+def test_channels_are_averaged(tmp_path):
+    left, right = np.full(100, 0.5, np.float32), np.full(100, 0.125, np.float32)
+    soundfile.write(tmp_path / "stereo.wav", np.stack([left, right], axis=1), 16_000)
+    np.testing.assert_allclose(read_mono(tmp_path / "stereo.wav"), np.full(100, (0.5 + 0.125) / 2), atol=1e-4)
+
+
+def test_24_bits_are_kept(tmp_path):
+    samples = np.array([0.5, -0.25, 3 / 2**23], np.float32)
+    soundfile.write(tmp_path / "deep.wav", samples, 16_000, subtype="PCM_24")
+    np.testing.assert_allclose(read_mono(tmp_path / "deep.wav"), samples, atol=2**-24)
+
+
+def test_another_rate_may_be_asked_for(tmp_path):
+    soundfile.write(tmp_path / "tone.wav", tone(16_000), 16_000)
+    assert len(read_mono(tmp_path / "tone.wav", 8_000)) == pytest.approx(8_000, abs=1)
+
+
+def test_a_text_file_is_no_audio(tmp_path):
+    path = tmp_path / "notes.wav"
+    path.write_text("no audio at all\n" * 50)
+    assert message(path) == f"{path} is damaged, or no WAV, FLAC or OGG file (Format not recognised)"
+
+
+@pytest.mark.parametrize("kept", [0, 10, 0.5, 0.99])
+def test_a_truncated_flac_is_no_audio(tmp_path, kept):
+    path = tmp_path / "cut.flac"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 32_000), 16_000)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if kept < 1 else kept])
+    assert message(path).startswith(f"{path} is damaged, or no WAV, FLAC or OGG file (")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_must_be_finite(tmp_path, value):
+    samples = tone(16_000)
+    samples[777] = value
+    soundfile.write(tmp_path / "bad.wav", samples, 16_000, subtype="FLOAT")
+    assert message(tmp_path / "bad.wav").endswith("bad.wav holds NaN or infinite samples")
+
+
+@pytest.mark.parametrize(("samples", "rate"), [(0, 16_000), (1, 48_000)])
+def test_a_file_without_samples_is_no_audio(tmp_path, samples, rate):
+    """One sample at 48 kHz is a third of one at 16 kHz."""
+    soundfile.write(tmp_path / "empty.wav", np.zeros(samples, np.float32), rate)
+    assert message(tmp_path / "empty.wav").endswith("empty.wav holds no samples")
+
+
+def test_a_missing_file(tmp_path):
+    assert message(tmp_path / "gone.wav").endswith("gone.wav does not exist: expected a WAV, FLAC or OGG file")
+
+
+def test_files_are_found_in_all_folders_and_sorted(tmp_path):
+    for name in ["b/2.FLAC", "b/1.wav", "a.ogg", "readme.txt", "b/c/d/3.wav"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.wav").mkdir()
+    names = [path.relative_to(tmp_path).as_posix() for path in list_audio(tmp_path)]
+    assert names == ["a.ogg", "b/1.wav", "b/2.FLAC", "b/c/d/3.wav"]
+
+
+def test_a_missing_folder(tmp_path):
+    with pytest.raises(UsageError, match="folder .*gone does not exist: expected a folder with WAV, FLAC or OGG files"):
+        list_audio(tmp_path / "gone")
+
+
+def test_a_folder_without_audio(tmp_path):
+    (tmp_path / "readme.txt").touch()
+    with pytest.raises(UsageError, match="holds no WAV, FLAC or OGG file: check the path"):
+        list_audio(tmp_path)
+
+
+def test_what_cannot_be_read_is_left_out_and_said(tmp_path):
+    soundfile.write(tmp_path / "good.wav", tone(16_000), 16_000)
+    (tmp_path / "bad.wav").write_text("text")
+    bad = []
+    assert [path.name for path, _ in read_all(tmp_path, bad)] == ["good.wav"]
+    assert len(bad) == 1
+    assert "bad.wav is damaged" in bad[0]

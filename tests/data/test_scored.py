@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from tinyprune.audio import stft
+from tinyprune.audio.frontend import FrontEnd
+from tinyprune.data.scored import BATCH, ScoredSet
+from tinyprune.data.speech import Mixture
+
+HOP = 256
+
+
+def mixture(number, samples):
+    noisy, clean = np.random.default_rng(number).normal(0, 0.1, (2, samples)).astype(np.float32)
+    return Mixture(f"m{number}", 0.0, "kind", noisy, clean)
+
+
+@pytest.fixture(scope="module")
+def frontend():
+    frontend = FrontEnd()
+    return frontend.measured(frontend.compress(stft.analyse(mixture(99, 16_000).noisy)))
+
+
+@pytest.fixture(scope="module")
+def scored(frontend):
+    """More mixtures than fit in one batch, of 1000, 1100, ... samples."""
+    return ScoredSet([mixture(i, 1000 + 100 * i) for i in range(BATCH + 3)], frontend)
+
+
+def assert_signals(found, expected, atol=1e-5):
+    assert [len(signal) for signal in found] == [len(signal) for signal in expected]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=atol)
+
+
+def test_a_mask_of_ones_gives_the_noisy_signals_back(scored):
+    assert_signals(scored.enhance(np.ones_like), [m.noisy for m in scored.mixtures])
+
+
+def test_a_mask_is_a_factor_on_the_amplitude(scored):
+    halved = scored.enhance(lambda features: np.full_like(features, 0.5))
+    assert_signals(halved, [0.5 * m.noisy for m in scored.mixtures])
+
+
+def test_a_mask_of_zeros_is_silence(scored):
+    assert not any(signal.any() for signal in scored.enhance(np.zeros_like))
+
+
+def test_networks_see_at_most_a_batch_of_normalised_features(scored, frontend):
+    seen = []
+    scored.enhance(lambda features: seen.append(features) or np.ones_like(features))
+    longest = 1000 + 100 * (BATCH + 2)
+    frames = 1 + -(-longest // HOP)
+    assert [features.shape for features in seen] == [(BATCH, frames, 128), (3, frames, 128)]
+    first = frontend.features(stft.analyse(scored.mixtures[0].noisy))
+    np.testing.assert_allclose(
+        seen[0][0, :4], first[:4], atol=1e-4
+    )  # 1000 samples: three whole hops and the one before
+
+
+def test_one_by_one_they_are_seen_without_padding(scored):
+    seen = []
+    scored.enhance_each(lambda features: seen.append(len(features)) or np.ones_like(features))
+    assert seen == [1 + -(-len(m.noisy) // HOP) for m in scored.mixtures]
+
+
+def test_one_by_one_gives_what_batches_give(scored):
+    def causal(features):
+        return 1 / (1 + np.exp(-np.cumsum(features, axis=-2) / 10))
+
+    assert_signals(scored.enhance_each(causal), scored.enhance(causal))

@@ -1,0 +1,244 @@
+"""The whole chain on tiny sizes: every stage is real."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from tinyprune import pipeline
+from tinyprune.artifacts import RunSummary, TFLiteArtifact, read_json
+from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig
+from tinyprune.errors import CheckFailed, UsageError
+from tinyprune.workspace import sha256
+
+PRUNED = "weight-0.80"
+#: layer/kernel -> number of weights, of 128 bands, 16 LSTM units and 16 hidden units.
+KERNELS = {
+    "lstm_1/kernel": 128 * 4 * 16,
+    "lstm_1/recurrent_kernel": 16 * 4 * 16,
+    "lstm_2/kernel": 16 * 4 * 16,
+    "lstm_2/recurrent_kernel": 16 * 4 * 16,
+    "dense/kernel": 16 * 16,
+    "mask/kernel": 16 * 128,
+}
+BIASES = 4 * 16 + 4 * 16 + 16 + 128
+
+
+def snapshot(folder):
+    """Every file with its time of change; the lock is taken, not written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_train_leaves_a_baseline_with_its_history(finished_run):
+    folder = finished_run.folder / "variants/baseline"
+    record = json.loads((folder / "train.json").read_text())
+    assert set(record["outputs"]) == {"model.keras", "size.json", "history.csv", "frontend.json"}
+    assert all(sha256(folder / name) == digest for name, digest in record["outputs"].items())
+    assert read_json(folder / "size.json", int) == sum(KERNELS.values()) + BIASES
+    with (folder / "history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    steps = round(0.3 * 60 * 16_000 / (4 * 51 * 256))  # of about 18 s; the last clip passes them
+    assert [int(line["epoch"]) for line in history] == [1, 2]
+    assert steps <= int(history[0]["step"]) <= steps + 3
+    assert int(history[1]["step"]) == 2 * int(history[0]["step"])
+    assert np.isfinite([float(line["dev_si_sdr_db"]) for line in history]).all()
+
+
+def test_prune_reports_every_form_of_the_variant(finished_run):
+    assert [(name, quality.form) for name, quality in finished_run.qualities] == [
+        (PRUNED, form) for form in ("noisy", "float", "streaming", "sequence")
+    ]
+    noisy, *_, streaming, sequence = (quality for _, quality in finished_run.qualities)
+    assert noisy.utterances + noisy.undefined == 3
+    assert noisy.metrics["si_sdr_db"] == pytest.approx((-6 - 3 + 0) / 3, abs=0.5)  # the nominal SNRs
+    assert streaming.metrics["si_sdr_db"] == pytest.approx(sequence.metrics["si_sdr_db"], abs=0.1)
+
+
+def test_zeros_of_the_export_are_those_of_the_plan(finished_run):
+    tensors = read_json(finished_run.folder / f"variants/{PRUNED}/streaming.json", TFLiteArtifact).tensors
+    assert {tensor.name: tensor.size for tensor in tensors} == KERNELS
+    assert sum(tensor.masked for tensor in tensors) == int(0.8 * sum(KERNELS.values()))
+    assert all(tensor.zeros >= tensor.masked for tensor in tensors)
+
+
+def test_summary_puts_the_variant_beside_its_baseline(finished_run):
+    summary = finished_run.summary
+    baseline, pruned = summary.variants
+    assert (baseline.name, pruned.name) == ("baseline", PRUNED)
+    assert baseline.parameters == pruned.parameters == sum(KERNELS.values()) + BIASES
+    assert baseline.sparsity < 0.1
+    assert 0.799 < pruned.sparsity < 0.9
+    assert pruned.report.encoded_weight_bytes < baseline.report.encoded_weight_bytes / 2
+    assert pruned.report.cycles <= baseline.report.cycles
+    assert pruned.quality.form == "streaming"
+    assert summary.noisy.form == "noisy"
+    assert summary.hop_seconds == 256 / 16_000
+    assert summary.target.npu == "ethos-u55-128"
+    assert read_json(finished_run.folder / f"summary-{summary.target.name}.json", RunSummary) == summary
+
+
+def test_evaluate_scores_all_variants_on_another_split(finished_run, tiny_sizes):
+    found = pipeline.evaluate(finished_run.folder, (), "test")
+    assert [name for name, _ in found] == ["-"] + 3 * ["baseline"] + 3 * [PRUNED]
+    assert [quality.form for _, quality in found] == ["noisy", *2 * ["float", "streaming", "sequence"]]
+    assert {quality.split for _, quality in found} == {"test"}
+    assert [name for name, _ in pipeline.evaluate(finished_run.folder, (PRUNED,), "dev")] == ["-"] + 3 * [PRUNED]
+
+
+AGAIN = """
+import sys
+from pathlib import Path
+from tinyprune import pipeline
+from tinyprune.config import PruneConfig, TargetConfig
+from tinyprune.report.table import to_csv
+run = Path(sys.argv[1])
+pipeline.prune(run, PruneConfig(epochs=2))
+pipeline.export(run, None)
+print(to_csv(pipeline.compile(run, TargetConfig())))
+print([name for name in ("tensorflow", "keras", "librosa") if name in sys.modules])
+"""
+
+
+def test_what_is_finished_is_not_done_again_and_loads_nothing_heavy(finished_run):
+    before = snapshot(finished_run.folder / "variants")
+    done = subprocess.run(
+        [sys.executable, "-c", AGAIN, str(finished_run.folder)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert snapshot(finished_run.folder / "variants") == before
+
+
+def test_a_recipe_continues_where_the_run_is(run_copy, finished_run, tiny_sizes):
+    before = snapshot(run_copy / "variants")
+    targets = (finished_run.target, TargetConfig(npu="ethos-u55-32"))
+    config = replace(finished_run.train, prune=(finished_run.prune,), target=targets)
+    big, small = pipeline.run(config, run_copy)
+    assert [variant.report for variant in big.variants] == [v.report for v in finished_run.summary.variants]
+    assert small.target.npu == "ethos-u55-32"
+    assert small.variants[0].report.cycles_npu > big.variants[0].report.cycles_npu  # a quarter of the multipliers
+    after = snapshot(run_copy / "variants")
+    assert {path: after[path] for path in before} == before
+    assert {path.parent.name for path in after.keys() - before.keys()} == {small.target.name}
+
+
+@pytest.mark.parametrize("name", ["report.json", "streaming_vela.tflite"])
+def test_what_was_deleted_is_compiled_again(run_copy, finished_run, name):
+    [path] = (run_copy / "variants/baseline/compiled").rglob(name)
+    path.unlink()
+    assert pipeline.compile(run_copy, TargetConfig()).variants[0].report == finished_run.summary.variants[0].report
+    assert path.exists()
+
+
+def test_a_plan_is_shown_without_training(finished_run):
+    plan = pipeline.show_plan(finished_run.folder, PruneConfig(sparsity=0.5, name="not-yet"))
+    assert {layer.key: layer.groups for layer in plan.layers} == KERNELS
+    assert not (finished_run.folder / "variants/not-yet").exists()
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        lambda run: pipeline.prune(run, PruneConfig()),
+        lambda run: pipeline.show_plan(run, PruneConfig()),
+        lambda run: pipeline.export(run, None),
+        lambda run: pipeline.compile(run, TargetConfig()),
+        lambda run: pipeline.evaluate(run, (), "dev"),
+    ],
+    ids=["prune", "show_plan", "export", "compile", "evaluate"],
+)
+def test_without_a_baseline_nothing_is_done_and_nothing_is_left(tmp_path, stage):
+    run = tmp_path / "run"
+    with pytest.raises(UsageError, match=f"^no finished variant 'baseline' in {run}: run `tinyprune train` first$"):
+        stage(run)
+    assert not run.exists()
+
+
+def test_a_variant_that_is_not_there(finished_run):
+    message = f"^no finished variant 'block-0.80' in .*: it has baseline, {PRUNED}$"
+    with pytest.raises(UsageError, match=message):
+        pipeline.export(finished_run.folder, "block-0.80")
+    with pytest.raises(UsageError, match=message):
+        pipeline.evaluate(finished_run.folder, ("block-0.80",), "dev")
+
+
+def test_another_configuration_of_the_baseline_is_refused(finished_run, tiny_sizes):
+    other = replace(finished_run.train, train=replace(finished_run.train.train, epochs=3))
+    with pytest.raises(UsageError, match=r"exists with another configuration \(train\.epochs: 2, now 3\)"):
+        pipeline.train(finished_run.folder, other)
+
+
+def test_other_data_are_refused(finished_run, tiny_sizes):
+    other = replace(finished_run.train, data=DataConfig(minutes=0.3, dev_utterances=4))
+    with pytest.raises(UsageError, match=r"data\.dev_utterances: 3, now 4; data_sha256: "):
+        pipeline.train(finished_run.folder, other)
+
+
+def test_another_pruning_of_the_same_name_is_refused(finished_run):
+    with pytest.raises(
+        UsageError, match=r"another configuration \(prune\.schedule: \"polynomial\", now \"constant\"\)"
+    ):
+        pipeline.prune(finished_run.folder, PruneConfig(epochs=2, schedule="constant"))
+
+
+def test_test_folders_that_would_not_be_used_are_refused(finished_run, tmp_path):
+    with pytest.raises(
+        UsageError, match='test_speech: is not used by data.name = "synthetic-speech"; choose "mixture"'
+    ):
+        pipeline.evaluate(finished_run.folder, (), "test", str(tmp_path), str(tmp_path))
+
+
+def test_operators_on_the_cpu_are_named_and_refused(networks, tmp_path):
+    path = networks.strided()
+    with pytest.raises(CheckFailed, match=r"^strided\.tflite: CONV_2D would run on the CPU of ethos-u55-128: replace"):
+        pipeline.compile_file(path, TargetConfig(), tmp_path)
+    compiled = pipeline.compile_file(path, TargetConfig(), tmp_path, allow_cpu=True)
+    assert set(compiled.report.cpu_operators) == {"CONV_2D"}
+
+
+def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monkeypatch):
+    for name in ("speech", "noise", "one", "two"):
+        for number in range(3):
+            (tmp_path / name).mkdir(exist_ok=True)
+            samples = np.random.default_rng(number).uniform(-0.3, 0.3, 1600)
+            soundfile.write(tmp_path / name / f"{name}{number}.wav", samples, 16_000)
+    # What is trained and scored does not matter here: only on which mixtures.
+    monkeypatch.setattr("tinyprune.training.stages.train_baseline", lambda *_: [])
+    monkeypatch.setattr("tinyprune.export.stage.evaluate", lambda _, __, mixtures, *___: [m.name for m in mixtures])
+    for name in ("_export", "_model", "_frontend"):
+        monkeypatch.setattr(pipeline, name, lambda *_: None)
+
+    def train(**test):
+        folders = {name: str(tmp_path / name) for name in ("speech", "noise")}
+        data = DataConfig("mixture", dev_utterances=1, **folders, **{k: str(tmp_path / v) for k, v in test.items()})
+        pipeline.train(tmp_path / "run", RunConfig(data=data))
+
+    def scored(*folders):
+        [(_, name)] = pipeline.evaluate(tmp_path / "run", (), "test", *(str(tmp_path / folder) for folder in folders))
+        return name[:3]
+
+    train()
+    with pytest.raises(UsageError, match="no 'test' split"):
+        scored()
+    train(test_speech="one", test_noise="noise")
+    assert scored() == "one"
+    assert scored("two", "noise") == "two"
+    train(test_speech="two", test_noise="noise")
+    assert scored() == "two"
+    with pytest.raises(UsageError, match="--test-speech and --test-noise go together"):
+        train(test_speech="one")
+    with pytest.raises(UsageError, match="folder .*/gone does not exist"):
+        train(test_speech="gone", test_noise="noise")
+    assert scored() == "two"
+
+
+def test_pruning_on_other_data_than_the_baseline_is_refused(run_copy, tiny_sizes):
+    record = run_copy / "variants" / "baseline" / "variant.json"
+    record.write_text(re.sub(r'"data_sha256": "\w+"', '"data_sha256": "of other samples"', record.read_text()))
+    with pytest.raises(UsageError, match="audio files have changed since the baseline"):
+        pipeline.prune(run_copy, PruneConfig(sparsity=0.5, epochs=1))

@@ -1,0 +1,84 @@
+"""The promise of a training that is killed: the same command continues it. Real processes, real signals."""
+
+import csv
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+EPOCHS = 9
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    """A training of seconds: recordings of one second, as making the synthetic corpus would take most of the time."""
+    rng = np.random.default_rng(0)
+    for kind in ("speech", "noise"):
+        for number in range(3):
+            path = tmp_path / kind / f"speaker-{number}" / "one.wav"
+            path.parent.mkdir(parents=True)
+            soundfile.write(path, 0.1 * rng.normal(size=16_000), 16_000)
+    folders = ["--run", "run", "--speech", "speech", "--noise", "noise"]
+    sizes = ["--epochs", str(EPOCHS), "--batch-size", "2"]
+    sizes += ["--set", "train.frames=10", "--set", "data.dev_utterances=2"]
+    return [sys.executable, "-m", "tinyprune", "train", *folders, *sizes]
+
+
+def run(command: list[str], folder: Path, send: signal.Signals | None = None) -> tuple[int, list[str]]:
+    """Exit code and stderr of a training that gets a signal as soon as it has finished one more epoch."""
+
+    def catch_ctrl_c() -> None:  # ignored by whatever a shell started in the background, such as a CI runner
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    lines = []
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, preexec_fn=catch_ctrl_c) as process:
+        for line in process.stderr:
+            lines.append(line.rstrip())
+            if send and re.search(r": epoch \d+/", line):
+                process.send_signal(send)
+                send = None
+    return process.returncode, lines
+
+
+def finished(lines: list[str]) -> int:
+    """The last epoch that a training said it finished."""
+    return max(int(found[1]) for line in lines if (found := re.search(r": epoch (\d+)/", line)))
+
+
+def continues(lines: list[str], stopped: list[str]) -> bool:
+    """Whether no finished epoch was lost; one more is there if the signal came between its checkpoint and its line."""
+    (start,) = re.findall(rf"^baseline: continuing after epoch (\d+) of {EPOCHS}$", lines[0])
+    return int(start) in (finished(stopped), finished(stopped) + 1)
+
+
+@pytest.mark.slow
+def test_a_killed_training_continues_and_loses_no_finished_epoch(command, tmp_path):
+    code, first = run(command, tmp_path, signal.SIGINT)
+    assert (code, first[-1]) == (130, "interrupted; run the same command again to continue")
+    assert finished(first) < EPOCHS
+
+    code, second = run(command, tmp_path, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert continues(second, first)
+    assert finished(first) < finished(second) < EPOCHS
+
+    code, third = run(command, tmp_path)
+    assert code == 0, third
+    assert continues(third, second)
+
+    baseline = tmp_path / "run" / "variants" / "baseline"
+    with (baseline / "history.csv").open() as file:
+        assert [int(row["epoch"]) for row in csv.DictReader(file)] == list(range(1, EPOCHS + 1))
+    assert {"model.keras", "frontend.json", "size.json", "train.json"} <= {path.name for path in baseline.iterdir()}
+    assert not list(baseline.glob("*.part*"))
+    assert not list(baseline.glob(".*.part*"))
+
+    code, fourth = run(command, tmp_path)  # and what is done is not done again
+    assert code == 0
+    assert len(fourth) == 1
+    assert fourth[0].startswith("baseline: trained already, in ")

@@ -1,0 +1,68 @@
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tinyprune.training.fit import EpochRecord
+from tinyprune.training.progress import Progress
+
+EPOCHS, STEPS = 3, 2
+
+
+@pytest.fixture(autouse=True)
+def level() -> Iterator[logging.Logger]:
+    """The logger of the project, at the level of a command line without -q or -v."""
+    logger = logging.getLogger("tinyprune")
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    yield logger
+    logger.setLevel(before)
+
+
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def train(done: int = 0) -> None:
+    scores = [-1.5, 2.25, 2.0]
+    with Progress("tiny", EPOCHS, STEPS, done) as progress:
+        for epoch in range(done, EPOCHS):
+            for step in range(STEPS):
+                progress.step(epoch, step + 1, 0.5)
+            record = EpochRecord(epoch + 1, STEPS * (epoch + 1), 0.25, scores[epoch], 1e-3, 60.0)
+            progress.epoch_done(epoch, record, max(scores[: epoch + 1]))
+
+
+def test_a_pipe_gets_one_line_per_epoch_on_stderr(capsys):
+    train()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "tiny: epoch 1/3  loss 0.2500  dev SI-SDR -1.50 dB  60.0 s, 120 s left  best",
+        "tiny: epoch 2/3  loss 0.2500  dev SI-SDR 2.25 dB  60.0 s, 60 s left  best",
+        "tiny: epoch 3/3  loss 0.2500  dev SI-SDR 2.00 dB  60.0 s, 0 s left",
+    ]
+
+
+def test_a_resumed_training_says_where_it_continues(capsys):
+    train(done=2)
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first == "tiny: continuing after epoch 2 of 3"
+    assert len(rest) == 1
+
+
+def test_quiet_prints_nothing(capsys, level):
+    level.setLevel(logging.WARNING)
+    train(done=1)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_gets_a_live_line_too(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    train()
+    err = capsys.readouterr().err
+    assert "epoch 3/3 step 2/2 loss 0.500" in err
+    assert [err.count(f"epoch {epoch + 1}/3  loss 0.2500") for epoch in range(EPOCHS)] == EPOCHS * [1]
