@@ -96,7 +96,7 @@ class PruneConfig:
     schedule: str = "polynomial"
     scope: str = "global"
     epochs: int = 20
-    learning_rate: float = 5e-4
+    learning_rate: float = 4e-3
     distill: bool = True
     seed: int = 0
 
