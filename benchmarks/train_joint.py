@@ -42,9 +42,14 @@ def measure(options: argparse.Namespace) -> Report:
 
 
 def _checks(walls: dict[str, list[float]], cpu: dict[str, list[float]]) -> Iterator[Check]:
-    """Each joint step against the plain Keras float step, and against our own float step of the same loop."""
+    """Each joint step against the plain Keras float step, and against our own float step of the same loop.
+
+    The limit is for the same arrays and the same loss; our loop does more than the plain step: mixing, STFT, SI-SDR.
+    """
     for what in [what for what in walls if what.startswith("joint")]:
         ours = f"our float, {what.split(', ')[-1]}"
-        yield Check(f"{what} / plain Keras float", ratio(walls[what], walls[PLAIN]), "x", LIMIT)
+        yield Check(
+            f"{what} / plain Keras float", ratio(walls[what], walls[PLAIN]), "x", LIMIT if "model.fit" in what else None
+        )
         yield Check(f"{what} / plain Keras float: CPU", ratio(cpu[what], cpu[PLAIN]))
         yield Check(f"{what} / {ours}", ratio(walls[what], walls[ours]))
