@@ -116,8 +116,12 @@ def test_a_variant_without_a_metric_has_an_empty_cell(capsys):
     assert (quiet["variant"], quiet["snr_db"], quiet["si_sdr_db"], quiet["sdr_db"]) == ("small", "-6", "5.000", "")
 
 
-def test_the_table_of_qualities_has_one_line_each(capsys):
-    assert len(printed("qualities", "table", capsys).splitlines()) == 1 + len(QUALITIES)
+def test_the_table_of_qualities_has_one_line_each_and_another_per_snr(capsys):
+    lines = printed("qualities", "table", capsys).splitlines()
+    assert len(lines) == (1 + len(QUALITIES)) + 1 + (1 + len(QUALITIES))
+    assert lines[1 + len(QUALITIES)] == ""
+    assert lines[-3].endswith("si_sdr_db at  -6 dB")
+    assert lines[-1].split() == ["small", "streaming", "5.000"]
 
 
 def test_several_summaries_share_one_csv_header_and_have_a_blank_line_between_tables(capsys):

@@ -24,8 +24,8 @@ def evaluate(
 ) -> None:
     """Score VARIANTs of a run on its task.
 
-    All of them if none is named: the unprocessed input, then each in float32 and in int8. JSON and CSV have the
-    numbers per input SNR too.
+    All of them if none is named: the unprocessed input, then each in float32 and in int8. Then SI-SDR per
+    input SNR; JSON and CSV have every metric per SNR.
     """
     if (test_speech or test_noise) and split != "test":
         raise click.UsageError("--test-speech and --test-noise go with --split test")

@@ -73,7 +73,7 @@ def _plan_row(layer: "LayerPlan", note: str) -> Row:
 
 
 def qualities(pairs: "Sequence[tuple[str, Quality]]", output_format: str) -> None:
-    """Print the quality of (variant, quality) pairs; JSON and CSV have the numbers per input SNR too."""
+    """Print the quality of (variant, quality) pairs; per input SNR, as a table, the first metric, else all."""
     from tinyprune.artifacts import to_jsonable
 
     if output_format == "json":
@@ -83,6 +83,22 @@ def qualities(pairs: "Sequence[tuple[str, Quality]]", output_format: str) -> Non
     by_snr = output_format == "csv"
     header = ["variant", "form", "split", *(["snr_db"] if by_snr else []), "utterances", "undefined", *metrics]
     rows(header, [row for pair in pairs for row in _quality_rows(*pair, metrics, by_snr)], output_format)
+    snrs = sorted({snr for _, quality in pairs for snr in quality.by_snr}, key=float)
+    if snrs and not by_snr:
+        click.echo()
+        rows(
+            ["variant", "form", f"{metrics[0]} at", *(f"{snr} dB" for snr in snrs)],
+            _snr_rows(pairs, metrics[0], snrs),
+            "table",
+        )
+
+
+def _snr_rows(pairs: "Sequence[tuple[str, Quality]]", metric: str, snrs: Sequence[str]) -> list[Row]:
+    """One row per quality: a metric at each input SNR; empty where it is missing."""
+    return [
+        [name, quality.form, "", *(_numbers(quality.by_snr.get(snr, {}), [metric])[0] for snr in snrs)]
+        for name, quality in pairs
+    ]
 
 
 def _quality_rows(name: str, quality: "Quality", metrics: Sequence[str], by_snr: bool) -> Iterator[Row]:
