@@ -13,6 +13,7 @@ import soundfile
 
 from tinyprune import pipeline
 from tinyprune.artifacts import RunSummary, TFLiteArtifact, read_json
+from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig
 from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.workspace import sha256
@@ -209,8 +210,10 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
             soundfile.write(tmp_path / name / f"{name}{number}.wav", samples, 16_000)
     # What is trained and scored does not matter here: only on which mixtures.
     monkeypatch.setattr("tinyprune.training.stages.train_baseline", lambda *_: [])
-    monkeypatch.setattr("tinyprune.export.stage.evaluate", lambda _, __, mixtures, *___: [m.name for m in mixtures])
-    for name in ("_export", "_model", "_frontend"):
+    monkeypatch.setattr("tinyprune.export.stage.noisy_input", lambda mixed, _: mixed.mixtures[0].name)
+    monkeypatch.setattr("tinyprune.export.stage.evaluate", lambda *_: [])
+    monkeypatch.setattr(pipeline, "_frontend", lambda _: FrontEnd(mean=(0.0,) * 128, std=(1.0,) * 128))
+    for name in ("_export", "_model"):
         monkeypatch.setattr(pipeline, name, lambda *_: None)
 
     def train(**test):

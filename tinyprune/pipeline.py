@@ -53,7 +53,9 @@ def show_plan(run: Path, config: PruneConfig) -> PruningPlan:
     """What :func:`prune` would do, layer by layer, without training."""
     from tinyprune.compress.planning import plan
 
-    return plan(_model(_baseline(_opened(run))), config.structure, config.sparsity, config.scope, config.schedule)
+    return plan(
+        _model(_opened(run).variant(BASELINE)), config.structure, config.sparsity, config.scope, config.schedule
+    )
 
 
 def export(run: Path, variant: str | None) -> Qualities:
@@ -85,20 +87,21 @@ def evaluate(
     run: Path, variants: tuple[str, ...], split: str, test_speech: str | None = None, test_noise: str | None = None
 ) -> Qualities:
     """What variants (default: all) can do on a split: noisy input, float, int8 streaming and sequence; per SNR."""
-    from tinyprune.export.stage import evaluate as score
+    from tinyprune.data.scored import ScoredSet
+    from tinyprune.export import stage
 
     with _opened(run).locked() as space:
         chosen = [_require(space, space.variant(name)) for name in variants] or space.variants()
         given = {"test_speech": test_speech, "test_noise": test_noise}
         data = replace(_recipe(space).data, **(given if any(given.values()) else _test_folders(space)))
         check(data)
-        mixtures = _dataset(space, data).utterances(split)
-        found: Qualities = []
+        scored = ScoredSet(_dataset(space, data).utterances(split), _frontend(space))
+        found: Qualities = [("-", stage.noisy_input(scored, split))]
         for variant in chosen:
             _export(space, variant)
-            noisy, *qualities = score(_model(variant), _frontend(space), mixtures, split, variant.folder)
+            qualities = stage.evaluate(_model(variant), scored, split, variant.folder)
             found += [(variant.name, quality) for quality in qualities]
-        return [("-", noisy), *found]
+        return found
 
 
 def run(config: RunConfig, folder: Path) -> list[RunSummary]:

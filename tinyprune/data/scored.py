@@ -8,6 +8,7 @@ from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.audio.stft import Array
 from tinyprune.data.speech import Mixture
+from tinyprune.progress import track
 
 BATCH = 16
 
@@ -28,17 +29,22 @@ class ScoredSet:
 
     def enhance(self, masks: Callable[[Array], Array]) -> list[Array]:
         """Enhanced signals of the mixtures' lengths, by a function (batch, frames, bands) -> masks of this shape."""
-        parts = [masks(self._features[start : start + BATCH]) for start in range(0, len(self._features), BATCH)]
-        masked = self._spectrum * (np.concatenate(parts) @ self.frontend.spread())
+        starts = range(0, len(self._features), BATCH)
+        return self._masked(np.concatenate([masks(self._features[start : start + BATCH]) for start in starts]))
+
+    def enhance_each(self, mask: Callable[[Array], Array], title: str = "enhancing") -> list[Array]:
+        """The same, utterance by utterance, by a function (frames, bands) -> mask; padding is left out.
+
+        The progress bar is called ``title``.
+        """
+        numbered = zip(track(self.mixtures, title, len(self.mixtures)), self._features, strict=True)
+        return self._masked(np.stack([self._unpadded(mask, features, mixture) for mixture, features in numbered]))
+
+    def _unpadded(self, mask: Callable[[Array], Array], features: Array, mixture: Mixture) -> Array:
+        frames = 1 + -(-len(mixture.noisy) // self.frontend.hop)
+        return np.pad(mask(features[:frames]), ((0, len(features) - frames), (0, 0)))
+
+    def _masked(self, masks: Array) -> list[Array]:
+        masked = self._spectrum * (masks @ self.frontend.spread())
         signals = stft.synthesise(masked, self._features.shape[1] * self.frontend.hop)
         return [signal[: len(mixture.noisy)] for signal, mixture in zip(signals, self.mixtures, strict=True)]
-
-    def enhance_each(self, mask: Callable[[Array], Array]) -> list[Array]:
-        """The same, utterance by utterance, by a function (frames, bands) -> mask; padding is left out."""
-
-        def each(features: Array, mixture: Mixture) -> Array:
-            frames = 1 + -(-len(mixture.noisy) // self.frontend.hop)
-            return np.pad(mask(features[:frames]), ((0, len(features) - frames), (0, 0)))
-
-        numbered = iter(self.mixtures)
-        return self.enhance(lambda batch: np.stack([each(features, next(numbered)) for features in batch]))

@@ -1,7 +1,6 @@
 """The export of a variant: two int8 graphs from the same weights, checked against the network that was trained."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +14,11 @@ from tinyprune.audio.stft import Array
 from tinyprune.compress.prepare import calibrate, prepare
 from tinyprune.data.calibration import calibration_features
 from tinyprune.data.scored import ScoredSet
-from tinyprune.data.speech import Mixture, SpeechDataset
+from tinyprune.data.speech import SpeechDataset
 from tinyprune.errors import CheckFailed
 from tinyprune.export.interpreter import Int8Model
 from tinyprune.export.tflite import export
 from tinyprune.metrics.speech import quality
-from tinyprune.progress import track
 
 log = logging.getLogger(__name__)
 FORMS = {"streaming": 1, "sequence": 100}
@@ -38,35 +36,28 @@ def export_variant(model: keras.Model, frontend: FrontEnd, dataset: SpeechDatase
     for form, frames in FORMS.items():
         artifact = export(model, frames, calibration, masks, folder / f"{form}.tflite")
         write_json(folder / f"{form}.json", replace(artifact, path=Path(artifact.path.name)))
-    mixtures = dataset.utterances("dev")
-    qualities = evaluate(model, frontend, mixtures, "dev", folder)
+    scored = ScoredSet(dataset.utterances("dev"), frontend)
+    qualities = [noisy_input(scored, "dev"), *evaluate(model, scored, "dev", folder)]
     simulated = prepare(model, masked=False)
     calibrate(simulated, [calibration[None]])
-    _check(folder.name, qualities, _score(simulated, "fake-quantized", ScoredSet(mixtures, frontend), "dev"))
+    _check(folder.name, qualities, _score(simulated, "fake-quantized", scored, "dev"))
     write_json(folder / "quality.json", qualities)
     return [*(f"{form}{suffix}" for form in FORMS for suffix in (".tflite", ".json")), "quality.json"]
 
 
-def evaluate(
-    model: keras.Model, frontend: FrontEnd, mixtures: list[Mixture], split: str, folder: Path
-) -> list[Quality]:
-    """Quality of the noisy input, the float model and both int8 graphs of a variant's folder."""
-    scored = ScoredSet(mixtures, frontend)
-    noisy = quality("noisy", split, ((m.clean, m.noisy) for m in mixtures), [m.snr_db for m in mixtures])
-    return [noisy, _score(model, "float", scored, split), *_int8(scored, split, folder)]
+def evaluate(model: keras.Model, scored: ScoredSet, split: str, folder: Path) -> list[Quality]:
+    """Quality of the float model and of both int8 graphs in a variant's folder."""
+    return [_score(model, "float", scored, split), *(_int8(form, scored, split, folder) for form in FORMS)]
 
 
-def _int8(scored: ScoredSet, split: str, folder: Path) -> Iterator[Quality]:
-    for form in FORMS:
-        runner = Int8Model(folder / f"{form}.tflite")
-        frames = track(iter(scored.mixtures), f"{folder.name}: running int8 {form}", len(scored.mixtures))
+def noisy_input(scored: ScoredSet, split: str) -> Quality:
+    """Quality of the mixtures as they are."""
+    return _quality("noisy", scored, [mixture.noisy for mixture in scored.mixtures], split)
 
-        def mask(features: Array, runner: Int8Model = runner, frames: Iterator[Mixture] = frames) -> Array:
-            next(frames)
-            return runner.run(features)
 
-        yield _quality(form, scored, scored.enhance_each(mask), split)
-        next(frames, None)
+def _int8(form: str, scored: ScoredSet, split: str, folder: Path) -> Quality:
+    runner = Int8Model(folder / f"{form}.tflite")
+    return _quality(form, scored, scored.enhance_each(runner.run, f"{folder.name}: running int8 {form}"), split)
 
 
 def _score(model: keras.Model, form: str, scored: ScoredSet, split: str) -> Quality:
