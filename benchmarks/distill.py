@@ -31,7 +31,7 @@ def measure(options: argparse.Namespace) -> Report:
         for way, distill in WAYS.items():
             name = f"{'with' if distill else 'without'}-{seed}"
             pruning = PruneConfig(name=name, sparsity=SPARSITY, epochs=epochs, distill=distill, seed=seed)
-            pipeline.prune(run, pruning)
+            pipeline.prune(run, [pruning])
             found[way].append(dev_quality(run / "variants" / name, baseline.folder, config, run / "data"))
     found = {"baseline": [dev_quality(baseline.folder, baseline.folder, config, run / "data")], **found}
     gains = [[scores["si_sdr_db"] for scores in found[way]] for way in WAYS]

@@ -34,7 +34,7 @@ def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory() as name:
         dataset = corpus(Path(name))
         frontend = measure_frontend(dataset, BATCH, FRAMES)
-        mixed, fixed = (kind(dataset, frontend, "si-sdr", BATCH, FRAMES) for kind in (Short, Fixed))
+        mixed, fixed = (kind(dataset, frontend) for kind in (Short, Fixed))
         cases = {
             FIXED: our_loop(prepare(plain(), masked=False, quantized=False), fixed),
             MIXED: our_loop(prepare(plain(), masked=False, quantized=False), mixed),

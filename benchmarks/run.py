@@ -14,8 +14,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # instead of this folder: its modules are benchmarks.NAME
 
-DEFAULT = ("startup", "train_float", "train_joint", "input_pipeline", "compile", "streaming", "demo")
-LONG = ("losses", "distill")
+DEFAULT = (
+    "startup",
+    "train_float",
+    "train_joint",
+    "joint_conv",
+    "mask_update",
+    "input_pipeline",
+    "compile",
+    "npu_cuts",
+)
+DEFAULT += ("streaming", "demo")
+LONG = ("losses", "distill", "tfmot")
 NOT_QUICK = ("demo",)
 LIMIT_MISSED = 3
 
@@ -40,10 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="what there is to measure")
     parser.add_argument("--quick", action="store_true", help="fewer repeats, into results/quick/; without the demo")
     parser.add_argument("--repeats", type=int, metavar="N", help="runs of each case")
-    long = parser.add_argument_group("only for losses and distill, which are long and run only when named")
+    long = parser.add_argument_group("only for the long ones, which run only when named")
     for name in ("speech", "noise", "dev-speech", "dev-noise"):
         long.add_argument(f"--{name}", type=Path, metavar="DIR", help="default: ../shared/data, or synthetic data")
-    long.add_argument("--epochs", type=int, metavar="N", help="of each training; default: 10")
+    long.add_argument("--epochs", type=int, metavar="N", help="of each training; default: 10; tfmot: 60 and 30")
     long.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each case; default: 1")
     long.add_argument("--baseline", type=Path, metavar="DIR", help="run folder with a trained baseline, for distill")
     long.add_argument("--work", type=Path, default=ROOT / "runs" / "bench", metavar="DIR", help="default: runs/bench")

@@ -1,4 +1,4 @@
-"""Time per training step, of ``model.fit`` and of our own loop, measured in the same way."""
+"""Time per training step, of ``model.fit``, of a bare compiled step and of our own loop, measured in the same way."""
 
 import tempfile
 import time
@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from benchmarks.common import Case
-from benchmarks.workloads import BATCH, STEPS, WARM, arrays
-from tinyprune.training.denoise import Denoise
-from tinyprune.training.fit import Fit
+from benchmarks.workloads import BATCH, WARM, arrays
+from tinyprune.training.fit import Fit, Learner
 
 BeforeStep = Callable[[int], None]
+Arrays = tuple[np.ndarray, np.ndarray]
 
 
 def _nothing(step: int) -> None:
@@ -42,7 +44,7 @@ def milliseconds(walls: dict[str, list[float]], cpu: dict[str, list[float]]) -> 
 class Stamps:
     """The times at which steps begin. Called with the number of a step, before it."""
 
-    def __init__(self, before_step: BeforeStep) -> None:
+    def __init__(self, before_step: BeforeStep = _nothing) -> None:
         self.before_step = before_step
         self.times: list[Spent] = []
 
@@ -52,17 +54,19 @@ class Stamps:
         self.before_step(step)
 
     def spent(self) -> Spent:
-        """Means over the steps that count."""
-        begin, end = self.times[WARM], self.times[WARM + STEPS]
-        return Spent(*((b - a) / STEPS for a, b in zip(begin, end, strict=True)))
+        """Means over the steps that count: all but the first ones and the last."""
+        begin, end, steps = self.times[WARM], self.times[-1], len(self.times) - 1 - WARM
+        return Spent(*((b - a) / steps for a, b in zip(begin, end, strict=True)))
 
 
-def model_fit(model: keras.Model, before_step: BeforeStep = _nothing) -> Callable[[], Spent]:
-    """A case: a step of ``model.fit`` with Adam and MSE on fixed arrays."""
-    features, targets = arrays()
-    model.compile(keras.optimizers.Adam(1e-3), "mse")
+def model_fit(
+    model: keras.Model, before_step: BeforeStep = _nothing, given: Arrays | None = None, loss: str = "mse"
+) -> Callable[[], Spent]:
+    """A case: a step of ``model.fit`` with Adam on fixed arrays, by default those of speech with MSE."""
+    features, targets = given or arrays()
+    model.compile(keras.optimizers.Adam(1e-3), loss)
 
-    def case() -> float:
+    def case() -> Spent:
         stamps = Stamps(before_step)
         begin = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: stamps(batch))
         model.fit(features, targets, BATCH, epochs=1, shuffle=False, verbose=0, callbacks=[begin])
@@ -71,13 +75,36 @@ def model_fit(model: keras.Model, before_step: BeforeStep = _nothing) -> Callabl
     return case
 
 
-def our_loop(model: keras.Model, task: Denoise, before_step: BeforeStep = _nothing) -> Callable[[], Spent]:
+def compiled_step(model: keras.Model, learner: Learner) -> Callable[[], Spent]:
+    """A case: a bare compiled step with Adam: no loop around it, no gradient clipped, no callback."""
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def step(batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = learner.loss(model, batch)
+        variables = model.trainable_variables
+        optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
+        return loss
+
+    def case() -> Spent:
+        stamps = Stamps()
+        for number, batch in enumerate(learner.batches(0)):
+            stamps(number)
+            float(step(batch))
+        return stamps.spent()
+
+    return case
+
+
+def our_loop(model: keras.Model, learner: Learner, before_step: BeforeStep = _nothing) -> Callable[[], Spent]:
     """A case: a step of the training loop of tinyprune, everything in it."""
 
-    def case() -> float:
+    def case() -> Spent:
         stamps = Stamps(before_step)
         with tempfile.TemporaryDirectory() as folder:
-            Fit(model, task, 1, 1e-3, Path(folder)).run("benchmark", before_step=stamps)
+            Fit(model, learner, 1, 1e-3, Path(folder)).run("benchmark", before_step=stamps)
         return stamps.spent()
 
     return case

@@ -19,7 +19,7 @@ def measure(options: argparse.Namespace) -> Report:
     """Frames per second of three ways to train the same network."""
     with tempfile.TemporaryDirectory() as name:
         dataset = corpus(Path(name))
-        task = Short(dataset, measure_frontend(dataset, BATCH, FRAMES), "si-sdr", BATCH, FRAMES)
+        task = Short(dataset, measure_frontend(dataset, BATCH, FRAMES))
         ours, whole = (prepare(plain(), masked=False, quantized=False) for _ in range(2))
         cases = {PLAIN: model_fit(plain()), OURS: model_fit(ours), WHOLE: our_loop(whole, task)}
         walls, cpu = apart(take_turns(cases, repeats(options, 9)))

@@ -22,7 +22,7 @@ def measure(options: argparse.Namespace) -> Report:
         frontend = measure_frontend(dataset, BATCH, FRAMES)
 
         def task(teacher=None):  # type: ignore[no-untyped-def]
-            return Short(dataset, frontend, "si-sdr", BATCH, FRAMES, teacher=teacher)
+            return Short(dataset, frontend, teacher)
 
         base = plain()
         teacher = prepare(base, masked=False, quantized=False)

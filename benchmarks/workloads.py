@@ -8,11 +8,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tinyprune.audio.frontend import FrontEnd
 from tinyprune.compress.mask_updater import MaskUpdater
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare
-from tinyprune.config import PruneConfig
+from tinyprune.config import PruneConfig, TrainConfig
 from tinyprune.data.clips import Clip, open_store
+from tinyprune.data.scored import ScoredSet
 from tinyprune.data.speech import SAMPLE_RATE, SpeechDataset, Split
 from tinyprune.models.tinylstm import build
 from tinyprune.training.denoise import Denoise
@@ -48,7 +50,11 @@ def corpus(folder: Path, seed: int = 0) -> SpeechDataset:
 
 
 class Short(Denoise):
-    """Speech enhancement whose epoch is a few steps long, and which is not scored."""
+    """Speech enhancement by a loss of SI-SDR, whose epoch is a few steps long, and which is not scored."""
+
+    def __init__(self, dataset: SpeechDataset, frontend: FrontEnd, teacher: keras.Model | None = None) -> None:
+        config = TrainConfig(batch_size=BATCH, frames=FRAMES)
+        super().__init__(dataset, ScoredSet(dataset.utterances("dev"), frontend), config, teacher=teacher)
 
     def steps_per_epoch(self) -> int:
         """As many as are measured."""
@@ -65,15 +71,16 @@ class Short(Denoise):
 
 
 def joint(base: keras.Model) -> tuple[keras.Model, Callable[[int], None]]:
-    """A model prepared for pruning with int8 learning as ``tinyprune prune`` does it, and the update of its masks."""
-    config, prepared = PruneConfig(), prepare(base)
+    """A model prepared for pruning with int8 learning as ``tinyprune prune`` does it, and the update of its masks.
+
+    Half of the steps that count are from the first half of a run, where masks move, half from the second.
+    """
+    prepared, whole = prepare(base), round(MINUTES * 60 * SAMPLE_RATE / ((FRAMES + 1) * 256 * BATCH))
     calibrate(prepared, [arrays()[0][:1]])
-    pruning = plan(base, config.structure, config.sparsity, config.scope, config.schedule)
-    whole = config.epochs * round(MINUTES * 60 * SAMPLE_RATE / ((FRAMES + 1) * 256 * BATCH))
-    updater = MaskUpdater(prepared, pruning, whole)
+    config = PruneConfig()
+    updater = MaskUpdater(prepared, plan(base, config), config.epochs * whole)
 
     def before_step(step: int) -> None:
-        """Half of the steps that count from the first half of a run, where masks move, half from the second."""
         moving = step < WARM + STEPS // 2
         updater.update(step + (updater.end_step // 2 if moving else updater.end_step))
 

@@ -31,6 +31,14 @@ class Networks:
 
         return self._converted("dense_float.tflite", (16,), [keras.layers.Dense(8)], int8=False)
 
+    def dense_int16(self) -> Path:
+        """Activations of 16 bits, weights of 8."""
+        import keras
+        import tensorflow as tf
+
+        int16 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        return self._converted("dense_int16.tflite", (16,), [keras.layers.Dense(8)], kind=(int16, tf.int16))
+
     def strided(self) -> Path:
         """A convolution with stride 5, which the NPU cannot do, then one that it can."""
         import keras
@@ -44,14 +52,16 @@ class Networks:
         layers = [keras.layers.Conv2D(32, 3, strides=5, padding="same")]
         return self._converted("all_cpu.tflite", (16, 16, 8), layers)
 
-    def _converted(self, name: str, shape: tuple[int, ...], layers: list, int8: bool = True) -> Path:
+    def _converted(
+        self, name: str, shape: tuple[int, ...], layers: list, int8: bool = True, kind: tuple | None = None
+    ) -> Path:
         path = self.folder / name
         if not path.exists():
-            path.write_bytes(_convert(shape, layers, int8))
+            path.write_bytes(_convert(shape, layers, int8, kind))
         return path
 
 
-def _convert(shape: tuple[int, ...], layers: list, int8: bool) -> bytes:
+def _convert(shape: tuple[int, ...], layers: list, int8: bool, kind: tuple | None) -> bytes:
     import keras
     import numpy as np
     import tensorflow as tf
@@ -63,8 +73,9 @@ def _convert(shape: tuple[int, ...], layers: list, int8: bool) -> bytes:
         samples = rng.uniform(-1, 1, (8, 1, *shape)).astype(np.float32)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([sample] for sample in samples)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
+        operators, number = kind or (tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.int8)
+        converter.target_spec.supported_ops = [operators]
+        converter.inference_input_type = converter.inference_output_type = number
     return converter.convert()
 
 
@@ -83,8 +94,11 @@ def log_lines() -> Iterator[list[str]]:
             lines.append(record.getMessage())
 
     handler, logger = Keep(), logging.getLogger("tinyprune")
+    before = logger.level
     logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     yield lines
+    logger.setLevel(before)
     logger.removeHandler(handler)
 
 
@@ -138,7 +152,7 @@ def _tiny_sizes() -> Iterator[None]:
         patch.setattr(speech, "MAX_UTTERANCE_SECONDS", 1.0)
         patch.setattr(calibration, "SEQUENCES", 2)
         patch.setattr(calibration, "FRAMES", 20)
-        patch.setattr(stage, "FORMS", {"streaming": 1, "sequence": 10})
+        patch.setattr(stage, "FRAMES", {"streaming": 1, "sequence": 10})
         yield
 
 
@@ -164,7 +178,7 @@ class Run:
         self.prune, self.target = PruneConfig(epochs=2), TargetConfig()
         with _tiny_sizes():
             pipeline.train(folder, self.train)
-            self.qualities = pipeline.prune(folder, self.prune)
+            self.qualities = pipeline.prune(folder, [self.prune])
             self.summary = pipeline.compile(folder, self.target)
 
 
@@ -177,3 +191,86 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def run_copy(finished_run: Run, tmp_path: Path) -> Path:
     """A run of one's own, to change."""
     return Path(shutil.copytree(finished_run.folder, tmp_path / "run"))
+
+
+#: A network of one's own, as a user has it in a file: 3 classes of 8x8 pixels in colour.
+TINY_NET = """
+import keras
+from keras import layers
+
+
+def build():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(16, 3, strides=2, padding="same", name="stem")(inputs)
+    x = layers.BatchNormalization(name="stem_bn")(x)
+    x = layers.ReLU(name="stem_relu")(x)
+    x = layers.DepthwiseConv2D(3, padding="same", activation="relu", name="depthwise")(x)
+    x = layers.Conv2D(24, 1, name="pointwise")(x)
+    x = layers.Activation("relu", name="pointwise_relu")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(inputs, layers.Dense(3, activation="softmax", name="head")(x), name="tiny")
+"""
+
+
+def write_images(path: Path, classes: int = 3) -> Path:
+    """An ``.npz`` of noisy 8x8 pictures, each mostly of one of three colours; 48, 24 and 12 of the splits."""
+    import numpy as np
+
+    rng, arrays = np.random.default_rng(0), {}
+    for split, count in (("train", 48), ("dev", 24), ("test", 12)):
+        labels = np.arange(count) % classes
+        pixels = rng.integers(0, 100, (count, 8, 8, 3))
+        pixels[np.arange(count), :, :, labels] += 150
+        arrays |= {f"x_{split}": pixels.astype(np.uint8), f"y_{split}": labels}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **arrays)
+    return path
+
+
+class ImageRun:
+    """A finished run on pictures, of every structure, compiled for ethos-u55-128.
+
+    Attributes: folder; config: of the baseline; qualities: of all prunings; offline: of the control; summary.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from tinyprune import pipeline
+        from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TargetConfig, TrainConfig, chain
+
+        self.folder = folder / "run"
+        data = DataConfig(name="images", path=str(write_images(folder / "images.npz")), augment=False)
+        train = TrainConfig(epochs=2, batch_size=8, learning_rate=0.02)
+        self.config = RunConfig(data=data, model=ModelConfig(name="tiny_net:build"), train=train)
+        prune = {"epochs": 2, "distill": False}
+        self.configs = [
+            *chain(prune, [(0.5, 0.7)], []),
+            *chain(prune | {"structure": "unit"}, [(0.5,), (0.8,)], ["weight"]),
+            *chain(prune | {"structure": "2:4", "exclude": ["stem"]}, [], []),
+            *chain(prune | {"structure": "block", "block_size": "4x8", "importance": "l2"}, [(0.5,)], []),
+        ]
+        pipeline.train(self.folder, self.config)
+        self.qualities = pipeline.prune(self.folder, self.configs)
+        int8 = self.folder / "variants/baseline/int8.tflite"
+        self.offline = pipeline.prune_offline(self.folder, int8, PruneConfig(name="offline-weight-0.80"), None)
+        self.summary = pipeline.compile(self.folder, TargetConfig())
+
+
+@pytest.fixture(scope="session")
+def own_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with ``tiny_net.py``, whose modules can be imported."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "tiny_net.py").write_text(TINY_NET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def image_run(own_network: Path, tmp_path_factory: pytest.TempPathFactory) -> ImageRun:
+    return ImageRun(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture
+def image_run_copy(image_run: ImageRun, tmp_path: Path) -> Path:
+    """A run on pictures of one's own, to change."""
+    return Path(shutil.copytree(image_run.folder, tmp_path / "run"))

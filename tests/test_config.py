@@ -4,11 +4,14 @@ import pytest
 
 from tinyprune.config import (
     DataConfig,
+    LayerRule,
+    ModelConfig,
     PruneConfig,
     RunConfig,
     TargetConfig,
     TrainConfig,
     build,
+    chain,
     from_mapping,
     load_recipe,
     to_mapping,
@@ -87,7 +90,7 @@ def test_json_round_trip():
         ({"train": {"epochs": "3"}}, "train.epochs: expected a whole number, got '3'"),
         ({"train": {"epochs": 3.5}}, "train.epochs: expected a whole number, got 3.5"),
         ({"train": {"epochs": True}}, "train.epochs: expected a whole number, got True"),
-        ({"train": {"epochs": 0}}, "train.epochs: expected at least 1, got 0"),
+        ({"train": {"epochs": -1}}, "train.epochs: expected at least 0, got -1"),
         ({"train": {"learning_rate": float("nan")}}, "train.learning_rate: expected a number, got nan"),
         ({"train": {"learning_rate": 0}}, "train.learning_rate: expected more than 0, got 0.0"),
         ({"train": {"loss": "mse"}}, "train.loss: expected one of: si-sdr, spectrum, combined, got mse"),
@@ -95,19 +98,75 @@ def test_json_round_trip():
         ({"prune": [{"sparsity": 80}]}, "prune.0.sparsity: expected a fraction in [0, 1), e.g. 0.8, got 80.0"),
         ({"prune": [{"sparsity": 1}]}, "prune.0.sparsity: expected a fraction in [0, 1), e.g. 0.8, got 1.0"),
         ({"prune": [{"distill": 1}]}, "prune.0.distill: expected true or false, got 1"),
-        ({"prune": [{"structure": "wieght"}]}, "unknown structure 'wieght': did you mean 'weight'?"),
+        ({"prune": [{"epochs": 0}]}, "prune.0.epochs: expected at least 1, got 0"),
+        (
+            {"prune": [{"schedule": "polynomail"}]},
+            "unknown schedule 'polynomail': did you mean 'polynomial'? expected one of: constant, linear, one-shot, ",
+        ),
+        ({"prune": [{"importance": "l3"}]}, "unknown importance 'l3': expected one of: l1, l2, taylor"),
+        ({"prune": [{"scope": "all"}]}, "prune.0.scope: expected one of: global, layer, got all"),
+        ({"prune": [{"structure": "2:4", "sparsity": 0.5}]}, "prune.0.sparsity: 2:4 sets it: leave it out"),
+        (
+            {"prune": [{"begin": 0.5, "end": 0.25}]},
+            "prune.0.end: the schedule would end at 0.25 before it begins at 0.5",
+        ),
+        ({"prune": [{"begin": 300, "end": 200}]}, "prune.0.end: the schedule would end at 200 before it begins at 300"),
+        ({"prune": [{"begin": -1}]}, "prune.0.begin: expected a fraction of the training up to 1, or a number of "),
+        ({"prune": [{"update_every": 0}]}, "prune.0.update_every: expected at least 1, got 0"),
+        ({"prune": [{"round_to": 0}]}, "prune.0.round_to: expected at least 1, got 0"),
+        ({"prune": [{"layers": 3}]}, "prune.0.layers: expected tables, written [[prune.0.layers]], got 3"),
+        ({"prune": [{"layers": [{}]}]}, "prune.0.layers.0.match: it is needed: expected a text"),
+        (
+            {"prune": [{"layers": [{"match": "a", "sparsty": 1}]}]},
+            "unknown key 'prune.0.layers.0.sparsty': did you mean 'prune.0.layers.0.sparsity'?",
+        ),
+        (
+            {"prune": [{"layers": [{"match": "a"}, {"match": "b", "sparsity": 1.5}]}]},
+            "prune.0.layers.1.sparsity: expected a fraction in [0, 1), e.g. 0.8, got 1.5",
+        ),
+        ({"prune": [{"exclude": 3}]}, 'prune.0.exclude: expected a list, [a, b] or "a,b", got 3'),
         ({"prune": [{"name": "../up"}]}, "prune.0.name: '../up' cannot name a variant"),
         ({"prune": [{"name": "baseline"}]}, "prune.0.name: 'baseline' cannot name a variant"),
         ({"prune": [{}, {}]}, "prune.1.name: 'weight-0.80' is there twice"),
         ({"prune": 0.8}, "prune: expected tables, written [[prune]], got 0.8"),
         ({"target": []}, "target: expected at least one [[target]]"),
-        ({"model": {"name": "tinylstn"}}, "unknown model 'tinylstn': did you mean 'tinylstm'?"),
+        ({"model": {"name": 3}}, "model.name: expected a text, got 3"),
+        ({"model": {"custom": 3}}, 'model.custom: expected a list, [a, b] or "a,b", got 3'),
         ({"data": {"snr_db": [9, -6]}}, "data.snr_db: expected low:high with low <= high, e.g. -6:9, got (9.0, -6.0)"),
         ({"data": {"snr_db": [1]}}, 'data.snr_db: expected two numbers, [low, high] or "low:high", got [1]'),
         ({"data": {"snr_db": "1:two"}}, "data.snr_db: expected a number, got 'two'"),
         ({"data": {"minutes": 0}}, "data.minutes: expected more than 0, got 0.0"),
         ({"data": {"speech": "a"}}, 'data.speech: is not used by data.name = "synthetic-speech"'),
-        ({"data": {"name": "mixture", "speech": "a"}}, 'data.noise: data.name = "mixture" needs it'),
+        ({"data": {"name": "mixture", "speech": "a"}}, 'data.noise: data.name = "mixture" needs it: give --noise DIR'),
+        ({"data": {"name": "keywords"}}, 'data.path: data.name = "keywords" needs it: give --path'),
+        ({"data": {"name": "images"}}, 'data.path: data.name = "images" needs it: give --path'),
+        (
+            {"data": {"path": "a"}},
+            'data.path: is not used by data.name = "synthetic-speech"; choose "keywords" or "images"',
+        ),
+        (
+            {"data": {"name": "mixture", "speech": "a", "noise": "b", "path": "c"}},
+            'data.path: is not used by data.name = "mixture"; choose "keywords" or "images"',
+        ),
+        (
+            {"data": {"name": "keywords", "path": "a", "noise": "b"}},
+            'data.noise: is not used by data.name = "keywords"; choose "mixture"',
+        ),
+        (
+            {"data": {"name": "images", "path": "a", "words": ["b"]}},
+            'data.words: is not used by data.name = "images"; choose "keywords"',
+        ),
+        (
+            {"data": {"name": "keywords", "path": "a", "image_size": 8}},
+            'data.image_size: is not used by data.name = "keywords"; choose "images"',
+        ),
+        ({"data": {"words": 3}}, 'data.words: expected a list, [a, b] or "a,b", got 3'),
+        ({"data": {"words": ["a", 3]}}, "data.words.1: expected a text, got 3"),
+        ({"data": {"words": ["a", "a"]}}, "data.words: expected words, each once, got ('a', 'a')"),
+        ({"data": {"normalise": "minmax"}}, "data.normalise: expected one of: standard, unit, none, got minmax"),
+        ({"data": {"image_size": 0}}, "data.image_size: expected at least 1, got 0"),
+        ({"data": {"hold_out": 1}}, "data.hold_out: expected a fraction between 0 and 1, e.g. 0.1, got 1.0"),
+        ({"data": {"augment": "yes"}}, "data.augment: expected true or false, got 'yes'"),
     ],
 )
 def test_what_makes_no_sense_is_one_line_that_names_the_key(mapping, message):
@@ -156,6 +215,28 @@ def test_an_override_that_makes_no_sense_is_one_line(assignment, message):
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("assignments", "read", "expected"),
+    [
+        (["data.words=yes,no, up"], lambda data: data.words, ("yes", "no", "up")),
+        (["data.words=yes"], lambda data: data.words, ("yes",)),
+        (["data.words=yes", "data.words="], lambda data: data.words, ()),
+        (["data.augment=false"], lambda data: data.augment, False),
+    ],
+)
+def test_a_list_of_texts_may_be_written_with_commas(assignments, read, expected):
+    config = RunConfig(data=DataConfig(name="keywords", path="a"))
+    assert read(with_overrides(config, assignments).data) == expected
+
+
+def test_labelled_data_in_a_recipe(tmp_path):
+    text = '[data]\nname = "keywords"\npath = "words"\nwords = ["yes", "no"]\nhold_out = 0.2\n'
+    config = load_recipe(recipe_file(tmp_path, text))
+    expected = DataConfig(name="keywords", path=str(tmp_path / "words"), words=("yes", "no"), hold_out=0.2)
+    assert config.data == expected
+    assert from_mapping(json.loads(json.dumps(to_mapping(config)))) == config
+
+
 def test_values_of_none_change_nothing():
     assert with_values(RunConfig(), {"train.epochs": None, "data.name": None}) == RunConfig()
     assert with_values(RunConfig(), {"train.epochs": 5}).train == TrainConfig(epochs=5)
@@ -168,8 +249,8 @@ def test_one_dataclass_alone_is_checked_too():
 
 
 def test_errors_of_a_recipe_start_with_its_file(tmp_path):
-    path = recipe_file(tmp_path, "[train]\nepochs = 0\n")
-    with pytest.raises(UsageError, match=r"recipe\.toml: train\.epochs: expected at least 1"):
+    path = recipe_file(tmp_path, "[train]\nepochs = -1\n")
+    with pytest.raises(UsageError, match=r"recipe\.toml: train\.epochs: expected at least 0"):
         load_recipe(path)
 
 
@@ -178,3 +259,225 @@ def test_a_recipe_that_cannot_be_read_is_a_usage_error(tmp_path, text, message):
     path = tmp_path / "none.toml" if text is None else recipe_file(tmp_path, text)
     with pytest.raises(UsageError, match=message):
         load_recipe(path)
+
+
+# --- prunings ---------------------------------------------------------------------------------------------------------
+
+STAGES = """
+[model]
+name = "nets:build"
+custom = ["nets.layers"]
+
+[[prune]]
+structure = "unit"
+sparsity = 0.5
+exclude = ["head"]
+
+[[prune]]
+base = "unit-0.50"
+structure = "block"
+block_size = "4x16"
+importance = "l2"
+
+[[prune.layers]]
+match = "lstm_*"
+structure = "2:4"
+
+[[prune.layers]]
+match = "dense/kernel"
+sparsity = 0.25
+
+[[prune.layers]]
+match = "*"
+skip = true
+"""
+
+
+def test_two_stages_and_rules_for_layers_in_a_recipe(tmp_path):
+    config = load_recipe(recipe_file(tmp_path, STAGES))
+    assert config.model == ModelConfig("nets:build", ("nets.layers",))
+    rules = (LayerRule("lstm_*", "2:4"), LayerRule("dense/kernel", sparsity=0.25), LayerRule("*", skip=True))
+    assert config.prune == (
+        PruneConfig(structure="unit", sparsity=0.5, exclude=("head",)),
+        PruneConfig(base="unit-0.50", structure="block", block_size="4x16", importance="l2", layers=rules),
+    )
+    assert from_mapping(json.loads(json.dumps(to_mapping(config)))) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("net.keras", False), ("sub/net.H5", False), ("nets:build", True), ("tinylstm", True)]
+)
+def test_a_model_file_is_relative_to_the_recipe(tmp_path, name, kept):
+    config = load_recipe(recipe_file(tmp_path, f'[model]\nname = "{name}"\n'))
+    assert config.model.name == (name if kept else str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        (PruneConfig(), "weight-0.80"),
+        (PruneConfig(sparsity=0.0), "weight-0.00"),
+        (PruneConfig(sparsity=0.955), "weight-0.95"),  # 0.955 is a little less in binary
+        (PruneConfig(structure="block"), "block-0.80"),
+        (PruneConfig(structure="block", block_size="4x16", sparsity=0.5), "block-4x16-0.50"),
+        (PruneConfig(structure="2:4"), "2-4"),
+        (PruneConfig(structure="unit", base="weight-0.50"), "weight-0.50-unit-0.80"),
+        (PruneConfig(structure="2:4", base="a"), "a-2-4"),
+        (PruneConfig(base="a", name="b"), "b"),
+    ],
+)
+def test_a_variant_is_named_after_its_base_and_what_is_done_to_it(config, name):
+    assert config.variant == name
+
+
+@pytest.mark.parametrize(
+    ("config", "sparsity"),
+    [
+        (PruneConfig(), 0.8),
+        (PruneConfig(sparsity=0.0), 0.0),
+        (PruneConfig(structure="2:4"), 1 - 2 / 4),
+        (PruneConfig(structure="1:4"), 1 - 1 / 4),
+    ],
+)
+def test_the_final_sparsity_is_given_or_that_of_n_m(config, sparsity):
+    assert config.final_sparsity == sparsity
+
+
+def test_a_schedule_may_begin_at_a_fraction_and_end_at_a_step():
+    assert build(PruneConfig, {"begin": 0.5, "end": 200}).end == 200
+    assert build(PruneConfig, {"begin": 0.5, "end": 0.5}).begin == 0.5
+
+
+def steps(configs):
+    """(base, structure, sparsity, name) of each pruning."""
+    return [(config.base, config.structure, config.sparsity, config.variant) for config in configs]
+
+
+def test_no_chain_is_one_pruning():
+    assert chain({}, [], []) == [PruneConfig()]
+    values = {"structure": "block", "block_size": "4x4", "seed": 3, "exclude": ("head", "a_*"), "epochs": 2}
+    assert chain(values, [(0.5,)], []) == [
+        PruneConfig(
+            structure="block",
+            block_size="4x4",
+            sparsity=0.5,
+            seed=3,
+            exclude=("head", "a_*"),
+            epochs=2,
+        )
+    ]
+
+
+def test_a_ladder_has_a_variant_per_level_each_based_on_the_one_before():
+    assert steps(chain({}, [(0.5, 0.7, 0.9)], [])) == [
+        ("baseline", "weight", 0.5, "weight-0.50"),
+        ("weight-0.50", "weight", 0.7, "weight-0.70"),
+        ("weight-0.70", "weight", 0.9, "weight-0.90"),
+    ]
+
+
+def test_then_prunes_the_result_again():
+    assert steps(chain({"structure": "unit"}, [(0.5,), (0.8,)], ["weight"])) == [
+        ("baseline", "unit", 0.5, "unit-0.50"),
+        ("unit-0.50", "weight", 0.8, "unit-0.50-weight-0.80"),
+    ]
+
+
+def test_a_ladder_after_another_structure_and_a_default_at_the_end():
+    assert steps(chain({"structure": "unit"}, [(0.5,), (0.6, 0.8)], ["weight", "block"])) == [
+        ("baseline", "unit", 0.5, "unit-0.50"),
+        ("unit-0.50", "weight", 0.6, "unit-0.50-weight-0.60"),
+        ("unit-0.50-weight-0.60", "weight", 0.8, "unit-0.50-weight-0.80"),
+        ("unit-0.50-weight-0.80", "block", None, "unit-0.50-weight-0.80-block-0.80"),
+    ]
+
+
+def test_n_m_takes_no_sparsity_wherever_it_stands():
+    assert steps(chain({"structure": "2:4"}, [(0.75,)], ["weight"])) == [
+        ("baseline", "2:4", None, "2-4"),
+        ("2-4", "weight", 0.75, "2-4-weight-0.75"),
+    ]
+    assert steps(chain({"structure": "unit"}, [(0.5, 0.6)], ["2:4"])) == [
+        ("baseline", "unit", 0.5, "unit-0.50"),
+        ("unit-0.50", "unit", pytest.approx(0.2), "unit-0.60"),  # of the half that is left: 1 - 0.4 / 0.5
+        ("unit-0.60", "2:4", None, "unit-0.60-2-4"),
+    ]
+
+
+def test_a_chain_may_start_from_a_variant():
+    assert steps(chain({"base": "a"}, [(0.5, 0.7)], ["2:4"])) == [
+        ("a", "weight", 0.5, "a-weight-0.50"),
+        ("a-weight-0.50", "weight", 0.7, "a-weight-0.70"),
+        ("a-weight-0.70", "2:4", None, "a-weight-0.70-2-4"),
+    ]
+
+
+def test_the_last_of_a_chain_has_the_given_name():
+    assert steps(chain({"name": "small"}, [(0.5,)], [])) == [("baseline", "weight", 0.5, "small")]
+    assert steps(chain({"name": "small", "structure": "unit"}, [(0.5,), (0.6, 0.8)], ["weight"])) == [
+        ("baseline", "unit", 0.5, "small-1"),
+        ("small-1", "weight", 0.6, "small-2"),
+        ("small-2", "weight", 0.8, "small"),
+    ]
+
+
+def test_every_pruning_of_a_chain_has_the_same_settings():
+    values = {"importance": "taylor", "scope": "layer", "learning_rate": 0.5, "distill": False, "begin": 0.1}
+    for config in chain(values, [(0.5, 0.7)], ["2:4"]):
+        assert {name: getattr(config, name) for name in values} == values
+
+
+def test_the_offline_control_is_one_pruning_with_a_name_that_says_so():
+    assert chain({"scope": "layer"}, [(0.5,)], [], offline=True) == [
+        PruneConfig(sparsity=0.5, scope="layer", name="offline-weight-0.50")
+    ]
+    [config] = chain({"structure": "2:4"}, [], [], offline=True)
+    assert (config.variant, config.sparsity) == ("offline-2-4", None)
+    [config] = chain({"name": "control"}, [], [], offline=True)
+    assert config.variant == "control"
+
+
+OFFLINE = "goes with training: --offline prunes once, to one --sparsity, without it"
+
+
+@pytest.mark.parametrize(
+    ("values", "sparsities", "then", "offline", "message"),
+    [
+        ({}, [(0.5,), (0.8,)], [], False, "weight: expected 1 or fewer --sparsity, n:m has its own; got 2"),
+        ({"structure": "2:4"}, [(0.5,)], [], False, "2:4: expected no --sparsity, n:m has its own; got 1"),
+        (
+            {"structure": "unit"},
+            [(0.5,), (0.6,), (0.7,)],
+            ["2:4", "weight"],
+            False,
+            "unit then 2:4 then weight: expected 2 or fewer --sparsity, n:m has its own; got 3",
+        ),
+        (
+            {},
+            [(0.501, 0.504)],
+            [],
+            False,
+            "--sparsity 0.504: there is a variant 'weight-0.50' in this ladder already: ",
+        ),
+        ({"name": "a/b"}, [(0.5, 0.7)], [], False, "name: 'a/b-1' cannot name a variant: "),
+        ({"begin": 0.5, "end": 0.1}, [], [], False, "end: the schedule would end at 0.1 before it begins at 0.5"),
+        ({}, [(1.5,)], [], False, "sparsity: expected a fraction in [0, 1), e.g. 0.8, got 1.5"),
+        ({"epochs": 3}, [], [], True, f"--epochs {OFFLINE}"),
+        ({"learning_rate": 3.0}, [], [], True, f"--learning-rate {OFFLINE}"),
+        ({"distill": True}, [], [], True, f"--distill {OFFLINE}"),
+        ({"schedule": "linear"}, [], [], True, f"--schedule {OFFLINE}"),
+        ({"begin": 0.1}, [], [], True, f"--begin {OFFLINE}"),
+        ({"end": 0.1}, [], [], True, f"--end {OFFLINE}"),
+        ({"round_to": 4}, [], [], True, f"--round-to {OFFLINE}"),
+        ({"base": "a"}, [], [], True, f"--from {OFFLINE}"),
+        ({"seed": 1}, [], [], True, f"--seed {OFFLINE}"),
+        ({"exclude": ("a",)}, [], [], True, f"--exclude {OFFLINE}"),
+        ({}, [], ["unit"], True, f"--then {OFFLINE}"),
+        ({}, [(0.5, 0.7)], [], True, f"a ladder of --sparsity {OFFLINE}"),
+    ],
+)
+def test_a_chain_that_makes_no_sense_is_one_line(values, sparsities, then, offline, message):
+    with pytest.raises(UsageError) as caught:
+        chain(values, sparsities, then, offline)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)

@@ -182,3 +182,46 @@ def test_missing_folder_and_garbage(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=words) as caught:
             flatbuffer.read(path)
         assert str(caught.value).startswith(str(path))
+
+
+def test_the_axis_of_the_scales_and_the_options_of_an_operator(tmp_path: Path) -> None:
+    made = model(builtin=schema.BuiltinOperator.BATCH_MATMUL)
+    made.subgraphs[0].tensors[1].quantization.quantizedDimension = 1
+    only = made.subgraphs[0].operators[0]
+    only.builtinOptionsType, only.builtinOptions = (
+        schema.BuiltinOptions.BatchMatMulOptions,
+        schema.BatchMatMulOptionsT(),
+    )
+    only.builtinOptions.adjY = True
+    found = flatbuffer.read(written(tmp_path / "m.tflite", made)).operators[0]
+    assert [tensor.axis for tensor in found.inputs[:3]] == [0, 1, 0]
+    assert (found.options["adjX"], found.options["adjY"]) == (False, True)
+    assert flatbuffer.read(written(tmp_path / "n.tflite", model())).operators[0].options == {}
+
+
+def test_writing_to_the_data_of_a_bytearray_edits_it(path: Path) -> None:
+    before, content = path.read_bytes(), bytearray(path.read_bytes())
+    flatbuffer.parse(path, content).operators[0].inputs[1].data[0, 1] = 5
+    position = before.index(KERNEL.tobytes()) + 1
+    assert before[position] == 256 - 2
+    assert content == before[:position] + b"\5" + before[position + 1 :]
+
+
+def behind(path: Path, beyond: int = 0) -> Path:
+    """The kernel at an offset into the file, behind the flatbuffer, as in networks above 2 GB."""
+    made = model()
+    made.buffers[1] = schema.BufferT()
+    made.buffers[1].offset, made.buffers[1].size = 2, KERNEL.size + beyond
+    made.buffers[1].offset = len(written(path, made).read_bytes())
+    path.write_bytes(written(path, made).read_bytes() + KERNEL.tobytes())
+    return path
+
+
+def test_a_buffer_behind_the_flatbuffer(tmp_path: Path) -> None:
+    kernel = flatbuffer.read(behind(tmp_path / "m.tflite")).operators[0].inputs[1]
+    assert kernel.data.tolist() == KERNEL.tolist()
+
+
+def test_a_buffer_that_ends_outside_the_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="damaged TFLite file"):
+        flatbuffer.read(behind(tmp_path / "m.tflite", beyond=1))

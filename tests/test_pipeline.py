@@ -6,16 +6,17 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from tinyprune import pipeline
-from tinyprune.artifacts import RunSummary, TFLiteArtifact, read_json
-from tinyprune.audio.frontend import FrontEnd
-from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig
+from tinyprune.artifacts import Quality, RunSummary, TaskRecord, TFLiteArtifact, read_json
+from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig, build, from_mapping
 from tinyprune.errors import CheckFailed, UsageError
+from tinyprune.run import Run
 from tinyprune.workspace import sha256
 
 PRUNED = "weight-0.80"
@@ -39,8 +40,10 @@ def snapshot(folder):
 def test_train_leaves_a_baseline_with_its_history(finished_run):
     folder = finished_run.folder / "variants/baseline"
     record = json.loads((folder / "train.json").read_text())
-    assert set(record["outputs"]) == {"model.keras", "size.json", "history.csv", "frontend.json"}
+    assert set(record["outputs"]) == {"model.keras", "size.json", "history.csv", "frontend.json", "task.json"}
     assert all(sha256(folder / name) == digest for name, digest in record["outputs"].items())
+    task = TaskRecord("speech", "si_sdr_db", ("streaming", "sequence"), 256 / 16_000)
+    assert read_json(folder / "task.json", TaskRecord) == task
     assert read_json(folder / "size.json", int) == sum(KERNELS.values()) + BIASES
     with (folder / "history.csv").open() as file:
         history = list(csv.DictReader(file))
@@ -99,7 +102,7 @@ from tinyprune import pipeline
 from tinyprune.config import PruneConfig, TargetConfig
 from tinyprune.report.table import to_csv
 run = Path(sys.argv[1])
-pipeline.prune(run, PruneConfig(epochs=2))
+pipeline.prune(run, [PruneConfig(epochs=2)])
 pipeline.export(run, None)
 print(to_csv(pipeline.compile(run, TargetConfig())))
 print([name for name in ("tensorflow", "keras", "librosa") if name in sys.modules])
@@ -145,7 +148,7 @@ def test_a_plan_is_shown_without_training(finished_run):
 @pytest.mark.parametrize(
     "stage",
     [
-        lambda run: pipeline.prune(run, PruneConfig()),
+        lambda run: pipeline.prune(run, [PruneConfig()]),
         lambda run: pipeline.show_plan(run, PruneConfig()),
         lambda run: pipeline.export(run, None),
         lambda run: pipeline.compile(run, TargetConfig()),
@@ -184,7 +187,7 @@ def test_another_pruning_of_the_same_name_is_refused(finished_run):
     with pytest.raises(
         UsageError, match=r"another configuration \(prune\.schedule: \"polynomial\", now \"constant\"\)"
     ):
-        pipeline.prune(finished_run.folder, PruneConfig(epochs=2, schedule="constant"))
+        pipeline.prune(finished_run.folder, [PruneConfig(epochs=2, schedule="constant")])
 
 
 def test_test_folders_that_would_not_be_used_are_refused(finished_run, tmp_path):
@@ -202,6 +205,19 @@ def test_operators_on_the_cpu_are_named_and_refused(networks, tmp_path):
     assert set(compiled.report.cpu_operators) == {"CONV_2D"}
 
 
+class Stub:
+    """A task that scores nothing: the "form" of the unprocessed input is where its first mixture is from."""
+
+    record = TaskRecord("speech", "si_sdr_db", ("streaming", "sequence"), 256 / 16_000)
+    inputs, outputs, default_model, default_epochs, learning_rate = (None, 128), 128, "tinylstm", 1, 1e-3
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def unprocessed(self, split):
+        return Quality(self.dataset.utterances(split)[0].name[:3], split, 1, 0, {})
+
+
 def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monkeypatch):
     for name in ("speech", "noise", "one", "two"):
         for number in range(3):
@@ -210,11 +226,10 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
             soundfile.write(tmp_path / name / f"{name}{number}.wav", samples, 16_000)
     # What is trained and scored does not matter here: only on which mixtures.
     monkeypatch.setattr("tinyprune.training.stages.train_baseline", lambda *_: [])
-    monkeypatch.setattr("tinyprune.export.stage.noisy_input", lambda mixed, _: mixed.mixtures[0].name)
+    monkeypatch.setattr("tinyprune.tasks.choose.choose", lambda dataset, *_: Stub(dataset))
     monkeypatch.setattr("tinyprune.export.stage.evaluate", lambda *_: [])
-    monkeypatch.setattr(pipeline, "_frontend", lambda _: FrontEnd(mean=(0.0,) * 128, std=(1.0,) * 128))
-    for name in ("_export", "_model"):
-        monkeypatch.setattr(pipeline, name, lambda *_: None)
+    for name in ("export", "_model"):
+        monkeypatch.setattr(Run, name, lambda *_: None)
 
     def train(**test):
         folders = {name: str(tmp_path / name) for name in ("speech", "noise")}
@@ -222,8 +237,8 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
         pipeline.train(tmp_path / "run", RunConfig(data=data))
 
     def scored(*folders):
-        [(_, name)] = pipeline.evaluate(tmp_path / "run", (), "test", *(str(tmp_path / folder) for folder in folders))
-        return name[:3]
+        [(_, found)] = pipeline.evaluate(tmp_path / "run", (), "test", *(str(tmp_path / folder) for folder in folders))
+        return found.form
 
     train()
     with pytest.raises(UsageError, match="no 'test' split"):
@@ -243,5 +258,55 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
 def test_pruning_on_other_data_than_the_baseline_is_refused(run_copy, tiny_sizes):
     record = run_copy / "variants" / "baseline" / "variant.json"
     record.write_text(re.sub(r'"data_sha256": "\w+"', '"data_sha256": "of other samples"', record.read_text()))
-    with pytest.raises(UsageError, match="audio files have changed since the baseline"):
-        pipeline.prune(run_copy, PruneConfig(sparsity=0.5, epochs=1))
+    with pytest.raises(UsageError, match="files of the data have changed since the baseline"):
+        pipeline.prune(run_copy, [PruneConfig(sparsity=0.5, epochs=1)])
+
+
+# --- what is asked wrongly is said before anything is loaded or made --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"model": {"name": "tinylstn"}}, "unknown model 'tinylstn': did you mean 'tinylstm'? expected one of: crn, "),
+        ({"model": {"name": "gone.keras"}}, "there is no file gone.keras: expected a file (.keras, .h5, .hdf5) or "),
+        ({"train": {"epochs": 0}}, "train.epochs: expected at least 1, got 0: only a model of your own "),
+        ({"train": {"epochs": 0}, "model": {"name": "tinylstm"}}, "train.epochs: expected at least 1, got 0: "),
+    ],
+)
+def test_a_model_that_cannot_be_is_named_at_once(tmp_path, monkeypatch, table, message):
+    monkeypatch.chdir(tmp_path)
+    for stage in (lambda config: pipeline.train(Path("run"), config), lambda config: pipeline.run(config, Path("run"))):
+        with pytest.raises(UsageError) as caught:
+            stage(from_mapping(table))
+        assert str(caught.value).startswith(message)
+        assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"structure": "wieght"}, "unknown structure 'wieght': did you mean 'weight'? expected one of: 2:4, block, "),
+        ({"structure": "we ight"}, "unknown structure 'we ight': did you mean 'weight'? "),
+        ({"structure": "5:4"}, "structure '5:4' keeps 5 of 4 weights: expected n:m with 1 <= n < m, try 2:4"),
+        ({"structure": "4:4"}, "structure '4:4' keeps 4 of 4 weights: "),
+        ({"structure": "0:4"}, "structure '0:4' keeps 0 of 4 weights: "),
+        ({"structure": "2:"}, "structure '2:' is not n:m with two numbers: try 2:4"),
+        ({"structure": "block", "block_size": "16"}, "block size '16' is not RxC, inputs x outputs of a block: "),
+        ({"structure": "block", "block_size": "0x4"}, "block size '0x4' is not RxC"),
+        ({"layers": [{"match": "a", "structure": "blok"}]}, "unknown structure 'blok': did you mean 'block'? "),
+        ({"layers": [{"match": "a", "structure": "block", "block_size": "a/b"}]}, "block size 'a/b' is not RxC"),
+    ],
+)
+def test_a_structure_that_cannot_be_is_named_at_once(tmp_path, table, message):
+    config, run = build(PruneConfig, table), tmp_path / "run"
+    for stage in (
+        lambda: pipeline.prune(run, [PruneConfig(), config]),
+        lambda: pipeline.show_plan(run, config),
+        lambda: pipeline.prune_offline(run, tmp_path / "m.tflite", config, None),
+        lambda: pipeline.run(RunConfig(prune=(config,)), run),
+    ):
+        with pytest.raises(UsageError) as caught:
+            stage()
+        assert str(caught.value).startswith(message)
+    assert not run.exists()

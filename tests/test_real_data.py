@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 DATA = Path(os.environ.get("TINYPRUNE_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -87,3 +88,74 @@ def test_train_prune_export_compile_evaluate(slice_folder):
     assert [quality["form"] for quality in scored] == ["noisy", "float", "streaming", "sequence"]
     assert {(quality["split"], quality["utterances"], quality["undefined"]) for quality in scored} == {("test", 6, 0)}
     assert said == []
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------
+
+CLASSES = """
+[data]
+name = "{name}"
+path = "{path}"
+
+[train]
+epochs = 3
+batch_size = 16
+
+[[prune]]
+structure = "unit"
+sparsity = 0.5
+epochs = 2
+
+[[prune]]
+base = "unit-0.50"
+structure = "{then}"
+epochs = 2
+
+[[target]]
+npu = "ethos-u85-256"
+"""
+
+
+def check_classes(folder, name, path, then, classes, baseline_parameters):
+    """A run of two prunings, one on the other, then the offline control beside them."""
+    (folder / "recipe.toml").write_text(CLASSES.format(name=name, path=path, then=then))
+    [summary], said = tinyprune(folder, "run", "recipe.toml")
+    baseline, units, both = summary["variants"]
+    assert baseline["parameters"] == baseline_parameters
+    assert both["parameters"] == units["parameters"] < baseline["parameters"] / 2
+    assert both["sparsity"] > units["sparsity"]
+    assert both["report"]["flash_bytes"] < units["report"]["flash_bytes"] < baseline["report"]["flash_bytes"]
+    assert units["report"]["cycles"] < baseline["report"]["cycles"]
+    assert all(variant["report"]["cpu_operators"] == [] for variant in summary["variants"])
+    assert all(variant["quality"]["metrics"]["accuracy"] >= 0.8 / classes for variant in summary["variants"])
+    assert summary["noisy"] is summary["hop_seconds"] is None
+    assert all(line.startswith(("baseline: ", "unit-0.50: ", f"{both['name']}: ")) for line in said), said
+
+    [control], _ = tinyprune(folder, "prune", "--offline", "run/variants/baseline/int8.tflite", "--sparsity", "0.5")
+    assert (control["variant"], control["form"]) == ("offline-weight-0.50", "int8")
+    summary, _ = tinyprune(folder, "compile", "--npu", "ethos-u85-256")
+    assert summary["variants"][3]["name"] == "offline-weight-0.50"
+    assert summary["variants"][3]["sparsity"] == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.skipif(not (DATA / "keywords").is_dir(), reason=f"no keywords in {DATA}")
+def test_keywords(tmp_path):
+    top = DATA / "keywords"
+    words = sorted(path.name for path in (top / "train").iterdir() if path.is_dir() and path.name[0] != "_")[:4]
+    for split, count in (("train", 24), ("dev", 10), ("test", 10)):
+        for word in words:
+            (tmp_path / "data" / split / word).mkdir(parents=True)
+            for path in sorted((top / split / word).iterdir())[:count]:
+                shutil.copy(path, tmp_path / "data" / split / word)
+    block = (3 * 3 + 1) * 64 + 4 * 64 + (64 + 1) * 64 + 4 * 64  # depthwise, BatchNorm, pointwise, BatchNorm
+    parameters = (10 * 4 + 1) * 64 + 4 * 64 + 4 * block + (64 + 1) * 4
+    check_classes(tmp_path, "keywords", "data", "weight", 4, parameters)
+
+
+@pytest.mark.skipif(not (DATA / "images").is_dir(), reason=f"no images in {DATA}")
+def test_images(tmp_path):
+    [path] = (DATA / "images").glob("*.npz")
+    with np.load(path) as arrays:
+        few = {name: arrays[name][:300] if name[:2] in ("x_", "y_") else arrays[name] for name in arrays.files}
+    np.savez(tmp_path / "few.npz", **few)
+    check_classes(tmp_path, "images", "few.npz", "2:4", 10, 78_666)

@@ -1,7 +1,15 @@
 import pytest
 
 from tinyprune.errors import UsageError
-from tinyprune.units import format_bytes, format_count, format_seconds, parse_bytes
+from tinyprune.units import (
+    format_bytes,
+    format_count,
+    format_metric,
+    format_seconds,
+    metric_digits,
+    metric_label,
+    parse_bytes,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,3 +49,29 @@ def test_counts_are_printed_in_thousands(count, text):
 )
 def test_durations_are_printed_for_a_person(seconds, text):
     assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("si_sdr_db", "SI-SDR dB"), ("sdr_db", "SDR dB"), ("auc", "AUC"), ("stoi", "STOI"), ("accuracy", "accuracy")],
+)
+def test_a_metric_has_a_name_for_people(name, label):
+    assert metric_label(name) == label
+
+
+@pytest.mark.parametrize(("name", "digits"), [("si_sdr_db", 2), ("accuracy", 3), ("auc", 3)])
+def test_a_metric_has_as_many_digits_as_it_means(name, digits):
+    assert metric_digits(name) == digits
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("si_sdr_db", 8.349, "SI-SDR 8.35 dB"),
+        ("si_sdr_db", -0.5, "SI-SDR -0.50 dB"),
+        ("accuracy", 0.93449, "accuracy 0.934"),
+        ("auc", 1.0, "AUC 1.000"),
+    ],
+)
+def test_a_metric_is_printed_for_a_person(name, value, text):
+    assert format_metric(name, value) == text

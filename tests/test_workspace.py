@@ -29,14 +29,14 @@ def finish(variant, stage="train", inputs=None, **files):
 def test_the_first_claim_names_the_variant_and_the_same_one_holds(space):
     variant = space.variant("weight-0.80")
     for _ in range(2):
-        variant.claim({"prune": PruneConfig(), "baseline_sha256": "abc"})
+        variant.claim({"prune": PruneConfig(sparsity=0.8), "baseline_sha256": "abc"})
     assert variant.configuration()["prune"]["sparsity"] == 0.8
     assert variant.folder == space.root / "variants/weight-0.80"
 
 
 def test_another_configuration_is_refused_with_the_key_that_differs(space):
     variant = space.variant("w")
-    variant.claim({"prune": PruneConfig(), "data": DataConfig()})
+    variant.claim({"prune": PruneConfig(sparsity=0.8), "data": DataConfig()})
     with pytest.raises(UsageError) as caught:
         variant.claim({"prune": PruneConfig(sparsity=0.9), "data": DataConfig(snr_db=(0, 5))})
     assert str(caught.value) == (
@@ -59,6 +59,27 @@ def test_a_key_more_or_less_is_a_difference(space):
     variant.claim({"a": 1})
     with pytest.raises(UsageError, match=r"\(b: null, now 2\)"):
         variant.claim({"a": 1, "b": 2})
+
+
+def test_a_claim_is_undone_where_its_stage_was_asked_for_something_wrong(space):
+    variant = space.variant("w")
+    with pytest.raises(UsageError, match="not so"), variant.claimed({"a": 1}):
+        assert variant.configuration() == {"a": 1}
+        raise UsageError("not so")
+    assert not variant.folder.exists()
+    with variant.claimed({"a": 1}):
+        finish(variant, model_keras="abc")
+    with pytest.raises(UsageError, match="not so"), variant.claimed({"a": 1}):
+        raise UsageError("not so")
+    assert variant.is_done("train")
+
+
+@pytest.mark.parametrize("error", [TinypruneError, KeyboardInterrupt])
+def test_a_claim_stays_where_its_stage_failed_or_was_stopped(space, error):
+    variant = space.variant("w")
+    with pytest.raises(error), variant.claimed({"a": 1}):
+        raise error
+    assert variant.configuration() == {"a": 1}
 
 
 def test_a_damaged_claim_is_one_line(space):

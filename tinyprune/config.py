@@ -7,25 +7,43 @@ import dataclasses
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tinyprune import strict
 from tinyprune.errors import UsageError
-from tinyprune.registry import DATASETS, MODELS, SCHEDULES, STRUCTURES, Registry
+from tinyprune.registry import DATASETS, IMPORTANCES, SCHEDULES, Registry
 
 Config = TypeVar("Config")
 
 LOSSES = ("si-sdr", "spectrum", "combined")
 SCOPES = ("global", "layer")
 FOLDERS = ("speech", "noise", "dev_speech", "dev_noise", "test_speech", "test_noise")
+NORMALISE = ("standard", "unit", "none")
+BASELINE = "baseline"
+MODEL_FILES = (".keras", ".h5", ".hdf5")
+DEFAULT_SPARSITY = 0.8
+
+#: Values of a pruning that the offline control cannot have -> the option that sets each.
+_TRAINED_ONLY = {
+    name: f"--{name.replace('_', '-')}"
+    for name in ("epochs", "learning_rate", "distill", "schedule", "begin", "end", "round_to", "exclude", "seed")
+} | {"base": "--from"}
+
+#: The fields that only some data sets read, and which: the others refuse them.
+USES: dict[str, tuple[str, ...]] = {
+    "synthetic-speech": (),
+    "mixture": FOLDERS,
+    "keywords": ("path", "words", "augment", "hold_out"),
+    "images": ("path", "normalise", "image_size", "augment", "hold_out"),
+}
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where speech and noise come from and how they are mixed.
+    """Where the data come from: speech and noise and how they are mixed, or examples with labels.
 
     Attributes:
         name: dataset (registry.DATASETS).
@@ -35,7 +53,13 @@ class DataConfig:
         snr_db: range in dB from which the SNR of each training mixture is drawn.
         minutes: length of the synthetic training speech.
         dev_utterances: number of mixtures in the dev and test sets.
-        seed: of the synthetic corpus and of every mixture.
+        path: folder of ``WORD/*.wav`` for "keywords"; for "images" an ``.npz``, CIFAR-10's pickles or ``CLASS/*.png``.
+        words: wanted keywords; of all others together about as many clips as of one are "unknown". Empty: all.
+        normalise: of images, "standard" (mean 0, deviation 1 per channel), "unit" (uint8 / 255) or "none".
+        image_size: height and width in pixels that image files are brought to; default: those of the first.
+        augment: vary the training examples (shifts, levels and noise; flips and crops).
+        hold_out: fraction of the training examples that becomes dev where ``path`` has none.
+        seed: of the synthetic corpus, of every mixture, of what is held out.
     """
 
     name: str = "synthetic-speech"
@@ -48,14 +72,26 @@ class DataConfig:
     snr_db: tuple[float, float] = (-6.0, 9.0)
     minutes: float = 20.0
     dev_utterances: int = 48
+    path: str | None = None
+    words: tuple[str, ...] = ()
+    normalise: str = "standard"
+    image_size: int | None = None
+    augment: bool = True
+    hold_out: float = 0.1
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which network. Attributes: name (registry.MODELS)."""
+    """Which network.
 
-    name: str = "tinylstm"
+    Attributes:
+        name: registry.MODELS, a file (.keras, .h5) or "package.module:function"; None: what fits the data.
+        custom: modules with the custom layers and functions of a file.
+    """
+
+    name: str | None = None
+    custom: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,47 +99,94 @@ class TrainConfig:
     """How the float32 baseline is trained.
 
     Attributes:
-        epochs: passes over the training speech.
-        batch_size: sequences per step; frames: STFT frames per sequence.
-        learning_rate: of Adam at its peak; it falls to a hundredth of it by a cosine.
-        loss: "si-sdr", "spectrum" or "combined" (training/losses.py).
+        epochs: passes over the training data; None: what fits the task, 0 for a model that is given with its weights.
+        batch_size: sequences or examples per step; frames: STFT frames per sequence of speech.
+        learning_rate: of Adam at its peak; it falls to a hundredth of it by a cosine. None: what fits the task.
+        loss: of speech: "si-sdr", "spectrum" or "combined" (training/losses.py); classes have cross-entropy.
         seed: of the initial weights and of the order of the data.
     """
 
-    epochs: int = 30
+    epochs: int | None = None
     batch_size: int = 64
     frames: int = 100
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
     loss: str = "si-sdr"
     seed: int = 0
 
 
 @dataclass(frozen=True)
-class PruneConfig:
-    """One pruning of the baseline, jointly with int8 learning.
+class LayerRule:
+    """What is different for some layers of a pruning; of several rules, the first whose pattern fits counts.
 
     Attributes:
-        name: of the variant; default ``structure-sparsity``, e.g. "weight-0.80".
-        structure: registry.STRUCTURES. sparsity: final fraction of zeros, in [0, 1).
-        schedule: registry.SCHEDULES. scope: "global" or "layer".
-        epochs, learning_rate: as in training. distill: learn from the float baseline too.
+        match: pattern of kernel or layer names, e.g. "lstm_1/kernel" or "block_*".
+        structure, block_size, sparsity: as in PruneConfig, whose values hold where these are None.
+        skip: leave these layers dense.
+    """
+
+    match: str
+    structure: str | None = None
+    block_size: str | None = None
+    sparsity: float | None = None
+    skip: bool = False
+
+
+@dataclass(frozen=True)
+class PruneConfig:
+    """One pruning, jointly with int8 learning.
+
+    Attributes:
+        name: of the variant; default ``structure-sparsity``, e.g. "weight-0.80", after the name of its base.
+        base: the variant that it starts from.
+        structure: "weight", "block", "unit", or n:m such as "2:4". block_size: RxC, for "block".
+        sparsity: final fraction of zeros, in [0, 1); n:m has its own.
+        importance: registry.IMPORTANCES. scope: "global" or "layer".
+        schedule: registry.SCHEDULES. begin, end: when it does, as a fraction of the training up to 1, else in
+            optimizer steps. update_every: steps between two updates of the masks; None: 50 updates in all.
+        round_to: removed units leave a multiple of this.
+        exclude: patterns of kernel or layer names that stay dense. layers: what differs for some layers.
+        epochs, learning_rate: as in training; None: what fits the task. distill: learn from the float baseline too.
         seed: of the order of the data.
     """
 
     name: str | None = None
+    base: str = BASELINE
     structure: str = "weight"
-    sparsity: float = 0.8
-    schedule: str = "polynomial"
+    block_size: str = "16x16"
+    sparsity: float | None = None
+    importance: str = "l1"
     scope: str = "global"
-    epochs: int = 20
-    learning_rate: float = 4e-3
+    schedule: str = "polynomial"
+    begin: float = 0.0
+    end: float = 0.5
+    update_every: int | None = None
+    round_to: int = 8
+    exclude: tuple[str, ...] = ()
+    layers: tuple[LayerRule, ...] = ()
+    epochs: int | None = None
+    learning_rate: float | None = None
     distill: bool = True
     seed: int = 0
 
     @property
+    def final_sparsity(self) -> float:
+        """The sparsity that is given, or that n:m has, or 0.8."""
+        given = self.sparsity if ":" not in self.structure else _fraction(self.structure)
+        return DEFAULT_SPARSITY if given is None else given
+
+    @property
     def variant(self) -> str:
-        """Name of the variant: the given one, or ``structure-sparsity`` with two digits."""
-        return self.name or f"{self.structure.replace(':', '-')}-{self.sparsity:.2f}"
+        """Name of the variant: the given one, or ``structure-sparsity`` with two digits, after the base's."""
+        size = f"-{self.block_size}" if self.structure == "block" and self.block_size != "16x16" else ""
+        start = "" if self.base == BASELINE else f"{self.base}-"
+        own = f"{self.structure.replace(':', '-')}{size}"
+        return self.name or start + own + ("" if ":" in self.structure else f"-{self.final_sparsity:.2f}")
+
+
+def _fraction(n_of_m: str) -> float | None:
+    """``1 - n / m`` of "n:m"; None if it is no such text, which is another check's to complain about."""
+    numbers = re.fullmatch(r"(\d+):(\d+)", n_of_m)
+    return 1 - int(numbers[1]) / int(numbers[2]) if numbers and int(numbers[2]) else None
 
 
 @dataclass(frozen=True)
@@ -127,7 +210,7 @@ class RunConfig:
 
 
 def load_recipe(path: Path) -> RunConfig:
-    """The configuration in a TOML file; folders in it are relative to the file. Raises UsageError with its name."""
+    """The configuration in a TOML file; folders and files in it are relative to it. Raises UsageError with its name."""
     try:
         mapping = tomllib.loads(path.read_text())
     except OSError as error:
@@ -138,12 +221,16 @@ def load_recipe(path: Path) -> RunConfig:
         config = from_mapping(mapping)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    return dataclasses.replace(config, data=_anchored(config.data, path.parent))
+    model = config.model
+    if model.name and Path(model.name).suffix.lower() in MODEL_FILES:
+        model = dataclasses.replace(model, name=str((path.parent / Path(model.name).expanduser()).resolve()))
+    return dataclasses.replace(config, data=_anchored(config.data, path.parent), model=model)
 
 
 def _anchored(data: DataConfig, folder: Path) -> DataConfig:
     """The same with relative folders made relative to ``folder`` instead of the working directory."""
-    given = {name: Path(getattr(data, name)).expanduser() for name in FOLDERS if getattr(data, name) is not None}
+    names = [name for name in (*FOLDERS, "path") if getattr(data, name) is not None]
+    given = {name: Path(getattr(data, name)).expanduser() for name in names}
     anchored: dict[str, Any] = {name: str((folder / path).resolve()) for name, path in given.items()}
     return dataclasses.replace(data, **anchored)
 
@@ -158,6 +245,68 @@ def build(kind: type[Config], mapping: Mapping[str, Any]) -> Config:
     config = strict.structure(kind, mapping)
     check(config)
     return config
+
+
+def chain(
+    values: Mapping[str, Any], sparsities: Sequence[Sequence[float]], then: Sequence[str], offline: bool = False
+) -> list[PruneConfig]:
+    """The prunings that a command line asks for, each based on the one before.
+
+    Args:
+        values: of every pruning.
+        sparsities: levels of the first structure, of the second, ...; n:m structures have no entry. More than one
+            level is a ladder: a pruning per level.
+        then: structures after the first.
+        offline: whether it is the offline control, which is a single pruning and has no training.
+    """
+    structures = [str(values.get("structure", PruneConfig.structure)), *then]
+    free = [structure for structure in structures if ":" not in structure]
+    if len(sparsities) > len(free):
+        asked = f"{len(free)} or fewer --sparsity, n:m has its own" if free else "no --sparsity, n:m has its own"
+        raise UsageError(f"{' then '.join(structures)}: expected {asked}; got {len(sparsities)}")
+    levels = iter([*sparsities, *[()] * (len(free) - len(sparsities))])
+    wanted = [(structure, next(levels) if ":" not in structure else ()) for structure in structures]
+    if offline:
+        return [_offline(values, wanted)]
+    configs: list[PruneConfig] = []
+    for structure, ladder in wanted:
+        start = configs[-1].variant if configs else values.get("base", BASELINE)
+        removed = 0.0  # of the units that were there before this ladder
+        for level in ladder or (None,):
+            own = {**values, "structure": structure, "sparsity": level, "name": None}
+            name = build(PruneConfig, {**own, "base": start}).variant
+            if any(config.variant == name for config in configs):
+                raise UsageError(
+                    f"--sparsity {level}: there is a variant '{name}' in this ladder already: leave it out"
+                )
+            if structure == "unit" and level is not None:  # units that are gone cannot be counted again
+                own["sparsity"], removed = round(1 - (1 - level) / (1 - removed), 6), level
+            config = build(PruneConfig, {**own, "base": configs[-1].variant if configs else start})
+            configs.append(config if config.variant == name else dataclasses.replace(config, name=name))
+    return _named(configs, values.get("name"))
+
+
+def _offline(values: Mapping[str, Any], wanted: list[tuple[str, Sequence[float]]]) -> PruneConfig:
+    """The configuration of the offline control, called e.g. "offline-weight-0.80"."""
+    trained = [option for key, option in _TRAINED_ONLY.items() if key in values]
+    trained += ["--then"] if len(wanted) > 1 else []
+    trained += ["a ladder of --sparsity"] if len(wanted[0][1]) > 1 else []
+    if trained:
+        raise UsageError(f"{trained[0]} goes with training: --offline prunes once, to one --sparsity, without it")
+    config = build(PruneConfig, {**values, "sparsity": next(iter(wanted[0][1]), None)})
+    return config if config.name else dataclasses.replace(config, name=f"offline-{config.variant}")
+
+
+def _named(configs: list[PruneConfig], name: str | None) -> list[PruneConfig]:
+    """The last one called ``name``, if that is given, and those before it ``name`` with their number."""
+    if name is None:
+        return configs
+    names = [*(f"{name}-{number}" for number in range(1, len(configs))), name]
+    bases = [configs[0].base, *names]
+    return [
+        build(PruneConfig, {**to_mapping(config), "name": own, "base": base})
+        for config, own, base in zip(configs, names, bases, strict=False)
+    ]
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
@@ -191,28 +340,36 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
 
 
 _COUNT = (lambda value: value >= 1, "at least 1")
-_POSITIVE = (lambda value: value > 0, "more than 0")
+_POSITIVE = (lambda value: value is None or value > 0, "more than 0")
+_MOMENT = (lambda value: value >= 0, "a fraction of the training up to 1, or a number of optimizer steps")
 
 #: What the value of a field must be, wherever a field of that name occurs.
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "epochs": _COUNT,
+    "epochs": (lambda value: value is None or value >= 0, "at least 0"),
     "batch_size": _COUNT,
     "frames": _COUNT,
     "dev_utterances": _COUNT,
     "learning_rate": _POSITIVE,
     "minutes": _POSITIVE,
     "seed": (lambda value: value >= 0, "0 or more"),
-    "sparsity": (lambda value: 0 <= value < 1, "a fraction in [0, 1), e.g. 0.8"),
+    "sparsity": (lambda value: value is None or 0 <= value < 1, "a fraction in [0, 1), e.g. 0.8"),
+    "begin": _MOMENT,
+    "end": _MOMENT,
+    "update_every": (lambda value: value is None or value >= 1, "at least 1"),
+    "round_to": _COUNT,
     "snr_db": (lambda value: value[0] <= value[1], "low:high with low <= high, e.g. -6:9"),
+    "words": (lambda value: all(value) and len(set(value)) == len(value), "words, each once"),
+    "normalise": (lambda value: value in NORMALISE, f"one of: {', '.join(NORMALISE)}"),
+    "image_size": (lambda value: value is None or value >= 1, "at least 1"),
+    "hold_out": (lambda value: 0 < value < 1, "a fraction between 0 and 1, e.g. 0.1"),
     "loss": (lambda value: value in LOSSES, f"one of: {', '.join(LOSSES)}"),
     "scope": (lambda value: value in SCOPES, f"one of: {', '.join(SCOPES)}"),
 }
 
 _NAMES: dict[tuple[type, str], Registry] = {
     (DataConfig, "name"): DATASETS,
-    (ModelConfig, "name"): MODELS,
-    (PruneConfig, "structure"): STRUCTURES,
     (PruneConfig, "schedule"): SCHEDULES,
+    (PruneConfig, "importance"): IMPORTANCES,
 }
 
 
@@ -241,8 +398,8 @@ def _complaints(config: Any) -> Iterator[tuple[str, str]]:
     """What is wrong between the values of one configuration: (key, complaint) pairs."""
     if isinstance(config, DataConfig):
         yield from _folder_complaints(config)
-    elif isinstance(config, PruneConfig) and not re.fullmatch(r"(?!baseline$)[A-Za-z0-9][\w.-]*", config.variant):
-        yield "name", f"'{config.variant}' cannot name a variant: letters, digits, '.', '_' and '-', not 'baseline'"
+    elif isinstance(config, PruneConfig):
+        yield from _prune_complaints(config)
     elif isinstance(config, RunConfig):
         names = [prune.variant for prune in config.prune]
         yield from ((f"prune.{i}.name", f"'{n}' is there twice") for i, n in enumerate(names) if n in names[:i])
@@ -250,14 +407,25 @@ def _complaints(config: Any) -> Iterator[tuple[str, str]]:
             yield "target", "expected at least one [[target]]"
 
 
+def _prune_complaints(config: PruneConfig) -> Iterator[tuple[str, str]]:
+    if ":" in config.structure and config.sparsity is not None:
+        yield "sparsity", f"{config.structure} sets it: leave it out"
+    if (config.begin <= 1) == (config.end <= 1) and config.begin > config.end:
+        yield "end", f"the schedule would end at {config.end:g} before it begins at {config.begin:g}"
+    if config.epochs == 0:
+        yield "epochs", "expected at least 1, got 0"
+    if config.name is not None and not re.fullmatch(r"(?!baseline$)[A-Za-z0-9][\w.-]*", config.name):
+        yield "name", f"'{config.name}' cannot name a variant: letters, digits, '.', '_' and '-', not 'baseline'"
+
+
 def _folder_complaints(data: DataConfig) -> Iterator[tuple[str, str]]:
-    """Folders that are needed and missing, or given and unused: nobody trains on other data than they think."""
-    given = [name for name in FOLDERS if getattr(data, name)]
-    if data.name == "synthetic-speech" and given:
-        yield given[0], 'is not used by data.name = "synthetic-speech"; choose "mixture"'
-    if data.name == "mixture":
-        yield from (
-            (name, f'data.name = "mixture" needs it: give --{name} DIR')
-            for name in ("speech", "noise")
-            if name not in given
-        )
+    """What is needed and missing, or given and unused: nobody trains on other data than they think."""
+    default = DataConfig()
+    for name in dict.fromkeys(name for names in USES.values() for name in names):
+        if getattr(data, name) != getattr(default, name) and name not in USES.get(data.name, (name,)):
+            others = " or ".join(f'"{other}"' for other, names in USES.items() if name in names)
+            yield name, f'is not used by data.name = "{data.name}"; choose {others}'
+    needed = {"mixture": {"speech": " DIR", "noise": " DIR"}, "keywords": {"path": ""}, "images": {"path": ""}}
+    for name, what in needed.get(data.name, {}).items():
+        if not getattr(data, name):
+            yield name, f'data.name = "{data.name}" needs it: give --{name}{what}'

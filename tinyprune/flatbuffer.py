@@ -4,8 +4,8 @@ Only the schema of ``ai_edge_litert`` is needed, and only when a file is read.
 """
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ class Tensor:
         data: constant values in the tensor's shape, None for a tensor that is computed or holds state. Types that
             NumPy does not have (int4, strings, compressed sparse tensors) stay flat bytes.
         buffer: number of the buffer that holds the data; tensors that share it are stored once.
+        axis: the axis that scale and zero_point run along where there is more than one of them.
     """
 
     name: str
@@ -44,15 +45,24 @@ class Tensor:
     zero_point: "np.ndarray[Any, Any]"
     data: "np.ndarray[Any, Any] | None"
     buffer: int
+    axis: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """One operator. Attributes: name ("CONV_2D"; a custom operator's own name), inputs (None: left out), outputs."""
+    """One operator.
+
+    Attributes:
+        name: "CONV_2D"; a custom operator's own name.
+        inputs: tensors that it reads, None for one that is left out.
+        outputs: tensors that it makes.
+        options: the settings of a built-in operator, named as in the schema ("adjY").
+    """
 
     name: str
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +76,47 @@ class Graph:
 
 def read(path: Path) -> Graph:
     """The network in a ``.tflite`` file. Raises UsageError if the file is missing, no TFLite, or cut off."""
-    content = _content(path)
+    return parse(path, load(path))
+
+
+def load(path: Path) -> bytes:
+    """The bytes of a ``.tflite`` file. Raises UsageError if it is missing or no TFLite."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: expected a .tflite file")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist: expected a .tflite file") from None
+    except OSError as error:
+        raise TinypruneError(f"cannot read {path}: {error.strerror}") from error
+    if content[4:8] != _IDENTIFIER:
+        raise UsageError(
+            f"{path} is not a TFLite file (no {_IDENTIFIER.decode()} in it): expected one from `tinyprune export`"
+        )
+    return content
+
+
+def parse(path: Path, content: bytes | bytearray) -> Graph:
+    """The network in the content of ``path``. Raises UsageError if it is cut off or broken.
+
+    The data of its tensors are views of ``content``: in a bytearray, writing to them edits the file's bytes in place.
+    """
     try:
         return _graph(content)
     # What a broken offset leads to in the flatbuffers package: it reads without checking bounds.
     except (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise UsageError(f"{path} is a damaged TFLite file: it ends early or its content is broken") from error
+
+
+def float_operators(graph: Graph) -> list[str]:
+    """Operators that read or make floats, each with its place in the network where that is known, once each."""
+    found: dict[str, None] = {}
+    for operator in graph.operators:
+        tensors = [tensor for tensor in (*operator.inputs, *operator.outputs) if tensor is not None]
+        if operator.name not in ("QUANTIZE", "DEQUANTIZE") and any(map(_is_float, tensors)):
+            place, _, last = operator.outputs[0].name.partition(";")[0].rpartition("/")
+            found[f"{operator.name} of {place}" if place and last else operator.name] = None
+    return list(found)
 
 
 def require_int8(path: Path, graph: Graph) -> None:
@@ -111,23 +156,7 @@ def _float_operator(graph: Graph) -> str:
     return ""
 
 
-def _content(path: Path) -> bytes:
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder: expected a .tflite file")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UsageError(f"{path} does not exist: expected a .tflite file") from None
-    except OSError as error:
-        raise TinypruneError(f"cannot read {path}: {error.strerror}") from error
-    if content[4:8] != _IDENTIFIER:
-        raise UsageError(
-            f"{path} is not a TFLite file (no {_IDENTIFIER.decode()} in it): expected one from `tinyprune export`"
-        )
-    return content
-
-
-def _graph(content: bytes) -> Graph:
+def _graph(content: bytes | bytearray) -> Graph:
     from ai_edge_litert import schema_py_generated as schema
 
     # A root that points outside makes no error below: flatbuffers takes what is not there for defaults.
@@ -136,10 +165,11 @@ def _graph(content: bytes) -> Graph:
     model = schema.ModelT.InitFromPackedBuf(content)
     if not model.subgraphs:
         raise ValueError("no subgraph")
+    constant = [_bytes(content, buffer) for buffer in _items(model.buffers)]
     operators: list[Operator] = []
     boundaries = []
     for subgraph in model.subgraphs:
-        tensors = [_tensor(tensor, model.buffers) for tensor in _items(subgraph.tensors)]
+        tensors = [_tensor(tensor, constant) for tensor in _items(subgraph.tensors)]
         operators += [_operator(operator, tensors, model.operatorCodes) for operator in _items(subgraph.operators)]
         boundaries.append((_pick(subgraph.inputs, tensors), _pick(subgraph.outputs, tensors)))
     return Graph(tuple(operators), *boundaries[0])
@@ -153,10 +183,22 @@ def _operator(operator: Any, tensors: list[Tensor], codes: Any) -> Operator:
         name=code.customCode.decode() if name == "CUSTOM" else name,
         inputs=tuple(None if index < 0 else tensors[index] for index in _items(operator.inputs)),
         outputs=_pick(operator.outputs, tensors),
+        options=vars(operator.builtinOptions) if operator.builtinOptions is not None else {},
     )
 
 
-def _tensor(tensor: Any, buffers: Any) -> Tensor:
+def _bytes(content: bytes | bytearray, buffer: Any) -> Any:
+    """The data of a buffer; networks above 2 GB keep them behind the flatbuffer (1 stands for: nowhere yet)."""
+    if buffer.offset <= 1:
+        return buffer.data
+    if buffer.offset + buffer.size > len(content):
+        raise ValueError("a buffer ends outside the file")
+    import numpy as np
+
+    return np.frombuffer(content, np.uint8)[buffer.offset : buffer.offset + buffer.size]
+
+
+def _tensor(tensor: Any, constant: list[Any]) -> Tensor:
     import numpy as np
 
     shape = tuple(int(size) for size in _items(tensor.shape))
@@ -170,8 +212,9 @@ def _tensor(tensor: Any, buffers: Any) -> Tensor:
         dtype=dtype,
         scale=np.array(_items(scale), np.float32),
         zero_point=np.array(_items(zero_point), np.int64),
-        data=_values(buffers[tensor.buffer].data, dtype, shape if tensor.sparsity is None else None),
+        data=_values(constant[tensor.buffer], dtype, shape if tensor.sparsity is None else None),
         buffer=int(tensor.buffer),
+        axis=int(quantization.quantizedDimension) if quantization is not None else 0,
     )
 
 

@@ -42,23 +42,53 @@ class Registry(Mapping[str, Any]):
         return name
 
 
-MODELS = Registry("model", {"tinylstm": "tinyprune.models.tinylstm:build"})
+MODELS = Registry(
+    "model",
+    {
+        "tinylstm": "tinyprune.models.tinylstm:build",
+        "crn": "tinyprune.models.crn:build",
+        "ds_cnn": "tinyprune.models.ds_cnn:build",
+        "ds_cnn_l": "tinyprune.models.ds_cnn:large",
+        "resnet8": "tinyprune.models.resnet8:build",
+    },
+)
 
 DATASETS = Registry(
     "dataset",
     {
         "synthetic-speech": "tinyprune.data.synthetic_speech:load",
         "mixture": "tinyprune.data.mixture:load",
+        "keywords": "tinyprune.data.keywords:load",
+        "images": "tinyprune.data.images:load",
     },
 )
 
-STRUCTURES = Registry("structure", {"weight": "tinyprune.sparsity.weight:groups"})
+STRUCTURES = Registry(
+    "structure",
+    {
+        "weight": "tinyprune.sparsity.weight:groups",
+        "block": "tinyprune.sparsity.block:groups",
+        "n:m": "tinyprune.sparsity.n_m:groups",
+        "unit": "tinyprune.sparsity.unit:groups",
+    },
+)
+
+IMPORTANCES = Registry(
+    "importance",
+    {
+        "l1": "tinyprune.sparsity.importance:l1",
+        "l2": "tinyprune.sparsity.importance:l2",
+        "taylor": "tinyprune.sparsity.importance:taylor",
+    },
+)
 
 SCHEDULES = Registry(
     "schedule",
     {
         "polynomial": "tinyprune.sparsity.schedules:polynomial",
+        "linear": "tinyprune.sparsity.schedules:linear",
         "constant": "tinyprune.sparsity.schedules:constant",
+        "one-shot": "tinyprune.sparsity.schedules:one_shot",
     },
 )
 
@@ -67,5 +97,7 @@ METRICS = Registry(
     {
         "si_sdr_db": "tinyprune.metrics.speech:si_sdr_db",
         "sdr_db": "tinyprune.metrics.speech:sdr_db",
+        "accuracy": "tinyprune.metrics.classification:accuracy",
+        "auc": "tinyprune.metrics.classification:auc",
     },
 )

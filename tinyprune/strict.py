@@ -29,6 +29,10 @@ def structure(kind: type[Kind], table: Any, where: str = "") -> Kind:
     for key in table:
         if key not in hints:
             raise unknown_name("key", where + key, [where + name for name in hints])
+    for field in dataclasses.fields(typing.cast(Any, kind)):
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and field.name not in table:
+            raise UsageError(f"{where}{field.name}: it is needed: expected {_EXPECTED[hints[field.name]]}")
     return kind(**{key: _convert(value, hints[key], where + key) for key, value in table.items()})
 
 
@@ -59,13 +63,26 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return structure(typing.cast(type, hint), value, f"{key}.")
     if typing.get_origin(hint) is tuple:
-        return _entries(value, hint, key) if ... in typing.get_args(hint) else _pair(value, key)
+        return _several(value, hint, key) if ... in typing.get_args(hint) else _pair(value, key)
     return _scalar(value, hint, key)
 
 
-def _entries(value: Any, hint: Any, key: str) -> tuple[Any, ...]:
-    """A list of tables; one table alone is a list of one."""
+def _several(value: Any, hint: Any, key: str) -> tuple[Any, ...]:
+    """A list of tables or of plain values, whatever the field holds."""
     kind = typing.get_args(hint)[0]
+    return _entries(value, kind, key) if dataclasses.is_dataclass(kind) else _values(value, kind, key)
+
+
+def _values(value: Any, kind: type, key: str) -> tuple[Any, ...]:
+    """A list of texts, numbers or truth values, or text like "yes,no,up"."""
+    parts = [Text(part.strip()) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        raise UsageError(f'{key}: expected a list, [a, b] or "a,b", got {value!r}')
+    return tuple(_scalar(part, kind, f"{key}.{index}") for index, part in enumerate(parts))
+
+
+def _entries(value: Any, kind: Any, key: str) -> tuple[Any, ...]:
+    """A list of tables; one table alone is a list of one."""
     if isinstance(value, Mapping):
         return (structure(kind, value, f"{key}."),)
     if not isinstance(value, list | tuple):

@@ -38,3 +38,21 @@ def format_seconds(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.2f} ms"
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def metric_label(name: str) -> str:
+    """How a table calls a metric: ``si_sdr_db`` -> ``SI-SDR dB``, ``auc`` -> ``AUC``, ``accuracy`` as it is."""
+    stem = name.removesuffix("_db")
+    label = stem.replace("_", "-").upper() if stem != name or len(stem) <= 4 else stem
+    return label + (" dB" if stem != name else "")
+
+
+def metric_digits(name: str) -> int:
+    """Decimals that a metric is printed with: two of a dB, three of a fraction."""
+    return 2 if name.endswith("_db") else 3
+
+
+def format_metric(name: str, value: float) -> str:
+    """A metric in a sentence: ``SI-SDR 8.35 dB``, ``accuracy 0.934``."""
+    label, _, unit = metric_label(name).partition(" ")
+    return f"{label} {value:.{metric_digits(name)}f}" + (f" {unit}" if unit else "")

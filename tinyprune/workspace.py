@@ -12,8 +12,9 @@
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,20 @@ class Variant:
                 f"{self.folder} exists with another configuration ({'; '.join(differences[:3])}): "
                 "choose another --name or --run, or delete that folder"
             )
+
+    @contextmanager
+    def claimed(self, configuration: Mapping[str, Any]) -> Iterator[None]:
+        """:meth:`claim` around a stage; where that raises UsageError, a new variant leaves nothing."""
+        is_new = not (self.folder / "variant.json").exists()
+        self.claim(configuration)
+        try:
+            yield
+        except UsageError:
+            if is_new:
+                shutil.rmtree(self.folder)
+                with suppress(OSError):  # other variants are in it
+                    self.folder.parent.rmdir()
+            raise
 
     def configuration(self) -> dict[str, Any]:
         """What the variant was claimed as. Raises TinypruneError if that cannot be read."""

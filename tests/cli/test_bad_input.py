@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from tinyprune.cli import main
 from tinyprune.npu import targets
-from tinyprune.registry import DATASETS, MODELS, SCHEDULES, STRUCTURES
+from tinyprune.registry import DATASETS, IMPORTANCES, MODELS, SCHEDULES, STRUCTURES
 
 WRONG_USAGE, FAILED, CHECK_FAILED = 2, 1, 3
 
@@ -151,7 +151,7 @@ def test_speech_without_noise_and_noise_without_speech(corpus, tmp_path, given, 
 def test_a_sparsity_that_is_no_fraction(tmp_path, sparsity):
     line = error_of(invoke("prune", "--run", tmp_path / "run", "--sparsity", sparsity), WRONG_USAGE)
     assert line.startswith(f"--sparsity {sparsity}: ")
-    assert line.endswith("a fraction in [0, 1), e.g. 0.8")
+    assert line.endswith("expected a fraction in [0, 1), e.g. 0.8, or several that grow, e.g. 0.5,0.7,0.8")
     assert not (tmp_path / "run").exists()
 
 
@@ -167,8 +167,10 @@ def test_a_sparsity_that_is_no_fraction_in_a_recipe(tmp_path):
     [
         ("train", "--model", "model", MODELS),
         ("train", "--data", "dataset", DATASETS),
-        ("prune", "--structure", "structure", STRUCTURES),
+        ("prune", "--structure", "structure", ["2:4", *(name for name in STRUCTURES if name != "n:m")]),
+        ("prune", "--then", "structure", ["2:4", *(name for name in STRUCTURES if name != "n:m")]),
         ("prune", "--schedule", "schedule", SCHEDULES),
+        ("prune", "--importance", "importance", IMPORTANCES),
         ("compile", "--npu", "npu", targets.names()),
     ],
 )

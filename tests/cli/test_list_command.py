@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from tinyprune.cli import main
 from tinyprune.cli.list import KINDS
 from tinyprune.npu import targets
-from tinyprune.registry import MODELS
+from tinyprune.registry import IMPORTANCES, MODELS
 
 
 def list_(*arguments):
@@ -31,6 +31,17 @@ def test_everything_is_listed_at_once():
 
 def test_csv_and_table_hold_the_same_rows():
     rows = list(csv.reader(io.StringIO(list_("models", "--format", "csv"))))
-    lines = list_("models").splitlines()
-    assert len(rows) == len(lines) == 1 + len(MODELS)
-    assert all(cell in line for row, line in zip(rows, lines, strict=True) for cell in row)
+    assert len(rows) == 1 + len(MODELS)
+    assert list_("models").split() == [word for row in rows for cell in row for word in cell.split()]
+
+
+def test_what_is_too_long_for_a_line_goes_on_below_where_it_began():
+    header, *lines = list_("importances").splitlines()
+    start = header.index("what it is")
+    assert [line[:start].split() for line in lines if line[:start].strip()] == [["importance", n] for n in IMPORTANCES]
+    assert all(line[start - 2 : start] == "  " and line[start] != " " for line in lines)
+    assert len(lines) > len(IMPORTANCES)
+
+
+def test_the_list_fits_100_columns():
+    assert max(map(len, list_().splitlines())) <= 100

@@ -63,40 +63,77 @@ def test_train_with_everything_given(tmp_path):
     assert call_args == mock.call(Path("r"), RunConfig(data=data, model=ModelConfig("tinylstm"), train=train))
 
 
+def test_train_on_keywords_with_a_network_of_ones_own(tmp_path):
+    folder = str(tmp_path)
+    call_args = call_train(
+        *("--data", "keywords", "--path", folder, "--words", "yes,no", "--model", "nets:build"),
+        *("--custom", "nets.layers", "--custom", "nets.functions"),
+    )
+    config = RunConfig(
+        data=DataConfig(name="keywords", path=folder, words=("yes", "no")),
+        model=ModelConfig("nets:build", ("nets.layers", "nets.functions")),
+    )
+    assert call_args == mock.call(DEFAULT, config)
+
+
+def test_train_on_images(tmp_path):
+    path = tmp_path / "images.npz"
+    path.touch()
+    call_args = call_train("--data", "images", "--path", str(path), "--set", "data.normalise=unit")
+    assert call_args == mock.call(DEFAULT, RunConfig(data=DataConfig(name="images", path=str(path), normalise="unit")))
+
+
 def test_prune_with_nothing_given():
-    assert call("prune", "qualities", "prune") == mock.call(DEFAULT, PruneConfig())
+    assert call("prune", "qualities", "prune") == mock.call(DEFAULT, [PruneConfig()])
 
 
 def test_prune_with_everything_given():
     call_args = call(
-        *(
-            "prune",
-            "qualities",
-            "prune",
-            "--run",
-            "r",
-            "--structure",
-            "weight",
-            "--sparsity",
-            "0.9",
-            "--schedule",
-            "constant",
-        ),
-        *("--scope", "layer", "--epochs", "3", "--learning-rate", "0.5", "--no-distill", "--name", "n", "--seed", "5"),
+        *("prune", "qualities", "prune", "--run", "r", "--structure", "block", "--block-size", "4x16"),
+        *("--sparsity", "0.9", "--importance", "l2", "--scope", "layer", "--exclude", "head", "--exclude", "a_*"),
+        *("--round-to", "4", "--schedule", "constant", "--begin", "0.1", "--end", "300", "--epochs", "3"),
+        *("--learning-rate", "0.5", "--no-distill", "--from", "b", "--name", "n", "--seed", "5", "--format", "json"),
+        output_format="json",
     )
     assert call_args == mock.call(
         Path("r"),
-        PruneConfig(
-            name="n",
-            structure="weight",
-            sparsity=0.9,
-            schedule="constant",
-            scope="layer",
-            epochs=3,
-            learning_rate=0.5,
-            distill=False,
-            seed=5,
-        ),
+        [
+            PruneConfig(
+                name="n",
+                base="b",
+                structure="block",
+                block_size="4x16",
+                sparsity=0.9,
+                importance="l2",
+                scope="layer",
+                schedule="constant",
+                begin=0.1,
+                end=300.0,
+                round_to=4,
+                exclude=("head", "a_*"),
+                epochs=3,
+                learning_rate=0.5,
+                distill=False,
+                seed=5,
+            )
+        ],
+    )
+
+
+def test_prune_by_two_structures_and_up_a_ladder():
+    call_args = call(
+        *("prune", "qualities", "prune", "--structure", "unit", "--sparsity", "0.5", "--then", "weight"),
+        *("--sparsity", "0.6,0.8", "--then", "2:4", "--epochs", "2"),
+    )
+    first = "unit-0.50-weight-0.60"
+    assert call_args == mock.call(
+        DEFAULT,
+        [
+            PruneConfig(structure="unit", sparsity=0.5, epochs=2),
+            PruneConfig(base="unit-0.50", sparsity=0.6, epochs=2),
+            PruneConfig(base=first, sparsity=0.8, name="unit-0.50-weight-0.80", epochs=2),
+            PruneConfig(base="unit-0.50-weight-0.80", structure="2:4", epochs=2),
+        ],
     )
 
 
@@ -104,6 +141,25 @@ def test_prune_shows_its_plan_and_stops():
     with mock.patch("tinyprune.pipeline.prune", autospec=True) as prune:
         assert call("show_plan", "plan", "prune", "--show-plan") == mock.call(DEFAULT, PruneConfig())
     prune.assert_not_called()
+
+
+def test_prune_offline():
+    with mock.patch("tinyprune.pipeline.prune", autospec=True) as prune:
+        call_args = call("prune_offline", "offline", "prune", "--offline", "m.tflite")
+        config = PruneConfig(name="offline-weight-0.80")
+        assert call_args == mock.call(DEFAULT, Path("m.tflite"), config, None)
+    prune.assert_not_called()
+
+
+def test_prune_offline_with_everything_given():
+    call_args = call(
+        *("prune_offline", "offline", "prune", "--run", "r", "--offline", "m.tflite", "-o", "out.tflite"),
+        *("--structure", "block", "--block-size", "4x4", "--sparsity", "0.5", "--importance", "l2", "--scope", "layer"),
+        *("--name", "n", "--format", "csv"),
+        output_format="csv",
+    )
+    config = PruneConfig(name="n", structure="block", block_size="4x4", sparsity=0.5, importance="l2", scope="layer")
+    assert call_args == mock.call(Path("r"), Path("m.tflite"), config, Path("out.tflite"))
 
 
 @pytest.mark.parametrize(("arguments", "variant"), [([], None), (["weight-0.80"], "weight-0.80")])

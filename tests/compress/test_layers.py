@@ -3,21 +3,42 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tinyprune.compress.fake_quant import Observe
-from tinyprune.compress.layers import CompressedDense, CompressedLSTM
+from tinyprune.compress.fake_quant import MOMENTUM, Observe
+from tinyprune.compress.kinds import kernels
+from tinyprune.compress.layers import (
+    COMPRESSED,
+    CompressedConv1D,
+    CompressedConv2D,
+    CompressedConv2DTranspose,
+    CompressedDense,
+    CompressedDepthwiseConv2D,
+    CompressedLSTM,
+)
 
 BATCH, FRAMES, BANDS, UNITS = 2, 5, 8, 6
 SEQUENCES = np.random.default_rng(0).normal(size=(BATCH, FRAMES, BANDS)).astype(np.float32)
+IMAGES = np.random.default_rng(0).normal(size=(BATCH, 7, 6, 4)).astype(np.float32)
+
+#: Compressed layer -> its inputs, and a configuration that uses what it has.
+KINDS = {
+    CompressedDense: (SEQUENCES, {"units": UNITS}),
+    CompressedConv1D: (SEQUENCES, {"filters": UNITS, "kernel_size": 3, "padding": "causal", "dilation_rate": 2}),
+    CompressedConv2D: (IMAGES, {"filters": UNITS, "kernel_size": (3, 2), "strides": 2, "padding": "same"}),
+    CompressedDepthwiseConv2D: (IMAGES, {"kernel_size": 3, "depth_multiplier": 2, "padding": "same"}),
+    CompressedConv2DTranspose: (IMAGES, {"filters": UNITS, "kernel_size": 3, "strides": 2, "padding": "same"}),
+    CompressedLSTM: (SEQUENCES, {"units": UNITS, "return_sequences": True}),
+}
+LINEAR = [kind for kind in KINDS if kind is not CompressedLSTM]
 
 
 def built(kind, **config) -> keras.Layer:
     keras.utils.set_random_seed(0)
-    config = {"units": UNITS, **({"return_sequences": True} if kind is CompressedLSTM else {}), **config}
-    layer = kind(**config)
-    layer.build(SEQUENCES.shape)
+    values, usual = KINDS[kind]
+    layer = kind(**{**usual, **config})
+    layer.build(values.shape)
     if layer.quantized:
         layer.output_quantizer.observe = Observe.EXTREMES
-        layer(SEQUENCES)
+        layer(values)
         layer.output_quantizer.observe = Observe.AVERAGE
     return layer
 
@@ -34,7 +55,11 @@ def on_grid(matrix: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return np.round(matrix / scale) * scale
 
 
-every_kind = pytest.mark.parametrize("kind", [CompressedDense, CompressedLSTM])
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def test_every_compressed_layer_is_here():
+    assert set(KINDS) == set(COMPRESSED.values())
 
 
 @every_kind
@@ -43,8 +68,8 @@ every_kind = pytest.mark.parametrize("kind", [CompressedDense, CompressedLSTM])
 def test_effective_is_fake_quant_of_mask_times_kernel(kind, masked, quantized):
     layer = built(kind, masked=masked, quantized=quantized)
     masks = random_masks(layer)
-    assert list(masks) == (list(layer.kernels()) if masked else [])
-    for name, kernel in layer.kernels().items():
+    assert list(masks) == (list(kernels(layer)) if masked else [])
+    for name, kernel in kernels(layer).items():
         expected = kernel.numpy() * masks.get(name, 1)
         expected = layer.on_grid(tf.constant(expected)).numpy() if quantized else expected
         np.testing.assert_array_equal(layer.effective(name), expected)
@@ -63,9 +88,9 @@ def test_dense_has_one_scale_per_output():
 @pytest.mark.parametrize("name", ["kernel", "recurrent_kernel"])
 def test_lstm_has_one_scale_per_gate_matrix(name):
     layer = built(CompressedLSTM)
-    gates = np.split(layer.kernels()[name].numpy(), 4, axis=1)
+    gates = np.split(kernels(layer)[name].numpy(), 4, axis=1)
     gates = [gate * 10**power for power, gate in enumerate(gates)]  # i, f, g, o, each ten times the one before
-    layer.kernels()[name].assign(np.concatenate(gates, axis=1))
+    kernels(layer)[name].assign(np.concatenate(gates, axis=1))
     expected = [on_grid(gate, np.abs(gate).max() / 127) for gate in gates]
     np.testing.assert_allclose(layer.effective(name), np.concatenate(expected, axis=1), rtol=1e-4)
     for gate in np.split(layer.effective(name).numpy(), 4, axis=1):
@@ -76,19 +101,19 @@ def test_lstm_has_one_scale_per_gate_matrix(name):
 @pytest.mark.parametrize("quantized", [True, False], ids=["int8", "float"])
 def test_masked_weights_get_no_gradient_and_stay_zero(kind, quantized):
     layer = built(kind, quantized=quantized)
-    masks, before = random_masks(layer), {name: kernel.numpy() for name, kernel in layer.kernels().items()}
+    masks, before = random_masks(layer), {name: kernel.numpy() for name, kernel in kernels(layer).items()}
     optimizer = keras.optimizers.Adam(0.1)
     for _ in range(3):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean((layer(SEQUENCES, training=True) - 0.3) ** 2)
+            loss = tf.reduce_mean((layer(KINDS[kind][0], training=True) - 0.3) ** 2)
         variables = layer.trainable_variables
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         by_variable = {id(variable): gradient.numpy() for variable, gradient in zip(variables, gradients, strict=True)}
-        for name, kernel in layer.kernels().items():
+        for name, kernel in kernels(layer).items():
             assert np.all(by_variable[id(kernel)][masks[name] == 0] == 0)
             assert np.any(by_variable[id(kernel)][masks[name] == 1] != 0)
         optimizer.apply(gradients, variables)
-    for name, kernel in layer.kernels().items():
+    for name, kernel in kernels(layer).items():
         assert np.all(layer.effective(name).numpy()[masks[name] == 0] == 0)
         np.testing.assert_array_equal(kernel.numpy()[masks[name] == 0], before[name][masks[name] == 0])
         assert np.all(kernel.numpy()[masks[name] == 1] != before[name][masks[name] == 1])
@@ -99,19 +124,105 @@ def test_masked_weights_get_no_gradient_and_stay_zero(kind, quantized):
 def test_only_kernels_and_biases_are_trainable(kind):
     layer = built(kind)
     trainable = [variable.name for variable in layer.trainable_variables]
-    assert trainable == [*layer.kernels(), "bias"]
+    assert trainable == [*kernels(layer), "bias"]
 
 
 @every_kind
 @pytest.mark.parametrize("use_bias", [True, False], ids=["bias", "no bias"])
 def test_without_masks_and_int8_it_is_the_plain_layer(kind, use_bias):
-    layer = built(kind, masked=False, quantized=False, use_bias=use_bias)
-    base = {CompressedDense: keras.layers.Dense, CompressedLSTM: keras.layers.LSTM}[kind]
+    layer, values = built(kind, masked=False, quantized=False, use_bias=use_bias), KINDS[kind][0]
     config = {key: value for key, value in layer.get_config().items() if key not in ("masked", "quantized")}
-    plain = base.from_config(config)
-    plain.build(SEQUENCES.shape)
-    plain.set_weights([variable.numpy() for variable in layer.trainable_variables])
-    np.testing.assert_allclose(layer(SEQUENCES), plain(SEQUENCES), atol=1e-6)
+    plain = kind.plain.from_config(config)
+    plain.build(values.shape)
+    plain.set_weights([np.random.default_rng(2).normal(size=v.shape) for v in plain.weights])
+    for variable, value in zip(layer.trainable_variables, plain.weights, strict=True):
+        variable.assign(value)
+    np.testing.assert_allclose(layer(values), plain(values), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [CompressedConv1D, CompressedConv2D, CompressedDepthwiseConv2D])
+@pytest.mark.parametrize(
+    "config", [{"padding": "valid"}, {"padding": "same"}, {"padding": "valid", "dilation_rate": 2}]
+)
+def test_convolutions_take_the_settings_of_their_layer(kind, config):
+    layer = built(kind, masked=False, quantized=False, strides=1, **config, activation="relu")
+    plain = kind.plain(**{**KINDS[kind][1], "strides": 1, **config, "activation": "relu"})
+    plain.build(KINDS[kind][0].shape)
+    plain.set_weights([variable.numpy() for variable in layer.weights])
+    np.testing.assert_allclose(layer(KINDS[kind][0]), plain(KINDS[kind][0]), atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [{"padding": "valid"}, {"padding": "same", "output_padding": 1}, {"strides": 1}])
+def test_a_transposed_convolution_takes_the_settings_of_its_layer(config):
+    layer = built(CompressedConv2DTranspose, masked=False, quantized=False, **config)
+    plain = keras.layers.Conv2DTranspose(**{**KINDS[CompressedConv2DTranspose][1], **config})
+    plain.build(IMAGES.shape)
+    plain.set_weights([variable.numpy() for variable in layer.weights])
+    np.testing.assert_allclose(layer(IMAGES), plain(IMAGES), atol=1e-5)
+
+
+#: The axes that one scale holds for: all but those of the output channels.
+SHARED = {
+    CompressedDense: (0,),  # (inputs, outputs)
+    CompressedConv1D: (0, 1),  # (time, inputs, outputs)
+    CompressedConv2D: (0, 1, 2),  # (height, width, inputs, outputs)
+    CompressedDepthwiseConv2D: (0, 1),  # (height, width, channels, multiplier)
+    CompressedConv2DTranspose: (0, 1, 3),  # (height, width, outputs, inputs)
+}
+
+
+@pytest.mark.parametrize("kind", LINEAR)
+def test_there_is_one_scale_per_output_channel(kind):
+    layer = built(kind)
+    shape = [1 if axis in SHARED[kind] else size for axis, size in enumerate(layer.kernel.shape)]
+    sizes = 10 ** np.linspace(0, 5, np.prod(shape)).reshape(shape)  # each channel larger than the one before
+    kernel = layer.kernel.numpy() * np.float32(sizes)
+    layer._kernel.assign(kernel) if hasattr(layer, "_kernel") else layer.kernel.assign(kernel)
+    expected = on_grid(kernel, np.abs(kernel).max(axis=SHARED[kind], keepdims=True) / 127)
+    np.testing.assert_allclose(layer.effective("kernel"), expected, rtol=1e-4)
+
+
+@every_kind
+def test_the_output_of_an_int8_layer_is_that_of_its_effective_weights_on_the_grid_of_its_range(kind):
+    layer, values = built(kind), KINDS[kind][0]
+    random_masks(layer)
+    plain, quantizer = built(kind, masked=False, quantized=False), layer.output_quantizer
+    for name, variable in kernels(plain).items():
+        variable.assign(layer.effective(name))
+    for observe in (Observe.EXTREMES, Observe.AVERAGE):  # masks have changed the range
+        quantizer.observe = observe
+        found = layer(values).numpy()
+    step = (float(quantizer.high.numpy()) - float(quantizer.low.numpy())) / 255
+    np.testing.assert_allclose(found / step, np.round(found / step), atol=2e-2)
+    if kind is not CompressedLSTM:  # which feeds its rounded h back
+        np.testing.assert_allclose(found, plain(values), atol=1.01 * step)  # at an end of the range
+        assert np.mean(np.abs(found - plain(values)) <= 0.51 * step) > 0.95
+
+
+@every_kind
+def test_saliency_is_a_moving_average_of_gradient_times_weight_squared(kind):
+    layer = built(kind, salient=True)
+    assert list(layer.saliency) == list(kernels(layer))
+    expected = {name: np.zeros(kernel.shape) for name, kernel in kernels(layer).items()}
+    for step in range(3):
+        gradients = {
+            name: np.random.default_rng(step).normal(size=kernel.shape).astype(np.float32)
+            for name, kernel in kernels(layer).items()
+        }
+        layer.observe({name: tf.constant(gradient) for name, gradient in gradients.items()})
+        for name, kernel in kernels(layer).items():
+            change = (gradients[name] * kernel.numpy()) ** 2
+            expected[name] = MOMENTUM * expected[name] + (1 - MOMENTUM) * change
+    for name, saliency in layer.saliency.items():
+        np.testing.assert_allclose(saliency, expected[name], rtol=1e-5)
+        assert not saliency.trainable
+
+
+@every_kind
+def test_without_being_asked_for_there_is_no_saliency(kind):
+    layer = built(kind)
+    assert layer.saliency == {}
+    layer.observe({})
 
 
 def test_lstm_gives_the_last_output_where_no_sequence_is_asked_for():
@@ -138,6 +249,21 @@ def test_outputs_of_bounded_activations_are_on_the_grid_that_tflite_prescribes(a
 def test_an_activation_that_is_not_fused_gets_a_grid_for_its_argument(activation, fused):
     layer = built(CompressedDense, activation=activation)
     assert (layer.argument is None) is fused
+
+
+@pytest.mark.parametrize(
+    "function", [keras.layers.LeakyReLU(), keras.layers.ReLU(max_value=3)], ids=["leaky", "clipped"]
+)
+def test_a_layer_as_an_activation_function_is_not_taken_for_a_fused_one(function):
+    layer = built(CompressedDense, activation=function)
+    assert layer.argument is not None
+    assert not layer.output_quantizer.positive
+
+
+@pytest.mark.parametrize("activation", ["relu", "relu6"])
+def test_the_range_behind_a_relu_begins_at_0(activation):
+    assert built(CompressedDense, activation=activation).output_quantizer.positive
+    assert not built(CompressedDense).output_quantizer.positive
 
 
 def test_int8_h_is_on_the_grid_of_its_range():

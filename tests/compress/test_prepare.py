@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from tinyprune.compress.fake_quant import Observe
+from tinyprune.compress.kinds import kernels
 from tinyprune.compress.layers import Compressed, CompressedDense, CompressedLSTM
-from tinyprune.compress.prepare import calibrate, compressed_layers, prepare, quantizers, strip
+from tinyprune.compress.prepare import batches, calibrate, compressed_layers, prepare, quantizers, strip
 from tinyprune.errors import UsageError
 from tinyprune.models.tinylstm import build
 
@@ -15,7 +16,7 @@ FEATURES = np.random.default_rng(0).normal(size=(3, 12, BANDS)).astype(np.float3
 @pytest.fixture
 def tiny() -> keras.Model:
     keras.utils.set_random_seed(0)
-    return build(BANDS, UNITS, HIDDEN)
+    return build((None, BANDS), BANDS, UNITS, HIDDEN)
 
 
 def with_random_masks(prepared: keras.Model) -> keras.Model:
@@ -78,7 +79,7 @@ def test_strip_bakes_masks_and_int8_in(tiny):
         found = {variable.name: variable.numpy() for variable in plain.get_layer(layer.name).weights}
         source = {variable.name: variable.numpy() for variable in tiny.get_layer(layer.name).weights}
         np.testing.assert_array_equal(found.pop("bias"), source["bias"])
-        assert list(found) == list(layer.kernels())
+        assert list(found) == list(kernels(layer))
         for name, kernel in found.items():
             np.testing.assert_array_equal(kernel, layer.effective(name))
             assert np.all(kernel[layer.masks[name].numpy() == 0] == 0)
@@ -191,7 +192,7 @@ def branches() -> keras.Model:
 def test_each_of_two_inputs_gets_one_grid_that_all_its_readers_share(branches):
     prepared = prepare(branches)
     grids = {name: prepared.get_layer(f"{name}_grid") for name in ("a", "b")}
-    assert len(quantizers(prepared)) == len(grids) + len(compressed_layers(prepared)) == 2 + 4
+    assert len(quantizers(prepared)) == len(grids) + len(compressed_layers(prepared)) + 1 == 2 + 4 + 1  # the join's
     for reader, name in {"one": "a", "two": "a", "three": "b"}.items():
         assert prepared.get_layer(reader).input is grids[name].output
     assert prepared.get_layer("join").input[0] is grids["a"].output
@@ -239,3 +240,55 @@ def test_other_layers_keep_their_weights():
     prepared = prepare(model, quantized=False)
     np.testing.assert_allclose(prepared(np.eye(4)), model(np.eye(4)), atol=1e-6)
     np.testing.assert_allclose(strip(prepared, model)(np.eye(4)), model(np.eye(4)), atol=1e-6)
+
+
+def test_a_normalization_keeps_what_it_derives_from_its_weights():
+    norm = keras.layers.Normalization(name="norm")
+    norm.adapt(np.float32([[0, 10, 1, 2], [2, 30, 1, 5]]))
+    model = keras.Sequential([keras.Input((4,)), norm, keras.layers.Dense(3)])
+    np.testing.assert_allclose(prepare(model, quantized=False)(np.eye(4)), model(np.eye(4)), atol=1e-5)
+    np.testing.assert_allclose(strip(prepare(model, quantized=False), model)(np.eye(4)), model(np.eye(4)), atol=1e-5)
+
+
+def images() -> keras.Model:
+    """A layer of each kind with an image in front of it."""
+    keras.utils.set_random_seed(0)
+    L, inputs = keras.layers, keras.Input((6, 6, 3))
+    x = L.DepthwiseConv2D(3, activation="relu", name="depth")(L.Conv2D(4, 3, padding="same", name="conv")(inputs))
+    x = L.Conv2DTranspose(5, 2, strides=2, activation="relu6", name="up")(x)
+    x = L.Conv1D(6, 3, padding="causal", activation="tanh", name="line")(L.Reshape((8 * 8, 5))(x))
+    return keras.Model(inputs, L.Dense(2, activation="softmax", name="out")(L.GlobalAveragePooling1D()(x)))
+
+
+def test_convolutions_are_swapped_masked_quantized_and_stripped():
+    model, values = images(), np.random.default_rng(0).normal(size=(4, 6, 6, 3)).astype(np.float32)
+    np.testing.assert_allclose(prepare(model, quantized=False)(values), model(values), atol=1e-6)
+    prepared = with_random_masks(prepare(model))
+    assert [layer.name for layer in compressed_layers(prepared)] == ["conv", "depth", "up", "line", "out"]
+    calibrate(prepared, [values])
+    plain = strip(prepared, model)
+    assert np.abs(prepared(values) - plain(values)).max() < 4 / 256
+    for layer in compressed_layers(prepared):
+        kernel = kernels(plain.get_layer(layer.name))["kernel"].numpy()
+        np.testing.assert_array_equal(kernel, layer.effective("kernel"))
+        assert np.all(kernel[layer.masks["kernel"].numpy() == 0] == 0)
+
+
+def test_saliency_is_kept_only_where_it_is_asked_for():
+    kept = {layer.name: list(layer.saliency) for layer in compressed_layers(prepare(images(), salient=True))}
+    assert kept == {name: ["kernel"] for name in ("conv", "depth", "up", "line", "out")}
+    assert not any(layer.saliency for layer in compressed_layers(prepare(images())))
+
+
+def test_channels_first_is_refused_in_one_line():
+    inputs = keras.Input((3, 6, 6))
+    model = keras.Model(inputs, keras.layers.Conv2D(4, 3, data_format="channels_first", name="odd")(inputs))
+    with pytest.raises(UsageError, match="^layer 'odd' is channels_first: expected channels_last, as TFLite has it$"):
+        prepare(model)
+
+
+def test_consecutive_frames_are_one_batch_and_examples_are_taken_as_they_are(tiny):
+    (frames,) = batches(FEATURES[0], tiny)
+    assert frames.shape == (1, 12, BANDS)
+    (examples,) = batches(np.zeros((7, 6, 6, 3)), images())
+    assert examples.shape == (7, 6, 6, 3)

@@ -57,14 +57,9 @@ def test_networks_see_at_most_a_batch_of_normalised_features(scored, frontend):
     )  # 1000 samples: three whole hops and the one before
 
 
-def test_one_by_one_they_are_seen_without_padding(scored):
-    seen = []
-    scored.enhance_each(lambda features: seen.append(len(features)) or np.ones_like(features))
-    assert seen == [1 + -(-len(m.noisy) // HOP) for m in scored.mixtures]
-
-
-def test_one_by_one_gives_what_batches_give(scored):
+def test_padding_does_not_reach_back_into_what_a_causal_network_gives(scored, frontend):
     def causal(features):
         return 1 / (1 + np.exp(-np.cumsum(features, axis=-2) / 10))
 
-    assert_signals(scored.enhance_each(causal), scored.enhance(causal))
+    alone = [ScoredSet([mixture], frontend).enhance(causal)[0] for mixture in scored.mixtures]
+    assert_signals(scored.enhance(causal), alone)

@@ -15,7 +15,7 @@ OPERATORS = [*2 * ["UNIDIRECTIONAL_SEQUENCE_LSTM"], "FULLY_CONNECTED", "FULLY_CO
 def network() -> keras.Model:
     """Weights large enough for outputs all over [0, 1]."""
     keras.utils.set_random_seed(0)
-    model = build(BANDS, UNITS, HIDDEN)
+    model = build((None, BANDS), BANDS, UNITS, HIDDEN)
     model.set_weights([2 * weights for weights in model.get_weights()])
     return model
 

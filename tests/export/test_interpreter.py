@@ -20,7 +20,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Int8Model:
 
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("interpreter") / "tiny.tflite"
-    path.write_bytes(convert(build(BANDS, 6, 5), FRAMES, FEATURES))
+    path.write_bytes(convert(build((None, BANDS), BANDS, 6, 5), FRAMES, FEATURES))
     return Int8Model(path)
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from tinyprune.artifacts import TFLiteArtifact
+from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater, read_masks
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare, strip
+from tinyprune.config import PruneConfig
 from tinyprune.errors import CheckFailed, TinypruneError
 from tinyprune.export.interpreter import Int8Model
 from tinyprune.export.kernels import read_kernels
@@ -32,7 +34,7 @@ FEATURES = np.cumsum(np.random.default_rng(0).normal(0, 0.3, (100, BANDS)), axis
 def network() -> keras.Model:
     """Weights large enough for outputs all over [0, 1]."""
     keras.utils.set_random_seed(0)
-    model = build(BANDS, UNITS, HIDDEN)
+    model = build((None, BANDS), BANDS, UNITS, HIDDEN)
     model.set_weights([2 * weights for weights in model.get_weights()])
     return model
 
@@ -51,7 +53,8 @@ class Pruned:
 def pruned(tmp_path_factory: pytest.TempPathFactory) -> Pruned:
     model = network()
     prepared = prepare(model)
-    MaskUpdater(prepared, plan(model, "weight", 0.5, "layer", "constant"), 2).update(1)
+    config = PruneConfig(sparsity=0.5, scope="layer", schedule="constant")
+    MaskUpdater(prepared, plan(model, config), 2).update(1)
     plain, masks = strip(prepared, model), read_masks(prepared)
     path = tmp_path_factory.mktemp("export") / "pruned.tflite"
     return Pruned(plain, masks, export(plain, FRAMES, FEATURES, masks, path), path)
@@ -156,3 +159,68 @@ def test_a_file_that_cannot_be_written_is_one_line(pruned, tmp_path):
     with pytest.raises(TinypruneError, match=r"^cannot write .*taken\.tflite: Is a directory; .*$"):
         export(pruned.model, 1, FEATURES, pruned.masks, tmp_path / "taken.tflite")
     assert [path.name for path in tmp_path.iterdir()] == ["taken.tflite"]
+
+
+# --- networks with layers of which nothing is known -------------------------------------------------------------------
+
+L = keras.layers
+VECTORS = np.random.default_rng(0).normal(size=(16, 6)).astype(np.float32)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Doubled(L.Dense):
+    """A user's subclass of Dense."""
+
+    def call(self, inputs, training=None):
+        return 2 * super().call(inputs, training)
+
+
+def around(middle) -> keras.Model:
+    """Dense -> middle -> Dense."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6,))
+    return fold(keras.Model(inputs, L.Dense(3, name="last")(middle(L.Dense(8, name="first")(inputs))), name="odd"))
+
+
+INT8 = {
+    "a user's subclass": lambda x: Doubled(8, name="own")(x),
+    "BatchNorm that cannot be folded": lambda x: L.BatchNormalization()(L.Activation("relu")(x)),
+    "PReLU": lambda x: L.PReLU()(x),
+    "TimeDistributed": lambda x: L.Flatten()(L.TimeDistributed(L.Dense(2))(L.Reshape((4, 2))(x))),
+}
+
+
+@pytest.mark.parametrize("kind", INT8)
+def test_what_tflite_makes_int8_by_itself_is_left_dense(kind, tmp_path):
+    model = around(INT8[kind])
+    found, prepared = plan(model, PruneConfig(sparsity=0.5)), prepare(model)
+    assert [item.key for item in found.layers] == ["first/kernel", "last/kernel"]
+    assert len(found.skipped) == 1  # and named
+    MaskUpdater(prepared, found, 1).update(0)
+    calibrate(prepared, [VECTORS])
+    plain, path = strip(prepared, model), tmp_path / "odd.tflite"
+    export(plain, None, VECTORS, read_masks(prepared), path)
+    runner = Int8Model(path)
+    made = np.stack([runner.step(item) for item in VECTORS])
+    assert np.abs(made - prepared(VECTORS).numpy()).max() < 4 * runner.output_scale
+
+
+FLOAT = {
+    "LayerNormalization": (lambda x: L.LayerNormalization(name="norm")(x), r"NEG of .*/norm\w* stays in float"),
+    "Embedding": (lambda x: L.Flatten()(L.Embedding(9, 2, name="table")(x)), r"CAST of .*/table\w* stays in float"),
+    "sine": (keras.ops.sin, r"SIN\b.* stays in float"),
+    "an activation in a layer": (lambda x: L.Dense(4, activation="elu", name="k")(x), r"ELU\b.* stays in float"),
+    "erf, which TFLite does not have": (keras.ops.erf, "tf.Erf"),
+    "FFT, of complex numbers": (lambda x: keras.ops.rfft(x)[0], r"RFFT2D\b.* stays in float"),
+}
+
+
+@pytest.mark.parametrize("kind", FLOAT)
+def test_what_would_stay_in_float_is_a_failed_check_that_names_it(kind, tmp_path):
+    """TensorFlow's converter leaves most of it in the middle of an int8 graph without a word."""
+    middle, names = FLOAT[kind]
+    message = f"^model 'odd' cannot be fully int8 in TFLite: {names}; replace the layers that need it$"
+    with pytest.raises(CheckFailed, match=message) as caught:
+        export(around(middle), None, VECTORS, {}, tmp_path / "odd.tflite")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

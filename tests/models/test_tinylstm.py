@@ -10,7 +10,7 @@ BANDS, UNITS, HIDDEN = 8, 6, 16
 @pytest.fixture(scope="module")
 def tiny() -> keras.Model:
     keras.utils.set_random_seed(0)
-    return build(BANDS, UNITS, HIDDEN)
+    return build((None, BANDS), BANDS, UNITS, HIDDEN)
 
 
 def features(frames: int, scale: float = 1.0) -> np.ndarray:

@@ -142,8 +142,8 @@ def test_more_metrics_get_their_own_table(summary: RunSummary) -> None:
     with_more = tuple(replace(one, quality=quality(9, 10, pesq=2.5, stoi=0.9)) for one in summary.variants)
     text = lines(table.format_table(replace(summary, variants=with_more, noisy=quality(1, 2, pesq=1.5))))
     assert [row.split() for row in text if "PESQ" in row] == [["PESQ", "STOI"]]
-    assert line(text, "noisy input", 1).split() == ["noisy", "input", "1.50", "-"]
-    assert line(text, "weight-0.95", 1).split() == ["weight-0.95", "2.50", "0.90"]
+    assert line(text, "noisy input", 1).split() == ["noisy", "input", "1.500", "-"]
+    assert line(text, "weight-0.95", 1).split() == ["weight-0.95", "2.500", "0.900"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -160,6 +160,37 @@ def test_tables_fit_100_columns_and_lose_nothing(count: int, name: str, summary:
     assert text.count("223 kB") == count - 1
     folded = "".join(text.split())
     assert all(one.name[:14] in folded for one in others)
+
+
+@pytest.fixture
+def classes() -> RunSummary:
+    """A task whose input alone is nothing, and that does not stream."""
+
+    def found(accuracy: float, auc: float) -> Quality:
+        return Quality("int8", "dev", 1234, 0, {"accuracy": accuracy, "auc": auc})
+
+    baseline = variant("baseline", report(860_000, 940_000, 900_000), found(0.934, 0.99))
+    sparse = variant("unit-0.50-weight-0.80", report(80_000, 175_000, 124_000), found(0.921, 0.99), 0.8)
+    return RunSummary(1, TARGET, None, None, (baseline, sparse))
+
+
+def test_a_task_without_a_noisy_input_has_no_such_row_and_no_frames(classes: RunSummary) -> None:
+    text = lines(table.format_table(classes))
+    assert not any("noisy" in row or "frame" in row for row in text)
+    assert line(text, "baseline").split()[:3] == ["baseline", "0.934", "0.990"]
+    assert line(text, "unit-0.50-weig").split()[1:5] == cells("0.921 -0.013 0.990 0.80")  # 0.921 - 0.934
+    assert line(text, "dev split").startswith("dev split, 1234 examples, int8 model; ")
+    assert text[2].split()[:2] == ["accuracy", "AUC"] or text[1].split()[:2] == ["accuracy", "AUC"]
+    assert max(map(len, text)) <= 100
+
+
+def test_rows_without_a_noisy_input_are_empty_there(classes: RunSummary) -> None:
+    base, row = summary_rows(classes)
+    assert base["noisy_accuracy"] is base["hop_share"] is base["hop_seconds"] is None
+    assert row["accuracy_change"] == pytest.approx(0.921 - 0.934)
+    assert row["seconds_per_frame"] == 175_000 / 500e6
+    first, second = csv.DictReader(io.StringIO(table.to_csv(classes)))
+    assert (first["noisy_accuracy"], second["accuracy"]) == ("", "0.921")
 
 
 def test_plain_text_for_a_pipe_colour_for_a_terminal(summary: RunSummary, monkeypatch) -> None:

@@ -1,12 +1,16 @@
 """What every structure promises, whatever its groups are. A newly registered structure is tested by itself."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tinyprune.registry import STRUCTURES
-from tinyprune.sparsity.masks import magnitude, masks
+from tinyprune.registry import IMPORTANCES, STRUCTURES
+from tinyprune.sparsity.importance import l1
+from tinyprune.sparsity.masks import masks
+from tinyprune.sparsity.structure import Structure
 
 
 def rows(shape: tuple[int, ...]) -> np.ndarray:
@@ -14,8 +18,18 @@ def rows(shape: tuple[int, ...]) -> np.ndarray:
     return np.broadcast_to(np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1)), shape)
 
 
-GROUPS = {**{name: STRUCTURES[name] for name in STRUCTURES}, "rows of this test": rows}
-every_structure = pytest.mark.parametrize("groups", GROUPS.values(), ids=GROUPS)
+def fitted(name: str, shape: tuple[int, ...]) -> Structure:
+    """The structure of a name, with numbers that suit a kernel of this shape if it takes any."""
+    if name == "block":
+        return Structure(name, rows=min(2, int(np.prod(shape[:-1]))), columns=min(3, shape[-1]))
+    return Structure(name, n=2, m=4) if name == "n:m" else Structure(name)
+
+
+OWN = SimpleNamespace(groups=rows, ranked=lambda importance, shape: importance)
+STRUCTURE = {name: lambda shape, name=name: fitted(name, shape) for name in STRUCTURES}
+every_structure = pytest.mark.parametrize(
+    "structure", [*STRUCTURE.values(), lambda shape: OWN], ids=[*STRUCTURE, "rows of this test"]
+)
 
 shapes = st.lists(st.integers(1, 9), min_size=2, max_size=4).map(tuple)
 percents = st.integers(0, 99)
@@ -28,11 +42,12 @@ def kernel(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(-3, 4, shape).astype(np.float32)
 
 
-def masked(kernels: dict[str, np.ndarray], groups, percent: int, scope: str) -> tuple[dict, dict, dict]:
+def masked(kernels: dict[str, np.ndarray], structure, percent: int, scope: str) -> tuple[dict, dict, dict]:
     """Masks, group ids and importances of kernels."""
-    ids = {key: groups(values.shape) for key, values in kernels.items()}
-    importances = {key: magnitude(values, ids[key]) for key, values in kernels.items()}
-    return masks(importances, ids, percent / 100, scope), ids, importances
+    found = {key: structure(values.shape) for key, values in kernels.items()}
+    ids = {key: found[key].groups(values.shape) for key, values in kernels.items()}
+    worth = {key: found[key].ranked(l1(values, ids[key]), values.shape) for key, values in kernels.items()}
+    return masks(worth, ids, percent / 100, scope), ids, worth
 
 
 def gone(mask: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -48,41 +63,44 @@ def gone(mask: np.ndarray, ids: np.ndarray) -> np.ndarray:
 @every_structure
 @quick
 @given(shape=shapes)
-def test_ids_have_the_shape_of_the_kernel_and_no_gaps(groups, shape):
-    ids = groups(shape)
+def test_ids_have_the_shape_of_the_kernel_and_no_gaps(structure, shape):
+    ids = structure(shape).groups(shape)
     assert ids.shape == shape
     assert np.issubdtype(ids.dtype, np.integer)
     np.testing.assert_array_equal(np.unique(ids), np.arange(ids.max() + 1))
-    np.testing.assert_array_equal(ids, groups(shape))
+    np.testing.assert_array_equal(ids, structure(shape).groups(shape))
 
 
 @every_structure
 @quick
 @given(shape=shapes, percent=percents, seed=seeds)
-def test_the_floor_of_the_groups_goes_as_a_whole(groups, shape, percent, seed):
-    found, ids, _ = masked({"a": kernel(shape, seed)}, groups, percent, "layer")
-    assert gone(found["a"], ids["a"]).sum() == percent * (ids["a"].max() + 1) // 100
+def test_the_floor_of_the_groups_goes_as_a_whole(structure, shape, percent, seed):
+    """As far as the structure lets them: what is worth +inf stays."""
+    found, ids, worth = masked({"a": kernel(shape, seed)}, structure, percent, "layer")
+    away = gone(found["a"], ids["a"])
+    assert away.sum() == min(percent * (ids["a"].max() + 1) // 100, np.isfinite(worth["a"]).sum())
+    assert not away[np.isinf(worth["a"])].any()
 
 
 @every_structure
 @quick
 @given(shape=shapes, percent=percents, seed=seeds)
-def test_what_goes_is_worth_no_more_than_what_stays(groups, shape, percent, seed):
-    found, ids, importances = masked({"a": kernel(shape, seed)}, groups, percent, "layer")
+def test_what_goes_is_worth_no_more_than_what_stays(structure, shape, percent, seed):
+    found, ids, worth = masked({"a": kernel(shape, seed)}, structure, percent, "layer")
     away = gone(found["a"], ids["a"])
     assume(away.any())
-    assert importances["a"][away].max() <= importances["a"][~away].min()
+    assert worth["a"][away].max() <= worth["a"][~away].min()
 
 
 @every_structure
 @quick
 @given(first=shapes, second=shapes, percent=percents, seed=seeds)
-def test_global_scope_counts_and_ranks_all_kernels_together(groups, first, second, percent, seed):
+def test_global_scope_counts_and_ranks_all_kernels_together(structure, first, second, percent, seed):
     kernels = {"a": kernel(first, seed), "b": 2 * kernel(second, seed + 1)}
-    found, ids, importances = masked(kernels, groups, percent, "global")
+    found, ids, importances = masked(kernels, structure, percent, "global")
     away = np.concatenate([gone(found[key], ids[key]) for key in kernels])
     worth = np.concatenate([importances[key] for key in kernels])
-    assert away.sum() == percent * ((ids["a"].max() + 1) + (ids["b"].max() + 1)) // 100
+    assert away.sum() == min(percent * ((ids["a"].max() + 1) + (ids["b"].max() + 1)) // 100, np.isfinite(worth).sum())
     assume(away.any())
     assert worth[away].max() <= worth[~away].min()
 
@@ -90,51 +108,71 @@ def test_global_scope_counts_and_ranks_all_kernels_together(groups, first, secon
 @every_structure
 @quick
 @given(first=shapes, second=shapes, percent=percents, seed=seeds)
-def test_layer_scope_leaves_kernels_to_themselves(groups, first, second, percent, seed):
+def test_layer_scope_leaves_kernels_to_themselves(structure, first, second, percent, seed):
     kernels = {"a": kernel(first, seed), "b": 2 * kernel(second, seed + 1)}
-    together, _, _ = masked(kernels, groups, percent, "layer")
+    together, _, _ = masked(kernels, structure, percent, "layer")
     for key, values in kernels.items():
-        alone, _, _ = masked({key: values}, groups, percent, "layer")
+        alone, _, _ = masked({key: values}, structure, percent, "layer")
         np.testing.assert_array_equal(together[key], alone[key])
 
 
 @every_structure
 @quick
 @given(shape=shapes, seed=seeds, scope=st.sampled_from(["global", "layer"]))
-def test_sparsity_0_keeps_all(groups, shape, seed, scope):
-    found, _, _ = masked({"a": kernel(shape, seed), "b": np.zeros(shape)}, groups, 0, scope)
+def test_sparsity_0_keeps_all(structure, shape, seed, scope):
+    found, _, _ = masked({"a": kernel(shape, seed), "b": np.zeros(shape)}, structure, 0, scope)
     assert all(mask.all() for mask in found.values())
 
 
 @every_structure
 @quick
 @given(shape=shapes, percent=percents, seed=seeds, scope=st.sampled_from(["global", "layer"]))
-def test_masks_are_deterministic_even_among_equals(groups, shape, percent, seed, scope):
+def test_masks_are_deterministic_even_among_equals(structure, shape, percent, seed, scope):
     kernels = {"a": kernel(shape, seed), "b": np.ones(shape)}
-    first, second = (masked(kernels, groups, percent, scope)[0] for _ in range(2))
+    first, second = (masked(kernels, structure, percent, scope)[0] for _ in range(2))
     for key in kernels:
         np.testing.assert_array_equal(first[key], second[key])
 
 
-@pytest.mark.parametrize("scope", ["global", "layer"])
-@pytest.mark.parametrize(
-    ("sparsity", "groups", "expected"),
-    [(0.3, 10, 3), (0.7, 10, 7), (0.29, 100, 29), (0.57, 100, 57), (0.9, 1000, 900), (0.99, 10, 9), (0.05, 10, 0)],
-)
-def test_a_decimal_fraction_means_what_it_says(sparsity, groups, expected, scope):
-    importance = np.random.default_rng(0).random(groups)
-    found = masks({"a": importance}, {"a": np.arange(groups)}, sparsity, scope)["a"]
-    assert (found == 0).sum() == expected
-    assert set(np.argsort(importance)[:expected]) == set(np.flatnonzero(found == 0))
+@every_structure
+@quick
+@given(first=shapes, second=shapes, seed=seeds, scope=st.sampled_from(["global", "layer"]))
+def test_more_sparsity_brings_no_group_back(structure, first, second, seed, scope):
+    kernels = {"a": kernel(first, seed), "b": 2 * kernel(second, seed + 1)}
+    before, _, _ = masked(kernels, structure, 0, scope)
+    for percent in (10, 30, 35, 60, 90, 99):
+        found, _, _ = masked(kernels, structure, percent, scope)
+        assert all(np.all(found[key] <= before[key]) for key in kernels)
+        before = found
 
 
-def test_a_group_is_worth_its_mean_absolute_weight():
-    values = np.array([[1, -3, 2], [0, 0, 6], [-1, -1, -1]], np.float32)
-    expected = [(1 + 3 + 2) / 3, (0 + 0 + 6) / 3, (1 + 1 + 1) / 3]
-    np.testing.assert_allclose(magnitude(values, rows((3, 3))), expected)
+@every_structure
+@pytest.mark.parametrize("importance", IMPORTANCES.values(), ids=IMPORTANCES)
+@quick
+@given(shape=shapes, seed=seeds)
+def test_every_importance_is_one_number_per_group(structure, importance, shape, seed):
+    ids, values = structure(shape).groups(shape), kernel(shape, seed)
+    found = importance(values**2, ids)
+    assert found.shape == (ids.max() + 1,)
+    inside = [values[ids == group] ** 2 for group in range(min(len(found), 20))]
+    for worth, of_group in zip(found, inside, strict=False):
+        assert of_group.min() <= worth * (1 + 1e-6)
+        assert worth <= of_group.max() * (1 + 1e-6)
 
 
-def test_big_groups_are_not_worth_more_for_being_big():
-    ids = np.array([[0, 0, 0, 1]])
-    found = masks({"a": magnitude(np.array([[1.0, 1.0, 1.0, 2.0]]), ids)}, {"a": ids}, 0.5, "layer")["a"]
-    np.testing.assert_array_equal(found, [[0, 0, 0, 1]])
+@quick
+@given(shape=shapes, m=st.integers(2, 6), n=st.integers(1, 5), seed=seeds, scope=st.sampled_from(["global", "layer"]))
+def test_every_run_keeps_n_of_m_at_the_final_sparsity(shape, m, n, seed, scope):
+    assume(n < m)
+    structure, values = Structure("n:m", n=n, m=m), kernel(shape, seed)
+    worth = structure.ranked(np.abs(values).ravel(), shape)
+    ids = structure.groups(shape)
+    mask = masks({"a": worth}, {"a": ids}, structure.fixed_sparsity, scope)["a"]
+    for start in range(0, shape[-2], m):
+        run = slice(start, start + m)
+        kept, magnitudes = mask[..., run, :] == 1, np.abs(values[..., run, :])
+        size = kept.shape[-2]  # n of a full run; of the last one, as many as a run padded with zeros keeps
+        np.testing.assert_array_equal(kept.sum(axis=-2), min(n, size))
+        stays = np.where(kept, magnitudes, np.inf).min(axis=-2)
+        goes = np.where(kept, -np.inf, magnitudes).max(axis=-2)
+        assert np.all(goes <= stays)

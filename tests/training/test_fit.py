@@ -17,7 +17,12 @@ BANDS, FRAMES, BATCH, PER_EPOCH, EPOCHS = 8, 5, 4, 3, 4
 
 
 class Imitate:
-    """A task that is fast: give back whether each feature is positive. Attributes: scores, how good each epoch was."""
+    """A task that is fast: give back whether each feature is positive.
+
+    Attributes: metric, what the score is called; scores, how good each epoch was.
+    """
+
+    metric = "si_sdr_db"
 
     def __init__(self, scores: list[float] | None = None, factor: float = 1.0) -> None:
         self.given, self.factor, self.scores = scores, factor, []
@@ -81,12 +86,37 @@ def test_the_loss_goes_down_and_the_history_says_so(tmp_path):
     assert task.scores[-1] > task.scores[0]
     assert [record.epoch for record in records] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert [record.step for record in records] == [PER_EPOCH * epoch for epoch in range(1, 8 + 1)]
-    assert [record.dev_si_sdr_db for record in records] == task.scores
+    assert [record.score for record in records] == task.scores
     assert steps == list(range(8 * PER_EPOCH)) == list(range(training.steps))
     found = rows(tmp_path)
     assert list(found[0]) == ["epoch", "step", "loss", "dev_si_sdr_db", "learning_rate", "seconds"]
     assert [float(row["loss"]) for row in found] == [record.loss for record in records]
     assert float(found[-1]["learning_rate"]) == pytest.approx(0.03 / 100, rel=1e-4)
+
+
+def test_the_history_names_the_metric(tmp_path):
+    task = Imitate([0.5])
+    task.metric = "accuracy"
+    fit(tmp_path, task, epochs=1).run("tiny")
+    [row] = rows(tmp_path)
+    assert list(row) == ["epoch", "step", "loss", "dev_accuracy", "learning_rate", "seconds"]
+    assert row["dev_accuracy"] == "0.5"
+
+
+def test_gradients_are_shown_to_whoever_asks_for_them(tmp_path):
+    """In the compiled step, one per trainable variable, before they are clipped and applied."""
+    seen = tf.Variable(tf.zeros(PER_EPOCH))
+    step = tf.Variable(0)
+
+    def observe(variables, gradients):
+        assert [tuple(v.shape) for v in variables] == [tuple(g.shape) for g in gradients]
+        seen.scatter_nd_update([[step]], [tf.norm(gradients[0])])
+        step.assign_add(1)
+
+    small = fit(tmp_path / "small", Imitate([0.0], 1.0), epochs=1)
+    Fit(small.model, Imitate([0.0], 1e4), 1, 0.03, tmp_path, observe).run("tiny")
+    assert int(step) == PER_EPOCH
+    assert (seen.numpy() > 5).all()  # the norm that gradients are clipped to
 
 
 def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(tmp_path):
@@ -131,7 +161,7 @@ def test_only_epochs_that_count_can_be_the_best(tmp_path):
 
 def test_a_stopped_training_continues_as_if_nothing_had_happened(tmp_path):
     def build() -> keras.Model:
-        return tinylstm.build(BANDS, 6, 5)
+        return tinylstm.build((None, BANDS), BANDS, 6, 5)
 
     whole = fit(tmp_path / "whole", Imitate(), build=build)
     whole.run("tiny")

@@ -25,9 +25,9 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def train(done: int = 0) -> None:
+def train(done: int = 0, metric: str = "si_sdr_db") -> None:
     scores = [-1.5, 2.25, 2.0]
-    with Progress("tiny", EPOCHS, STEPS, done) as progress:
+    with Progress("tiny", metric, EPOCHS, STEPS, done) as progress:
         for epoch in range(done, EPOCHS):
             for step in range(STEPS):
                 progress.step(epoch, step + 1, 0.5)
@@ -44,6 +44,13 @@ def test_a_pipe_gets_one_line_per_epoch_on_stderr(capsys):
         "tiny: epoch 2/3  loss 0.2500  dev SI-SDR 2.25 dB  60.0 s, 60 s left  best",
         "tiny: epoch 3/3  loss 0.2500  dev SI-SDR 2.00 dB  60.0 s, 0 s left",
     ]
+
+
+def test_the_score_is_called_by_its_name(capsys):
+    train(done=2, metric="accuracy")
+    assert capsys.readouterr().err.splitlines()[1] == (
+        "tiny: epoch 3/3  loss 0.2500  dev accuracy 2.000  60.0 s, 0 s left"
+    )
 
 
 def test_a_resumed_training_says_where_it_continues(capsys):

@@ -4,7 +4,7 @@ import click
 
 from tinyprune.cli import options, output
 
-KINDS = ("models", "datasets", "structures", "schedules", "metrics", "npus")
+KINDS = ("models", "datasets", "structures", "importances", "schedules", "metrics", "npus")
 
 
 @click.command("list")

@@ -51,11 +51,23 @@ def _range(text: str) -> tuple[float, float]:
     return low, high
 
 
-FRACTION = _Parsed("fraction", _number(lambda number: 0 <= number < 1), "a fraction in [0, 1), e.g. 0.8")
+def _fractions(text: str) -> tuple[float, ...]:
+    """``0.5,0.8``: fractions in [0, 1), each above the one before."""
+    levels = tuple(_number(lambda number: 0 <= number < 1)(part) for part in text.split(","))
+    if list(levels) != sorted(set(levels)):
+        raise ValueError
+    return levels
+
+
+FRACTIONS = _Parsed("fraction", _fractions, "a fraction in [0, 1), e.g. 0.8, or several that grow, e.g. 0.5,0.7,0.8")
+MOMENT = _Parsed(
+    "moment", _number(lambda number: 0 <= number < float("inf")), "a fraction of the training up to 1, or a step"
+)
 COUNT = _Parsed("count", _number(lambda number: number >= 1, int), "a whole number of at least 1")
 SEED = _Parsed("seed", _number(lambda number: number >= 0, int), "a whole number of at least 0")
 POSITIVE = _Parsed("number", _number(lambda number: 0 < number < float("inf")), "a number above 0")
 DECIBELS = _Parsed("lo:hi", _range, "a range LO:HI in dB with LO <= HI, e.g. -6:9")
+PATH = click.Path(exists=True, resolve_path=True)
 FOLDER = click.Path(file_okay=False, exists=True, resolve_path=True)
 
 

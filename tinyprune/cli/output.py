@@ -3,15 +3,21 @@
 import csv
 import io
 import json
+import textwrap
+import typing
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from tinyprune.artifacts import CompiledArtifact, LayerPlan, PruningPlan, Quality, RunSummary
+    from tinyprune.artifacts import CompiledArtifact, LayerPlan, PruningPlan, Quality, RunSummary, TensorSparsity
+    from tinyprune.compress.offline import OfflineResult
 
 Row = list[str]
+
+_WIDTH = 100
+_LONGEST_NAME = 50
 
 
 def summary(record: "RunSummary", output_format: str) -> None:
@@ -59,17 +65,71 @@ def plan(record: "PruningPlan", output_format: str) -> None:
     if output_format == "json":
         _json(record)
         return
-    header = ["kernel", "shape", "structure", "method", "groups", "sparsity", "note"]
-    ranked = {"global": "ranked with all kernels", "layer": "ranked alone"}[record.scope]
-    pruned = [_plan_row(layer, f"{record.schedule}, {ranked}") for layer in record.layers]
-    skipped = [[name, *[""] * 5, f"skipped: {reason}"] for name, reason in record.skipped.items()]
-    rows(header, pruned + skipped, output_format)
+    header = ["kernel", "shape", "structure", "groups", "sparsity", "note"]
+    pruned = [_plan_row(layer) for layer in record.layers]
+    if output_format == "csv":
+        pruned += [[name, *[""] * 4, f"skipped: {reason}"] for name, reason in record.skipped.items()]
+    rows(header, pruned, output_format)
+    if output_format == "table":
+        _skipped(record.skipped)
+        ranked = {
+            "global": "kernels of one structure and sparsity ranked together",
+            "layer": "each kernel ranked alone",
+        }
+        click.echo(
+            f"\n{record.layers[0].method} ({record.importance}), {ranked[record.scope]};\n"
+            f"{record.schedule} from {_moment(record.begin)} to {_moment(record.end)}"
+        )
 
 
-def _plan_row(layer: "LayerPlan", note: str) -> Row:
+def _skipped(reasons: dict[str, str]) -> None:
+    """Print what is left alone, one paragraph per reason."""
+    for reason in dict.fromkeys(reasons.values()):
+        names = ", ".join(name for name, why in reasons.items() if why == reason)
+        click.echo("\n" + textwrap.fill(f"skipped {names}: {reason}", _WIDTH, subsequent_indent="  "))
+
+
+def _moment(value: float) -> str:
+    """A moment of the training in words."""
+    return f"{value:.0%} of the training" if value <= 1 else f"step {value:.0f}"
+
+
+def _plan_row(layer: "LayerPlan") -> Row:
     """The cells of one kernel."""
     shape = "x".join(map(str, layer.shape))
-    return [layer.key, shape, layer.structure, layer.method, str(layer.groups), f"{layer.final_sparsity:.2f}", note]
+    return [layer.key, shape, layer.structure, str(layer.groups), f"{layer.final_sparsity:.2f}", layer.note]
+
+
+def offline(found: "Sequence[tuple[str, Quality]] | OfflineResult", output_format: str) -> None:
+    """Print what a variant of the offline control can do, or the zeros of a file that was pruned on its own."""
+    if isinstance(found, list):
+        qualities(found, output_format)
+        return
+    record = typing.cast("OfflineResult", found)
+    if output_format == "json":
+        _json(record)
+        return
+    pruned = [_tensor_row(tensor) for tensor in record.tensors]
+    header = ["tensor", "weights", "pruned", "zeros", "note"]
+    if output_format == "csv":
+        skipped = [[name, "", "", "", f"skipped: {reason}"] for name, reason in record.skipped.items()]
+        rows(header, pruned + skipped, output_format)
+        return
+    rows(header, [[_shortened(name), *cells] for name, *cells in pruned], output_format)
+    _skipped({_shortened(name): reason for name, reason in record.skipped.items()})
+    click.echo(f"\n{record.path}: {record.sparsity:.3f} of its weights are zero")
+
+
+def _tensor_row(tensor: "TensorSparsity") -> Row:
+    """The cells of one pruned tensor; nothing gets through one without weights."""
+    shares = [f"{count / tensor.size:.2f}" for count in (tensor.masked, tensor.zeros)]
+    return [tensor.name, str(tensor.size), *shares, "nothing is left of it" if tensor.zeros == tensor.size else ""]
+
+
+def _shortened(name: str) -> str:
+    """A converter's name for a tensor, which may be that of everything that went into it."""
+    half = _LONGEST_NAME // 2 - 2
+    return name if len(name) <= _LONGEST_NAME else f"{name[:half]}...{name[-half:]}"
 
 
 def qualities(pairs: "Sequence[tuple[str, Quality]]", output_format: str) -> None:
@@ -138,7 +198,16 @@ def _csv(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Lines of cells in columns, never cut: what a list prints can be copied into the next command."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
-    return "\n".join("  ".join(cells).rstrip() for cells in padded)
+    """Lines of cells in columns, never cut: what a list prints can be copied into the next command.
+
+    Texts in the last column go on below where a line would be too long.
+    """
+    widths = [max(map(len, column)) for column in zip(*(line[:-1] for line in lines), strict=True)]
+    indent = sum(widths) + 2 * len(widths)
+    text = textwrap.TextWrapper(max(_WIDTH - indent, _WIDTH // 3), break_long_words=False, break_on_hyphens=False)
+    padded = []
+    for *cells, last in lines:
+        first, *more = text.wrap(last) or [""]
+        padded.append("  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), first]))
+        padded += [" " * indent + part for part in more]
+    return "\n".join(line.rstrip() for line in padded)

@@ -6,31 +6,74 @@ from typing import Any
 import click
 
 from tinyprune.cli import options, output
-from tinyprune.config import PruneConfig, build
+from tinyprune.config import chain
 
 
 @click.command()
 @options.run_folder
-@click.option("--structure", metavar="NAME", help="Which weights share one fate, see `tinyprune list structures`.")
-@click.option("--sparsity", type=options.FRACTION, metavar="FRACTION", help="Final fraction of zeros, e.g. 0.8.")
-@click.option("--schedule", metavar="NAME", help="How sparsity grows, see `tinyprune list schedules`.")
+@click.option(
+    "--structure", metavar="NAME", help="Which weights share one fate: weight, block, unit, or n:m as in 2:4."
+)
+@click.option("--block-size", metavar="RxC", help="Inputs x outputs of a block.  [default: 16x16]")
+@click.option(
+    "--sparsity",
+    "sparsities",
+    type=options.FRACTIONS,
+    multiple=True,
+    metavar="FRACTION[,...]",
+    help="Final fraction of zeros, e.g. 0.8; several are a ladder, with a variant per level.",
+)
+@click.option(
+    "--then", multiple=True, metavar="NAME", help="Prune the result again, by this structure, to the next --sparsity."
+)
+@click.option("--importance", metavar="NAME", help="What groups are ranked by, see `tinyprune list importances`.")
 @click.option("--scope", metavar="NAME", help="global: rank all kernels together; layer: each on its own.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Layers that stay dense, e.g. 'block_1_*'.")
+@click.option("--round-to", type=options.COUNT, metavar="N", help="Units that are left are a multiple of this.")
+@click.option("--schedule", metavar="NAME", help="How sparsity grows, see `tinyprune list schedules`.")
+@click.option("--begin", type=options.MOMENT, metavar="X", help="When it begins: up to 1 a fraction, else steps.")
+@click.option("--end", type=options.MOMENT, metavar="X", help="When it is done: up to 1 a fraction, else steps.")
 @options.epochs
 @options.learning_rate
 @click.option("--distill/--no-distill", default=None, help="Learn from the float32 baseline too.  [default: distill]")
+@click.option("--from", "base", metavar="VARIANT", help="Variant to start from.  [default: baseline]")
 @options.name
 @options.seed
+@click.option(
+    "--offline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="MODEL.tflite",
+    help="Prune this int8 file as it is, without training: the control.",
+)
+@click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), metavar="PATH", help="For it.")
 @click.option("--show-plan", is_flag=True, help="Print what would be pruned, layer by layer, and stop.")
 @options.output_format
-def prune(run: Path, show_plan: bool, output_format: str, **flags: Any) -> None:
+def prune(
+    run: Path,
+    sparsities: tuple[tuple[float, ...], ...],
+    then: tuple[str, ...],
+    offline: Path | None,
+    path: Path | None,
+    show_plan: bool,
+    output_format: str,
+    **flags: Any,
+) -> None:
     """Prune the baseline and learn int8 weights, in one run.
 
-    The variant is exported as int8 TFLite; its sparsity is measured there, layer by layer.
+    The variant is exported as int8 TFLite; its sparsity is measured there, layer by layer. With --offline nothing is
+    trained: a graph of the run becomes a variant beside the others, any other file a new file.
     """
-    config = build(PruneConfig, {flag: value for flag, value in flags.items() if value is not None})
+    given = {flag: value for flag, value in flags.items() if value not in (None, ())}
+    configs = chain(given, sparsities, then, offline=offline is not None)
+    if offline is None and path is not None:
+        raise click.UsageError("--output goes with --offline; variants are written into the run folder")
+    if offline is not None and show_plan:
+        raise click.UsageError("--show-plan goes with training: --offline prints what it has pruned")
     from tinyprune import pipeline
 
     if show_plan:
-        output.plan(pipeline.show_plan(run, config), output_format)
+        output.plan(pipeline.show_plan(run, configs[0]), output_format)
+    elif offline is None:
+        output.qualities(pipeline.prune(run, configs), output_format)
     else:
-        output.qualities(pipeline.prune(run, config), output_format)
+        output.offline(pipeline.prune_offline(run, offline, configs[0], path), output_format)

@@ -20,6 +20,9 @@ KEYS = {
     "test_noise": "data.test_noise",
     "snr": "data.snr_db",
     "minutes": "data.minutes",
+    "path": "data.path",
+    "words": "data.words",
+    "custom": "model.custom",
     "epochs": "train.epochs",
     "batch_size": "train.batch_size",
     "learning_rate": "train.learning_rate",
@@ -30,7 +33,8 @@ KEYS = {
 
 @click.command()
 @options.run_folder
-@click.option("--model", metavar="NAME", help="Network, see `tinyprune list models`.")
+@click.option("--model", metavar="MODEL", help="`tinyprune list models`, FILE.keras, FILE.h5, or module:function.")
+@click.option("--custom", multiple=True, metavar="MODULE", help="Module with custom layers of FILE.")
 @click.option("--data", metavar="NAME", help="Dataset, see `tinyprune list datasets`; `mixture` with --speech.")
 @click.option("--speech", type=options.FOLDER, metavar="DIR", help="Clean speech to train on.")
 @click.option("--noise", type=options.FOLDER, metavar="DIR", help="Noise to mix it with.")
@@ -40,6 +44,8 @@ KEYS = {
 @click.option("--test-noise", type=options.FOLDER, metavar="DIR", help="Noise of the test split.")
 @click.option("--snr", type=options.DECIBELS, metavar="LO:HI", help="Range of the SNR of a training mixture, in dB.")
 @click.option("--minutes", type=options.POSITIVE, metavar="X", help="Length of the synthetic training speech.")
+@click.option("--path", type=options.PATH, metavar="PATH", help="Labelled data: folder of WORD/*.wav, images, or .npz.")
+@click.option("--words", metavar="A,B,...", help="Keywords that matter; all others are `unknown`.  [default: all]")
 @options.epochs
 @click.option("--batch-size", type=options.COUNT, metavar="N", help="Sequences per optimizer step.")
 @options.learning_rate
@@ -49,10 +55,14 @@ KEYS = {
 def train(run: Path, settings: tuple[str, ...], **flags: Any) -> None:
     """Train the float32 baseline of a run.
 
-    With nothing given it trains TinyLSTM on a synthetic corpus; with --speech and --noise, on your own recordings.
+    With nothing given it trains TinyLSTM on a synthetic corpus; with --speech and --noise, on your own recordings. A
+    network that is given as a file keeps its weights, unless --epochs says otherwise.
     """
     if flags["data"] is None and (flags["speech"] or flags["noise"]):
         flags["data"] = "mixture"
+    if flags["words"] is not None:
+        flags["words"] = flags["words"].split(",")
+    flags["custom"] = list(flags["custom"]) or None
     values = {KEYS[flag]: value for flag, value in flags.items()} | assignments(settings)
     config = with_values(RunConfig(), values)
     from tinyprune import pipeline

@@ -1,5 +1,6 @@
 """Int8 as TFLite will compute it, in float32 with straight-through gradients (Jacob et al. 2018, arXiv 1712.05877)."""
 
+from collections.abc import Callable
 from enum import Enum
 
 import keras
@@ -36,12 +37,15 @@ class FakeQuantize(keras.layers.Layer):
     Attributes:
         low, high: the range, scalar variables.
         fixed: a range that TFLite prescribes, or None if it is observed.
+        positive: whether the values are known not to be negative (a ReLU's), which saves looking for the smallest.
         observe: see :class:`Observe`; read when a graph is traced.
     """
 
-    def __init__(self, fixed: tuple[float, float] | None = None, name: str | None = None) -> None:
+    def __init__(
+        self, fixed: tuple[float, float] | None = None, positive: bool = False, name: str | None = None
+    ) -> None:
         super().__init__(name=name)
-        self.fixed = fixed
+        self.fixed, self.positive = fixed, positive
         self.observe = Observe.AVERAGE
         low, high = fixed or (0.0, 0.0)
         self.low = self.add_weight(name="low", shape=(), initializer=keras.initializers.Constant(low), trainable=False)
@@ -51,6 +55,10 @@ class FakeQuantize(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Nothing depends on the shape."""
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """That of the values."""
+        return input_shape
 
     @property
     def passing(self) -> bool:
@@ -67,13 +75,14 @@ class FakeQuantize(keras.layers.Layer):
         """Take the extremes of a batch, any shape, into the range."""
         if self.fixed:
             return
-        low, high = tf.minimum(tf.reduce_min(values), 0.0), tf.maximum(tf.reduce_max(values), 0.0)
-        if self.passing:
-            self.low.assign(tf.minimum(self.low.value, low))
-            self.high.assign(tf.maximum(self.high.value, high))
-        else:
-            self.low.assign(MOMENTUM * self.low.value + (1 - MOMENTUM) * low)
-            self.high.assign(MOMENTUM * self.high.value + (1 - MOMENTUM) * high)
+        self._follow(self.high, tf.maximum(tf.reduce_max(values), 0.0), tf.maximum)
+        if not self.positive:
+            self._follow(self.low, tf.minimum(tf.reduce_min(values), 0.0), tf.minimum)
+
+    def _follow(self, end: keras.Variable, extreme: tf.Tensor, widest: Callable) -> None:
+        """Move one end of the range to, or towards, the extreme of a batch."""
+        moved = MOMENTUM * end.value + (1 - MOMENTUM) * extreme
+        end.assign(widest(end.value, extreme) if self.passing else moved)
 
     def on_grid(self, values: tf.Tensor) -> tf.Tensor:
         """Values on the int8 grid of the range; gradient 1 inside the range and 0 outside."""

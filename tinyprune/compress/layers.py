@@ -4,44 +4,64 @@ Each is a mixin plus the plain Keras layer, holds the same kernel and bias, and 
 :func:`tinyprune.compress.prepare.strip`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tinyprune.compress import recurrence
-from tinyprune.compress.fake_quant import FakeQuantize, fake_quantize_kernel
+from tinyprune.compress.fake_quant import MOMENTUM, FakeQuantize, fake_quantize_kernel
+from tinyprune.compress.kinds import bias, kernels
 
 # Ranges that TFLite prescribes: scale 1/256 and zero point -128, and 1/128 and 0.
 PRESCRIBED = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
-FUSED_ACTIVATIONS = ("linear", "relu")
+FUSED_ACTIVATIONS = ("linear", "relu", "relu6")
+POSITIVE = ("relu", "relu6")
+
+
+def activation_name(function: Any) -> str:
+    """Keras' name of an activation function; empty for a layer or a user's own."""
+    name = keras.activations.serialize(function)
+    return name if isinstance(name, str) else ""
 
 
 class Compressed:
-    """Masks and int8 kernels for a Keras layer; the layer says where its kernels are and which weights share a scale.
+    """Masks and int8 kernels for a Keras layer; the subclass says which weights share a scale.
 
     Attributes:
+        plain: the Keras layer that this is the compressed form of.
         masked: whether kernels have masks.
         quantized: whether kernels and activations are on their int8 grids.
         masks: kernel name -> mask variable of the kernel's shape.
+        saliency: kernel name -> moving average of (gradient * weight)^2, of the kernel's shape; empty unless asked for.
     """
 
-    def __init__(self, masked: bool = True, quantized: bool = True, **config: Any) -> None:
+    plain: type[keras.Layer]
+
+    def __init__(self, masked: bool = True, quantized: bool = True, salient: bool = False, **config: Any) -> None:
         super().__init__(**config)
-        self.masked, self.quantized = masked, quantized
+        self.masked, self.quantized, self._salient = masked, quantized, salient
         self.masks: dict[str, keras.Variable] = {}
+        self.saliency: dict[str, keras.Variable] = {}
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Build the plain layer, then a mask of ones for each kernel."""
         super().build(input_shape)  # type: ignore[misc]
-        if self.masked:
-            for name, kernel in self.kernels().items():
-                mask = self.add_weight(name=f"{name}_mask", shape=kernel.shape, initializer="ones", trainable=False)  # type: ignore[attr-defined]
-                self.masks[name] = mask
+        for name, kernel in kernels(self).items():
+            if self.masked:
+                self.masks[name] = self._beside(kernel, f"{name}_mask", "ones")
+            if self._salient:
+                self.saliency[name] = self._beside(kernel, f"{name}_saliency", "zeros")
 
-    def kernels(self) -> dict[str, keras.Variable]:
-        """Kernel name -> variable, in the order of the layer's weights."""
-        raise NotImplementedError
+    def _beside(self, kernel: keras.Variable, name: str, initializer: str) -> keras.Variable:
+        return self.add_weight(name=name, shape=kernel.shape, initializer=initializer, trainable=False)  # type: ignore[attr-defined]
+
+    def observe(self, gradients: Mapping[str, tf.Tensor]) -> None:
+        """Take a step's gradients of the kernels into the saliency (Molchanov et al. 2019, arXiv 1906.10771)."""
+        for name, saliency in self.saliency.items():
+            change = (gradients[name] * kernels(self)[name].value) ** 2
+            saliency.assign(MOMENTUM * saliency.value + (1 - MOMENTUM) * change)
 
     def on_grid(self, kernel: tf.Tensor) -> tf.Tensor:
         """The kernel on its int8 grid, with the scales that TFLite will use."""
@@ -49,41 +69,113 @@ class Compressed:
 
     def effective(self, name: str) -> tf.Tensor:
         """``fake_quant(mask * kernel)``, the weights that act; gradients reach kept weights only."""
-        kernel = self.kernels()[name].value
+        kernel = kernels(self)[name].value
         if self.masked:
             kernel = kernel * self.masks[name].value
         return self.on_grid(kernel) if self.quantized else kernel
 
 
-class CompressedDense(Compressed, keras.layers.Dense):
-    """Dense with one scale per output channel. An activation that TFLite does not fuse gets a grid for its argument."""
+class CompressedLinear(Compressed):
+    """A layer ``activation(linear(inputs, kernel) + bias)`` with one scale per output channel.
+
+    An activation that TFLite does not fuse gets a grid for its argument too.
+    """
+
+    CHANNEL_AXES: tuple[int, ...] = (-1,)  # of the kernel: each index there has a scale of its own
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
-        activation = keras.activations.serialize(self.activation)
-        split = self.quantized and activation not in FUSED_ACTIVATIONS
-        self.argument = FakeQuantize(name="argument") if split else None
+        activation = activation_name(self.activation)  # type: ignore[attr-defined]
+        fused = activation in FUSED_ACTIVATIONS
+        self.argument = FakeQuantize(name="argument") if self.quantized and not fused else None
         self.output_quantizer = (
-            FakeQuantize(fixed=PRESCRIBED.get(activation), name="output") if self.quantized else None
+            FakeQuantize(fixed=PRESCRIBED.get(activation), positive=activation in POSITIVE, name="output")
+            if self.quantized
+            else None
         )
-
-    def kernels(self) -> dict[str, keras.Variable]:
-        """The kernel, (inputs, outputs)."""
-        return {"kernel": self._kernel}
 
     def on_grid(self, kernel: tf.Tensor) -> tf.Tensor:
         """One scale per output channel."""
-        return fake_quantize_kernel(kernel, [0])
+        channels = {axis % len(kernel.shape) for axis in self.CHANNEL_AXES}
+        return fake_quantize_kernel(kernel, [axis for axis in range(len(kernel.shape)) if axis not in channels])
+
+    def linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """The product of inputs and kernel, as the plain layer computes it."""
+        return self.convolution_op(inputs, kernel)  # type: ignore[attr-defined]
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Outputs (..., units) of inputs (..., features)."""
-        outputs = tf.tensordot(inputs, self.effective("kernel"), 1)
-        if self.use_bias:
-            outputs += self.bias.value
+        """What the plain layer computes, with effective weights and, in int8, outputs on their grid."""
+        outputs = self.linear(inputs, self.effective("kernel"))
+        if (added := bias(self)) is not None:
+            outputs = tf.nn.bias_add(outputs, added.value)
         if self.argument:
             outputs = self.argument(outputs, training=training)
-        outputs = self.activation(outputs)
+        outputs = self.activation(outputs)  # type: ignore[attr-defined]
         return self.output_quantizer(outputs, training=training) if self.output_quantizer else outputs
+
+
+class CompressedDense(CompressedLinear, keras.layers.Dense):
+    """Dense."""
+
+    plain = keras.layers.Dense
+
+    def linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """Outputs (..., units) of inputs (..., features)."""
+        return tf.tensordot(inputs, kernel, 1)
+
+
+class CompressedConv1D(CompressedLinear, keras.layers.Conv1D):
+    """Conv1D."""
+
+    plain = keras.layers.Conv1D
+
+    def linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """The convolution; a causal one looks back only."""
+        causal = self.padding == "causal"
+        return keras.ops.conv(
+            keras.ops.pad(inputs, self._compute_causal_padding()) if causal else inputs,
+            kernel,
+            strides=list(self.strides),
+            padding="valid" if causal else self.padding,
+            dilation_rate=self.dilation_rate,
+        )
+
+
+class CompressedConv2D(CompressedLinear, keras.layers.Conv2D):
+    """Conv2D."""
+
+    plain = keras.layers.Conv2D
+
+
+class CompressedDepthwiseConv2D(CompressedLinear, keras.layers.DepthwiseConv2D):
+    """DepthwiseConv2D; its kernel has the channels on two axes."""
+
+    plain = keras.layers.DepthwiseConv2D
+    CHANNEL_AXES = (-2, -1)
+
+    def linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """The convolution of each channel on its own."""
+        return keras.ops.depthwise_conv(
+            inputs, kernel, strides=self.strides, padding=self.padding, dilation_rate=self.dilation_rate
+        )
+
+
+class CompressedConv2DTranspose(CompressedLinear, keras.layers.Conv2DTranspose):
+    """Conv2DTranspose; its output channels are the last axis but one."""
+
+    plain = keras.layers.Conv2DTranspose
+    CHANNEL_AXES = (-2,)
+
+    def linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """The transposed convolution."""
+        return keras.ops.conv_transpose(
+            inputs,
+            kernel,
+            strides=list(self.strides),
+            padding=self.padding,
+            output_padding=self.output_padding,
+            dilation_rate=self.dilation_rate,
+        )
 
 
 class CompressedLSTM(Compressed, keras.layers.LSTM):
@@ -92,13 +184,11 @@ class CompressedLSTM(Compressed, keras.layers.LSTM):
     TFLite keeps the cell state in 16 bits, which is as good as float32 here.
     """
 
+    plain = keras.layers.LSTM
+
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
         self.output_quantizer = FakeQuantize(name="h") if self.quantized else None
-
-    def kernels(self) -> dict[str, keras.Variable]:
-        """Kernel (features, 4 * units) and recurrent kernel (units, 4 * units)."""
-        return {"kernel": self.cell.kernel, "recurrent_kernel": self.cell.recurrent_kernel}
 
     def on_grid(self, kernel: tf.Tensor) -> tf.Tensor:
         """One scale per gate."""
@@ -129,3 +219,16 @@ class CompressedLSTM(Compressed, keras.layers.LSTM):
         if quantizer and (training or quantizer.passing):
             quantizer.record(outputs)
         return outputs
+
+
+COMPRESSED: dict[type[keras.Layer], type[keras.Layer]] = {
+    each.plain: each
+    for each in (
+        CompressedDense,
+        CompressedConv1D,
+        CompressedConv2D,
+        CompressedDepthwiseConv2D,
+        CompressedConv2DTranspose,
+        CompressedLSTM,
+    )
+}

@@ -1,115 +1,112 @@
 """prepare -> train -> strip: swap compressed layers in, set their ranges, and get a plain Keras model back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tinyprune.compress import graph
 from tinyprune.compress.fake_quant import FakeQuantize, Observe
-from tinyprune.compress.layers import Compressed, CompressedDense, CompressedLSTM
+from tinyprune.compress.grids import Grids
+from tinyprune.compress.kinds import bias, kernels, kind
+from tinyprune.compress.layers import COMPRESSED, Compressed
 from tinyprune.errors import UsageError
 
-COMPRESSED: dict[type[keras.Layer], type[keras.Layer]] = {
-    keras.layers.Dense: CompressedDense,
-    keras.layers.LSTM: CompressedLSTM,
-}
-TRANSPARENT = (keras.layers.InputLayer,)
 
-
-def compressible(model: keras.Model) -> list[keras.Layer]:
-    """The layers of a model but its inputs, in order."""
-    return [layer for layer in model.layers if not isinstance(layer, TRANSPARENT)]
-
-
-def kernels(layer: keras.Layer) -> dict[str, keras.Variable]:
-    """Kernel name -> variable of a plain or compressed Dense or LSTM layer."""
-    return COMPRESSED[_plain_type(layer)].kernels(layer)
-
-
-def _plain_type(layer: keras.Layer) -> type[keras.Layer]:
-    return next((kind for kind in COMPRESSED if isinstance(layer, kind)), type(layer))
-
-
-def prepare(model: keras.Model, *, masked: bool = True, quantized: bool = True) -> keras.Model:
+def prepare(model: keras.Model, *, masked: bool = True, quantized: bool = True, salient: bool = False) -> keras.Model:
     """A copy of a model with compressed layers and the same weights; masks are all ones, ranges not set yet.
 
-    With neither masks nor int8 the copy computes what the model does, with this project's faster LSTM.
+    With neither masks nor int8 the copy computes what the model does, with this project's faster LSTM. For int8 the
+    model should be in canonical form (:func:`tinyprune.compress.fold.fold`). ``salient`` keeps, beside each kernel,
+    what importances that follow gradients need.
+
+    Raises:
+        UsageError: a layer cannot be compressed and would not survive the conversion either.
     """
+    copies: dict[int, Any] = {}
+    grids = Grids(graph.Uses(model))
 
-    def swap(layer: keras.Layer) -> keras.Layer:
-        _check(layer)
-        if type(layer) not in COMPRESSED:
-            return layer.__class__.from_config(layer.get_config())
-        return COMPRESSED[type(layer)](masked=masked, quantized=quantized, **layer.get_config())
-
-    grids: dict[str, Any] = {}  # one quantizer per input, whatever number of layers reads it
-
-    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
-        extra = [*args[1:], kwargs.get("initial_state"), kwargs.get("mask")]
-        if isinstance(layer, CompressedLSTM) and any(value is not None for value in extra):
-            raise UsageError(f"LSTM layer '{layer.name}' is given a state or a mask: neither can be compressed")
+    def call(node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        layer = node.operation
+        if id(layer) not in copies:
+            copies[id(layer)] = _swapped(layer, {"masked": masked, "quantized": quantized, "salient": salient})
+        if isinstance(layer, keras.layers.LSTM):
+            _check_call(layer, args, kwargs)
         if quantized:
-            args = keras.tree.map_structure(lambda arg: _on_grid(arg, grids) if _is_input(arg) else arg, args)
-        return layer(*args, **kwargs)
+            args = keras.tree.map_structure(grids.of_input, args)
+        outputs = copies[id(layer)](*args, **kwargs)
+        has_own = isinstance(copies[id(layer)], Compressed)  # a grid, inside
+        return grids.of_output(node, outputs) if quantized and not has_own else outputs
 
-    if isinstance(model, keras.Sequential):  # it calls no function when it is cloned
-        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    prepared = keras.models.clone_model(model, clone_function=swap, call_function=call)
+    prepared = graph.rebuild(model, call)
     copy_weights(model, prepared)
     return prepared
 
 
-def _is_input(tensor: Any) -> bool:
-    history = getattr(tensor, "_keras_history", None)
-    return history is not None and isinstance(history.operation, keras.layers.InputLayer)
+def _swapped(layer: Any, options: dict[str, bool]) -> Any:
+    if not isinstance(layer, keras.Layer):
+        return graph.copy(layer)
+    check(layer)
+    plain = kind(layer)
+    if plain is None:
+        return graph.copy(layer)
+    return COMPRESSED[plain](**options, **layer.get_config())
 
 
-def _on_grid(tensor: Any, grids: dict[str, Any]) -> Any:
-    if tensor.name not in grids:
-        grids[tensor.name] = FakeQuantize(name=f"{tensor.name}_grid")(tensor)
-    return grids[tensor.name]
+def check(layer: keras.Layer) -> None:
+    """Raise UsageError for settings that the compressed layer, or the int8 operator behind it, does not have."""
+    if getattr(layer, "data_format", None) == "channels_first":
+        raise UsageError(f"layer '{layer.name}' is channels_first: expected channels_last, as TFLite has it")
+    if type(layer) is keras.layers.LSTM:
+        _check_lstm(layer)
+    elif any(isinstance(part, keras.layers.RNN) for part in layer._flatten_layers()):  # would crash the converter
+        raise UsageError(
+            f"{type(layer).__name__} layer '{layer.name}' is recurrent: expected LSTM layers, not wrapped or nested"
+        )
 
 
-def _check(layer: keras.Layer) -> None:
-    """Raises UsageError for settings that the compressed layer, or the int8 operator behind it, does not have."""
-    if type(layer) is not keras.layers.LSTM:
-        parts = layer._flatten_layers() if isinstance(layer, keras.Layer) else ()  # `x + y` is an operation, no layer
-        if any(isinstance(part, keras.layers.RNN) for part in parts):  # would crash the TFLite converter
-            kind = type(layer).__name__
-            raise UsageError(f"{kind} layer '{layer.name}' is recurrent: expected LSTM layers, not wrapped or nested")
-    else:
-        unusual = {
-            "stateful": layer.stateful,
-            "go_backwards": layer.go_backwards,
-            "return_state": layer.return_state,
-            "dropout": layer.dropout or layer.recurrent_dropout,
-            "activation": keras.activations.serialize(layer.activation) != "tanh",
-            "recurrent_activation": keras.activations.serialize(layer.recurrent_activation) != "sigmoid",
-        }
-        wrong = [name for name, is_so in unusual.items() if is_so]
-        if wrong:
-            raise UsageError(
-                f"LSTM layer '{layer.name}' sets {', '.join(wrong)}: only the default of it can be compressed"
-            )
+def _check_lstm(layer: keras.layers.LSTM) -> None:
+    unusual = {
+        "stateful": layer.stateful,
+        "go_backwards": layer.go_backwards,
+        "return_state": layer.return_state,
+        "dropout": layer.dropout or layer.recurrent_dropout,
+        "activation": keras.activations.serialize(layer.activation) != "tanh",
+        "recurrent_activation": keras.activations.serialize(layer.recurrent_activation) != "sigmoid",
+    }
+    wrong = [name for name, is_so in unusual.items() if is_so]
+    if wrong:
+        raise UsageError(f"LSTM layer '{layer.name}' sets {', '.join(wrong)}: only the default of it can be compressed")
+
+
+def _check_call(layer: keras.layers.LSTM, args: tuple, kwargs: dict[str, Any]) -> None:
+    given = [*args[1:], kwargs.get("initial_state"), kwargs.get("mask")]
+    if any(value is not None for value in given):
+        raise UsageError(f"LSTM layer '{layer.name}' is given a state or a mask: neither can be compressed")
+
+
+def _pairs(source: keras.Model, target: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]:
+    """Layers of the same name."""
+    by_name = {layer.name: layer for layer in target.layers}
+    return ((layer, by_name[layer.name]) for layer in source.layers if layer.name in by_name)
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
     """Copy kernels, biases and other plain weights between a model and its prepared copy, either way, by layer name."""
-    names = {layer.name for layer in source.layers} & {layer.name for layer in target.layers}
-    for name in names:
-        pair = (_plain_weights(model.get_layer(name)) for model in (target, source))
-        for variable, value in zip(*pair, strict=True):
+    for pair in _pairs(source, target):
+        for value, variable in zip(*map(_plain_weights, pair), strict=True):
             variable.assign(value)
+        graph.derive(pair[1])
 
 
 def _plain_weights(layer: keras.Layer) -> list[keras.Variable]:
     """The weights that a plain layer and its compressed twin both have, in one order."""
-    if _plain_type(layer) not in COMPRESSED:
+    if kind(layer) is None:
         return layer.weights
-    holder = layer.cell if isinstance(layer, keras.layers.LSTM) else layer
-    return [*kernels(layer).values(), *([holder.bias] if layer.use_bias else [])]
+    added = bias(layer)
+    return [*kernels(layer).values(), *([] if added is None else [added])]
 
 
 def strip(prepared: keras.Model, template: keras.Model) -> keras.Model:
@@ -149,3 +146,8 @@ def calibrate(prepared: keras.Model, batches: Iterable[np.ndarray]) -> None:
     finally:
         for quantizer in quantizers(prepared):
             quantizer.observe = Observe.AVERAGE
+
+
+def batches(inputs: np.ndarray, model: keras.Model) -> list[np.ndarray]:
+    """Calibration inputs as batches of a model: consecutive frames are one sequence, examples are taken as they are."""
+    return [inputs[None]] if inputs.ndim + 1 == len(model.inputs[0].shape) else [inputs]

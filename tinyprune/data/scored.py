@@ -8,7 +8,6 @@ from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.audio.stft import Array
 from tinyprune.data.speech import Mixture
-from tinyprune.progress import track
 
 BATCH = 16
 
@@ -31,18 +30,6 @@ class ScoredSet:
         """Enhanced signals of the mixtures' lengths, by a function (batch, frames, bands) -> masks of this shape."""
         starts = range(0, len(self._features), BATCH)
         return self._masked(np.concatenate([masks(self._features[start : start + BATCH]) for start in starts]))
-
-    def enhance_each(self, mask: Callable[[Array], Array], title: str = "enhancing") -> list[Array]:
-        """The same, utterance by utterance, by a function (frames, bands) -> mask; padding is left out.
-
-        The progress bar is called ``title``.
-        """
-        numbered = zip(track(self.mixtures, title, len(self.mixtures)), self._features, strict=True)
-        return self._masked(np.stack([self._unpadded(mask, features, mixture) for mixture, features in numbered]))
-
-    def _unpadded(self, mask: Callable[[Array], Array], features: Array, mixture: Mixture) -> Array:
-        frames = 1 + -(-len(mixture.noisy) // self.frontend.hop)
-        return np.pad(mask(features[:frames]), ((0, len(features) - frames), (0, 0)))
 
     def _masked(self, masks: Array) -> list[Array]:
         masked = self._spectrum * (masks @ self.frontend.spread())

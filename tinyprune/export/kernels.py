@@ -6,51 +6,99 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from tinyprune.compress.prepare import kernels
+from tinyprune.compress.kinds import kernels, kind, layout
 from tinyprune.errors import CheckFailed
-from tinyprune.flatbuffer import Graph, Operator
+from tinyprune.flatbuffer import Graph, Operator, Tensor
+from tinyprune.sparsity.layout import canonical, restored
 
 Int8 = npt.NDArray[np.int8]
 
+#: Keras layer -> the operators that it can become, and the axis of their weights that has the output channels.
+_OPERATORS: dict[type[keras.Layer], dict[str, int]] = {
+    keras.layers.Dense: {"FULLY_CONNECTED": 0},
+    keras.layers.Conv1D: {"CONV_2D": 0},
+    keras.layers.Conv2D: {"CONV_2D": 0},
+    keras.layers.DepthwiseConv2D: {"DEPTHWISE_CONV_2D": -1, "CONV_2D": 0},  # the latter for a single input channel
+    keras.layers.Conv2DTranspose: {"TRANSPOSE_CONV": 0},
+}
+_WEIGHTS_INPUT = 1  # of every operator in _OPERATORS
+
 
 def read_kernels(graph: Graph, model: keras.Model) -> dict[str, Int8]:
-    """``layer/kernel`` -> int8 weights in the Keras shape, for the Dense and LSTM layers of a plain model.
+    """``layer/kernel`` -> int8 weights in the Keras shape, for the layers with kernels of a plain canonical model.
 
-    Operators come in the order of the layers. Raises CheckFailed if a layer and its operator do not fit.
+    An operator belongs to a layer if its weights have the layer's shape; of several such, to the one whose values are
+    nearest. Raises CheckFailed if a layer has no operator.
     """
-    operators = iter([op for op in graph.operators if op.name in ("UNIDIRECTIONAL_SEQUENCE_LSTM", "FULLY_CONNECTED")])
+    free = [op for op in graph.operators if len(op.inputs) > _WEIGHTS_INPUT]
     weights: dict[str, Int8] = {}
     for layer in model.layers:
-        if isinstance(layer, keras.layers.LSTM):
-            found = dict(_lstm(next(operators, None)))
-        elif isinstance(layer, keras.layers.Dense):
-            found = dict(_dense(next(operators, None)))
-        else:
+        if kind(layer) is None:
             continue
-        for name, variable in kernels(layer).items():
-            if name not in found or found[name].shape != tuple(variable.shape):
-                raise CheckFailed(
-                    f"layer '{layer.name}' has no int8 operator of shape {tuple(variable.shape)} in the export"
-                )
-            weights[f"{layer.name}/{name}"] = found[name]
+        operator, found = _best(layer, free)
+        free.remove(operator)
+        weights |= {f"{layer.name}/{name}": data for name, data in found.items()}
     return weights
 
 
-def _lstm(operator: Operator | None) -> Iterator[tuple[str, Int8]]:
+def _best(layer: keras.Layer, operators: list[Operator]) -> tuple[Operator, dict[str, Int8]]:
+    """The operator that a layer became, and its kernels."""
+    fitting = [(op, found) for op in operators if (found := _read(layer, op))]
+    if not fitting:
+        shapes = ", ".join(str(tuple(kernel.shape)) for kernel in kernels(layer).values())
+        raise CheckFailed(f"layer '{layer.name}' has no int8 operator of shape {shapes} in the export")
+    trained = {name: _integers(layer, kernel.numpy()) for name, kernel in kernels(layer).items()}
+    return min(fitting, key=lambda pair: sum(int((pair[1][name] != trained[name]).sum()) for name in trained))
+
+
+def _integers(layer: keras.Layer, kernel: npt.NDArray[np.float32]) -> Int8:
+    """The kernel on the int8 grid that TFLite gives it, in the Keras shape."""
+    standard = canonical(kernel, layout(layer))
+    matrix = standard.reshape(-1, standard.shape[-1])
+    if isinstance(layer, keras.layers.LSTM):  # one scale per gate
+        matrix = np.moveaxis(matrix.reshape(len(matrix), 4, -1), 1, 2).reshape(-1, 4)
+    scale = np.maximum(np.abs(matrix).max(axis=0), 1e-30) / 127
+    whole = np.round(matrix / scale).astype(np.int8)
+    if isinstance(layer, keras.layers.LSTM):
+        whole = np.moveaxis(whole.reshape(standard.shape[0], -1, 4), 2, 1)
+    return restored(whole.reshape(standard.shape), layout(layer), kernel.shape)
+
+
+def _read(layer: keras.Layer, operator: Operator) -> dict[str, Int8]:
+    """Kernel name -> int8 weights, if the operator can be this layer; else nothing."""
+    if isinstance(layer, keras.layers.LSTM):
+        found = dict(_lstm(operator)) if operator.name == "UNIDIRECTIONAL_SEQUENCE_LSTM" else {}
+    else:
+        axis, tensor = _OPERATORS[_plain(layer)].get(operator.name), operator.inputs[_WEIGHTS_INPUT]
+        if axis is None or not _is_int8(tensor):
+            return {}
+        found = {"kernel": _linear(layer, tensor.data, axis)}  # type: ignore[union-attr, arg-type]
+    shapes = {name: tuple(kernel.shape) for name, kernel in kernels(layer).items()}
+    return found if {name: data.shape for name, data in found.items()} == shapes else {}
+
+
+def _plain(layer: keras.Layer) -> type[keras.Layer]:
+    plain = kind(layer)
+    assert plain is not None, "only layers with kernels are looked for"
+    return plain
+
+
+def _linear(layer: keras.Layer, data: Int8, axis: int) -> Int8:
+    """Weights (outputs, ..., inputs) or, depthwise, (1, ..., outputs) in the Keras shape, if they can have it."""
+    standard = np.moveaxis(data, axis, -1)
+    shape = tuple(kernels(layer)["kernel"].shape)
+    wanted = canonical(np.broadcast_to(np.int8(0), shape), layout(layer)).shape
+    ones_aside = [size for size in standard.shape if size != 1] == [size for size in wanted if size != 1]
+    return restored(standard.reshape(wanted), layout(layer), shape) if ones_aside else standard
+
+
+def _lstm(operator: Operator) -> Iterator[tuple[str, Int8]]:
     """Four input matrices (units, features), then four recurrent ones (units, units), in the order i, f, g, o."""
-    if operator and operator.name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-        yield "kernel", np.concatenate([_data(operator, index).T for index in range(1, 5)], axis=1)
-        yield "recurrent_kernel", np.concatenate([_data(operator, index).T for index in range(5, 9)], axis=1)
+    matrices = [tensor for tensor in operator.inputs[1:9] if tensor is not None and _is_int8(tensor)]
+    if len(matrices) == 8:
+        yield "kernel", np.concatenate([tensor.data.T for tensor in matrices[:4]], axis=1)  # type: ignore[union-attr]
+        yield "recurrent_kernel", np.concatenate([tensor.data.T for tensor in matrices[4:]], axis=1)  # type: ignore[union-attr]
 
 
-def _dense(operator: Operator | None) -> Iterator[tuple[str, Int8]]:
-    """One matrix (units, features)."""
-    if operator and operator.name == "FULLY_CONNECTED":
-        yield "kernel", _data(operator, 1).T
-
-
-def _data(operator: Operator, index: int) -> Int8:
-    tensor = operator.inputs[index]
-    if tensor is None or tensor.data is None or tensor.dtype != "int8":
-        raise CheckFailed(f"input {index} of {operator.name} is no constant int8 matrix in the export")
-    return tensor.data
+def _is_int8(tensor: Tensor | None) -> bool:
+    return tensor is not None and tensor.data is not None and tensor.dtype == "int8"

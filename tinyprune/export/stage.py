@@ -1,4 +1,4 @@
-"""The export of a variant: two int8 graphs from the same weights, checked against the network that was trained."""
+"""The export of a variant: int8 graphs from the same weights, checked against the network that was trained."""
 
 import logging
 from dataclasses import replace
@@ -9,88 +9,84 @@ import numpy as np
 import tensorflow as tf
 
 from tinyprune.artifacts import Quality, write_json
-from tinyprune.audio.frontend import FrontEnd
 from tinyprune.audio.stft import Array
-from tinyprune.compress.prepare import calibrate, prepare
-from tinyprune.data.calibration import calibration_features
-from tinyprune.data.scored import ScoredSet
-from tinyprune.data.speech import SpeechDataset
+from tinyprune.compress.fold import fold
+from tinyprune.compress.mask_updater import load_masks
+from tinyprune.compress.prepare import batches, calibrate, prepare
 from tinyprune.errors import CheckFailed
 from tinyprune.export.interpreter import Int8Model
 from tinyprune.export.tflite import export
-from tinyprune.metrics.speech import quality
+from tinyprune.progress import track
+from tinyprune.tasks.task import Forward, Task
+from tinyprune.units import format_metric
 
 log = logging.getLogger(__name__)
-FORMS = {"streaming": 1, "sequence": 100}
-TOLERANCE_DB = 0.05
+FRAMES = {"streaming": 1, "sequence": 100}  # of one call, by the form that is exported; other forms have no time axis
 
 
-def export_variant(model: keras.Model, frontend: FrontEnd, dataset: SpeechDataset, folder: Path) -> list[str]:
-    """Write ``streaming.tflite`` and ``sequence.tflite`` with their records, and ``quality.json`` on dev.
+def export_variant(model: keras.Model, task: Task, folder: Path) -> list[str]:
+    """Write ``FORM.tflite`` and its record for every form of a task, and ``quality.json`` on dev.
 
-    Returns the files it made. Raises CheckFailed if zeros were lost, or if an int8 graph scores more than 0.05 dB
-    SI-SDR away from the fake-quantized Keras model.
+    A network whose past goes in and comes out of every call has the first form only, the one that the device runs.
+    Returns the files it made. Raises CheckFailed if zeros were lost, or if an int8 graph is further from the
+    fake-quantized Keras model than the task tolerates.
     """
     log.info("%s: exporting int8 TFLite", folder.name)
-    calibration, masks = calibration_features(dataset, frontend), _masks(folder)
-    for form, frames in FORMS.items():
-        artifact = export(model, frames, calibration, masks, folder / f"{form}.tflite")
+    canonical, calibration, masks = fold(model), task.calibration(), load_masks(folder)
+    for form in task.record.forms:
+        artifact = export(canonical, FRAMES.get(form), calibration, masks, folder / f"{form}.tflite")
         write_json(folder / f"{form}.json", replace(artifact, path=Path(artifact.path.name)))
-    scored = ScoredSet(dataset.utterances("dev"), frontend)
-    qualities = [noisy_input(scored, "dev"), *evaluate(model, scored, "dev", folder)]
-    simulated = prepare(model, masked=False)
-    calibrate(simulated, [calibration[None]])
-    _check(folder.name, qualities, _score(simulated, "fake-quantized", scored, "dev"))
+        if artifact.contexts:
+            break
+    noisy = task.unprocessed("dev")
+    qualities = [*([noisy] if noisy else []), *evaluate(model, task, "dev", folder)]
+    simulated = prepare(canonical, masked=False)
+    calibrate(simulated, batches(calibration, simulated))
+    _check(folder.name, qualities, task.quality(_forward(simulated), "fake-quantized", "dev"), task)
     write_json(folder / "quality.json", qualities)
-    return [*(f"{form}{suffix}" for form in FORMS for suffix in (".tflite", ".json")), "quality.json"]
+    return [*(f"{form}{suffix}" for form in exported(task, folder) for suffix in (".tflite", ".json")), "quality.json"]
 
 
-def evaluate(model: keras.Model, scored: ScoredSet, split: str, folder: Path) -> list[Quality]:
-    """Quality of the float model and of both int8 graphs in a variant's folder."""
-    return [_score(model, "float", scored, split), *(_int8(form, scored, split, folder) for form in FORMS)]
+def exported(task: Task, folder: Path) -> list[str]:
+    """The forms of a task whose int8 graphs are in a variant's folder."""
+    return [form for form in task.record.forms if (folder / f"{form}.tflite").exists()]
 
 
-def noisy_input(scored: ScoredSet, split: str) -> Quality:
-    """Quality of the mixtures as they are."""
-    return _quality("noisy", scored, [mixture.noisy for mixture in scored.mixtures], split)
+def evaluate(model: keras.Model | None, task: Task, split: str, folder: Path) -> list[Quality]:
+    """Quality of the float model, if there is one, and of the int8 graphs in a variant's folder."""
+    forms = [task.quality(_int8(folder, form), form, split) for form in exported(task, folder)]
+    return [*([] if model is None else [task.quality(_forward(model), "float", split)]), *forms]
 
 
-def _int8(form: str, scored: ScoredSet, split: str, folder: Path) -> Quality:
+def _forward(model: keras.Model) -> Forward:
+    forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    return lambda inputs: forward(inputs).numpy()
+
+
+def _int8(folder: Path, form: str) -> Forward:
     runner = Int8Model(folder / f"{form}.tflite")
-    return _quality(form, scored, scored.enhance_each(runner.run, f"{folder.name}: running int8 {form}"), split)
+
+    def forward(inputs: Array) -> Array:
+        return np.stack([runner.run(item) for item in track(inputs, f"{folder.name}: running int8 {form}")])
+
+    return forward
 
 
-def _score(model: keras.Model, form: str, scored: ScoredSet, split: str) -> Quality:
-    forward = tf.function(lambda features: model(features, training=False), reduce_retracing=True)
-    estimates = scored.enhance(lambda features: forward(features).numpy())
-    return _quality(form, scored, estimates, split)
-
-
-def _quality(form: str, scored: ScoredSet, estimates: list[Array], split: str) -> Quality:
-    pairs = zip((mixture.clean for mixture in scored.mixtures), estimates, strict=True)
-    return quality(form, split, pairs, [mixture.snr_db for mixture in scored.mixtures])
-
-
-def _check(name: str, qualities: list[Quality], simulated: Quality) -> None:
+def _check(name: str, qualities: list[Quality], simulated: Quality, task: Task) -> None:
+    metric = task.record.metric
     for found in qualities:
-        if found.form in FORMS:
+        if found.form in task.record.forms:
+            graph = found.form if found.form == "int8" else f"int8 {found.form}"
             if not (found.metrics and simulated.metrics):
                 raise CheckFailed(
-                    f"{name}: the int8 {found.form} graph cannot be checked: in all {found.undefined} utterances "
-                    "the speech or the output is silent; check the dev speech, or train longer"
+                    f"{name}: the {graph} graph cannot be checked: all {found.undefined} outputs are silent "
+                    "or not finite; check the dev data, or train longer"
                 )
-            difference = found.metrics["si_sdr_db"] - simulated.metrics["si_sdr_db"]
-            log.info("%s: int8 %s is %+.3f dB SI-SDR from the trained network", name, found.form, difference)
-            if not abs(difference) <= TOLERANCE_DB:
+            difference = found.metrics[metric] - simulated.metrics[metric]
+            shown = format_metric(metric, difference)
+            log.info("%s: %s is %s from the trained network", name, graph, shown)
+            if not abs(difference) <= task.tolerance + 1e-9:
                 raise CheckFailed(
-                    f"{name}: the int8 {found.form} graph scores {difference:+.3f} dB SI-SDR beside the fake-quantized "
-                    f"model, expected within {TOLERANCE_DB} dB: its activation ranges do not fit; train longer"
+                    f"{name}: the {graph} graph is {shown} from the fake-quantized model, expected within "
+                    f"{task.tolerance:g}: its activation ranges do not fit; train longer"
                 )
-
-
-def _masks(folder: Path) -> dict[str, Array]:
-    path = folder / "masks.npz"
-    if not path.exists():
-        return {}
-    with np.load(path) as arrays:
-        return {key: arrays[key].astype(np.float32) for key in arrays.files}

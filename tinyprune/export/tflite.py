@@ -1,51 +1,81 @@
-"""A plain Keras model as int8 TFLite: one frame per call (streaming) or many, from the same weights."""
+"""A plain Keras model as int8 TFLite; one of sequences with one frame per call (streaming) or many."""
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from tensorflow.lite.python.convert import ConverterError
 
 from tinyprune.artifacts import TensorSparsity, TFLiteArtifact
-from tinyprune.compress.prepare import COMPRESSED, kernels
+from tinyprune.compress.kinds import kernels, kind
 from tinyprune.errors import CheckFailed
 from tinyprune.export.fused_lstm import with_fused_lstm
 from tinyprune.export.interpreter import Int8Model
 from tinyprune.export.kernels import read_kernels
-from tinyprune.flatbuffer import read, require_int8
+from tinyprune.export.streaming import check_contexts, stream_converter, streaming, tflite_converter
+from tinyprune.flatbuffer import float_operators, parse, read, require_int8
 from tinyprune.writing import writing
 
 Floats = npt.NDArray[np.float32]
 
 
-def convert(model: keras.Model, frames: int, calibration: Floats) -> bytes:
-    """The int8 flatbuffer of a plain model; input (1, frames, bands) and output are int8.
+def convert(model: keras.Model, frames: int | None, calibration: Floats) -> bytes:
+    """The int8 flatbuffer of a plain model; its one input and its one output are int8, the batch is 1.
 
     Args:
-        model: plain Keras model, (batch, frames, bands) -> (batch, frames, outputs).
-        frames: time steps of one call.
-        calibration: consecutive features (n, bands) of real mixtures: the calibrator keeps the LSTM's state, so their
-            order matters.
+        model: plain Keras model in canonical form.
+        frames: time steps of one call; None for a model without a time axis. With 1, a model that looks back by causal
+            padding gets the past as inputs and outputs beside its own (:func:`tinyprune.export.streaming.streaming`).
+        calibration: inputs (n, ...) of real data. With ``frames``: consecutive features (n, bands), whose order matters
+            because the calibrator keeps an LSTM's state.
+
+    Raises:
+        UsageError: with ``frames`` of 1, the model looks ahead.
+        CheckFailed: the converter cannot make it fully int8.
     """
-    fused, bands = with_fused_lstm(model), calibration.shape[1]
-    module = tf.Module()
-    # Only if it can track all variables does the converter save the model first and so find the composite functions.
-    module.weights = [variable.value for variable in fused.variables]
-    graph = tf.function(fused, input_signature=[tf.TensorSpec((1, frames, bands))]).get_concrete_function()
-    steps = calibration[: len(calibration) // frames * frames].reshape(-1, 1, frames, bands)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], module)
+    stream, contexts = streaming(model) if frames == 1 else (model, ())
+    if contexts:
+        return to_int8(*stream_converter(model, stream, calibration), model.name)
+    fused = with_fused_lstm(model)
+    samples = calibration[:, None] if frames is None else _calls(calibration, frames)
+    graph = tf.function(fused, input_signature=[tf.TensorSpec(samples.shape[1:])]).get_concrete_function()
+    converter = tflite_converter(graph, fused.variables)
+    return to_int8(converter, lambda: ([sample] for sample in samples), model.name)
+
+
+def to_int8(converter: Any, samples: Callable[[], Iterable[Any]], name: str) -> bytes:
+    """Run a converter for a fully int8 network. Raises CheckFailed that names the operators that cannot be int8."""
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([step] for step in steps)
+    converter.representative_dataset = samples
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    return converter.convert()
+    problem = f"model '{name}' cannot be fully int8 in TFLite"
+    try:
+        content: bytes = converter.convert()
+    except (RuntimeError, ValueError, tf.errors.OpError, ConverterError) as error:
+        found = re.findall(r"op: '([\w.]+)'|'(tf\.\w+)' op|Op (\w+) is not", str(error))
+        names = (
+            ", ".join(dict.fromkeys(name for groups in found for name in groups if name)) or str(error).split("\n")[0]
+        )
+        raise CheckFailed(f"{problem}: {names}; replace the layers that need it") from error
+    if floating := float_operators(parse(Path(name), content)):  # the converter leaves them without a word
+        raise CheckFailed(f"{problem}: {', '.join(floating)} stays in float; replace the layers that need it")
+    return content
+
+
+def _calls(features: Floats, frames: int) -> Floats:
+    """Features (n, bands) as the inputs of consecutive calls (n // frames, 1, frames, bands)."""
+    return features[: len(features) // frames * frames].reshape(-1, 1, frames, *features.shape[1:])
 
 
 def export(
-    model: keras.Model, frames: int, calibration: Floats, masks: Mapping[str, Floats], path: Path
+    model: keras.Model, frames: int | None, calibration: Floats, masks: Mapping[str, Floats], path: Path
 ) -> TFLiteArtifact:
     """Convert, check the zeros and write the file, whole or not at all.
 
@@ -55,24 +85,28 @@ def export(
         path: of the ``.tflite``.
 
     Raises:
-        CheckFailed: a masked weight is not zero in the flatbuffer, or the zeros are not those of the int8 kernels.
+        UsageError: as :func:`convert`.
+        CheckFailed: a masked weight is not zero in the flatbuffer, the zeros are not those of the int8 kernels, or a
+            context cannot be copied as bytes.
         TinypruneError: the file cannot be written.
     """
     content = convert(model, frames, calibration)
     with writing(path) as part:
         part.write_bytes(content)
         tensors = check_zeros(part, model, masks)
+        contexts = check_contexts(part, streaming(model)[1] if frames == 1 else ())
         runner = Int8Model(part)
     return TFLiteArtifact(
         path=path,
         sha256=hashlib.sha256(content).hexdigest(),
         file_bytes=len(content),
-        frames=frames,
+        frames=frames or 1,
         input_scale=float(runner.input_scale),
         input_zero_point=int(runner.input_zero_point),
         output_scale=float(runner.output_scale),
         output_zero_point=int(runner.output_zero_point),
         tensors=tensors,
+        contexts=contexts,
     )
 
 
@@ -83,7 +117,7 @@ def check_zeros(path: Path, model: keras.Model, masks: Mapping[str, Floats]) -> 
     """
     graph = read(path)
     require_int8(path, graph)
-    layers = [layer for layer in model.layers if type(layer) in COMPRESSED]
+    layers = [layer for layer in model.layers if kind(layer) is not None]
     plain = {f"{layer.name}/{name}": kernel.numpy() for layer in layers for name, kernel in kernels(layer).items()}
     tensors = []
     for key, weights in read_kernels(graph, model).items():

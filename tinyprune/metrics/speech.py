@@ -8,6 +8,7 @@ from tinyprune.artifacts import Quality
 from tinyprune.audio.stft import Array
 from tinyprune.registry import METRICS
 
+SPEECH_METRICS = ("si_sdr_db", "sdr_db")
 SILENCE_POWER = 1e-10
 HIGHEST_SDR_DB = 100.0
 
@@ -47,7 +48,7 @@ def quality(
     split: str,
     pairs: Iterable[tuple[Array, Array]],
     snrs_db: Sequence[float],
-    metrics: Iterable[str] = METRICS,
+    metrics: Iterable[str] = SPEECH_METRICS,
 ) -> Quality:
     """Mean metrics of (clean, estimate) pairs, over all and per SNR; undefined pairs are left out and counted."""
     scores: list[tuple[float, dict[str, float]]] = []

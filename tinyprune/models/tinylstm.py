@@ -6,15 +6,24 @@ it. Causal; one frame of 16 ms per step.
 
 import keras
 
+from tinyprune.models.inputs import Shape, check
 
-def build(bands: int = 128, units: int = 256, hidden: int = 128) -> keras.Model:
-    """TinyLSTM, causal speech enhancement: features (batch, frames, bands) -> mask of that shape in [0, 1].
 
-    With the default sizes it has 968,960 parameters.
+def build(inputs: Shape = (None, 128), outputs: int = 128, units: int = 256, hidden: int = 128) -> keras.Model:
+    """TinyLSTM (Fedorov et al. 2020), causal speech enhancement: mel features -> mask; 968,960 parameters.
+
+    (batch, frames, bands) -> (batch, frames, outputs), in [0, 1].
+
+    Args:
+        inputs: (frames, bands) of one sequence of features; frames may be None.
+        outputs: bands of the mask.
+        units: LSTM units of each of the two layers.
+        hidden: neurons of the layer between the LSTMs and the mask.
     """
-    features = keras.Input((None, bands), name="features")
+    check("tinylstm", inputs, ("frames", "bands"), free=("frames",))
+    features = keras.Input(inputs, name="features")
     x = keras.layers.LSTM(units, return_sequences=True, name="lstm_1")(features)
     x = keras.layers.LSTM(units, return_sequences=True, name="lstm_2")(x)
     x = keras.layers.Dense(hidden, activation="relu", name="dense")(x)
-    mask = keras.layers.Dense(bands, activation="sigmoid", name="mask")(x)
+    mask = keras.layers.Dense(outputs, activation="sigmoid", name="mask")(x)
     return keras.Model(features, mask, name="tinylstm")

@@ -54,13 +54,13 @@ def _target(report: ResourceReport) -> dict[str, Any]:
     }
 
 
-def _quality(names: list[str], variant: Quality, baseline: Quality, noisy: Quality) -> dict[str, Any]:
+def _quality(names: list[str], variant: Quality, baseline: Quality, noisy: Quality | None) -> dict[str, Any]:
     row: dict[str, Any] = {"split": variant.split, "form": variant.form, "utterances": variant.utterances}
     for name in names:
         value, base = variant.metrics.get(name), baseline.metrics.get(name)
         row[name] = value
         row[f"{name}_change"] = None if value is None or base is None else value - base
-        row[f"noisy_{name}"] = noisy.metrics.get(name)
+        row[f"noisy_{name}"] = noisy.metrics.get(name) if noisy else None
     return row
 
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from tinyprune.artifacts import CompiledArtifact, LayerCost, NpuTarget, ResourceReport, RunSummary, to_jsonable
 from tinyprune.report.summary import metric_names, summary_rows
-from tinyprune.units import format_bytes, format_count
+from tinyprune.units import format_bytes, format_count, metric_digits, metric_label
 
 WIDTH = 100
 
@@ -104,9 +104,16 @@ def _target_text(target: NpuTarget) -> str:
 
 
 def _headline(summary: RunSummary, rows: list[dict[str, Any]], metrics: Sequence[str]) -> Table:
-    numbers = [*map(_label, metrics), "sparsity", "flash", "cycles", "ms per\nframe" if summary.hop_seconds else "ms"]
+    numbers = [
+        *map(metric_label, metrics),
+        "sparsity",
+        "flash",
+        "cycles",
+        "ms per\nframe" if summary.hop_seconds else "ms",
+    ]
     table = _table(_name_width(rows), *numbers, left="bound by")
-    table.add_row("noisy input", *_noisy_cells(summary, metrics), *[_NONE] * 5)
+    if summary.noisy:
+        table.add_row("noisy input", *_noisy_cells(summary, metrics), *[_NONE] * 5)
     flash, cycles = _with_ratios(rows, "flash_bytes", format_bytes), _with_ratios(rows, "cycles", format_count)
     for index, row in enumerate(rows):
         quality = [_metric(row, name) for name in metrics]
@@ -116,8 +123,9 @@ def _headline(summary: RunSummary, rows: list[dict[str, Any]], metrics: Sequence
 
 
 def _metrics_table(summary: RunSummary, rows: list[dict[str, Any]], metrics: Sequence[str]) -> Table:
-    table = _table(_name_width(rows), *map(_label, metrics))
-    table.add_row("noisy input", *_noisy_cells(summary, metrics))
+    table = _table(_name_width(rows), *map(metric_label, metrics))
+    if summary.noisy:
+        table.add_row("noisy input", *_noisy_cells(summary, metrics))
     for row in rows:
         table.add_row(row["variant"], *(_metric(row, name) for name in metrics))
     return table
@@ -149,7 +157,8 @@ def _units_that_matter(rows: list[dict[str, Any]]) -> list[str]:
 def _notes(summary: RunSummary, rows: list[dict[str, Any]]) -> list[str]:
     quality, float32 = summary.variants[0].quality, format_bytes(4 * rows[0]["parameters"])
     notes = [
-        f"{quality.split} split, {quality.utterances} utterances, int8 {quality.form} model; changes and factors (x) "
+        f"{quality.split} split, {quality.utterances} {_counted(summary)}, int8{_form(quality.form)} model; "
+        "changes and factors (x) "
         "are against the baseline.",
         "flash: encoded weights, biases and scales, without the command stream. float32 / flash: the baseline's "
         f"parameters in float32, {float32}, over the flash of the variant.",
@@ -160,6 +169,15 @@ def _notes(summary: RunSummary, rows: list[dict[str, Any]]) -> list[str]:
     if any(row["cpu_operators"] for row in rows):
         notes.append("Cycles and time leave out what runs on the CPU.")
     return notes
+
+
+def _counted(summary: RunSummary) -> str:
+    """What a split is made of: only speech has an unprocessed input."""
+    return "utterances" if summary.noisy else "examples"
+
+
+def _form(name: str) -> str:
+    return "" if name == "int8" else f" {name}"
 
 
 def _cost_lines(report: ResourceReport) -> Iterable[tuple[str, str]]:
@@ -200,25 +218,24 @@ def _name_width(rows: list[dict[str, Any]]) -> int:
     return min(14, max(len("noisy input"), *(len(row["variant"]) for row in rows)))
 
 
-def _label(metric: str) -> str:
-    """``si_sdr_db`` -> ``SI-SDR dB``; a metric without unit keeps its name in capitals."""
-    stem = metric.removesuffix("_db")
-    return stem.replace("_", "-").upper() + (" dB" if stem != metric else "")
-
-
 def _noisy_cells(summary: RunSummary, metrics: Sequence[str]) -> list[str]:
-    blank = " " * len(" +0.00")
-    values = [summary.noisy.metrics.get(name) for name in metrics]
-    return [_NONE if value is None else f"{value:.2f}{blank}" for value in values]
+    found = summary.noisy.metrics if summary.noisy else {}
+    return [_noisy_cell(name, found.get(name)) for name in metrics]
+
+
+def _noisy_cell(name: str, value: float | None) -> str:
+    """A value, with blanks where the others have their change."""
+    digits = metric_digits(name)
+    return _NONE if value is None else f"{value:.{digits}f}{' ' * len(f' {0:+.{digits}f}')}"
 
 
 def _metric(row: dict[str, Any], name: str) -> str:
     """``9.31 -0.12``: the value and its change; blanks in place of the baseline's own change."""
     if row[name] is None:
         return _NONE
-    change = row[f"{name}_change"]
-    shown = f"{change:+.2f}" if change else ""
-    return f"{row[name]:.2f} {shown:>5}"
+    change, digits = row[f"{name}_change"], metric_digits(name)
+    shown = f"{change:+.{digits}f}" if change else ""
+    return f"{row[name]:.{digits}f} {shown:>{digits + 3}}"
 
 
 def _with_ratios(rows: list[dict[str, Any]], cost: str, form: Any) -> list[str]:

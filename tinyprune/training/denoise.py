@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
+from tinyprune.config import TrainConfig
 from tinyprune.data.scored import ScoredSet
 from tinyprune.data.speech import SpeechDataset
 from tinyprune.metrics.speech import is_defined, si_sdr_db
@@ -29,24 +30,24 @@ class Denoise:
     """Speech enhancement by a mel mask.
 
     Attributes:
-        dataset: mixtures. frontend: features. teacher: a model whose mask is imitated too, or None.
+        metric: what :meth:`score` gives.
+        dataset: mixtures. teacher: a model whose mask is imitated too, or None.
     """
+
+    metric = "si_sdr_db"
 
     def __init__(
         self,
         dataset: SpeechDataset,
-        frontend: FrontEnd,
-        loss: str,
-        batch_size: int,
-        frames: int,
+        scored: ScoredSet,
+        config: TrainConfig,
         seed: int = 0,
         teacher: keras.Model | None = None,
     ) -> None:
-        """A batch is ``batch_size`` sequences of ``frames`` frames; ``loss`` is a name of training/losses.py."""
-        self.dataset, self.frontend, self._seed, self.teacher = dataset, frontend, seed, teacher
-        self._loss, self._graph = losses.by_name(loss), SpectralGraph(frontend)
-        self._batch_size, self._samples = batch_size, (frames + 1) * frontend.hop
-        self._scored = ScoredSet(dataset.utterances("dev"), frontend)
+        """A batch is ``batch_size`` sequences of ``frames`` frames of the dataset; the score is that on ``scored``."""
+        self.dataset, self.teacher, self._seed, self._scored = dataset, teacher, seed, scored
+        self._loss, self._graph = losses.by_name(config.loss), SpectralGraph(scored.frontend)
+        self._batch_size, self._samples = config.batch_size, (config.frames + 1) * scored.frontend.hop
         self._forward = tf.function(lambda model, features: model(features, training=False), reduce_retracing=True)
 
     def steps_per_epoch(self) -> int:
@@ -73,10 +74,6 @@ class Denoise:
     def score(self, model: keras.Model) -> float:
         """Mean SI-SDR in dB on dev, of the utterances that have one; NaN if none has."""
         return self._mean_si_sdr(self._scored.enhance(lambda features: self._forward(model, features).numpy()))
-
-    def noisy_score(self) -> float:
-        """The same of the input as it is."""
-        return self._mean_si_sdr([mixture.noisy for mixture in self._scored.mixtures])
 
     def _mean_si_sdr(self, estimates: list[np.ndarray]) -> float:
         pairs = [(mixture.clean, estimate) for mixture, estimate in zip(self._scored.mixtures, estimates, strict=True)]

@@ -21,12 +21,16 @@ from tinyprune.training.progress import Progress
 from tinyprune.writing import write_arrays
 
 Batch = tuple[np.ndarray, ...]
+Observe = Callable[[list[Any], list[tf.Tensor]], None]
 CLIP_NORM = 5.0
 WARM_UP = 0.02
+WARM_UP_STEPS = 20  # at least: a high learning rate from the first step kills a small network
 
 
-class Task(Protocol):
-    """What a network learns: the loss of a batch, and how good a model is."""
+class Learner(Protocol):
+    """What a network learns: the loss of a batch, and how good a model is. Attributes: metric, what the score is."""
+
+    metric: str
 
     def loss(self, model: keras.Model, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         """Scalar loss of a batch; part of the compiled step."""
@@ -49,7 +53,7 @@ class EpochRecord:
         epoch: from 1.
         step: optimizer steps done after it.
         loss: mean over its steps.
-        dev_si_sdr_db: score after it.
+        score: on dev after it.
         learning_rate: at its end.
         seconds: it took, with the score.
     """
@@ -57,14 +61,14 @@ class EpochRecord:
     epoch: int
     step: int
     loss: float
-    dev_si_sdr_db: float
+    score: float
     learning_rate: float
     seconds: float
 
 
 def learning_rate(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Linear warm-up over 2 % of the steps, then a cosine down to a hundredth of the peak."""
-    warm = max(1, int(WARM_UP * steps))
+    """Linear warm-up over 2 % of the steps, 20 at least, then a cosine down to a hundredth of the peak."""
+    warm = max(1, min(WARM_UP_STEPS, steps // 4), int(WARM_UP * steps))
     return keras.optimizers.schedules.CosineDecay(
         peak / 100, max(1, steps - warm), alpha=0.01, warmup_target=peak, warmup_steps=warm
     )
@@ -75,19 +79,29 @@ class Fit:
 
     Attributes:
         model: the model that is trained in place.
-        task: what it learns.
+        learner: what it learns.
         epochs: how many there are in all.
         folder: where ``checkpoint.npz``, ``best.npz`` and ``history.csv`` go.
         history: what is done so far.
     """
 
-    def __init__(self, model: keras.Model, task: Task, epochs: int, peak: float, folder: Path) -> None:
-        self.model, self.task, self.epochs, self.folder = model, task, epochs, folder
-        self.steps = epochs * task.steps_per_epoch()
+    def __init__(
+        self,
+        model: keras.Model,
+        learner: Learner,
+        epochs: int,
+        peak: float,
+        folder: Path,
+        observe: Observe | None = None,
+    ) -> None:
+        """``peak``: the learning rate's; ``observe``: is shown variables and gradients in each compiled step."""
+        self.model, self.learner, self.epochs, self.folder = model, learner, epochs, folder
+        self.steps = epochs * learner.steps_per_epoch()
         self.optimizer = keras.optimizers.Adam(learning_rate(peak, self.steps), global_clipnorm=CLIP_NORM)
         self.optimizer.build(model.trainable_variables)
         self.history: list[EpochRecord] = []
         self.best: float | None = None
+        self._observe = observe
         self._step = tf.function(self._train_step, reduce_retracing=True)
 
     def run(
@@ -104,41 +118,44 @@ class Fit:
             counts: whether the epoch that ended after that many steps may be the best one.
         """
         self._resume()
-        with Progress(title, self.epochs, self.task.steps_per_epoch(), len(self.history)) as progress:
+        steps = self.learner.steps_per_epoch()
+        with Progress(title, self.learner.metric, self.epochs, steps, len(self.history)) as progress:
             for epoch in range(len(self.history), self.epochs):
                 record = self._epoch(epoch, progress, before_step)
                 self.history.append(record)
-                if counts(record.step) and record.dev_si_sdr_db > (-math.inf if self.best is None else self.best):
-                    self.best = record.dev_si_sdr_db
+                if counts(record.step) and record.score > (-math.inf if self.best is None else self.best):
+                    self.best = record.score
                     self._save("best.npz", self.model.variables, {})
                 self._save(
                     "checkpoint.npz", self._state(), {"best": self.best, "history": list(map(asdict, self.history))}
                 )
-                write_text(self.folder / "history.csv", _csv(self.history))
+                write_text(self.folder / "history.csv", _csv(self.history, self.learner.metric))
                 progress.epoch_done(epoch, record, self.best)
         if not (self.folder / "best.npz").exists():
-            raise TinypruneError("no epoch has a score on dev: is there speech in it? or try a smaller --learning-rate")
+            raise TinypruneError("no epoch has a score on dev: is it silent? or try a smaller --learning-rate")
         self._load("best.npz", self.model.variables)
 
     def _epoch(self, epoch: int, progress: Progress, before_step: Callable[[int], None]) -> EpochRecord:
-        per_epoch, losses = self.task.steps_per_epoch(), []
+        per_epoch, losses = self.learner.steps_per_epoch(), []
         started = progress.clock()
-        for number, batch in enumerate(_ahead(self.task.batches(epoch))):
+        for number, batch in enumerate(_ahead(self.learner.batches(epoch))):
             before_step(epoch * per_epoch + number)
             losses.append(float(self._step(batch)))
             progress.step(epoch, number + 1, losses[-1])
         loss = float(np.mean(losses))
         if not math.isfinite(loss):
             raise TinypruneError(f"the loss of epoch {epoch + 1} is not finite: try a smaller --learning-rate")
-        step, score = (epoch + 1) * per_epoch, self.task.score(self.model)
+        step, score = (epoch + 1) * per_epoch, self.learner.score(self.model)
         rate = float(self.optimizer.learning_rate.numpy())
         return EpochRecord(epoch + 1, step, loss, score, rate, progress.clock() - started)
 
     def _train_step(self, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            loss = self.task.loss(self.model, batch)
+            loss = self.learner.loss(self.model, batch)
         variables = self.model.trainable_variables
         gradients = tape.gradient(loss, [variable.value for variable in variables])
+        if self._observe:
+            self._observe(variables, gradients)
         self.optimizer.apply(gradients, variables)
         return loss
 
@@ -181,9 +198,10 @@ def _ahead(batches: Iterable[Batch]) -> Iterator[Batch]:
             yield batch
 
 
-def _csv(history: list[EpochRecord]) -> str:
+def _csv(history: list[EpochRecord], metric: str) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(EpochRecord.__dataclass_fields__))
-    writer.writeheader()
-    writer.writerows(map(asdict, history))
+    columns = list(EpochRecord.__dataclass_fields__)
+    writer = csv.writer(text)
+    writer.writerow([f"dev_{metric}" if name == "score" else name for name in columns])
+    writer.writerows([getattr(record, name) for name in columns] for record in history)
     return text.getvalue()

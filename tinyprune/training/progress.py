@@ -9,15 +9,17 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from tinyprune.units import format_metric
+
 log = logging.getLogger(__name__)
 
 
 class Progress:
     """Epoch, step, loss, time left and dev score of a training. A context manager."""
 
-    def __init__(self, title: str, epochs: int, steps: int, done: int) -> None:
-        """``done`` epochs of ``epochs`` are there already, each has ``steps`` steps."""
-        self.title, self.epochs, self.steps, self.score = title, epochs, steps, ""
+    def __init__(self, title: str, metric: str, epochs: int, steps: int, done: int) -> None:
+        """``done`` epochs of ``epochs`` are there already, each has ``steps`` steps; the score is a ``metric``."""
+        self.title, self.metric, self.epochs, self.steps, self.score = title, metric, epochs, steps, ""
         self.console = Console(stderr=True, highlight=False)
         self.quiet = not log.isEnabledFor(logging.INFO)
         columns = (
@@ -50,13 +52,14 @@ class Progress:
 
     def epoch_done(self, epoch: int, record: Any, best: float | None) -> None:
         """After each epoch: one line that stays."""
-        self.score = f" dev SI-SDR {record.dev_si_sdr_db:.2f} dB"
+        score = f"dev {format_metric(self.metric, record.score)}"
+        self.score = f" {score}"
         if self.quiet:
             return
-        mark = "  best" if best == record.dev_si_sdr_db else ""
+        mark = "  best" if best == record.score else ""
         left = record.seconds * (self.epochs - epoch - 1)
         self.console.print(
             f"{self.title}: epoch {epoch + 1}/{self.epochs}  loss {record.loss:.4f}  "
-            f"dev SI-SDR {record.dev_si_sdr_db:.2f} dB  {record.seconds:.1f} s, {left:.0f} s left{mark}",
+            f"{score}  {record.seconds:.1f} s, {left:.0f} s left{mark}",
             soft_wrap=True,
         )

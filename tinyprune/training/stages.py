@@ -1,59 +1,95 @@
 """The two trainings of a run: the float32 baseline, and its pruning jointly with int8 learning."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from tinyprune.artifacts import write_json
-from tinyprune.audio.frontend import FrontEnd
-from tinyprune.compress.mask_updater import MaskUpdater, read_masks
+from tinyprune.compress.coupling import coupling
+from tinyprune.compress.fold import fold
+from tinyprune.compress.mask_updater import MASKS, MaskUpdater, kept_units, read_masks
 from tinyprune.compress.planning import plan
-from tinyprune.compress.prepare import calibrate, prepare, strip
+from tinyprune.compress.prepare import batches, calibrate, prepare, strip
+from tinyprune.compress.remove import remove, remove_masks
 from tinyprune.config import PruneConfig, TrainConfig
-from tinyprune.data.calibration import calibration_features
-from tinyprune.data.speech import SpeechDataset
-from tinyprune.training.denoise import Denoise, measure_frontend
+from tinyprune.export.convertible import check_convertible
+from tinyprune.sparsity.importance import FROM_GRADIENTS
+from tinyprune.tasks.task import Task
 from tinyprune.training.fit import Fit
+from tinyprune.units import format_metric
 from tinyprune.writing import write_arrays, writing
 
 log = logging.getLogger(__name__)
-MASKS = "masks.npz"
 
 
-def train_baseline(
-    build: Callable[[], keras.Model], dataset: SpeechDataset, config: TrainConfig, folder: Path
+def train_baseline(model: keras.Model, task: Task, config: TrainConfig, folder: Path) -> list[str]:
+    """Train a network in float32, or continue where it was interrupted; 0 epochs keep it. Returns the files it made."""
+    prepared = prepare(model, masked=False, quantized=False)  # first: it refuses what would crash the converter
+    check_convertible(fold(model), task)
+    learner, metric = task.learner(config, config.seed), task.record.metric
+    if config.epochs:
+        assert config.learning_rate, "it is resolved before a training"
+        fit = Fit(prepared, learner, config.epochs, config.learning_rate, folder)
+        fit.run("baseline")
+        model, score = strip(prepared, model), fit.best
+    else:
+        score = learner.score(model)
+    noisy = task.unprocessed("dev")
+    beside = f", {_number(metric, noisy.metrics[metric])} in the noisy input" if noisy and noisy.metrics else ""
+    log.info("baseline: dev %s%s; in %s", format_metric(metric, score or 0.0), beside, folder)
+    write_json(folder / "frontend.json", task.frontend)
+    write_json(folder / "task.json", task.record)
+    return [*_save(model, folder), *(["history.csv"] if config.epochs else []), "frontend.json", "task.json"]
+
+
+def prune(
+    base: keras.Model,
+    baseline: keras.Model,
+    task: Task,
+    train: TrainConfig,
+    config: PruneConfig,
+    folder: Path,
+    inherited: Mapping[str, np.ndarray],
 ) -> list[str]:
-    """Train a network from scratch in float32, or continue where it was interrupted. Returns the files it made."""
-    keras.utils.set_random_seed(config.seed)
-    model = build()
-    frontend = measure_frontend(dataset, config.batch_size, config.frames)
-    prepared = prepare(model, masked=False, quantized=False)
-    task = Denoise(dataset, frontend, config.loss, config.batch_size, config.frames, config.seed)
-    fit = Fit(prepared, task, config.epochs, config.learning_rate, folder)
-    fit.run("baseline")
-    log.info("baseline: dev SI-SDR %.2f dB, %.2f dB in the noisy input; in %s", fit.best, task.noisy_score(), folder)
-    write_json(folder / "frontend.json", frontend)
-    return [*_save(strip(prepared, model), folder), "frontend.json"]
+    """prepare -> train -> strip -> remove: masks and int8 grids act together from the first step.
 
+    Args:
+        base: what is pruned. baseline: the float32 network, which teaches if ``config.distill``.
+        task: what it is for. train: how the baseline was trained. config: what is wanted.
+        folder: of the variant. inherited: masks that the base has.
 
-def prune_baseline(
-    base: keras.Model, frontend: FrontEnd, dataset: SpeechDataset, train: TrainConfig, config: PruneConfig, folder: Path
-) -> list[str]:
-    """prepare -> train -> strip: masks and int8 grids act together from the first step. Returns the files it made."""
+    Returns the files it made.
+    """
     keras.utils.set_random_seed(config.seed)
-    pruning = plan(base, config.structure, config.sparsity, config.scope, config.schedule)
-    prepared = prepare(base)
-    calibrate(prepared, [calibration_features(dataset, frontend)[None]])
-    teacher = prepare(base, masked=False, quantized=False) if config.distill else None
-    task = Denoise(dataset, frontend, train.loss, train.batch_size, train.frames, config.seed, teacher)
-    fit = Fit(prepared, task, config.epochs, config.learning_rate, folder)
-    updater = MaskUpdater(prepared, pruning, fit.steps)
+    canonical = fold(base)
+    pruning = plan(canonical, config)
+    check_convertible(canonical, task)
+    units = coupling(canonical) if any(item.structure == "unit" for item in pruning.layers) else None
+    salient = config.importance in FROM_GRADIENTS
+    prepared = prepare(canonical, salient=salient)
+    calibrate(prepared, batches(task.calibration(), prepared))
+    teacher = prepare(fold(baseline), masked=False, quantized=False) if config.distill else None
+    learner = task.learner(train, config.seed, teacher)
+    epochs = config.epochs or task.prune_epochs
+    updater = MaskUpdater(prepared, pruning, epochs * learner.steps_per_epoch(), units, inherited)
+    rate = config.learning_rate or task.prune_learning_rate
+    fit = Fit(prepared, learner, epochs, rate, folder, updater.observe if salient else None)
     fit.run(config.variant, before_step=updater.update, counts=updater.final)
+    model, masks = strip(prepared, canonical), read_masks(prepared)
+    if units is not None:
+        keep = kept_units(units, masks)
+        model, masks = remove(model, units, keep), remove_masks(masks, units, keep)
     write_json(folder / "plan.json", pruning)
-    write_arrays(folder / MASKS, {key: mask.astype(bool) for key, mask in read_masks(prepared).items()})
-    return [*_save(strip(prepared, base), folder), "plan.json", MASKS]
+    write_arrays(folder / MASKS, {key: mask.astype(bool) for key, mask in masks.items()})
+    return [*_save(model, folder), "history.csv", "plan.json", MASKS]
+
+
+def _number(metric: str, value: float) -> str:
+    """A metric without its name."""
+    return format_metric(metric, value).partition(" ")[2]
 
 
 def _save(model: keras.Model, folder: Path) -> list[str]:
@@ -61,4 +97,4 @@ def _save(model: keras.Model, folder: Path) -> list[str]:
     with writing(folder / "model.keras") as part:
         model.save(part)
     write_json(folder / "size.json", model.count_params())
-    return ["model.keras", "size.json", "history.csv"]
+    return ["model.keras", "size.json"]

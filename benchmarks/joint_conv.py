@@ -1,0 +1,105 @@
+"""A step of pruning ds_cnn and resnet8 with int8 learning, beside the float step and TFMOT's pruning wrapper."""
+
+import argparse
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+
+from benchmarks import fixed
+from benchmarks.common import Case, Check, Report, ratio, repeats, take_turns
+from benchmarks.keras2 import Keras2
+from benchmarks.steps import BeforeStep, Spent, apart, compiled_step, milliseconds, model_fit, our_loop
+from tinyprune.compress.fold import fold
+from tinyprune.compress.mask_updater import MaskUpdater
+from tinyprune.compress.planning import plan
+from tinyprune.compress.prepare import calibrate, prepare
+from tinyprune.config import PruneConfig
+from tinyprune.data.images import ImageFrontEnd
+from tinyprune.data.labelled import Examples, LabelledDataset
+from tinyprune.registry import MODELS
+from tinyprune.training.classify import Classify
+
+LIMIT_FLOAT, LIMIT_TFMOT = 1.25, 1.0
+PLAIN, BARE = "float Keras, model.fit", "float Keras, bare compiled step"
+FLOAT = "our float, folded, our loop"
+JOINT, TAUGHT = "joint, our loop", "joint + distillation, our loop"
+KERAS2, TFMOT = "float Keras 2, model.fit", "TFMOT wrapper, float, Keras 2, model.fit"
+
+
+class Short(Classify):
+    """Cross-entropy on fixed arrays; not scored."""
+
+    def __init__(self, name: str, teacher: keras.Model | None = None) -> None:
+        (shape, classes), (features, labels) = fixed.SIZES[name], fixed.examples(name)
+        examples = Examples(features, labels)
+        frontend = ImageFrontEnd(shape, "none", (0.0,) * shape[-1], (1.0,) * shape[-1])
+        splits, names = {"train": examples, "dev": examples.only(np.arange(1))}, tuple(map(str, range(classes)))
+        super().__init__(LabelledDataset(splits, names, frontend, 0), fixed.BATCH, teacher=teacher)
+        self._batches = [
+            (features[start : start + fixed.BATCH], labels[start : start + fixed.BATCH])
+            for start in range(0, len(labels), fixed.BATCH)
+        ]
+
+    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """The same arrays as ``model.fit`` has."""
+        return iter(self._batches)
+
+    def score(self, model: keras.Model) -> float:
+        """Nothing."""
+        return 0.0
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """Milliseconds per step at batch 64; the Keras 2 opponents in a process of their own, taking turns."""
+    cases, checks = [], []
+    with Keras2() as worker:
+        for name in fixed.SIZES:
+            walls, cpu = apart(take_turns(_cases(name, worker), repeats(options, 9)))
+            cases += [Case(f"{name}: {case.what}", case.unit, case.samples) for case in milliseconds(walls, cpu)]
+            checks += [Check(f"{name}: {check.what}", *list(vars(check).values())[1:]) for check in _checks(walls, cpu)]
+    notes = [
+        f"batch {fixed.BATCH}, {fixed.STEPS} steps a round; in half of them masks move, for ours and for TFMOT's",
+        "float Keras trains BatchNorm too; ours folds it before int8 learning, as `tinyprune prune` does",
+        "TFMOT prunes float weights only and no depthwise kernels; ours prunes all kernels and learns int8",
+    ]
+    return Report(cases, checks, notes)
+
+
+def _cases(name: str, worker: Keras2) -> dict[str, Callable[[], Spent]]:
+    def network() -> keras.Model:
+        keras.utils.set_random_seed(0)
+        return MODELS[name](*fixed.SIZES[name])
+
+    base = fold(network())
+    teacher = prepare(base, masked=False, quantized=False)
+    (joint, masks), (taught, taught_masks) = _joint(base, name), _joint(base, name)
+    schedule = plan(base, PruneConfig()).steps(fixed.WHOLE[name])
+    loss = "sparse_categorical_crossentropy"
+    return {
+        PLAIN: model_fit(network(), given=fixed.examples(name), loss=loss),
+        JOINT: our_loop(joint, Short(name), masks),
+        TFMOT: worker.case("pruning_step", Spent, name=name, schedule=schedule),
+        TAUGHT: our_loop(taught, Short(name, teacher), taught_masks),
+        BARE: compiled_step(network(), Short(name)),
+        KERAS2: worker.case("float_step", Spent, name=name),
+        FLOAT: our_loop(prepare(base, masked=False, quantized=False), Short(name)),
+    }
+
+
+def _joint(base: keras.Model, name: str) -> tuple[keras.Model, BeforeStep]:
+    """A model prepared as ``tinyprune prune`` does it, and the update of its masks."""
+    prepared = prepare(base)
+    calibrate(prepared, [fixed.examples(name)[0][: fixed.BATCH]])
+    updater = MaskUpdater(prepared, plan(base, PruneConfig(sparsity=fixed.SPARSITY)), fixed.WHOLE[name])
+    return prepared, lambda step: updater.update(fixed.first_step(updater.end_step) + step)
+
+
+def _checks(walls: dict[str, list[float]], cpu: dict[str, list[float]]) -> Iterator[Check]:
+    for what in (JOINT, TAUGHT):
+        for opponent in (PLAIN, BARE):
+            yield Check(f"{what} / {opponent}", ratio(walls[what], walls[opponent]), "x", LIMIT_FLOAT)
+        limit = LIMIT_TFMOT if what == JOINT else None  # TFMOT has no teacher: on equal terms without
+        yield Check(f"{what} / TFMOT wrapper", ratio(walls[what], walls[TFMOT]), "x", limit)
+        yield Check(f"{what} / TFMOT wrapper: CPU", ratio(cpu[what], cpu[TFMOT]))
+        yield Check(f"{what} / our float", ratio(walls[what], walls[FLOAT]))

@@ -1,0 +1,165 @@
+"""80 % weights + int8 on keywords and images: accuracy beside TFMOT's prune -> PQAT pipeline (long, by name)."""
+
+import argparse
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+from typing import Any, NamedTuple
+
+from benchmarks.common import Case, Check, Report, Unavailable, relative
+from benchmarks.keras2 import Keras2
+from benchmarks.longrun import SHARED, log_to_stderr
+from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
+
+SPARSITY, POINT = 0.8, 0.01
+RATES = (1e-2, 1e-3, 1e-4)  # of TFMOT's pruning; its QAT is tried with the same and with a tenth of it
+SPLITS = ("dev", "test")
+FLOAT, OURS, THEIRS = "float baseline", "tinyprune, int8", "TFMOT, int8"
+
+
+class Setting(NamedTuple):
+    """One comparison. Attributes: data; model; epochs: of the baseline; pruning: of either pipeline, in all."""
+
+    data: DataConfig
+    model: str
+    epochs: int
+    pruning: int
+
+
+SETTINGS = {
+    "keywords": Setting(DataConfig("keywords", path=str(SHARED / "keywords")), "ds_cnn", 100, 60),
+    "images": Setting(DataConfig("images", path=str(SHARED / "images" / "cifar10_subset.npz")), "resnet8", 60, 30),
+}
+
+
+class Found(NamedTuple):
+    """A network of some seed. Attributes: accuracy: per split; sparsity: of the weights in the flatbuffer."""
+
+    accuracy: dict[str, float]
+    sparsity: float
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """One baseline per data set, both pipelines from its weights; a killed measurement goes on from ``--work``."""
+    there = {name: setting for name, setting in SETTINGS.items() if Path(str(setting.data.path)).exists()}
+    if not there:
+        raise Unavailable(f"the keywords and images of {relative(SHARED)} are not there: nothing to measure")
+    log_to_stderr()
+    cases, checks = [], []
+    notes = [
+        f"{name}: skipped, {relative(Path(str(SETTINGS[name].data.path)))} is absent"
+        for name in SETTINGS.keys() - there
+    ]
+    for name, setting in there.items():
+        if options.quick:
+            setting = setting._replace(epochs=2, pruning=2)
+        setting = setting._replace(pruning=options.epochs or setting.pruning)
+        found, note = _compared(name, setting, options)
+        cases += list(_cases(name, found))
+        checks += list(_checks(name, found))
+        notes.append(
+            f"{name}: {setting.model}, {setting.epochs} float epochs, then {setting.pruning} of either; {note}"
+        )
+    notes += [
+        f"TFMOT: half of the epochs pruning, half prune-preserving QAT; learning rates of pruning {RATES}, of QAT the "
+        "same or a tenth, the best pair on dev; same batches, optimizer, cosine, best epoch on dev",
+        "tinyprune: default settings, with distillation from the baseline; TFMOT has none, and no depthwise kernels",
+        f"{options.seeds} seed(s) of pruning; checks are of means; everything is chosen on dev, test is only reported",
+    ]
+    return Report(cases, checks, notes)
+
+
+def _compared(name: str, setting: Setting, options: argparse.Namespace) -> tuple[dict[str, list[Found]], str]:
+    from tinyprune import pipeline
+    from tinyprune.run import Run
+    from tinyprune.workspace import Workspace
+
+    folder = options.work / f"tfmot-{name}-{setting.epochs}"
+    train = TrainConfig(epochs=setting.epochs)
+    pipeline.train(folder, RunConfig(data=setting.data, model=ModelConfig(setting.model), train=train))
+    run = Run(Workspace(folder))
+    ours = []
+    for seed in range(options.seeds):
+        variant = f"weight-{setting.pruning}-{seed}"
+        config = PruneConfig(name=variant, sparsity=SPARSITY, epochs=setting.pruning, seed=seed)
+        pipeline.prune(folder, [config])
+        ours.append(_scored(run, folder / "variants" / variant / "int8.tflite"))
+    theirs, note = _tfmot(run, setting, options.seeds)
+    return {FLOAT: [_baseline(run)], OURS: ours, THEIRS: theirs}, note
+
+
+def _tfmot(run: Any, setting: Setting, seeds: int) -> tuple[list[Found], str]:
+    """The opponent of every seed, at the learning rates that are best on dev with the first seed."""
+    found: dict[tuple[float, float], Found] = {}
+    with Keras2() as worker:
+        for rate in RATES:
+            for second in (rate, rate / 10):
+                found[rate, second] = _scored(run, _trained(worker, run, setting, rate, second, 0))
+        best = max(found, key=lambda rates: found[rates].accuracy["dev"])
+        others = [_scored(run, _trained(worker, run, setting, *best, seed)) for seed in range(1, seeds)]
+    tried = ", ".join(f"{a:g}/{b:g} {one.accuracy['dev']:.3f}" for (a, b), one in found.items())
+    return [found[best], *others], f"TFMOT on dev by learning rates: {tried}"
+
+
+def _trained(worker: Keras2, run: Any, setting: Setting, rate: float, second: float, seed: int) -> Path:
+    """The int8 graph of one TFMOT pipeline."""
+    folder = run.space.root / f"tfmot-{setting.pruning}"
+    pruned = folder / f"pruned-{rate:g}-{seed}"
+    made = folder / f"int8-{rate:g}-{second:g}-{seed}"
+    half = max(1, setting.pruning // 2)
+    common = {
+        "baseline": str((run.baseline.folder / "model.keras").resolve()),
+        "data": {**dataclasses.asdict(setting.data)},
+        "cache": str(run.space.data.resolve()),
+        "epochs": half,
+        "seed": seed,
+    }
+    worker.ask("prune", **common, folder=str(pruned.resolve()), rate=rate, sparsity=SPARSITY)
+    worker.ask("quantize", **common, pruned=str(pruned.resolve()), folder=str(made.resolve()), rate=second)
+    return made / "int8.tflite"
+
+
+def _baseline(run: Any) -> Found:
+    import keras
+    import numpy as np
+
+    model = keras.models.load_model(run.baseline.folder / "model.keras")
+    return Found(_accuracy(run, lambda inputs: np.asarray(model(inputs, training=False)), "float"), 0.0)
+
+
+def _scored(run: Any, path: Path) -> Found:
+    """An int8 graph, whoever made it, by the same interpreter and the same code."""
+    import numpy as np
+
+    from tinyprune import flatbuffer
+    from tinyprune.export.interpreter import Int8Model
+
+    graph = flatbuffer.read(path)
+    flatbuffer.require_int8(path, graph)
+    weighted = [
+        op.inputs[1] for op in graph.operators if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+    ]
+    kernels = [tensor.data for tensor in weighted if tensor is not None and tensor.data is not None]
+    model = Int8Model(path)
+    accuracy = _accuracy(run, lambda inputs: np.stack([model.run(item) for item in inputs]), "int8")
+    return Found(accuracy, sum(int((k == 0).sum()) for k in kernels) / sum(k.size for k in kernels))
+
+
+def _accuracy(run: Any, forward: Any, form: str) -> dict[str, float]:
+    return {split: run.task.quality(forward, form, split).metrics["accuracy"] for split in SPLITS}
+
+
+def _cases(name: str, found: dict[str, list[Found]]) -> Iterator[Case]:
+    for split in SPLITS:
+        for what, runs in found.items():
+            yield Case(f"{name}: {what}, {split}", "accuracy", [one.accuracy[split] for one in runs])
+    for what in (OURS, THEIRS):
+        yield Case(f"{name}: {what}, zeros in the flatbuffer", "fraction", [one.sparsity for one in found[what]])
+
+
+def _checks(name: str, found: dict[str, list[Found]]) -> Iterator[Check]:
+    for split in SPLITS:
+        base, ours, theirs = (mean(one.accuracy[split] for one in found[what]) for what in (FLOAT, OURS, THEIRS))
+        yield Check(f"{name}, {split}: float - tinyprune int8", base - ours, "accuracy", POINT)
+        yield Check(f"{name}, {split}: tinyprune int8 - TFMOT int8", ours - theirs, "accuracy", 0.0, True)

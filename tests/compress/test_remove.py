@@ -1,0 +1,291 @@
+"""The law of removal: the smaller model computes what the masked one does, whatever the network."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tinyprune.compress.coupling import coupling
+from tinyprune.compress.kinds import kernels
+from tinyprune.compress.remove import remove, remove_masks
+from tinyprune.models import tinylstm
+
+NETWORKS: dict[str, Callable[[], keras.Model]] = {}
+
+
+def network(build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
+    NETWORKS[build.__name__] = build
+    return build
+
+
+def conv_bn(x, filters, **more):
+    return layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same", **more)(x)))
+
+
+@network
+def flatten_mlp():
+    x = inputs = keras.Input((8, 6, 2))
+    x = layers.MaxPooling2D()(layers.Conv2D(5, 3, activation="relu", padding="same")(x))
+    x = layers.Dense(7, activation="sigmoid")(layers.Flatten()(x))
+    return keras.Model(inputs, layers.Dense(3)(layers.Dropout(0.5)(x)))
+
+
+@network
+def ds_cnn():
+    inputs = keras.Input((9, 6, 1))
+    x = conv_bn(inputs, 8, strides=2)
+    for _ in range(2):
+        x = layers.ReLU()(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same")(x)))
+        x = layers.Activation("relu")(layers.BatchNormalization()(layers.Conv2D(8, 1)(x)))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(4, activation="softmax")(x))
+
+
+@network
+def depth_multiplier():
+    inputs = keras.Input((6, 6, 2))
+    x = layers.DepthwiseConv2D(3, depth_multiplier=3)(layers.Conv2D(4, 1)(inputs))
+    return keras.Model(inputs, layers.Conv2D(2, 1)(layers.ReLU(6.0)(x)))
+
+
+@network
+def resnet():
+    inputs = keras.Input((8, 8, 3))
+    x = conv_bn(inputs, 6)
+    for filters, strides in ((6, 1), (8, 2)):
+        y = layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same")(conv_bn(x, filters, strides=strides)))
+        if strides != 1:
+            x = layers.Conv2D(filters, 1, strides=strides)(x)
+        x = layers.ReLU()(layers.Add()([x, y]))
+    return keras.Model(inputs, layers.Dense(4)(layers.Flatten()(layers.AveragePooling2D(2)(x))))
+
+
+@network
+def operators():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(6, 1)(inputs)
+    x = keras.ops.relu(x * 2.0 + layers.Conv2D(6, 3, padding="same")(x))
+    x = keras.ops.concatenate([x, keras.ops.sigmoid(x)], axis=-1) - np.float32(1)
+    return keras.Model(inputs, layers.Dense(2)(keras.ops.mean(x, axis=(1, 2))))
+
+
+@network
+def unet():
+    inputs = keras.Input((8, 8, 1))
+    outer = conv_bn(inputs, 4)
+    inner = conv_bn(layers.MaxPooling2D()(outer), 6)
+    deepest = conv_bn(layers.MaxPooling2D()(inner), 8)
+    x = layers.Conv2DTranspose(5, 2, strides=2)(deepest)
+    x = conv_bn(layers.Concatenate()([x, inner]), 6)
+    x = conv_bn(layers.Concatenate()([layers.UpSampling2D()(x), outer]), 4)
+    return keras.Model(inputs, layers.Conv2D(1, 1, activation="sigmoid")(x))
+
+
+@network
+def tiny_lstm():
+    return tinylstm.build((None, 6), 6, units=16, hidden=16)
+
+
+@network
+def lstm_last():
+    inputs = keras.Input((5, 3))
+    x, h, c = layers.LSTM(6, return_sequences=True, return_state=True)(layers.Dense(4)(inputs))
+    x = layers.LSTM(6)(x, initial_state=[h, c])
+    return keras.Model(inputs, layers.Dense(2)(x))
+
+
+@network
+def tcn():
+    inputs = keras.Input((12, 3))
+    x = layers.Conv1D(6, 2, padding="causal")(inputs)
+    for dilation in (1, 2):
+        y = layers.Conv1D(5, 3, padding="causal", dilation_rate=dilation, activation="relu")(x)
+        x = x + layers.PReLU(shared_axes=[1])(layers.Conv1D(6, 1)(y))
+    return keras.Model(inputs, layers.Dense(2)(layers.PReLU()(x)))
+
+
+@network
+def squeeze_excite():
+    inputs = keras.Input((6, 6, 2))
+    x = conv_bn(inputs, 8)
+    gate = layers.Dense(3, activation="relu")(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    x = layers.Multiply()([x, layers.Dense(8, activation="sigmoid")(gate)])
+    attention = layers.Conv2D(1, 1, activation="sigmoid")(x)  # one channel, spread over eight
+    return keras.Model(inputs, layers.Dense(2)(layers.GlobalMaxPooling2D()(layers.Multiply()([x, attention]))))
+
+
+@network
+def inception():
+    inputs = keras.Input((6, 6, 2))
+    branches = [layers.Conv2D(size, size, padding="same")(inputs) for size in (1, 3, 5)]
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Concatenate()(branches)))
+    x = layers.Add()([layers.Conv2D(9, 1)(x), x])
+    return keras.Model(inputs, layers.Conv2D(2, 1)(x))
+
+
+@network
+def nested():
+    body = keras.Sequential([keras.Input((4,)), layers.Dense(6, activation="relu"), layers.Dense(5)], name="body")
+    inner = keras.Input((5,))
+    head = keras.Model(inner, [layers.Dense(4)(inner), layers.Dense(4)(inner)], name="head")
+    inputs = keras.Input((3,))
+    left, right = head(body(layers.Dense(4, name="first")(inputs)))
+    return keras.Model(inputs, layers.Dense(2)(layers.Subtract()([left, right])))
+
+
+@network
+def sequential():
+    return keras.Sequential(
+        [keras.Input((6, 4)), layers.Conv1D(5, 2), layers.Permute((1, 2)), layers.Flatten(), layers.Dense(2)]
+    )
+
+
+@network
+def siamese():
+    one, two = keras.Input((4,), name="one"), keras.Input((4,), name="two")
+    shared, norm = layers.Dense(6, activation="tanh"), layers.BatchNormalization()
+    towers = [norm(shared(layers.Dense(5)(x))) for x in (one, two)]
+    return keras.Model([one, two], [layers.Dense(1)(keras.ops.maximum(*towers)), layers.Dense(2)(towers[0])])
+
+
+@network
+def grouped():
+    x = inputs = keras.Input((6, 6, 2))
+    for groups in (1, 1, 2, 1, 1):
+        x = layers.Conv2D(4, 3, padding="same", groups=groups)(x)
+    return keras.Model(inputs, x)
+
+
+@network
+def reshaped():
+    inputs = keras.Input((None, 4, 3))
+    x = layers.Conv2D(5, (1, 3), padding="same")(inputs)
+    x = layers.Reshape((-1, 4 * 5))(x)
+    x = layers.Dense(4 * 6, activation="relu")(x)
+    x = layers.Reshape((-1, 4, 6))(x)
+    return keras.Model(inputs, layers.Conv2D(2, 1)(x))
+
+
+@network
+def spread():
+    inputs = keras.Input((3,))
+    x = layers.RepeatVector(4)(layers.Dense(5)(inputs))
+    x = layers.Softmax(axis=1)(layers.ZeroPadding1D(1)(x))
+    x = layers.Concatenate(axis=1)([x, layers.Cropping1D(2)(layers.Rescaling(0.5)(x))])
+    return keras.Model(inputs, layers.GRU(2)(layers.Dense(4)(layers.LeakyReLU()(x))))
+
+
+def randomized(model: keras.Model, seed: int) -> keras.Model:
+    """Every weight random, so that no bias, mean or slope is a 0 or 1 that hides a mistake."""
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.uniform(0.2, 1, w.shape) * rng.choice([-1, 1], w.shape) / 2 for w in model.get_weights()])
+    for layer in model._flatten_layers():
+        if isinstance(layer, layers.BatchNormalization):
+            layer.moving_variance.assign(np.abs(layer.moving_variance))
+    return model
+
+
+def random_inputs(model: keras.Model, rng: np.random.Generator) -> list[np.ndarray]:
+    return [rng.normal(size=[3, *(size or 7 for size in x.shape[1:])]).astype(np.float32) for x in model.inputs]
+
+
+def outputs(model: keras.Model, values: list[np.ndarray]) -> list[np.ndarray]:
+    return [x.numpy() for x in keras.tree.flatten(model(values if len(values) > 1 else values[0], training=False))]
+
+
+def masked(model: keras.Model, masks: dict[str, np.ndarray]) -> None:
+    """Multiply kernels by masks; biases stay."""
+    for layer in model._flatten_layers():
+        for name, kernel in kernels(layer).items() if f"{layer.name}/kernel" in masks else ():
+            kernel.assign(kernel.numpy() * masks[f"{layer.name}/{name}"])
+
+
+def assert_masks_follow(removed: keras.Model, masks: dict[str, np.ndarray]) -> None:
+    """What is left of the masks has the shapes of the kernels that are left, and no unit's zeros."""
+    for key, mask in masks.items():
+        layer, _, name = key.rpartition("/")
+        assert mask.shape == kernels(removed.get_layer(layer))[name].shape
+        assert mask.all()
+
+
+@pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+def test_the_smaller_model_computes_what_the_masked_one_does(build):
+    keras.backend.clear_session()
+    for seed, density in enumerate((0.6, 0.3)):
+        rng = np.random.default_rng(seed)
+        model = randomized(build(), seed)
+        found = coupling(model)
+        keep = np.zeros(found.units, bool)
+        for item in found.sets:
+            keep[item.start + rng.permutation(item.size)[: max(1, int(density * item.size))]] = True
+        removed, values = remove(model, found, keep), random_inputs(model, rng)
+        whole = outputs(model, values)
+        masked(model, found.masks(keep))
+        assert_masks_follow(removed, remove_masks(found.masks(keep), found, keep))
+        expected, actual = outputs(model, values), outputs(removed, values)
+        assert [x.shape for x in actual] == [x.shape for x in whole]
+        for ours, theirs in zip(actual, expected, strict=True):
+            assert np.abs(ours - theirs).max() <= 1e-5 * max(1, np.abs(theirs).max())
+        assert any(np.abs(x - y).max() > 1e-3 for x, y in zip(whole, expected, strict=True))  # something was removed
+        assert removed.count_params() < model.count_params()
+        assert [x.name for x in removed.inputs] == [x.name for x in model.inputs]
+
+
+@pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+def test_where_all_stays_the_model_is_equal(build):
+    keras.backend.clear_session()
+    model = randomized(build(), 0)
+    found = coupling(model)
+    same = remove(model, found, np.ones(found.units, bool))
+    values = random_inputs(model, np.random.default_rng(0))
+    for ours, theirs in zip(outputs(same, values), outputs(model, values), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert same.count_params() == model.count_params()
+    assert all(mask.all() for mask in found.masks(np.ones(found.units, bool)).values())
+    if not any(hasattr(layer, "layers") for layer in model.layers):
+        names = [{x.name for x in y.layers if not isinstance(x, layers.InputLayer)} for y in (same, model)]
+        assert (names[0], same.name) == (names[1], model.name)
+        assert getattr(model, "output_names", same.output_names) == same.output_names  # a Sequential has none
+
+
+def test_parameters_are_those_counted_by_hand():
+    model = tinylstm.build((None, 6), 6, units=16, hidden=8)
+    found = coupling(model)
+    assert [(item.name, item.size) for item in found.sets] == [("lstm_1", 16), ("lstm_2", 16), ("dense", 8)]
+    keep = np.ones(16 + 16 + 8, bool)
+    keep[[0, 5, 15]] = False  # 13 units of lstm_1 stay
+    keep[16 + 3 : 16 + 9] = False  # 10 of lstm_2
+    keep[-1] = False  # 7 of dense
+
+    def parameters(first: int, second: int, hidden: int) -> int:
+        lstm = 4 * first * (6 + first + 1) + 4 * second * (first + second + 1)
+        return lstm + hidden * (second + 1) + 6 * (hidden + 1)
+
+    assert model.count_params() == parameters(16, 16, 8)
+    assert remove(model, found, keep).count_params() == parameters(16 - 3, 16 - 6, 8 - 1)
+
+
+def test_a_removed_unit_is_the_one_asked_for():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, layers.Dense(1, name="out")(layers.Dense(3, name="hidden")(inputs)))
+    kernel, bias = np.arange(6, dtype=np.float32).reshape(2, 3), np.array([7, 8, 9], np.float32)
+    model.set_weights([kernel, bias, np.array([[10], [11], [12]]), np.array([13])])
+    small = remove(model, coupling(model), np.array([True, False, True]))
+    cut = remove_masks({"hidden/kernel": kernel % 2, "other/kernel": kernel}, coupling(model), np.array([1, 0, 1]) > 0)
+    assert (cut["hidden/kernel"].tolist(), cut["other/kernel"].tolist()) == ([[0, 0], [1, 1]], kernel.tolist())
+    expected = [[[0, 2], [3, 5]], [7, 9], [[10], [12]], [13]]
+    for weight, values in zip(small.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(weight, values)
+    assert model.get_layer("hidden").units == 3  # the model itself is as it was
+
+
+def test_what_a_layer_derives_from_its_weights_is_derived_again():
+    norm = layers.Normalization()
+    norm.adapt(np.random.default_rng(0).normal(3, 2, (50, 4)))
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(1)(layers.Dense(5)(norm(inputs))))
+    found, values = coupling(model), np.ones((2, 4), np.float32)
+    same = remove(model, found, np.ones(5, bool))
+    np.testing.assert_array_equal(same(values), model(values))

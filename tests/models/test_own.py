@@ -1,0 +1,139 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tinyprune.errors import UsageError
+from tinyprune.models.own import is_own, load
+
+FUNCTIONS = """
+import keras, tinyprune.errors
+
+def build():
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="only")], name="mine")
+
+def build_wide(units):
+    return None
+
+def nothing():
+    return 3
+
+def unbuilt():
+    return keras.Sequential([keras.layers.Dense(2)])
+
+def subclassed():
+    class Mine(keras.Model):
+        def call(self, x):
+            return x
+    return Mine()
+
+def two():
+    a, b = keras.Input((2,)), keras.Input((2,))
+    return keras.Model([a, b], [a + b, a - b])
+
+def listed():
+    x = keras.Input((2,))
+    return keras.Model({"x": x}, [keras.layers.Dense(3)(x)], name="listed")
+
+def old():
+    import tf_keras
+    return tf_keras.Sequential([tf_keras.Input((4,)), tf_keras.layers.Dense(2, name="only")])
+
+def leaves():
+    raise SystemExit(0)
+
+def fails():
+    raise ValueError("first line\\nsecond line")
+
+constant = 3
+"""
+
+
+@pytest.fixture
+def nets(here: Path) -> None:
+    """Modules in the current folder, two of them broken."""
+    (here / "nets").mkdir()
+    (here / "nets" / "mine.py").write_text(FUNCTIONS)
+    (here / "broken.py").write_text("import no_such_thing")
+    (here / "wrong.py").write_text("x = (")
+
+
+def refusal(source: str | Path, custom: tuple[str, ...] = ()) -> str:
+    with pytest.raises(UsageError) as caught:
+        load(str(source), custom)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# --- functions --------------------------------------------------------------------------------------------------------
+
+
+def test_a_function_of_the_current_folder(nets):
+    path = list(sys.path)
+    model = load("nets.mine:build")
+    assert (model.name, model.layers[0].name, model.count_params()) == ("mine", "only", 4 * 2 + 2)
+    assert sys.path == path
+
+
+def test_a_function_that_returns_a_model_of_keras_2(nets):
+    model = load("nets.mine:old")
+    assert isinstance(model, keras.Sequential)
+    assert model.layers[0].name == "only"
+
+
+def test_one_output_comes_without_a_list(nets):
+    model = load("nets.mine:listed")
+    assert model.name == "listed"
+    assert model(np.ones((2, 2), np.float32)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("source", "part"),
+    [
+        ("nets.mine:bild", "has no function 'bild': did you mean build"),
+        ("nets.mine:constant", "has no function 'constant'"),
+        ("nets.mine:build_wide", "called without arguments, failed: TypeError: build_wide() missing 1 required"),
+        ("nets.mine:fails", "failed: ValueError: first line"),
+        ("nets.mine:leaves", "failed: SystemExit: 0"),
+        ("nets.mine:nothing", "gives an object of type int: expected a keras.Model"),
+        ("nets.mine:unbuilt", "has no input shape: start it with keras.Input(shape)"),
+        ("nets.mine:subclassed", "Mine is a subclass of keras.Model: expected a functional or Sequential model"),
+        ("nets.mine:two", "has 2 inputs and 2 outputs: expected one of each"),
+        ("nets.yours:build", "there is no module 'nets.yours'"),
+        ("nowhere:build", "there is no module 'nowhere'"),
+        ("broken:build", "module 'broken' cannot be imported: No module named 'no_such_thing'"),
+        ("wrong:build", "module 'wrong' cannot be imported: SyntaxError: '(' was never closed"),
+        ("nets/mine.py:build", "is a path: expected the name of a module"),
+        ("nets.mine:", "names no model: expected a file"),
+        (":build", "names no model: expected a file"),
+    ],
+)
+def test_a_function_that_gives_no_model(nets, source, part):
+    assert part in refusal(source)
+
+
+def test_a_custom_module_that_does_not_exist(nets):
+    assert "there is no module 'no_layers'" in refusal("nets.mine:build", ("no_layers",))
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["net.keras", "NET.H5", "a.hdf5", "package.module:function", "./net", "nets/net"])
+def test_names_of_own_models(name):
+    assert is_own(name)
+
+
+@pytest.mark.parametrize("name", ["tinylstm", "ds_cnn", "resnet-8", ""])
+def test_names_of_registered_models(name):
+    assert not is_own(name)
+
+
+def test_telling_a_name_from_a_file_loads_nothing_heavy():
+    code = "import sys, tinyprune.models.own; print(sorted({'tensorflow', 'keras', 'h5py'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

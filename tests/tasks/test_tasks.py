@@ -1,0 +1,149 @@
+"""The tasks, as the stages of a run see them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tinyprune.artifacts import TaskRecord, write_json
+from tinyprune.audio import stft
+from tinyprune.audio.frontend import FrontEnd
+from tinyprune.config import TrainConfig
+from tinyprune.data.clips import Clip, open_store
+from tinyprune.data.images import ImageFrontEnd
+from tinyprune.data.labelled import Examples, LabelledDataset
+from tinyprune.data.speech import SpeechDataset, Split
+from tinyprune.tasks.choose import choose
+from tinyprune.tasks.classification import BATCH, Classification
+from tinyprune.tasks.speech import Speech
+
+CONFIG = TrainConfig(batch_size=2, frames=10)
+
+
+def labelled(dev: int = 10, shape: tuple[int, ...] = (4, 4, 3)) -> LabelledDataset:
+    """Images (12, ...) to train on and ``dev`` more, of three classes in turn."""
+    rng = np.random.default_rng(0)
+
+    def examples(count: int) -> Examples:
+        return Examples(rng.integers(0, 255, (count, *shape)).astype(np.uint8), np.arange(count) % 3)
+
+    frontend = ImageFrontEnd(shape, "unit", (0.0,) * shape[-1], (255.0,) * shape[-1])
+    return LabelledDataset({"train": examples(12), "dev": examples(dev)}, ("a", "b", "c"), frontend, 0)
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory) -> SpeechDataset:
+    folder, rng = tmp_path_factory.mktemp("store"), np.random.default_rng(0)
+
+    def store(kind: str):
+        clips = [Clip(str(i), kind, rng.normal(0, 0.1, 30_000)) for i in range(3)]
+        return open_store(folder / f"{kind}.pcm", clips)
+
+    splits = {name: Split(store(f"{name} speech"), store(f"{name} noise")) for name in ("train", "dev")}
+    return SpeechDataset(splits, (0.0, 0.0), 2, 0)
+
+
+# --- which one --------------------------------------------------------------------------------------------------------
+
+
+def test_labels_make_a_classification():
+    task = choose(labelled(), CONFIG)
+    assert isinstance(task, Classification)
+    assert task.record == TaskRecord("classification", "accuracy", ("int8",), None, ("a", "b", "c"))
+    assert (task.inputs, task.outputs) == ((4, 4, 3), 3)
+
+
+def test_mixtures_make_speech_enhancement(speech):
+    task = choose(speech, CONFIG)
+    assert isinstance(task, Speech)
+    assert task.record == TaskRecord("speech", "si_sdr_db", ("streaming", "sequence"), 256 / 16_000)
+    assert (task.inputs, task.outputs) == ((None, 128), 128)
+    assert len(task.frontend.mean) == 128
+
+
+def test_a_front_end_that_was_measured_before_is_kept(speech, tmp_path):
+    known = FrontEnd(mean=(0.5,) * 128, std=(2.0,) * 128)
+    write_json(tmp_path / "frontend.json", known)
+    assert choose(speech, CONFIG, tmp_path / "frontend.json").frontend == known
+
+
+@pytest.mark.parametrize(("shape", "model"), [((8, 8, 3), "resnet8"), ((49, 10, 1), "ds_cnn"), ((28, 28, 1), "ds_cnn")])
+def test_the_model_of_a_classification_follows_the_channels(shape, model):
+    assert Classification(labelled(shape=shape)).default_model == model
+
+
+# --- classification ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dev", "tolerance"), [(10, 2 / 10), (100, 0.02), (1000, 0.02)])
+def test_of_few_examples_two_may_fall_otherwise_in_int8(dev, tolerance):
+    assert Classification(labelled(dev)).tolerance == tolerance
+
+
+def test_classes_are_scored_in_batches_of_the_whole_split():
+    task, seen = Classification(labelled(dev=BATCH + 5)), []
+
+    def forward(inputs):
+        seen.append(inputs.shape)
+        return np.tile([0.0, 5.0, 1.0], (len(inputs), 1))
+
+    found = task.quality(forward, "float", "dev")
+    assert seen == [(BATCH, 4, 4, 3), (5, 4, 4, 3)]
+    assert (found.form, found.split, found.utterances, found.undefined) == ("float", "dev", BATCH + 5, 0)
+    assert found.metrics == {"accuracy": pytest.approx((np.arange(BATCH + 5) % 3 == 1).mean()), "auc": 0.5}
+
+
+def test_inputs_of_classes_are_features_and_alone_are_nothing():
+    task = Classification(labelled())
+    calibration = task.calibration()
+    assert calibration.shape == (12, 4, 4, 3)
+    assert calibration.dtype == np.float32
+    assert calibration.max() <= 1
+    assert task.unprocessed("dev") is None
+
+
+def test_the_learner_of_classes_trains_on_train_and_scores_on_dev():
+    learner = Classification(labelled()).learner(CONFIG, 0)
+    assert learner.metric == "accuracy"
+    assert learner.steps_per_epoch() == 12 // 2
+    features, labels = next(iter(learner.batches(0)))
+    assert (features.shape, labels.shape) == ((2, 4, 4, 3), (2,))
+
+
+# --- speech -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_mask_of_ones_is_the_mixture_as_it_is(speech):
+    task = choose(speech, CONFIG)
+    whole, noisy = task.quality(np.ones_like, "float", "dev"), task.unprocessed("dev")
+    assert (whole.form, noisy.form) == ("float", "noisy")
+    assert whole.utterances + whole.undefined == noisy.utterances + noisy.undefined == 2
+    assert whole.metrics["si_sdr_db"] == pytest.approx(noisy.metrics["si_sdr_db"], abs=0.01)
+
+
+def test_features_for_calibration_are_consecutive_frames(speech, monkeypatch):
+    from tinyprune.data import calibration
+
+    monkeypatch.setattr(calibration, "SEQUENCES", 2)
+    monkeypatch.setattr(calibration, "FRAMES", 20)
+    assert choose(speech, CONFIG).calibration().shape == (2 * 20, 128)
+
+
+def test_the_dev_mixtures_are_analysed_once(speech, monkeypatch):
+    task, counted = choose(speech, CONFIG), []
+    analyse = stft.analyse
+    monkeypatch.setattr(
+        "tinyprune.data.scored.stft",
+        SimpleNamespace(**vars(stft) | {"analyse": lambda x: counted.append(1) or analyse(x)}),
+    )
+    for _ in range(2):
+        task.quality(np.ones_like, "float", "dev")
+        task.learner(CONFIG, 0)
+    assert len(counted) == 1
+
+
+def test_the_learner_of_speech_trains_on_mixtures(speech):
+    learner = choose(speech, CONFIG).learner(CONFIG, 0)
+    assert learner.metric == "si_sdr_db"
+    noisy, clean = next(iter(learner.batches(0)))
+    assert noisy.shape == clean.shape == (2, (10 + 1) * 256)

@@ -1,0 +1,106 @@
+"""The MFCC front end of keyword spotting: one second of speech as 49 frames of 10 cepstral coefficients.
+
+Framing and bands are those of the keyword spotting task of MLPerf Tiny (Banbury et al. 2021, "MLPerf Tiny Benchmark"):
+30 ms periodic Hann windows every 20 ms, magnitudes in 40 triangular mel bands from 20 to 4000 Hz, logarithm, DCT-II.
+"""
+
+import functools
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tinyprune.audio.stft import Array, hann
+
+LOG_OFFSET = 1e-6
+_FULL_SCALE = 32768.0
+
+
+@dataclass(frozen=True)
+class MfccFrontEnd:
+    """Framing, mel bands and normalisation of the MFCC of clips of a fixed length.
+
+    Attributes:
+        sample_rate: Hz.
+        samples: samples of one clip.
+        window, stride: samples of one frame, and between the beginnings of two frames.
+        bands: mel bands (HTK's scale, triangles of height 1).
+        low_hz, high_hz: where the lowest band begins and the highest ends.
+        coefficients: of the DCT, from the 0th on.
+        mean, std: per-coefficient statistics that normalise the features; empty before they are measured.
+    """
+
+    sample_rate: int = 16_000
+    samples: int = 16_000
+    window: int = 480
+    stride: int = 320
+    bands: int = 40
+    low_hz: float = 20.0
+    high_hz: float = 4000.0
+    coefficients: int = 10
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """Frames of one clip."""
+        return 1 + (self.samples - self.window) // self.stride
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of the features of one clip: (frames, coefficients, 1)."""
+        return self.frames, self.coefficients, 1
+
+    @property
+    def fft(self) -> int:
+        """Length of the Fourier transform: the power of two that holds a window."""
+        return 1 << (self.window - 1).bit_length()
+
+    def cepstra(self, clips: np.ndarray) -> Array:
+        """MFCC before normalisation, (n, frames, coefficients), of clips (n, samples).
+
+        ``C = log(|rfft(w x)| M + 1e-6) D``: w the window, M the mel triangles (bins, bands), D the orthonormal DCT-II
+        (bands, coefficients). Clips are int16, or float with a full scale of 1.
+        """
+        import scipy.fft
+
+        scale = 1 / _FULL_SCALE if np.issubdtype(clips.dtype, np.integer) else 1.0
+        frames = np.lib.stride_tricks.sliding_window_view(clips, self.window, axis=-1)[:, :: self.stride]
+        mel = _mel(self.sample_rate, self.fft, self.bands, self.low_hz, self.high_hz)
+        windowed = frames * (hann(self.window) * np.float32(scale))
+        spectrum = scipy.fft.rfft(windowed.astype(np.float32, copy=False), self.fft)[..., : len(mel)]
+        magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
+        return np.log(magnitude @ mel + np.float32(LOG_OFFSET)) @ _dct(self.bands, self.coefficients)
+
+    def features(self, clips: np.ndarray) -> Array:
+        """Normalised features (n, frames, coefficients, 1) of clips (n, samples), int16 or float of full scale 1."""
+        mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
+        return ((self.cepstra(clips) - mean) / std)[..., None]
+
+    def measured(self, cepstra: Array) -> "MfccFrontEnd":
+        """This front end with the statistics of ``cepstra`` (..., coefficients), which are not normalised yet.
+
+        A coefficient that hardly varies gets a tenth of the median deviation, so that it is not blown up.
+        """
+        flat = cepstra.reshape(-1, self.coefficients).astype(np.float64)
+        std = flat.std(axis=0)
+        std = np.maximum(std, max(float(np.median(std)) * 0.1, 1e-6))
+        return replace(self, mean=tuple(map(float, flat.mean(axis=0))), std=tuple(map(float, std)))
+
+
+@functools.cache
+def _mel(sample_rate: int, fft: int, bands: int, low_hz: float, high_hz: float) -> Array:
+    """Mel triangles (bins, bands); the bins above the highest band are left out, they cost half of the time."""
+    import librosa
+
+    full = librosa.filters.mel(
+        sr=sample_rate, n_fft=fft, n_mels=bands, fmin=low_hz, fmax=high_hz, htk=True, norm=None
+    ).T
+    return np.ascontiguousarray(full[: 1 + int(np.flatnonzero(full.any(axis=1))[-1])], np.float32)
+
+
+@functools.cache
+def _dct(bands: int, coefficients: int) -> Array:
+    """Orthonormal DCT-II as a matrix (bands, coefficients)."""
+    import scipy.fft
+
+    return np.ascontiguousarray(scipy.fft.dct(np.eye(bands), norm="ortho")[:, :coefficients], np.float32)

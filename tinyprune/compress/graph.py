@@ -1,0 +1,101 @@
+"""A functional Keras model as a graph to walk and to build again: the one place that knows how Keras keeps it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+
+from tinyprune.errors import UsageError
+
+#: (node, arguments, keyword arguments) -> outputs; ``node.operation`` is a layer or an operation such as ``x + y``.
+Call = Callable[[Any, tuple, dict[str, Any]], Any]
+
+
+def functional(model: keras.Model) -> Any:
+    """The functional graph of a functional or Sequential model. Raises UsageError if it has none."""
+    inner = model._functional if isinstance(model, keras.Sequential) else model
+    if not isinstance(inner, keras.src.models.Functional):
+        how = "call it on data once, or start it with an Input" if isinstance(model, keras.Sequential) else "rewrite it"
+        raise UsageError(f"model '{model.name}' is no functional or built Sequential model: {how}")
+    return inner
+
+
+def is_model(operation: Any) -> bool:
+    """Whether an operation of a graph is a nested model with a graph of its own."""
+    return isinstance(operation, keras.Sequential | keras.src.models.Functional)
+
+
+def nodes(model: keras.Model) -> list[Any]:
+    """Calls of a model's layers and operations, inputs left out, in an order in which they can be computed."""
+    by_depth = functional(model)._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if not node.is_input]
+
+
+def run(model: keras.Model, inputs: Iterable[Any], call: Call) -> list[Any]:
+    """Compute a model's graph with ``call`` instead of its layers, on any kind of values. Returns the outputs."""
+    graph = functional(model)
+    values = {id(tensor): value for tensor, value in zip(graph.inputs, inputs, strict=True)}
+    for node in nodes(model):
+        args, kwargs = node.arguments.fill_in(values)
+        results = keras.tree.flatten(call(node, args, kwargs))
+        values |= {id(tensor): value for tensor, value in zip(node.outputs, results, strict=True)}
+    return [values[id(tensor)] for tensor in graph.outputs]
+
+
+def rebuild(model: keras.Model, call: Call) -> keras.Model:
+    """A new functional model: new inputs like the model's, its graph computed by ``call``."""
+    inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name) for x in functional(model).inputs]
+    outputs = run(model, inputs, call)
+    given, made = (values[0] if len(values) == 1 else values for values in (inputs, outputs))
+    return keras.Model(given, made, name=model.name)
+
+
+class Uses:
+    """Who reads what in a graph."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self._readers: dict[int, list[Any]] = {}
+        for node in nodes(model):
+            for tensor in node.input_tensors:
+                self._readers.setdefault(id(tensor), []).append(node)
+        self._outputs = {id(tensor) for tensor in functional(model).outputs}
+        self._calls = Counter(id(node.operation) for node in nodes(model))
+
+    def is_shared(self, node: Any) -> bool:
+        """Whether the operation of a node is called more than once."""
+        return self._calls[id(node.operation)] > 1
+
+    def only_reader(self, node: Any) -> Any | None:
+        """The node that alone reads the one output of a node, if there is exactly one such."""
+        if len(node.outputs) != 1 or id(node.outputs[0]) in self._outputs:
+            return None
+        readers = self._readers.get(id(node.outputs[0]), [])
+        return readers[0] if len(readers) == 1 else None
+
+
+def copy(operation: Any, **config: Any) -> Any:
+    """A layer or operation of the same configuration, with entries of it replaced, and no weights yet.
+
+    Raises UsageError for one that Keras cannot make again from its configuration: a Lambda layer, an unknown function.
+    """
+    try:
+        return type(operation).from_config({**operation.get_config(), **config})
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise UsageError(
+            f"{type(operation).__name__} layer '{operation.name}' cannot be made again from its configuration: register"
+            " its class or function with keras.saving.register_keras_serializable(), in place of a lambda"
+        ) from error
+
+
+def set_weights(layer: keras.Layer, values: Iterable[Any]) -> None:
+    """Set all weights of a layer, in their order, and what it derives from them."""
+    for variable, value in zip(layer.weights, values, strict=True):
+        variable.assign(value)
+    derive(layer)
+
+
+def derive(layer: keras.Layer) -> None:
+    """After a change of a layer's weights: a Normalization computes with numbers that it derives from them."""
+    if hasattr(layer, "finalize_state"):
+        layer.finalize_state()

@@ -1,0 +1,95 @@
+"""Removes units for good: a smaller Keras model that computes what the masked one does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy.typing as npt
+
+from tinyprune.compress import graph
+from tinyprune.sparsity.coupling import Coupling, Ids, Keep, kept
+from tinyprune.sparsity.layout import Layout, canonical, restored
+
+
+def remove(model: keras.Model, coupling: Coupling, keep: Keep) -> keras.Model:
+    """A copy of a model without the units that do not stay; inputs, outputs and names of layers are the model's.
+
+    It computes what the model does with its kernels times ``coupling.masks(keep)``: a unit that is gone was read by
+    nobody, whatever its bias. Nested models come out expanded.
+
+    Args:
+        model: the model of the coupling, or one of the same layers.
+        coupling: from :func:`tinyprune.compress.coupling.coupling`.
+        keep: (units,), True for those that stay; each set keeps one at least.
+    """
+    smaller: dict[int, tuple[Any, Any]] = {}
+
+    def call(node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        operation = node.operation
+        if graph.is_model(operation):
+            return graph.run(operation, [x for x in keras.tree.flatten((args, kwargs)) if _is_tensor(x)], call)
+        if id(operation) not in smaller:
+            smaller[id(operation)] = operation, graph.copy(operation, **_sizes(node, coupling, keep))
+        return smaller[id(operation)][1](*args, **kwargs)
+
+    removed = graph.rebuild(model, call)
+    for layer, copy in smaller.values():
+        if isinstance(layer, keras.Layer):
+            copy.set_weights([_without(layer, weight, coupling, keep) for weight in layer.weights])
+            if hasattr(copy, "finalize_state"):  # Normalization computes with numbers derived from its weights
+                copy.finalize_state()
+    return removed
+
+
+def remove_masks(masks: Mapping[str, npt.NDArray], coupling: Coupling, keep: Keep) -> dict[str, npt.NDArray]:
+    """Masks of the kernels that :func:`remove` leaves: without the rows and columns of removed units.
+
+    Args:
+        masks: kernel -> mask of its Keras shape; kernels that are not coupled stay as they are.
+        coupling, keep: as in :func:`remove`.
+    """
+    return {
+        key: _kernel_without(mask, key, coupling, keep) if key in coupling.outputs else mask
+        for key, mask in masks.items()
+    }
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, keras.KerasTensor)
+
+
+def _sizes(node: Any, coupling: Coupling, keep: Keep) -> dict[str, Any]:
+    """The entries of a layer's configuration that say how many units it makes, for those that stay."""
+    layer = node.operation
+    if type(layer) is keras.layers.Reshape and layer.name in coupling.channels:
+        before = [-1 if size is None else size for size in node.outputs[0].shape[1:-1]]
+        return {"target_shape": (*before, _count(coupling.channels[layer.name], keep))}
+    key = f"{layer.name}/kernel"
+    if key not in coupling.outputs or coupling.layouts[key] is Layout.DEPTHWISE:
+        return {}
+    # an LSTM's recurrent inputs are its units, its outputs are four times as many
+    units = coupling.inputs.get(f"{layer.name}/recurrent_kernel", coupling.outputs[key])
+    return {"units" if hasattr(layer, "units") else "filters": _count(units, keep)}
+
+
+def _count(ids: Ids, keep: Keep) -> int:
+    return int(kept(ids, keep).sum())
+
+
+def _without(layer: Any, weight: Any, coupling: Coupling, keep: Keep) -> npt.NDArray:
+    """A weight of a layer without the rows and columns of removed units."""
+    value, key = weight.numpy(), f"{layer.name}/{weight.name}"
+    if key in coupling.outputs:
+        return _kernel_without(value, key, coupling, keep)
+    ids = coupling.outputs.get(f"{layer.name}/kernel", coupling.channels.get(layer.name))
+    if ids is None or value.ndim == 0 or value.shape[-1] != len(ids):  # a PReLU may share one number among channels
+        return value
+    return value[..., kept(ids, keep)]
+
+
+def _kernel_without(value: npt.NDArray, key: str, coupling: Coupling, keep: Keep) -> npt.NDArray:
+    layout = coupling.layouts[key]
+    rows, columns = kept(coupling.inputs[key], keep), kept(coupling.outputs[key], keep)
+    small = canonical(value, layout)[..., rows, :][..., columns]
+    multiplier = value.shape[-1]  # of a depthwise kernel, whose channels stay or go with all that is made of them
+    return restored(small, layout, (*value.shape[:-2], -1, multiplier) if layout is Layout.DEPTHWISE else small.shape)

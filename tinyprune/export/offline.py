@@ -1,0 +1,30 @@
+"""The offline control as a variant of a run: int8 graphs of another variant, pruned without training, and scored."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from tinyprune.artifacts import TFLiteArtifact, read_json, write_json
+from tinyprune.compress.offline import prune_file
+from tinyprune.config import PruneConfig
+from tinyprune.export.stage import evaluate, exported
+from tinyprune.sparsity.structure import parse
+from tinyprune.tasks.task import Task
+
+
+def prune_graphs(source: Path, task: Task, config: PruneConfig, folder: Path) -> list[str]:
+    """Prune every int8 graph in the folder ``source`` into ``folder``, with its records. Returns the files it made."""
+    structure, names = parse(config.structure, config.block_size), []
+    folder.mkdir(parents=True, exist_ok=True)
+    for form in exported(task, source):
+        name = f"{form}.tflite"
+        found = prune_file(
+            source / name, structure, config.final_sparsity, config.scope, config.importance, folder / name
+        )
+        before = read_json(source / f"{form}.json", TFLiteArtifact)
+        after = replace(before, sha256=found.sha256, file_bytes=found.file_bytes, tensors=found.tensors)
+        write_json(folder / f"{form}.json", after)
+        names += [name, f"{form}.json"]
+    shutil.copy(source / "size.json", folder / "size.json")
+    write_json(folder / "quality.json", evaluate(None, task, "dev", folder))
+    return [*names, "quality.json"]

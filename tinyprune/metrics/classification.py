@@ -1,0 +1,51 @@
+"""How well scores tell classes apart."""
+
+import numpy as np
+
+from tinyprune.artifacts import Quality
+from tinyprune.errors import TinypruneError
+
+
+def accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Fraction, in [0, 1], of examples whose highest score is that of their class: ``mean(argmax(scores) == label)``.
+
+    Args:
+        labels: classes (n,). scores: (n, classes); of equal scores the first counts.
+    """
+    return float(np.mean(np.argmax(scores, axis=1) == labels))
+
+
+def auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the ROC curve, in [0, 1], each class against the rest, averaged over the classes that occur.
+
+    For one class ``(R - p (p + 1) / 2) / (p q)``: p examples of it, q others, R the sum of the ranks of its examples
+    among all scores of that class; equal scores share their mean rank, so a tie counts one half. Hanley and McNeil
+    1982, "The meaning and use of the area under a receiver operating characteristic (ROC) curve"; the average as in
+    Fawcett 2006, "An introduction to ROC analysis". Raises TinypruneError where all examples are of one class.
+
+    Args:
+        labels: classes (n,). scores: (n, classes).
+    """
+    from scipy.stats import rankdata
+
+    present = np.unique(labels)
+    if len(present) < 2:
+        raise TinypruneError("the AUC needs examples of at least two classes: all labels are the same")
+    ranks = rankdata(scores[:, present], axis=0)
+    own = labels[:, None] == present
+    positives = own.sum(axis=0).astype(np.float64)
+    areas = (np.sum(ranks * own, axis=0) - positives * (positives + 1) / 2) / (positives * (len(labels) - positives))
+    return float(areas.mean())
+
+
+def quality(form: str, split: str, labels: np.ndarray, scores: np.ndarray) -> Quality:
+    """Accuracy and AUC of scores (n, classes); examples with a score that is not finite are left out and counted.
+
+    A class that no example is of is left out of the AUC; with one class only there is no AUC.
+    """
+    defined = np.isfinite(scores).all(axis=1)
+    labels, scores = labels[defined], scores[defined]
+    found = {"accuracy": accuracy(labels, scores)} if len(labels) else {}
+    if len(np.unique(labels)) > 1:
+        found["auc"] = auc(labels, scores)
+    return Quality(form, split, len(labels), int((~defined).sum()), found)

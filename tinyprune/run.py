@@ -1,0 +1,310 @@
+"""One run: its stages on its folder. Each finds the one before it, is done once, and leaves a record.
+
+Heavy rooms are imported where they are used: what is finished already costs no import.
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyprune.artifacts import (
+    CompiledArtifact,
+    NpuTarget,
+    PruningPlan,
+    Quality,
+    RunSummary,
+    TaskRecord,
+    TFLiteArtifact,
+    VariantSummary,
+    read_json,
+    write_json,
+)
+from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig, check, from_mapping
+from tinyprune.errors import CheckFailed, UsageError
+from tinyprune.npu import vela
+from tinyprune.registry import DATASETS, MODELS
+from tinyprune.workspace import BASELINE, Variant, Workspace, sha256
+
+if TYPE_CHECKING:
+    import keras
+
+    from tinyprune.tasks.choose import Dataset
+    from tinyprune.tasks.task import Task
+
+log = logging.getLogger(__name__)
+Qualities = list[tuple[str, Quality]]
+SUMMARY_SCHEMA = 1
+TEST_FOLDERS = "test-folders.json"
+
+
+class Run:
+    """A run folder that this process has to itself. Attributes: space."""
+
+    def __init__(self, space: Workspace) -> None:
+        self.space = space
+
+    @property
+    def baseline(self) -> Variant:
+        """The float32 baseline. Raises UsageError where there is none."""
+        return self.require(BASELINE)
+
+    def require(self, name: str) -> Variant:
+        """A trained variant by name; raises UsageError that says what there is."""
+        variant = self.space.variant(name)
+        if not variant.is_done("train"):
+            known = ", ".join(found.name for found in self.space.variants())
+            what = f"it has {known}" if known else "run `tinyprune train` first"
+            raise UsageError(f"no finished variant '{name}' in {self.space.root}: {what}")
+        return variant
+
+    def trained(self, name: str) -> Variant:
+        """A variant with a Keras model, by name; raises UsageError for one of the offline control."""
+        variant = self.require(name)
+        if "offline" in variant.configuration():
+            raise UsageError(
+                f"variant '{name}' was pruned offline and has no Keras model: start --from the one that it was made of"
+            )
+        return variant
+
+    @cached_property
+    def recipe(self) -> RunConfig:
+        """The configuration that the baseline was trained with."""
+        configuration = self.baseline.configuration()
+        return from_mapping(
+            {
+                name: {key: value for key, value in configuration[name].items() if value is not None}
+                for name in ("data", "model", "train")
+            }
+        )
+
+    @cached_property
+    def record(self) -> TaskRecord:
+        """What the networks of this run are for."""
+        return read_json(self.baseline.folder / "task.json", TaskRecord)
+
+    @cached_property
+    def task(self) -> "Task":
+        """The task with the data of the baseline. Raises UsageError if they are not what it was trained on any more."""
+        dataset = self._dataset(self.recipe.data)
+        if _digest(dataset) != self.baseline.configuration()["data_sha256"]:
+            raise UsageError(
+                f"the files of the data have changed since the baseline in {self.space.root} was trained: "
+                "bring them back, or train in another --run"
+            )
+        return self._task(dataset)
+
+    # --- stages ---------------------------------------------------------------------------------------------------
+
+    def train(self, config: RunConfig) -> None:
+        """Train the baseline. Raises UsageError if one with another configuration is there."""
+        from tinyprune.tasks.choose import choose
+        from tinyprune.training.stages import train_baseline
+
+        variant, data = self.space.variant(BASELINE), replace(config.data, test_speech=None, test_noise=None)
+        dataset = self._dataset(data)
+        task = choose(dataset, config.train)
+        model, train, source = _resolved(config, task)
+        claim = {"data": data, "model": model, "train": train, **source, "data_sha256": _digest(dataset)}
+        with variant.claimed(claim):
+            if config.data != data:
+                self._dataset(config.data)  # whatever is wrong with the test folders is said now, not at the end
+                given = {name: getattr(config.data, name) for name in ("test_speech", "test_noise")}
+                write_json(self.space.root / TEST_FOLDERS, given)
+            if variant.is_done("train"):
+                log.info("baseline: trained already, in %s", variant.folder)
+                return
+            network = _network(model, train, task)
+            variant.finish("train", {}, train_baseline(network, task, train, variant.folder))
+
+    def prune(self, config: PruneConfig) -> Variant:
+        """Prune a variant, by default the baseline, into a new one, and export it."""
+        base, variant = self.trained(config.base), self.space.variant(config.variant)
+        with variant.claimed({"prune": config, "base_sha256": base.output_sha256("train", "model.keras")}):
+            if variant.is_done("train"):
+                log.info("%s: pruned already, in %s", variant.name, variant.folder)
+            else:
+                variant.finish("train", {}, self._pruned(base, config, variant.folder))
+        self.export(variant)
+        return variant
+
+    def plan(self, config: PruneConfig) -> PruningPlan:
+        """What :meth:`prune` would do, layer by layer, without training."""
+        from tinyprune.compress.fold import fold
+        from tinyprune.compress.planning import plan
+
+        return plan(fold(self._model(self.trained(config.base))), config)
+
+    def prune_offline(self, source: Variant, config: PruneConfig) -> Variant:
+        """Prune the int8 graphs of a variant as they are, without training, into a variant of their own."""
+        from tinyprune.export.offline import prune_graphs
+
+        self.export(source)
+        variant = self.space.variant(config.variant)
+        graphs = {path.stem: sha256(path) for path in sorted(source.folder.glob("*.tflite"))}
+        with variant.claimed({"offline": config, "source": source.name, "tflite_sha256": graphs}):
+            if not variant.is_done("export"):
+                outputs = prune_graphs(source.folder, self.task, config, variant.folder)
+                variant.finish("train", {}, ["size.json"])
+                variant.finish("export", {}, outputs)
+        return variant
+
+    def export(self, variant: Variant) -> list[Quality]:
+        """Int8 TFLite of a variant, checked. Returns what it can do on dev."""
+        if "offline" not in variant.configuration():
+            inputs = {"model": variant.output_sha256("train", "model.keras")}
+            if not variant.is_done("export", inputs):
+                from tinyprune.export.stage import export_variant
+
+                variant.finish("export", inputs, export_variant(self._model(variant), self.task, variant.folder))
+        return read_json(variant.folder / "quality.json", list[Quality])
+
+    def compile(self, target: NpuTarget, allow_cpu: bool) -> RunSummary:
+        """Compile every variant and put what they cost beside what they can do."""
+        rows = [self._compile_variant(variant, target, allow_cpu) for variant in self.space.variants()]
+        noisy = next((quality for quality in self.export(self.baseline) if quality.form == "noisy"), None)
+        summary = RunSummary(SUMMARY_SCHEMA, target, self.record.hop_seconds, noisy, tuple(rows))
+        write_json(self.space.root / f"summary-{target.name}.json", summary)
+        return summary
+
+    def evaluate(self, names: Sequence[str], split: str, folders: dict[str, str | None]) -> Qualities:
+        """What variants (default: all) can do on a split: the input as it is, float and int8.
+
+        ``folders``: test_speech and test_noise, where they are not those of the training.
+        """
+        from tinyprune.export.stage import evaluate
+
+        chosen = [self.require(name) for name in names] or self.space.variants()
+        data = replace(self.recipe.data, **(folders if any(folders.values()) else self._test_folders()))
+        check(data)
+        task = self._task(self._dataset(data))
+        noisy = task.unprocessed(split)
+        found: Qualities = [("-", noisy)] if noisy else []
+        for variant in chosen:
+            self.export(variant)
+            model = None if "offline" in variant.configuration() else self._model(variant)
+            found += [(variant.name, quality) for quality in evaluate(model, task, split, variant.folder)]
+        return found
+
+    # --- what they share ------------------------------------------------------------------------------------------
+
+    def _pruned(self, base: Variant, config: PruneConfig, folder: Path) -> list[str]:
+        """The files of a pruning, made in ``folder``."""
+        from tinyprune.compress.mask_updater import load_masks
+        from tinyprune.training.stages import prune
+
+        return prune(
+            base=self._model(base),
+            baseline=self._model(self.baseline),
+            task=self.task,
+            train=self.recipe.train,
+            config=config,
+            folder=folder,
+            inherited=load_masks(base.folder),
+        )
+
+    def _compile_variant(self, variant: Variant, target: NpuTarget, allow_cpu: bool) -> VariantSummary:
+        form = self.record.forms[0]
+        quality = next(quality for quality in self.export(variant) if quality.form == form)
+        tflite = read_json(variant.folder / f"{form}.json", TFLiteArtifact)
+        stage, record = f"compiled/{target.name}/compile", variant.folder / f"compiled/{target.name}/report.json"
+        inputs = {"tflite": tflite.sha256, "target": target, "vela": vela.version()}
+        if not variant.is_done(stage, inputs):
+            log.info("%s: compiling for %s", variant.name, target.name)
+            made = vela.compile_tflite(variant.folder / tflite.path, target, record.parent)
+            write_json(record, made)
+            variant.finish(stage, inputs, [path.relative_to(variant.folder).as_posix() for path in (record, made.path)])
+        compiled = read_json(record, CompiledArtifact)
+        check_cpu(variant.name, compiled, allow_cpu)
+        return VariantSummary(
+            name=variant.name,
+            parameters=read_json(variant.folder / "size.json", int),
+            sparsity=sum(tensor.zeros for tensor in tflite.tensors) / max(1, sum(t.size for t in tflite.tensors)),
+            quality=quality,
+            tflite=tflite,
+            report=compiled.report,
+        )
+
+    def _dataset(self, config: DataConfig) -> "Dataset":
+        dataset: Dataset = DATASETS[config.name](config, self.space.data)
+        return dataset
+
+    def _task(self, dataset: "Dataset") -> "Task":
+        from tinyprune.tasks.choose import choose
+
+        return choose(dataset, self.recipe.train, self.baseline.folder / "frontend.json")
+
+    def _model(self, variant: Variant) -> "keras.Model":
+        """The network of a variant; a user's layers come from the modules that the baseline's came from."""
+        from tinyprune.models.own import is_own, load
+
+        config = self.recipe.model
+        module, colon, _ = str(config.name).partition(":")
+        defining = (module,) if colon and is_own(str(config.name)) else ()
+        return load(str(variant.folder / "model.keras"), (*config.custom, *defining))
+
+    def _test_folders(self) -> dict[str, str]:
+        """The folders that the run was given last; no training depends on them: they are no part of what it claims."""
+        path = self.space.root / TEST_FOLDERS
+        return read_json(path, dict[str, str]) if path.exists() else {}
+
+
+def check_cpu(name: str, compiled: CompiledArtifact, allow_cpu: bool) -> None:
+    """Raise CheckFailed for operators on the CPU, unless they are allowed."""
+    operators = sorted(set(compiled.report.cpu_operators))
+    if operators and not allow_cpu:
+        raise CheckFailed(
+            f"{name}: {', '.join(operators)} would run on the CPU of {compiled.report.target.npu}: "
+            "replace them in the model, or accept them with --allow-cpu"
+        )
+
+
+def _resolved(config: RunConfig, task: "Task") -> tuple[ModelConfig, TrainConfig, dict[str, str]]:
+    """Model and training with what was left open filled in, and the hash of a file that the model comes from."""
+    from tinyprune.models.own import is_own
+
+    model = config.model if config.model.name else replace(config.model, name=task.default_model)
+    name = str(model.name)
+    is_file = is_own(name) and Path(name).is_file()
+    epochs = task.default_epochs if config.train.epochs is None else config.train.epochs
+    train = replace(
+        config.train,
+        epochs=0 if is_file and config.train.epochs is None else epochs,
+        learning_rate=config.train.learning_rate or task.learning_rate,
+    )
+    return model, train, {"model_sha256": sha256(Path(name))} if is_file else {}
+
+
+def _network(config: ModelConfig, train: TrainConfig, task: "Task") -> "keras.Model":
+    """The network to train: a registered one of the task's sizes, or the user's own."""
+    import keras
+
+    from tinyprune.models.own import is_own, load
+
+    keras.utils.set_random_seed(train.seed)
+    name = str(config.name)
+    model = load(name, config.custom) if is_own(name) else MODELS[name](task.inputs, task.outputs)
+    _check_fits(model, task)
+    return model
+
+
+def _check_fits(model: "keras.Model", task: "Task") -> None:
+    """Raise UsageError for a network that takes or gives other shapes than the task has."""
+    takes, gives = tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:])
+    if not _fits(takes, task.inputs):
+        raise UsageError(f"model '{model.name}' takes inputs of shape {takes}: the data have {task.inputs}")
+    wanted = (*task.inputs[:-1], task.outputs) if task.record.hop_seconds else (task.outputs,)
+    if not _fits(gives, wanted):
+        raise UsageError(f"model '{model.name}' gives outputs of shape {gives}: the data need {wanted}")
+
+
+def _fits(shape: tuple[int | None, ...], data: tuple[int | None, ...]) -> bool:
+    """Whether a network's shape is that of the data; its None takes any length, a fixed length only that one."""
+    return len(shape) == len(data) and all(own in (None, given) for own, given in zip(shape, data, strict=True))
+
+
+def _digest(dataset: "Dataset") -> str:
+    return hashlib.sha256(dataset.fingerprint().encode()).hexdigest()

@@ -1,0 +1,49 @@
+"""What a group is worth: functions of an array and its group ids, of any one shape, to an array of shape (groups,).
+
+The mean over the group, not the sum: a small tile at the edge of a kernel is not worth less for being small.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.floating]
+
+FROM_GRADIENTS = frozenset({"taylor"})
+"""Names of the importances whose values are not the weights but accumulated squares of gradient times weight."""
+
+
+def l1(values: Floats, ids: Ids) -> Floats:
+    """Mean absolute weight, ``mean |w|`` (Han et al. 2015, arXiv 1506.02626; Li et al. 2017, arXiv 1608.08710)."""
+    return _mean(np.abs(values), ids)
+
+
+def l2(values: Floats, ids: Ids) -> Floats:
+    """Root mean square of the weights, ``sqrt(mean w^2)`` (He et al. 2018, arXiv 1808.06866)."""
+    if _alone(ids):
+        return l1(values, ids)
+    return np.sqrt(_mean(np.square(values, dtype=np.float64), ids))
+
+
+def taylor(values: Floats, ids: Ids) -> Floats:
+    """Mean of ``(gradient * weight)^2``, what the loss would change by (Molchanov et al. 2019, arXiv 1906.10771).
+
+    First-order Taylor expansion: setting a weight to zero changes the loss by about ``gradient * weight``; squared and
+    summed over batches by the caller, which passes these sums, one per weight, as ``values``.
+    """
+    return _mean(values, ids)
+
+
+def _mean(values: Floats, ids: Ids) -> Floats:
+    """Mean of each group, shape (groups,), in float64; a weight alone keeps its value and its precision."""
+    flat = ids.ravel()
+    if _alone(ids):
+        single = np.empty(flat.size, values.dtype)
+        single[flat] = values.ravel()
+        return single
+    return np.bincount(flat, values.ravel()) / np.bincount(flat)
+
+
+def _alone(ids: Ids) -> bool:
+    """Whether the last weight shows that every weight is alone: ids have no gaps, so there are max + 1 groups."""
+    return bool(ids.flat[-1] == ids.size - 1)

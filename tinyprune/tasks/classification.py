@@ -1,0 +1,51 @@
+"""The task of telling classes apart: keywords, images."""
+
+import keras
+import numpy as np
+
+from tinyprune.artifacts import Quality, TaskRecord
+from tinyprune.audio.stft import Array
+from tinyprune.config import TrainConfig
+from tinyprune.data.labelled import LabelledDataset
+from tinyprune.metrics.classification import quality
+from tinyprune.tasks.task import Forward
+from tinyprune.training.classify import Classify, probabilities
+
+BATCH = 128
+
+
+class Classification:
+    """Classification; see :class:`tinyprune.tasks.task.Task`. Attributes: dataset."""
+
+    default_epochs = 60
+    learning_rate = 4e-3
+    prune_epochs = 40
+    prune_learning_rate = 1e-2
+
+    def __init__(self, dataset: LabelledDataset) -> None:
+        self.dataset, self.frontend = dataset, dataset.frontend
+        self.inputs: tuple[int | None, ...] = dataset.frontend.shape
+        self.outputs = len(dataset.classes)
+        self.default_model = "resnet8" if self.inputs[-1] == 3 else "ds_cnn"
+        # Of few examples, two that lie on a border are more than a fiftieth.
+        self.tolerance = max(0.02, 2 / len(dataset.split("dev")))
+        self.record = TaskRecord("classification", "accuracy", ("int8",), None, dataset.classes)
+
+    def learner(self, config: TrainConfig, seed: int, teacher: keras.Model | None = None) -> Classify:
+        """Training examples and the accuracy on dev."""
+        return Classify(self.dataset, config.batch_size, seed, teacher)
+
+    def calibration(self) -> Array:
+        """Features (n, ...) of training examples of all classes."""
+        return self.dataset.calibration()
+
+    def quality(self, forward: Forward, form: str, split: str) -> Quality:
+        """Accuracy and AUC of a function from inputs (batch, ...) to scores (batch, classes) on a split."""
+        inputs, labels = self.dataset.examples(split)
+        starts = range(0, len(inputs), BATCH)
+        scores = np.concatenate([forward(inputs[start : start + BATCH]) for start in starts])
+        return quality(form, split, labels, probabilities(scores))
+
+    def unprocessed(self, split: str) -> Quality | None:
+        """Nothing: an input alone has no class."""
+        return None
