@@ -14,17 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # instead of this folder: its modules are benchmarks.NAME
 
-DEFAULT = (
-    "startup",
-    "train_float",
-    "train_joint",
-    "joint_conv",
-    "mask_update",
-    "input_pipeline",
-    "compile",
-    "npu_cuts",
-)
-DEFAULT += ("streaming", "demo")
+DEFAULT = ("startup", "train_float", "train_joint", "joint_conv", "mask_update", "input_pipeline", "compile")
+DEFAULT += ("npu_cuts", "streaming", "demo")
 LONG = ("losses", "distill", "tfmot")
 NOT_QUICK = ("demo",)
 LIMIT_MISSED = 3
@@ -50,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="what there is to measure")
     parser.add_argument("--quick", action="store_true", help="fewer repeats, into results/quick/; without the demo")
     parser.add_argument("--repeats", type=int, metavar="N", help="runs of each case")
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="default: benchmarks/results, with --quick its quick/"
+    )
     long = parser.add_argument_group("only for the long ones, which run only when named")
     for name in ("speech", "noise", "dev-speech", "dev-noise"):
         long.add_argument(f"--{name}", type=Path, metavar="DIR", help="default: ../shared/data, or synthetic data")
@@ -90,7 +84,7 @@ def _one(name: str, options: argparse.Namespace) -> int:
     except (common.Unavailable, TinypruneError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    folder = Path(__file__).parent / "results" / ("quick" if options.quick else "")
+    folder = options.results or Path(__file__).parent / "results" / ("quick" if options.quick else "")
     results.write(folder / f"{name}.json", name, _title(name), report, measured_on)
     print(results.table(name, _title(name), report, measured_on), flush=True)
     return 0 if all(check.holds for check in report.checks) else LIMIT_MISSED

@@ -235,7 +235,8 @@ class ImageRun:
 
     def __init__(self, folder: Path) -> None:
         from tinyprune import pipeline
-        from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TargetConfig, TrainConfig, chain
+        from tinyprune.cli.chain import chain
+        from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TargetConfig, TrainConfig
 
         self.folder = folder / "run"
         data = DataConfig(name="images", path=str(write_images(folder / "images.npz")), augment=False)

@@ -34,6 +34,6 @@ def test_readme_names_the_commands_that_ci_runs() -> None:
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.name)
 def test_examples_are_valid_recipes(recipe: Path) -> None:
-    from tinyprune.config import load_recipe
+    from tinyprune.recipe import load_recipe
 
     assert load_recipe(recipe).target

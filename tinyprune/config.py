@@ -6,10 +6,8 @@ Every error is one line that starts with the key as one would write it in ``--se
 import dataclasses
 import json
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from tinyprune import strict
@@ -25,12 +23,6 @@ NORMALISE = ("standard", "unit", "none")
 BASELINE = "baseline"
 MODEL_FILES = (".keras", ".h5", ".hdf5")
 DEFAULT_SPARSITY = 0.8
-
-#: Values of a pruning that the offline control cannot have -> the option that sets each.
-_TRAINED_ONLY = {
-    name: f"--{name.replace('_', '-')}"
-    for name in ("epochs", "learning_rate", "distill", "schedule", "begin", "end", "round_to", "exclude", "seed")
-} | {"base": "--from"}
 
 #: The fields that only some data sets read, and which: the others refuse them.
 USES: dict[str, tuple[str, ...]] = {
@@ -209,32 +201,6 @@ class RunConfig:
     target: tuple[TargetConfig, ...] = (TargetConfig(),)
 
 
-def load_recipe(path: Path) -> RunConfig:
-    """The configuration in a TOML file; folders and files in it are relative to it. Raises UsageError with its name."""
-    try:
-        mapping = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise UsageError(f"cannot read recipe {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}") from error
-    try:
-        config = from_mapping(mapping)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
-    model = config.model
-    if model.name and Path(model.name).suffix.lower() in MODEL_FILES:
-        model = dataclasses.replace(model, name=str((path.parent / Path(model.name).expanduser()).resolve()))
-    return dataclasses.replace(config, data=_anchored(config.data, path.parent), model=model)
-
-
-def _anchored(data: DataConfig, folder: Path) -> DataConfig:
-    """The same with relative folders made relative to ``folder`` instead of the working directory."""
-    names = [name for name in (*FOLDERS, "path") if getattr(data, name) is not None]
-    given = {name: Path(getattr(data, name)).expanduser() for name in names}
-    anchored: dict[str, Any] = {name: str((folder / path).resolve()) for name, path in given.items()}
-    return dataclasses.replace(data, **anchored)
-
-
 def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
     """The configuration of nested tables, as TOML or JSON gives them. Raises UsageError that names the key."""
     return build(RunConfig, mapping)
@@ -247,96 +213,9 @@ def build(kind: type[Config], mapping: Mapping[str, Any]) -> Config:
     return config
 
 
-def chain(
-    values: Mapping[str, Any], sparsities: Sequence[Sequence[float]], then: Sequence[str], offline: bool = False
-) -> list[PruneConfig]:
-    """The prunings that a command line asks for, each based on the one before.
-
-    Args:
-        values: of every pruning.
-        sparsities: levels of the first structure, of the second, ...; n:m structures have no entry. More than one
-            level is a ladder: a pruning per level.
-        then: structures after the first.
-        offline: whether it is the offline control, which is a single pruning and has no training.
-    """
-    structures = [str(values.get("structure", PruneConfig.structure)), *then]
-    free = [structure for structure in structures if ":" not in structure]
-    if len(sparsities) > len(free):
-        asked = f"{len(free)} or fewer --sparsity, n:m has its own" if free else "no --sparsity, n:m has its own"
-        raise UsageError(f"{' then '.join(structures)}: expected {asked}; got {len(sparsities)}")
-    levels = iter([*sparsities, *[()] * (len(free) - len(sparsities))])
-    wanted = [(structure, next(levels) if ":" not in structure else ()) for structure in structures]
-    if offline:
-        return [_offline(values, wanted)]
-    configs: list[PruneConfig] = []
-    for structure, ladder in wanted:
-        start = configs[-1].variant if configs else values.get("base", BASELINE)
-        removed = 0.0  # of the units that were there before this ladder
-        for level in ladder or (None,):
-            own = {**values, "structure": structure, "sparsity": level, "name": None}
-            name = build(PruneConfig, {**own, "base": start}).variant
-            if any(config.variant == name for config in configs):
-                raise UsageError(
-                    f"--sparsity {level}: there is a variant '{name}' in this ladder already: leave it out"
-                )
-            if structure == "unit" and level is not None:  # units that are gone cannot be counted again
-                own["sparsity"], removed = round(1 - (1 - level) / (1 - removed), 6), level
-            config = build(PruneConfig, {**own, "base": configs[-1].variant if configs else start})
-            configs.append(config if config.variant == name else dataclasses.replace(config, name=name))
-    return _named(configs, values.get("name"))
-
-
-def _offline(values: Mapping[str, Any], wanted: list[tuple[str, Sequence[float]]]) -> PruneConfig:
-    """The configuration of the offline control, called e.g. "offline-weight-0.80"."""
-    trained = [option for key, option in _TRAINED_ONLY.items() if key in values]
-    trained += ["--then"] if len(wanted) > 1 else []
-    trained += ["a ladder of --sparsity"] if len(wanted[0][1]) > 1 else []
-    if trained:
-        raise UsageError(f"{trained[0]} goes with training: --offline prunes once, to one --sparsity, without it")
-    config = build(PruneConfig, {**values, "sparsity": next(iter(wanted[0][1]), None)})
-    return config if config.name else dataclasses.replace(config, name=f"offline-{config.variant}")
-
-
-def _named(configs: list[PruneConfig], name: str | None) -> list[PruneConfig]:
-    """The last one called ``name``, if that is given, and those before it ``name`` with their number."""
-    if name is None:
-        return configs
-    names = [*(f"{name}-{number}" for number in range(1, len(configs))), name]
-    bases = [configs[0].base, *names]
-    return [
-        build(PruneConfig, {**to_mapping(config), "name": own, "base": base})
-        for config, own, base in zip(configs, names, bases, strict=False)
-    ]
-
-
 def to_mapping(config: Any) -> dict[str, Any]:
     """A configuration as plain JSON types: ``from_mapping(to_mapping(config)) == config``."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def assignments(texts: Iterable[str]) -> dict[str, Any]:
-    """``KEY=VALUE`` texts as values for :func:`with_values`, e.g. ``["train.epochs=3", "data.snr_db=-5:5"]``."""
-    values: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = (part.strip() for part in text.partition("="))
-        if not equals or not key:
-            raise UsageError(f"--set {text}: expected KEY=VALUE, e.g. --set train.epochs=3")
-        values[key] = strict.Text(value)
-    return values
-
-
-def with_overrides(config: RunConfig, texts: Iterable[str]) -> RunConfig:
-    """The configuration with ``KEY=VALUE`` texts applied."""
-    return with_values(config, assignments(texts))
-
-
-def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
-    """The configuration with dotted keys replaced, e.g. ``{"train.epochs": 3}``; a value of None changes nothing."""
-    mapping = to_mapping(config)
-    for key, value in values.items():
-        if value is not None:
-            strict.assign(mapping, key, value)
-    return from_mapping(mapping)
 
 
 _COUNT = (lambda value: value >= 1, "at least 1")

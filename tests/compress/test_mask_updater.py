@@ -503,3 +503,12 @@ def test_how_many_gradients_are_seen_first(steps, begin):
 def test_a_later_begin_is_left_alone():
     prepared, found = salient(images(), begin=0.25)
     assert MaskUpdater(prepared, found, STEPS).begin_step == STEPS // 4
+
+
+def test_a_kernel_of_which_nothing_is_left_is_named_once(prepared, log_lines):
+    kernels(prepared.get_layer("dense"))["kernel"].assign(np.full((UNITS, HIDDEN), 1e-6))  # the least important of all
+    updater = MaskUpdater(prepared, planned(sparsity=0.5), STEPS)
+    for step in range(STEPS):
+        updater.update(step)
+    assert log_lines == ["nothing is left of dense/kernel at sparsity 0.5; try --scope layer, or --exclude it"]
+    assert zeros(prepared)["dense/kernel"] == UNITS * HIDDEN

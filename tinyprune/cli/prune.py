@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from tinyprune.cli import options, output
-from tinyprune.config import chain
+from tinyprune.cli.chain import chain
 
 
 @click.command()
@@ -73,6 +73,9 @@ def prune(
 
     if show_plan:
         output.plan(pipeline.show_plan(run, configs[0]), output_format)
+        if len(configs) > 1:
+            more = len(configs) - 1
+            click.echo(f"plan of {configs[0].variant}; that of the {more} after it follows from its result", err=True)
     elif offline is None:
         output.qualities(pipeline.prune(run, configs), output_format)
     else:

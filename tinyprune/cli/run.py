@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from tinyprune.cli import options, output
-from tinyprune.config import load_recipe, with_overrides
+from tinyprune.recipe import load_recipe, with_overrides
 
 
 @click.command()

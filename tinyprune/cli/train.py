@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from tinyprune.cli import options
-from tinyprune.config import RunConfig, assignments, with_values
+from tinyprune.config import RunConfig
+from tinyprune.recipe import assignments, with_values
 
 #: Flag -> key of the recipe that it overrides.
 KEYS = {

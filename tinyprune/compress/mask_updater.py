@@ -78,6 +78,9 @@ class MaskUpdater:
             for key, mask in pool.masks(values, step, final).items():
                 found[key] = found[key] * mask if key in found else mask
         self._assign(found)
+        if final and (empty := [key for key, mask in found.items() if not mask.any()]):
+            advice = "; try --scope layer, or --exclude it" if self.plan.scope == "global" else ""
+            log.warning("nothing is left of %s at sparsity %g%s", ", ".join(empty), self.plan.sparsity, advice)
 
     def observe(self, variables: Sequence[keras.Variable], gradients: Sequence[tf.Tensor]) -> None:
         """In the compiled step: let importances that follow gradients see them; see :meth:`Compressed.observe`."""
