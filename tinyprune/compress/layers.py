@@ -13,6 +13,7 @@ import tensorflow as tf
 from tinyprune.compress import recurrence
 from tinyprune.compress.fake_quant import MOMENTUM, FakeQuantize, fake_quantize_kernel
 from tinyprune.compress.kinds import bias, kernels
+from tinyprune.compress.normalise import Normaliser
 
 # Ranges that TFLite prescribes: scale 1/256 and zero point -128, and 1/128 and 0.
 PRESCRIBED = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
@@ -74,6 +75,16 @@ class Compressed:
             kernel = kernel * self.masks[name].value
         return self.on_grid(kernel) if self.quantized else kernel
 
+    def factor(self) -> tf.Tensor | float:
+        """What kernels are multiplied by when they are deployed, of a shape that fits theirs."""
+        return 1.0
+
+    def deployed(self) -> dict[str, tf.Tensor]:
+        """The weights of the plain layer that computes what this one does: kernels on their grids, and the bias."""
+        found = {name: self.effective(name) * self.factor() for name in kernels(self)}
+        added = bias(self)
+        return found if added is None else {**found, "bias": added.value}
+
 
 class CompressedLinear(Compressed):
     """A layer ``activation(linear(inputs, kernel) + bias)`` with one scale per output channel.
@@ -83,8 +94,10 @@ class CompressedLinear(Compressed):
 
     CHANNEL_AXES: tuple[int, ...] = (-1,)  # of the kernel: each index there has a scale of its own
 
-    def __init__(self, **config: Any) -> None:
+    def __init__(self, normalised: bool = False, **config: Any) -> None:
         super().__init__(**config)
+        has_bias = self.use_bias  # type: ignore[attr-defined]
+        self.normaliser = Normaliser(name="normaliser") if normalised and has_bias else None
         activation = activation_name(self.activation)  # type: ignore[attr-defined]
         fused = activation in FUSED_ACTIVATIONS
         self.argument = FakeQuantize(name="argument") if self.quantized and not fused else None
@@ -99,6 +112,25 @@ class CompressedLinear(Compressed):
         channels = {axis % len(kernel.shape) for axis in self.CHANNEL_AXES}
         return fake_quantize_kernel(kernel, [axis for axis in range(len(kernel.shape)) if axis not in channels])
 
+    def factor(self) -> tf.Tensor | float:
+        """The factor of each output channel."""
+        if self.normaliser is None:
+            return 1.0
+        shape, channels = kernels(self)["kernel"].shape, {axis % self._rank() for axis in self.CHANNEL_AXES}
+        return tf.reshape(
+            self.normaliser.factor(), [size if axis in channels else 1 for axis, size in enumerate(shape)]
+        )
+
+    def deployed(self) -> dict[str, tf.Tensor]:
+        """The weights of the plain layer, with the normaliser folded."""
+        found = super().deployed()
+        if self.normaliser:
+            found["bias"] = found["bias"] + self.normaliser.shift()
+        return found
+
+    def _rank(self) -> int:
+        return len(kernels(self)["kernel"].shape)
+
     def linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The product of inputs and kernel, as the plain layer computes it."""
         return self.convolution_op(inputs, kernel)  # type: ignore[attr-defined]
@@ -106,6 +138,8 @@ class CompressedLinear(Compressed):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """What the plain layer computes, with effective weights and, in int8, outputs on their grid."""
         outputs = self.linear(inputs, self.effective("kernel"))
+        if self.normaliser:
+            outputs = self.normaliser(outputs, training=training)
         if (added := bias(self)) is not None:
             outputs = tf.nn.bias_add(outputs, added.value)
         if self.argument:
@@ -232,3 +266,10 @@ COMPRESSED: dict[type[keras.Layer], type[keras.Layer]] = {
         CompressedLSTM,
     )
 }
+
+CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.Conv2DTranspose,
+)

@@ -103,9 +103,13 @@ class MaskUpdater:
         }
 
     def _values(self) -> dict[str, Floats]:
-        """What importances are made of: the kernels, or what was accumulated from their gradients."""
+        """What importances are made of: kernels as they are deployed, or what was accumulated from their gradients."""
         if self.plan.importance not in FROM_GRADIENTS:
-            return {key: kernel.numpy() for key, kernel in self._kernels().items()}
+            return {
+                f"{layer.name}/{name}": kernel.numpy() * np.asarray(layer.factor(), np.float32)
+                for layer in self._layers.values()
+                for name, kernel in kernels(layer).items()
+            }
         return {
             f"{layer.name}/{name}": saliency.numpy()
             for layer in self._layers.values()

@@ -11,16 +11,25 @@ from tinyprune.compress import graph
 from tinyprune.compress.fake_quant import FakeQuantize, Observe
 from tinyprune.compress.grids import Grids
 from tinyprune.compress.kinds import bias, kernels, kind
-from tinyprune.compress.layers import COMPRESSED, Compressed
+from tinyprune.compress.layers import COMPRESSED, CONVOLUTIONS, Compressed
+from tinyprune.compress.normalise import Normaliser
 from tinyprune.errors import UsageError
 
 
-def prepare(model: keras.Model, *, masked: bool = True, quantized: bool = True, salient: bool = False) -> keras.Model:
+def prepare(
+    model: keras.Model,
+    *,
+    masked: bool = True,
+    quantized: bool = True,
+    salient: bool = False,
+    normalised: bool = False,
+) -> keras.Model:
     """A copy of a model with compressed layers and the same weights; masks are all ones, ranges not set yet.
 
     With neither masks nor int8 the copy computes what the model does, with this project's faster LSTM. For int8 the
     model should be in canonical form (:func:`tinyprune.compress.fold.fold`). ``salient`` keeps, beside each kernel,
-    what importances that follow gradients need.
+    what importances that follow gradients need. ``normalised`` normalises convolutions while they are trained
+    (:class:`tinyprune.compress.normalise.Normaliser`); they compute the same until then.
 
     Raises:
         UsageError: a layer cannot be compressed and would not survive the conversion either.
@@ -31,7 +40,8 @@ def prepare(model: keras.Model, *, masked: bool = True, quantized: bool = True, 
     def call(node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         layer = node.operation
         if id(layer) not in copies:
-            copies[id(layer)] = _swapped(layer, {"masked": masked, "quantized": quantized, "salient": salient})
+            options = {"masked": masked, "quantized": quantized, "salient": salient}
+            copies[id(layer)] = _swapped(layer, options, normalised)
         if isinstance(layer, keras.layers.LSTM):
             _check_call(layer, args, kwargs)
         if quantized:
@@ -45,13 +55,15 @@ def prepare(model: keras.Model, *, masked: bool = True, quantized: bool = True, 
     return prepared
 
 
-def _swapped(layer: Any, options: dict[str, bool]) -> Any:
+def _swapped(layer: Any, options: dict[str, bool], normalised: bool) -> Any:
     if not isinstance(layer, keras.Layer):
         return graph.copy(layer)
     check(layer)
     plain = kind(layer)
     if plain is None:
         return graph.copy(layer)
+    if plain in CONVOLUTIONS:
+        options = {**options, "normalised": normalised}
     return COMPRESSED[plain](**options, **layer.get_config())
 
 
@@ -114,8 +126,11 @@ def strip(prepared: keras.Model, template: keras.Model) -> keras.Model:
     plain = keras.models.clone_model(template)
     copy_weights(prepared, plain)
     for layer in compressed_layers(prepared):
-        for name, variable in kernels(plain.get_layer(layer.name)).items():
-            variable.assign(layer.effective(name))
+        target, weights = plain.get_layer(layer.name), layer.deployed()
+        for name, variable in kernels(target).items():
+            variable.assign(weights[name])
+        if (added := bias(target)) is not None:
+            added.assign(weights["bias"])
     return plain
 
 
@@ -132,13 +147,18 @@ def quantizers(prepared: keras.Model) -> list[FakeQuantize]:
 def calibrate(prepared: keras.Model, batches: Iterable[np.ndarray]) -> None:
     """Set every activation range to the extremes that these inputs cause, as the TFLite calibrator does.
 
+    Normalisers begin with the statistics of the last batch.
+
     Args:
         prepared: a model from :func:`prepare`.
         batches: inputs, each (batch, ...).
     """
+    normalisers = [layer for layer in prepared._flatten_layers() if isinstance(layer, Normaliser)]
     for quantizer in quantizers(prepared):
         quantizer.reset()
         quantizer.observe = Observe.EXTREMES
+    for normaliser in normalisers:
+        normaliser.measuring = True
     try:
         observe = tf.function(lambda values: prepared(values, training=False), reduce_retracing=True)
         for batch in batches:
@@ -146,6 +166,9 @@ def calibrate(prepared: keras.Model, batches: Iterable[np.ndarray]) -> None:
     finally:
         for quantizer in quantizers(prepared):
             quantizer.observe = Observe.AVERAGE
+        for normaliser in normalisers:
+            normaliser.measuring = False
+            normaliser.begin()
 
 
 def batches(inputs: np.ndarray, model: keras.Model) -> list[np.ndarray]:

@@ -69,7 +69,7 @@ def prune(
     check_convertible(canonical, task)
     units = coupling(canonical) if any(item.structure == "unit" for item in pruning.layers) else None
     salient = config.importance in FROM_GRADIENTS
-    prepared = prepare(canonical, salient=salient)
+    prepared = prepare(canonical, salient=salient, normalised=True)
     calibrate(prepared, batches(task.calibration(), prepared))
     teacher = prepare(fold(baseline), masked=False, quantized=False) if config.distill else None
     learner = task.learner(train, config.seed, teacher)
