@@ -89,7 +89,7 @@ def _cases(name: str, worker: Keras2) -> dict[str, Callable[[], Spent]]:
 
 def _joint(base: keras.Model, name: str) -> tuple[keras.Model, BeforeStep]:
     """A model prepared as ``tinyprune prune`` does it, and the update of its masks."""
-    prepared = prepare(base)
+    prepared = prepare(base, normalised=True)
     calibrate(prepared, [fixed.examples(name)[0][: fixed.BATCH]])
     updater = MaskUpdater(prepared, plan(base, PruneConfig(sparsity=fixed.SPARSITY)), fixed.WHOLE[name])
     return prepared, lambda step: updater.update(fixed.first_step(updater.end_step) + step)
