@@ -178,5 +178,5 @@ def _checks(name: str, found: dict[str, list[Found]]) -> Iterator[Check]:
         base, theirs = (mean(one.accuracy[split] for one in found[what]) for what in (FLOAT, THEIRS))
         for way in (DEFAULT, SAME):
             ours, what = mean(one.accuracy[split] for one in found[way]), way.split(", ")[-1]
-            yield Check(f"{name}, {split}: float - ours, {what}", base - ours, "accuracy", POINT)
-            yield Check(f"{name}, {split}: ours, {what} - TFMOT", ours - theirs, "accuracy", ABOVE, True)
+            yield Check(f"{name}, {split}: float - ours, {what}", round(base - ours, 6), "accuracy", POINT)
+            yield Check(f"{name}, {split}: ours, {what} - TFMOT", round(ours - theirs, 6), "accuracy", ABOVE, True)
