@@ -109,17 +109,21 @@ class CompressedLinear(Compressed):
 
     def on_grid(self, kernel: tf.Tensor) -> tf.Tensor:
         """One scale per output channel."""
-        channels = {axis % len(kernel.shape) for axis in self.CHANNEL_AXES}
-        return fake_quantize_kernel(kernel, [axis for axis in range(len(kernel.shape)) if axis not in channels])
+        return fake_quantize_kernel(kernel, self._shared_axes(len(kernel.shape)))
+
+    def _shared_axes(self, rank: int) -> list[int]:
+        """The axes of a kernel along which nothing is per channel."""
+        channels = {axis % rank for axis in self.CHANNEL_AXES}
+        return [axis for axis in range(rank) if axis not in channels]
 
     def factor(self) -> tf.Tensor | float:
         """The factor of each output channel."""
         if self.normaliser is None:
             return 1.0
-        shape, channels = kernels(self)["kernel"].shape, {axis % self._rank() for axis in self.CHANNEL_AXES}
-        return tf.reshape(
-            self.normaliser.factor(), [size if axis in channels else 1 for axis, size in enumerate(shape)]
-        )
+        shape = list(kernels(self)["kernel"].shape)
+        for axis in self._shared_axes(len(shape)):
+            shape[axis] = 1
+        return tf.reshape(self.normaliser.factor(), shape)
 
     def deployed(self) -> dict[str, tf.Tensor]:
         """The weights of the plain layer, with the normaliser folded."""
@@ -127,9 +131,6 @@ class CompressedLinear(Compressed):
         if self.normaliser:
             found["bias"] = found["bias"] + self.normaliser.shift()
         return found
-
-    def _rank(self) -> int:
-        return len(kernels(self)["kernel"].shape)
 
     def linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The product of inputs and kernel, as the plain layer computes it."""

@@ -36,8 +36,7 @@ def remove(model: keras.Model, coupling: Coupling, keep: Keep) -> keras.Model:
     for layer, copy in smaller.values():
         if isinstance(layer, keras.Layer):
             copy.set_weights([_without(layer, weight, coupling, keep) for weight in layer.weights])
-            if hasattr(copy, "finalize_state"):  # Normalization computes with numbers derived from its weights
-                copy.finalize_state()
+            graph.derive(copy)
     return removed
 
 
