@@ -109,6 +109,7 @@ epochs = 2
 [[prune]]
 base = "unit-0.50"
 structure = "{then}"
+scope = "layer"
 epochs = 2
 
 [[target]]
