@@ -33,6 +33,7 @@ format: $(STAMP) ## put the code in order
 
 docs: $(STAMP) ## write the generated pages again
 	$(BIN)/python docs/generate_cli.py
+	$(BIN)/python docs/generate_schema.py
 
 bench: $(STAMP) ## measure, with the opponents beside
 	$(BIN)/python benchmarks/run.py

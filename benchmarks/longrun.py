@@ -40,10 +40,10 @@ def dev_quality(variant: Path, frontend_of: Path, config: DataConfig, cache: Pat
     import keras
     import numpy as np
 
-    from tinyprune.artifacts import read_json
     from tinyprune.audio.frontend import FrontEnd
     from tinyprune.data.scored import ScoredSet
     from tinyprune.metrics.speech import quality
+    from tinyprune.records import read_json
     from tinyprune.registry import DATASETS
 
     model = keras.models.load_model(variant / "model.keras")

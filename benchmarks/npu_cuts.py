@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 from benchmarks.common import Case, Check, Report
-from tinyprune.artifacts import NpuTarget, ResourceReport
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater, kept_units, read_masks
@@ -20,6 +19,7 @@ from tinyprune.config import PruneConfig
 from tinyprune.export.tflite import export
 from tinyprune.npu import targets, vela
 from tinyprune.registry import MODELS
+from tinyprune.resources import NpuTarget, ResourceReport
 
 LIMIT_UNITS, FEWER = 2.5, 0.99
 HALF = PruneConfig(structure="unit", sparsity=0.5, scope="layer", schedule="one-shot")

@@ -171,6 +171,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         from tinyprune import pipeline
         from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig, TrainConfig
+        from tinyprune.npu import targets
 
         self.folder = folder
         data = DataConfig(minutes=0.3, dev_utterances=3)
@@ -179,7 +180,7 @@ class Run:
         with _tiny_sizes():
             pipeline.train(folder, self.train)
             self.qualities = pipeline.prune(folder, [self.prune])
-            self.summary = pipeline.compile(folder, self.target)
+            [self.summary] = pipeline.compile(folder, [targets.resolve(self.target.npu)])
 
 
 @pytest.fixture(scope="session")
@@ -236,7 +237,8 @@ class ImageRun:
     def __init__(self, folder: Path) -> None:
         from tinyprune import pipeline
         from tinyprune.cli.chain import chain
-        from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TargetConfig, TrainConfig
+        from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
+        from tinyprune.npu import targets
 
         self.folder = folder / "run"
         data = DataConfig(name="images", path=str(write_images(folder / "images.npz")), augment=False)
@@ -253,7 +255,7 @@ class ImageRun:
         self.qualities = pipeline.prune(self.folder, self.configs)
         int8 = self.folder / "variants/baseline/int8.tflite"
         self.offline = pipeline.prune_offline(self.folder, int8, PruneConfig(name="offline-weight-0.80"), None)
-        self.summary = pipeline.compile(self.folder, TargetConfig())
+        [self.summary] = pipeline.compile(self.folder, [targets.resolve("ethos-u55-128")])
 
 
 @pytest.fixture(scope="session")

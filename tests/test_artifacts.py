@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tinyprune import artifacts
-from tinyprune.artifacts import Quality, RunSummary, TFLiteArtifact, read_json, to_jsonable, write_json, write_text
+from tinyprune.artifacts import Quality, RunSummary, TFLiteArtifact
 from tinyprune.errors import TinypruneError
+from tinyprune.records import read_json, to_jsonable, write_json, write_text
 
 RECORDS = [kind for _, kind in inspect.getmembers(artifacts, dataclasses.is_dataclass) if isinstance(kind, type)]
 

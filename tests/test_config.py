@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from tinyprune.budgets import Budget, BudgetConfig
 from tinyprune.config import (
     DataConfig,
     LayerRule,
@@ -80,7 +81,7 @@ def test_json_round_trip():
     [
         (
             {"trian": {}},
-            "unknown key 'trian': did you mean 'train'? expected one of: data, model, prune, target, train",
+            "unknown key 'trian': did you mean 'train'? expected one of: budget, data, model, prune, target, train",
         ),
         ({"train": {"epoch": 3}}, "unknown key 'train.epoch': did you mean 'train.epochs'?"),
         ({"prune": [{}, {"sparsty": 1}]}, "unknown key 'prune.1.sparsty': did you mean 'prune.1.sparsity'?"),
@@ -343,3 +344,91 @@ def test_the_final_sparsity_is_given_or_that_of_n_m(config, sparsity):
 def test_a_schedule_may_begin_at_a_fraction_and_end_at_a_step():
     assert build(PruneConfig, {"begin": 0.5, "end": 200}).end == 200
     assert build(PruneConfig, {"begin": 0.5, "end": 0.5}).begin == 0.5
+
+
+# --- budgets ----------------------------------------------------------------------------------------------------------
+
+BUDGET = """
+[budget]
+max_flash = "100KiB"
+max_sram = "64 kB"
+max_cycles = 200000
+max_latency = "16ms"
+max_cpu_ops = 0
+"""
+
+
+def test_a_budget_in_a_recipe_becomes_numbers(tmp_path):
+    config = load_recipe(recipe_file(tmp_path, BUDGET))
+    assert config.budget == BudgetConfig("100KiB", "64 kB", "200000", "16ms", 0)
+    assert config.budget.resolved() == Budget(100 * 1024, 64 * 1000, 200_000, 0.016, 0)
+    assert from_mapping(json.loads(json.dumps(to_mapping(config)))) == config
+
+
+def test_without_a_budget_nothing_is_limited():
+    assert RunConfig().budget == BudgetConfig()
+    assert RunConfig().budget.resolved() == Budget()
+    assert Budget().is_empty
+    assert not Budget(cpu_operators=0).is_empty
+
+
+@pytest.mark.parametrize(("cycles", "expected"), [(200_000, 200_000), ("200k", 200_000), (2e5, 200_000)])
+def test_cycles_are_a_number_or_a_text(cycles, expected):
+    assert from_mapping({"budget": {"max_cycles": cycles}}).budget.resolved() == Budget(cycles=expected)
+    assert build(BudgetConfig, {"max_cycles": cycles}).resolved() == Budget(cycles=expected)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"max_flash": "100 kb"}, "max_flash: '100 kb' can be read in several ways: write 100KiB "),
+        ({"max_flash": 102400}, "max_flash: '102400' can be read in several ways: write 102400KiB "),
+        ({"max_sram": "64"}, "max_sram: '64' can be read in several ways: write 64KiB "),
+        ({"max_sram": ""}, "max_sram: '' is not a size: expected a number with one of B, kB, "),
+        ({"max_cycles": "200K"}, "max_cycles: '200K' is not clear: write 200k (1000 each)"),
+        ({"max_cycles": -1}, "max_cycles: '-1' is not a number: "),
+        ({"max_cycles": float("nan")}, "max_cycles: 'nan' is not a number: "),
+        ({"max_cycles": True}, "max_cycles: expected a text, got True"),
+        ({"max_latency": 0.016}, "max_latency: '0.016' can be read in several ways: write 0.016ms "),
+        ({"max_latency": "16"}, "max_latency: '16' can be read in several ways: write 16ms "),
+        ({"max_flash": "0 B"}, "max_flash: nothing fits into '0 B': expected more than 0, e.g. 100KiB; "),
+        ({"max_cycles": 0}, "max_cycles: nothing fits into '0': expected more than 0, e.g. 200k; "),
+        ({"max_latency": "0ms"}, "max_latency: nothing fits into '0ms': expected more than 0, e.g. 16ms; "),
+        ({"max_cpu_ops": -1}, "max_cpu_ops: expected 0 or more, got -1"),
+        ({"max_cpu_ops": "none"}, "max_cpu_ops: expected a whole number, got 'none'"),
+    ],
+)
+def test_a_limit_that_makes_no_sense_names_its_key(table, message):
+    with pytest.raises(UsageError) as caught:
+        from_mapping({"budget": table})
+    assert str(caught.value).startswith(f"budget.{message}")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError) as caught:
+        build(BudgetConfig, table)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"budget": {"max_flsh": "1kB"}}, "unknown key 'budget.max_flsh': did you mean 'budget.max_flash'? "),
+        ({"budget": 3}, "budget: expected a table, got 3"),
+    ],
+)
+def test_a_budget_that_is_none_is_one_line(mapping, message):
+    with pytest.raises(UsageError) as caught:
+        from_mapping(mapping)
+    assert str(caught.value).startswith(message)
+
+
+def test_an_unchecked_budget_is_checked_when_it_becomes_numbers():
+    with pytest.raises(UsageError, match="^max_sram: '64' can be read in several ways"):
+        BudgetConfig(max_sram="64").resolved()
+
+
+def test_a_limit_may_be_set_and_unset_on_the_command_line():
+    config = with_overrides(
+        RunConfig(), ["budget.max_cycles=200000", "budget.max_latency=16ms", "budget.max_cpu_ops=1"]
+    )
+    assert config.budget.resolved() == Budget(cycles=200_000, seconds=0.016, cpu_operators=1)
+    assert with_overrides(config, ["budget.max_cycles="]).budget.max_cycles is None

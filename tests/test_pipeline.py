@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,13 +14,16 @@ import pytest
 import soundfile
 
 from tinyprune import pipeline
-from tinyprune.artifacts import Quality, RunSummary, TaskRecord, TFLiteArtifact, read_json
+from tinyprune.artifacts import Quality, RunSummary, TaskRecord, TFLiteArtifact
 from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig, build, from_mapping
-from tinyprune.errors import CheckFailed, UsageError
+from tinyprune.errors import UsageError
+from tinyprune.npu import targets
+from tinyprune.records import read_json
 from tinyprune.run import Run
 from tinyprune.workspace import sha256
 
 PRUNED = "weight-0.80"
+U55, U85 = targets.resolve("ethos-u55-128"), targets.resolve("ethos-u85-256")
 #: layer/kernel -> number of weights, of 128 bands, 16 LSTM units and 16 hidden units.
 KERNELS = {
     "lstm_1/kernel": 128 * 4 * 16,
@@ -99,12 +103,13 @@ AGAIN = """
 import sys
 from pathlib import Path
 from tinyprune import pipeline
-from tinyprune.config import PruneConfig, TargetConfig
+from tinyprune.config import PruneConfig
+from tinyprune.npu import targets
 from tinyprune.report.table import to_csv
 run = Path(sys.argv[1])
 pipeline.prune(run, [PruneConfig(epochs=2)])
 pipeline.export(run, None)
-print(to_csv(pipeline.compile(run, TargetConfig())))
+print(to_csv(pipeline.compile(run, [targets.resolve("ethos-u55-128")])[0]))
 print([name for name in ("tensorflow", "keras", "librosa") if name in sys.modules])
 """
 
@@ -135,7 +140,8 @@ def test_a_recipe_continues_where_the_run_is(run_copy, finished_run, tiny_sizes)
 def test_what_was_deleted_is_compiled_again(run_copy, finished_run, name):
     [path] = (run_copy / "variants/baseline/compiled").rglob(name)
     path.unlink()
-    assert pipeline.compile(run_copy, TargetConfig()).variants[0].report == finished_run.summary.variants[0].report
+    [summary] = pipeline.compile(run_copy, [U55])
+    assert summary.variants[0].report == finished_run.summary.variants[0].report
     assert path.exists()
 
 
@@ -151,7 +157,7 @@ def test_a_plan_is_shown_without_training(finished_run):
         lambda run: pipeline.prune(run, [PruneConfig()]),
         lambda run: pipeline.show_plan(run, PruneConfig()),
         lambda run: pipeline.export(run, None),
-        lambda run: pipeline.compile(run, TargetConfig()),
+        lambda run: pipeline.compile(run, [U55]),
         lambda run: pipeline.evaluate(run, (), "dev"),
     ],
     ids=["prune", "show_plan", "export", "compile", "evaluate"],
@@ -197,12 +203,26 @@ def test_test_folders_that_would_not_be_used_are_refused(finished_run, tmp_path)
         pipeline.evaluate(finished_run.folder, (), "test", str(tmp_path), str(tmp_path))
 
 
-def test_operators_on_the_cpu_are_named_and_refused(networks, tmp_path):
-    path = networks.strided()
-    with pytest.raises(CheckFailed, match=r"^strided\.tflite: CONV_2D would run on the CPU of ethos-u55-128: replace"):
-        pipeline.compile_file(path, TargetConfig(), tmp_path)
-    compiled = pipeline.compile_file(path, TargetConfig(), tmp_path, allow_cpu=True)
-    assert set(compiled.report.cpu_operators) == {"CONV_2D"}
+def test_a_file_is_compiled_beside_itself_or_into_a_folder_per_target(networks, tmp_path):
+    path = Path(shutil.copy(networks.dense(), tmp_path))
+    [beside] = pipeline.compile_file(path, [U55], None)
+    assert beside.path == tmp_path / f"dense-{U55.name}" / "dense_vela.tflite"
+    [alone] = pipeline.compile_file(path, [U55], tmp_path / "out")
+    assert alone.path == tmp_path / "out" / "dense_vela.tflite"
+    both = pipeline.compile_file(path, [U55, U85], tmp_path / "all")
+    assert [made.path.parent for made in both] == [tmp_path / "all" / U55.name, tmp_path / "all" / U85.name]
+    assert all(made.path.exists() for made in (beside, alone, *both))
+
+
+def test_every_variant_for_every_target(run_copy, finished_run):
+    before = snapshot(run_copy / "variants")
+    first, second = pipeline.compile(run_copy, [U55, U85])
+    assert first == finished_run.summary
+    assert (second.target, [v.name for v in second.variants]) == (U85, ["baseline", PRUNED])
+    assert {path: snapshot(run_copy / "variants")[path] for path in before} == before
+    report = pipeline.report(run_copy)
+    assert [summary.target for summary in report.summaries] == [U55, U85]
+    assert report.summaries == (first, second)
 
 
 class Stub:

@@ -14,17 +14,10 @@ import numpy as np
 import pytest
 
 from tinyprune import pipeline
-from tinyprune.artifacts import (
-    PruningPlan,
-    RunSummary,
-    TaskRecord,
-    TensorSparsity,
-    TFLiteArtifact,
-    VariantSummary,
-    read_json,
-)
+from tinyprune.artifacts import PruningPlan, RunSummary, TaskRecord, TensorSparsity, TFLiteArtifact, VariantSummary
 from tinyprune.config import DataConfig, LayerRule, ModelConfig, PruneConfig, RunConfig, TrainConfig
 from tinyprune.errors import UsageError
+from tinyprune.records import read_json
 
 #: layer/kernel -> number of weights.
 KERNELS = {
@@ -201,10 +194,10 @@ AGAIN = """
 import pickle, sys
 from pathlib import Path
 from tinyprune import pipeline
-from tinyprune.config import PruneConfig, TargetConfig
+from tinyprune.npu import targets
 run, configs = Path(sys.argv[1]), pickle.loads(bytes.fromhex(sys.argv[2]))
 pipeline.prune(run, configs)
-pipeline.compile(run, TargetConfig())
+pipeline.compile(run, [targets.resolve("ethos-u55-128")])
 print([name for name in ("tensorflow", "keras", "librosa") if name in sys.modules])
 """
 

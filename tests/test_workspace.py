@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from tinyprune.artifacts import NpuTarget
 from tinyprune.config import DataConfig, PruneConfig
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.resources import NpuTarget
 from tinyprune.workspace import BASELINE, Workspace, sha256
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1

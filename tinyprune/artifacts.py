@@ -1,18 +1,9 @@
-"""What flows between the stages: frozen dataclasses, the unit of every number in its name, JSON on disk.
+"""What flows between the stages: frozen dataclasses, the unit of every number in its name."""
 
-Every record is written beside its target and renamed, so a reader never sees half of one; unknown fields are ignored
-on reading, so an older program can read a newer record.
-"""
-
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
-from tinyprune.errors import TinypruneError
-from tinyprune.writing import writing
-
-Record = TypeVar("Record")
+from tinyprune.resources import NpuTarget, ResourceReport
 
 
 @dataclass(frozen=True)
@@ -138,6 +129,7 @@ class TFLiteArtifact:
         output_scale, output_zero_point: the same for the output.
         tensors: zeros per kernel.
         contexts: states that go in and come out of every call; empty where the file keeps all states itself.
+        layers: the Keras layer of every operator in the file, in order of execution.
     """
 
     path: Path
@@ -150,107 +142,12 @@ class TFLiteArtifact:
     output_zero_point: int
     tensors: tuple[TensorSparsity, ...] = ()
     contexts: tuple[ContextState, ...] = ()
-
-
-@dataclass(frozen=True)
-class NpuTarget:
-    """What Vela compiles for.
-
-    Attributes:
-        npu: name of the accelerator, e.g. "ethos-u55-128".
-        system_config: clock and memories, a section of Vela's configuration file.
-        memory_mode: where weights and feature maps live, a section of the same file.
-    """
-
-    npu: str
-    system_config: str
-    memory_mode: str
+    layers: tuple[str, ...] = ()
 
     @property
-    def name(self) -> str:
-        """Name of the target in file names and tables, e.g. ``ethos-u55-128-shared-sram``."""
-        return f"{self.npu}-{self.memory_mode}".lower().replace("_", "-")
-
-
-@dataclass(frozen=True)
-class LayerCost:
-    """Vela's estimate for one operator of the compiled network.
-
-    Attributes:
-        name: Vela's name of the operator's output.
-        operator: TFLite operator, e.g. "FullyConnected".
-        sram_bytes: SRAM in use while it runs.
-        cycles_npu, cycles_sram, cycles_dram, cycles_on_chip_flash, cycles_off_chip_flash: cycles by unit.
-        cycles: what it costs in the end, roughly the largest of them.
-        macs: multiply-accumulates.
-    """
-
-    name: str
-    operator: str
-    sram_bytes: float
-    cycles: float
-    cycles_npu: float
-    cycles_sram: float
-    cycles_dram: float
-    cycles_on_chip_flash: float
-    cycles_off_chip_flash: float
-    macs: int
-
-
-@dataclass(frozen=True)
-class ResourceReport:
-    """What a compiled network costs on its target, as Vela estimates it.
-
-    Attributes:
-        target: accelerator, system config, memory mode.
-        vela_version: version of the compiler.
-        sram_bytes: peak SRAM (arena; with weights in SRAM, those too).
-        flash_bytes: read-only memory: encoded weights, biases, scales, lookup tables, and the weights of CPU operators;
-            not the command stream (npu/vela.py: read_report).
-        encoded_weight_bytes: weights as Vela encodes them.
-        cycles: total per inference; cycles_npu, cycles_sram, cycles_dram, cycles_on_chip_flash, cycles_off_chip_flash:
-            by unit.
-        macs: multiply-accumulates per inference.
-        clock_hz: clock of the accelerator.
-        inference_seconds: time of one inference.
-        cpu_operators: names of the operators that are left to the CPU.
-        layers: per operator.
-        bound_by: "NPU", "SRAM", "DRAM", "on-chip flash" or "off-chip flash": the unit with the most cycles.
-    """
-
-    target: NpuTarget
-    vela_version: str
-    sram_bytes: float
-    flash_bytes: float
-    encoded_weight_bytes: float
-    cycles: float
-    cycles_npu: float
-    cycles_sram: float
-    cycles_dram: float
-    cycles_on_chip_flash: float
-    cycles_off_chip_flash: float
-    macs: int
-    clock_hz: float
-    inference_seconds: float
-    cpu_operators: tuple[str, ...]
-    layers: tuple[LayerCost, ...]
-    bound_by: str
-
-
-@dataclass(frozen=True)
-class CompiledArtifact:
-    """A network compiled by Vela.
-
-    Attributes:
-        source: the ``.tflite`` that was compiled; source_sha256: of its content.
-        path: the compiled ``.tflite``.
-        report: what it costs.
-    """
-
-    source: Path
-    source_sha256: str
-    path: Path
-    report: ResourceReport
+    def sparsity(self) -> float:
+        """Fraction of zeros over all kernels."""
+        return sum(tensor.zeros for tensor in self.tensors) / max(1, sum(tensor.size for tensor in self.tensors))
 
 
 @dataclass(frozen=True)
@@ -318,7 +215,7 @@ class RunSummary:
     """Every variant of a run on one target; the first is the baseline.
 
     Attributes:
-        schema: version of this record.
+        schema: version of this record (report/record.py).
         target: what it was compiled for.
         hop_seconds: time between two inferences in streaming use; None where the network does not stream.
         noisy: quality of the unprocessed input, on the same split; None where an input has none.
@@ -330,37 +227,3 @@ class RunSummary:
     hop_seconds: float | None
     noisy: Quality | None
     variants: tuple[VariantSummary, ...]
-
-
-def to_jsonable(record: Any) -> Any:
-    """A dataclass as plain JSON types; paths as POSIX text."""
-    from cattrs.preconf.json import make_converter
-
-    converter = make_converter()
-    converter.register_unstructure_hook(Path, lambda path: path.as_posix())
-    return converter.unstructure(record)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file beside its place and rename it there, so that it is whole or absent. Raises TinypruneError."""
-    with writing(path) as part:
-        part.write_text(text)
-
-
-def write_json(path: Path, record: Any) -> None:
-    """Write a dataclass or plain JSON value to a file, atomically."""
-    write_text(path, json.dumps(to_jsonable(record), indent=2) + "\n")
-
-
-def read_json(path: Path, kind: type[Record]) -> Record:
-    """Read a record that :func:`write_json` wrote. Raises TinypruneError if it is missing or not such a record."""
-    from cattrs.preconf.json import make_converter
-
-    converter = make_converter()
-    converter.register_structure_hook(Path, lambda value, _: Path(value))
-    try:
-        return converter.structure(json.loads(path.read_text()), kind)
-    except Exception as error:  # any malformed content means the same to the reader
-        raise TinypruneError(
-            f"{path} is not a readable {kind.__name__} record ({error}); delete it and run again"
-        ) from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tinyprune import strict
+from tinyprune.budgets import BudgetConfig, as_texts
 from tinyprune.errors import UsageError
 from tinyprune.registry import DATASETS, IMPORTANCES, SCHEDULES, Registry
 
@@ -183,22 +184,30 @@ def _fraction(n_of_m: str) -> float | None:
 
 @dataclass(frozen=True)
 class TargetConfig:
-    """What to compile for; what is None is the accelerator's default (npu/targets/*.toml)."""
+    """What to compile for; what is None is the accelerator's default (npu/targets/*.toml).
+
+    Attributes:
+        npu: accelerator or own target (npu/own_targets.py).
+        system_config, memory_mode: as in NpuTarget.
+        vela_config: a user's Vela configuration file.
+    """
 
     npu: str = "ethos-u55-128"
     system_config: str | None = None
     memory_mode: str | None = None
+    vela_config: str | None = None
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """A whole run: data, model, training, prunings, targets."""
+    """A whole run: data, model, training, prunings, targets, what they may cost."""
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     prune: tuple[PruneConfig, ...] = ()
     target: tuple[TargetConfig, ...] = (TargetConfig(),)
+    budget: BudgetConfig = BudgetConfig()
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
@@ -208,9 +217,16 @@ def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
 
 def build(kind: type[Config], mapping: Mapping[str, Any]) -> Config:
     """One configuration dataclass of a table, checked, e.g. ``build(PruneConfig, {"sparsity": 0.9})``."""
-    config = strict.structure(kind, mapping)
+    config = strict.structure(kind, _with_texts(kind, mapping))
     check(config)
     return config
+
+
+def _with_texts(kind: type, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same with limits as text, as BudgetConfig has them."""
+    if kind is RunConfig and isinstance(mapping, Mapping) and "budget" in mapping:
+        return {**mapping, "budget": as_texts(mapping["budget"])}
+    return as_texts(mapping) if kind is BudgetConfig else mapping
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
@@ -279,6 +295,8 @@ def _complaints(config: Any) -> Iterator[tuple[str, str]]:
         yield from _folder_complaints(config)
     elif isinstance(config, PruneConfig):
         yield from _prune_complaints(config)
+    elif isinstance(config, BudgetConfig):
+        yield from config.complaints()
     elif isinstance(config, RunConfig):
         names = [prune.variant for prune in config.prune]
         yield from ((f"prune.{i}.name", f"'{n}' is there twice") for i, n in enumerate(names) if n in names[:i])

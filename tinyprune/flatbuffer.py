@@ -3,6 +3,7 @@
 Only the schema of ``ai_edge_litert`` is needed, and only when a file is read.
 """
 
+import hashlib
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -96,6 +97,11 @@ def load(path: Path) -> bytes:
     return content
 
 
+def sha256(path: Path) -> str:
+    """SHA-256 of a ``.tflite`` file, hexadecimal. Raises as :func:`load` does."""
+    return hashlib.sha256(load(path)).hexdigest()
+
+
 def parse(path: Path, content: bytes | bytearray) -> Graph:
     """The network in the content of ``path``. Raises UsageError if it is cut off or broken.
 
@@ -143,6 +149,13 @@ def constants(operators: tuple[Operator, ...]) -> Iterator[Tensor]:
             if tensor is not None and tensor.data is not None and tensor.buffer not in seen:
                 seen.add(tensor.buffer)
                 yield tensor
+
+
+def place(operator: Operator) -> str:
+    """Where an operator stood in the network: ``block/conv`` of an output ``net/block/conv/Relu;net/...``."""
+    name = operator.outputs[0].name.partition(";")[0]
+    parts = name.split("/")
+    return "/".join(parts[1:-1]) or name
 
 
 def _is_float(tensor: Tensor) -> bool:

@@ -5,13 +5,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyprune.artifacts import CompiledArtifact, NpuTarget, PruningPlan, RunSummary
+from tinyprune import flatbuffer
+from tinyprune.artifacts import PruningPlan, RunSummary
 from tinyprune.config import PruneConfig, RunConfig, TargetConfig
 from tinyprune.errors import UsageError
 from tinyprune.models.own import EXPECTED, SUFFIXES, is_own
-from tinyprune.npu import targets, vela
+from tinyprune.npu import targets
+from tinyprune.npu.many import Job, compile_many
 from tinyprune.registry import MODELS
-from tinyprune.run import Qualities, Run, check_cpu
+from tinyprune.report.collect import collect
+from tinyprune.report.record import RunReport
+from tinyprune.resources import CompiledArtifact, NpuTarget
+from tinyprune.run import Qualities, Run
 from tinyprune.sparsity.structure import parse
 from tinyprune.workspace import BASELINE, Workspace
 
@@ -67,22 +72,31 @@ def export(run: Path, variant: str | None) -> Qualities:
         return [(found.name, quality) for quality in opened.export(found)]
 
 
-def compile(run: Path, target: TargetConfig, allow_cpu: bool = False) -> RunSummary:
-    """Compile every variant of a run for a target and put what they cost beside what they can do.
+def compile(run: Path, chosen: Sequence[NpuTarget]) -> list[RunSummary]:
+    """Compile every variant of a run for every target and put what they cost beside what they can do.
 
-    Raises UsageError without a baseline, CheckFailed for operators on the CPU unless they are allowed.
+    Returns one summary per target. Raises UsageError without a baseline.
     """
-    resolved = _resolve(target)
     with _opened(run) as opened:
-        return opened.compile(resolved, allow_cpu)
+        return opened.compile(chosen)
 
 
-def compile_file(path: Path, target: TargetConfig, output: Path | None, allow_cpu: bool = False) -> CompiledArtifact:
-    """Compile any int8 ``.tflite`` into ``output`` (default: a folder beside it). Raises as :func:`compile` does."""
-    resolved = _resolve(target)
-    compiled = vela.compile_tflite(path, resolved, output or path.parent / f"{path.stem}-{resolved.name}")
-    check_cpu(path.name, compiled, allow_cpu)
-    return compiled
+def compile_file(path: Path, chosen: Sequence[NpuTarget], output: Path | None) -> list[CompiledArtifact]:
+    """Compile any int8 ``.tflite``, by default into a folder per target beside it.
+
+    ``output`` is the folder for one target; for several, each has a folder in it.
+    """
+    flatbuffer.require_int8(path, flatbuffer.read(path))  # what is wrong with the file is said once, not per target
+    if output is None:
+        folders = [path.parent / f"{path.stem}-{target.name}" for target in chosen]
+    else:
+        folders = [output / target.name if len(chosen) > 1 else output for target in chosen]
+    return compile_many([Job(path, target, folder) for target, folder in zip(chosen, folders, strict=True)])
+
+
+def report(run: Path) -> RunReport:
+    """What is known of a run, finished or not. Raises UsageError where there is none."""
+    return collect(Workspace(run))
 
 
 def evaluate(
@@ -95,7 +109,7 @@ def evaluate(
 
 def run(config: RunConfig, folder: Path) -> list[RunSummary]:
     """The whole line of a recipe: train, prune, export, compile. Returns one summary per target."""
-    resolved = [_resolve(target) for target in config.target]
+    resolved = list(dict.fromkeys(_resolve(target) for target in config.target))
     _check_model(config)
     _check_structures(config.prune)
     with Workspace(folder).locked() as space:
@@ -103,7 +117,7 @@ def run(config: RunConfig, folder: Path) -> list[RunSummary]:
         opened.train(config)
         for pruning in config.prune:
             opened.prune(pruning)
-        return [opened.compile(target, allow_cpu=False) for target in resolved]
+        return opened.compile(resolved)
 
 
 @contextmanager
@@ -143,4 +157,5 @@ def _variant_of(run: Path, path: Path) -> str | None:
 
 
 def _resolve(target: TargetConfig) -> NpuTarget:
-    return targets.resolve(target.npu, target.system_config, target.memory_mode)
+    config = Path(target.vela_config) if target.vela_config else None
+    return targets.resolve(target.npu, target.system_config, target.memory_mode, config)

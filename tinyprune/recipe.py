@@ -25,15 +25,23 @@ def load_recipe(path: Path) -> RunConfig:
         raise UsageError(f"{path}: {error}") from error
     model = config.model
     if model.name and Path(model.name).suffix.lower() in MODEL_FILES:
-        model = dataclasses.replace(model, name=str((path.parent / Path(model.name).expanduser()).resolve()))
-    return dataclasses.replace(config, data=_anchored(config.data, path.parent), model=model)
+        model = dataclasses.replace(model, name=_resolved(path.parent, model.name))
+    targets = tuple(
+        dataclasses.replace(t, vela_config=_resolved(path.parent, t.vela_config)) if t.vela_config else t
+        for t in config.target
+    )
+    return dataclasses.replace(config, data=_anchored(config.data, path.parent), model=model, target=targets)
+
+
+def _resolved(folder: Path, name: str) -> str:
+    """A path of a recipe, relative to its folder."""
+    return str((folder / Path(name).expanduser()).resolve())
 
 
 def _anchored(data: DataConfig, folder: Path) -> DataConfig:
     """The same with relative folders made relative to ``folder`` instead of the working directory."""
     names = [name for name in (*FOLDERS, "path") if getattr(data, name) is not None]
-    given = {name: Path(getattr(data, name)).expanduser() for name in names}
-    anchored: dict[str, Any] = {name: str((folder / path).resolve()) for name, path in given.items()}
+    anchored: dict[str, Any] = {name: _resolved(folder, getattr(data, name)) for name in names}
     return dataclasses.replace(data, **anchored)
 
 

@@ -11,22 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyprune.artifacts import (
-    CompiledArtifact,
-    NpuTarget,
-    PruningPlan,
-    Quality,
-    RunSummary,
-    TaskRecord,
-    TFLiteArtifact,
-    VariantSummary,
-    read_json,
-    write_json,
-)
+from tinyprune.artifacts import PruningPlan, Quality, RunSummary, TaskRecord, TFLiteArtifact, VariantSummary
 from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig, check, from_mapping
-from tinyprune.errors import CheckFailed, UsageError
+from tinyprune.errors import UsageError
 from tinyprune.npu import vela
+from tinyprune.npu.many import Job, compile_many
+from tinyprune.records import read_json, write_json
 from tinyprune.registry import DATASETS, MODELS
+from tinyprune.report.record import SCHEMA
+from tinyprune.resources import CompiledArtifact, NpuTarget
 from tinyprune.workspace import BASELINE, Variant, Workspace, sha256
 
 if TYPE_CHECKING:
@@ -37,7 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Qualities = list[tuple[str, Quality]]
-SUMMARY_SCHEMA = 1
 TEST_FOLDERS = "test-folders.json"
 
 
@@ -162,13 +154,27 @@ class Run:
                 variant.finish("export", inputs, export_variant(self._model(variant), self.task, variant.folder))
         return read_json(variant.folder / "quality.json", list[Quality])
 
-    def compile(self, target: NpuTarget, allow_cpu: bool) -> RunSummary:
-        """Compile every variant and put what they cost beside what they can do."""
-        rows = [self._compile_variant(variant, target, allow_cpu) for variant in self.space.variants()]
+    def compile(self, targets: Sequence[NpuTarget]) -> list[RunSummary]:
+        """Compile every variant for every target and put what they cost beside what they can do."""
+        found = [(variant, *self._exported(variant)) for variant in self.space.variants()]
+        pairs = [(target, variant, tflite) for target in targets for variant, _, tflite in found]
+        jobs = [Job(v.folder / t.path, target, v.folder / _compiled(target), t.layers) for target, v, t in pairs]
+        made = compile_many(jobs)
+        for (target, variant, tflite), artifact in zip(pairs, made, strict=True):
+            stage, inputs = f"{_compiled(target)}/compile", {"tflite": tflite.sha256, "target": target}
+            inputs["vela"] = artifact.report.vela_version
+            if not variant.is_done(stage, inputs):
+                outputs = [f"{_compiled(target)}/{name}" for name in (vela.RECORD_NAME, artifact.path.name)]
+                variant.finish(stage, inputs, outputs)
         noisy = next((quality for quality in self.export(self.baseline) if quality.form == "noisy"), None)
-        summary = RunSummary(SUMMARY_SCHEMA, target, self.record.hop_seconds, noisy, tuple(rows))
-        write_json(self.space.root / f"summary-{target.name}.json", summary)
-        return summary
+        summaries = []
+        for index, target in enumerate(targets):
+            of_target = made[index * len(found) : (index + 1) * len(found)]
+            rows = tuple(_row(*what, artifact) for what, artifact in zip(found, of_target, strict=True))
+            summaries.append(RunSummary(SCHEMA, target, self.record.hop_seconds, noisy, rows))
+        for summary in reversed(summaries):  # the first is what a report shows first: the one that was made last
+            write_json(self.space.root / f"summary-{summary.target.name}.json", summary)
+        return summaries
 
     def evaluate(self, names: Sequence[str], split: str, folders: dict[str, str | None]) -> Qualities:
         """What variants (default: all) can do on a split: the input as it is, float and int8.
@@ -206,27 +212,11 @@ class Run:
             inherited=load_masks(base.folder),
         )
 
-    def _compile_variant(self, variant: Variant, target: NpuTarget, allow_cpu: bool) -> VariantSummary:
+    def _exported(self, variant: Variant) -> tuple[Quality, TFLiteArtifact]:
+        """The graph of a variant that the device runs, and what it can do on dev."""
         form = self.record.forms[0]
         quality = next(quality for quality in self.export(variant) if quality.form == form)
-        tflite = read_json(variant.folder / f"{form}.json", TFLiteArtifact)
-        stage, record = f"compiled/{target.name}/compile", variant.folder / f"compiled/{target.name}/report.json"
-        inputs = {"tflite": tflite.sha256, "target": target, "vela": vela.version()}
-        if not variant.is_done(stage, inputs):
-            log.info("%s: compiling for %s", variant.name, target.name)
-            made = vela.compile_tflite(variant.folder / tflite.path, target, record.parent)
-            write_json(record, made)
-            variant.finish(stage, inputs, [path.relative_to(variant.folder).as_posix() for path in (record, made.path)])
-        compiled = read_json(record, CompiledArtifact)
-        check_cpu(variant.name, compiled, allow_cpu)
-        return VariantSummary(
-            name=variant.name,
-            parameters=read_json(variant.folder / "size.json", int),
-            sparsity=sum(tensor.zeros for tensor in tflite.tensors) / max(1, sum(t.size for t in tflite.tensors)),
-            quality=quality,
-            tflite=tflite,
-            report=compiled.report,
-        )
+        return quality, read_json(variant.folder / f"{form}.json", TFLiteArtifact)
 
     def _dataset(self, config: DataConfig) -> "Dataset":
         dataset: Dataset = DATASETS[config.name](config, self.space.data)
@@ -252,14 +242,20 @@ class Run:
         return read_json(path, dict[str, str]) if path.exists() else {}
 
 
-def check_cpu(name: str, compiled: CompiledArtifact, allow_cpu: bool) -> None:
-    """Raise CheckFailed for operators on the CPU, unless they are allowed."""
-    operators = sorted(set(compiled.report.cpu_operators))
-    if operators and not allow_cpu:
-        raise CheckFailed(
-            f"{name}: {', '.join(operators)} would run on the CPU of {compiled.report.target.npu}: "
-            "replace them in the model, or accept them with --allow-cpu"
-        )
+def _compiled(target: NpuTarget) -> str:
+    """Where a variant has what was compiled for a target."""
+    return f"compiled/{target.name}"
+
+
+def _row(variant: Variant, quality: Quality, tflite: TFLiteArtifact, compiled: CompiledArtifact) -> VariantSummary:
+    return VariantSummary(
+        name=variant.name,
+        parameters=read_json(variant.folder / "size.json", int),
+        sparsity=tflite.sparsity,
+        quality=quality,
+        tflite=tflite,
+        report=compiled.report,
+    )
 
 
 def _resolved(config: RunConfig, task: "Task") -> tuple[ModelConfig, TrainConfig, dict[str, str]]:

@@ -1,22 +1,125 @@
 """Units at the border of the program: parsing what people write, printing what they read.
 
 Inside the program every number carries its unit in its name (``flash_bytes``, ``inference_seconds``).
-KiB is 1024 bytes, kB is 1000 bytes; they are never mixed.
+KiB is 1024 bytes, kB is 1000 bytes; they are never mixed, and what can be read as either is refused.
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 
 from tinyprune.errors import UsageError
 
-_BYTES = {"B": 1, "kB": 1000, "MB": 1000**2, "KiB": 1024, "MiB": 1024**2}
+#: A number without a sign, then what should be its unit. Bounded, so that no text becomes a huge integer.
+_QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?(?:[eE][0-9]{1,2})?)\s*([^\W\d_]*)")
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """A kind of quantity: its units, and what else people write for them.
+
+    Attributes:
+        what: how errors call it, with its article.
+        example: one that is right.
+        units: unit -> its factor. meanings: unit -> the factor in words, for errors.
+        readings: what is written in their place, in lower case -> the units that it could mean.
+    """
+
+    what: str
+    example: str
+    units: Mapping[str, int | Fraction]
+    meanings: Mapping[str, str]
+    readings: Mapping[str, tuple[str, ...]]
+
+    def parse(self, text: str) -> Fraction:
+        """The exact value of a text. Raises UsageError."""
+        match = _QUANTITY.fullmatch(text.strip())
+        if not match:
+            raise self._refusal(text)
+        number, unit = match.groups()
+        if unit in self.units:
+            return Fraction(number) * self.units[unit]
+        readings = self.readings.get(unit.lower())
+        if readings is None:
+            raise self._refusal(text)
+        several = "can be read in several ways" if len(readings) > 1 else "is not clear"
+        ways = " or ".join(f"{number}{reading} ({self.meanings[reading]})" for reading in readings)
+        raise UsageError(f"'{text}' {several}: write {ways}")
+
+    def _refusal(self, text: str) -> UsageError:
+        units = ", ".join(unit for unit in self.meanings if unit)
+        return UsageError(f"'{text}' is not {self.what}: expected a number with one of {units}, e.g. {self.example}")
+
+
+_BYTES = _Scale(
+    what="a size",
+    example="100KiB",
+    units={"B": 1, "kB": 1000, "MB": 1000**2, "KiB": 1024, "MiB": 1024**2},
+    meanings={
+        "B": "bytes",
+        "kB": "1000 bytes each",
+        "MB": "1000000 bytes each",
+        "KiB": "1024 bytes each",
+        "MiB": "1048576 bytes each",
+    },
+    readings={
+        "": ("KiB", "kB", "B"),
+        "b": ("B",),
+        **dict.fromkeys(("k", "kb"), ("KiB", "kB")),
+        **dict.fromkeys(("m", "mb"), ("MiB", "MB")),
+        **dict.fromkeys(("ki", "kib"), ("KiB",)),
+        **dict.fromkeys(("mi", "mib"), ("MiB",)),
+    },
+)
+_COUNTS = _Scale(
+    what="a number",
+    example="200k",
+    units={"": 1, "k": 1000, "M": 1000**2},
+    meanings={"k": "1000 each", "M": "1000000 each"},
+    readings={**dict.fromkeys(("k", "ki"), ("k",)), **dict.fromkeys(("m", "mi"), ("M",))},
+)
+_MILLI, _MICRO = Fraction(1, 1000), Fraction(1, 1000**2)
+_SECONDS = _Scale(
+    what="a time",
+    example="16ms",
+    # The micro sign of keyboards and the Greek letter look the same.
+    units={"s": 1, "ms": _MILLI, "us": _MICRO, "\u00b5s": _MICRO, "\u03bcs": _MICRO},
+    meanings={"s": "seconds", "ms": "thousandths of a second", "us": "millionths of a second"},
+    readings={
+        **dict.fromkeys(("", "m"), ("ms", "s")),
+        **dict.fromkeys(("s", "sec", "second", "seconds"), ("s",)),
+        **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), ("ms",)),
+        **dict.fromkeys(("us", "usec", "microsecond", "microseconds"), ("us",)),
+    },
+)
 
 
 def parse_bytes(text: str) -> int:
-    """Bytes of a size with its unit, e.g. ``"100KiB"`` -> 102400. Raises UsageError on anything else."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", text)
-    if not match or match[2] not in _BYTES:
-        raise UsageError(f"'{text}' is not a size: expected a number with one of {', '.join(_BYTES)}, e.g. 100KiB")
-    return round(float(match[1]) * _BYTES[match[2]])
+    """Bytes of a size with its unit, e.g. ``"100KiB"`` -> 102400, ``"92.3 kB"`` -> 92300.
+
+    Raises UsageError for anything else; of what can be read in several ways ("100 kb", "64k", "100") it names them.
+    """
+    return round(_BYTES.parse(text))
+
+
+def parse_count(text: str) -> int:
+    """A whole number, maybe in thousands or millions: ``"200k"`` -> 200000, ``"1.5M"``, ``"2e5"``, ``"2000"``.
+
+    Raises UsageError for anything else, also for "200K" and "200ki", which could be multiples of 1024.
+    """
+    count = _COUNTS.parse(text)
+    if count.denominator != 1:
+        raise UsageError(f"'{text}' is not a whole number: expected e.g. {_COUNTS.example}")
+    return int(count)
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds of a time with its unit, e.g. ``"16ms"`` -> 0.016, ``"500us"``, ``"1 s"``.
+
+    Raises UsageError for anything else, also for a number without a unit.
+    """
+    return float(_SECONDS.parse(text))
 
 
 def format_bytes(count: float) -> str:

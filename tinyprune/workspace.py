@@ -4,7 +4,7 @@
 
     RUN/data/                           decoded audio
     RUN/variants/NAME/variant.json      the configuration that the variant stands for
-    RUN/variants/NAME/STAGE.json        a finished stage: what went in, SHA-256 of what came out
+    RUN/variants/NAME/STAGE.json        a finished stage: what went in, SHA-256 of what came out, the command, when
     RUN/variants/NAME/...               models, history, checkpoints, compiled networks
     RUN/summary-TARGET.json             the resource summary
 """
@@ -12,20 +12,24 @@
 import hashlib
 import json
 import re
+import shlex
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from tinyprune import __version__
-from tinyprune.artifacts import to_jsonable, write_json
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.records import to_jsonable, write_json
 
 BASELINE = "baseline"
+STAGES = ("train", "export", "compile")
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,17 @@ class Variant:
         return same and all((self.folder / name).exists() for name in record["outputs"])
 
     def finish(self, stage: str, inputs: Mapping[str, Any], outputs: list[str]) -> None:
-        """Record a finished stage: inputs, and SHA-256 of the files (names in the folder) that it made."""
+        """Record a finished stage: inputs, SHA-256 of the files (names in the folder) that it made, when, by what."""
         hashes = {name: sha256(self.folder / name) for name in outputs}
-        record = {"stage": stage, "inputs": inputs, "outputs": hashes, "tinyprune": __version__}
+        made = {"command": _command(), "made": datetime.now(UTC).isoformat(timespec="seconds")}
+        record = {"stage": stage, "inputs": inputs, "outputs": hashes, "tinyprune": __version__, **made}
         write_json(self.folder / f"{stage}.json", record)
+
+    def stages(self) -> list[dict[str, Any]]:
+        """The records of its finished stages, in the order in which they were finished."""
+        found = [*self.folder.glob("*.json"), *self.folder.glob("compiled/*/compile.json")]
+        records = [_read(path, "delete it and run again") for path in found if path.stem in STAGES]
+        return sorted(records, key=lambda record: (STAGES.index(Path(record["stage"]).name), record["stage"]))
 
     def output_sha256(self, stage: str, name: str) -> str:
         """SHA-256 of a file that a finished stage made."""
@@ -111,6 +122,12 @@ class Workspace:
         found = [Variant(path.parent.name, path.parent) for path in folders]
         return sorted(found, key=lambda variant: variant.name != BASELINE)
 
+    def begun(self) -> list[Variant]:
+        """All variants, those whose training is not finished last."""
+        folders = sorted((self.root / "variants").glob("*/variant.json"), key=lambda path: path.stat().st_mtime_ns)
+        found = [*self.variants(), *(Variant(path.parent.name, path.parent) for path in folders)]
+        return list({variant.name: variant for variant in found}.values())
+
     @contextmanager
     def locked(self) -> Iterator["Workspace"]:
         """Keep other processes out. Raises TinypruneError if one is in, or the folder cannot be written."""
@@ -134,6 +151,13 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _command() -> str:
+    """The command line of this process, its program by name only."""
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    return shlex.join([name, *sys.argv[1:]])
 
 
 def _read(path: Path, advice: str) -> dict[str, Any]:

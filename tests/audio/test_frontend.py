@@ -2,9 +2,9 @@ import librosa
 import numpy as np
 import pytest
 
-from tinyprune.artifacts import read_json, write_json
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
+from tinyprune.records import read_json, write_json
 
 
 @pytest.fixture(scope="module")

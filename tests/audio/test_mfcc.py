@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from tinyprune.artifacts import read_json, write_json
 from tinyprune.audio.mfcc import MfccFrontEnd
+from tinyprune.records import read_json, write_json
 
 PLAIN = MfccFrontEnd(mean=(0.0,) * 10, std=(1.0,) * 10)
 

@@ -7,10 +7,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from tinyprune.budgets import Budget, BudgetConfig
 from tinyprune.cli import COMMANDS, main
-from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TargetConfig, TrainConfig
+from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
+from tinyprune.npu import targets
 
 DEFAULT = Path("runs/default")
+NO_CPU = Budget(cpu_operators=0)
 
 
 def call(function, printer, *arguments, output_format="table"):
@@ -23,6 +26,21 @@ def call(function, printer, *arguments, output_format="table"):
     assert (result.exit_code, result.stderr) == (0, "")
     patched.assert_called_once()
     printed.assert_called_once_with("result", output_format)
+    return patched.call_args
+
+
+def call_compile(function, printer, *arguments, output_format="table", gate=(), limits=NO_CPU):
+    """The same of a command that ends with a gate; what it is called with is checked too."""
+    with (
+        mock.patch(f"tinyprune.pipeline.{function}", autospec=True, return_value=[]) as patched,
+        mock.patch(f"tinyprune.cli.costs.{printer}", autospec=True) as printed,
+        mock.patch("tinyprune.cli.costs.gate", autospec=True) as gated,
+    ):
+        result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    patched.assert_called_once()
+    printed.assert_called_once_with([], output_format)
+    gated.assert_called_once_with([], limits, gate, output_format)
     return patched.call_args
 
 
@@ -167,18 +185,57 @@ def test_export(arguments, variant):
     assert call("export", "qualities", "export", *arguments) == mock.call(DEFAULT, variant)
 
 
-def test_compile_a_run():
-    call_args = call("compile", "summary", "compile", "--run", "r", "--format", "json", output_format="json")
-    assert call_args == mock.call(Path("r"), TargetConfig(), False)
+def test_compile_with_nothing_given():
+    assert call_compile("compile", "summaries", "compile") == mock.call(DEFAULT, [targets.resolve("ethos-u55-128")])
+
+
+def test_compile_a_run_for_several_targets_under_a_budget():
+    call_args = call_compile(
+        *("compile", "summaries", "compile", "--run", "r", "--npu", "ethos-u55-128", "--npu", "ethos-u85-256"),
+        *("--memory-mode", "Shared_Sram", "--memory-mode", "Sram_Only", "--gate", "weight-0.80", "--format", "json"),
+        *("--max-flash", "100KiB", "--max-sram", "64kB", "--max-cycles", "200k", "--max-latency", "16ms"),
+        *("--max-cpu-ops", "2"),
+        output_format="json",
+        gate=("weight-0.80",),
+        limits=Budget(100 * 1024, 64 * 1000, 200_000, 0.016, 2),
+    )
+    modes = ("Shared_Sram", "Sram_Only")
+    wanted = [targets.resolve(npu, None, mode) for npu in ("ethos-u55-128", "ethos-u85-256") for mode in modes]
+    assert call_args == mock.call(Path("r"), wanted)
+
+
+def test_compile_for_all_targets():
+    call_args = call_compile("compile", "summaries", "compile", "--all-targets")
+    assert call_args == mock.call(DEFAULT, targets.all_targets())
 
 
 def test_compile_a_file():
-    call_args = call(
-        *("compile_file", "compiled", "compile", "m.tflite", "--npu", "ethos-u85-256", "--system-config", "S"),
-        *("--memory-mode", "M", "-o", "out", "--allow-cpu"),
+    call_args = call_compile(
+        *("compile_file", "compiled", "compile", "m.tflite", "--npu", "ethos-u85-256"),
+        *("--system-config", "Ethos_U85_SYS_DRAM_Low", "--memory-mode", "Sram_Only", "-o", "out", "--allow-cpu"),
+        limits=Budget(),
     )
-    target = TargetConfig(npu="ethos-u85-256", system_config="S", memory_mode="M")
-    assert call_args == mock.call(Path("m.tflite"), target, Path("out"), True)
+    target = targets.resolve("ethos-u85-256", "Ethos_U85_SYS_DRAM_Low", "Sram_Only")
+    assert call_args == mock.call(Path("m.tflite"), [target], Path("out"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--gate", "v", "m.tflite"], "--gate goes with a run"),
+        (["--max-flash", "1kB", "--max-flash", "2kB"], "--max-flash 1kB and 2kB contradict each other: give one"),
+        (["--allow-cpu", "--max-cpu-ops", "0"], "--allow-cpu and --max-cpu-ops 0 contradict each other: give one"),
+        (["--max-flash", "100 kb"], "max_flash: '100 kb'"),
+        (["--max-cycles", "0"], "max_cycles: nothing fits into '0'"),
+        (["--max-cpu-ops", "-1"], "--max-cpu-ops -1: expected a whole number of at least 0"),
+        (["--all-targets", "--memory-mode", "Sram_Only"], "--all-targets takes every memory mode"),
+    ],
+)
+def test_limits_and_targets_that_make_no_sense(arguments, complaint):
+    result = CliRunner().invoke(main, ["compile", *arguments])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {complaint}")
+    assert result.stderr.count("\n") == 1
 
 
 def test_compile_writes_a_run_into_its_folder_only():
@@ -210,14 +267,48 @@ def test_folders_of_the_test_split_go_with_the_test_split(tmp_path):
 def test_run_has_a_folder_of_its_own(tmp_path):
     recipe = tmp_path / "night.toml"
     recipe.write_text("[train]\nepochs = 2\n")
-    assert call("run", "summaries", "run", str(recipe)).args[1] == Path("runs/night")
+    assert call_compile("run", "summaries", "run", str(recipe)).args[1] == Path("runs/night")
 
 
 def test_run(tmp_path):
     recipe = tmp_path / "r.toml"
     recipe.write_text("[train]\nepochs = 3\nseed = 4\n")
-    call_args = call("run", "summaries", "run", str(recipe), "--run", "r", "--set", "train.seed=5")
+    call_args = call_compile("run", "summaries", "run", str(recipe), "--run", "r", "--set", "train.seed=5")
     assert call_args == mock.call(RunConfig(train=TrainConfig(epochs=3, seed=5)), Path("r"))
+
+
+def test_run_under_the_budget_of_its_recipe_and_that_of_the_command_line(tmp_path):
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('[budget]\nmax_flash = "100KiB"\nmax_cycles = 200000\nmax_cpu_ops = 1\n')
+    call_args = call_compile(
+        *("run", "summaries", "run", str(recipe), "--max-cycles", "100k"),
+        limits=Budget(flash_bytes=100 * 1024, cycles=100_000, cpu_operators=1),
+    )
+    budget = BudgetConfig(max_flash="100KiB", max_cycles="200000", max_cpu_ops=1)
+    assert call_args == mock.call(RunConfig(budget=budget), Path("runs/r"))
+
+
+def test_report():
+    with (
+        mock.patch("tinyprune.pipeline.report", autospec=True, return_value="record") as collected,
+        mock.patch("tinyprune.report.whole.to_format", autospec=True, return_value="text") as written,
+    ):
+        result = CliRunner().invoke(main, ["report", "--run", "r", "--format", "json"])
+    assert (result.exit_code, result.stdout) == (0, "text")
+    collected.assert_called_once_with(Path("r"))
+    written.assert_called_once_with("record", Path("r"), "json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--operators"], "--operators goes with VARIANT"),
+        (["baseline", "--format", "html"], "VARIANT goes with --format table: html has all variants"),
+    ],
+)
+def test_report_of_variants_is_a_table(arguments, complaint):
+    result = CliRunner().invoke(main, ["report", *arguments])
+    assert (result.exit_code, result.stderr.startswith(f"error: {complaint}")) == (2, True)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

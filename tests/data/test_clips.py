@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from tinyprune.artifacts import read_json
 from tinyprune.data.clips import Clip, ClipIndex, open_store
 from tinyprune.errors import TinypruneError
+from tinyprune.records import read_json
 
 HALF_A_STEP = 0.5 / 32767
 

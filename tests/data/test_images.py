@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyprune.artifacts import read_json, write_json
 from tinyprune.config import DataConfig
 from tinyprune.data.images import ImageFrontEnd, load, vary
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.records import read_json, write_json
 
 DATA = Path(os.environ.get("TINYPRUNE_DATA", Path(__file__).parents[3] / "shared" / "data"))
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyprune.artifacts import read_json, write_json
 from tinyprune.audio.mfcc import MfccFrontEnd
 from tinyprune.config import DataConfig
 from tinyprune.data.distortion import NOISY, Distortion, coloured_noise
 from tinyprune.data.keywords import SAMPLES, _speaker, load, one_second
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.records import read_json, write_json
 
 DATA = Path(os.environ.get("TINYPRUNE_DATA", Path(__file__).parents[3] / "shared" / "data"))
 RATE = 16_000

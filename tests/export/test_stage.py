@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from tinyprune.artifacts import Quality, TFLiteArtifact, read_json
+from tinyprune.artifacts import Quality, TFLiteArtifact
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MASKS
 from tinyprune.config import DataConfig, PruneConfig, TrainConfig
@@ -19,6 +19,7 @@ from tinyprune.export.offline import prune_graphs
 from tinyprune.export.stage import evaluate, export_variant
 from tinyprune.flatbuffer import read
 from tinyprune.models import crn
+from tinyprune.records import read_json
 from tinyprune.registry import DATASETS
 from tinyprune.tasks.choose import choose
 from tinyprune.tasks.task import Task

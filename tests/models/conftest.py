@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tinyprune.artifacts import ResourceReport
 from tinyprune.npu import targets, vela
+from tinyprune.resources import ResourceReport
 
 #: A user's module, which works with either Keras.
 LAYERS_OF_MINE = """

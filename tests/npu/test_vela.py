@@ -3,18 +3,22 @@
 import csv
 import hashlib
 import importlib.metadata
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from tinyprune import flatbuffer
-from tinyprune.artifacts import NpuTarget
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.npu import targets, vela
+from tinyprune.resources import NpuTarget
 
 U55 = targets.resolve("ethos-u55-128")
+U55_256 = targets.resolve("ethos-u55-256")
 U65 = targets.resolve("ethos-u65-256")
 SRAM_ONLY = targets.resolve("ethos-u55-128", memory_mode="Sram_Only")
 
@@ -39,11 +43,11 @@ def test_what_comes_out_of_a_dense_network(networks, tmp_path) -> None:
     assert (report.target, report.vela_version) == (U55, importlib.metadata.version("ethos-u-vela"))
     assert report.macs == 16 * 32 + 32 * 8
     assert report.clock_hz == 500e6
-    assert report.cycles == float(row["cycles_total"]) == sum(layer.cycles for layer in report.layers)
+    assert report.cycles == float(row["cycles_total"]) == sum(operator.cycles for operator in report.operators)
     assert report.inference_seconds == pytest.approx(report.cycles / 500e6)
     assert report.cpu_operators == ()
-    assert [layer.operator for layer in report.layers if layer.macs] == ["FullyConnected"] * 2
-    assert [layer.macs for layer in report.layers if layer.macs] == [16 * 32, 32 * 8]
+    assert [operator.operator for operator in report.operators if operator.macs] == ["FullyConnected"] * 2
+    assert [operator.macs for operator in report.operators if operator.macs] == [16 * 32, 32 * 8]
 
 
 def test_shared_sram_streams_weights_from_flash(networks, tmp_path) -> None:
@@ -104,15 +108,53 @@ def test_relative_paths_mean_the_current_folder(networks, tmp_path, monkeypatch)
 
 
 def test_compiling_again_replaces_its_own_files_and_keeps_others(networks, tmp_path) -> None:
-    (tmp_path / "report.json").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine")
     vela.compile_tflite(networks.dense(), U55, tmp_path)
     first = sorted(path.name for path in tmp_path.iterdir())
     (tmp_path / "dense_vela.tflite").write_bytes(b"old")
     vela.compile_tflite(networks.dense(), U55, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == first
     assert (tmp_path / "dense_vela.tflite").read_bytes()[4:8] == b"TFL3"
-    assert (tmp_path / "report.json").read_text() == "mine"
+    assert (tmp_path / "notes.txt").read_text() == "mine"
     assert "CPU operators = 0" in (tmp_path / "vela.log").read_text()
+
+
+def test_what_is_compiled_already_is_found_again_even_elsewhere(networks, tmp_path, monkeypatch) -> None:
+    first = vela.compile_tflite(networks.dense(), U55, tmp_path / "out")
+    (tmp_path / "out").rename(tmp_path / "moved")
+    copy = Path(shutil.copy(networks.dense(), tmp_path / "other.tflite"))
+    monkeypatch.setattr(vela, "command", lambda: pytest.fail("Vela was started"))
+    again = vela.compile_tflite(copy, U55, tmp_path / "moved")
+    assert again == replace(first, source=copy, path=tmp_path / "moved" / "dense_vela.tflite")
+
+
+@pytest.mark.parametrize("what", ["source", "target", "layers", "config", "record", "compiled", "log"])
+def test_what_differs_is_compiled_again(what: str, networks, tmp_path) -> None:
+    out, source, target, layers = tmp_path / "out", networks.dense(), U55, ()
+    if what == "config":
+        own = tmp_path / "own.ini"
+        own.write_bytes((files("ethosu") / "config_files" / "Arm" / "vela.ini").read_bytes())
+        target = replace(U55, vela_config=str(own))
+    vela.compile_tflite(source, target, out)
+    (out / "dense_vela.tflite").touch()
+    if what == "source":
+        source = tmp_path / "dense.tflite"
+        source.write_bytes(networks.dense().read_bytes() + bytes(16))
+    elif what == "target":
+        target = U55_256
+    elif what == "layers":
+        layers = ("hidden", "output")
+    elif what == "config":
+        own.write_text(own.read_text() + "; a comment\n")
+    elif what == "record":
+        (out / "report.json").write_text("{}")
+    elif what == "compiled":
+        (out / "dense_vela.tflite").write_bytes(b"other")
+    else:
+        (out / "vela.log").unlink()
+    (out / "mark").touch()
+    vela.compile_tflite(source, target, out, layers)
+    assert (out / "report.json").stat().st_mtime_ns > (out / "mark").stat().st_mtime_ns
 
 
 def test_what_is_no_int8_network_does_not_reach_vela(networks, tmp_path, monkeypatch) -> None:
@@ -230,11 +272,21 @@ def test_a_number_that_is_none(fails, replacing) -> None:
 
 
 def test_a_name_with_commas_stays_whole(networks, replacing, tmp_path, monkeypatch) -> None:
-    name = vela.compile_tflite(networks.dense(), U55, tmp_path / "first").report.layers[0].name
+    name = vela.compile_tflite(networks.dense(), U55, tmp_path / "first").report.operators[0].name
     (tmp_path / "fake_vela.py").write_text(replacing(name.encode(), b"a,b,c"))
     monkeypatch.setattr(vela, "command", lambda: [sys.executable, str(tmp_path / "fake_vela.py")])
-    layers = vela.compile_tflite(networks.dense(), U55, tmp_path / "out").report.layers
-    assert (layers[0].name, layers[0].macs) == ("a,b,c", 16 * 32)
+    operators = vela.compile_tflite(networks.dense(), U55, tmp_path / "out").report.operators
+    assert (operators[0].name, operators[0].macs) == ("a,b,c", 16 * 32)
+
+
+@pytest.mark.parametrize("old", [b"</debug>", b'"ext_key"', b'"weight_total_bytes"', b'name="perf"'])
+def test_without_a_debug_database_every_operator_is_a_layer(old: bytes, networks, replacing, tmp_path, monkeypatch):
+    (tmp_path / "fake_vela.py").write_text(replacing(old, b"gone"))
+    monkeypatch.setattr(vela, "command", lambda: [sys.executable, str(tmp_path / "fake_vela.py")])
+    report = vela.compile_tflite(networks.dense(), U55, tmp_path / "out").report
+    assert [layer.cycles for layer in report.layers] == [operator.cycles for operator in report.operators]
+    assert (report.scale_bytes, report.table_bytes) == (0, BIAS_BYTES)
+    assert report.encoded_weight_bytes > 0
 
 
 def test_a_program_that_does_not_start(networks, tmp_path, monkeypatch) -> None:

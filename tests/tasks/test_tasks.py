@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tinyprune.artifacts import TaskRecord, write_json
+from tinyprune.artifacts import TaskRecord
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
@@ -13,6 +13,7 @@ from tinyprune.data.clips import Clip, open_store
 from tinyprune.data.images import ImageFrontEnd
 from tinyprune.data.labelled import Examples, LabelledDataset
 from tinyprune.data.speech import SpeechDataset, Split
+from tinyprune.records import write_json
 from tinyprune.tasks.choose import choose
 from tinyprune.tasks.classification import BATCH, Classification
 from tinyprune.tasks.speech import Speech

@@ -18,6 +18,8 @@ COMMANDS = {
     "export": "tinyprune.cli.export:export",
     "compile": "tinyprune.cli.compile:compile_command",
     "evaluate": "tinyprune.cli.evaluate:evaluate",
+    "report": "tinyprune.cli.report:report",
+    "compare": "tinyprune.cli.compare:compare",
     "run": "tinyprune.cli.run:run",
     "list": "tinyprune.cli.list:list_command",
     "doctor": "tinyprune.cli.doctor:doctor",

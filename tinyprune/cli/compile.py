@@ -5,30 +5,39 @@ from typing import Any
 
 import click
 
-from tinyprune.cli import options, output
-from tinyprune.config import TargetConfig, build
+from tinyprune.cli import costs, options
 
 
 @click.command("compile")
 @click.argument("model", required=False, type=click.Path(dir_okay=False, path_type=Path), metavar="[MODEL.tflite]")
 @options.run_folder
 @options.target
+@options.budget
+@click.option("--gate", multiple=True, metavar="VARIANT", help="Who has to fit.  [default: all but the baseline]")
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path), metavar="PATH", help="Where to write it.")
-@click.option("--allow-cpu", is_flag=True, help="Accept operators that the NPU cannot run.")
 @options.output_format
 def compile_command(
-    model: Path | None, run: Path, path: Path | None, allow_cpu: bool, output_format: str, **target: Any
+    model: Path | None, run: Path, gate: tuple[str, ...], path: Path | None, output_format: str, **flags: Any
 ) -> None:
     """Compile for an Ethos-U with Vela and show what it costs.
 
-    Without MODEL.tflite: every variant of the run beside its baseline. With it: that int8 file alone.
+    Without MODEL.tflite: every variant of the run beside its baseline. With it: that int8 file alone. Several targets
+    are compiled side by side; what is compiled already is not compiled again. Exits with 3 if a limit is exceeded.
     """
-    config = build(TargetConfig, {flag: value for flag, value in target.items() if value is not None})
+    limits = options.chosen_budget(flags)
     if model is None and path is not None:
         raise click.UsageError("--output goes with MODEL.tflite; variants of a run are compiled into its folder")
+    if model is not None and gate:
+        raise click.UsageError("--gate goes with a run: MODEL.tflite is the one that has to fit")
     from tinyprune import pipeline
+    from tinyprune.report.summary import of_file
 
+    chosen = options.chosen_targets(flags)
     if model is None:
-        output.summary(pipeline.compile(run, config, allow_cpu), output_format)
+        summaries = pipeline.compile(run, chosen)
+        costs.summaries(summaries, output_format)
     else:
-        output.compiled(pipeline.compile_file(model, config, path, allow_cpu), output_format)
+        artifacts = pipeline.compile_file(model, chosen, path)
+        summaries = [of_file(artifact) for artifact in artifacts]
+        costs.compiled(artifacts, output_format)
+    costs.gate(summaries, limits, gate, output_format)

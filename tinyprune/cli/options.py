@@ -1,14 +1,18 @@
 """Options that mean the same in every command that has them. What is not given is None, and the recipe decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tinyprune.cli import messages
 from tinyprune.errors import UsageError
+
+if TYPE_CHECKING:
+    from tinyprune.budgets import Budget, BudgetConfig
+    from tinyprune.resources import NpuTarget
 
 
 class _Parsed(click.ParamType):
@@ -64,6 +68,7 @@ MOMENT = _Parsed(
     "moment", _number(lambda number: 0 <= number < float("inf")), "a fraction of the training up to 1, or a step"
 )
 COUNT = _Parsed("count", _number(lambda number: number >= 1, int), "a whole number of at least 1")
+NUMBER = _Parsed("number", _number(lambda number: number >= 0, int), "a whole number of at least 0")
 SEED = _Parsed("seed", _number(lambda number: number >= 0, int), "a whole number of at least 0")
 POSITIVE = _Parsed("number", _number(lambda number: 0 < number < float("inf")), "a number above 0")
 DECIBELS = _Parsed("lo:hi", _range, "a range LO:HI in dB with LO <= HI, e.g. -6:9")
@@ -104,6 +109,14 @@ output_format = click.option(
     show_default=True,
     help="How results are printed on stdout.",
 )
+report_format = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json", "csv", "markdown", "html"]),
+    default="table",
+    show_default=True,
+    help="How the report is written.",
+)
 settings = click.option(
     "--set",
     "settings",
@@ -114,7 +127,79 @@ settings = click.option(
 
 
 def target(command: Any) -> Any:
-    """``--npu``, ``--system-config``, ``--memory-mode``: what to compile for."""
-    command = click.option("--memory-mode", metavar="NAME", help="Where weights and feature maps live.")(command)
+    """What to compile for: the options behind :func:`chosen_targets`."""
+    command = click.option("--all-targets", is_flag=True, help="Every accelerator with each of its memory modes.")(
+        command
+    )
+    command = click.option(
+        "--vela-config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE.ini",
+        help="Your own system configs and memory modes, in Vela's format.",
+    )(command)
+    command = click.option(
+        "--memory-mode",
+        "memory_modes",
+        multiple=True,
+        metavar="NAME",
+        help="Where weights and feature maps live; may be repeated.",
+    )(command)
     command = click.option("--system-config", metavar="NAME", help="Clock and memories of the system.")(command)
-    return click.option("--npu", metavar="NAME", help="Accelerator, see `tinyprune list npus`.")(command)
+    return click.option(
+        "--npu",
+        "npus",
+        multiple=True,
+        metavar="NAME",
+        help="Accelerator or own target, see `tinyprune list npus`; may be repeated.  [default: ethos-u55-128]",
+    )(command)
+
+
+def chosen_targets(flags: Mapping[str, Any]) -> "list[NpuTarget]":
+    """The targets of a command line. Raises UsageError for what does not exist."""
+    from tinyprune.npu import targets
+
+    names = ("npus", "system_config", "memory_modes", "vela_config", "all_targets")
+    return targets.several(*(flags[name] for name in names))
+
+
+BUDGET_FLAGS = ("max_flash", "max_sram", "max_cycles", "max_latency", "max_cpu_ops", "allow_cpu")
+
+
+def budget(command: Any) -> Any:
+    """What a network may cost: the options behind :func:`chosen_budget`."""
+    allow_cpu = click.option("--allow-cpu", is_flag=True, help="Accept operators that the NPU cannot run.")
+    cpu_ops = click.option(
+        "--max-cpu-ops", type=NUMBER, multiple=True, metavar="N", help="Operators left to the CPU.  [default: 0]"
+    )
+    command = cpu_ops(allow_cpu(command))
+    for flag, example, what in (
+        ("--max-latency", "16ms", "Time of one inference, of one frame where the network streams"),
+        ("--max-cycles", "200k", "Cycles of one inference"),
+        ("--max-sram", "64KiB", "Peak SRAM"),
+        ("--max-flash", "100KiB", "Weights, biases and scales"),
+    ):
+        command = click.option(flag, multiple=True, metavar="X", help=f"{what}, e.g. {example}; above it: exit 3.")(
+            command
+        )
+    return command
+
+
+def chosen_budget(flags: Mapping[str, Any], recipe: "BudgetConfig | None" = None) -> "Budget":
+    """The limits of a command line on top of a recipe's; none for the CPU means none of its operators.
+
+    Raises UsageError for limits that contradict each other.
+    """
+    from tinyprune.budgets import BudgetConfig
+    from tinyprune.config import build, to_mapping
+
+    given = to_mapping(recipe or BudgetConfig())
+    for name in BUDGET_FLAGS[:-1]:
+        values = dict.fromkeys(flags[name])
+        if len(values) > 1:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} {' and '.join(map(str, values))} contradict each other: give one")
+        given[name] = next(iter(values), given[name])
+    if flags["allow_cpu"] and flags["max_cpu_ops"]:
+        raise UsageError(f"--allow-cpu and --max-cpu-ops {flags['max_cpu_ops'][0]} contradict each other: give one")
+    given["max_cpu_ops"] = None if flags["allow_cpu"] else given["max_cpu_ops"] or 0
+    return build(BudgetConfig, given).resolved()

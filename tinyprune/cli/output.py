@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tinyprune.artifacts import CompiledArtifact, LayerPlan, PruningPlan, Quality, RunSummary, TensorSparsity
+    from tinyprune.artifacts import LayerPlan, PruningPlan, Quality, TensorSparsity
     from tinyprune.compress.offline import OfflineResult
 
 Row = list[str]
@@ -20,50 +20,10 @@ _WIDTH = 100
 _LONGEST_NAME = 50
 
 
-def summary(record: "RunSummary", output_format: str) -> None:
-    """Print every variant of a run beside its baseline."""
-    if output_format == "json":
-        _json(record)
-    else:
-        summaries([record], output_format)
-
-
-def summaries(records: "Sequence[RunSummary]", output_format: str) -> None:
-    """Print the summaries of several targets, one after the other; as CSV under one header."""
-    from tinyprune.report import table
-
-    if output_format == "json":
-        _json(records)
-        return
-    for index, record in enumerate(records):
-        if output_format == "csv":
-            click.echo("".join(table.to_csv(record).splitlines(keepends=True)[index > 0 :]), nl=False)
-        else:
-            click.echo("\n" if index else "", nl=False)
-            table.show(table.format_table(record))
-
-
-def compiled(artifact: "CompiledArtifact", output_format: str) -> None:
-    """Print what one compiled network costs; CSV is one row without the single operators."""
-    from tinyprune.artifacts import to_jsonable
-    from tinyprune.report import table
-
-    if output_format == "json":
-        _json(artifact)
-    elif output_format == "table":
-        table.show(table.format_compiled(artifact))
-    else:
-        report = to_jsonable(artifact.report)
-        del report["layers"]
-        report["cpu_operators"] = " ".join(report["cpu_operators"])
-        cells = {"path": artifact.path, **report.pop("target"), **report}
-        rows([*cells], [[str(value) for value in cells.values()]], output_format)
-
-
 def plan(record: "PruningPlan", output_format: str) -> None:
     """Print one row per kernel that is pruned, then one per layer that is not, with the reason."""
     if output_format == "json":
-        _json(record)
+        as_json(record)
         return
     header = ["kernel", "shape", "structure", "groups", "sparsity", "note"]
     pruned = [_plan_row(layer) for layer in record.layers]
@@ -107,7 +67,7 @@ def offline(found: "Sequence[tuple[str, Quality]] | OfflineResult", output_forma
         return
     record = typing.cast("OfflineResult", found)
     if output_format == "json":
-        _json(record)
+        as_json(record)
         return
     pruned = [_tensor_row(tensor) for tensor in record.tensors]
     header = ["tensor", "weights", "pruned", "zeros", "note"]
@@ -134,10 +94,10 @@ def _shortened(name: str) -> str:
 
 def qualities(pairs: "Sequence[tuple[str, Quality]]", output_format: str) -> None:
     """Print the quality of (variant, quality) pairs; per input SNR, as a table, the first metric, else all."""
-    from tinyprune.artifacts import to_jsonable
+    from tinyprune.records import to_jsonable
 
     if output_format == "json":
-        _json([{"variant": name, **to_jsonable(quality)} for name, quality in pairs])
+        as_json([{"variant": name, **to_jsonable(quality)} for name, quality in pairs])
         return
     metrics = list(dict.fromkeys(metric for _, quality in pairs for metric in quality.metrics))
     by_snr = output_format == "csv"
@@ -178,14 +138,14 @@ def _numbers(values: dict[str, float], metrics: Sequence[str]) -> Row:
 def rows(header: Sequence[str], lines: Sequence[Row], output_format: str) -> None:
     """Print rows of text under a header."""
     if output_format == "json":
-        _json([dict(zip(header, line, strict=True)) for line in lines])
+        as_json([dict(zip(header, line, strict=True)) for line in lines])
     else:
         click.echo(_csv([header, *lines]) if output_format == "csv" else _aligned([header, *lines]))
 
 
-def _json(record: Any) -> None:
+def as_json(record: Any) -> None:
     """Print a record as JSON."""
-    from tinyprune.artifacts import to_jsonable
+    from tinyprune.records import to_jsonable
 
     click.echo(json.dumps(to_jsonable(record), indent=2))
 

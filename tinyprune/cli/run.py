@@ -1,10 +1,11 @@
 """``tinyprune run``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from tinyprune.cli import options, output
+from tinyprune.cli import costs, options
 from tinyprune.recipe import load_recipe, with_overrides
 
 
@@ -17,13 +18,18 @@ from tinyprune.recipe import load_recipe, with_overrides
     help="Run folder.  [default: runs/ and the name of the recipe]",
 )
 @options.settings
+@options.budget
 @options.output_format
-def run(recipe: Path, run: Path | None, settings: tuple[str, ...], output_format: str) -> None:
+def run(recipe: Path, run: Path | None, settings: tuple[str, ...], output_format: str, **flags: Any) -> None:
     """Train, prune, export, compile and report, as RECIPE.toml says.
 
-    What is finished with the same configuration and data is not done again.
+    What is finished with the same configuration and data is not done again. Exits with 3 if a variant is above a
+    limit of the recipe's [budget] or of the command line.
     """
     config = with_overrides(load_recipe(recipe), settings)
+    limits = options.chosen_budget(flags, config.budget)
     from tinyprune import pipeline
 
-    output.summaries(pipeline.run(config, run or Path("runs") / recipe.stem), output_format)
+    summaries = pipeline.run(config, run or Path("runs") / recipe.stem)
+    costs.summaries(summaries, output_format)
+    costs.gate(summaries, limits, (), output_format)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyprune.artifacts import read_json, write_json
 from tinyprune.audio.stft import Array
+from tinyprune.records import read_json, write_json
 from tinyprune.writing import writing
 
 FULL_SCALE = 32767.0

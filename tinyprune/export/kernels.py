@@ -1,6 +1,8 @@
 """Kernels of a flatbuffer, brought back to the layers and the axis order that Keras has."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -8,7 +10,7 @@ import numpy.typing as npt
 
 from tinyprune.compress.kinds import kernels, kind, layout
 from tinyprune.errors import CheckFailed
-from tinyprune.flatbuffer import Graph, Operator, Tensor
+from tinyprune.flatbuffer import Graph, Operator, Tensor, place
 from tinyprune.sparsity.layout import canonical, restored
 
 Int8 = npt.NDArray[np.int8]
@@ -24,31 +26,70 @@ _OPERATORS: dict[type[keras.Layer], dict[str, int]] = {
 _WEIGHTS_INPUT = 1  # of every operator in _OPERATORS
 
 
-def read_kernels(graph: Graph, model: keras.Model) -> dict[str, Int8]:
-    """``layer/kernel`` -> int8 weights in the Keras shape, for the layers with kernels of a plain canonical model.
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A layer with kernels in a flatbuffer.
+
+    Attributes:
+        layer: of the plain model.
+        operator: what it became.
+        kernels: name -> int8 weights in the Keras shape.
+    """
+
+    layer: keras.Layer
+    operator: Operator
+    kernels: dict[str, Int8]
+
+
+def match(graph: Graph, model: keras.Model) -> list[Match]:
+    """The operator of every layer with kernels of a plain canonical model.
 
     An operator belongs to a layer if its weights have the layer's shape; of several such, to the one whose values are
     nearest. Raises CheckFailed if a layer has no operator.
     """
     free = [op for op in graph.operators if len(op.inputs) > _WEIGHTS_INPUT]
-    weights: dict[str, Int8] = {}
+    found = []
     for layer in model.layers:
-        if kind(layer) is None:
-            continue
-        operator, found = _best(layer, free)
-        free.remove(operator)
-        weights |= {f"{layer.name}/{name}": data for name, data in found.items()}
-    return weights
+        if kind(layer) is not None:
+            found.append(_best(layer, free))
+            free.remove(found[-1].operator)
+    return found
 
 
-def _best(layer: keras.Layer, operators: list[Operator]) -> tuple[Operator, dict[str, Int8]]:
+def read_kernels(graph: Graph, model: keras.Model) -> dict[str, Int8]:
+    """``layer/kernel`` -> int8 weights in the Keras shape. Raises as :func:`match` does."""
+    return {f"{m.layer.name}/{name}": data for m in match(graph, model) for name, data in m.kernels.items()}
+
+
+def layer_names(graph: Graph, model: keras.Model, matches: Sequence[Match]) -> tuple[str, ...]:
+    """The Keras layer of every operator: by its kernels; by the name of its output; else that of its input's maker."""
+    by_kernels = {id(found.operator): found.layer.name for found in matches}
+    known = {layer.name for layer in model.layers}
+    names: list[str] = []
+    makers: dict[str, str] = {}
+    for operator in graph.operators:
+        made_by = [makers[tensor.name] for tensor in operator.inputs if tensor is not None and tensor.name in makers]
+        name = by_kernels.get(id(operator)) or _named(operator, known) or next(iter(made_by), place(operator))
+        names.append(name)
+        makers |= {tensor.name: name for tensor in operator.outputs}
+    return tuple(names)
+
+
+def _named(operator: Operator, known: set[str]) -> str | None:
+    """The layer in the name of an operator's output; Keras puts a number behind the name of a layer that is called."""
+    parts = [part for path in operator.outputs[0].name.split(";") for part in path.split("/")]
+    return next((name for part in parts for name in (part, re.sub(r"_\d+$", "", part)) if name in known), None)
+
+
+def _best(layer: keras.Layer, operators: list[Operator]) -> Match:
     """The operator that a layer became, and its kernels."""
     fitting = [(op, found) for op in operators if (found := _read(layer, op))]
     if not fitting:
         shapes = ", ".join(str(tuple(kernel.shape)) for kernel in kernels(layer).values())
         raise CheckFailed(f"layer '{layer.name}' has no int8 operator of shape {shapes} in the export")
     trained = {name: _integers(layer, kernel.numpy()) for name, kernel in kernels(layer).items()}
-    return min(fitting, key=lambda pair: sum(int((pair[1][name] != trained[name]).sum()) for name in trained))
+    best = min(fitting, key=lambda pair: sum(int((pair[1][name] != trained[name]).sum()) for name in trained))
+    return Match(layer, *best)
 
 
 def _integers(layer: keras.Layer, kernel: npt.NDArray[np.float32]) -> Int8:

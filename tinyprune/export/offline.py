@@ -4,10 +4,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from tinyprune.artifacts import TFLiteArtifact, read_json, write_json
+from tinyprune.artifacts import TFLiteArtifact
 from tinyprune.compress.offline import prune_file
 from tinyprune.config import PruneConfig
 from tinyprune.export.stage import evaluate, exported
+from tinyprune.records import read_json, write_json
 from tinyprune.sparsity.structure import parse
 from tinyprune.tasks.task import Task
 

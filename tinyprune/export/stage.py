@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.artifacts import Quality, write_json
+from tinyprune.artifacts import Quality
 from tinyprune.audio.stft import Array
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import load_masks
@@ -17,6 +17,7 @@ from tinyprune.errors import CheckFailed
 from tinyprune.export.interpreter import Int8Model
 from tinyprune.export.tflite import export
 from tinyprune.progress import track
+from tinyprune.records import write_json
 from tinyprune.tasks.task import Forward, Task
 from tinyprune.units import format_metric
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import ConverterError
 
 from tinyprune.artifacts import TensorSparsity, TFLiteArtifact
-from tinyprune.compress.kinds import kernels, kind
+from tinyprune.compress.kinds import kernels
 from tinyprune.errors import CheckFailed
 from tinyprune.export.fused_lstm import with_fused_lstm
 from tinyprune.export.interpreter import Int8Model
-from tinyprune.export.kernels import read_kernels
+from tinyprune.export.kernels import Match, layer_names, match
 from tinyprune.export.streaming import check_contexts, stream_converter, streaming, tflite_converter
 from tinyprune.flatbuffer import float_operators, parse, read, require_int8
 from tinyprune.writing import writing
@@ -93,7 +93,10 @@ def export(
     content = convert(model, frames, calibration)
     with writing(path) as part:
         part.write_bytes(content)
-        tensors = check_zeros(part, model, masks)
+        graph = read(part)
+        require_int8(part, graph)
+        matches = match(graph, model)
+        tensors = check_zeros(matches, masks)
         contexts = check_contexts(part, streaming(model)[1] if frames == 1 else ())
         runner = Int8Model(part)
     return TFLiteArtifact(
@@ -107,26 +110,29 @@ def export(
         output_zero_point=int(runner.output_zero_point),
         tensors=tensors,
         contexts=contexts,
+        layers=layer_names(graph, model, matches),
     )
 
 
-def check_zeros(path: Path, model: keras.Model, masks: Mapping[str, Floats]) -> tuple[TensorSparsity, ...]:
+def check_zeros(matches: Sequence[Match], masks: Mapping[str, Floats]) -> tuple[TensorSparsity, ...]:
     """Zeros of every kernel in a flatbuffer; raises CheckFailed where they are not those of the plan.
 
     The plain model's kernels are on their int8 grid already, so its zeros are all the zeros there may be.
     """
-    graph = read(path)
-    require_int8(path, graph)
-    layers = [layer for layer in model.layers if kind(layer) is not None]
-    plain = {f"{layer.name}/{name}": kernel.numpy() for layer in layers for name, kernel in kernels(layer).items()}
     tensors = []
-    for key, weights in read_kernels(graph, model).items():
-        mask = masks.get(key, np.ones(weights.shape, np.float32))
-        lost = int(np.count_nonzero(weights[mask == 0]))
-        if lost:
-            raise CheckFailed(f"{key}: {lost} of {int((mask == 0).sum())} pruned weights are not zero in the export")
-        zeros, expected = int((weights == 0).sum()), int((plain[key] == 0).sum())
-        if masks and zeros != expected:
-            raise CheckFailed(f"{key}: {zeros} zeros in the export, {expected} expected from the trained int8 kernel")
-        tensors.append(TensorSparsity(key, weights.size, int((mask == 0).sum()), zeros))
+    for found in matches:
+        for name, weights in found.kernels.items():
+            key, plain = f"{found.layer.name}/{name}", kernels(found.layer)[name].numpy()
+            mask = masks.get(key, np.ones(weights.shape, np.float32))
+            lost = int(np.count_nonzero(weights[mask == 0]))
+            if lost:
+                raise CheckFailed(
+                    f"{key}: {lost} of {int((mask == 0).sum())} pruned weights are not zero in the export"
+                )
+            zeros, expected = int((weights == 0).sum()), int((plain == 0).sum())
+            if masks and zeros != expected:
+                raise CheckFailed(
+                    f"{key}: {zeros} zeros in the export, {expected} expected from the trained int8 kernel"
+                )
+            tensors.append(TensorSparsity(key, weights.size, int((mask == 0).sum()), zeros))
     return tuple(tensors)

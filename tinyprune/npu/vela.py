@@ -1,10 +1,8 @@
 """Vela as a program: compile an int8 ``.tflite`` in a subprocess, read what it costs from Vela's tables.
 
-A subprocess, because an odd network can crash Vela's C++ core and take its process with it. Vela's units (KiB for
-memory in use, bytes for traffic and weights) are converted here and nowhere else.
+A subprocess, because an odd network can crash Vela's C++ core and take its process with it.
 """
 
-import csv
 import hashlib
 import importlib.metadata
 import os
@@ -12,25 +10,20 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tinyprune import flatbuffer
-from tinyprune.artifacts import CompiledArtifact, LayerCost, NpuTarget, ResourceReport
 from tinyprune.errors import TinypruneError
+from tinyprune.npu import tables, vela_config
+from tinyprune.npu.layers import layer_costs
+from tinyprune.records import read_json, write_json
+from tinyprune.resources import UNITS, CompiledArtifact, NpuTarget, ResourceReport
 
-LOG_NAME = "vela.log"
+LOG_NAME, RECORD_NAME = "vela.log", "report.json"
 
-_KIB = 1024
 _COMMAND_STREAM = "ethos_u_command_stream"
-#: Unit -> its column in the summary. The order decides a tie: what computes is named before what feeds it.
-_CYCLES = {
-    "NPU": "cycles_npu",
-    "SRAM": "cycles_sram_access",
-    "DRAM": "cycles_dram_access",
-    "on-chip flash": "cycles_on_chip_flash_access",
-    "off-chip flash": "cycles_off_chip_flash_access",
-}
 
 
 def version() -> str:
@@ -46,39 +39,73 @@ def command() -> list[str]:
     return [sys.executable, "-m", "ethosu.vela"]
 
 
-def compile_tflite(source: Path, target: NpuTarget, output_dir: Path, timeout_seconds: float = 300) -> CompiledArtifact:
-    """Compile an int8 ``.tflite`` for a target; about half a second for a small network.
+def compile_tflite(
+    source: Path, target: NpuTarget, output_dir: Path, layers: Sequence[str] = (), timeout_seconds: float = 300
+) -> CompiledArtifact:
+    """Compile an int8 ``.tflite`` for a target; about half a second for a small network, nothing for one that is done.
 
-    ``output_dir`` gets ``<stem>_vela.tflite``, Vela's two CSV tables and ``vela.log`` with everything that Vela
-    printed; each file appears whole, other files in the folder stay. After a failure only ``vela.log`` is new.
+    ``output_dir`` gets ``<stem>_vela.tflite``, Vela's tables, ``report.json`` with the returned record, and
+    ``vela.log`` with everything that Vela printed; each file appears whole, other files in the folder stay. After a
+    failure only ``vela.log`` is new. What is there already, of the same network, target, layer names and version of
+    Vela, is not made again. ``layers``: the layer of every operator in ``source`` (:func:`layer_costs`).
 
     Raises UsageError for a source that is missing, no TFLite, damaged, float or compiled already, TinypruneError if
     Vela is missing, fails, crashes, takes longer than ``timeout_seconds``, puts nothing on the NPU or writes tables
     that cannot be read.
     """
-    flatbuffer.require_int8(source, flatbuffer.read(source))
+    wanted = {"source_sha256": flatbuffer.sha256(source), "layers_sha256": _sha256("\n".join(layers).encode())}
+    wanted["config_sha256"] = _config_sha256(target)
+    if (done := _found(source, target, output_dir, wanted)) is not None:
+        return done
+    graph = flatbuffer.read(source)
+    flatbuffer.require_int8(source, graph)
     vela_version = version()
     try:
-        sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
         output_dir.mkdir(parents=True, exist_ok=True)
         # Inside output_dir: certain to be on the same file system, so that moving a file is one step.
         with tempfile.TemporaryDirectory(prefix=".vela-", dir=output_dir.absolute()) as name:
             folder = Path(name)
             try:
                 _run(source.absolute(), target, folder, timeout_seconds)
-                report = read_report(folder, target, vela_version)
+                report = read_report(folder, target, vela_version, graph, layers)
             except TinypruneError as error:
                 _move(folder / LOG_NAME, output_dir)
                 raise TinypruneError(f"{source} for {target.npu}: {error}; see {output_dir / LOG_NAME}") from error
-            compiled = _only(folder, "*_vela.tflite")
-            for file in (*folder.glob("*.csv"), folder / LOG_NAME, compiled):
+            compiled = tables.only(folder, "*_vela.tflite")
+            made = CompiledArtifact(
+                source=source,
+                path=output_dir / compiled.name,
+                report=report,
+                sha256=flatbuffer.sha256(compiled),
+                **wanted,
+            )
+            write_json(folder / RECORD_NAME, made)
+            tables_and_log = (*folder.glob("*.csv"), *folder.glob("*_debug.xml"), folder / LOG_NAME)
+            for file in (*tables_and_log, compiled, folder / RECORD_NAME):  # the record last: it stands for all
                 _move(file, output_dir)
     except OSError as error:
         raise TinypruneError(f"cannot compile into {output_dir}: {error.strerror or error}") from error
-    return CompiledArtifact(source=source, source_sha256=sha256, path=output_dir / compiled.name, report=report)
+    return made
 
 
-def read_report(folder: Path, target: NpuTarget, vela_version: str) -> ResourceReport:
+def _found(source: Path, target: NpuTarget, output_dir: Path, wanted: dict[str, str]) -> CompiledArtifact | None:
+    """What was compiled before into a folder, if it is what would be made now."""
+    try:
+        done = read_json(output_dir / RECORD_NAME, CompiledArtifact)
+        path = output_dir / done.path.name
+        same = all(getattr(done, name) == value for name, value in wanted.items())
+        if not same or (done.report.target, done.report.vela_version) != (target, version()):
+            return None
+        if not (output_dir / LOG_NAME).exists() or flatbuffer.sha256(path) != done.sha256:
+            return None
+    except TinypruneError:  # nothing is there, or nothing that can be used
+        return None
+    return replace(done, source=source, path=path)  # the folder may have been moved
+
+
+def read_report(
+    folder: Path, target: NpuTarget, vela_version: str, source: flatbuffer.Graph, layers: Sequence[str] = ()
+) -> ResourceReport:
     """What a compiled network costs, from the files that Vela left in a folder. Raises TinypruneError.
 
     Where the sizes come from:
@@ -92,38 +119,44 @@ def read_report(folder: Path, target: NpuTarget, vela_version: str) -> ResourceR
       stream and the rest of the file, a few kB, are not in it: the size of the compiled file is the sum of all.
     - ``sram_bytes``: ``sram_memory_used`` plus ``on_chip_flash_memory_used``, because in Arm's configurations the
       latter is the SRAM under another name. With Dedicated_Sram it is the NPU's cache; the arena is in DRAM.
+    - ``dram_bytes``: ``dram_memory_used`` without those constants of the NPU that are copied there.
     """
-    graph = flatbuffer.read(_only(folder, "*_vela.tflite"))
-    row = _summary(_only(folder, "*_summary_*.csv"))
+    compiled = tables.only(folder, "*_vela.tflite")
+    graph, row = flatbuffer.read(compiled), tables.summary(folder)
     cpu = tuple(operator.name for operator in graph.operators if operator.name != flatbuffer.NPU_OPERATOR)
     if len(cpu) == len(graph.operators):
         raise TinypruneError(f"Vela puts no operator on the NPU; on the CPU stay {', '.join(dict.fromkeys(cpu))}")
-    cycles = {unit: row[column] for unit, column in _CYCLES.items()}
+    cycles = {field: row[tables.CYCLES[unit]] for unit, field in UNITS.items()}
+    flash, stream, operators = _constant_bytes(graph), _stream_bytes(graph), tables.operators(folder)
+    cpu_bytes = _constant_bytes(graph, on_npu=False)
+    dram = tables.KIB * row["dram_memory_used"]
     return ResourceReport(
         target=target,
         vela_version=vela_version,
-        sram_bytes=_KIB * (row["sram_memory_used"] + row["on_chip_flash_memory_used"]),
-        flash_bytes=_constant_bytes(graph),
+        sram_bytes=tables.KIB * (row["sram_memory_used"] + row["on_chip_flash_memory_used"]),
+        flash_bytes=flash,
         encoded_weight_bytes=row["total_npu_encoded_weights"],
         cycles=row["cycles_total"],
-        cycles_npu=cycles["NPU"],
-        cycles_sram=cycles["SRAM"],
-        cycles_dram=cycles["DRAM"],
-        cycles_on_chip_flash=cycles["on-chip flash"],
-        cycles_off_chip_flash=cycles["off-chip flash"],
         macs=int(row["nn_macs"]),
         clock_hz=row["core_clock"],
         inference_seconds=row["inference_time"],
         cpu_operators=cpu,
-        layers=_layers(_only(folder, "*_per-layer.csv")),
-        bound_by=max(cycles, key=lambda unit: cycles[unit]),
+        layers=layer_costs(operators, source, layers),
+        bound_by=max(UNITS, key=lambda unit: cycles[UNITS[unit]]),
+        operators=operators,
+        dram_bytes=max(0.0, dram - (flash - cpu_bytes)),
+        scale_bytes=sum(operator.scale_bytes for operator in operators),
+        cpu_weight_bytes=cpu_bytes,
+        command_stream_bytes=stream,
+        file_bytes=compiled.stat().st_size,
+        **cycles,
     )
 
 
 def _run(source: Path, target: NpuTarget, folder: Path, timeout_seconds: float) -> None:
-    arguments = [*command(), str(source), "--config", "Arm/vela.ini", "--accelerator-config", target.npu]
+    arguments = [*command(), str(source), *vela_config.arguments(target), "--accelerator-config", target.npu]
     arguments += ["--system-config", target.system_config, "--memory-mode", target.memory_mode]
-    arguments += ["--output-dir", str(folder), "--verbose-performance"]
+    arguments += ["--output-dir", str(folder), "--verbose-performance", "--enable-debug-db"]
     log = folder / LOG_NAME
     # UTF-8: file names in Vela's output. Unbuffered: the log of a crash is complete. cwd: nothing there is imported.
     environment = os.environ | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
@@ -163,71 +196,27 @@ def _last_line(log: Path) -> str:
     return next((line for line in reversed(lines) if any(map(str.isalnum, line))), "it printed nothing")
 
 
-def _only(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if len(found) != 1:
-        raise TinypruneError(f"expected one file {pattern} from Vela, found {len(found)}")
-    return found[0]
-
-
 def _move(file: Path, output_dir: Path) -> None:
     file.replace(output_dir / file.name)
 
 
-def _constant_bytes(graph: flatbuffer.Graph) -> int:
-    constants = flatbuffer.constants(graph.operators)
+def _constant_bytes(graph: flatbuffer.Graph, on_npu: bool = True) -> int:
+    """Bytes of all constants without the command stream; of those that only CPU operators read, if not ``on_npu``."""
+    operators = [op for op in graph.operators if on_npu or op.name != flatbuffer.NPU_OPERATOR]
+    constants = flatbuffer.constants(tuple(operators))
     return sum(tensor.data.nbytes for tensor in constants if tensor.data is not None and tensor.name != _COMMAND_STREAM)
 
 
-_SUMMARY_COLUMNS = (
-    *("core_clock", "inference_time", "sram_memory_used", "on_chip_flash_memory_used"),
-    *("total_npu_encoded_weights", "nn_macs", "cycles_total", *_CYCLES.values()),
-)
+def _stream_bytes(graph: flatbuffer.Graph) -> int:
+    constants = flatbuffer.constants(graph.operators)
+    return sum(tensor.data.nbytes for tensor in constants if tensor.data is not None and tensor.name == _COMMAND_STREAM)
 
 
-def _summary(path: Path) -> dict[str, float]:
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        rows = list(csv.DictReader(file))
-    if len(rows) != 1:
-        raise TinypruneError(f"expected one row in Vela's {path.name}, found {len(rows)}")
-    return {column: _number(rows[0], column, path) for column in _SUMMARY_COLUMNS}
+def _config_sha256(target: NpuTarget) -> str:
+    """Of Vela's configuration file; empty for one that comes with Vela, which its version stands for."""
+    path = Path(target.vela_config)
+    return _sha256(path.read_bytes()) if path.is_file() else ""
 
 
-def _layers(path: Path) -> tuple[LayerCost, ...]:
-    header, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
-    columns = header.split(",")
-    # Vela does not quote, and a name may hold a comma; it is the last column.
-    rows = (dict(zip(columns, line.split(",", len(columns) - 1), strict=False)) for line in lines if line)
-    return tuple(_layer(row, path) for row in rows)
-
-
-def _layer(row: Mapping[str, str], path: Path) -> LayerCost:
-    operator = _text(row, "NNG Operator", path)
-    return LayerCost(
-        name=_text(row, "Name", path),
-        # Vela's word for what it leaves to the CPU; the operator's own name says more.
-        operator=_text(row, "Original Operator", path) if operator == "Passthrough" else operator,
-        sram_bytes=_number(row, "Staging Usage", path),
-        cycles=_number(row, "Op Cycles", path),
-        cycles_npu=_number(row, "NPU", path),
-        cycles_sram=_number(row, "SRAM AC", path),
-        cycles_dram=_number(row, "DRAM AC", path),
-        cycles_on_chip_flash=_number(row, "OnFlash AC", path),
-        cycles_off_chip_flash=_number(row, "OffFlash AC", path),
-        macs=int(_number(row, "MAC Count", path)),
-    )
-
-
-def _number(row: Mapping[str, str], column: str, path: Path) -> float:
-    text = _text(row, column, path)
-    try:
-        return float(text)
-    except ValueError:
-        raise TinypruneError(f"column {column} of Vela's {path.name} holds '{text}' instead of a number") from None
-
-
-def _text(row: Mapping[str, str], column: str, path: Path) -> str:
-    # DictReader gives None for the cells that a short row lacks.
-    if row.get(column) is None:
-        raise TinypruneError(f"Vela's {path.name} has no column '{column}': is this version of Vela supported?")
-    return row[column]
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

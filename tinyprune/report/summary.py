@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from tinyprune.artifacts import Quality, ResourceReport, RunSummary, VariantSummary
+from tinyprune.artifacts import Quality, RunSummary, TFLiteArtifact, VariantSummary
+from tinyprune.report.record import SCHEMA
+from tinyprune.resources import CompiledArtifact, ResourceReport
 
 #: Fields of a row that are sizes or cycles; each has a ``<name>_ratio``: baseline / variant, above 1 where it shrank.
 COSTS = ("tflite_bytes", "encoded_weight_bytes", "flash_bytes", "sram_bytes", "cycles")
@@ -27,6 +29,18 @@ def summary_rows(summary: RunSummary) -> list[dict[str, Any]]:
         row |= {f"{cost}_ratio": ratio(base[cost], row[cost]) for cost in COSTS}
         rows.append(row)
     return rows
+
+
+def of_file(artifact: CompiledArtifact) -> RunSummary:
+    """The summary of a file that belongs to no run: nothing is known of its quality, and one call is one frame."""
+    report = artifact.report
+    weights = sum(layer.weights for layer in report.layers)
+    zeros = sum(kernel.zeros for layer in report.layers for kernel in layer.kernels)
+    size = artifact.source.stat().st_size
+    tflite = TFLiteArtifact(artifact.source, artifact.source_sha256, size, 1, 0.0, 0, 0.0, 0)
+    quality = Quality("int8", "", 0, 0, {})
+    variant = VariantSummary(artifact.source.stem, weights, zeros / max(1, weights), quality, tflite, report)
+    return RunSummary(SCHEMA, report.target, None, None, (variant,))
 
 
 def metric_names(summary: RunSummary) -> list[str]:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tinyprune.artifacts import read_json
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
 from tinyprune.data.labelled import LabelledDataset
 from tinyprune.data.speech import SpeechDataset
+from tinyprune.records import read_json
 from tinyprune.tasks.classification import Classification
 from tinyprune.tasks.speech import Speech
 from tinyprune.tasks.task import Task

@@ -15,8 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.artifacts import write_text
 from tinyprune.errors import TinypruneError
+from tinyprune.records import write_text
 from tinyprune.training.progress import Progress
 from tinyprune.writing import write_arrays
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tinyprune.artifacts import write_json
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MASKS, MaskUpdater, kept_units, read_masks
@@ -16,6 +15,7 @@ from tinyprune.compress.prepare import batches, calibrate, prepare, strip
 from tinyprune.compress.remove import remove, remove_masks
 from tinyprune.config import PruneConfig, TrainConfig
 from tinyprune.export.convertible import check_convertible
+from tinyprune.records import write_json
 from tinyprune.sparsity.importance import FROM_GRADIENTS
 from tinyprune.tasks.task import Task
 from tinyprune.training.fit import Fit

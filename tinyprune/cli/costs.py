@@ -1,0 +1,82 @@
+"""What networks cost, on stdout: run summaries and compiled files; and budgets as a gate."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyprune.cli.output import as_json, rows
+from tinyprune.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from tinyprune.artifacts import RunSummary
+    from tinyprune.budgets import Budget
+    from tinyprune.resources import CompiledArtifact
+
+_SHOWN_WHOLE = 2  # targets; more of them are shown side by side only
+
+
+def summaries(records: "Sequence[RunSummary]", output_format: str) -> None:
+    """Print every variant beside its baseline, target by target, then the targets side by side.
+
+    As JSON the summary, or the list of several; as CSV all rows under one header.
+    """
+    from tinyprune.report import matrix, table, terminal
+
+    if output_format == "json":
+        as_json(records[0] if len(records) == 1 else records)
+    elif output_format == "csv":
+        for index, record in enumerate(records):
+            click.echo("".join(table.to_csv(record).splitlines(keepends=True)[index > 0 :]), nl=False)
+    else:
+        shown = [table.format_table(record) for record in records if len(records) <= _SHOWN_WHOLE]
+        shown += [matrix.format_matrix(records)] if len(records) > 1 else []
+        for index, renderable in enumerate(shown):
+            click.echo("\n" if index else "", nl=False)
+            terminal.show(renderable)
+
+
+def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> None:
+    """Print what a compiled file costs: model and layers, or several targets side by side; CSV is a row per target."""
+    from tinyprune.report import matrix, storeys, terminal
+    from tinyprune.report.summary import of_file
+
+    if output_format == "json":
+        as_json(artifacts[0] if len(artifacts) == 1 else artifacts)
+    elif output_format == "csv":
+        cells = [_flat(artifact) for artifact in artifacts]
+        rows([*cells[0]], [[str(value) for value in row.values()] for row in cells], output_format)
+    elif len(artifacts) == 1:
+        terminal.show(storeys.format_compiled(artifacts[0]))
+    else:
+        terminal.show(matrix.format_matrix([of_file(artifact) for artifact in artifacts]))
+
+
+def _flat(artifact: "CompiledArtifact") -> dict[str, object]:
+    """The row of a compiled file, without layers and operators."""
+    from tinyprune.records import to_jsonable
+
+    report = to_jsonable(artifact.report)
+    del report["layers"], report["operators"]
+    report["cpu_operators"] = " ".join(report["cpu_operators"])
+    return {"path": artifact.path, **report.pop("target"), **report}
+
+
+def gate(
+    records: "Sequence[RunSummary]", limits: "Budget", variants: Sequence[str], output_format: str = "table"
+) -> None:
+    """Print what keeps which limit, on stderr unless the results are a table; raise CheckFailed for what does not.
+
+    Nothing is printed where the only limit is that nothing runs on the CPU, and nothing does.
+    """
+    from tinyprune.report import budget, terminal
+
+    verdicts = budget.check_all(records, limits, variants)
+    failed = budget.failed(verdicts)
+    if failed or any(verdict.what != "CPU operators" for verdict in verdicts):
+        is_table = output_format == "table"
+        click.echo(err=not is_table)
+        click.echo(terminal.to_text(budget.format_verdicts(verdicts)), nl=False, err=not is_table)
+    if failed:
+        on_cpu = any(verdict.what == "CPU operators" and not verdict.holds for verdict in verdicts)
+        raise CheckFailed(f"{failed}; accept operators on the CPU with --allow-cpu" if on_cpu else failed)
