@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -18,13 +19,13 @@ def measure(options: argparse.Namespace) -> Report:
     """Wall-clock time of whole processes on an int8 TinyLSTM with untrained weights."""
     with tempfile.TemporaryDirectory() as name:
         folder, target = Path(name), targets.resolve(NPU)
-        path = _tinylstm(folder)
+        path = tinylstm(folder)
         ours = [*program("tinyprune", [*vela.command()[:2], "tinyprune"]), "compile", str(path), "--npu", NPU]
         bare = [*program("vela", vela.command()), str(path), "--config", "Arm/vela.ini", "--accelerator-config", NPU]
         bare += ["--system-config", target.system_config, "--memory-mode", target.memory_mode, "--verbose-performance"]
         cases = {
-            BARE: timed(functools.partial(_run, [*bare, "--output-dir", str(folder / "bare")], folder)),
-            OURS: timed(functools.partial(_run, [*ours, "--output", str(folder / "ours")], folder)),
+            BARE: timed(functools.partial(run, [*bare, "--output-dir", str(folder / "bare")], folder)),
+            OURS: timed(functools.partial(_fresh, [*ours, "--output", str(folder / "ours")], folder)),
         }
         seconds = take_turns(cases, repeats(options, 15, 5))
         same = (folder / "bare" / "tinylstm_vela.tflite").read_bytes() == (
@@ -37,8 +38,14 @@ def measure(options: argparse.Namespace) -> Report:
     )
 
 
-def _tinylstm(folder: Path) -> Path:
-    """The one-frame int8 graph."""
+def _fresh(command: list[str], folder: Path) -> None:
+    """The program, with nothing there that it could find again."""
+    shutil.rmtree(folder / "ours", ignore_errors=True)
+    run(command, folder)
+
+
+def tinylstm(folder: Path) -> Path:
+    """The one-frame int8 graph of a TinyLSTM with untrained weights."""
     import numpy as np
 
     from benchmarks.workloads import plain
@@ -48,5 +55,6 @@ def _tinylstm(folder: Path) -> Path:
     return export(plain(), 1, calibration, {}, folder / "tinylstm.tflite").path
 
 
-def _run(command: list[str], folder: Path) -> None:
+def run(command: list[str], folder: Path) -> None:
+    """Run a program without its output. Raises CalledProcessError if it fails."""
     subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # instead of this folder: its modules are benchmarks.NAME
 
 DEFAULT = ("startup", "train_float", "train_joint", "joint_conv", "mask_update", "input_pipeline", "compile")
-DEFAULT += ("npu_cuts", "streaming", "demo")
+DEFAULT += ("matrix", "npu_cuts", "streaming", "demo")
 LONG = ("losses", "distill", "tfmot")
 NOT_QUICK = ("demo",)
 LIMIT_MISSED = 3

@@ -290,7 +290,7 @@ def compiled(record: VariantRecord, report: ResourceReport, **metrics: float) ->
         (half(variants=(ONLY,), summaries=(compiled(ONLY, OLD),)), "No quality is known"),
         (half(variants=(ONLY,), task=CLASSES, summaries=(compiled(ONLY, OLD, accuracy=0.9),)), "not known per layer"),
         (half(variants=(ONLY,), summaries=(RunSummary(2, SHARED, None, None, ()),)), "8.47"),
-        (half(summaries=(summary(SHARED, (ONLY, variant("unit-0.50"))),)), "fewest cycles"),
+        (half(summaries=(summary(SHARED, (ONLY, variant("unit-0.50"))),)), "beside the baseline unit-0.50"),
         (
             half(
                 variants=(ONLY,),
@@ -311,11 +311,16 @@ def test_half_a_run_shows_what_is_there(report, words, tmp_path) -> None:
     assert 'id="patterns"' not in page
 
 
-def test_variants_that_are_not_compiled_for_a_target_are_left_out_there(folder) -> None:
+def test_a_variant_that_a_target_lacks_is_left_out_there_and_keeps_its_marker(folder) -> None:
     report = whole(2)
     first, second = report.summaries
-    report = replace(report, summaries=(first, replace(second, variants=second.variants[:2])))
-    assert "weight-0.95" in html.page(report, folder)
+    fewer = replace(second, variants=(second.variants[0], second.variants[4]))  # the baseline and block-0.80
+    page = html.page(replace(report, summaries=(fewer, first)), folder)
+    matrix = page.partition('<table class="wide matrix">')[2].partition("</table>")[0]
+    assert matrix.count("<th>") == 1 + len(VARIANTS)
+    assert matrix.count("<td>–") == len(VARIANTS) - 2
+    row = page.partition('<th scope="row"><svg')[2].partition("block-0.80")[0]
+    assert 'points="0,6.5 6.5,-5 -6.5,-5"' in row  # shape 4, as in the charts
 
 
 def test_kernels_are_pictured_and_removed_units_are_counted(folder) -> None:

@@ -37,7 +37,8 @@ class TargetView:
     """What the page shows of one target.
 
     Attributes:
-        target: the target. rows: as :func:`summary_rows` makes them. front: variants on a Pareto front.
+        target: the target. rows: as :func:`summary_rows` makes them, with the ``shape`` of their markers.
+        front: variants on a Pareto front.
         trades: charts of quality against flash and cycles. bars: where flash and cycles go.
         legend: (number of a hatch, what it stands for). variants: with their layers. advice: variant -> lines.
     """
@@ -125,8 +126,8 @@ def _quality_names(variants: Sequence[VariantRecord]) -> list[str]:
 def _best(rows: list[dict[str, Any]], metric: str) -> list[tuple[str, dict[str, Any]]]:
     """(what it is best at, row) among the variants beside the baseline; who is best at two things is named once."""
     pruned = rows[1:]
-    if not pruned:
-        return []
+    if len(pruned) <= 1:
+        return [("beside the baseline", row) for row in pruned]
     winners = [
         ("least flash", min(pruned, key=lambda row: row["flash_bytes"])),
         ("fewest cycles", min(pruned, key=lambda row: row["cycles"])),
@@ -141,12 +142,13 @@ def _best(rows: list[dict[str, Any]], metric: str) -> list[tuple[str, dict[str, 
 
 
 def _target(summary: RunSummary, metric: str, order: Mapping[str, int]) -> TargetView:
-    rows = summary_rows(summary)
+    # The same shape for a variant in every chart, whichever variants a target lacks.
+    rows = [{**row, "shape": order.get(row["variant"], n)} for n, row in enumerate(summary_rows(summary))]
     trades, front = [], set()
     for key, what, form in (("flash_bytes", "flash", units.format_bytes), ("cycles", "cycles", units.format_count)):
         points = [
-            charts.Point(row["variant"], row[key], row[metric], order.get(row["variant"], index))
-            for index, row in enumerate(rows)
+            charts.Point(row["variant"], row[key], row[metric], row["shape"])
+            for row in rows
             if _is_number(row.get(metric))
         ]
         front |= charts.pareto(points)
