@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tinyprune import artifacts
+from tinyprune import artifacts, resources
 from tinyprune.artifacts import Quality, RunSummary, TFLiteArtifact
 from tinyprune.errors import TinypruneError
 from tinyprune.records import read_json, to_jsonable, write_json, write_text
 
-RECORDS = [kind for _, kind in inspect.getmembers(artifacts, dataclasses.is_dataclass) if isinstance(kind, type)]
+RECORDS = [
+    kind
+    for module in (artifacts, resources)
+    for _, kind in inspect.getmembers(module, dataclasses.is_dataclass)
+    if isinstance(kind, type) and kind.__module__ == module.__name__
+]
 
 
 def example(hint, name="value"):
@@ -21,13 +26,19 @@ def example(hint, name="value"):
     if dataclasses.is_dataclass(hint):
         hints = typing.get_type_hints(hint)
         return hint(**{field.name: example(hints[field.name], field.name) for field in dataclasses.fields(hint)})
-    if origin is tuple:
+    if origin is tuple and parts[1:] == (...,):
         return tuple(example(parts[0], f"{name}{i}") for i in range(2))
     if origin is dict:
         return {f"{name} key": example(parts[1], name)}
     if isinstance(hint, types.UnionType):
         return example(parts[0], name)
-    return {str: f"{name} ü", int: len(name), float: 1 / (1 + len(name)), Path: Path("folder") / name}[hint]
+    return {
+        str: f"{name} ü",
+        bool: name == "on_npu",
+        int: len(name),
+        float: 1 / (1 + len(name)),
+        Path: Path("folder") / name,
+    }[hint]
 
 
 @pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: kind.__name__)

@@ -65,7 +65,7 @@ def tinyprune(folder, *arguments):
 
 
 def test_train_prune_export_compile_evaluate(slice_folder):
-    [summary], said = tinyprune(slice_folder, "run", "recipe.toml")
+    summary, said = tinyprune(slice_folder, "run", "recipe.toml")
     baseline, pruned = summary["variants"]
     assert (baseline["name"], pruned["name"]) == ("baseline", "weight-0.80")
     assert baseline["parameters"] == pruned["parameters"] == PARAMETERS == 968_960
@@ -80,7 +80,7 @@ def test_train_prune_export_compile_evaluate(slice_folder):
     assert all(line.startswith(("baseline: ", "weight-0.80: ")) for line in said), said
 
     again, said = tinyprune(slice_folder, "run", "recipe.toml")
-    assert again == [summary]
+    assert again == summary
     assert len(said) == 2
     assert all(" already, in " in line for line in said)
 
@@ -120,7 +120,7 @@ npu = "ethos-u85-256"
 def check_classes(folder, name, path, then, classes, baseline_parameters):
     """A run of two prunings, one on the other, then the offline control beside them."""
     (folder / "recipe.toml").write_text(CLASSES.format(name=name, path=path, then=then))
-    [summary], said = tinyprune(folder, "run", "recipe.toml")
+    summary, said = tinyprune(folder, "run", "recipe.toml")
     baseline, units, both = summary["variants"]
     assert baseline["parameters"] == baseline_parameters
     assert both["parameters"] == units["parameters"] < baseline["parameters"] / 2
