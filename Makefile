@@ -43,7 +43,9 @@ install: $(STAMP) ## make the virtual environment only
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tinyprune needs Python 3.11 or newer; make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,live]'
+	@$(BIN)/python -m pip install --quiet -c constraints.txt 'pesq>=0.0.4' || \
+		echo 'PESQ was not installed: it compiles C and needs a compiler; its tests will be skipped'
 	@touch $@
 
 clean: ## remove caches and build output; runs/ and .venv/ stay

@@ -38,21 +38,17 @@ def describe(config: DataConfig) -> str:
 def dev_quality(variant: Path, frontend_of: Path, config: DataConfig, cache: Path) -> dict[str, float]:
     """SI-SDR and SDR in dB on dev, of the float network in a variant's folder."""
     import keras
-    import numpy as np
 
     from tinyprune.audio.frontend import FrontEnd
-    from tinyprune.data.scored import ScoredSet
-    from tinyprune.metrics.speech import quality
+    from tinyprune.export import forward
     from tinyprune.records import read_json
     from tinyprune.registry import DATASETS
+    from tinyprune.tasks.speech import Speech
 
     model = keras.models.load_model(variant / "model.keras")
-    mixtures = DATASETS[config.name](config, cache).utterances("dev")
-    scored = ScoredSet(mixtures, read_json(frontend_of / "frontend.json", FrontEnd))
-    estimates = scored.enhance(lambda features: np.asarray(model(features, training=False)))
-    pairs = zip((mixture.clean for mixture in mixtures), estimates, strict=True)
-    metrics = ("si_sdr_db", "sdr_db")
-    return quality("float", "dev", pairs, [mixture.snr_db for mixture in mixtures], metrics).metrics
+    frontend = read_json(frontend_of / "frontend.json", FrontEnd)
+    task = Speech(DATASETS[config.name](config, cache), frontend)
+    return task.quality(forward.of_keras(model), "float", "dev").metrics
 
 
 def cases(found: dict[str, list[dict[str, float]]]) -> list[Case]:

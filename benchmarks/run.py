@@ -14,9 +14,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # instead of this folder: its modules are benchmarks.NAME
 
-DEFAULT = ("startup", "train_float", "train_joint", "joint_conv", "mask_update", "input_pipeline", "compile")
-DEFAULT += ("matrix", "npu_cuts", "streaming", "demo")
-LONG = ("losses", "distill", "tfmot")
+DEFAULT = ("startup", "train_float", "train_joint", "joint_conv", "mask_update", "input_pipeline")
+DEFAULT += ("data_memory", "compile", "matrix", "npu_cuts", "streaming", "scoring", "demo")
+LONG = ("losses", "distill", "tfmot", "mask_bits")
 NOT_QUICK = ("demo",)
 LIMIT_MISSED = 3
 
@@ -44,12 +44,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--results", type=Path, metavar="DIR", help="default: benchmarks/results, with --quick its quick/"
     )
+    parser.add_argument("--hour", action="store_true", help="streaming: an hour of audio instead of 10 minutes")
     long = parser.add_argument_group("only for the long ones, which run only when named")
     for name in ("speech", "noise", "dev-speech", "dev-noise"):
         long.add_argument(f"--{name}", type=Path, metavar="DIR", help="default: ../shared/data, or synthetic data")
     long.add_argument("--epochs", type=int, metavar="N", help="of each training; default: 10; tfmot: 60 and 30")
     long.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each case; default: 1")
-    long.add_argument("--baseline", type=Path, metavar="DIR", help="run folder with a trained baseline, for distill")
+    long.add_argument("--baseline", type=Path, metavar="DIR", help="finished run, for distill and mask_bits")
     long.add_argument("--work", type=Path, default=ROOT / "runs" / "bench", metavar="DIR", help="default: runs/bench")
     return parser
 

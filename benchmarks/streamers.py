@@ -8,21 +8,17 @@ import tensorflow as tf
 
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
+from tinyprune.audio.streaming import StreamingFrontEnd
 
 Mask = Callable[[np.ndarray], np.ndarray]
 
 
-def stream(signal: np.ndarray, frontend: FrontEnd, mask: Mask) -> np.ndarray:
+def stream(signal: np.ndarray, front_end: StreamingFrontEnd, mask: Mask) -> np.ndarray:
     """Enhanced samples, one hop in and one hop out at a time, as a device does it; the first hop out is dropped."""
-    hop, spread = frontend.hop, frontend.spread()
-    window, synthesis = stft.hann(frontend.frame), stft.synthesis_window(frontend.frame)
-    hops, tail, out = stft.pad(signal, hop).reshape(-1, hop), np.zeros(hop, np.float32), []
-    for number in range(1, len(hops)):
-        spectrum = np.fft.rfft(np.concatenate(hops[number - 1 : number + 1]) * window).astype(np.complex64)[None]
-        masked = spectrum * (mask(frontend.features(spectrum)) @ spread)
-        frame = np.fft.irfft(masked[0]).astype(np.float32) * synthesis
-        out.append(tail + frame[:hop])
-        tail = frame[hop:]
+    state, hop, out = front_end.start(), front_end.hop, []
+    for samples in stft.pad(signal, hop).reshape(-1, hop)[1:]:
+        features = front_end.analyse(state, samples)
+        out.append(front_end.synthesise(state, mask(features[None])[0]))
     return np.concatenate(out[1:])[: len(signal)]
 
 

@@ -3,6 +3,7 @@
 import functools
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -14,8 +15,9 @@ from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare
 from tinyprune.config import PruneConfig, TrainConfig
 from tinyprune.data.clips import Clip, open_store
+from tinyprune.data.mixtures import SAMPLE_RATE, Mixing, Split
 from tinyprune.data.scored import ScoredSet
-from tinyprune.data.speech import SAMPLE_RATE, SpeechDataset, Split
+from tinyprune.data.speech import SpeechDataset
 from tinyprune.models.tinylstm import build
 from tinyprune.training.denoise import Denoise
 
@@ -31,7 +33,7 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
     return rng.standard_normal(shape, np.float32), rng.random(shape, np.float32)
 
 
-def corpus(folder: Path, seed: int = 0) -> SpeechDataset:
+def corpus(folder: Path, seed: int = 0, minutes: float = MINUTES) -> SpeechDataset:
     """White noise cut into clips as long as those of speech corpora, in files; how it sounds costs no time."""
 
     def clips(kind: int, minutes: float) -> Iterator[Clip]:
@@ -46,7 +48,17 @@ def corpus(folder: Path, seed: int = 0) -> SpeechDataset:
     def split(number: int, minutes: float) -> Split:
         return Split(*(open_store(folder / f"{kind}.pcm", clips(kind, minutes)) for kind in (number, number + 1)))
 
-    return SpeechDataset({"train": split(0, MINUTES), "dev": split(2, 0.2)}, (-6.0, 9.0), 2, seed)
+    return SpeechDataset({"train": split(0, minutes), "dev": split(2, 0.2)}, Mixing(), 2, seed)
+
+
+def varied(dataset: SpeechDataset, folder: Path) -> SpeechDataset:
+    """The same with all that can vary in training: speeds, half of the speech in rooms of 0.5 s, a fifth babble."""
+    rng, times = np.random.default_rng(0), np.arange(SAMPLE_RATE // 2)
+    rooms = 0.05 * rng.standard_normal((50, len(times))) * 10 ** (-3 * times / len(times))  # 60 dB down at their end
+    rooms[:, 50] = 1.0
+    rirs = open_store(folder / "rirs.pcm", (Clip(str(i), "", room.astype(np.float32)) for i, room in enumerate(rooms)))
+    splits = dataset.splits | {"train": replace(dataset.splits["train"], rirs=rirs)}
+    return replace(dataset, splits=splits, mixing=Mixing(speed=(0.9, 1.1), babble=0.2))
 
 
 class Short(Denoise):

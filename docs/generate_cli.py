@@ -29,10 +29,17 @@ def page() -> str:
     parent = click.Context(main, info_name="tinyprune", terminal_width=100, help_option_names=["-h", "--help"])
     sections = [_section("tinyprune", main.get_help(parent))]
     for name in COMMANDS:
-        command = main.get_command(parent, name)
-        context = click.Context(command, info_name=name, parent=parent, terminal_width=100)
-        sections.append(_section(f"tinyprune {name}", command.get_help(context)))
+        sections += _sections(name, parent)
     return "\n".join([INTRODUCTION, *sections])
+
+
+def _sections(name: str, parent: click.Context) -> list[str]:
+    """The help of a command, and of the commands below it."""
+    command = parent.command.get_command(parent, name)
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=100)
+    below = command.list_commands(context) if isinstance(command, click.Group) else []
+    own = _section(context.command_path, command.get_help(context))
+    return [own, *(section for each in below for section in _sections(each, context))]
 
 
 def _section(title: str, text: str) -> str:

@@ -142,14 +142,14 @@ def read_only_folder(tmp_path: Path) -> Iterator[Path]:
 @contextmanager
 def _tiny_sizes() -> Iterator[None]:
     """Everything real, and small: a network of 16 units, utterances of a second, 40 frames of calibration."""
-    from tinyprune.data import calibration, speech, synthetic_speech
+    from tinyprune.data import calibration, fixed, synthetic_speech
     from tinyprune.export import stage
     from tinyprune.models import tinylstm
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tinylstm, "build", partial(tinylstm.build, units=16, hidden=16))
         patch.setattr(synthetic_speech, "HELD_OUT_MINUTES", 0.1)
-        patch.setattr(speech, "MAX_UTTERANCE_SECONDS", 1.0)
+        patch.setattr(fixed, "MAX_UTTERANCE_SECONDS", 1.0)
         patch.setattr(calibration, "SEQUENCES", 2)
         patch.setattr(calibration, "FRAMES", 20)
         patch.setattr(stage, "FRAMES", {"streaming": 1, "sequence": 10})
@@ -192,6 +192,34 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def run_copy(finished_run: Run, tmp_path: Path) -> Path:
     """A run of one's own, to change."""
     return Path(shutil.copytree(finished_run.folder, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def speech_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with two untrained int8 streaming networks of 16 mel bands, "baseline" and the newer "small"."""
+    import keras
+    import numpy as np
+
+    from tinyprune.audio import stft
+    from tinyprune.audio.device import device_front_end
+    from tinyprune.audio.frontend import FrontEnd
+    from tinyprune.export.tflite import export
+    from tinyprune.models.tinylstm import build
+    from tinyprune.records import write_json
+
+    run, frontend = tmp_path_factory.mktemp("speech") / "run", FrontEnd(bands=16)
+    spectrum = stft.analyse(np.random.default_rng(0).normal(size=16_000).astype(np.float32) / 10)
+    frontend = frontend.measured(frontend.compress(spectrum))
+    for seed, name in enumerate(("baseline", "small")):
+        folder = run / "variants" / name
+        folder.mkdir(parents=True)
+        keras.utils.set_random_seed(seed)
+        artifact = export(build((None, 16), 16, 8, 8), 1, frontend.features(spectrum), {}, folder / "streaming.tflite")
+        write_json(folder / "streaming.json", artifact)
+        write_json(folder / "streaming.frontend.json", device_front_end(frontend, artifact))
+        write_json(folder / "train.json", {})
+        os.utime(folder / "train.json", (seed, seed))
+    return run
 
 
 #: A network of one's own, as a user has it in a file: 3 classes of 8x8 pixels in colour.

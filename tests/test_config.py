@@ -140,11 +140,11 @@ def test_json_round_trip():
         ({"data": {"name": "images"}}, 'data.path: data.name = "images" needs it: give --path'),
         (
             {"data": {"path": "a"}},
-            'data.path: is not used by data.name = "synthetic-speech"; choose "keywords" or "images"',
+            'data.path: is not used by data.name = "synthetic-speech"; choose "mixture" or "paired" or "keywords"',
         ),
         (
             {"data": {"name": "mixture", "speech": "a", "noise": "b", "path": "c"}},
-            'data.path: is not used by data.name = "mixture"; choose "keywords" or "images"',
+            "data.speech: the corpus in data.path has its own: give one of the two",
         ),
         (
             {"data": {"name": "keywords", "path": "a", "noise": "b"}},
@@ -158,6 +158,14 @@ def test_json_round_trip():
             {"data": {"name": "keywords", "path": "a", "image_size": 8}},
             'data.image_size: is not used by data.name = "keywords"; choose "images"',
         ),
+        ({"data": {"name": "paired", "noisy": "a"}}, 'data.clean: data.name = "paired" needs it: give --clean DIR, or'),
+        (
+            {"data": {"name": "paired", "path": "a", "snr_db": [0, 5]}},
+            'data.snr_db: is not used by data.name = "paired"; choose "synthetic-speech" or "mixture"',
+        ),
+        ({"data": {"level_db": [-20, 3]}}, "data.level_db: expected low:high with low <= high <= 0"),
+        ({"data": {"speed": [0.1, 1]}}, "data.speed: expected low:high with 0.5 <= low <= high <= 2"),
+        ({"data": {"babble": 2}}, "data.babble: expected a fraction in [0, 1], e.g. 0.2, got 2.0"),
         ({"data": {"words": 3}}, 'data.words: expected a list, [a, b] or "a,b", got 3'),
         ({"data": {"words": ["a", 3]}}, "data.words.1: expected a text, got 3"),
         ({"data": {"words": ["a", "a"]}}, "data.words: expected words, each once, got ('a', 'a')"),

@@ -14,12 +14,16 @@ import pytest
 import soundfile
 
 from tinyprune import pipeline
-from tinyprune.artifacts import Quality, RunSummary, TaskRecord, TFLiteArtifact
+from tinyprune.artifacts import RunSummary, TaskRecord, TFLiteArtifact
 from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig, build, from_mapping
+from tinyprune.data.given import GivenData
 from tinyprune.errors import UsageError
+from tinyprune.metrics.scores import ItemScore, Scores, quality
 from tinyprune.npu import targets
 from tinyprune.records import read_json
+from tinyprune.registry import DATASETS
 from tinyprune.run import Run
+from tinyprune.tasks.wanted import Asked
 from tinyprune.workspace import sha256
 
 PRUNED = "weight-0.80"
@@ -91,12 +95,68 @@ def test_summary_puts_the_variant_beside_its_baseline(finished_run):
     assert read_json(finished_run.folder / f"summary-{summary.target.name}.json", RunSummary) == summary
 
 
+def forms_of(scored):
+    return [(row.model, row.form) for row in scored.rows]
+
+
+BOTH = ("float", "streaming")
+
+
 def test_evaluate_scores_all_variants_on_another_split(finished_run, tiny_sizes):
-    found = pipeline.evaluate(finished_run.folder, (), "test")
-    assert [name for name, _ in found] == ["-"] + 3 * ["baseline"] + 3 * [PRUNED]
-    assert [quality.form for _, quality in found] == ["noisy", *2 * ["float", "streaming", "sequence"]]
-    assert {quality.split for _, quality in found} == {"test"}
-    assert [name for name, _ in pipeline.evaluate(finished_run.folder, (PRUNED,), "dev")] == ["-"] + 3 * [PRUNED]
+    found = pipeline.evaluate(finished_run.folder, (), Asked("test"))
+    assert forms_of(found) == [("-", "noisy"), *((name, form) for name in ("baseline", PRUNED) for form in BOTH)]
+    assert (found.split, found.metrics) == ("test", ("si_sdr_db", "sdr_db", "stoi"))
+    assert {row.split for row in found.rows} == {"test"}
+    names = [item.name for item in found.noisy.items]
+    assert len(names) == 3
+    assert all([item.name for item in row.items] == names for row in found.rows)
+
+
+def test_evaluate_scores_the_forms_that_are_named_once(finished_run, tiny_sizes):
+    asked = Asked(metrics=("si_sdr_db",))
+    found = pipeline.evaluate(finished_run.folder, (f"{PRUNED}:sequence", PRUNED, f"{PRUNED}:float"), asked)
+    assert [[row.form for row in forms] for forms in found.models] == [["sequence"], ["float", "streaming"]]
+    on_export = {quality.form: quality.metrics["si_sdr_db"] for _, quality in finished_run.qualities}
+    assert {row.form: quality(row).metrics["si_sdr_db"] for row in found.rows} == pytest.approx(on_export, abs=1e-6)
+
+
+def test_a_variant_alone_is_held_to_the_baseline(finished_run, tiny_sizes):
+    found = pipeline.evaluate(finished_run.folder, (PRUNED,), Asked(metrics=("si_sdr_db",), held=("seg_snr_db",)))
+    assert [forms[0].model for forms in found.models] == ["baseline", PRUNED]
+    assert found.metrics == ("si_sdr_db", "seg_snr_db")
+    with pytest.raises(UsageError, match="name another beside baseline$"):
+        pipeline.evaluate(finished_run.folder, ("baseline",), Asked(held=("sdr_db",)))
+
+
+@pytest.fixture
+def recordings(finished_run, tiny_sizes, tmp_path):
+    """The dev mixtures of the run as files, and what is asked of models on them."""
+    dataset = DATASETS["synthetic-speech"](finished_run.train.data, finished_run.folder / "data")
+    for number, mixture in enumerate(dataset.utterances("dev")):
+        for kind in ("noisy", "clean"):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            soundfile.write(tmp_path / kind / f"p_{number}.wav", getattr(mixture, kind), 16_000, subtype="FLOAT")
+    return Asked("test", ("si_sdr_db",), GivenData(noisy=str(tmp_path / "noisy"), clean=str(tmp_path / "clean")))
+
+
+def test_files_on_recordings_need_no_run_and_give_what_the_variant_gives(finished_run, recordings, tmp_path):
+    folder, before = finished_run.folder / "variants" / PRUNED, set(tmp_path.rglob("*"))
+    files = [str(folder / name) for name in ("model.keras", "streaming.tflite", "sequence.tflite")]
+    found = pipeline.evaluate(tmp_path / "none", files, recordings)
+    assert forms_of(found) == [("-", "noisy"), *zip(files, ("float", "streaming", "sequence"), strict=True)]
+    variant = pipeline.evaluate(finished_run.folder, (PRUNED,), recordings)
+    for one, other in zip(found.rows[:3], variant.rows, strict=True):
+        assert np.array_equal(one.values("si_sdr_db"), other.values("si_sdr_db"))
+    on_export = {quality.form: quality.metrics["si_sdr_db"] for _, quality in finished_run.qualities}
+    assert {row.form: quality(row).metrics["si_sdr_db"] for row in found.rows} == pytest.approx(on_export, abs=0.01)
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_a_file_on_the_data_of_the_run(finished_run, tiny_sizes):
+    file = str(finished_run.folder / "variants" / PRUNED / "streaming.tflite")
+    found = pipeline.evaluate(finished_run.folder, (PRUNED, file), Asked(metrics=("si_sdr_db",)))
+    assert [[row.form for row in forms] for forms in found.models] == [["float", "streaming"], ["streaming"]]
+    assert np.array_equal(found.rows[2].values("si_sdr_db"), found.rows[3].values("si_sdr_db"))
 
 
 AGAIN = """
@@ -158,7 +218,7 @@ def test_a_plan_is_shown_without_training(finished_run):
         lambda run: pipeline.show_plan(run, PruneConfig()),
         lambda run: pipeline.export(run, None),
         lambda run: pipeline.compile(run, [U55]),
-        lambda run: pipeline.evaluate(run, (), "dev"),
+        lambda run: pipeline.evaluate(run),
     ],
     ids=["prune", "show_plan", "export", "compile", "evaluate"],
 )
@@ -174,7 +234,7 @@ def test_a_variant_that_is_not_there(finished_run):
     with pytest.raises(UsageError, match=message):
         pipeline.export(finished_run.folder, "block-0.80")
     with pytest.raises(UsageError, match=message):
-        pipeline.evaluate(finished_run.folder, ("block-0.80",), "dev")
+        pipeline.evaluate(finished_run.folder, ("block-0.80",))
 
 
 def test_another_configuration_of_the_baseline_is_refused(finished_run, tiny_sizes):
@@ -200,7 +260,7 @@ def test_test_folders_that_would_not_be_used_are_refused(finished_run, tmp_path)
     with pytest.raises(
         UsageError, match='test_speech: is not used by data.name = "synthetic-speech"; choose "mixture"'
     ):
-        pipeline.evaluate(finished_run.folder, (), "test", str(tmp_path), str(tmp_path))
+        pipeline.evaluate(finished_run.folder, (), Asked("test", data=GivenData(str(tmp_path), str(tmp_path))))
 
 
 def test_a_file_is_compiled_beside_itself_or_into_a_folder_per_target(networks, tmp_path):
@@ -226,7 +286,7 @@ def test_every_variant_for_every_target(run_copy, finished_run):
 
 
 class Stub:
-    """A task that scores nothing: the "form" of the unprocessed input is where its first mixture is from."""
+    """A task that scores nothing: the name of the only item is where its first mixture is from."""
 
     record = TaskRecord("speech", "si_sdr_db", ("streaming", "sequence"), 256 / 16_000)
     inputs, outputs, default_model, default_epochs, learning_rate = (None, 128), 128, "tinylstm", 1, 1e-3
@@ -234,8 +294,12 @@ class Stub:
     def __init__(self, dataset):
         self.dataset = dataset
 
-    def unprocessed(self, split):
-        return Quality(self.dataset.utterances(split)[0].name[:3], split, 1, 0, {})
+    def unprocessed_scores(self, split, metrics):
+        return self.scores(None, "noisy", split, metrics, "-")
+
+    def scores(self, forward, form, split, metrics, model):
+        item = ItemScore(self.dataset.utterances(split)[0].name[:3], "", "", None, {})
+        return Scores(model, form, split, metrics, (item,))
 
 
 def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monkeypatch):
@@ -247,7 +311,7 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
     # What is trained and scored does not matter here: only on which mixtures.
     monkeypatch.setattr("tinyprune.training.stages.train_baseline", lambda *_: [])
     monkeypatch.setattr("tinyprune.tasks.choose.choose", lambda dataset, *_: Stub(dataset))
-    monkeypatch.setattr("tinyprune.export.stage.evaluate", lambda *_: [])
+    monkeypatch.setattr(Run, "record", Stub.record)
     for name in ("export", "_model"):
         monkeypatch.setattr(Run, name, lambda *_: None)
 
@@ -257,8 +321,8 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
         pipeline.train(tmp_path / "run", RunConfig(data=data))
 
     def scored(*folders):
-        [(_, found)] = pipeline.evaluate(tmp_path / "run", (), "test", *(str(tmp_path / folder) for folder in folders))
-        return found.form
+        data = GivenData(*(str(tmp_path / folder) for folder in folders))
+        return pipeline.evaluate(tmp_path / "run", (), Asked("test", data=data)).noisy.items[0].name
 
     train()
     with pytest.raises(UsageError, match="no 'test' split"):

@@ -84,9 +84,16 @@ def test_train_prune_export_compile_evaluate(slice_folder):
     assert len(said) == 2
     assert all(" already, in " in line for line in said)
 
-    scored, said = tinyprune(slice_folder, "evaluate", "weight-0.80", "--split", "test")
-    assert [quality["form"] for quality in scored] == ["noisy", "float", "streaming", "sequence"]
-    assert {(quality["split"], quality["utterances"], quality["undefined"]) for quality in scored} == {("test", 6, 0)}
+    scored, said = tinyprune(slice_folder, "evaluate", "baseline", "weight-0.80", "--split", "test")
+    rows = {(row["model"], row["form"]): row for row in scored["rows"]}
+    forms = [(name, form) for name in ("baseline", "weight-0.80") for form in ("float", "streaming")]
+    assert [*rows] == [("-", "noisy"), *forms]
+    assert (scored["split"], scored["items"], scored["metrics"]) == ("test", 6, ["si_sdr_db", "sdr_db", "stoi"])
+    for row in rows.values():
+        for figure in row["metrics"].values():
+            assert figure["undefined"] == 0
+            assert figure["value"]["low"] <= figure["value"]["mean"] <= figure["value"]["high"]
+    assert rows["weight-0.80", "streaming"]["reference"] == "baseline streaming"
     assert said == []
 
 

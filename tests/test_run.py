@@ -16,8 +16,10 @@ import pytest
 from tinyprune import pipeline
 from tinyprune.artifacts import PruningPlan, RunSummary, TaskRecord, TensorSparsity, TFLiteArtifact, VariantSummary
 from tinyprune.config import DataConfig, LayerRule, ModelConfig, PruneConfig, RunConfig, TrainConfig
+from tinyprune.data.given import GivenData
 from tinyprune.errors import UsageError
 from tinyprune.records import read_json
+from tinyprune.tasks.wanted import Asked
 
 #: layer/kernel -> number of weights.
 KERNELS = {
@@ -184,10 +186,36 @@ def test_the_offline_control_is_a_variant_without_training(image_run):
 
 
 def test_all_variants_are_scored_on_the_test_split(image_run):
-    found = pipeline.evaluate(image_run.folder, (), "test")
+    found = pipeline.evaluate(image_run.folder, (), Asked("test"))
     forms = [(name, form) for name in VARIANTS[:-1] for form in ("float", "int8")]
-    assert [(name, quality.form) for name, quality in found] == [*forms, (VARIANTS[-1], "int8")]
-    assert {(quality.split, quality.utterances) for _, quality in found} == {("test", 12)}
+    assert [(row.model, row.form) for row in found.rows] == [*forms, (VARIANTS[-1], "int8")]
+    assert (found.noisy, found.metrics) == (None, ("accuracy", "auc"))
+    assert {(row.split, len(row.items)) for row in found.rows} == {("test", 12)}
+    assert all(row.whole.keys() == {"auc"} for row in found.rows)
+
+
+def test_a_form_that_a_variant_does_not_have(image_run):
+    message = r"^variant 'offline-weight-0\.80' has no form 'float': expected int8$"
+    with pytest.raises(UsageError, match=message):
+        pipeline.evaluate(image_run.folder, ("offline-weight-0.80:float",))
+    with pytest.raises(UsageError, match="^variant 'baseline' has no form 'sequence': expected float or int8$"):
+        pipeline.evaluate(image_run.folder, ("baseline:sequence",))
+
+
+def test_files_of_a_classifier_are_scored_on_the_data_of_the_run(image_run):
+    folder = image_run.folder / "variants/2-4"
+    files = [str(folder / name) for name in ("model.keras", "int8.tflite")]
+    found = pipeline.evaluate(image_run.folder, ("2-4", *files))
+    variant, *others = found.models
+    assert [row.values("accuracy").tolist() for row in variant] == [
+        row.values("accuracy").tolist() for (row,) in others
+    ]
+
+
+def test_a_classifier_has_no_recordings_to_be_scored_on(image_run, tmp_path):
+    data = GivenData(noisy=str(tmp_path), clean=str(tmp_path))
+    with pytest.raises(UsageError, match="is a run of classification: it is scored on its own data$"):
+        pipeline.evaluate(image_run.folder, (), Asked("test", data=data))
 
 
 AGAIN = """

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import subprocess
 import sys
@@ -45,6 +46,17 @@ def test_another_configuration_is_refused_with_the_key_that_differs(space):
         "choose another --name or --run, or delete that folder"
     )
     assert variant.configuration()["prune"]["sparsity"] == 0.8
+
+
+def test_settings_that_are_newer_than_a_claim_had_their_defaults(space):
+    variant = space.variant("w")
+    older = {"data": {"name": "mixture", "speech": "/s", "noise": "/n"}, "data_sha256": "abc"}
+    variant.claim(older)
+    now = DataConfig(name="mixture", speech="/s", noise="/n")
+    variant.claim({"data": now, "data_sha256": "abc"})
+    assert variant.configuration() == older
+    with pytest.raises(UsageError, match=r"data\.babble: 0\.0, now 0\.2"):
+        variant.claim({"data": dataclasses.replace(now, babble=0.2), "data_sha256": "abc"})
 
 
 def test_at_most_three_differences_are_named_and_long_ones_cut(space):

@@ -46,7 +46,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     with pytest.raises(TinypruneError) as caught, writing(path) as part:
         part.write_text("half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    advice = "free some space or choose another --run"
+    advice = "free some space or choose another place"
     assert str(caught.value) == f"cannot write {path}: No space left on device; {advice}"
     assert names(tmp_path) == []
 

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import sys
+from ctypes import util as ctypes_util
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -12,6 +13,9 @@ from packaging.requirements import Requirement
 
 #: Modules that can run int8 TFLite, best first, with the package that brings each.
 INTERPRETERS = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
+
+#: Extras for users, by the name in brackets of ``pip install "tinyprune[NAME]"``.
+EXTRAS = ("pesq", "live")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Check:
 
 def examine(run: Path) -> list[Check]:
     """Everything worth knowing about this installation and machine, for a run in the given folder."""
-    return [_python(), *_packages(), _interpreter(), _vela(), *_machine(run)]
+    return [_python(), *_packages(), _interpreter(), _vela(), _sound(), *_machine(run)]
 
 
 def _python() -> Check:
@@ -46,7 +50,8 @@ def _packages() -> list[Check]:
     except metadata.PackageNotFoundError:
         return [Check("tinyprune", "not installed", "pip install -c constraints.txt -e .")]
     needed = [_package(item) for item in declared if item.marker is None or item.marker.evaluate({"extra": ""})]
-    optional = [_optional(item) for item in declared if item.marker and item.marker.evaluate({"extra": "pesq"})]
+    extras = [item for item in declared if item.marker and any(item.marker.evaluate({"extra": e}) for e in EXTRAS)]
+    optional = [_optional(item) for item in extras]
     return needed + [check for check in optional if check.name not in {other.name for other in needed}]
 
 
@@ -90,6 +95,13 @@ def _vela() -> Check:
     """The NPU compiler, which this Python starts as a program of its own."""
     found = util.find_spec("ethosu") is not None
     return Check("vela", "python -m ethosu.vela" if found else "missing", "" if found else "pip install ethos-u-vela")
+
+
+def _sound() -> Check:
+    """The library through which ``enhance --live`` hears and plays; packages for macOS and Windows bring their own."""
+    brought = sys.platform in ("darwin", "win32") and util.find_spec("sounddevice") is not None
+    found = "with sounddevice" if brought else ctypes_util.find_library("portaudio")
+    return Check("portaudio", found or "optional, not installed: apt install libportaudio2 (for enhance --live)")
 
 
 def _machine(run: Path) -> list[Check]:

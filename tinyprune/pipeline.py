@@ -1,5 +1,6 @@
 """What a command calls: each function opens a run folder and calls its stage (run.py), or a room for a single file."""
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,10 @@ from typing import TYPE_CHECKING
 from tinyprune import flatbuffer
 from tinyprune.artifacts import PruningPlan, RunSummary
 from tinyprune.config import PruneConfig, RunConfig, TargetConfig
+from tinyprune.data.given import load_given
 from tinyprune.errors import UsageError
+from tinyprune.metrics import choose
+from tinyprune.metrics.scores import Scored
 from tinyprune.models.own import EXPECTED, SUFFIXES, is_own
 from tinyprune.npu import targets
 from tinyprune.npu.many import Job, compile_many
@@ -18,6 +22,8 @@ from tinyprune.report.record import RunReport
 from tinyprune.resources import CompiledArtifact, NpuTarget
 from tinyprune.run import Qualities, Run
 from tinyprune.sparsity.structure import parse
+from tinyprune.tasks.wanted import Asked, Wanted
+from tinyprune.tasks.wanted import parse as parse_model
 from tinyprune.workspace import BASELINE, Workspace
 
 if TYPE_CHECKING:
@@ -99,12 +105,37 @@ def report(run: Path) -> RunReport:
     return collect(Workspace(run))
 
 
-def evaluate(
-    run: Path, variants: tuple[str, ...], split: str, test_speech: str | None = None, test_noise: str | None = None
-) -> Qualities:
-    """What variants (default: all) can do on a split: the input as it is, float and int8; speech per SNR too."""
-    with _opened(run) as opened:
-        return opened.evaluate(variants, split, {"test_speech": test_speech, "test_noise": test_noise})
+def evaluate(run: Path, models: Sequence[str] = (), asked: Asked | None = None) -> Scored:
+    """The metrics of models on every item of a split, and of the input as it is.
+
+    Args:
+        run: the run whose variants and data are scored; not touched if all models are files and the data are pairs.
+        models: variants, with a form or without (``weight-0.80:float``), and files; none: all variants.
+        asked: split, metrics, data; default: the default metrics on the run's dev split.
+    """
+    asked, wanted = asked or Asked(), [parse_model(text) for text in models]
+    asked.data.check()
+    if wanted and all(model.path for model in wanted) and asked.data.is_whole:
+        return _evaluate_files(wanted, asked)
+    try:
+        with _opened(run) as opened:
+            return opened.evaluate(wanted, asked)
+    except UsageError as error:
+        if wanted and all(model.path for model in wanted) and not Workspace(run).variants():
+            raise UsageError(f"{error}; or give what to score the files on: --noisy DIR --clean DIR") from error
+        raise
+
+
+def _evaluate_files(wanted: Sequence[Wanted], asked: Asked) -> Scored:
+    """Speech models in files on recordings of their own: without a run, decoded audio is kept only for as long."""
+    from tinyprune.tasks import evaluation
+
+    asked.check_gate(wanted)
+    metrics = choose.chosen(asked.metrics, "speech", asked.held)
+    with tempfile.TemporaryDirectory(prefix="tinyprune-") as cache:
+        tasks = evaluation.Tasks(load_given(asked.data, Path(cache)), given=asked.frontend)
+        models = [evaluation.of_file(model, tasks) for model in wanted]
+        return evaluation.evaluate(models, asked.split, metrics)
 
 
 def run(config: RunConfig, folder: Path) -> list[RunSummary]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tinyprune import strict
-from tinyprune.config import FOLDERS, MODEL_FILES, DataConfig, RunConfig, from_mapping, to_mapping
+from tinyprune.config import MODEL_FILES, DataConfig, RunConfig, from_mapping, to_mapping
+from tinyprune.config.data import FOLDERS
 from tinyprune.errors import UsageError
 
 

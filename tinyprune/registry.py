@@ -58,6 +58,7 @@ DATASETS = Registry(
     {
         "synthetic-speech": "tinyprune.data.synthetic_speech:load",
         "mixture": "tinyprune.data.mixture:load",
+        "paired": "tinyprune.data.paired:load",
         "keywords": "tinyprune.data.keywords:load",
         "images": "tinyprune.data.images:load",
     },
@@ -97,6 +98,11 @@ METRICS = Registry(
     {
         "si_sdr_db": "tinyprune.metrics.speech:si_sdr_db",
         "sdr_db": "tinyprune.metrics.speech:sdr_db",
+        "seg_snr_db": "tinyprune.metrics.speech:seg_snr_db",
+        "stoi": "tinyprune.metrics.intelligibility:stoi",
+        "estoi": "tinyprune.metrics.intelligibility:estoi",
+        "pesq_wb": "tinyprune.metrics.perceptual:pesq_wb",
+        "pesq_nb": "tinyprune.metrics.perceptual:pesq_nb",
         "accuracy": "tinyprune.metrics.classification:accuracy",
         "auc": "tinyprune.metrics.classification:auc",
     },

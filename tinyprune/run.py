@@ -5,21 +5,27 @@ Heavy rooms are imported where they are used: what is finished already costs no 
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinyprune.artifacts import PruningPlan, Quality, RunSummary, TaskRecord, TFLiteArtifact, VariantSummary
 from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig, check, from_mapping
+from tinyprune.config.data import FOLDERS
+from tinyprune.data.given import GivenData, load_given
 from tinyprune.errors import UsageError
+from tinyprune.metrics import choose
+from tinyprune.metrics.scores import Scored
 from tinyprune.npu import vela
 from tinyprune.npu.many import Job, compile_many
 from tinyprune.records import read_json, write_json
 from tinyprune.registry import DATASETS, MODELS
 from tinyprune.report.record import SCHEMA
 from tinyprune.resources import CompiledArtifact, NpuTarget
+from tinyprune.tasks.fits import check_fits
+from tinyprune.tasks.wanted import Asked, Wanted
 from tinyprune.workspace import BASELINE, Variant, Workspace, sha256
 
 if TYPE_CHECKING:
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Qualities = list[tuple[str, Quality]]
 TEST_FOLDERS = "test-folders.json"
+TESTED = tuple(name for name in FOLDERS if name.startswith("test_"))  # fields of DataConfig
 
 
 class Run:
@@ -96,7 +103,7 @@ class Run:
         from tinyprune.tasks.choose import choose
         from tinyprune.training.stages import train_baseline
 
-        variant, data = self.space.variant(BASELINE), replace(config.data, test_speech=None, test_noise=None)
+        variant, data = self.space.variant(BASELINE), _untested(config.data)
         dataset = self._dataset(data)
         task = choose(dataset, config.train)
         model, train, source = _resolved(config, task)
@@ -104,7 +111,7 @@ class Run:
         with variant.claimed(claim):
             if config.data != data:
                 self._dataset(config.data)  # whatever is wrong with the test folders is said now, not at the end
-                given = {name: getattr(config.data, name) for name in ("test_speech", "test_noise")}
+                given = {name: getattr(config.data, name) for name in TESTED if getattr(config.data, name)}
                 write_json(self.space.root / TEST_FOLDERS, given)
             if variant.is_done("train"):
                 log.info("baseline: trained already, in %s", variant.folder)
@@ -176,24 +183,26 @@ class Run:
             write_json(self.space.root / f"summary-{summary.target.name}.json", summary)
         return summaries
 
-    def evaluate(self, names: Sequence[str], split: str, folders: dict[str, str | None]) -> Qualities:
-        """What variants (default: all) can do on a split: the input as it is, float and int8.
+    def evaluate(self, wanted: Sequence[Wanted], asked: Asked) -> Scored:
+        """The metrics of models (default: all variants) on every item of a split, and of the input as it is."""
+        from tinyprune.tasks import evaluation
 
-        ``folders``: test_speech and test_noise, where they are not those of the training.
-        """
-        from tinyprune.export.stage import evaluate
-
-        chosen = [self.require(name) for name in names] or self.space.variants()
-        data = replace(self.recipe.data, **(folders if any(folders.values()) else self._test_folders()))
-        check(data)
-        task = self._task(self._dataset(data))
-        noisy = task.unprocessed(split)
-        found: Qualities = [("-", noisy)] if noisy else []
-        for variant in chosen:
-            self.export(variant)
-            model = None if "offline" in variant.configuration() else self._model(variant)
-            found += [(variant.name, quality) for quality in evaluate(model, task, split, variant.folder)]
-        return found
+        chosen = list(wanted) or [Wanted(variant.name) for variant in self.space.variants()]
+        if asked.held and len(chosen) == 1 and chosen[0].path is None:
+            chosen.insert(0, Wanted(BASELINE))
+        asked.check_gate(chosen)
+        variants = {one.name: self.require(one.name) for one in chosen if one.path is None}
+        metrics = choose.chosen(asked.metrics, self.record.name, asked.held)
+        dataset = self._scored_data(asked.data)
+        own = self._task(dataset)
+        tasks = evaluation.Tasks(dataset, own, asked.frontend)
+        models = [
+            evaluation.of_file(one, tasks, self.recipe.model.custom)
+            if one.path
+            else evaluation.of_variant(one, own, *self._graphs(variants[one.name]))
+            for one in chosen
+        ]
+        return evaluation.evaluate(models, asked.split, metrics)
 
     # --- what they share ------------------------------------------------------------------------------------------
 
@@ -218,6 +227,22 @@ class Run:
         quality = next(quality for quality in self.export(variant) if quality.form == form)
         return quality, read_json(variant.folder / f"{form}.json", TFLiteArtifact)
 
+    def _graphs(self, variant: Variant) -> "tuple[Path, Callable[[], keras.Model] | None]":
+        """The folder with the int8 graphs of a variant, made if they are not there; what loads its network, if any."""
+        self.export(variant)
+        return variant.folder, None if "offline" in variant.configuration() else partial(self._model, variant)
+
+    def _scored_data(self, given: GivenData) -> "Dataset":
+        """The data that are scored: pairs or a corpus of their own, else those of the run, maybe with test folders."""
+        if given.is_whole:
+            if self.record.name != "speech":
+                raise UsageError(f"{self.space.root} is a run of {self.record.name}: it is scored on its own data")
+            return load_given(given, self.space.data)
+        folders = {"test_speech": given.test_speech, "test_noise": given.test_noise}
+        data = replace(self.recipe.data, **(folders if given.is_given else self._test_folders()))
+        check(data)
+        return self._dataset(data)
+
     def _dataset(self, config: DataConfig) -> "Dataset":
         dataset: Dataset = DATASETS[config.name](config, self.space.data)
         return dataset
@@ -240,6 +265,12 @@ class Run:
         """The folders that the run was given last; no training depends on them: they are no part of what it claims."""
         path = self.space.root / TEST_FOLDERS
         return read_json(path, dict[str, str]) if path.exists() else {}
+
+
+def _untested(data: DataConfig) -> DataConfig:
+    """The configuration without folders of the test split: no training depends on them."""
+    none: dict[str, Any] = dict.fromkeys(TESTED)
+    return replace(data, **none)
 
 
 def _compiled(target: NpuTarget) -> str:
@@ -283,23 +314,8 @@ def _network(config: ModelConfig, train: TrainConfig, task: "Task") -> "keras.Mo
     keras.utils.set_random_seed(train.seed)
     name = str(config.name)
     model = load(name, config.custom) if is_own(name) else MODELS[name](task.inputs, task.outputs)
-    _check_fits(model, task)
+    check_fits(model, task)
     return model
-
-
-def _check_fits(model: "keras.Model", task: "Task") -> None:
-    """Raise UsageError for a network that takes or gives other shapes than the task has."""
-    takes, gives = tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:])
-    if not _fits(takes, task.inputs):
-        raise UsageError(f"model '{model.name}' takes inputs of shape {takes}: the data have {task.inputs}")
-    wanted = (*task.inputs[:-1], task.outputs) if task.record.hop_seconds else (task.outputs,)
-    if not _fits(gives, wanted):
-        raise UsageError(f"model '{model.name}' gives outputs of shape {gives}: the data need {wanted}")
-
-
-def _fits(shape: tuple[int | None, ...], data: tuple[int | None, ...]) -> bool:
-    """Whether a network's shape is that of the data; its None takes any length, a fixed length only that one."""
-    return len(shape) == len(data) and all(own in (None, given) for own, given in zip(shape, data, strict=True))
 
 
 def _digest(dataset: "Dataset") -> str:

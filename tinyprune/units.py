@@ -143,16 +143,22 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
+#: Metrics whose label does not follow from their name.
+_LABELS = {"seg_snr_db": "segSNR dB", "estoi": "ESTOI", "pesq_wb": "PESQ-WB", "pesq_nb": "PESQ-NB"}
+
+
 def metric_label(name: str) -> str:
     """How a table calls a metric: ``si_sdr_db`` -> ``SI-SDR dB``, ``auc`` -> ``AUC``, ``accuracy`` as it is."""
+    if name in _LABELS:
+        return _LABELS[name]
     stem = name.removesuffix("_db")
     label = stem.replace("_", "-").upper() if stem != name or len(stem) <= 4 else stem
     return label + (" dB" if stem != name else "")
 
 
 def metric_digits(name: str) -> int:
-    """Decimals that a metric is printed with: two of a dB, three of a fraction."""
-    return 2 if name.endswith("_db") else 3
+    """Decimals that a metric is printed with: two of a dB and of PESQ, three of a fraction."""
+    return 2 if name.endswith("_db") or name.startswith("pesq") else 3
 
 
 def format_metric(name: str, value: float) -> str:

@@ -9,6 +9,7 @@
     RUN/summary-TARGET.json             the resource summary
 """
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -45,7 +46,7 @@ class Variant:
         if not path.exists():
             write_json(path, wanted)
             return
-        differences = _differences(self.configuration(), wanted)
+        differences = _differences(_completed(self.configuration(), configuration), wanted)
         if differences:
             raise UsageError(
                 f"{self.folder} exists with another configuration ({'; '.join(differences[:3])}): "
@@ -165,6 +166,17 @@ def _read(path: Path, advice: str) -> dict[str, Any]:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError) as error:
         raise TinypruneError(f"{path} cannot be read ({error}); {advice}") from error
+
+
+def _completed(old: dict[str, Any], configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """An older claim with the defaults of settings that did not exist yet when it was made."""
+    completed = dict(old)
+    for name, value in configuration.items():
+        if dataclasses.is_dataclass(value) and isinstance(old.get(name), dict):
+            fields = [field for field in dataclasses.fields(value) if field.default is not dataclasses.MISSING]
+            defaults = {field.name: field.default for field in fields}
+            completed[name] = json.loads(json.dumps(to_jsonable(defaults))) | old[name]
+    return completed
 
 
 def _differences(old: Any, new: Any, key: str = "") -> list[str]:

@@ -24,7 +24,7 @@ def writing(path: Path) -> Iterator[Path]:
         part.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise TinypruneError(f"cannot write {path}: {reason}; free some space or choose another --run") from error
+        raise TinypruneError(f"cannot write {path}: {reason}; free some space or choose another place") from error
     finally:
         with suppress(OSError):  # gone already, or its folder never was
             part.unlink()

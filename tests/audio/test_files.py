@@ -1,8 +1,13 @@
+import io
+import re
+import struct
+
 import numpy as np
 import pytest
 import soundfile
 
-from tinyprune.audio.files import list_audio, read_all, read_mono
+from tinyprune.audio import files
+from tinyprune.audio.files import Header, list_audio, read_header, read_mono
 from tinyprune.errors import TinypruneError, UsageError
 
 
@@ -41,6 +46,71 @@ def test_24_bits_are_kept(tmp_path):
     samples = np.array([0.5, -0.25, 3 / 2**23], np.float32)
     soundfile.write(tmp_path / "deep.wav", samples, 16_000, subtype="PCM_24")
     np.testing.assert_allclose(read_mono(tmp_path / "deep.wav"), samples, atol=2**-24)
+
+
+@pytest.mark.parametrize(("subtype", "step"), [("PCM_U8", 2**-7), ("PCM_16", 2**-15), ("PCM_32", 2**-24), ("FLOAT", 0)])
+def test_any_depth_is_read(tmp_path, subtype, step):
+    samples = np.random.default_rng(0).uniform(-0.9, 0.9, 500).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", samples, 16_000, subtype=subtype)
+    np.testing.assert_allclose(read_mono(tmp_path / "a.wav"), samples, atol=step)
+
+
+def test_a_header_says_what_is_in_a_file(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros((300, 2)), 44_100, subtype="PCM_24")
+    soundfile.write(tmp_path / "b.ogg", np.zeros(300), 8_000)
+    soundfile.write(tmp_path / "c.wav", np.zeros(300), 8_000, subtype="FLOAT")
+    assert read_header(tmp_path / "a.wav") == Header(44_100, 2, 300, 24, integer=True)
+    assert read_header(tmp_path / "b.ogg") == Header(8_000, 1, 300, None, integer=False)
+    assert read_header(tmp_path / "c.wav") == Header(8_000, 1, 300, 32, integer=False)
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_a_long_file_is_read_in_blocks_that_nobody_hears(tmp_path, monkeypatch, rate):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, rate)
+    soundfile.write(tmp_path / "a.wav", noise, rate, subtype="PCM_24")
+    whole = read_mono(tmp_path / "a.wav")
+    monkeypatch.setattr(files, "BLOCK", 1000)
+    np.testing.assert_array_equal(read_mono(tmp_path / "a.wav"), whole)
+
+
+def wav(samples=1000, claimed=None):
+    """The bytes of a WAV, whose header claims another number of bytes of samples."""
+    text = io.BytesIO()
+    soundfile.write(text, np.random.default_rng(0).uniform(-0.5, 0.5, samples), 16_000, format="WAV")
+    content = bytearray(text.getvalue())
+    assert content[36:40] == b"data"
+    if claimed is not None:
+        content[40:44] = struct.pack("<I", claimed)
+    return content
+
+
+BROKEN = {
+    "empty": (b"", "it is empty"),
+    "cut in its header": (wav()[:30], "Error in WAV file. No 'data' chunk marker"),
+    "cut in its samples": (wav()[:1044], "it is cut off: 1000 of 2000 bytes of samples are there"),
+    "no samples": (wav()[:20] + b"junk" + wav()[24:], ".*"),
+    "no channels": (wav()[:22] + b"\0\0" + wav()[24:], "Channel count is zero"),
+    "no rate": (wav()[:24] + b"\0\0\0\0" + wav()[28:], "SF_INFO struct incomplete"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_wav_is_no_audio(tmp_path, name):
+    content, reason = BROKEN[name]
+    (tmp_path / "a.wav").write_bytes(content)
+    path = re.escape(str(tmp_path / "a.wav"))
+    assert re.fullmatch(rf"{path} is damaged, or no WAV, FLAC or OGG file \({reason}\)", message(tmp_path / "a.wav"))
+
+
+@pytest.mark.parametrize("claimed", [0xFFFFFFFF, 0x80000000, 0x7FFFFFFF])
+def test_a_wav_out_of_a_pipe_does_not_know_its_length(tmp_path, claimed):
+    (tmp_path / "a.wav").write_bytes(wav(1000, claimed))
+    assert len(read_mono(tmp_path / "a.wav")) == 1000
+
+
+def test_a_header_that_claims_nothing_has_no_samples(tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav(1000, 0))
+    assert message(tmp_path / "a.wav").endswith("a.wav holds no samples")
 
 
 def test_another_rate_may_be_asked_for(tmp_path):
@@ -100,12 +170,3 @@ def test_a_folder_without_audio(tmp_path):
     (tmp_path / "readme.txt").touch()
     with pytest.raises(UsageError, match="holds no WAV, FLAC or OGG file: check the path"):
         list_audio(tmp_path)
-
-
-def test_what_cannot_be_read_is_left_out_and_said(tmp_path):
-    soundfile.write(tmp_path / "good.wav", tone(16_000), 16_000)
-    (tmp_path / "bad.wav").write_text("text")
-    bad = []
-    assert [path.name for path, _ in read_all(tmp_path, bad)] == ["good.wav"]
-    assert len(bad) == 1
-    assert "bad.wav is damaged" in bad[0]

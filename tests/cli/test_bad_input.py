@@ -140,7 +140,8 @@ def test_one_file_of_speech(corpus, tmp_path):
 @pytest.mark.parametrize(("given", "missing"), [("speech", "noise"), ("noise", "speech")])
 def test_speech_without_noise_and_noise_without_speech(corpus, tmp_path, given, missing):
     result = invoke("train", "--run", tmp_path / "run", f"--{given}", corpus / given)
-    assert error_of(result, WRONG_USAGE) == f'data.{missing}: data.name = "mixture" needs it: give --{missing} DIR'
+    expected = f'data.{missing}: data.name = "mixture" needs it: give --{missing} DIR, or --path PATH'
+    assert error_of(result, WRONG_USAGE) == expected
     assert not (tmp_path / "run").exists()
 
 
@@ -219,8 +220,11 @@ def test_a_variant_that_is_not_there(finished_run):
 
 
 def test_a_split_that_is_not_there(corpus, run_copy):
-    result = invoke("evaluate", "--run", run_copy, "--split", "test", "--test-speech", corpus / "speech")
+    folders = ("--test-speech", corpus / "speech", "--test-noise", corpus / "noise")
+    result = invoke("evaluate", "--run", run_copy, "--split", "test", *folders)
     assert 'choose "mixture"' in error_of(result, WRONG_USAGE)
+    line = error_of(invoke("evaluate", "--run", run_copy, *folders[:2]), WRONG_USAGE)
+    assert line == "--test-speech and --test-noise go together: give both or none"
 
 
 # --- files for Vela ---------------------------------------------------------------------------------------------------
@@ -284,7 +288,7 @@ def test_a_disk_that_is_full_while_audio_is_decoded(corpus, tiny_disk):
     write(corpus / "speech/0/long.wav", noise(80_000))
     line = error_of(train(corpus, run), FAILED)
     assert line.startswith(f"cannot write {run}/data/speech-")
-    assert line.endswith(": No space left on device; free some space or choose another --run")
+    assert line.endswith(": No space left on device; free some space or choose another place")
     assert leftovers(run) == []
 
 
@@ -297,7 +301,7 @@ def test_a_disk_that_is_full_while_a_checkpoint_is_written(corpus, tmp_path, tin
     result = train(corpus, tmp_path / "run")
     folder = tmp_path / "run/variants/baseline"
     assert error_of(result, FAILED) == (
-        f"cannot write {folder}/best.npz: No space left on device; free some space or choose another --run"
+        f"cannot write {folder}/best.npz: No space left on device; free some space or choose another place"
     )
     assert leftovers(folder) == ["variant.json"]
 

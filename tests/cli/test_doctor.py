@@ -3,6 +3,7 @@ from importlib import metadata
 from pathlib import Path
 from unittest import mock
 
+import pytest
 from click.testing import CliRunner
 
 from tinyprune import doctor
@@ -38,11 +39,21 @@ def test_a_missing_package_comes_with_the_command_that_installs_it():
         assert found(examine(Path()))["librosa"].problem.startswith('pip install "librosa>=')
 
 
-def test_a_missing_extra_is_no_problem():
-    with without("pesq"):
-        check = found(examine(Path()))["pesq"]
-    assert check.found.startswith("optional, not installed")
+@pytest.mark.parametrize("name", ["pesq", "sounddevice"])
+def test_a_missing_extra_is_no_problem(name):
+    with without(name):
+        check = found(examine(Path()))[name]
+    assert check.found.startswith(f'optional, not installed: pip install "{name}>=')
     assert not check.problem
+
+
+def test_the_sound_library_is_optional_and_named():
+    with mock.patch.object(doctor.ctypes_util, "find_library", return_value=None):
+        check = found(examine(Path()))["portaudio"]
+    assert check.found == "optional, not installed: apt install libportaudio2 (for enhance --live)"
+    assert not check.problem
+    with mock.patch.object(doctor.ctypes_util, "find_library", return_value="libportaudio.so.2"):
+        assert found(examine(Path()))["portaudio"].found == "libportaudio.so.2"
 
 
 def test_tflite_runtime_stands_in_for_its_successor():

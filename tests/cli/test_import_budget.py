@@ -23,7 +23,12 @@ finally:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)],
+    [
+        ["--help"],
+        ["--version"],
+        *([name, "--help"] for name in COMMANDS),
+        *(["data", name, "--help"] for name in ("describe", "mix")),
+    ],
     ids=" ".join,
 )
 def test_help_is_quick_and_loads_nothing_heavy(arguments):

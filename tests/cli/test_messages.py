@@ -35,17 +35,17 @@ def os_error(number, filename=None):
         (click.UsageError("not so"), "error: not so (see tinyprune doctor --help)", 2),
         (
             os_error(errno.ENOSPC, "a.json"),
-            "error: a.json: No space left on device; free some space or choose another --run",
+            "error: a.json: No space left on device; free some space or choose another place",
             1,
         ),
-        (os_error(errno.EROFS, "a"), "error: a: Read-only file system; choose another --run", 1),
+        (os_error(errno.EROFS, "a"), "error: a: Read-only file system; choose another place", 1),
         (
             os_error(errno.EACCES, "a"),
-            "error: a: Permission denied; check its permissions or choose another --run",
+            "error: a: Permission denied; check its permissions or choose another place",
             1,
         ),
         (os_error(errno.ENOENT, "a"), "error: a: No such file or directory", 1),
-        (os_error(errno.ENOSPC), "error: No space left on device; free some space or choose another --run", 1),
+        (os_error(errno.ENOSPC), "error: No space left on device; free some space or choose another place", 1),
         (
             ValueError("bad shape\nlong story"),
             "error: unexpected ValueError: bad shape; run with -v for the traceback",

@@ -1,5 +1,6 @@
 """Each command calls one function of the pipeline, with exactly these arguments."""
 
+import json
 from pathlib import Path
 from unittest import mock
 
@@ -10,10 +11,14 @@ from click.testing import CliRunner
 from tinyprune.budgets import Budget, BudgetConfig
 from tinyprune.cli import COMMANDS, main
 from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
+from tinyprune.data.given import GivenData
+from tinyprune.metrics.scores import ItemScore, Scored, Scores
 from tinyprune.npu import targets
+from tinyprune.tasks.wanted import Asked
 
 DEFAULT = Path("runs/default")
 NO_CPU = Budget(cpu_operators=0)
+NOTHING_SCORED = Scored("dev", (), None, ())
 
 
 def call(function, printer, *arguments, output_format="table"):
@@ -79,6 +84,39 @@ def test_train_with_everything_given(tmp_path):
     )
     train = TrainConfig(epochs=3, batch_size=4, frames=7, learning_rate=0.5, loss="si-sdr", seed=5)
     assert call_args == mock.call(Path("r"), RunConfig(data=data, model=ModelConfig("tinylstm"), train=train))
+
+
+def test_train_on_speech_in_rooms_and_babble(tmp_path):
+    folder = str(tmp_path)
+    call_args = call_train(
+        *("--speech", folder, "--noise", folder, "--rirs", folder, "--level", "-30:-20", "--speed", "0.9:1.1"),
+        *("--babble", "0.25"),
+    )
+    varied = {"level_db": (-30.0, -20.0), "speed": (0.9, 1.1), "babble": 0.25}
+    data = DataConfig(name="mixture", speech=folder, noise=folder, rirs=folder, **varied)
+    assert call_args == mock.call(DEFAULT, RunConfig(data=data))
+
+
+def test_train_on_pairs(tmp_path):
+    folders = ("noisy", "clean", "dev_noisy", "dev_clean", "test_noisy", "test_clean")
+    given = {name: tmp_path / name for name in folders}
+    for folder in given.values():
+        folder.mkdir()
+    flags = [part for name, path in given.items() for part in (f"--{name.replace('_', '-')}", str(path))]
+    data = DataConfig(name="paired", **{name: str(path) for name, path in given.items()})
+    assert call_train(*flags) == mock.call(DEFAULT, RunConfig(data=data))
+
+
+@pytest.mark.parametrize(
+    ("folders", "name"),
+    [(("noisy_testset_wav", "clean_testset_wav"), "paired"), (("clean_train", "noise_train"), "mixture")],
+)
+def test_train_on_a_corpus_that_is_recognised(tmp_path, folders, name):
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+    assert call_train("--path", str(tmp_path)) == mock.call(
+        DEFAULT, RunConfig(data=DataConfig(name=name, path=str(tmp_path)))
+    )
 
 
 def test_train_on_keywords_with_a_network_of_ones_own(tmp_path):
@@ -244,23 +282,93 @@ def test_compile_writes_a_run_into_its_folder_only():
     assert result.exit_code == 2
 
 
+def call_evaluate(*arguments, scored=NOTHING_SCORED, exit_code=0):
+    """The arguments with which a command line calls ``pipeline.evaluate``, and what it prints of the scores."""
+    with mock.patch("tinyprune.pipeline.evaluate", autospec=True, return_value=scored) as patched:
+        result = CliRunner().invoke(main, ["evaluate", *arguments])
+    assert result.exit_code == exit_code, result.output
+    patched.assert_called_once()
+    return patched.call_args, result
+
+
 def test_evaluate_with_nothing_given():
-    assert call("evaluate", "qualities", "evaluate") == mock.call(DEFAULT, (), "dev", None, None)
+    call_args, result = call_evaluate()
+    assert call_args == mock.call(DEFAULT, (), Asked())
+    assert (result.stdout.splitlines()[0], result.stderr) == ("0 examples of the dev split", "")
 
 
 def test_evaluate_with_everything_given(tmp_path):
-    folder = str(tmp_path)
-    call_args = call(
-        *("evaluate", "qualities", "evaluate", "baseline", "b", "--run", "r", "--split", "test"),
-        *("--test-speech", folder, "--test-noise", folder, "--format", "csv"),
-        output_format="csv",
+    folder, file = str(tmp_path), tmp_path / "f.json"
+    call_args, result = call_evaluate(
+        *("baseline:float", "b", "--run", "r", "--split", "test", "--metric", "si-sdr", "--metric", "pesq"),
+        *("--test-speech", folder, "--test-noise", folder, "--frontend", str(file), "--format", "json"),
+        *("--max-drop", "sdr=0.1", "--max-drop", "stoi=0.01", "--files", str(tmp_path / "files.csv")),
     )
-    assert call_args == mock.call(Path("r"), ("baseline", "b"), "test", folder, folder)
+    metrics, data = ("si_sdr_db", "pesq_wb"), GivenData(test_speech=folder, test_noise=folder)
+    asked = Asked("test", metrics, data, file, ("sdr_db", "stoi"))
+    assert call_args == mock.call(Path("r"), ("baseline:float", "b"), asked)
+    assert json.loads(result.stdout)["rows"] == []
+    assert (tmp_path / "files.csv").exists()
 
 
-def test_folders_of_the_test_split_go_with_the_test_split(tmp_path):
-    result = CliRunner().invoke(main, ["evaluate", "--test-speech", str(tmp_path)])
-    assert result.stderr.startswith("error: --test-speech and --test-noise go with --split test")
+@pytest.mark.parametrize("given", [("noisy", "clean"), ("path",), ("test_speech", "test_noise")])
+def test_data_that_are_given_are_a_test_split(tmp_path, given):
+    flags = [part for name in given for part in (f"--{name.replace('_', '-')}", str(tmp_path))]
+    call_args, _ = call_evaluate("m.tflite", *flags)
+    assert call_args == mock.call(
+        DEFAULT, ("m.tflite",), Asked("test", (), GivenData(**dict.fromkeys(given, str(tmp_path))))
+    )
+    result = CliRunner().invoke(main, ["evaluate", *flags, "--split", "dev"])
+    assert result.stderr.startswith("error: --split dev is the run's own: leave it out, or leave out the folders")
+    assert result.exit_code == 2
+
+
+def test_evaluate_as_a_gate():
+    """A falls by 1 dB and by nothing in STOI; results stay on stdout, verdicts go to stderr unless they are a table."""
+    models = [
+        (
+            Scores(
+                name,
+                "float",
+                "dev",
+                ("sdr_db",),
+                tuple(ItemScore(str(i), "", "", None, {"sdr_db": i - fall}) for i in (1, 2)),
+            ),
+        )
+        for name, fall in (("baseline", 0.0), ("A", 1.0))
+    ]
+    scored = Scored("dev", ("sdr_db",), None, tuple(models))
+    _, result = call_evaluate("baseline", "A", "--max-drop", "sdr=1", scored=scored)
+    assert result.stdout.splitlines()[-1].split() == [
+        "A",
+        "float",
+        "SDR",
+        "dB",
+        "-1.00",
+        "-1.00",
+        "to",
+        "-1.00",
+        "-1.00",
+        "holds",
+    ]
+    _, result = call_evaluate("A", "--max-drop", "sdr=0.5", "--format", "csv", scored=scored, exit_code=3)
+    assert result.stdout.startswith("model,form,split,")
+    assert "TOO FAR" not in result.stdout
+    assert result.stderr.splitlines()[-2].endswith("TOO FAR")
+    assert result.stderr.splitlines()[-1].startswith("error: A float: SDR 1.00 dB below baseline float (95 % interval ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--metric", "stio"], "unknown metric 'stio': did you mean 'stoi'?"),
+        (["--max-drop", "sdr"], "--max-drop sdr: expected METRIC=X with X of at least 0, e.g. sdr=0.1"),
+        (["--max-drop", "srd=1"], "unknown metric 'srd': did you mean 'sdr'?"),
+    ],
+)
+def test_evaluations_that_make_no_sense(arguments, message):
+    result = CliRunner().invoke(main, ["evaluate", *arguments])
+    assert result.stderr.startswith(f"error: {message}")
     assert result.exit_code == 2
 
 

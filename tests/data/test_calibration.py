@@ -5,7 +5,8 @@ from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.data.calibration import FRAMES, SEQUENCES, calibration_features
 from tinyprune.data.clips import Clip, open_store
-from tinyprune.data.speech import SpeechDataset, Split
+from tinyprune.data.mixtures import Mixing, Split
+from tinyprune.data.speech import SpeechDataset
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +16,7 @@ def dataset(tmp_path_factory):
         open_store(folder / f"{kind}.pcm", [Clip(str(i), kind, rng.normal(0, 0.1, 30_000)) for i in range(3)])
         for kind in ("speech", "noise")
     ]
-    return SpeechDataset({"train": Split(*stores)}, (0.0, 10.0), 4, 0)
+    return SpeechDataset({"train": Split(*stores)}, Mixing((0.0, 10.0)), 4, 0)
 
 
 @pytest.fixture(scope="module")

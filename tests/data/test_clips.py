@@ -2,11 +2,12 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from tinyprune.data.clips import Clip, ClipIndex, open_store
+from tinyprune.data.clips import Clip, ClipIndex, open_store, power
 from tinyprune.errors import TinypruneError
 from tinyprune.records import read_json
 
@@ -123,6 +124,57 @@ def test_a_killed_writer_leaves_no_store_and_the_next_one_cleans_up(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [f".{writer.pid}.part.store.pcm"]
     assert open_store(path, clips()).names == ["a", "b", "c"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["store.json", "store.pcm"]
+
+
+def test_a_store_that_is_cut_while_it_is_open_is_an_error(store):
+    os.truncate(store.path, 100)
+    with pytest.raises(TinypruneError, match="store.pcm ends too early: delete it and run again$"):
+        store.excerpt(0, 0, 1000)
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np
+from tinyprune.data.clips import Clip, open_store
+
+def kibibytes(name):
+    status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status[name].split()[0])
+
+second = np.random.default_rng(0).uniform(-1, 1, 16_000).astype(np.float32)
+names = [(str(number), str(number)) for number in range(3600)]
+before = kibibytes("VmHWM")
+store = open_store(Path(sys.argv[1]), (Clip(*name, second) for name in names))
+for number in range(3600):
+    store.excerpt(number, 0, 16_000)
+print(store.path.stat().st_size // 1024, kibibytes("VmHWM") - before)
+"""
+
+
+def test_memory_does_not_grow_with_the_hours(tmp_path):
+    """An hour, 110 MiB, is written and read in a tenth of that."""
+    done = subprocess.run([sys.executable, "-c", MEMORY, str(tmp_path / "s.pcm")], capture_output=True, check=True)
+    size, grown = map(int, done.stdout.split())
+    assert size == 3600 * 16_000 * 2 // 1024
+    assert grown < size / 10
+
+
+def test_threads_read_at_once(store):
+    expected = [store.excerpt(0, start, 100).tobytes() for start in range(900)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda start: store.excerpt(0, start, 100).tobytes(), range(900)))
+    assert found == expected
+
+
+def test_who_speaks_in_each_clip(tmp_path, store):
+    assert store.speakers == ["anna", "bert", "anna"]
+    flat = open_store(tmp_path / "flat.pcm", [Clip(clip.name, ".", clip.samples) for clip in clips()])
+    assert flat.speakers == [""] * 3
+
+
+def test_power_is_the_mean_square():
+    assert power(np.array([3, 4, 0, 0], np.float32)) == (9 + 16) / 4
 
 
 @pytest.mark.parametrize("damage", ["gone", "short"])

@@ -192,11 +192,48 @@ def test_a_full_disk_leaves_no_store(folders, full_disk):
     assert not list((folders / "cache").glob("*"))
 
 
-def test_a_speaker_sorted_into_chapters_stays_one_speaker():
-    from tinyprune.data.mixture import _speakers
+# --- corpora in a known layout ----------------------------------------------------------------------------------------
 
-    chapters = [f"{speaker}/{chapter}" for speaker in range(10) for chapter in range(3)]
-    assert _speakers(chapters) == [str(speaker) for speaker in range(10) for _ in range(3)]
-    corpora = [f"corpus{speaker % 2}/{speaker}" for speaker in range(12)]  # 2 folders are no 10 speakers
-    assert _speakers(corpora) == corpora
-    assert _speakers(["."] * 3) == ["."] * 3
+
+def of(path, **settings):
+    return load(DataConfig(name="mixture", path=str(path), **settings), path.parent / "cache")
+
+
+def test_a_known_corpus_brings_its_test_split(tmp_path):
+    for split, count in (("train", 12), ("test", 3)):
+        for number in range(count):
+            write(tmp_path / f"snsd/clean_{split}/p{100 + number}_001.wav")
+            write(tmp_path / f"snsd/noise_{split}/Kind_{number}.wav")
+    found = of(tmp_path / "snsd", dev_utterances=4)
+    sizes = {split: (len(part.speech), len(part.noise)) for split, part in found.splits.items()}
+    assert sizes == {"train": (12 - 1, 12 - 1), "dev": (1, 1), "test": (3, 3)}
+    assert {mixture.category for mixture in found.utterances("test")} == {"Kind"}
+    assert not set(found.split("train").speech.groups) & set(found.split("dev").speech.groups)
+
+
+def test_rooms_of_a_corpus_and_of_a_folder(folders):
+    impulse = np.zeros(400, np.float32)
+    impulse[[3, 90]] = 0.001, 0.0005  # quiet, but only its form matters
+    write(folders / "rirs/room.wav", impulse)
+    for found in (of(folders), dataset(folders, rirs=str(folders / "rirs"))):
+        rirs = found.split("train").rirs
+        assert rirs.names == ["room.wav"]
+        np.testing.assert_allclose(rirs.excerpt(0, 0, 100)[[3, 90]], [1.0, 0.5], atol=0.04)
+        assert found.split("dev").rirs is None
+    assert dataset(folders).split("train").rirs is None
+
+
+def test_a_corpus_of_pairs_is_for_another_data_set(tmp_path):
+    for side in ("noisy", "clean"):
+        write(tmp_path / f"c/{side}/a.wav")
+    with pytest.raises(UsageError) as caught:
+        of(tmp_path / "c")
+    expected = f'{tmp_path}/c is a corpus (noisy and clean) for data.name = "paired": the mixture data cannot use it'
+    assert str(caught.value) == expected
+
+
+def test_a_manifest_without_noise_for_a_split(folders):
+    lines = ["speech,noise,split", *(f"speech/0{n}/0.wav,noise/kind/{n}.wav,train" for n in range(4))]
+    (folders / "list.csv").write_text("\n".join([*lines, "speech/05/0.wav,,test"]))
+    with pytest.raises(UsageError, match="no noise in the split 'test': speech and noise go together"):
+        of(folders / "list.csv")

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tinyprune.errors import TinypruneError
+from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.export import interpreter
 from tinyprune.export.interpreter import Int8Model
 from tinyprune.export.tflite import convert
@@ -73,3 +73,45 @@ def test_no_interpreter_at_all_is_one_line_with_what_to_install(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(TinypruneError, match=r"^no int8 interpreter is installed: pip install ai-edge-litert$"):
         interpreter._interpreter_class()
+
+
+def test_shapes_of_one_call(model):
+    assert model.input_shape == model.output_shape == (1, FRAMES, BANDS)
+
+
+def test_16_bit_inputs_and_outputs_are_scaled_as_8_bit_ones_are(networks):
+    wide = Int8Model(networks.dense_int16())
+    features = np.random.default_rng(0).uniform(-0.9, 0.9, 16).astype(np.float32)
+    made = wide.step(features)
+    assert wide.input_shape == (1, 16)
+    np.testing.assert_array_equal(made, np.round(made / wide.output_scale) * np.float32(wide.output_scale))
+    assert np.abs(made).max() / wide.output_scale > 128  # more steps than 8 bit have
+    np.testing.assert_allclose(wide.step(features * 1.001), made, atol=0.01)
+
+
+def test_files_that_cannot_be_run_are_one_line(tmp_path, networks):
+    with pytest.raises(UsageError, match=r"^there is no file .*gone.tflite: expected an int8 .tflite$"):
+        Int8Model(tmp_path / "gone.tflite")
+    (tmp_path / "text.tflite").write_text("no network\n" * 100)
+    with pytest.raises(TinypruneError, match=r"^.*text.tflite cannot be run by the int8 interpreter: [^\n]+[^.]$"):
+        Int8Model(tmp_path / "text.tflite")
+    with pytest.raises(
+        UsageError, match=r"^.*dense_float.tflite is not an int8 network: '.*' is float32; `tinyprune ex"
+    ):
+        Int8Model(networks.dense_float())
+
+
+def test_a_call_that_fails_is_one_line(model, monkeypatch):
+    def fail():
+        raise RuntimeError("Node number 3 failed to invoke.\nmore of it")
+
+    monkeypatch.setattr(model, "_model", SimpleNamespace(set_tensor=lambda *_: None, invoke=fail))
+    with pytest.raises(
+        TinypruneError, match=r"tiny.tflite cannot be run by the int8 interpreter: Node number 3 failed"
+    ):
+        model.step(FEATURES[:FRAMES])
+
+
+def test_features_of_another_size_are_one_line(model):
+    with pytest.raises(TinypruneError, match=r"cannot be run by the int8 interpreter: cannot reshape array of size"):
+        model.step(FEATURES[: FRAMES - 1])

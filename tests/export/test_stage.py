@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from tinyprune.artifacts import Quality, TFLiteArtifact
+from tinyprune.audio.device import DeviceFrontEnd
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MASKS
 from tinyprune.config import DataConfig, PruneConfig, TrainConfig
-from tinyprune.data import calibration, speech, synthetic_speech
+from tinyprune.data import calibration, fixed, synthetic_speech
 from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.export.kernels import read_kernels
 from tinyprune.export.offline import prune_graphs
@@ -37,7 +38,7 @@ SIZES = {
     "decoder_1/kernel": 3 * 4 * 1,
     "mask/kernel": BANDS * BANDS,
 }
-FILES = ["quality.json", "streaming.json", "streaming.tflite"]
+FILES = ["quality.json", "streaming.frontend.json", "streaming.json", "streaming.tflite"]
 
 
 @dataclass
@@ -55,7 +56,7 @@ def task(tmp_path_factory):
     """Speech of a second per utterance, 3 of them to score, 40 frames of calibration."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthetic_speech, "HELD_OUT_MINUTES", 0.1)
-        patch.setattr(speech, "MAX_UTTERANCE_SECONDS", 1.0)
+        patch.setattr(fixed, "MAX_UTTERANCE_SECONDS", 1.0)
         patch.setattr(calibration, "SEQUENCES", 2)
         patch.setattr(calibration, "FRAMES", 20)
         dataset = DATASETS["synthetic-speech"](
@@ -94,7 +95,10 @@ def test_the_device_s_form_alone_is_exported(exported):
 
 
 def test_the_record_says_which_bytes_to_copy(exported):
-    record, graph = read_json(exported.folder / "streaming.json", TFLiteArtifact), read(exported.folder / FILES[2])
+    record, graph = (
+        read_json(exported.folder / "streaming.json", TFLiteArtifact),
+        read(exported.folder / "streaming.tflite"),
+    )
     assert (record.path, record.frames) == (Path("streaming.tflite"), 1)
     assert {state.layer: state.shape for state in record.contexts} == {
         "encoder_1_past": (1, 1, BANDS, 1),
@@ -114,6 +118,16 @@ def test_the_record_says_which_bytes_to_copy(exported):
         own_output.remove(state.output_position)
     (features,), (mask,) = own_input, own_output
     assert graph.inputs[features].shape == graph.outputs[mask].shape == (1, 1, BANDS)
+
+
+def test_the_front_end_for_the_device_is_the_one_of_the_task(exported, task):
+    record = read_json(exported.folder / "streaming.frontend.json", DeviceFrontEnd)
+    graph = read_json(exported.folder / "streaming.json", TFLiteArtifact)
+    assert record.frontend == task.frontend
+    assert (record.model, record.sha256) == ("streaming.tflite", graph.sha256)
+    assert record.contexts == graph.contexts
+    assert record.state.startswith("after each call copy the bytes")
+    assert record.input_scale == graph.input_scale
 
 
 def test_zeros_of_the_file_are_those_of_the_masks(exported):
@@ -152,6 +166,7 @@ def test_the_offline_control_prunes_the_one_graph_there_is(exported, task, tmp_p
     before, after = (read_json(folder / "streaming.json", TFLiteArtifact) for folder in (exported.folder, tmp_path))
     assert after.contexts == before.contexts
     assert after.sha256 != before.sha256
+    assert read_json(tmp_path / "streaming.frontend.json", DeviceFrontEnd).sha256 == after.sha256
     assert sum(tensor.masked for tensor in after.tensors) == int(0.7 * sum(SIZES.values()))
 
 

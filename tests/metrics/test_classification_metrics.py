@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tinyprune.errors import TinypruneError
-from tinyprune.metrics.classification import accuracy, auc, quality
+from tinyprune.metrics.classification import accuracy, auc, score_examples
 
 LABELS = np.array([0, 1, 2, 1])
 SCORES = np.array([[3, 1, 2], [1, 3, 2], [2, 3, 1], [0, 5, 1]], float)  # the third is taken for a 1
@@ -55,23 +55,24 @@ def test_one_class_alone_has_no_auc():
         auc(np.zeros(3, int), np.ones((3, 2)))
 
 
-def test_quality_holds_both():
-    found = quality("int8", "dev", LABELS, SCORES)
-    assert (found.form, found.split, found.utterances, found.undefined) == ("int8", "dev", 4, 0)
-    assert found.metrics == {"accuracy": 3 / 4, "auc": auc(LABELS, SCORES)}
-    assert found.by_snr == {}
+def test_examples_have_their_accuracy_and_all_together_the_auc():
+    items, whole = score_examples(LABELS, SCORES)
+    assert items == [{"accuracy": 1.0}, {"accuracy": 1.0}, {"accuracy": 0.0}, {"accuracy": 1.0}]
+    assert whole == {"auc": auc(LABELS, SCORES)}
 
 
-def test_scores_that_are_not_finite_are_left_out_and_counted():
+def test_scores_that_are_not_finite_are_left_out():
     scores = np.vstack([SCORES, [[np.nan, 0, 0], [0, np.inf, 0]]])
-    found = quality("float", "test", np.append(LABELS, [1, 2]), scores)
-    assert (found.utterances, found.undefined) == (4, 2)
-    assert found.metrics["accuracy"] == 3 / 4
+    items, whole = score_examples(np.append(LABELS, [1, 2]), scores)
+    assert items[4:] == [{}, {}]
+    assert whole == {"auc": auc(LABELS, SCORES)}
 
 
 def test_one_class_alone_has_an_accuracy():
-    assert quality("float", "dev", np.ones(4, int), SCORES).metrics == {"accuracy": 3 / 4}
+    items, whole = score_examples(np.ones(4, int), SCORES)
+    assert [item["accuracy"] for item in items] == [0.0, 1.0, 1.0, 1.0]
+    assert whole == {}
 
 
 def test_nothing_has_no_metrics():
-    assert quality("float", "dev", LABELS[:0], SCORES[:0]).metrics == {}
+    assert score_examples(LABELS[:0], SCORES[:0]) == ([], {})

@@ -82,10 +82,10 @@ def test_the_headline_has_loss_gain_and_bound_on_one_line(summary: RunSummary) -
     assert " ".join(header) == (
         "variant SI-SDR dB PESQ sparsity flash encoded weights .tflite SRAM cycles ms per frame bound by"
     )
-    assert noisy == ["noisy input", "1.50", "1.250", *["-"] * 8]
-    assert ",".join(baseline) == "baseline,9.43,2.500,0.00,900 kB,860 kB,1.00 MB,12 kB,940 k,1.88,NPU"
+    assert noisy == ["noisy input", "1.50", "1.25", *["-"] * 8]
+    assert ",".join(baseline) == "baseline,9.43,2.50,0.00,900 kB,860 kB,1.00 MB,12 kB,940 k,1.88,NPU"
     # 9.13 - 9.43 = -0.30; 900 / 120 = 7.5; 940 / 175 = 5.4; 175,000 cycles at 500 MHz take 0.35 ms.
-    shown = "weight-0.95,9.13 (-0.30),2.500,0.95,120 kB (7.5x),80 kB,1.00 MB,12 kB,175 k (5.4x),0.35,NPU"
+    shown = "weight-0.95,9.13 (-0.30),2.50,0.95,120 kB (7.5x),80 kB,1.00 MB,12 kB,175 k (5.4x),0.35,NPU"
     assert ",".join(sparse) == shown
     assert text.startswith("# default\n\nspeech, made 2026-01-01T00:00:00+00:00 by tinyprune 0.1, keras 3\n")
     assert "## ethos-u55-128-shared-sram\n\nethos-u55-128, Ethos_U55_High_End_Embedded, Shared_Sram, est" in text
@@ -189,7 +189,7 @@ def test_a_comparison_shows_what_is_limited_and_folds_the_rest(summary: RunSumma
     rows = {row[0]: row[1:] for row in first[1:]}
     assert rows["si_sdr_db"] == ["higher", "9.43", "9.13", "-0.30", "-", "0.1", "**WORSE**"]
     assert rows["flash_bytes"] == ["lower", "900 kB", "120 kB", "-780 kB", "-86.7%", "1%", "better"]  # 780 / 900
-    assert rows["pesq"] == ["higher", "2.500", "2.500", "-", "-", "0.01", "same"]
+    assert rows["pesq"] == ["higher", "2.50", "2.50", "-", "-", "0.01", "same"]
     assert {"tflite_bytes", "macs", "sparsity"} <= {row[0] for row in rest[1:]}
     folded = text[text.index("<details>") : text.index("</details>")]
     assert f"<summary>{len(rest) - 1} more metrics</summary>\n\n|" in folded

@@ -6,7 +6,7 @@ import pytest
 
 from tinyprune.errors import UsageError
 from tinyprune.registry import METRICS
-from tinyprune.report.policy import COSTS, Allowance, Policy, Rule, load_policy
+from tinyprune.report.policy import COSTS, HIGHER, Allowance, Policy, Rule, default_rule, load_policy
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "policy.example.toml"
 
@@ -143,3 +143,9 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match=r"binary\.toml is not TOML"):
         load_policy(tmp_path / "binary.toml")
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_of_every_metric_more_is_better(metric):
+    assert default_rule(metric).direction == HIGHER
+    assert default_rule(metric).allowed.amount == {"_db": 0.1}.get(metric[-3:], 0.05 if metric[:4] == "pesq" else 0.01)

@@ -135,8 +135,8 @@ def test_more_metrics_get_their_own_table(summary: RunSummary) -> None:
     with_more = tuple(replace(one, quality=quality(9, 10, pesq=2.5, stoi=0.9)) for one in summary.variants)
     text = lines(table.format_table(replace(summary, variants=with_more, noisy=quality(1, 2, pesq=1.5))))
     assert [row.split() for row in text if "PESQ" in row] == [["PESQ", "STOI"]]
-    assert line(text, "noisy input", 1).split() == ["noisy", "input", "1.500", "-"]
-    assert line(text, "weight-0.95", 1).split() == ["weight-0.95", "2.500", "0.900"]
+    assert line(text, "noisy input", 1).split() == ["noisy", "input", "1.50", "-"]
+    assert line(text, "weight-0.95", 1).split() == ["weight-0.95", "2.50", "0.900"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])

@@ -1,18 +1,17 @@
 """The tasks, as the stages of a run see them."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from tinyprune.artifacts import TaskRecord
-from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
 from tinyprune.data.clips import Clip, open_store
 from tinyprune.data.images import ImageFrontEnd
 from tinyprune.data.labelled import Examples, LabelledDataset
-from tinyprune.data.speech import SpeechDataset, Split
+from tinyprune.data.mixtures import Mixing, Split
+from tinyprune.data.speech import SpeechDataset
+from tinyprune.metrics.speech import si_sdr_db
 from tinyprune.records import write_json
 from tinyprune.tasks.choose import choose
 from tinyprune.tasks.classification import BATCH, Classification
@@ -41,7 +40,7 @@ def speech(tmp_path_factory) -> SpeechDataset:
         return open_store(folder / f"{kind}.pcm", clips)
 
     splits = {name: Split(store(f"{name} speech"), store(f"{name} noise")) for name in ("train", "dev")}
-    return SpeechDataset(splits, (0.0, 0.0), 2, 0)
+    return SpeechDataset(splits, Mixing((0.0, 0.0)), 2, 0)
 
 
 # --- which one --------------------------------------------------------------------------------------------------------
@@ -94,6 +93,17 @@ def test_classes_are_scored_in_batches_of_the_whole_split():
     assert found.metrics == {"accuracy": pytest.approx((np.arange(BATCH + 5) % 3 == 1).mean()), "auc": 0.5}
 
 
+def test_scores_of_classes_are_right_or_wrong_and_the_auc_is_one_figure():
+    task = Classification(labelled(dev=4))
+    found = task.scores(lambda inputs: np.tile([0.0, 5.0, 1.0], (len(inputs), 1)), "int8", "dev", ("accuracy", "auc"))
+    assert [item.metrics for item in found.items] == [{"accuracy": right} for right in (0.0, 1.0, 0.0, 0.0)]
+    assert [(item.name, item.category, item.snr_db) for item in found.items][:2] == [("0", "a", None), ("1", "b", None)]
+    assert found.whole == {"auc": 0.5}
+    only = task.scores(lambda inputs: np.ones((len(inputs), 3)), "int8", "dev", ("accuracy",))
+    assert only.whole == {}
+    assert task.unprocessed_scores("dev", ("accuracy",)) is None
+
+
 def test_inputs_of_classes_are_features_and_alone_are_nothing():
     task = Classification(labelled())
     calibration = task.calibration()
@@ -130,17 +140,25 @@ def test_features_for_calibration_are_consecutive_frames(speech, monkeypatch):
     assert choose(speech, CONFIG).calibration().shape == (2 * 20, 128)
 
 
-def test_the_dev_mixtures_are_analysed_once(speech, monkeypatch):
-    task, counted = choose(speech, CONFIG), []
-    analyse = stft.analyse
-    monkeypatch.setattr(
-        "tinyprune.data.scored.stft",
-        SimpleNamespace(**vars(stft) | {"analyse": lambda x: counted.append(1) or analyse(x)}),
-    )
-    for _ in range(2):
-        task.quality(np.ones_like, "float", "dev")
-        task.learner(CONFIG, 0)
-    assert len(counted) == 1
+def test_scores_of_speech_are_those_of_every_mixture_in_order(speech):
+    task = choose(speech, CONFIG)
+    found = task.scores(np.ones_like, "float", "dev", ("stoi", "si_sdr_db"), "mine")
+    mixtures = speech.utterances("dev")
+    assert (found.model, found.form, found.split, found.metrics) == ("mine", "float", "dev", ("stoi", "si_sdr_db"))
+    assert [item.name for item in found.items] == [mixture.name for mixture in mixtures]
+    assert [item.snr_db for item in found.items] == [0.0, 0.0]
+    assert [item.category for item in found.items] == [mixture.category for mixture in mixtures]
+    for item, mixture in zip(found.items, mixtures, strict=True):
+        assert item.metrics["si_sdr_db"] == pytest.approx(si_sdr_db(mixture.clean, mixture.noisy), abs=0.01)
+        assert 0 < item.metrics["stoi"] < 1
+
+
+def test_the_mixtures_as_they_are_are_scored_once(speech, monkeypatch):
+    task = choose(speech, CONFIG)
+    found = task.unprocessed_scores("dev", ("si_sdr_db",))
+    assert (found.model, found.form) == ("-", "noisy")
+    monkeypatch.setattr("tinyprune.tasks.speech.score_all", lambda *_: pytest.fail("again"))
+    assert task.unprocessed_scores("dev", ("si_sdr_db",)) is found
 
 
 def test_the_learner_of_speech_trains_on_mixtures(speech):

@@ -1,14 +1,47 @@
-"""Reading audio files of any format that libsndfile knows, as 16 kHz mono float32."""
+"""Reading audio files of any format that libsndfile knows, as 16 kHz mono float32.
 
+Decoding, averaging and resampling are done in float64, so that samples rounded to 16 bits are the same on every
+machine.
+"""
+
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyprune.audio.stft import Array
 from tinyprune.errors import TinypruneError, UsageError
 
+if TYPE_CHECKING:
+    import soundfile
+
+Samples = npt.NDArray[np.float64]
 SUFFIXES = (".wav", ".flac", ".ogg")
+BLOCK = 2**18  # frames in memory at once: 5 s at 48 kHz
+_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 32, "DOUBLE": 64}
+_UNKNOWN_LENGTH = 0x7FFF0000  # programs that write WAV to a pipe claim at least this many bytes of samples
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself.
+
+    Attributes:
+        sample_rate: in Hz. channels: number of them. frames: samples per channel.
+        bits: of one sample; None for formats that have no such number, e.g. Vorbis.
+        integer: whether samples are integers, which cannot pass full scale.
+    """
+
+    sample_rate: int
+    channels: int
+    frames: int
+    bits: int | None
+    integer: bool
 
 
 def list_audio(folder: Path) -> list[Path]:
@@ -21,33 +54,81 @@ def list_audio(folder: Path) -> list[Path]:
     return files
 
 
+def read_header(path: Path) -> Header:
+    """Sampling rate, channels, length and depth of a file. Raises TinypruneError if it cannot be read as audio."""
+    with _opened(path) as file:
+        return _header(file)
+
+
+def read_blocks(path: Path) -> Iterator[tuple[Header, Samples]]:
+    """The samples of a file, float64 (frames, channels), with its header, a block after the other.
+
+    Raises TinypruneError, in the middle too, for a file that is missing, damaged, empty, or holds NaN.
+    """
+    with _opened(path) as file:
+        header = _header(file)
+        if not header.frames:
+            raise TinypruneError(f"{path} holds no samples")
+        for block in file.blocks(BLOCK, dtype="float64", always_2d=True):
+            if not np.isfinite(block).all():
+                raise TinypruneError(f"{path} holds NaN or infinite samples")
+            yield header, block
+
+
 def read_mono(path: Path, sample_rate: int = 16_000) -> Array:
     """Samples (n,) of a file, channels averaged, resampled. Raises TinypruneError if it cannot be read as audio."""
-    import soundfile
-
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
-        if not path.is_file():
-            raise TinypruneError(f"{path} does not exist: expected a WAV, FLAC or OGG file") from error
-        reason = getattr(error, "error_string", str(error)).removeprefix("Error : ").rstrip(".")
-        raise TinypruneError(f"{path} is damaged, or no WAV, FLAC or OGG file ({reason})") from error
-    mono = samples.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise TinypruneError(f"{path} holds NaN or infinite samples")
-    if rate != sample_rate:
-        import soxr
-
-        mono = soxr.resample(mono, rate, sample_rate).astype(np.float32)
+    mono = np.concatenate([*_resampled(read_blocks(path), sample_rate)])
     if not len(mono):
         raise TinypruneError(f"{path} holds no samples")
     return mono
 
 
-def read_all(folder: Path, bad: list[str]) -> Iterator[tuple[Path, Array]]:
-    """Every readable file below a folder with its samples; the messages of those that are not go to ``bad``."""
-    for path in list_audio(folder):
-        try:
-            yield path, read_mono(path)
-        except TinypruneError as error:
-            bad.append(str(error))
+def _resampled(blocks: Iterator[tuple[Header, Samples]], sample_rate: int) -> Iterator[Array]:
+    """Blocks (frames, channels) as float32 blocks (n,) at another rate, as if they had been resampled in one piece."""
+    import soxr
+
+    stream = None
+    for header, block in blocks:
+        mono = block.mean(axis=1) if header.channels > 1 else block[:, 0]
+        if header.sample_rate == sample_rate:
+            yield mono.astype(np.float32)
+        else:
+            stream = stream or soxr.ResampleStream(header.sample_rate, sample_rate, 1, dtype="float64")
+            yield stream.resample_chunk(mono).astype(np.float32)
+    if stream is not None:
+        yield stream.resample_chunk(np.empty(0), last=True).astype(np.float32)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["soundfile.SoundFile"]:
+    """An open file; whatever libsndfile says of it, now or while it is read, becomes one line that names it."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            _check_whole(file)
+            yield file
+    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+        if not path.is_file():
+            raise TinypruneError(f"{path} does not exist: expected a WAV, FLAC or OGG file") from error
+        raise TinypruneError(f"{path} is damaged, or no WAV, FLAC or OGG file ({_reason(path, error)})") from error
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """What is wrong with a file, in libsndfile's words where it has some."""
+    if not path.stat().st_size:
+        return "it is empty"
+    text = getattr(error, "error_string", str(error))
+    return " ".join(text.removeprefix("Error : ").removeprefix("Internal error : ").rstrip(".").split())
+
+
+def _check_whole(file: "soundfile.SoundFile") -> None:
+    """Raise RuntimeError for a WAV that is cut off, which libsndfile reads without a word."""
+    data = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+    if data and int(data[2]) < int(data[1]) < _UNKNOWN_LENGTH:
+        raise RuntimeError(f"it is cut off: {data[2]} of {data[1]} bytes of samples are there")
+
+
+def _header(file: "soundfile.SoundFile") -> Header:
+    bits = _BITS.get(file.subtype)
+    return Header(file.samplerate, file.channels, file.frames, bits, bits is not None and file.subtype[:3] == "PCM")

@@ -55,6 +55,14 @@ class MfccFrontEnd:
         """Length of the Fourier transform: the power of two that holds a window."""
         return 1 << (self.window - 1).bit_length()
 
+    def mel(self) -> Array:
+        """Mel triangles, shape (bins, bands), up to the last bin that a band has."""
+        return _mel(self.sample_rate, self.fft, self.bands, self.low_hz, self.high_hz)
+
+    def dct(self) -> Array:
+        """Orthonormal DCT-II, shape (bands, coefficients)."""
+        return _dct(self.bands, self.coefficients)
+
     def cepstra(self, clips: np.ndarray) -> Array:
         """MFCC before normalisation, (n, frames, coefficients), of clips (n, samples).
 
@@ -65,11 +73,11 @@ class MfccFrontEnd:
 
         scale = 1 / _FULL_SCALE if np.issubdtype(clips.dtype, np.integer) else 1.0
         frames = np.lib.stride_tricks.sliding_window_view(clips, self.window, axis=-1)[:, :: self.stride]
-        mel = _mel(self.sample_rate, self.fft, self.bands, self.low_hz, self.high_hz)
+        mel = self.mel()
         windowed = frames * (hann(self.window) * np.float32(scale))
         spectrum = scipy.fft.rfft(windowed.astype(np.float32, copy=False), self.fft)[..., : len(mel)]
         magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
-        return np.log(magnitude @ mel + np.float32(LOG_OFFSET)) @ _dct(self.bands, self.coefficients)
+        return np.log(magnitude @ mel + np.float32(LOG_OFFSET)) @ self.dct()
 
     def features(self, clips: np.ndarray) -> Array:
         """Normalised features (n, frames, coefficients, 1) of clips (n, samples), int16 or float of full scale 1."""

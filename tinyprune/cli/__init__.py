@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 import tinyprune
-from tinyprune.cli import chatter, messages, options
-from tinyprune.errors import unknown_name
+from tinyprune.cli import chatter, groups, messages, options
 
 #: Command -> "module:attribute", in the order of ``tinyprune --help``.
 COMMANDS = {
@@ -18,6 +17,8 @@ COMMANDS = {
     "export": "tinyprune.cli.export:export",
     "compile": "tinyprune.cli.compile:compile_command",
     "evaluate": "tinyprune.cli.evaluate:evaluate",
+    "enhance": "tinyprune.cli.enhance:enhance",
+    "data": "tinyprune.cli.data:data",
     "report": "tinyprune.cli.report:report",
     "compare": "tinyprune.cli.compare:compare",
     "run": "tinyprune.cli.run:run",
@@ -26,30 +27,20 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(groups.Group):
     """A group whose commands are imported when they are named, and whose errors are one line on stderr."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the commands, in the order of the table."""
         return [*COMMANDS]  # list() would be tinyprune.cli.list here, once that is imported
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name, with ``-q`` and ``-v`` added; None if there is none."""
-        if cmd_name not in COMMANDS:
+    def find(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a name, imported now; None if there is none."""
+        if name not in COMMANDS:
             return None
-        module, attribute = COMMANDS[cmd_name].split(":")
+        module, attribute = COMMANDS[name].split(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        if not any(parameter.name == "verbose" for parameter in command.params):
-            options.verbosity(command)
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the first argument names. Raises UsageError with the closest name."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise unknown_name("command", args[0], COMMANDS)
-        return super().resolve_command(ctx, args)
 
     def main(self, args: Any = None, *more: Any, **extra: Any) -> Any:
         """Run a command line and exit: the only place where an error becomes a message and an exit code."""

@@ -1,34 +1,111 @@
 """``tinyprune evaluate``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyprune.cli import options, output
+from tinyprune.cli import options
+from tinyprune.errors import CheckFailed, UsageError
+
+if TYPE_CHECKING:
+    from tinyprune.metrics.evaluation import Evaluation
+    from tinyprune.tasks.wanted import Asked
+
+FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("variants", nargs=-1, metavar="[VARIANT]...")
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
 @options.run_folder
-@click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True, help="Which utterances.")
+@click.option(
+    "--split", type=click.Choice(["dev", "test"]), help="Which files.  [default: dev; test of data that are given]"
+)
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="E.g. sdr, stoi, pesq, or all; may be repeated."
+)
 @click.option("--test-speech", type=options.FOLDER, metavar="DIR", help="Clean speech of the test split.")
 @click.option("--test-noise", type=options.FOLDER, metavar="DIR", help="Noise of the test split.")
+@click.option("--noisy", type=options.FOLDER, metavar="DIR", help="Noisy recordings to score on, with --clean.")
+@click.option("--clean", type=options.FOLDER, metavar="DIR", help="Their clean speech, in files of the same names.")
+@click.option("--path", type=options.PATH, metavar="CORPUS", help="A corpus to score on: a known layout, or a CSV.")
+@click.option("--frontend", type=FILE, metavar="FILE", help="Front end (JSON) of model files.  [default: beside them]")
+@click.option("--max-drop", multiple=True, metavar="METRIC=X", help="Exit 3 if a model falls further below the first.")
+@click.option("--files", type=FILE, metavar="FILE.csv", help="Write the metrics of every file, model and form.")
 @options.output_format
 def evaluate(
-    variants: tuple[str, ...],
+    models: tuple[str, ...],
     run: Path,
-    split: str,
-    test_speech: str | None,
-    test_noise: str | None,
+    split: str | None,
+    metrics: tuple[str, ...],
+    frontend: Path | None,
+    max_drop: tuple[str, ...],
+    files: Path | None,
     output_format: str,
+    **data: Any,
 ) -> None:
-    """Score VARIANTs of a run on its task.
+    """Score MODELs on the same files: how good, how sure, and how far from the first.
 
-    All of them if none is named: the unprocessed input, then each in float32 and in int8. Then SI-SDR per
-    input SNR; JSON and CSV have every metric per SNR.
+    A MODEL is a variant of the run (all if none is named), in a form if you like (weight-0.80:float), or a file:
+    .keras, .h5, int8 .tflite. The first is the reference; every difference to it has a 95 % interval. Files need no
+    run where --noisy and --clean, or --path, say what to score on. With --max-drop and one variant the reference is
+    the baseline.
     """
-    if (test_speech or test_noise) and split != "test":
-        raise click.UsageError("--test-speech and --test-noise go with --split test")
+    limits = _limits(max_drop)
+    asked = _asked(split, metrics, frontend, tuple(limits), data)
     from tinyprune import pipeline
+    from tinyprune.metrics.evaluation import evaluation
+    from tinyprune.records import write_text
+    from tinyprune.report.evaluation import files_csv
 
-    output.qualities(pipeline.evaluate(run, variants, split, test_speech, test_noise), output_format)
+    scored = pipeline.evaluate(run, models, asked)
+    if files is not None:
+        write_text(files, files_csv(scored))
+    found = evaluation(scored)
+    _show(found, output_format)
+    _gate(found, limits, output_format)
+
+
+def _asked(
+    split: str | None, metrics: tuple[str, ...], frontend: Path | None, held: tuple[str, ...], data: dict[str, Any]
+) -> "Asked":
+    """What the pipeline is asked for. Raises UsageError for what contradicts itself."""
+    from tinyprune.data.given import GivenData
+    from tinyprune.metrics.choose import resolve
+    from tinyprune.tasks.wanted import Asked
+
+    given = GivenData(**data)
+    if given.is_given and split == "dev":
+        raise UsageError("--split dev is the run's own: leave it out, or leave out the folders")
+    names = tuple(map(resolve, metrics))
+    return Asked(split or ("test" if given.is_given else "dev"), names, given, frontend, held)
+
+
+def _limits(max_drop: tuple[str, ...]) -> dict[str, float]:
+    """Metric name -> largest drop. Raises UsageError for what is no ``METRIC=X``."""
+    from tinyprune.metrics.choose import limit
+
+    return dict(map(limit, max_drop))
+
+
+def _show(found: "Evaluation", output_format: str) -> None:
+    """Print the evaluation."""
+    from tinyprune.report import evaluation, terminal
+
+    if output_format == "table":
+        terminal.show(evaluation.format_evaluation(found))
+    else:
+        text = evaluation.to_json(found) if output_format == "json" else evaluation.to_csv(found)
+        click.echo(text, nl=False)
+
+
+def _gate(found: "Evaluation", limits: dict[str, float], output_format: str) -> None:
+    """Print what keeps its limit, on stderr unless the results are a table. Raises CheckFailed for what does not."""
+    from tinyprune.metrics.evaluation import drops
+    from tinyprune.report import evaluation, terminal
+
+    if limits:
+        checked, aside = drops(found, limits), output_format != "table"
+        click.echo("\n" + terminal.to_text(evaluation.format_drops(checked)), nl=False, err=aside)
+        if line := evaluation.failed(checked):
+            raise CheckFailed(line)

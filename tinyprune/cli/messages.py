@@ -13,10 +13,10 @@ LOGGER = logging.getLogger("tinyprune")
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
 _ADVICE = {
-    errno.ENOSPC: "free some space or choose another --run",
-    errno.EDQUOT: "free some space or choose another --run",
-    errno.EROFS: "choose another --run",
-    errno.EACCES: "check its permissions or choose another --run",
+    errno.ENOSPC: "free some space or choose another place",
+    errno.EDQUOT: "free some space or choose another place",
+    errno.EROFS: "choose another place",
+    errno.EACCES: "check its permissions or choose another place",
 }
 
 

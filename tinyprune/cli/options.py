@@ -55,6 +55,19 @@ def _range(text: str) -> tuple[float, float]:
     return low, high
 
 
+def _levels(text: str) -> tuple[float, ...]:
+    """``-5,0,5`` as it is, ``-6:9`` in equal steps, within 100 dB, beyond which 16 bits hold only one of the two."""
+    if ":" in text:
+        from tinyprune.data.fixed import snr_steps
+
+        levels = tuple(snr_steps(_range(text)))
+    else:
+        levels = tuple(float(part) for part in text.split(","))
+    if len(set(levels)) < len(levels) or not all(abs(level) <= 100 for level in levels):
+        raise ValueError
+    return levels
+
+
 def _fractions(text: str) -> tuple[float, ...]:
     """``0.5,0.8``: fractions in [0, 1), each above the one before."""
     levels = tuple(_number(lambda number: 0 <= number < 1)(part) for part in text.split(","))
@@ -72,6 +85,10 @@ NUMBER = _Parsed("number", _number(lambda number: number >= 0, int), "a whole nu
 SEED = _Parsed("seed", _number(lambda number: number >= 0, int), "a whole number of at least 0")
 POSITIVE = _Parsed("number", _number(lambda number: 0 < number < float("inf")), "a number above 0")
 DECIBELS = _Parsed("lo:hi", _range, "a range LO:HI in dB with LO <= HI, e.g. -6:9")
+FACTORS = _Parsed("lo:hi", _range, "a range LO:HI of factors with LO <= HI, e.g. 0.9:1.1")
+LEVELS = _Parsed("levels", _levels, "a range such as -6:9 or levels such as -5,0,5, each once, from -100 to 100 dB")
+SHARE = _Parsed("share", _number(lambda number: 0 <= number <= 1), "a fraction in [0, 1], e.g. 0.2")
+SECONDS = _Parsed("seconds", _number(lambda number: 0.1 <= number <= 3600), "a number of seconds from 0.1 to 3600")
 PATH = click.Path(exists=True, resolve_path=True)
 FOLDER = click.Path(file_okay=False, exists=True, resolve_path=True)
 

@@ -1,17 +1,22 @@
-"""Clips of audio, and the store that holds many of them as one memory-mapped file of 16-bit samples.
+"""Clips of audio, and the store that holds many of them as one file of 16-bit samples.
 
-Decoding and resampling are done once; after that a random excerpt costs a memory copy, whatever the format was, and
-memory does not grow with the corpus.
+Decoding and resampling are done once; after that a random excerpt costs one short read, whatever the format was, and
+memory does not grow with the corpus: the file is not mapped, else every page that was ever read would count.
 """
 
 import hashlib
+import os
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from tinyprune.audio.stft import Array
+from tinyprune.data.corpus import speakers
+from tinyprune.errors import TinypruneError
 from tinyprune.records import read_json, write_json
 from tinyprune.writing import writing
 
@@ -55,7 +60,7 @@ class ClipStore:
     """Read access to a store, or to some of its clips.
 
     Attributes:
-        index: names, groups, offsets, levels.
+        path: of the samples. index: names, groups, offsets, levels.
         clips: the numbers of the clips that belong to this view, shape (n,).
     """
 
@@ -63,39 +68,53 @@ class ClipStore:
         self.path, self.index = path, index
         self.clips = np.arange(len(index.names)) if clips is None else clips
         self._offsets = np.asarray(index.offsets)
-        self._samples = np.memmap(path, dtype=np.int16, mode="r")
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         """Samples of each clip of this view, shape (n,)."""
         return np.diff(self._offsets)[self.clips]
 
-    @property
+    @cached_property
     def rms(self) -> np.ndarray:
         """Root mean square of each clip of this view, shape (n,)."""
         return np.asarray(self.index.rms)[self.clips]
 
-    @property
+    @cached_property
     def groups(self) -> list[str]:
         """Speaker or category of each clip of this view."""
         return [self.index.groups[clip] for clip in self.clips]
 
-    @property
+    @cached_property
+    def speakers(self) -> list[str]:
+        """Who speaks in each clip of this view, by the folders of the whole store; "" where there are none."""
+        known = speakers(list(self.index.groups))
+        return [known[clip].removeprefix(".") for clip in self.clips]
+
+    @cached_property
     def names(self) -> list[str]:
         """Name of each clip of this view."""
         return [self.index.names[clip] for clip in self.clips]
 
     def excerpt(self, number: int, start: int, samples: int) -> Array:
         """Samples (samples,) of a clip from ``start``; the clip is repeated where it is too short."""
-        begin, end = self._offsets[self.clips[number]], self._offsets[self.clips[number] + 1]
-        piece = self._samples[begin + start : min(begin + start + samples, end)]
-        if len(piece) < samples:
-            clip = self._samples[begin:end]
-            piece = np.take(clip, np.arange(start, start + samples), mode="wrap")
+        begin, end = self._offsets[self.clips[number] : self.clips[number] + 2]
+        if begin + start + samples <= end:
+            piece = self._read(begin + start, samples)
+        else:
+            piece = np.take(self._read(begin, end - begin), np.arange(start, start + samples), mode="wrap")
         return piece.astype(np.float32) / np.float32(FULL_SCALE)
+
+    def _read(self, begin: int, samples: int) -> np.ndarray:
+        """Samples of the file; threads may read at once. Raises TinypruneError if the file has been cut."""
+        piece = np.frombuffer(os.pread(self._file, 2 * int(samples), 2 * int(begin)), "<i2")
+        if len(piece) < samples:
+            raise TinypruneError(f"{self.path} ends too early: delete it and run again")
+        return piece
 
     def subset(self, keep: np.ndarray) -> "ClipStore":
         """A view of the clips where ``keep``, shape (n,), is true."""
@@ -111,6 +130,11 @@ def open_store(path: Path, clips: Iterable[Clip]) -> ClipStore:
     if not (record.exists() and path.exists() and path.stat().st_size == _bytes(read_json(record, ClipIndex))):
         _write(path, clips)
     return ClipStore(path, read_json(record, ClipIndex))
+
+
+def power(signal: Array) -> float:
+    """Mean square of samples (n,), added up one after the other: the order of ``np.sum`` differs between machines."""
+    return float(np.cumsum(np.square(signal, dtype=np.float64))[-1] / len(signal))
 
 
 def _bytes(index: ClipIndex) -> int:
@@ -129,6 +153,6 @@ def _write(path: Path, clips: Iterable[Clip]) -> None:
             names.append(clip.name)
             groups.append(clip.group)
             offsets.append(offsets[-1] + len(scaled))
-            rms.append(float(np.sqrt(np.mean(scaled.astype(np.float64) ** 2))))
+            rms.append(float(np.sqrt(power(scaled))))
     index = ClipIndex(tuple(names), tuple(groups), tuple(offsets), tuple(rms), digest.hexdigest())
     write_json(path.with_suffix(".json"), index)

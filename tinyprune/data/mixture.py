@@ -1,90 +1,100 @@
-"""``mixture``: any folder of speech and any folder of noise, split by speaker or with held-out folders."""
+"""``mixture``: any speech and any noise, from folders or a known corpus, split by speaker or with a held-out part."""
 
-import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tinyprune.audio.files import list_audio, read_all
+from tinyprune.audio.files import read_mono
+from tinyprune.audio.stft import Array
 from tinyprune.config import DataConfig
+from tinyprune.data import layouts
 from tinyprune.data.clips import Clip, ClipStore, open_store
-from tinyprune.data.speech import SILENCE_RMS, SpeechDataset, Split
-from tinyprune.errors import UsageError
+from tinyprune.data.corpus import AudioFile, Part, digest, files_in, held_out
+from tinyprune.data.mixtures import SILENCE_RMS, Mixing, Split
+from tinyprune.data.speech import SpeechDataset
+from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.progress import track
 
 log = logging.getLogger(__name__)
-HELD_OUT = 0.1
-ENOUGH_SPEAKERS = 10
 
 
 def load(config: DataConfig, cache: Path) -> SpeechDataset:
-    """Own folders of speech and noise, mixed on the fly.
+    """Own speech and noise, mixed on the fly: two folders, a known corpus, or a CSV manifest.
 
-    Decoded audio goes to ``cache``. Raises UsageError for folders that do not serve.
+    Decoded audio goes to ``cache``. Raises UsageError for what does not serve.
     """
-    if not (config.speech and config.noise):
-        raise UsageError("the mixture data need two folders: give --speech DIR and --noise DIR")
-    stores = {kind: _store(Path(getattr(config, kind)), cache) for kind in ("speech", "noise")}
-    splits = {}
-    for split in ("dev", "test"):
-        folders = [getattr(config, f"{split}_{kind}") for kind in ("speech", "noise")]
-        if all(folders):
-            splits[split] = Split(*(_store(Path(folder), cache) for folder in folders))
-        elif any(folders):
-            raise UsageError(f"--{split}-speech and --{split}-noise go together: give both or none")
+    parts = layouts.splits_of(config, "mixture", layouts.MIXTURE, _folders)
+    rirs = files_in(Path(config.rirs)) if config.rirs else parts["train"].rirs
+    splits = {split: _split(split, part, cache) for split, part in parts.items()}
     if "dev" not in splits:
-        parts = {kind: _hold_out(store, config.seed, kind) for kind, store in stores.items()}
-        stores = {kind: train for kind, (train, _) in parts.items()}
-        splits["dev"] = Split(parts["speech"][1], parts["noise"][1])
-    splits = {"train": Split(stores["speech"], stores["noise"]), **splits}
-    return SpeechDataset(splits, config.snr_db, config.dev_utterances, config.seed)
+        splits |= _held_out(splits["train"], config.seed)
+    if rirs:
+        train = splits["train"]
+        splits["train"] = Split(train.speech, train.noise, rirs=open_files("rirs", rirs, cache))
+    return SpeechDataset(splits, Mixing.of(config), config.dev_utterances, config.seed)
 
 
-def _store(folder: Path, cache: Path) -> ClipStore:
-    files = list_audio(folder)
-    stats = [(path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    digest = hashlib.sha256(repr((folder.resolve().as_posix(), stats)).encode()).hexdigest()[:16]
-    return open_store(cache / f"{folder.name}-{digest}.pcm", _clips(folder))
+def _folders(speech: Path, noise: Path) -> Part:
+    return Part(speech=files_in(speech), noise=files_in(noise))
 
 
-def _clips(folder: Path) -> Iterator[Clip]:
-    """Clips with sound in them; a clip's group is the folder that holds it, or the whole folder's name at the top."""
-    bad: list[str] = []
-    count = 0
-    for path, samples in read_all(folder, bad):
-        if np.sqrt(np.mean(samples**2)) < SILENCE_RMS:
-            bad.append(f"{path} is silent")
-            continue
-        count += 1
-        yield Clip(path.relative_to(folder).as_posix(), path.parent.relative_to(folder).as_posix(), samples)
-    if not count:
-        raise UsageError(f"none of the {len(bad)} audio files in {folder} can be used, e.g. {bad[0]}")
-    if bad:
-        log.warning("%d of %d files in %s were left out, e.g. %s", len(bad), len(bad) + count, folder, bad[0])
+def _split(name: str, part: Part, cache: Path) -> Split:
+    """Speech and noise of a split, decoded."""
+    for kind in layouts.MIXTURE:
+        if not getattr(part, kind):
+            raise UsageError(f"the data have no {kind} in the split '{name}': speech and noise go together")
+    return Split(open_files("speech", part.speech, cache), open_files("noise", part.noise, cache))
 
 
-def _hold_out(store: ClipStore, seed: int, kind: str) -> tuple[ClipStore, ClipStore]:
-    """A tenth of the groups (speakers), or of the clips where there is only one group, kept apart for dev."""
-    speakers = _speakers(store.groups)
-    labels = np.asarray(speakers if kind == "speech" and len(set(speakers)) > 1 else store.names)
-    names = np.unique(labels)
-    if len(names) < 2:
-        raise UsageError(
-            f"one {kind} file cannot be split into training and dev: add files, or give --dev-speech and --dev-noise"
-        )
-    held = np.random.default_rng([seed, 3]).permutation(names)[: max(1, round(HELD_OUT * len(names)))]
-    dev = np.isin(labels, held)
-    return store.subset(~dev), store.subset(dev)
+def _held_out(train: Split, seed: int) -> dict[str, Split]:
+    """Training data, and a tenth of the speakers and of the noise files as dev."""
+    masks = {}
+    for kind, store in (("speech", train.speech), ("noise", train.noise)):
+        groups = store.groups if kind == "speech" else [""] * len(store)
+        mask = held_out(groups, store.names, seed)
+        if mask is None:
+            raise UsageError(
+                f"one {kind} file cannot be split into training and dev: "
+                "add files, or give --dev-speech and --dev-noise"
+            )
+        masks[kind] = mask
+    return {
+        split: Split(train.speech.subset(masks["speech"] == dev), train.noise.subset(masks["noise"] == dev))
+        for split, dev in (("train", False), ("dev", True))
+    }
 
 
-def _speakers(folders: list[str]) -> list[str]:
-    """The speaker of each clip: its folder at the highest level that has ten folders or more, else the one it lies in.
+def open_files(kind: str, files: Sequence[AudioFile], cache: Path) -> ClipStore:
+    """The clips of a list of files, decoded into ``cache``. Raises UsageError if none can be used.
 
-    So a speaker whose recordings are sorted further (LibriSpeech: speaker/chapter) stays one speaker.
+    ``kind``: "speech", "noise" or "rirs".
     """
-    for depth in range(1, 1 + max(folder.count("/") for folder in folders)):
-        cut = ["/".join(folder.split("/")[:depth]) for folder in folders]
-        if len(set(cut)) >= ENOUGH_SPEAKERS:
-            return cut
-    return folders
+    labels = [(file.name, file.group) for file in files]
+    return open_store(cache / f"{kind}-{digest([file.path for file in files], labels)}.pcm", _clips(kind, files))
+
+
+def _clips(kind: str, files: Sequence[AudioFile]) -> Iterator[Clip]:
+    """Clips with sound in them; a warning counts the others. Raises UsageError if there is no clip."""
+    bad: list[str] = []
+    for file in track(files, f"reading {kind}", len(files)):
+        try:
+            yield Clip(file.name, file.group, _read(kind, file.path))
+        except TinypruneError as error:
+            bad.append(str(error))
+    where = files[0].path.as_posix().removesuffix(files[0].name).rstrip("/")
+    if len(bad) == len(files):
+        raise UsageError(f"none of the {len(bad)} audio files in {where} can be used, e.g. {bad[0]}")
+    if bad:
+        log.warning("%d of %d files in %s were left out, e.g. %s", len(bad), len(files), where, bad[0])
+
+
+def _read(kind: str, path: Path) -> Array:
+    """The samples of a file; impulse responses at full scale: only their form matters, and 16 bits are stored."""
+    samples = read_mono(path)
+    if kind == "rirs":
+        samples = samples / np.float32(float(np.abs(samples).max()) or 1.0)
+    if np.sqrt(np.mean(np.square(samples))) < SILENCE_RMS:
+        raise TinypruneError(f"{path} is silent")
+    return samples

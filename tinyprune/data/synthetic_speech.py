@@ -7,7 +7,8 @@ from types import ModuleType
 from tinyprune.config import DataConfig
 from tinyprune.data import synthetic_noise, synthetic_voices
 from tinyprune.data.clips import ClipStore, open_store
-from tinyprune.data.speech import SpeechDataset, Split
+from tinyprune.data.mixtures import Mixing, Split
+from tinyprune.data.speech import SpeechDataset
 from tinyprune.progress import track
 
 HELD_OUT_MINUTES = 4.0
@@ -21,7 +22,7 @@ def load(config: DataConfig, cache: Path) -> SpeechDataset:
         split: Split(*(_store(kind, module, split, length, config.seed, cache) for kind, module in _SOURCES.items()))
         for split, length in minutes.items()
     }
-    return SpeechDataset(splits, config.snr_db, config.dev_utterances, config.seed)
+    return SpeechDataset(splits, Mixing.of(config), config.dev_utterances, config.seed)
 
 
 _SOURCES: dict[str, ModuleType] = {"speech": synthetic_voices, "noise": synthetic_noise}

@@ -7,6 +7,7 @@ from pathlib import Path
 from tinyprune.artifacts import TFLiteArtifact
 from tinyprune.compress.offline import prune_file
 from tinyprune.config import PruneConfig
+from tinyprune.export.frontend import write_front_end
 from tinyprune.export.stage import evaluate, exported
 from tinyprune.records import read_json, write_json
 from tinyprune.sparsity.structure import parse
@@ -28,4 +29,4 @@ def prune_graphs(source: Path, task: Task, config: PruneConfig, folder: Path) ->
         names += [name, f"{form}.json"]
     shutil.copy(source / "size.json", folder / "size.json")
     write_json(folder / "quality.json", evaluate(None, task, "dev", folder))
-    return [*names, "quality.json"]
+    return [*names, *write_front_end(task, folder), "quality.json"]

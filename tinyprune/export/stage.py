@@ -5,20 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from tinyprune.artifacts import Quality
-from tinyprune.audio.stft import Array
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import load_masks
 from tinyprune.compress.prepare import batches, calibrate, prepare
 from tinyprune.errors import CheckFailed
-from tinyprune.export.interpreter import Int8Model
+from tinyprune.export import forward
+from tinyprune.export.frontend import write_front_end
 from tinyprune.export.tflite import export
-from tinyprune.progress import track
 from tinyprune.records import write_json
-from tinyprune.tasks.task import Forward, Task
+from tinyprune.tasks.task import Task
 from tinyprune.units import format_metric
 
 log = logging.getLogger(__name__)
@@ -26,7 +23,7 @@ FRAMES = {"streaming": 1, "sequence": 100}  # of one call, by the form that is e
 
 
 def export_variant(model: keras.Model, task: Task, folder: Path) -> list[str]:
-    """Write ``FORM.tflite`` and its record for every form of a task, and ``quality.json`` on dev.
+    """Write ``FORM.tflite`` and its record for every form of a task, its front end's, and ``quality.json`` on dev.
 
     A network whose past goes in and comes out of every call has the first form only, the one that the device runs.
     Returns the files it made. Raises CheckFailed if zeros were lost, or if an int8 graph is further from the
@@ -43,9 +40,12 @@ def export_variant(model: keras.Model, task: Task, folder: Path) -> list[str]:
     qualities = [*([noisy] if noisy else []), *evaluate(model, task, "dev", folder)]
     simulated = prepare(canonical, masked=False)
     calibrate(simulated, batches(calibration, simulated))
-    _check(folder.name, qualities, task.quality(_forward(simulated), "fake-quantized", "dev"), task)
+    _check(
+        folder.name, qualities, task.quality(forward.of_keras(simulated), "fake-quantized", "dev", folder.name), task
+    )
     write_json(folder / "quality.json", qualities)
-    return [*(f"{form}{suffix}" for form in exported(task, folder) for suffix in (".tflite", ".json")), "quality.json"]
+    graphs = [f"{form}{suffix}" for form in exported(task, folder) for suffix in (".tflite", ".json")]
+    return [*graphs, *write_front_end(task, folder), "quality.json"]
 
 
 def exported(task: Task, folder: Path) -> list[str]:
@@ -55,22 +55,9 @@ def exported(task: Task, folder: Path) -> list[str]:
 
 def evaluate(model: keras.Model | None, task: Task, split: str, folder: Path) -> list[Quality]:
     """Quality of the float model, if there is one, and of the int8 graphs in a variant's folder."""
-    forms = [task.quality(_int8(folder, form), form, split) for form in exported(task, folder)]
-    return [*([] if model is None else [task.quality(_forward(model), "float", split)]), *forms]
-
-
-def _forward(model: keras.Model) -> Forward:
-    forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
-    return lambda inputs: forward(inputs).numpy()
-
-
-def _int8(folder: Path, form: str) -> Forward:
-    runner = Int8Model(folder / f"{form}.tflite")
-
-    def forward(inputs: Array) -> Array:
-        return np.stack([runner.run(item) for item in track(inputs, f"{folder.name}: running int8 {form}")])
-
-    return forward
+    ways = {} if model is None else {"float": forward.of_keras(model)}
+    ways |= {form: forward.of_int8(folder / f"{form}.tflite") for form in exported(task, folder)}
+    return [task.quality(way, form, split, folder.name) for form, way in ways.items()]
 
 
 def _check(name: str, qualities: list[Quality], simulated: Quality, task: Task) -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from tinyprune.artifacts import Quality
 from tinyprune.errors import TinypruneError
 
 
@@ -38,14 +37,17 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(areas.mean())
 
 
-def quality(form: str, split: str, labels: np.ndarray, scores: np.ndarray) -> Quality:
-    """Accuracy and AUC of scores (n, classes); examples with a score that is not finite are left out and counted.
+def score_examples(labels: np.ndarray, scores: np.ndarray) -> tuple[list[dict[str, float]], dict[str, float]]:
+    """Of each example its accuracy, 0 or 1, and of all together the AUC, as metric name -> value.
 
-    A class that no example is of is left out of the AUC; with one class only there is no AUC.
+    An example with a score that is not finite has none and is left out of the AUC. A class that no example is of is
+    left out too; with one class only there is no AUC.
+
+    Args:
+        labels: classes (n,). scores: (n, classes).
     """
     defined = np.isfinite(scores).all(axis=1)
-    labels, scores = labels[defined], scores[defined]
-    found = {"accuracy": accuracy(labels, scores)} if len(labels) else {}
-    if len(np.unique(labels)) > 1:
-        found["auc"] = auc(labels, scores)
-    return Quality(form, split, len(labels), int((~defined).sum()), found)
+    right = np.argmax(scores, axis=1) == labels
+    items = [{"accuracy": float(hit)} if known else {} for hit, known in zip(right, defined, strict=True)]
+    several = len(np.unique(labels[defined])) > 1
+    return items, {"auc": auc(labels[defined], scores[defined])} if several else {}

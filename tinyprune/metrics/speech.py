@@ -1,23 +1,25 @@
-"""How much of the clean speech is in an estimate, in dB."""
-
-from collections.abc import Iterable, Mapping, Sequence
+"""How much of the clean speech is in an estimate, in dB. Signals are (n,), 16 kHz; NaN: there is no such ratio."""
 
 import numpy as np
 
-from tinyprune.artifacts import Quality
 from tinyprune.audio.stft import Array
-from tinyprune.registry import METRICS
 
-SPEECH_METRICS = ("si_sdr_db", "sdr_db")
+SAMPLE_RATE = 16_000
 SILENCE_POWER = 1e-10
 HIGHEST_SDR_DB = 100.0
+FILTER_TAPS = 512
+SEGMENT_SECONDS, SEGMENTS_PER_WINDOW = 0.03, 4
+SEGMENT_RANGE_DB = (-10.0, 35.0)
 
 
 def is_defined(clean: Array, estimate: Array) -> bool:
-    """Whether a ratio to the clean speech (n,) means anything: both signals finite, neither silent nor constant."""
-    if not (np.isfinite(clean).all() and np.isfinite(estimate).all()):
+    """Whether a score against the clean speech (n,) means anything: both signals finite, neither silent nor constant.
+
+    Of different lengths, nothing is: an estimate has the samples of its speech.
+    """
+    if clean.shape != estimate.shape or not (np.isfinite(clean).all() and np.isfinite(estimate).all()):
         return False
-    return all(np.var(signal, dtype=np.float64) > SILENCE_POWER for signal in (clean, estimate))
+    return all(len(x) > 0 and np.var(x, dtype=np.float64) > SILENCE_POWER for x in (clean, estimate))
 
 
 def si_sdr_db(clean: Array, estimate: Array) -> float:
@@ -32,37 +34,37 @@ def si_sdr_db(clean: Array, estimate: Array) -> float:
 
 
 def sdr_db(clean: Array, estimate: Array) -> float:
-    """BSS-eval SDR, which forgives a filter of 512 taps, of signals (n,).
+    """BSS-eval SDR, which forgives a filter of 512 taps, of signals (n,); NaN where they are no longer.
 
     Vincent et al. 2006, "Performance measurement in blind audio source separation"; computed by ``fast_bss_eval``,
     which fails on a perfect estimate unless the result is limited: here to +-100 dB.
     """
     import fast_bss_eval
 
+    if len(clean) <= FILTER_TAPS:  # a filter of that length makes anything of it
+        return float("nan")
     signals = (signal[None].astype(np.float64) for signal in (clean, estimate))
-    return float(fast_bss_eval.sdr(*signals, clamp_db=HIGHEST_SDR_DB)[0])
+    try:
+        return float(fast_bss_eval.sdr(*signals, filter_length=FILTER_TAPS, clamp_db=HIGHEST_SDR_DB)[0])
+    except np.linalg.LinAlgError:  # speech that one filter turns into nothing: a pure tone
+        return float("nan")
 
 
-def quality(
-    form: str,
-    split: str,
-    pairs: Iterable[tuple[Array, Array]],
-    snrs_db: Sequence[float],
-    metrics: Iterable[str] = SPEECH_METRICS,
-) -> Quality:
-    """Mean metrics of (clean, estimate) pairs, over all and per SNR; undefined pairs are left out and counted."""
-    scores: list[tuple[float, dict[str, float]]] = []
-    undefined, names = 0, list(metrics)
-    for (clean, estimate), snr in zip(pairs, snrs_db, strict=True):
-        if is_defined(clean, estimate):
-            scores.append((snr, {name: METRICS[name](clean, estimate) for name in names}))
-        else:
-            undefined += 1
-    by_snr = {
-        f"{snr:g}": _mean([s for at, s in scores if at == snr], names) for snr in sorted({at for at, _ in scores})
-    }
-    return Quality(form, split, len(scores), undefined, _mean([s for _, s in scores], names), by_snr)
+def seg_snr_db(clean: Array, estimate: Array) -> float:
+    """Segmental SNR, the mean over frames of ``10 log10(|w s|^2 / |w (s - e)|^2)``, each limited to -10 ... 35 dB.
 
-
-def _mean(scores: Sequence[Mapping[str, float]], names: list[str]) -> dict[str, float]:
-    return {name: float(np.mean([score[name] for score in scores])) for name in names} if scores else {}
+    Frames of 30 ms every 7.5 ms under a Hann window ``w``; a filter or a gain is not forgiven. Quackenbush et al. 1988,
+    "Objective Measures of Speech Quality", with the limits of Hansen and Pellom 1998, as Loizou's ``comp_snr.m`` and
+    what follows it compute it: the last frame is left out. NaN where there is no other frame.
+    """
+    window = int(SEGMENT_SECONDS * SAMPLE_RATE)
+    hop, least = window // SEGMENTS_PER_WINDOW, np.finfo(np.float64).eps
+    count = (len(clean) - window) // hop
+    if count < 1:
+        return float("nan")
+    hann = np.hanning(window + 2)[1:-1]
+    speech, error = (
+        np.square(np.lib.stride_tricks.sliding_window_view(signal, window)[: count * hop : hop] * hann).sum(axis=1)
+        for signal in (clean.astype(np.float64), clean.astype(np.float64) - estimate)
+    )
+    return float(np.mean(np.clip(10 * np.log10(speech / (error + least) + least), *SEGMENT_RANGE_DB)))

@@ -85,7 +85,11 @@ COSTS = {
 }
 
 #: The default of quality metrics, by pattern; the first that fits counts.
-QUALITY = {"*_db": Rule(HIGHER, Allowance(0.1)), "*": Rule(HIGHER, Allowance(0.01))}
+QUALITY = {
+    "*_db": Rule(HIGHER, Allowance(0.1)),
+    "pesq_*": Rule(HIGHER, Allowance(0.05)),  # of a scale from 1 to 4.6
+    "*": Rule(HIGHER, Allowance(0.01)),
+}
 
 #: Metrics whose allowance may be a text with a unit.
 _UNITS: dict[str, Callable[[str], float]] = {"*_bytes": parse_bytes, "seconds_*": parse_seconds, "cycles*": parse_count}

@@ -5,14 +5,14 @@ from pathlib import Path
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
 from tinyprune.data.labelled import LabelledDataset
-from tinyprune.data.speech import SpeechDataset
+from tinyprune.data.speech import SpeechData
 from tinyprune.records import read_json
 from tinyprune.tasks.classification import Classification
 from tinyprune.tasks.speech import Speech
 from tinyprune.tasks.task import Task
 from tinyprune.training.denoise import measure_frontend
 
-Dataset = SpeechDataset | LabelledDataset
+Dataset = SpeechData | LabelledDataset
 
 
 def choose(dataset: Dataset, config: TrainConfig, frontend: Path | None = None) -> Task:

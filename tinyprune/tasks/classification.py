@@ -1,5 +1,7 @@
 """The task of telling classes apart: keywords, images."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -7,7 +9,10 @@ from tinyprune.artifacts import Quality, TaskRecord
 from tinyprune.audio.stft import Array
 from tinyprune.config import TrainConfig
 from tinyprune.data.labelled import LabelledDataset
-from tinyprune.metrics.classification import quality
+from tinyprune.metrics.choose import CHECKED
+from tinyprune.metrics.classification import score_examples
+from tinyprune.metrics.scores import ItemScore, Scores, quality
+from tinyprune.progress import track
 from tinyprune.tasks.task import Forward
 from tinyprune.training.classify import Classify, probabilities
 
@@ -39,13 +44,28 @@ class Classification:
         """Features (n, ...) of training examples of all classes."""
         return self.dataset.calibration()
 
-    def quality(self, forward: Forward, form: str, split: str) -> Quality:
-        """Accuracy and AUC of a function from inputs (batch, ...) to scores (batch, classes) on a split."""
-        inputs, labels = self.dataset.examples(split)
-        starts = range(0, len(inputs), BATCH)
-        scores = np.concatenate([forward(inputs[start : start + BATCH]) for start in starts])
-        return quality(form, split, labels, probabilities(scores))
+    def scores(self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = "") -> Scores:
+        """Of each example whether its class has the highest score, by a function (batch, ...) -> (batch, classes).
 
-    def unprocessed(self, split: str) -> Quality | None:
+        AUC is a figure of the whole split.
+        """
+        inputs, labels = self.dataset.examples(split)
+        starts = track(range(0, len(inputs), BATCH), f"{model}: scoring {form}", -(-len(inputs) // BATCH))
+        outputs = probabilities(np.concatenate([forward(inputs[start : start + BATCH]) for start in starts]))
+        found, whole = score_examples(labels, outputs)
+        names = self.dataset.split(split).names or tuple(map(str, range(len(labels))))
+        items = tuple(
+            ItemScore(name, "", self.dataset.classes[label], None, values)
+            for name, label, values in zip(names, labels, found, strict=True)
+        )
+        return Scores(model, form, split, tuple(metrics), items, {n: v for n, v in whole.items() if n in metrics})
+
+    def unprocessed_scores(self, split: str, metrics: Sequence[str]) -> None:
         """Nothing: an input alone has no class."""
-        return None
+
+    def quality(self, forward: Forward, form: str, split: str, model: str = "") -> Quality:
+        """Accuracy and AUC of a function from inputs (batch, ...) to scores (batch, classes) on a split."""
+        return quality(self.scores(forward, form, split, CHECKED["classification"], model))
+
+    def unprocessed(self, split: str) -> None:
+        """Nothing: an input alone has no class."""

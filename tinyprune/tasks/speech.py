@@ -1,5 +1,7 @@
 """The task of speech enhancement by a mel mask."""
 
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 import keras
@@ -9,10 +11,14 @@ from tinyprune.audio.frontend import FrontEnd
 from tinyprune.audio.stft import Array
 from tinyprune.config import TrainConfig
 from tinyprune.data.calibration import calibration_features
+from tinyprune.data.mixtures import Mixture
 from tinyprune.data.scored import ScoredSet
-from tinyprune.data.speech import SpeechDataset
-from tinyprune.metrics.speech import quality
-from tinyprune.tasks.task import Forward
+from tinyprune.data.speech import SpeechData
+from tinyprune.metrics.choose import CHECKED
+from tinyprune.metrics.scores import ItemScore, Scores, quality
+from tinyprune.metrics.scoring import Found, score_all
+from tinyprune.progress import track
+from tinyprune.tasks.task import NOISY, NOISY_FORM, Forward
 from tinyprune.training.denoise import Denoise
 
 
@@ -30,7 +36,7 @@ class Speech:
     prune_learning_rate = 4e-3
     tolerance = 0.05
 
-    def __init__(self, dataset: SpeechDataset, frontend: FrontEnd) -> None:
+    def __init__(self, dataset: SpeechData, frontend: FrontEnd) -> None:
         self.dataset, self.frontend = dataset, frontend
         self.inputs: tuple[int | None, ...] = (None, frontend.bands)
         self.outputs = frontend.bands
@@ -46,18 +52,44 @@ class Speech:
         """Features (n, bands) of consecutive frames of training mixtures."""
         return calibration_features(self.dataset, self.frontend)
 
-    def quality(self, forward: Forward, form: str, split: str) -> Quality:
-        """SI-SDR and SDR of what a function from features to masks, both (batch, frames, bands), makes of a split."""
-        return self._quality(form, split, self._scored(split).enhance(forward))
+    def scores(self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = "") -> Scores:
+        """What a function from features to masks, both (batch, frames, bands), makes of each mixture of a split."""
+        return self._scores(model, form, split, metrics, self._scored(split).enhance_each(forward))
 
-    def unprocessed(self, split: str) -> Quality | None:
-        """Quality of the mixtures as they are, measured once per split."""
-        return self._unprocessed(split)
+    def unprocessed_scores(self, split: str, metrics: Sequence[str]) -> Scores:
+        """The metrics of the mixtures as they are, measured once per split."""
+        return self._unprocessed(split, tuple(metrics))
 
-    def _as_it_is(self, split: str) -> Quality:
-        return self._quality("noisy", split, [mixture.noisy for mixture in self._scored(split).mixtures])
+    def quality(self, forward: Forward, form: str, split: str, model: str = "") -> Quality:
+        """SI-SDR and SDR of what a function from features to masks makes of a split."""
+        return quality(self.scores(forward, form, split, CHECKED["speech"], model))
 
-    def _quality(self, form: str, split: str, estimates: list[Array]) -> Quality:
-        mixtures = self._scored(split).mixtures
-        pairs = zip((mixture.clean for mixture in mixtures), estimates, strict=True)
-        return quality(form, split, pairs, [mixture.snr_db for mixture in mixtures])
+    def unprocessed(self, split: str) -> Quality:
+        """SI-SDR and SDR of the mixtures as they are."""
+        return quality(self.unprocessed_scores(split, CHECKED["speech"]))
+
+    def _as_it_is(self, split: str, metrics: tuple[str, ...]) -> Scores:
+        noisy = enumerate(mixture.noisy for mixture in self._scored(split).mixtures)
+        return self._scores(NOISY, NOISY_FORM, split, metrics, noisy)
+
+    def _scores(
+        self, model: str, form: str, split: str, metrics: Sequence[str], estimates: Iterable[tuple[int, Array]]
+    ) -> Scores:
+        """Scores of (number of the mixture, estimate), in the order of the mixtures."""
+        mixtures, numbers = self._scored(split).mixtures, []
+
+        def pairs() -> Iterator[tuple[Array, Array]]:
+            for number, estimate in estimates:
+                numbers.append(number)
+                yield mixtures[number].clean, estimate
+
+        title = f"{model}: scoring {form}" if model not in ("", NOISY) else f"scoring {form}"
+        found = list(track(score_all(pairs(), metrics, len(mixtures)), title, len(mixtures)))
+        values = dict(zip(numbers, found, strict=True))
+        items = tuple(_item(mixture, values[number]) for number, mixture in enumerate(mixtures))
+        return Scores(model, form, split, tuple(metrics), items)
+
+
+def _item(mixture: Mixture, metrics: Found) -> ItemScore:
+    snr = float(mixture.snr_db) if math.isfinite(mixture.snr_db) else None
+    return ItemScore(mixture.name, mixture.speaker, mixture.category, snr, metrics)

@@ -1,6 +1,6 @@
 """What a network is for. A task knows its data; the stages of a run know only this interface."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import keras
@@ -8,9 +8,13 @@ import keras
 from tinyprune.artifacts import Quality, TaskRecord
 from tinyprune.audio.stft import Array
 from tinyprune.config import TrainConfig
+from tinyprune.metrics.scores import Scores
 from tinyprune.training.fit import Learner
 
 Forward = Callable[[Array], Array]
+
+#: What :class:`Scores` calls the unprocessed input, and its form.
+NOISY, NOISY_FORM = "-", "noisy"
 
 
 class Task(Protocol):
@@ -46,8 +50,17 @@ class Task(Protocol):
     def calibration(self) -> Array:
         """Inputs that activation ranges are measured on, (n, ...); of sequences, consecutive frames (n, features)."""
 
-    def quality(self, forward: Forward, form: str, split: str) -> Quality:
-        """How well a function from inputs (batch, ...) to outputs (batch, ...) does on a split."""
+    def scores(self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = "") -> Scores:
+        """What a function from inputs (batch, ...) to outputs (batch, ...) can do on every item of a split.
+
+        ``metrics``: registered names, of this task. ``model``, ``form``: what the scores are called.
+        """
+
+    def unprocessed_scores(self, split: str, metrics: Sequence[str]) -> Scores | None:
+        """The same of the input as it is, where that means something."""
+
+    def quality(self, forward: Forward, form: str, split: str, model: str = "") -> Quality:
+        """How well a function does on a split, in the few metrics that an export is checked with."""
 
     def unprocessed(self, split: str) -> Quality | None:
         """How good the input is as it is, where that means something."""

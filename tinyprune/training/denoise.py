@@ -10,7 +10,7 @@ from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
 from tinyprune.data.scored import ScoredSet
-from tinyprune.data.speech import SpeechDataset
+from tinyprune.data.speech import SpeechData
 from tinyprune.metrics.speech import is_defined, si_sdr_db
 from tinyprune.training import losses
 from tinyprune.training.spectral import SpectralGraph
@@ -19,7 +19,7 @@ STATISTICS_BATCHES = 8
 DISTILL_WEIGHT = 100.0  # brings the distance of masks to the size of the other terms
 
 
-def measure_frontend(dataset: SpeechDataset, batch_size: int, frames: int) -> FrontEnd:
+def measure_frontend(dataset: SpeechData, batch_size: int, frames: int) -> FrontEnd:
     """The front end with per-band statistics of training mixtures."""
     frontend, samples = FrontEnd(), (frames + 1) * FrontEnd().hop
     batches = zip(range(STATISTICS_BATCHES), dataset.batches(0, batch_size, samples), strict=False)
@@ -38,7 +38,7 @@ class Denoise:
 
     def __init__(
         self,
-        dataset: SpeechDataset,
+        dataset: SpeechData,
         scored: ScoredSet,
         config: TrainConfig,
         seed: int = 0,

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from tinyprune import strict
 from tinyprune.budgets import BudgetConfig, as_texts
+from tinyprune.config.data import NORMALISE, DataConfig
+from tinyprune.config.data import complaints as data_complaints
 from tinyprune.errors import UsageError
 from tinyprune.registry import DATASETS, IMPORTANCES, SCHEDULES, Registry
 
@@ -19,59 +21,9 @@ Config = TypeVar("Config")
 
 LOSSES = ("si-sdr", "spectrum", "combined")
 SCOPES = ("global", "layer")
-FOLDERS = ("speech", "noise", "dev_speech", "dev_noise", "test_speech", "test_noise")
-NORMALISE = ("standard", "unit", "none")
 BASELINE = "baseline"
 MODEL_FILES = (".keras", ".h5", ".hdf5")
 DEFAULT_SPARSITY = 0.8
-
-#: The fields that only some data sets read, and which: the others refuse them.
-USES: dict[str, tuple[str, ...]] = {
-    "synthetic-speech": (),
-    "mixture": FOLDERS,
-    "keywords": ("path", "words", "augment", "hold_out"),
-    "images": ("path", "normalise", "image_size", "augment", "hold_out"),
-}
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Where the data come from: speech and noise and how they are mixed, or examples with labels.
-
-    Attributes:
-        name: dataset (registry.DATASETS).
-        speech, noise: folders of clean speech and of noise, for "mixture".
-        dev_speech, dev_noise: held-out folders; without them a tenth of the speakers and noise files is held out.
-        test_speech, test_noise: folders for ``evaluate --split test``.
-        snr_db: range in dB from which the SNR of each training mixture is drawn.
-        minutes: length of the synthetic training speech.
-        dev_utterances: number of mixtures in the dev and test sets.
-        path: folder of ``WORD/*.wav`` for "keywords"; for "images" an ``.npz``, CIFAR-10's pickles or ``CLASS/*.png``.
-        words: wanted keywords; of all others together about as many clips as of one are "unknown". Empty: all.
-        normalise: of images, "standard" (mean 0, deviation 1 per channel), "unit" (uint8 / 255) or "none".
-        image_size: height and width in pixels that image files are brought to; default: those of the first.
-        augment: vary the training examples (shifts, levels and noise; flips and crops).
-        hold_out: fraction of the training examples that becomes dev where ``path`` has none.
-        seed: of the synthetic corpus, of every mixture, of what is held out.
-    """
-
-    name: str = "synthetic-speech"
-    speech: str | None = None
-    noise: str | None = None
-    dev_speech: str | None = None
-    dev_noise: str | None = None
-    test_speech: str | None = None
-    test_noise: str | None = None
-    snr_db: tuple[float, float] = (-6.0, 9.0)
-    minutes: float = 20.0
-    dev_utterances: int = 48
-    path: str | None = None
-    words: tuple[str, ...] = ()
-    normalise: str = "standard"
-    image_size: int | None = None
-    augment: bool = True
-    hold_out: float = 0.1
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -253,6 +205,9 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "update_every": (lambda value: value is None or value >= 1, "at least 1"),
     "round_to": _COUNT,
     "snr_db": (lambda value: value[0] <= value[1], "low:high with low <= high, e.g. -6:9"),
+    "level_db": (lambda value: value[0] <= value[1] <= 0, "low:high with low <= high <= 0, e.g. -35:-15"),
+    "speed": (lambda value: 0.5 <= value[0] <= value[1] <= 2, "low:high with 0.5 <= low <= high <= 2, e.g. 0.9:1.1"),
+    "babble": (lambda value: 0 <= value <= 1, "a fraction in [0, 1], e.g. 0.2"),
     "words": (lambda value: all(value) and len(set(value)) == len(value), "words, each once"),
     "normalise": (lambda value: value in NORMALISE, f"one of: {', '.join(NORMALISE)}"),
     "image_size": (lambda value: value is None or value >= 1, "at least 1"),
@@ -292,7 +247,7 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
 def _complaints(config: Any) -> Iterator[tuple[str, str]]:
     """What is wrong between the values of one configuration: (key, complaint) pairs."""
     if isinstance(config, DataConfig):
-        yield from _folder_complaints(config)
+        yield from data_complaints(config)
     elif isinstance(config, PruneConfig):
         yield from _prune_complaints(config)
     elif isinstance(config, BudgetConfig):
@@ -313,16 +268,3 @@ def _prune_complaints(config: PruneConfig) -> Iterator[tuple[str, str]]:
         yield "epochs", "expected at least 1, got 0"
     if config.name is not None and not re.fullmatch(r"(?!baseline$)[A-Za-z0-9][\w.-]*", config.name):
         yield "name", f"'{config.name}' cannot name a variant: letters, digits, '.', '_' and '-', not 'baseline'"
-
-
-def _folder_complaints(data: DataConfig) -> Iterator[tuple[str, str]]:
-    """What is needed and missing, or given and unused: nobody trains on other data than they think."""
-    default = DataConfig()
-    for name in dict.fromkeys(name for names in USES.values() for name in names):
-        if getattr(data, name) != getattr(default, name) and name not in USES.get(data.name, (name,)):
-            others = " or ".join(f'"{other}"' for other, names in USES.items() if name in names)
-            yield name, f'is not used by data.name = "{data.name}"; choose {others}'
-    needed = {"mixture": {"speech": " DIR", "noise": " DIR"}, "keywords": {"path": ""}, "images": {"path": ""}}
-    for name, what in needed.get(data.name, {}).items():
-        if not getattr(data, name):
-            yield name, f'data.name = "{data.name}" needs it: give --{name}{what}'

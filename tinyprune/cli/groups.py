@@ -1,0 +1,30 @@
+"""Groups of commands: an unknown name gets the closest one, and every command has ``-q`` and ``-v``."""
+
+import click
+
+from tinyprune.cli import options
+from tinyprune.errors import unknown_name
+
+
+class Group(click.Group):
+    """A group of commands."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, with ``-q`` and ``-v`` added; None if there is none."""
+        command = self.find(ctx, cmd_name)
+        if command is not None and not any(parameter.name == "verbose" for parameter in command.params):
+            options.verbosity(command)
+        return command
+
+    def find(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a name as it was written; None if there is none."""
+        return super().get_command(ctx, name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names. Raises UsageError with the closest name."""
+        known = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in known:
+            raise unknown_name("command", args[0], known)
+        return super().resolve_command(ctx, args)

@@ -1,0 +1,120 @@
+"""An int8 streaming network with its front end, frame by frame, exactly as the device runs it."""
+
+import logging
+import time
+from pathlib import Path
+
+from tinyprune.audio.device import record_beside
+from tinyprune.audio.stft import Array
+from tinyprune.audio.streaming import StreamingFrontEnd
+from tinyprune.errors import UsageError
+from tinyprune.export.interpreter import Int8Model
+from tinyprune.workspace import Workspace
+
+log = logging.getLogger(__name__)
+FORM = "streaming"
+
+
+def find(run: Path, model: str | None) -> Path:
+    """The int8 streaming graph that is meant: a file, a variant of the run, or (None) the run's newest variant.
+
+    Raises UsageError that says what there is, or what to do first.
+    """
+    if model is not None and (Path(model).suffix == ".tflite" or Path(model).is_file()):
+        return _file(Path(model))
+    space = Workspace(run)
+    variants = {variant.name: variant.folder / f"{FORM}.tflite" for variant in space.variants()}
+    if not variants:
+        raise UsageError(
+            f"no finished run in {run}: `tinyprune train`, then `tinyprune prune` make one; or give --model"
+        )
+    if model is None:
+        return _newest(run, [path for path in variants.values() if path.exists()])
+    if model not in variants:
+        raise UsageError(f"no finished variant '{model}' in {run}: it has {', '.join(variants)}; or give a FILE.tflite")
+    if not variants[model].exists():
+        raise UsageError(
+            f"variant '{model}' has no int8 streaming graph: `tinyprune export {model}` makes it, of speech"
+        )
+    return variants[model]
+
+
+def _file(path: Path) -> Path:
+    if path.suffix != ".tflite":
+        raise UsageError(f"{path} is no .tflite: export it first (tinyprune export), then give its streaming.tflite")
+    return path
+
+
+def _newest(run: Path, graphs: list[Path]) -> Path:
+    if not graphs:
+        raise UsageError(f"no variant in {run} has an int8 streaming graph: `tinyprune export` makes it, of speech")
+    path = max(graphs, key=lambda graph: (graph.parent / "train.json").stat().st_mtime_ns)
+    log.info("model: %s, the newest variant in %s", path.parent.name, run)
+    return path
+
+
+class Denoiser:
+    """One network for any number of channels, each with its own state.
+
+    Attributes:
+        name: of the variant, or of the file.
+        front_end: how hops become features and masks become hops.
+        latency_seconds: algorithmic latency, at the network's own sampling rate.
+        frames, inference_seconds: how many frames the network has seen, and how long it took for them.
+
+    Raises UsageError for a file that is not the int8 streaming graph of a speech-enhancement network.
+    """
+
+    def __init__(self, path: Path, frontend: Path | None = None) -> None:
+        self._path, self._networks = path, [Int8Model(path)]
+        self.name = path.parent.name if path.name == f"{FORM}.tflite" else path.name
+        bands = _mask_bands(path, self._networks[0])
+        self.front_end = StreamingFrontEnd(record_beside(path, frontend))
+        if self.front_end.bands != bands:
+            raise UsageError(
+                f"{path} takes {bands} features, its front end makes {self.front_end.bands}: give the one that it was "
+                "trained with as --frontend"
+            )
+        self.latency_seconds = self.front_end.latency / self.front_end.sample_rate
+        self.frames, self.inference_seconds = 0, 0.0
+
+    @property
+    def frame_seconds(self) -> float:
+        """Mean inference time of a frame."""
+        return self.inference_seconds / max(1, self.frames)
+
+    def channels(self, count: int) -> "list[Channel]":
+        """Channels at the beginning of a signal; those of the signal before must not be used any more."""
+        while len(self._networks) < count:
+            self._networks.append(Int8Model(self._path))
+        return [Channel(self, network) for network in self._networks[:count]]
+
+
+class Channel:
+    """One channel of one signal, from its beginning on."""
+
+    def __init__(self, denoiser: Denoiser, network: Int8Model) -> None:
+        self._denoiser, self._network, self._state = denoiser, network, denoiser.front_end.start()
+        network.reset()
+
+    def enhance(self, samples: Array) -> Array:
+        """The enhanced hop before the one that goes in, (hop,); of the first call it lies before the signal."""
+        front_end = self._denoiser.front_end
+        features = front_end.analyse(self._state, samples)
+        started = time.perf_counter()
+        mask = self._network.step(features[None])[0]
+        self._denoiser.inference_seconds += time.perf_counter() - started
+        self._denoiser.frames += 1
+        return front_end.synthesise(self._state, mask)
+
+
+def _mask_bands(path: Path, network: Int8Model) -> int:
+    """How many numbers a mask has. Raises UsageError unless the network makes a mask of every frame of features."""
+    frames, *bands = network.input_shape[1:]
+    if network.input_shape != network.output_shape or len(bands) != 1 or frames != 1:
+        shapes = " -> ".join("x".join(map(str, shape)) for shape in (network.input_shape, network.output_shape))
+        raise UsageError(
+            f"{path} is no streaming speech network ({shapes}): expected one frame of features in, its mask out, as "
+            "streaming.tflite of a speech run has it"
+        )
+    return int(bands[0])

@@ -1,0 +1,31 @@
+"""Networks as functions from a batch of inputs to a batch of outputs, whatever runs them."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tinyprune.audio.stft import Array
+from tinyprune.export.interpreter import Int8Model
+from tinyprune.tasks.task import Forward
+
+
+def of_keras(model: keras.Model) -> Forward:
+    """A float network on inputs (batch, ...)."""
+    forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    return lambda inputs: forward(inputs).numpy()
+
+
+def of_int8(path: Path) -> Forward:
+    """An int8 graph on inputs (batch, ...), one after the other as a device would. Raises what Int8Model raises."""
+    return of_runner(Int8Model(path))
+
+
+def of_runner(runner: Int8Model) -> Forward:
+    """An int8 graph that is loaded already."""
+
+    def forward(inputs: Array) -> Array:
+        return np.stack([runner.run(item) for item in inputs])
+
+    return forward

@@ -1,0 +1,91 @@
+"""Many pairs of clean speech and estimate, scored on all cores.
+
+A metric is a few milliseconds of small matrices and short loops: more threads make one file slower, more processes make
+many files faster. So each core has a process of its own that imports nothing but the metrics and uses one thread.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from tinyprune.audio.stft import Array
+from tinyprune.errors import TinypruneError
+from tinyprune.metrics.speech import is_defined
+from tinyprune.registry import METRICS
+
+Pair = tuple[Array, Array]
+Found = dict[str, float]
+
+#: Metrics that take milliseconds per file; from this number of such scores on, more processes pay for their start.
+SLOW = ("sdr_db", "stoi", "estoi", "pesq_wb", "pesq_nb")
+ENOUGH_SCORES = 250
+#: Pairs that wait for each process: enough that none is idle, few enough that memory does not grow with the corpus.
+AHEAD = 4
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+def score(clean: Array, estimate: Array, metrics: Sequence[str]) -> Found:
+    """Metric name -> value of an estimate (n,) of clean speech (n,), without those that are undefined."""
+    import math
+
+    if not is_defined(clean, estimate):
+        return {}
+    values = {name: METRICS[name](clean, estimate) for name in metrics}
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def score_all(pairs: Iterable[Pair], metrics: Sequence[str], count: int) -> Iterator[Found]:
+    """:func:`score` of about ``count`` pairs, in their order, on all cores where that is faster.
+
+    Pairs are taken as they are needed, while the ones before are scored. Raises TinypruneError if a process dies.
+    """
+    from joblib import cpu_count
+
+    workers = cpu_count()
+    if workers > 1 and count * sum(name in SLOW for name in metrics) >= ENOUGH_SCORES:
+        return _in_processes(pairs, metrics, workers)
+    return _here(pairs, metrics)
+
+
+def _here(pairs: Iterable[Pair], metrics: Sequence[str]) -> Iterator[Found]:
+    """One after the other, each with one thread of linear algebra, as in a process of its own."""
+    from threadpoolctl import ThreadpoolController
+
+    controller = ThreadpoolController()
+    for clean, estimate in pairs:
+        with controller.limit(limits=1):
+            found = score(clean, estimate, metrics)
+        yield found
+
+
+def _in_processes(pairs: Iterable[Pair], metrics: Sequence[str], workers: int) -> Iterator[Found]:
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    executor, waiting = _executor(workers), deque[Any]()
+    try:
+        for clean, estimate in pairs:
+            waiting.append(executor.submit(score, clean, estimate, metrics))
+            if len(waiting) >= AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except TerminatedWorkerError as error:
+        raise TinypruneError(
+            "a process that scores files died: is memory short? Close something and try again"
+        ) from error
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _executor(workers: int) -> Any:
+    """Processes that were started anew (this one may hold TensorFlow, which must not be forked), and stay a while."""
+    from joblib.externals.loky import get_reusable_executor
+
+    return get_reusable_executor(workers, timeout=60, initializer=_leave_interrupts_to_the_parent, env=_ONE_THREAD)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
