@@ -5,15 +5,20 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Extra arguments for pytest, e.g. `make test PYTEST_ARGS="-n 2 tests/cli"`.
 PYTEST_ARGS ?=
+# Options of the paper's rows, e.g. `make paper PAPER_ARGS="--speech DIR --noise DIR"`.
+PAPER_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format docs bench install clean
+.PHONY: help demo paper test test-all lint format docs bench install clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## train, prune, compile and report the speech example on a synthetic corpus
 	$(BIN)/tinyprune run examples/denoise.toml
+
+paper: $(STAMP) ## reproduce "Weight, Block or Unit?": every row, then docs/results.md; continues where it stopped
+	$(BIN)/python -m benchmarks.paper $(PAPER_ARGS)
 
 test: $(STAMP) ## the quick tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -11,10 +11,20 @@ import tf_keras
 
 from benchmarks import fixed
 from benchmarks.keras2_pipeline import prune, quantize
+from benchmarks.paper.keras2_speech import convert_speech, prune_speech, quantize_speech
 from benchmarks.twin import twin
 from tinyprune.registry import MODELS
 
-__all__ = ["float_step", "mask_update", "prune", "pruning_step", "quantize"]
+__all__ = [
+    "convert_speech",
+    "float_step",
+    "mask_update",
+    "prune",
+    "prune_speech",
+    "pruning_step",
+    "quantize",
+    "quantize_speech",
+]
 Case = Callable[[], Any]
 Schedule = tuple[int, int, int]  # begin step, end step, frequency
 

@@ -11,6 +11,7 @@ from tinyprune.compress import graph
 SETTINGS = {
     "Conv2D": ("filters", "kernel_size", "strides", "padding", "activation", "use_bias"),
     "DepthwiseConv2D": ("kernel_size", "strides", "padding", "activation", "use_bias", "depth_multiplier"),
+    "LSTM": ("units", "return_sequences"),
     "Dense": ("units", "activation", "use_bias"),
     "BatchNormalization": ("axis", "momentum", "epsilon", "center", "scale"),
     "ReLU": ("max_value", "negative_slope", "threshold"),

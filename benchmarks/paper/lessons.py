@@ -1,0 +1,129 @@
+"""Which structure for which bottleneck: sentences whose every figure is that of a row."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from benchmarks.paper.record import RowRecord
+from benchmarks.paper.rows import DENSE_INT8
+from benchmarks.paper.tables import factor, kilobytes
+from benchmarks.paper.view import SHARED, SRAM_ONLY, U85, View
+from tinyprune.units import format_bytes, format_count
+
+WEIGHT, UNIT, BLOCK, TWO_FOUR = "weight-0.90", "unit-0.70", "block-16x16-0.80", "2-4"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One lesson.
+
+    Attributes:
+        title: the bottleneck. needs: rows whose figures it is made of. text: makes the sentences of those rows.
+    """
+
+    title: str
+    needs: tuple[str, ...]
+    text: Callable[..., str]
+
+
+def lessons(view: View) -> Iterator[tuple[str, str]]:
+    """Title and text of every lesson; where rows are missing, which."""
+    for lesson in LESSONS:
+        found = [view.of(name) for name in lesson.needs]
+        missing = [f"`{name}`" for name, one in zip(lesson.needs, found, strict=True) if one is None]
+        yield lesson.title, f"Not known yet: it needs {', '.join(missing)}." if missing else lesson.text(view, *found)
+
+
+def _flash(view: View, dense: RowRecord, weight: RowRecord, unit: RowRecord) -> str:
+    floor, own, fewer = (kilobytes(found.costs[SHARED].scale_bytes) for found in (dense, weight, unit))
+    whole = kilobytes(weight.costs[SHARED].flash_bytes)
+    return (
+        f"Take units away, then prune weights. `{weight.row}` brings {_encoded(dense)} of encoded weights to "
+        f"{_encoded(weight)} ({_lost(view, weight)}). What stays is 10 B of bias and scale per output channel of every "
+        f"matrix: {own} of its {whole} of flash, and {floor} in the dense network. No zero touches that; removed units "
+        f"do: {fewer} in `{unit.row}` ({_lost(view, unit)})."
+    )
+
+
+def _streaming(view: View, weight: RowRecord, unit: RowRecord) -> str:
+    cost = weight.costs[SHARED]
+    return (
+        "Where weights stream from slow memory (Shared_Sram), fewer bytes are fewer cycles, whatever made them fewer: "
+        f"{_fewer(view, weight, SHARED)} with `{weight.row}` ({_lost(view, weight)}), {_fewer(view, unit, SHARED)} "
+        f"with `{unit.row}` ({_lost(view, unit)}). Weight sparsity helps until only what the NPU itself needs is left, "
+        f"{format_count(cost.cycles_npu)} cycles; `{weight.row}` has {format_count(cost.cycles)}, bound by "
+        f"{cost.bound_by}."
+    )
+
+
+def _computing(view: View, weight: RowRecord, unit: RowRecord) -> str:
+    return (
+        "Where weights are in SRAM (Sram_Only), the NPU multiplies zeros like any other weight: "
+        f"{_fewer(view, weight, SRAM_ONLY)} with `{weight.row}`, {_fewer(view, unit, SRAM_ONLY)} with `{unit.row}`. "
+        "Remove units: that is the structure which pays in every memory mode."
+    )
+
+
+def _sram(view: View, dense: RowRecord, weight: RowRecord, unit: RowRecord) -> str:
+    sizes = [format_bytes(found.costs[SRAM_ONLY].sram_bytes) for found in (dense, weight, unit)]
+    return (
+        f"Under Sram_Only the encoded weights live in SRAM too: {sizes[0]} dense, {sizes[1]} with `{weight.row}`, "
+        f"{sizes[2]} with `{unit.row}`. Under Shared_Sram it holds feature maps and buffers for weights only: "
+        f"{format_bytes(dense.costs[SHARED].sram_bytes)} dense."
+    )
+
+
+def _n_of_m(view: View, two_four: RowRecord, weight: RowRecord) -> str:
+    return (
+        f"2:4 has {_fewer(view, two_four, U85)} there ({_lost(view, two_four)}); as many zeros without a pattern, "
+        f"`{weight.row}`, {_fewer(view, weight, U85)} ({_lost(view, weight)}). Ethos-U55 has no such mode: "
+        f"{_fewer(view, two_four, SRAM_ONLY)} under Sram_Only."
+    )
+
+
+def _blocks(view: View, block: RowRecord, weight: RowRecord) -> str:
+    difference = view.loss(block) - view.loss(weight)
+    return (
+        "The paper has its speedup, 6.7x at 0.59 dB SDR, from block pruning. That does not carry over to Vela while "
+        f"blocks are zeros inside a dense operator. `{block.row}`: {_fewer(view, block, SRAM_ONLY)} under Sram_Only, "
+        f"{_fewer(view, block, SHARED)} under Shared_Sram, {_encoded(block)} of encoded weights. `{weight.row}`, with "
+        f"as many zeros in any place: {_fewer(view, weight, SRAM_ONLY)}, {_fewer(view, weight, SHARED)}, "
+        f"{_encoded(weight)}. In SDR the blocks are {abs(difference):.2f} dB {'below' if difference > 0 else 'above'} "
+        "it. "
+        "Vela cuts an operator by its shape and not by its values, and the NPU has no way to skip a tile: zeros of any "
+        "kind only shorten the encoded stream. Blocks would pay as operators of their own, small dense ones over the "
+        "blocks that live, which Vela does not make; what it does understand of the idea is a removed unit."
+    )
+
+
+def _training(view: View, joint: RowRecord, offline: RowRecord) -> str:
+    return (
+        f"The same zeros without any training (`{offline.row}`): {_lost(view, offline)}; with it (`{joint.row}`): "
+        f"{_lost(view, joint)}."
+    )
+
+
+def _fewer(view: View, found: RowRecord, target: str) -> str:
+    """``4.3x fewer cycles``, or that there is no difference, which 1.0x would hide."""
+    ratio = view.cycles_ratio(found, target) or 1.0
+    if abs(ratio - 1) < 0.005:
+        return "no fewer cycles"
+    return f"{factor(ratio)} fewer cycles" if ratio > 1 else f"{factor(1 / ratio)} more cycles"
+
+
+def _lost(view: View, found: RowRecord) -> str:
+    return f"{-view.loss(found):+.2f} dB SDR"
+
+
+def _encoded(found: RowRecord) -> str:
+    return kilobytes(found.costs[SHARED].encoded_weight_bytes)
+
+
+LESSONS = (
+    Lesson("Flash is too small", (DENSE_INT8, WEIGHT, UNIT), _flash),
+    Lesson("Too slow, weights in flash", (WEIGHT, UNIT), _streaming),
+    Lesson("Too slow, weights in SRAM", (WEIGHT, UNIT), _computing),
+    Lesson("SRAM is too small", (DENSE_INT8, WEIGHT, UNIT), _sram),
+    Lesson("The device is an Ethos-U85", (TWO_FOUR, "weight-0.50"), _n_of_m),
+    Lesson("What does not carry over: blocks", (BLOCK, "weight-0.80"), _blocks),
+    Lesson("Without training", (WEIGHT, f"offline-{WEIGHT}"), _training),
+)

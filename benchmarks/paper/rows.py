@@ -1,0 +1,164 @@
+"""The rows of the tables as data, in the order in which they are run: what says most comes first.
+
+A row is a level of a ladder: it starts from the row before, so it needs few epochs.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from typing import Any
+
+from tinyprune.config import BASELINE, PruneConfig
+from tinyprune.errors import UsageError
+
+LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.975)
+BLOCKS = ("16x16", "1x16", "16x1", "4x4")
+FLOAT, INT8, JOINT, OFFLINE, TFMOT = "float", "int8", "joint", "offline", "tfmot"
+DENSE, DENSE_INT8, DENSE_TRAINED = "dense-float32", "dense-int8", "dense-int8-trained"
+SPEECH, KEYWORDS, IMAGES = TASKS = ("speech", "keywords", "images")
+
+#: The units that are removed, and the levels of weights from there. Flash is about 1.4 B per weight that is left and
+#: 10 B per output channel of each of the LSTMs' eight matrices, so fewer units pay for more weights: these are the
+#: levels around 92 kB. Cycles under Sram_Only follow the weights that are multiplied, zero or not: 70 % and more.
+COMBINED = {0.5: (0.7, 0.8, 0.85, 0.9), 0.3: (0.8, 0.9, 0.95), 0.6: (0.6, 0.75, 0.85), 0.7: (0.4, 0.6, 0.75)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        task: "speech", "keywords" or "images".
+        name: of the row and of its variant.
+        structure: what it has in common with the other points on its line in the pictures.
+        way: "float", "int8" (the baseline exported), "joint", "offline" (pruned as int8, no training) or "tfmot".
+        config: of the pruning; None for the baseline.
+    """
+
+    task: str
+    name: str
+    structure: str
+    way: str
+    config: PruneConfig | None = None
+
+    @property
+    def id(self) -> str:
+        """``speech/weight-0.90``."""
+        return f"{self.task}/{self.name}"
+
+    @property
+    def variant(self) -> str:
+        """The variant of the run folder."""
+        return self.name if self.config else BASELINE
+
+
+def all_rows(quick: bool = False) -> list[Row]:
+    """Every row, in order of priority; ``quick``: a few of toy size."""
+    return list(_quick()) if quick else [*_speech(), *_classes(KEYWORDS, 60), *_classes(IMAGES, 30)]
+
+
+def choose(rows: Iterable[Row], pattern: str | None) -> list[Row]:
+    """The rows whose id or name fits a pattern, and what they start from. Raises UsageError if none fits."""
+    rows = list(rows)
+    fits = [row for row in rows if not pattern or fnmatch(row.id, pattern) or fnmatch(row.name, pattern)]
+    if not fits:
+        raise UsageError(f"--only '{pattern}': no row fits; expected e.g. 'speech/weight-*'; --list shows them all")
+    wanted = {name.id for row in fits for name in (row, *_bases(row, rows))}
+    return [row for row in rows if row.id in wanted]
+
+
+def find(identity: str, quick: bool = False) -> Row:
+    """A row by its id."""
+    return next(row for row in all_rows(quick) if row.id == identity)
+
+
+def label(level: float) -> str:
+    """A level in a name, with at least two decimals: 0.5 -> "0.50", 0.975 -> "0.975"."""
+    return max(f"{level:.2f}", f"{level:.3f}".rstrip("0"), key=len)
+
+
+def ladder(
+    task: str, structure: str, levels: Sequence[float], epochs: tuple[int, int], base: str = BASELINE, **settings: Any
+) -> Iterator[Row]:
+    """Prunings of one structure, each level from the one before.
+
+    Args:
+        task, base: where it starts.
+        structure: "weight", "unit", or "block RxC".
+        levels: fractions of zeros, or of units removed; they rise.
+        epochs: of the first level and of each other one.
+        settings: of every pruning.
+    """
+    kind, _, size = structure.partition(" ")
+    prefix = ("" if base == BASELINE else f"{base}-") + structure.replace(" ", "-")
+    line = structure if base == BASELINE else f"{base} then {structure}"
+    gone = 0.0  # of the units: those that are removed cannot be counted again
+    for number, level in enumerate(levels):
+        name, own = f"{prefix}-{label(level)}", level
+        if kind == "unit":
+            own, gone = round(1 - (1 - level) / (1 - gone), 6), level
+        more = {"block_size": size} if size else {}
+        config = PruneConfig(
+            name=name, base=base, structure=kind, sparsity=own, epochs=epochs[number > 0], **more, **settings
+        )
+        yield Row(task, name, line, JOINT, config)
+        base = name
+
+
+def _dense(task: str, epochs: int) -> Iterator[Row]:
+    yield Row(task, DENSE, "dense", FLOAT)
+    yield Row(task, DENSE_INT8, "dense", INT8)
+    config = PruneConfig(name=DENSE_TRAINED, sparsity=0.0, epochs=epochs)
+    yield Row(task, DENSE_TRAINED, "dense", JOINT, config)
+
+
+def _offline(task: str, levels: Iterable[float]) -> Iterator[Row]:
+    for level in levels:
+        name = f"offline-weight-{label(level)}"
+        yield Row(task, name, "offline weight", OFFLINE, PruneConfig(name=name, sparsity=level))
+
+
+def _n_of_m(task: str, epochs: int, base: str = BASELINE) -> Row:
+    name = "2-4" if base == BASELINE else f"{base}-2-4"
+    line = "2:4" if base == BASELINE else f"{base} then 2:4"
+    return Row(task, name, line, JOINT, PruneConfig(name=name, base=base, structure="2:4", epochs=epochs))
+
+
+def _speech() -> Iterator[Row]:
+    units = list(ladder(SPEECH, "unit", (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975), (12, 10)))
+    yield from _dense(SPEECH, 10)
+    yield from ladder(SPEECH, "weight", LEVELS, (14, 10))
+    yield from units[:7]
+    for gone, levels in COMBINED.items():
+        yield from ladder(SPEECH, "weight", levels, (10, 10), f"unit-{label(gone)}")
+    yield from _offline(SPEECH, LEVELS)
+    yield _n_of_m(SPEECH, 12)
+    yield _n_of_m(SPEECH, 10, "unit-0.50")
+    for size in BLOCKS:
+        yield from ladder(SPEECH, f"block {size}", LEVELS, (12, 8) if size == BLOCKS[0] else (8, 6))
+    name = "tfmot-weight-0.90"
+    yield Row(SPEECH, name, "TFMOT weight", TFMOT, PruneConfig(name=name, sparsity=0.9, epochs=14, distill=False))
+    yield from units[7:]
+
+
+def _classes(task: str, epochs: int) -> Iterator[Row]:
+    """The smaller tables; a ``differentiable`` row belongs after 2:4 once there is such a method."""
+    rest = epochs // 2
+    yield from _dense(task, rest)
+    yield from ladder(task, "weight", (0.8, 0.9), (epochs, rest))
+    yield from ladder(task, "unit", (0.5, 0.7), (epochs, rest))
+    yield _n_of_m(task, epochs)
+
+
+def _quick() -> Iterator[Row]:
+    yield from list(_dense(SPEECH, 1))[:2]
+    yield from ladder(SPEECH, "weight", (0.8, 0.9), (2, 1))
+    yield from ladder(SPEECH, "unit", (0.5,), (2, 1))
+    yield from ladder(SPEECH, "weight", (0.8,), (1, 1), "unit-0.50")
+    yield from _offline(SPEECH, (0.9,))
+
+
+def _bases(row: Row, rows: Sequence[Row]) -> list[Row]:
+    """What a row starts from, nearest first."""
+    found = [base for base in rows if row.config and base.task == row.task and base.name == row.config.base]
+    return [*found, *(far for near in found for far in _bases(near, rows))]
