@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyprune.artifacts import PruningPlan, Quality, RunSummary, TaskRecord, TFLiteArtifact, VariantSummary
-from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig, check, from_mapping
+from tinyprune.config import DataConfig, PruneConfig, RunConfig, check, from_mapping
 from tinyprune.config.data import FOLDERS
 from tinyprune.data.given import GivenData, load_given
 from tinyprune.errors import UsageError
@@ -21,10 +21,9 @@ from tinyprune.metrics.scores import Scored
 from tinyprune.npu import vela
 from tinyprune.npu.many import Job, compile_many
 from tinyprune.records import read_json, write_json
-from tinyprune.registry import DATASETS, MODELS
+from tinyprune.registry import DATASETS
 from tinyprune.report.record import SCHEMA
 from tinyprune.resources import CompiledArtifact, NpuTarget
-from tinyprune.tasks.fits import check_fits
 from tinyprune.tasks.wanted import Asked, Wanted
 from tinyprune.workspace import BASELINE, Variant, Workspace, sha256
 
@@ -100,13 +99,14 @@ class Run:
 
     def train(self, config: RunConfig) -> None:
         """Train the baseline. Raises UsageError if one with another configuration is there."""
+        from tinyprune.tasks import networks
         from tinyprune.tasks.choose import choose
         from tinyprune.training.stages import train_baseline
 
         variant, data = self.space.variant(BASELINE), _untested(config.data)
         dataset = self._dataset(data)
         task = choose(dataset, config.train)
-        model, train, source = _resolved(config, task)
+        model, train, source = networks.resolved(config, task)
         claim = {"data": data, "model": model, "train": train, **source, "data_sha256": _digest(dataset)}
         with variant.claimed(claim):
             if config.data != data:
@@ -116,7 +116,7 @@ class Run:
             if variant.is_done("train"):
                 log.info("baseline: trained already, in %s", variant.folder)
                 return
-            network = _network(model, train, task)
+            network = networks.network(model, train, task)
             variant.finish("train", {}, train_baseline(network, task, train, variant.folder))
 
     def prune(self, config: PruneConfig) -> Variant:
@@ -287,35 +287,6 @@ def _row(variant: Variant, quality: Quality, tflite: TFLiteArtifact, compiled: C
         tflite=tflite,
         report=compiled.report,
     )
-
-
-def _resolved(config: RunConfig, task: "Task") -> tuple[ModelConfig, TrainConfig, dict[str, str]]:
-    """Model and training with what was left open filled in, and the hash of a file that the model comes from."""
-    from tinyprune.models.own import is_own
-
-    model = config.model if config.model.name else replace(config.model, name=task.default_model)
-    name = str(model.name)
-    is_file = is_own(name) and Path(name).is_file()
-    epochs = task.default_epochs if config.train.epochs is None else config.train.epochs
-    train = replace(
-        config.train,
-        epochs=0 if is_file and config.train.epochs is None else epochs,
-        learning_rate=config.train.learning_rate or task.learning_rate,
-    )
-    return model, train, {"model_sha256": sha256(Path(name))} if is_file else {}
-
-
-def _network(config: ModelConfig, train: TrainConfig, task: "Task") -> "keras.Model":
-    """The network to train: a registered one of the task's sizes, or the user's own."""
-    import keras
-
-    from tinyprune.models.own import is_own, load
-
-    keras.utils.set_random_seed(train.seed)
-    name = str(config.name)
-    model = load(name, config.custom) if is_own(name) else MODELS[name](task.inputs, task.outputs)
-    check_fits(model, task)
-    return model
 
 
 def _digest(dataset: "Dataset") -> str:
