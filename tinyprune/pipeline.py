@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyprune import flatbuffer
-from tinyprune.artifacts import PruningPlan, RunSummary
+from tinyprune import flatbuffer, pretrained
+from tinyprune.artifacts import PruningPlan, RunSummary, TFLiteArtifact
 from tinyprune.config import PruneConfig, RunConfig, TargetConfig
 from tinyprune.data.given import load_given
 from tinyprune.errors import UsageError
@@ -16,6 +16,7 @@ from tinyprune.metrics.scores import Scored
 from tinyprune.models.own import EXPECTED, SUFFIXES, is_own
 from tinyprune.npu import targets
 from tinyprune.npu.many import Job, compile_many
+from tinyprune.records import read_json
 from tinyprune.registry import MODELS
 from tinyprune.report.collect import collect
 from tinyprune.report.record import RunReport
@@ -90,14 +91,18 @@ def compile(run: Path, chosen: Sequence[NpuTarget]) -> list[RunSummary]:
 def compile_file(path: Path, chosen: Sequence[NpuTarget], output: Path | None) -> list[CompiledArtifact]:
     """Compile any int8 ``.tflite``, by default into a folder per target beside it.
 
+    "pretrained" is the network that comes with tinyprune; its folders are in ``runs/pretrained``.
     ``output`` is the folder for one target; for several, each has a folder in it.
     """
+    layers: tuple[str, ...] = ()
+    folders = [path.parent / f"{path.stem}-{target.name}" for target in chosen]
+    if path == Path(pretrained.NAME):
+        path, layers = pretrained.denoiser(), read_json(pretrained.record(), TFLiteArtifact).layers
+        folders = [pretrained.COMPILED / target.name for target in chosen]
     flatbuffer.require_int8(path, flatbuffer.read(path))  # what is wrong with the file is said once, not per target
-    if output is None:
-        folders = [path.parent / f"{path.stem}-{target.name}" for target in chosen]
-    else:
+    if output is not None:
         folders = [output / target.name if len(chosen) > 1 else output for target in chosen]
-    return compile_many([Job(path, target, folder) for target, folder in zip(chosen, folders, strict=True)])
+    return compile_many([Job(path, target, folder, layers) for target, folder in zip(chosen, folders, strict=True)])
 
 
 def report(run: Path) -> RunReport:

@@ -15,7 +15,7 @@ from benchmarks.paper import experiment, rows, runner
 from benchmarks.paper.experiment import Experiment, Folders
 from benchmarks.paper.runner import Plan
 from tinyprune.cli import chatter
-from tinyprune.errors import TinypruneError
+from tinyprune.errors import TinypruneError, UsageError
 
 log = logging.getLogger("tinyprune.paper")
 RESULTS, PAGE = ROOT / "benchmarks" / "paper" / "results", ROOT / "docs" / "results.md"
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     step = parser.add_mutually_exclusive_group()
     step.add_argument("--list", action="store_true", help="the rows and how far they are")
     step.add_argument("--test", action="store_true", help="score the finished rows on the test split, once, at the end")
+    step.add_argument("--pretrained", metavar="ROW", help="put a finished row into the package, and write its card")
     step.add_argument("--write", action="store_true", help="only write the page, of the rows that are there")
     return parser
 
@@ -59,6 +60,8 @@ def _done(options: argparse.Namespace) -> int:
     results, page = (work / "results", work / "results.md") if options.quick else (RESULTS, PAGE)
     if options.write:
         return _written(results, page, options)
+    if options.pretrained:
+        return _shipped(options.pretrained, work, results, options.quick)
     if options.list:
         return _listed(_plan(options, work, results))
     with runner.alone(work):
@@ -86,6 +89,15 @@ def _listed(plan: Plan) -> int:
     for row, state in runner.states(plan):
         epochs = f"{row.config.epochs} epochs from {row.config.base}" if row.config and row.way != rows.OFFLINE else ""
         print(f"{row.id:<36} {row.way:<8} {epochs:<32} {state}")
+    return 0
+
+
+def _shipped(row: str, work: Path, results: Path, quick: bool) -> int:
+    from benchmarks.paper import pretrained
+
+    if quick:
+        raise UsageError("--pretrained takes a real row: leave out --quick")
+    print(pretrained.ship(row, work, results, rows.all_rows()))
     return 0
 
 

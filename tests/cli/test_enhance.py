@@ -19,16 +19,27 @@ DEFAULT = Path("runs/default")
 HOP = 256
 
 
-def call(function, *arguments):
+def call(function, *arguments, said=""):
     with mock.patch(f"tinyprune.enhance.jobs.{function}", autospec=True, return_value=None) as patched:
         result = CliRunner().invoke(main, ["enhance", *arguments])
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith(said) if said else not result.stderr
     patched.assert_called_once()
     return patched.call_args
 
 
-def test_nothing_given_but_in_and_out():
+def test_nothing_given_but_in_and_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    variant = DEFAULT / "variants/baseline/variant.json"
+    variant.parent.mkdir(parents=True)
+    variant.touch()
     assert call("enhance", "a.wav", "b.wav") == mock.call("a.wav", "b.wav", DEFAULT, None, None, None, None)
+
+
+def test_nothing_given_and_no_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ("a.wav", "b.wav", DEFAULT, "pretrained", None, None, None)
+    assert call("enhance", "a.wav", "b.wav", said="model: pretrained, ") == mock.call(*arguments)
 
 
 def test_everything_given():

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from tinyprune.cli import costs, options
+from tinyprune.cli import costs, options, stand_in
 
 
 @click.command("compile")
-@click.argument("model", required=False, type=click.Path(dir_okay=False, path_type=Path), metavar="[MODEL.tflite]")
+@click.argument("model", required=False, type=click.Path(path_type=Path), metavar="[MODEL.tflite]")
 @options.run_folder
 @options.target
 @options.budget
@@ -21,7 +21,8 @@ def compile_command(
 ) -> None:
     """Compile for an Ethos-U with Vela and show what it costs.
 
-    Without MODEL.tflite: every variant of the run beside its baseline. With it: that int8 file alone. Several targets
+    Without MODEL.tflite: every variant of the run beside its baseline. With it: that int8 file alone; "pretrained" is
+    the network that comes with tinyprune, compiled into runs/pretrained, also where there is no run. Several targets
     are compiled side by side; what is compiled already is not compiled again. Exits with 3 if a limit is exceeded.
     """
     limits = options.chosen_budget(flags)
@@ -29,10 +30,12 @@ def compile_command(
         raise click.UsageError("--output goes with MODEL.tflite; variants of a run are compiled into its folder")
     if model is not None and gate:
         raise click.UsageError("--gate goes with a run: MODEL.tflite is the one that has to fit")
-    from tinyprune import pipeline
+    from tinyprune import pipeline, pretrained
     from tinyprune.report.summary import of_file
 
     chosen = options.chosen_targets(flags)
+    if model is None and not gate and stand_in.stands_in(run):
+        model = Path(pretrained.NAME)
     if model is None:
         summaries = pipeline.compile(run, chosen)
         costs.summaries(summaries, output_format)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tinyprune.cli import options
+from tinyprune.cli import options, stand_in
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -13,7 +13,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("source", required=False, metavar="[IN]")
 @click.argument("target", required=False, metavar="[OUT]")
 @options.run_folder
-@click.option("--model", metavar="MODEL", help="Variant of the run, or a FILE.tflite.  [default: the newest variant]")
+@click.option("--model", metavar="MODEL", help="Variant of the run, FILE.tflite, or pretrained.  [default: see above]")
 @click.option("--frontend", type=FILE, metavar="FILE.json", help="Front end.  [default: the one beside the model]")
 @click.option("--raw", type=options.COUNT, metavar="RATE", help="What goes through - is mono 16-bit PCM, no WAV.")
 @click.option("--plot", type=FILE, metavar="FILE.png", help="Spectrograms before and after.")
@@ -34,13 +34,18 @@ def enhance(
 
     IN is a WAV, FLAC or OGG file or a folder of such, OUT where the result goes: same length, sampling rate, channels
     and bits. - is standard input or output, as WAV or, with --raw RATE, as little-endian PCM.
+
+    The network is the newest variant of the run, or where there is no run the one that comes with tinyprune.
     """
     if live == bool(source) or bool(source) != bool(target) or (live and (raw or plot)):
         raise click.UsageError("expected IN and OUT, or --live without them, --raw and --plot")
     if device and not live:
         raise click.UsageError("--device goes with --live")
+    from tinyprune import pretrained
     from tinyprune.enhance import jobs
 
+    if model is None and stand_in.stands_in(run):
+        model = pretrained.NAME
     if live:
         jobs.live(device, run, model, frontend)
     else:

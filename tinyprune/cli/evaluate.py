@@ -47,9 +47,9 @@ def evaluate(
     """Score MODELs on the same files: how good, how sure, and how far from the first.
 
     A MODEL is a variant of the run (all if none is named), in a form if you like (weight-0.80:float), or a file:
-    .keras, .h5, int8 .tflite. The first is the reference; every difference to it has a 95 % interval. Files need no
-    run where --noisy and --clean, or --path, say what to score on. With --max-drop and one variant the reference is
-    the baseline.
+    .keras, .h5, int8 .tflite, or "pretrained", which comes with tinyprune. The first is the reference; every difference
+    to it has a 95 % interval. Files need no run where --noisy and --clean, or --path, say what to score on. With
+    --max-drop and one variant the reference is the baseline.
     """
     limits = _limits(max_drop)
     asked = _asked(split, metrics, frontend, tuple(limits), data)

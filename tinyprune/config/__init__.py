@@ -15,6 +15,7 @@ from tinyprune.budgets import BudgetConfig, as_texts
 from tinyprune.config.data import NORMALISE, DataConfig
 from tinyprune.config.data import complaints as data_complaints
 from tinyprune.errors import UsageError
+from tinyprune.pretrained import NAME as PRETRAINED
 from tinyprune.registry import DATASETS, IMPORTANCES, SCHEDULES, Registry
 
 Config = TypeVar("Config")
@@ -266,5 +267,7 @@ def _prune_complaints(config: PruneConfig) -> Iterator[tuple[str, str]]:
         yield "end", f"the schedule would end at {config.end:g} before it begins at {config.begin:g}"
     if config.epochs == 0:
         yield "epochs", "expected at least 1, got 0"
-    if config.name is not None and not re.fullmatch(r"(?!baseline$)[A-Za-z0-9][\w.-]*", config.name):
-        yield "name", f"'{config.name}' cannot name a variant: letters, digits, '.', '_' and '-', not 'baseline'"
+    taken = (BASELINE, PRETRAINED)
+    if config.name is not None and (config.name in taken or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name)):
+        rule = f"letters, digits, '.', '_' and '-', not '{BASELINE}' or '{PRETRAINED}'"
+        yield "name", f"'{config.name}' cannot name a variant: {rule}"

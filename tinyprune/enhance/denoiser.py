@@ -4,6 +4,7 @@ import logging
 import time
 from pathlib import Path
 
+from tinyprune import pretrained
 from tinyprune.audio.device import record_beside
 from tinyprune.audio.stft import Array
 from tinyprune.audio.streaming import StreamingFrontEnd
@@ -16,10 +17,12 @@ FORM = "streaming"
 
 
 def find(run: Path, model: str | None) -> Path:
-    """The int8 streaming graph that is meant: a file, a variant of the run, or (None) the run's newest variant.
+    """The int8 streaming graph that is meant: a file, a variant of the run, "pretrained", or (None) the newest variant.
 
     Raises UsageError that says what there is, or what to do first.
     """
+    if model == pretrained.NAME:
+        return pretrained.denoiser()
     if model is not None and (Path(model).suffix == ".tflite" or Path(model).is_file()):
         return _file(Path(model))
     space = Workspace(run)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tinyprune import pretrained
 from tinyprune.data.given import GivenData
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.models.own import SUFFIXES
@@ -51,10 +52,12 @@ class Asked:
 
 
 def parse(text: str) -> Wanted:
-    """``weight-0.80``, ``weight-0.80:float``, ``model.keras``, ``streaming.tflite``.
+    """``weight-0.80``, ``weight-0.80:float``, ``model.keras``, ``streaming.tflite``, ``pretrained``.
 
     Raises UsageError for a file that is not there or of another kind, and for a form that does not exist.
     """
+    if text == pretrained.NAME:
+        return Wanted(text, path=pretrained.denoiser())
     path = Path(text)
     if path.suffix.lower() in (*SUFFIXES, TFLITE):
         if not path.is_file():
@@ -65,4 +68,6 @@ def parse(text: str) -> Wanted:
     name, colon, form = text.partition(":")
     if colon and form not in FORMS:
         raise unknown_name("form", form, FORMS)
+    if name == pretrained.NAME:
+        raise UsageError(f"'{text}': that network is in one form only: give {name} as it is")
     return Wanted(name, form or None)

@@ -1,0 +1,26 @@
+"""The network that comes with tinyprune: a compressed speech denoiser, int8, ready to run and to compile.
+
+Beside this file, made from a row of the paper's tables by ``python -m benchmarks.paper --pretrained ROW``::
+
+    denoiser.tflite         the streaming graph, one frame per call
+    denoiser.frontend.json  its front end, with every number that firmware needs (audio/device.py)
+    denoiser.json           its record (artifacts.TFLiteArtifact), with the Keras layer of every operator
+"""
+
+from importlib.resources import files
+from pathlib import Path
+
+#: What it is called where a model is named; no variant of a run can have this name.
+NAME = "pretrained"
+#: Where it is compiled into, a folder per target: an installed package is not written to.
+COMPILED = Path("runs", NAME)
+
+
+def denoiser() -> Path:
+    """The int8 streaming graph, with its front end beside it."""
+    return Path(str(files(__name__) / "denoiser.tflite"))
+
+
+def record() -> Path:
+    """The record of the graph."""
+    return denoiser().with_suffix(".json")
