@@ -16,7 +16,7 @@ sys.path[0] = str(ROOT)  # instead of this folder: its modules are benchmarks.NA
 
 DEFAULT = ("startup", "train_float", "train_joint", "joint_conv", "mask_update", "input_pipeline")
 DEFAULT += ("data_memory", "compile", "matrix", "npu_cuts", "streaming", "scoring", "demo")
-LONG = ("losses", "distill", "tfmot", "mask_bits")
+LONG = ("losses", "distill", "tfmot", "mask_bits", "fit_npu")
 NOT_QUICK = ("demo",)
 LIMIT_MISSED = 3
 

@@ -55,8 +55,8 @@ def coupling(model: keras.Model) -> Coupling:
 
     Raises UsageError for a model without a graph, with two layers of one name, or in which no unit can be removed.
     """
-    walk = _Walk(model.name)
-    stay = [_Channels(np.zeros(tensor.shape[-1] or 1, np.int64)) for tensor in graph.functional(model).inputs]
+    walk = Walk(model.name)
+    stay = [TensorChannels(np.zeros(tensor.shape[-1] or 1, np.int64)) for tensor in graph.functional(model).inputs]
     for output in graph.run(model, stay, walk.call):
         walk.fix(output.ids)
     sets, numbers = _numbered(walk)
@@ -70,13 +70,13 @@ def coupling(model: keras.Model) -> Coupling:
 
 
 @dataclass(frozen=True)
-class _Channels:
+class TensorChannels:
     """What stands for a tensor. Attributes: ids: one number per channel of its last axis."""
 
     ids: Ids
 
 
-class _Walk:
+class Walk:
     """Stands in for layers and collects what they say about channels.
 
     Attributes:
@@ -100,13 +100,13 @@ class _Walk:
     def call(self, node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """The channels of each output of a call. What no rule understands keeps all its channels."""
         leaves = keras.tree.flatten((args, kwargs))
-        inputs = [leaf.ids for leaf in leaves if isinstance(leaf, _Channels)]
+        inputs = [leaf.ids for leaf in leaves if isinstance(leaf, TensorChannels)]
         if graph.is_model(node.operation):
-            return graph.run(node.operation, [_Channels(ids) for ids in inputs], self.call)
+            return graph.run(node.operation, [TensorChannels(ids) for ids in inputs], self.call)
         if self._named.setdefault(node.operation.name, node.operation) is not node.operation:
             name = f"two layers of model '{self._model_name}' are named '{node.operation.name}'"
             raise UsageError(f"{name}: give each a name of its own")
-        constants = [leaf for leaf in leaves if not isinstance(leaf, _Channels)]
+        constants = [leaf for leaf in leaves if not isinstance(leaf, TensorChannels)]
         widths = [tensor.shape[-1] for tensor in node.outputs]
         found = self._outputs(node, inputs, constants)
         if found is None or any(len(found) != width for width in widths):
@@ -114,8 +114,8 @@ class _Walk:
                 self.fix(ids)
             if isinstance(node.operation, keras.Layer) and kind(node.operation) is not None:
                 self._keep_all(node.operation)
-            return [_Channels(np.zeros(width or 1, np.int64)) for width in widths]
-        return [_Channels(found) for _ in widths]
+            return [TensorChannels(np.zeros(width or 1, np.int64)) for width in widths]
+        return [TensorChannels(found) for _ in widths]
 
     def fix(self, ids: Ids) -> None:
         """These channels stay."""
@@ -252,7 +252,7 @@ def _width(value: Any) -> int:
     return (tuple(getattr(value, "shape", ())) or (1,))[-1]
 
 
-def _numbered(walk: _Walk) -> tuple[tuple[UnitSet, ...], Ids]:
+def _numbered(walk: Walk) -> tuple[tuple[UnitSet, ...], Ids]:
     """The sets, and for each number of the walk the unit that it is, or -1 if it stays.
 
     Numbers that are the same, directly or through others, are one unit; units that the same layers make are one set.

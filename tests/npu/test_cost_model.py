@@ -1,0 +1,140 @@
+"""The cost model of the NPU: its form, its constants, and that it says what Vela says of networks it has not seen."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyprune.errors import UsageError
+from tinyprune.npu import targets
+from tinyprune.npu.cost_constants import DATA, Constants, constants_of, from_json
+from tinyprune.npu.cost_constants import targets as known_targets
+from tinyprune.npu.cost_features import Features, fused, stored
+from tinyprune.npu.cost_model import CostModel, predict
+from tinyprune.sparsity.coupling import UnitSet
+from tinyprune.sparsity.network_shape import Channels, NetworkShape, OperatorShape, TensorShape
+from tinyprune.sparsity.resource_model import NUMPY
+
+TARGET = targets.resolve("ethos-u55-128")
+SETS = (UnitSet("conv", 0, 64),)
+FIXED, UNITS = Channels(3, np.array([0.0])), Channels(0, np.array([1.0]))
+SQUARE = (16, 16)
+
+
+def network(*kinds):
+    """A 3x3 convolution of 3 channels to one set, then operators of these kinds that keep the shape."""
+    tensors = [TensorShape("in", SQUARE, FIXED), TensorShape("conv", SQUARE, UNITS)]
+    operators = [OperatorShape("conv", "conv", (0,), (1,), FIXED, UNITS, SQUARE, SQUARE, (3, 3), has_bias=True)]
+    for kind in kinds:
+        number = len(tensors)
+        tensors.append(TensorShape(kind, SQUARE, UNITS))
+        read = (number - 1,) if kind != "add" else (number - 1, number - 2)
+        window = (3, 3) if kind in ("conv", "depthwise") else (1, 1)
+        operators.append(OperatorShape(kind, kind, read, (number,), UNITS, UNITS, SQUARE, SQUARE, window))
+    return NetworkShape(tuple(tensors), tuple(operators), SETS, (0,), (len(tensors) - 1,))
+
+
+def constants(**changes):
+    """A model in which every term is its first column."""
+    terms = {"compute": (1, 0, 0, 0, 0), "sram": (0,) * 4, "slow": (0,) * 4, "encoding": (1, 0, 0, 0)}
+    fields = {"micro_blocks": ((1, 2, 8),), "kinds": dict.fromkeys(("conv", "tiled", "depthwise"), terms)}
+    fields |= {"output_cycles": 0.0, "scale_cycles": 0.0, "tables": {}, "staged": {}, "weights_in_sram": False}
+    fields |= {"buffer_part": 0.5, "buffer_bytes": 0.0, "cell_bytes": 0.0, "sram_bytes": 0.0}
+    return Constants(**(fields | changes))
+
+
+def test_steps_are_those_of_the_better_traversal():
+    features = Features(network("conv", "depthwise"), [(1, 2, 8)], NUMPY).at(np.array([40.0]))
+    positions = 16 * 16 // 2
+    assert features["steps"].tolist() == [
+        4 * 3 * 1 * (40 // 8) * positions,  # 3 channels: 8 of them and 4 of 9 taps at a time
+        min(4 * 9 * 2, 4 * 3 * 5) * (40 // 8) * positions,
+        4 * 3 * (40 // 8) * positions,
+    ]
+    assert features["scales"].tolist() == [10 * 40] * 3
+    assert features["weights"].tolist() == [9 * 3 * 40, 9 * 40 * 40, 9 * 40]
+
+
+def test_flash_and_cycles_of_plain_constants():
+    found = predict(network(), np.array([20.0]), TARGET, constants(tables={}))
+    assert found.encoded_weight_bytes == 9 * 3 * 20
+    assert found.scale_bytes == 208  # 10 * 20, rounded up to 16
+    assert found.flash_bytes == 9 * 3 * 20 + 208
+    assert found.cycles == 4 * 3 * 3 * (16 * 16 // 2)  # 20 channels are 3 slices of 8
+    assert found.macs == 9 * 3 * 20 * 256
+
+
+def test_arena_rounds_channels_up_to_bricks():
+    for units, channels in ((20.0, 32), (5.0, 5), (16.0, 16)):
+        model = CostModel(network("conv"), TARGET, NUMPY, constants())
+        # the last one is an output of the network, as it is
+        assert model.sram_bytes(np.array([units])) == 256 * channels + 256 * units
+    assert stored(np.array([1.0, 7.0, 8.0, 17.0]), NUMPY).tolist() == [1, 7, 16, 32]
+
+
+def test_weights_in_sram_and_copies_of_weights_count():
+    plain = CostModel(network("conv"), TARGET, NUMPY, constants())
+    kept = np.array([32.0])
+    inside = CostModel(network("conv"), TARGET, NUMPY, constants(weights_in_sram=True))
+    assert inside.sram_bytes(kept) == plain.sram_bytes(kept) + plain.flash_bytes(kept)
+    staged = CostModel(network("conv"), TARGET, NUMPY, constants(staged={"tiled": 1.0}, buffer_part=1.0))
+    assert staged.sram_bytes(kept) == plain.sram_bytes(kept) + 9 * 32 * 32 + 320
+    small = CostModel(network("conv"), TARGET, NUMPY, constants(sram_bytes=1024.0))
+    assert small.sram_bytes(kept) == 1024
+
+
+def test_fusion():
+    padded = fused(network("pad", "conv", "activation"))
+    assert [op.kind for op in padded.operators] == ["conv", "conv"]
+    assert padded.outputs == padded.operators[-1].outputs
+    summed = fused(network("conv", "add", "conv"))
+    assert summed.operators[2].outputs[0] in summed.operators[2].inputs  # it overwrites one of them
+
+
+def test_unknown_targets_are_refused():
+    with pytest.raises(UsageError, match="no cost model for ethos-u55-32/.*expected one of ethos-u55-128/"):
+        constants_of(targets.resolve("ethos-u55-32"))
+
+
+def test_the_data_says_how_it_was_made_and_how_good_it_is():
+    content = json.loads((Path(targets.__file__).parent / DATA).read_text(encoding="utf-8"))
+    assert content["vela_version"] and content["operators_per_target"] > 100
+    assert len(known_targets()) == 10
+    medians = {what: error for what, error in content["errors"].items() if what.endswith("median")}
+    assert len(medians) == 10 * 3
+    assert all(from_json(found).micro_blocks for found in content["targets"].values())
+
+
+def test_gradients_follow_the_model():
+    tf = pytest.importorskip("tensorflow")
+    from tinyprune.compress.arrays import tensors
+
+    shape = network("depthwise", "conv")
+    exact, soft = CostModel(shape, TARGET), CostModel(shape, TARGET, tensors(tau=1.0))
+    for name in ("flash_bytes", "cycles", "sram_bytes"):
+        kept = tf.Variable([30.0])
+        with tf.GradientTape() as tape:
+            value = getattr(soft, name)(kept)
+        assert float(value) == pytest.approx(float(getattr(exact, name)(np.array([30.0]))), rel=1e-3)
+        assert float(tape.gradient(value, kept)[0]) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["Shared_Sram", "Sram_Only"])
+def test_vela_says_the_same_of_ds_cnn(mode, tmp_path):
+    from tinyprune.compress.coupling import coupling
+    from tinyprune.compress.fold import fold
+    from tinyprune.compress.shapes import network_shape
+    from tinyprune.export.tflite import export
+    from tinyprune.models import ds_cnn
+    from tinyprune.npu.vela import compile_tflite
+
+    model, target = fold(ds_cnn.build()), targets.resolve("ethos-u55-128", memory_mode=mode)
+    shape = network_shape(model, coupling(model))
+    calibration = np.random.default_rng(0).standard_normal((4, 49, 10, 1), np.float32)
+    source = export(model, None, calibration, {}, tmp_path / "ds_cnn.tflite").path
+    report, found = compile_tflite(source, target, tmp_path).report, predict(shape, shape.whole, target)
+    assert found.macs == pytest.approx(report.macs, rel=0.05)  # Vela counts pooling too
+    for name in ("cycles", "flash_bytes", "sram_bytes"):
+        assert getattr(found, name) == pytest.approx(getattr(report, name), rel=0.25), name

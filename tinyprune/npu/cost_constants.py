@@ -1,0 +1,93 @@
+"""The constants of the cost model: fitted to Vela by ``benchmarks/fit_npu.py``, shipped in ``cost_model.json``."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from tinyprune.errors import UsageError
+from tinyprune.resources import NpuTarget
+
+DATA = "cost_model.json"
+#: Kinds of operators that have constants of their own.
+KINDS = (
+    "conv",
+    "tiled",
+    "depthwise",
+    "transposed",
+    "dense",
+    "gate",
+    "cell",
+    "mean",
+    "pool",
+    "add",
+    "softmax",
+    "concat",
+)
+TERMS = {"compute": 5, "sram": 4, "slow": 4, "encoding": 4}  # how many constants
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What was fitted for one target.
+
+    Attributes:
+        micro_blocks: (rows, columns, channels) that the NPU can compute at once.
+        kinds: kind -> term of TERMS -> its constants, in the order of the formulas above.
+        output_cycles: least cycles of computing for each element that is made.
+        scale_cycles: least cycles of the slow memory for the scales of 16 output channels.
+        tables: kind -> bytes of lookup tables for one operator.
+        staged: kind -> 1 if Vela copies weights of an operator to SRAM, 0 if not.
+        buffer_part, buffer_bytes: SRAM for these copies is at most this part of the weights plus so many bytes.
+        cell_bytes: SRAM for each unit of an LSTM while it runs, besides its input and output.
+        sram_bytes: the most SRAM there is; 0: no limit.
+        weights_in_sram: whether weights live in SRAM (Sram_Only).
+    """
+
+    micro_blocks: tuple[tuple[int, int, int], ...]
+    kinds: Mapping[str, Mapping[str, tuple[float, ...]]]
+    output_cycles: float
+    scale_cycles: float
+    tables: Mapping[str, float]
+    staged: Mapping[str, float]
+    buffer_part: float
+    buffer_bytes: float
+    cell_bytes: float
+    sram_bytes: float
+    weights_in_sram: bool
+
+
+def key(target: NpuTarget) -> str:
+    """How a target is called in the data: accelerator, system config, memory mode."""
+    return f"{target.npu}/{target.system_config}/{target.memory_mode}"
+
+
+@cache
+def _shipped() -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads(files("tinyprune.npu").joinpath(DATA).read_text(encoding="utf-8"))
+    return content
+
+
+def targets() -> tuple[str, ...]:
+    """Targets that there are constants for, each as :func:`key` calls it."""
+    return tuple(_shipped()["targets"])
+
+
+def constants_of(target: NpuTarget) -> Constants:
+    """The constants of a target. Raises UsageError, listing what exists, where there are none."""
+    found = _shipped()["targets"].get(key(target))
+    if found is None:
+        raise UsageError(
+            f"no cost model for {key(target)}: expected one of {', '.join(targets())}; give a budget that needs no"
+            " model of the NPU, or fit one with benchmarks/run.py fit_npu"
+        )
+    return from_json(found)
+
+
+def from_json(content: Mapping[str, Any]) -> Constants:
+    """Constants of their JSON form."""
+    kinds = {kind: {term: tuple(values) for term, values in terms.items()} for kind, terms in content["kinds"].items()}
+    blocks = tuple((high, wide, depth) for high, wide, depth in content["micro_blocks"])
+    return Constants(**{**content, "kinds": kinds, "micro_blocks": blocks})
