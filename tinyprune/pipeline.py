@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from tinyprune import flatbuffer, pretrained
 from tinyprune.artifacts import PruningPlan, RunSummary, TFLiteArtifact
-from tinyprune.config import PruneConfig, RunConfig, TargetConfig
+from tinyprune.config import MODEL_FILES, PruneConfig, RunConfig, TargetConfig
 from tinyprune.data.given import load_given
 from tinyprune.errors import UsageError
 from tinyprune.metrics import choose
 from tinyprune.metrics.scores import Scored
-from tinyprune.models.own import EXPECTED, SUFFIXES, is_own
+from tinyprune.models.own import EXPECTED, is_own
 from tinyprune.npu import targets
 from tinyprune.npu.many import Job, compile_many
 from tinyprune.records import read_json
@@ -169,7 +169,7 @@ def _check_model(config: RunConfig) -> None:
     """Raise UsageError, before anything is loaded, for a model that does not exist or would keep random weights."""
     name = config.model.name
     if name is not None and is_own(name):
-        if Path(name).suffix.lower() in SUFFIXES and not Path(name).exists():
+        if Path(name).suffix.lower() in MODEL_FILES and not Path(name).exists():
             raise UsageError(f"there is no file {name}: {EXPECTED}")
         return
     if name is not None:

@@ -12,9 +12,10 @@ from typing import Any
 import h5py
 import keras
 
+from tinyprune.config import MODEL_FILES
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.models import keras2
-from tinyprune.models.own import EXPECTED, SUFFIXES, first_line
+from tinyprune.models.own import EXPECTED, first_line
 
 _UNKNOWN = re.compile(
     r"(?:Could not locate (?:class|function)|Unknown [\w ]+:|Could not interpret [\w ]+:|Could not find) '([^']+)'"
@@ -56,7 +57,7 @@ def _check_place(path: Path) -> None:
         raise UsageError(f"{path} is a SavedModel, which holds no layers: save the model as .keras")
     if path.is_dir():
         raise UsageError(f"{path} is a folder: {EXPECTED}")
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in MODEL_FILES:
         raise UsageError(f"'{path}' is no model: {EXPECTED}")
     if not path.exists():
         raise UsageError(f"there is no file {path}: {EXPECTED}")

@@ -12,19 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyprune.config import MODEL_FILES
 from tinyprune.errors import TinypruneError, UsageError
 
 if TYPE_CHECKING:
     import keras
 
-SUFFIXES = (".keras", ".h5", ".hdf5")
-
-EXPECTED = f"expected a file ({', '.join(SUFFIXES)}) or package.module:function"
+EXPECTED = f"expected a file ({', '.join(MODEL_FILES)}) or package.module:function"
 
 
 def is_own(name: str) -> bool:
     """Whether a name means a user's own model and not a registered one: a model file, a path or ``module:function``."""
-    return Path(name).suffix.lower() in SUFFIXES or any(mark in name for mark in ":/\\")
+    return Path(name).suffix.lower() in MODEL_FILES or any(mark in name for mark in ":/\\")
 
 
 def load(source: str, custom: tuple[str, ...] = ()) -> "keras.Model":
@@ -43,7 +42,7 @@ def load(source: str, custom: tuple[str, ...] = ()) -> "keras.Model":
 
     with _importing_from_here():
         objects = _custom_objects(custom)
-        is_file = Path(source).suffix.lower() in SUFFIXES or ":" not in source
+        is_file = Path(source).suffix.lower() in MODEL_FILES or ":" not in source
         model = files.from_file(Path(source), objects) if is_file else _from_function(source)
         if _is_keras2(model):
             model = files.from_keras2(model, source, objects)

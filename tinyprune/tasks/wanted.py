@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinyprune import pretrained
+from tinyprune.config import MODEL_FILES
 from tinyprune.data.given import GivenData
 from tinyprune.errors import UsageError, unknown_name
-from tinyprune.models.own import SUFFIXES
 
 FORMS = ("float", "streaming", "sequence", "int8")
 TFLITE = ".tflite"
@@ -59,12 +59,12 @@ def parse(text: str) -> Wanted:
     if text == pretrained.NAME:
         return Wanted(text, path=pretrained.denoiser())
     path = Path(text)
-    if path.suffix.lower() in (*SUFFIXES, TFLITE):
+    if path.suffix.lower() in (*MODEL_FILES, TFLITE):
         if not path.is_file():
-            raise UsageError(f"there is no file {text}: expected {', '.join(SUFFIXES)} or {TFLITE}, or a variant")
+            raise UsageError(f"there is no file {text}: expected {', '.join(MODEL_FILES)} or {TFLITE}, or a variant")
         return Wanted(text, path=path)
     if "/" in text or path.is_file():
-        raise UsageError(f"'{text}' is no model: expected a file ({', '.join(SUFFIXES)}, {TFLITE}), or a variant")
+        raise UsageError(f"'{text}' is no model: expected a file ({', '.join(MODEL_FILES)}, {TFLITE}), or a variant")
     name, colon, form = text.partition(":")
     if colon and form not in FORMS:
         raise unknown_name("form", form, FORMS)
