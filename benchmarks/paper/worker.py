@@ -52,11 +52,12 @@ def work(job: Job) -> None:
     if job.row is None:
         pipeline.train(job.folder, job.config)
         return
-    begun, row = _begun(job, find(job.row, job.quick)), find(job.row, job.quick)
+    row = find(job.row, job.quick)
+    begun = _begun(job, row)
     started = time.monotonic()
     try:
         with Workspace(job.folder).locked() as space:
-            made = _made(Run(space), row, begun)
+            made = _made(Run(space), row, begun, seeded(row, job.config))
     except Exception as error:  # whatever it is, the other rows go on
         record.write(job.results, failed(begun, error, job.folder))
         raise
@@ -106,8 +107,7 @@ def _begun(job: Job, row: Row) -> RowRecord:
     )
 
 
-def _made(run: Run, row: Row, begun: RowRecord) -> RowRecord:
-    pruning = replace(row.config, seed=begun.seed) if row.config else None
+def _made(run: Run, row: Row, begun: RowRecord, pruning: PruneConfig | None) -> RowRecord:
     variant, notes = WAYS[row.way](run, pruning)
     form = "float" if row.way == FLOAT else run.record.forms[0]
     seconds, epochs = _training(variant.folder / "history.csv")

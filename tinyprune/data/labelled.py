@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from tinyprune.audio.stft import Array
+from tinyprune.data.splits import split_of
 from tinyprune.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -93,12 +94,7 @@ class LabelledDataset:
 
     def split(self, name: str) -> Examples:
         """A split by name. Raises UsageError if this dataset has none of that name."""
-        if name not in self.splits:
-            raise UsageError(
-                f"the data have no '{name}' split, only {', '.join(self.splits)}: "
-                f"add a folder {name}/, or x_{name} and y_{name} to an .npz"
-            )
-        return self.splits[name]
+        return split_of(self.splits, name, f"add a folder {name}/, or x_{name} and y_{name} to an .npz")
 
     def fingerprint(self) -> str:
         """Changes when any example of training or dev, a class or a setting of the front end does."""

@@ -14,6 +14,7 @@ from tinyprune.data.corpus import held_out
 from tinyprune.data.excerpts import Excerpts
 from tinyprune.data.mixtures import SAMPLE_RATE, Mixture
 from tinyprune.data.pairs import PairStore, match, measured_snr_db, open_pairs
+from tinyprune.data.splits import split_of
 from tinyprune.errors import UsageError
 
 LONGEST_TEST_SECONDS = 30.0
@@ -69,12 +70,7 @@ class PairedDataset:
 
     def split(self, name: str) -> PairStore:
         """A split by name. Raises UsageError if this dataset has none of that name."""
-        if name not in self.splits:
-            raise UsageError(
-                f"the data have no '{name}' split, only {', '.join(self.splits)}: "
-                f"give --{name}-noisy and --{name}-clean"
-            )
-        return self.splits[name]
+        return split_of(self.splits, name, f"give --{name}-noisy and --{name}-clean")
 
     def fingerprint(self) -> str:
         """Changes when any sample of training or dev, or the way of making batches, does; a test set may come later."""

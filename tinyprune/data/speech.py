@@ -10,7 +10,7 @@ from tinyprune.audio.stft import Array
 from tinyprune.data import fixed
 from tinyprune.data.excerpts import Excerpts, Variation
 from tinyprune.data.mixtures import Mixing, Mixture, Split
-from tinyprune.errors import UsageError
+from tinyprune.data.splits import split_of
 
 
 class SpeechData(Protocol):
@@ -47,12 +47,7 @@ class SpeechDataset:
 
     def split(self, name: str) -> Split:
         """A split by name. Raises UsageError if this dataset has none of that name."""
-        if name not in self.splits:
-            raise UsageError(
-                f"the data have no '{name}' split, only {', '.join(self.splits)}: "
-                f"give --{name}-speech and --{name}-noise"
-            )
-        return self.splits[name]
+        return split_of(self.splits, name, f"give --{name}-speech and --{name}-noise")
 
     def fingerprint(self) -> str:
         """Changes when any sample of training or dev, or the way of mixing, does; a test set may come later."""
