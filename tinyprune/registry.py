@@ -50,6 +50,7 @@ MODELS = Registry(
         "ds_cnn": "tinyprune.models.ds_cnn:build",
         "ds_cnn_l": "tinyprune.models.ds_cnn:large",
         "resnet8": "tinyprune.models.resnet8:build",
+        "mobilenet_v2": "tinyprune.models.mobilenet_v2:build",
     },
 )
 

@@ -14,7 +14,7 @@ from tinyprune.compress.kinds import bias, kernels
 from tinyprune.compress.remove import remove
 from tinyprune.compress.shapes import network_shape
 from tinyprune.export.streaming import streaming
-from tinyprune.models import crn, ds_cnn, resnet8, tinylstm
+from tinyprune.models import crn, ds_cnn, mobilenet_v2, resnet8, tinylstm
 from tinyprune.sparsity.resource_model import ResourceModel
 
 NETWORKS = {
@@ -22,6 +22,7 @@ NETWORKS = {
     "crn": (lambda: crn.build(channels=(4, 6, 8), hidden=10, dilations=(1, 2)), 1),
     "ds_cnn": (lambda: ds_cnn.build(channels=12, blocks=2), None),
     "resnet8": (lambda: resnet8.build(filters=4), None),
+    "mobilenet_v2": (lambda: mobilenet_v2.build((16, 16, 3), width=0.25, expansion=2), None),
 }
 
 
