@@ -122,7 +122,8 @@ def _fitted(
         found, measured = _columns(members, "features"), _columns(members, "measured")
         packed = packing_columns(found)
         encoding = _solve(packed, measured["encoded_weight_bytes"])
-        columns = term_columns(found, np.stack(packed, 1) @ encoding, found["tiles"], output_cycles, NUMPY)
+        encoded = np.stack(packed, 1) @ encoding
+        columns = term_columns(found, encoded, encoded, found["tiles"], output_cycles, NUMPY)
         matters = partial(_matters, measured["cycles"])
         floor = 1.1 * scale_cycles * found["scale_fetches"]
         terms = {
@@ -204,7 +205,7 @@ _MEMORY: dict[str | tuple[str, ...], tuple[float, ...]] = {
     ("mean",): (0.0, 1.0),
     "buffer_part": (0.0, 0.25, 0.5, 0.75, 1.0),
     "buffer_bytes": (0.0, 2000.0, 4000.0, 8000.0),
-    "cell_bytes": (6.0, 8.0, 10.0, 12.0),
+    "cell_bytes": (6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0),
 }
 
 

@@ -17,7 +17,7 @@ from tinyprune.registry import MODELS
 from tinyprune.sparsity.network_shape import NetworkShape
 from tinyprune.writing import writing
 
-REGISTERED = ("tinylstm", "crn", "ds_cnn", "resnet8")
+REGISTERED = ("tinylstm", "crn", "ds_cnn", "resnet8", "mobilenet_v2")
 SPEECH = ("tinylstm", "crn")
 FRACTIONS = (1.0, 0.8, 0.6, 0.4, 0.25, 0.12)
 _MOST_MACS, _MOST_BYTES = 3e7, 128 * 1024

@@ -148,6 +148,28 @@ class LayerCost:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """What Vela was expected to say, by the cost model (npu/cost_model.py); fields as in ResourceReport.
+
+    Attributes:
+        target: what for.
+        flash_bytes: encoded weights, biases, scales and lookup tables.
+        encoded_weight_bytes, scale_bytes: parts of it.
+        sram_bytes: peak SRAM; with weights in SRAM, those too.
+        cycles: per inference.
+        macs: multiply-accumulates per inference.
+    """
+
+    target: NpuTarget
+    flash_bytes: float
+    encoded_weight_bytes: float
+    scale_bytes: float
+    sram_bytes: float
+    cycles: float
+    macs: float
+
+
+@dataclass(frozen=True)
 class ResourceReport:
     """What a compiled network costs on its target, as Vela estimates it.
 
@@ -172,6 +194,7 @@ class ResourceReport:
         cpu_weight_bytes: constants of CPU operators in flash_bytes.
         command_stream_bytes: what tells the NPU what to do, beside flash_bytes in the compiled file.
         file_bytes: size of the compiled file.
+        predicted: what the cost model expected; None where it has no constants for the target.
     """
 
     target: NpuTarget
@@ -197,6 +220,7 @@ class ResourceReport:
     cpu_weight_bytes: float = 0.0
     command_stream_bytes: float = 0.0
     file_bytes: float = 0.0
+    predicted: Prediction | None = None
 
     @property
     def table_bytes(self) -> float:

@@ -84,6 +84,38 @@ def test_weights_in_sram_and_copies_of_weights_count():
     assert small.sram_bytes(kept) == 1024
 
 
+def test_zeros_take_the_bits_that_tell_them_from_the_rest():
+    dense = predict(network(), np.array([20.0]), TARGET, constants()).encoded_weight_bytes
+    weights = 9 * 3 * 20
+    assert dense == weights
+    half = predict(network(), np.array([20.0]), TARGET, constants(), {"conv/kernel": 0.5})
+    # 1 bit for each weight says whether it is zero; a dense kernel has 2 % zeros, which take 0.141 bits of its 8
+    some = -0.02 * np.log2(0.02) - 0.98 * np.log2(0.98)
+    assert half.encoded_weight_bytes == pytest.approx(weights * (1 + 0.5 * (8 - some) / 0.98) / 8)
+    assert half.scale_bytes == 208
+    full = predict(network(), np.array([20.0]), TARGET, constants(), {"conv/kernel": 1.0})
+    assert full.encoded_weight_bytes == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("zeros", [None, {}, {"other/kernel": 0.9}, {"conv/kernel": 0.0}, {"conv/kernel": 0.02}])
+def test_what_nobody_pruned_costs_what_it_did(zeros):
+    before = predict(network("conv"), np.array([20.0]), TARGET)
+    after = predict(network("conv"), np.array([20.0]), TARGET, zeros=zeros)
+    for name in ("flash_bytes", "encoded_weight_bytes", "sram_bytes", "cycles"):
+        assert getattr(after, name) == pytest.approx(getattr(before, name), rel=1e-12)
+
+
+def test_zeros_save_traffic_and_no_computing():
+    terms = {"compute": (0, 0, 1, 0, 0), "sram": (0,) * 4, "slow": (0,) * 4, "encoding": (1, 0, 0, 0)}
+    computing = constants(kinds={"tiled": terms})
+    streaming = constants(kinds={"tiled": {**terms, "compute": (0,) * 5, "slow": (1, 0, 0, 0)}})
+    kept, pruned = np.array([20.0]), {"conv/kernel": 0.9}
+    for values, saves in ((computing, False), (streaming, True)):
+        before, after = (predict(network(), kept, TARGET, values, zeros).cycles for zeros in (None, pruned))
+        assert (after < before) == saves
+    assert after < 0.2 * before
+
+
 def test_fusion():
     padded = fused(network("pad", "conv", "activation"))
     assert [op.kind for op in padded.operators] == ["conv", "conv"]
@@ -118,6 +150,28 @@ def test_gradients_follow_the_model():
             value = getattr(soft, name)(kept)
         assert float(value) == pytest.approx(float(getattr(exact, name)(np.array([30.0]))), rel=1e-3)
         assert float(tape.gradient(value, kept)[0]) > 0
+
+
+def test_zeros_are_for_tensors_too():
+    tf = pytest.importorskip("tensorflow")
+    from tinyprune.compress.arrays import tensors
+
+    zeros, shape = {"conv/kernel": 0.8}, network("conv")
+    exact, soft = CostModel(shape, TARGET, zeros=zeros), CostModel(shape, TARGET, tensors(tau=1.0), zeros=zeros)
+    for name in ("flash_bytes", "cycles"):
+        assert float(getattr(soft, name)(tf.constant([30.0]))) == pytest.approx(
+            float(getattr(exact, name)(np.array([30.0]))), rel=1e-3
+        )
+
+
+@pytest.mark.parametrize("channels", [1, 7, 8, 9, 16, 17, 2000])
+def test_bricks_are_for_tensors_too(channels):
+    tf = pytest.importorskip("tensorflow")
+    from tinyprune.compress.arrays import tensors
+
+    expected = channels if channels < 8 else -(-channels // 16) * 16
+    assert stored(np.array([float(channels)]), NUMPY).tolist() == [expected]
+    assert stored(tf.constant([float(channels)]), tensors(tau=1.0)).numpy().tolist() == [expected]
 
 
 @pytest.mark.slow

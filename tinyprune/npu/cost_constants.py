@@ -75,6 +75,11 @@ def targets() -> tuple[str, ...]:
     return tuple(_shipped()["targets"])
 
 
+def has_constants(target: NpuTarget) -> bool:
+    """Whether there are constants for a target; sections of a user's own configuration file may be anything."""
+    return target.vela_config == NpuTarget.vela_config and key(target) in _shipped()["targets"]
+
+
 def constants_of(target: NpuTarget) -> Constants:
     """The constants of a target. Raises UsageError, listing what exists, where there are none."""
     found = _shipped()["targets"].get(key(target))

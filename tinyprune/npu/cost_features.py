@@ -13,7 +13,7 @@ from tinyprune.sparsity.resource_model import Arrays, ChannelCounts
 SCALE_BYTES, ALIGNMENT, BRICK = 10, 16, 16  # per output channel; of encoded tensors; channels of a feature map's brick
 _LEAST_BRICK = 8  # channels
 _NEVER = 1e12
-_MANY = 1e4  # more channels than any layer has
+_FLAT = 1e3  # a step of 1 in the form of this many: with next to no gradient, and more than what rounding errors are
 _TILE = 64  # positions of an output block: with more, weights are read again, so Vela may copy them to SRAM
 _FIRST = 2048  # elements of the block whose output no computing hides
 _CONV = ("conv", "tiled", "transposed")
@@ -29,7 +29,8 @@ Block = tuple[int, int, int]
 class Row(NamedTuple):
     """A part of an operator with constants of its own: an LSTM has the matrices of its input, of its state, its cell.
 
-    Attributes: step: number of the operator; repeats: how many such parts run one after the other.
+    Attributes: step: number of the operator; repeats: how many such parts run one after the other; kernel: name of the
+        weights, ``operator/kernel``.
     """
 
     step: int
@@ -38,6 +39,7 @@ class Row(NamedTuple):
     channels_in: Channels
     channels_out: Channels
     operator: OperatorShape
+    kernel: str
 
 
 def rows(shape: NetworkShape) -> list[Row]:
@@ -45,11 +47,11 @@ def rows(shape: NetworkShape) -> list[Row]:
     found = []
     for step, op in enumerate(shape.operators):
         if op.kind == "lstm":
-            found.append(Row(step, "gate", GATES, op.channels_in, op.channels_out, op))
-            found.append(Row(step, "gate", GATES, op.channels_out, op.channels_out, op))
-            found.append(Row(step, "cell", 1, op.channels_out, op.channels_out, op))
+            found.append(Row(step, "gate", GATES, op.channels_in, op.channels_out, op, f"{op.name}/kernel"))
+            found.append(Row(step, "gate", GATES, op.channels_out, op.channels_out, op, f"{op.name}/recurrent_kernel"))
+            found.append(Row(step, "cell", 1, op.channels_out, op.channels_out, op, ""))
         else:
-            found.append(Row(step, _kind(op), 1, op.channels_in, op.channels_out, op))
+            found.append(Row(step, _kind(op), 1, op.channels_in, op.channels_out, op, f"{op.name}/kernel"))
     return found
 
 
@@ -94,9 +96,10 @@ class Features:
     def at(self, kept: Any) -> Mapping[str, Any]:
         """Feature -> (rows,).
 
-        Steps of all micro-blocks; elements made, and those of the first block; bytes of feature maps read and made,
-        and positions of those that have fewer channels than a burst of the memory;
-        weights, and what they are padded by; bytes of scales, and reads of 16 channels' scales; units of an LSTM.
+        Steps of all micro-blocks; elements made (of a sum as they are stored), and those of the first block; bytes of
+        feature maps read and made, and positions of those that have fewer channels than a burst of the memory;
+        weights, and what they are padded by; bytes of scales, and reads of 16 channels' scales; units of an LSTM;
+        how often the NPU starts: a concatenation copies its inputs one by one.
         """
         a, f = self._arrays, self._fixed
         read, made = self._reads(kept, a), self._makes(kept, a)
@@ -107,10 +110,11 @@ class Features:
         depth = min(self._depths)
         weights = f["weights"] * made * (f["by_channel"] + (1 - f["by_channel"]) * read)
         padded = f["padded"] * 8 * steps * a.round_up(made, depth) / (f["by_channel"] * 7 + 1)
+        elements = f["area"] * (f["by_brick"] * stored(made, a) + (1 - f["by_brick"]) * made)
         return {
             "steps": steps * reduce(a.minimum, needed),
-            "elements": f["area"] * made,
-            "first": a.minimum(f["area"] * made, _FIRST + 0.0 * made),
+            "elements": elements,
+            "first": a.minimum(elements, _FIRST + 0.0 * made),
             "read": f["area_in"] * stored(read, a),
             "made": f["area"] * stored(made, a),
             "bursts": f["area_in"] * (1 - _is_brick(read, a)) + f["area"] * (1 - _is_brick(made, a)),
@@ -119,6 +123,7 @@ class Features:
             "scales": f["has_weights"] * a.round_up(SCALE_BYTES * made, ALIGNMENT),
             "scale_fetches": f["has_weights"] * a.ceil(made / 16),
             "units": f["is_cell"] * made,
+            "runs": f["runs"] + 0.0 * made,
         }
 
     def _column(self, function: Callable[[Row], float]) -> Floats:
@@ -131,7 +136,9 @@ def stored(channels: Any, arrays: Arrays) -> Any:
 
 
 def _is_brick(channels: Any, arrays: Arrays) -> Any:
-    return arrays.ceil(arrays.maximum(channels - (_LEAST_BRICK - 1), 0.0 * channels) / _MANY)
+    """1 where there are that many channels, else 0."""
+    none = 0.0 * channels
+    return arrays.ceil(arrays.minimum(arrays.maximum(channels - (_LEAST_BRICK - 1), none), none + 1.0) / _FLAT)
 
 
 def _taps(row: Row) -> int:
@@ -161,6 +168,8 @@ _FIXED: dict[str, Callable[[Row], float]] = {
     "area": lambda row: row.operator.area,
     "area_in": lambda row: row.operator.positions_in[0] * row.operator.positions_in[1] * _sources(row),
     "is_cell": lambda row: row.kind == "cell",
+    "by_brick": lambda row: row.kind == "add",
+    "runs": lambda row: _when(row.kind == "concat", max(1, len(row.operator.inputs)), 1),
 }
 
 

@@ -4,7 +4,7 @@ The form is Vela's own (its ``npu_performance.py``); the constants are fitted to
 (``benchmarks/fit_npu.py``) and ship in ``cost_model.json``. For every operator, with C channels in and K out::
 
     cycles  = max(compute, traffic of SRAM, traffic of the slow memory)
-    compute = a * max(steps, output_cycles * elements) + b * first + c * weight bytes + d * bursts + e
+    compute = a * max(steps, output_cycles * elements) + b * first + c * weight bytes + d * bursts + e * runs
     steps   = ceil(K / depth) * micro-blocks * min(4 taps ceil(C / 32), 4 ceil(taps / 4) ceil(C / 8))
     SRAM    = f * read bytes + g * made bytes + h * tiles * weight bytes + i
     slow    = j * encoded weights + k * tiles * scales + l * (read bytes + made bytes) + m
@@ -12,50 +12,33 @@ The form is Vela's own (its ``npu_performance.py``); the constants are fitted to
     encoded = n * weights + o * padding + p * weights * padding / (padding + 0.02 * weights) + q
     scales  = 10 bytes per output channel, rounded up to 16 for each operator
 
+With a share z of zeros, at least the 2 % that kernels have which nobody pruned (z0), and h(z) the bits that tell zeros
+from the rest, weights take ``encoded * s + (h(z) - s * h(z0)) * weights / 8`` bytes with ``s = (1 - z) / (1 - z0)``:
+the same bits for each weight that is left. Computing is no faster for zeros, only their traffic is less.
+
 The NPU takes 32 input channels and one tap at a time, or 8 and four, for a micro-block of outputs: weights are padded
 to that. ``first`` are the elements of the first block of outputs, whose writing nothing hides; with several ``tiles``
 of positions, weights are read several times; a position with fewer than 8 channels is a burst of the memory by itself.
+A concatenation is a run for each of its inputs, a sum takes as long as its channels rounded up to 16.
 
 The arena is the peak of the feature maps, their channels rounded up to 16, plus the weights that Vela stages. All of it
 is differentiable where ``ceil`` is (:class:`tinyprune.sparsity.resource_model.Arrays`).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinyprune.npu.cost_constants import TERMS, Constants, constants_of
 from tinyprune.npu.cost_features import ALIGNMENT, BRICK, Features, fused, stored, table_kinds
-from tinyprune.resources import NpuTarget
+from tinyprune.resources import NpuTarget, Prediction
 from tinyprune.sparsity.network_shape import Floats, NetworkShape
 from tinyprune.sparsity.resource_model import NUMPY, Arrays, ChannelCounts, ResourceModel
 
 _LEAST_SRAM = 16
+_DENSE_ZEROS = 0.02  # of kernels that nobody pruned
 _MIXED = 0.02  # padding over weights at which half of the mixing is felt
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What Vela is expected to say; the fields are called as in :class:`tinyprune.resources.ResourceReport`.
-
-    Attributes:
-        target: what for.
-        flash_bytes: encoded weights, biases, scales and lookup tables.
-        encoded_weight_bytes, scale_bytes: parts of it.
-        sram_bytes: peak SRAM; with weights in SRAM, those too.
-        cycles: per inference.
-        macs: multiply-accumulates per inference.
-    """
-
-    target: NpuTarget
-    flash_bytes: float
-    encoded_weight_bytes: float
-    scale_bytes: float
-    sram_bytes: float
-    cycles: float
-    macs: float
 
 
 class CostModel:
@@ -66,16 +49,24 @@ class CostModel:
         target: what for.
         arrays: the array library that ``kept`` is of.
         constants: default: those that ship for the target.
+        zeros: ``operator/kernel`` (of an LSTM ``operator/recurrent_kernel`` too) -> fraction of its weights that is
+            zero; default: no more than kernels have that nobody pruned.
 
     Raises UsageError for a target without constants.
     """
 
     def __init__(
-        self, shape: NetworkShape, target: NpuTarget, arrays: Arrays = NUMPY, constants: Constants | None = None
+        self,
+        shape: NetworkShape,
+        target: NpuTarget,
+        arrays: Arrays = NUMPY,
+        constants: Constants | None = None,
+        zeros: Mapping[str, float] | None = None,
     ) -> None:
         self.constants, self.arrays = constants or constants_of(target), arrays
         deployed = fused(shape)
         self.features = Features(deployed, self.constants.micro_blocks, arrays)
+        self._zeros = _zero_factors([zeros.get(row.kernel, 0.0) for row in self.features.rows]) if zeros else None
         self._memory = ResourceModel(deployed, arrays)
         self._bytes = _Arena(deployed, arrays)
         kinds = self.features.kinds
@@ -110,7 +101,8 @@ class CostModel:
         """Cycles of each row of :attr:`features`, (rows,)."""
         found = self.features.at(kept)
         terms, arrays = self._terms, self.arrays
-        columns = term_columns(found, self._encoded(found), self.features.tiles, self.constants.output_cycles, arrays)
+        encoded = self._dense(found), self._encoded(found)
+        columns = term_columns(found, *encoded, self.features.tiles, self.constants.output_cycles, arrays)
         compute, sram, slow = (
             sum(factor * column for factor, column in zip(terms[term], columns[term], strict=True)) for term in columns
         )
@@ -140,9 +132,28 @@ class CostModel:
         return self._memory.macs(kept)
 
     def _encoded(self, found: Mapping[str, Any]) -> Any:
+        """Bytes of encoded weights."""
+        dense = self._dense(found)
+        return dense if self._zeros is None else self._zeros[0] * dense + self._zeros[1] * found["weights"]
+
+    def _dense(self, found: Mapping[str, Any]) -> Any:
+        """The same if nobody had pruned."""
         factors = self._terms["encoding"]
         columns = packing_columns(found)
         return sum(factor * column for factor, column in zip(factors, columns, strict=True))
+
+
+def _zero_factors(zeros: Sequence[float]) -> Floats:
+    """What encoded bytes are of dense encoded bytes and of weights, (2, rows); (1, 0) where nothing was pruned."""
+    share = np.maximum(np.asarray(zeros, np.float64), _DENSE_ZEROS)
+    left = (1 - share) / (1 - _DENSE_ZEROS)
+    return np.stack([left, (_entropy(share) - left * _entropy(np.float64(_DENSE_ZEROS))) / 8])
+
+
+def _entropy(share: Floats | np.float64) -> Floats:
+    """Bits that say of each weight whether it is zero, where ``share`` of them are."""
+    share, other = np.clip(share, 1e-12, 1.0), np.clip(1 - share, 1e-12, 1.0)
+    return np.asarray(-share * np.log2(share) - other * np.log2(other))
 
 
 def packing_columns(found: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -156,14 +167,17 @@ def packing_columns(found: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def term_columns(
-    found: Mapping[str, Any], encoded: Any, tiles: Floats, output_cycles: float, arrays: Arrays
+    found: Mapping[str, Any], dense: Any, encoded: Any, tiles: Floats, output_cycles: float, arrays: Arrays
 ) -> dict[str, tuple[Any, ...]]:
-    """Term of cycles -> what its constants are multiplied with, each (rows,). Encoded: bytes of weights."""
+    """Term of cycles -> what its constants are multiplied with, each (rows,).
+
+    Encoded: bytes of weights; dense: the same if none were pruned, because decoding is no faster for zeros.
+    """
     one, weights = 0.0 * encoded + 1.0, encoded + found["scales"]
     return {
         "compute": (
             arrays.maximum(found["steps"], output_cycles * found["elements"]),
-            *(found["first"], weights, found["bursts"], one),
+            *(found["first"], dense + found["scales"], found["bursts"], found["runs"]),
         ),
         "sram": (found["read"], found["made"], tiles * weights, one),
         "slow": (encoded, tiles * found["scales"], found["read"] + found["made"], one),
@@ -193,11 +207,17 @@ class _Arena:
         return self._arrays.matvec(self._live, self._plain * plain + (1 - self._plain) * bricks * self._area)
 
 
-def predict(shape: NetworkShape, kept: Floats, target: NpuTarget, constants: Constants | None = None) -> Prediction:
-    """What Vela is expected to say of a network with ``kept`` (sets,) units of each set.
+def predict(
+    shape: NetworkShape,
+    kept: Floats,
+    target: NpuTarget,
+    constants: Constants | None = None,
+    zeros: Mapping[str, float] | None = None,
+) -> Prediction:
+    """What Vela is expected to say of a network with ``kept`` (sets,) units of each set; arguments as of CostModel.
 
     Raises UsageError for a target without constants.
     """
-    model = CostModel(shape, target, NUMPY, constants)
+    model = CostModel(shape, target, NUMPY, constants, zeros)
     functions = ("flash_bytes", "encoded_weight_bytes", "scale_bytes", "sram_bytes", "cycles", "macs")
     return Prediction(target, **{name: float(getattr(model, name)(kept)) for name in functions})

@@ -55,7 +55,7 @@ def _kernels(sources: Iterable[Operator]) -> tuple[Kernel, ...]:
         if any(word in operator.name for word in _WITH_KERNELS):
             for tensor in operator.inputs:
                 if tensor is not None and _is_kernel(tensor):
-                    found[tensor.buffer] = _kernel(tensor)
+                    found[tensor.buffer] = kernel(tensor)
     return tuple(found.values())
 
 
@@ -63,7 +63,8 @@ def _is_kernel(tensor: Tensor) -> bool:
     return tensor.data is not None and len(tensor.shape) > 1 and tensor.dtype in ("int8", "uint8", "int16")
 
 
-def _kernel(tensor: Tensor) -> Kernel:
+def kernel(tensor: Tensor) -> Kernel:
+    """Shape and zeros of a constant tensor of weights."""
     import numpy as np
 
     values = np.asarray(tensor.data)

@@ -19,7 +19,7 @@ from tinyprune.errors import TinypruneError
 from tinyprune.npu import tables, vela_config
 from tinyprune.npu.layers import layer_costs
 from tinyprune.records import read_json, write_json
-from tinyprune.resources import UNITS, CompiledArtifact, NpuTarget, ResourceReport
+from tinyprune.resources import UNITS, CompiledArtifact, NpuTarget, Prediction, ResourceReport
 
 LOG_NAME, RECORD_NAME = "vela.log", "report.json"
 
@@ -55,9 +55,9 @@ def compile_tflite(
     """
     wanted = {"source_sha256": flatbuffer.sha256(source), "layers_sha256": _sha256("\n".join(layers).encode())}
     wanted["config_sha256"] = _config_sha256(target)
-    if (done := _found(source, target, output_dir, wanted)) is not None:
-        return done
     graph = flatbuffer.read(source)
+    if (done := _found(source, target, output_dir, wanted)) is not None:
+        return replace(done, report=replace(done.report, predicted=_predicted(graph, target)))
     flatbuffer.require_int8(source, graph)
     vela_version = version()
     try:
@@ -149,8 +149,15 @@ def read_report(
         cpu_weight_bytes=cpu_bytes,
         command_stream_bytes=stream,
         file_bytes=compiled.stat().st_size,
+        predicted=_predicted(source, target),
         **cycles,
     )
+
+
+def _predicted(graph: flatbuffer.Graph, target: NpuTarget) -> Prediction | None:
+    from tinyprune.npu.predicted import of_graph
+
+    return of_graph(graph, target)
 
 
 def _run(source: Path, target: NpuTarget, folder: Path, timeout_seconds: float) -> None:
