@@ -1,11 +1,9 @@
 """Pruning to 90 % with and without distillation: SI-SDR and SDR on dev (long, by name)."""
 
 import argparse
-import shutil
-from pathlib import Path
 
 from benchmarks.common import Check, Report, Unavailable, difference, relative
-from benchmarks.longrun import cases, describe, dev_quality, log_to_stderr
+from benchmarks.longrun import cases, copy_baseline, describe, dev_quality, log_to_stderr
 
 SPARSITY = 0.9
 WAYS = {"with distillation": True, "without": False}
@@ -23,7 +21,7 @@ def measure(options: argparse.Namespace) -> Report:
     epochs = options.epochs or (1 if options.quick else 10)
     sha256 = Workspace(options.baseline).variant("baseline").output_sha256("train", "model.keras")
     run = options.work / f"distill-{sha256[:8]}-{epochs}"
-    _copy(options.baseline, run)
+    copy_baseline(options.baseline, run)
     baseline = Workspace(run).variant("baseline")
     stored = {key: value for key, value in baseline.configuration()["data"].items() if value is not None}
     config, found = build(DataConfig, stored), {way: [] for way in WAYS}
@@ -44,10 +42,3 @@ def measure(options: argparse.Namespace) -> Report:
         ]
         + [describe(config)],
     )
-
-
-def _copy(source: Path, run: Path) -> None:
-    """The baseline of a run as a run of its own, so that nothing is added to the given one; decoded audio is linked."""
-    if not (run / "variants" / "baseline").exists():
-        shutil.copytree(source / "variants" / "baseline", run / "variants" / "baseline")
-        (run / "data").symlink_to((source / "data").resolve(), target_is_directory=True)

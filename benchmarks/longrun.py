@@ -1,7 +1,8 @@
-"""What the two long comparisons share: the data they train on, and the quality of a network on its dev set."""
+"""What the long comparisons share: the data they train on, baselines, and the quality of a network on its dev set."""
 
 import argparse
 import logging
+import shutil
 from pathlib import Path
 
 from benchmarks.common import ROOT, Case, relative
@@ -33,6 +34,14 @@ def describe(config: DataConfig) -> str:
     if config.name != "mixture":
         return f"data: {config.name}, {config.minutes:g} minutes"
     return "data: " + ", ".join(f"{n} {relative(Path(getattr(config, n)))}" for n in FOLDERS if getattr(config, n))
+
+
+def copy_baseline(source: Path, run: Path) -> None:
+    """The baseline of a run as a run of its own, so that nothing is added to the given one; decoded audio is linked."""
+    if not (run / "variants" / "baseline").exists():
+        shutil.copytree(source / "variants" / "baseline", run / "variants" / "baseline")
+        if not (run / "data").exists():
+            (run / "data").symlink_to((source / "data").resolve(), target_is_directory=True)
 
 
 def dev_quality(variant: Path, frontend_of: Path, config: DataConfig, cache: Path) -> dict[str, float]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from benchmarks.common import Case
 from benchmarks.workloads import BATCH, WARM, arrays
+from tinyprune.training.course import Course
 from tinyprune.training.fit import Fit, Learner
 
 BeforeStep = Callable[[int], None]
@@ -98,13 +99,17 @@ def compiled_step(model: keras.Model, learner: Learner) -> Callable[[], Spent]:
     return case
 
 
-def our_loop(model: keras.Model, learner: Learner, before_step: BeforeStep = _nothing) -> Callable[[], Spent]:
-    """A case: a step of the training loop of tinyprune, everything in it."""
+def our_loop(
+    model: keras.Model, learner: Learner, before_step: BeforeStep | None = None, course: Course | None = None
+) -> Callable[[], Spent]:
+    """A case: a step of the training loop of tinyprune, everything in it; by default before a step the course's."""
+    course = course or Course()
+    follow = before_step or course.before_step
 
     def case() -> Spent:
-        stamps = Stamps(before_step)
+        course.before_step = stamps = Stamps(follow)
         with tempfile.TemporaryDirectory() as folder:
-            Fit(model, learner, 1, 1e-3, Path(folder)).run("benchmark", before_step=stamps)
+            Fit(model, learner, 1, 1e-3, Path(folder), course).run("benchmark")
         return stamps.spent()
 
     return case

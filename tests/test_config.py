@@ -363,13 +363,14 @@ max_sram = "64 kB"
 max_cycles = 200000
 max_latency = "16ms"
 max_cpu_ops = 0
+max_macs = 2_000_000
 """
 
 
 def test_a_budget_in_a_recipe_becomes_numbers(tmp_path):
     config = load_recipe(recipe_file(tmp_path, BUDGET))
-    assert config.budget == BudgetConfig("100KiB", "64 kB", "200000", "16ms", 0)
-    assert config.budget.resolved() == Budget(100 * 1024, 64 * 1000, 200_000, 0.016, 0)
+    assert config.budget == BudgetConfig("100KiB", "64 kB", "200000", "16ms", 0, "2000000")
+    assert config.budget.resolved() == Budget(100 * 1024, 64 * 1000, 200_000, 0.016, 0, 2_000_000)
     assert from_mapping(json.loads(json.dumps(to_mapping(config)))) == config
 
 
@@ -378,6 +379,7 @@ def test_without_a_budget_nothing_is_limited():
     assert RunConfig().budget.resolved() == Budget()
     assert Budget().is_empty
     assert not Budget(cpu_operators=0).is_empty
+    assert not Budget(macs=1).is_empty
 
 
 @pytest.mark.parametrize(("cycles", "expected"), [(200_000, 200_000), ("200k", 200_000), (2e5, 200_000)])
@@ -397,6 +399,8 @@ def test_cycles_are_a_number_or_a_text(cycles, expected):
         ({"max_cycles": -1}, "max_cycles: '-1' is not a number: "),
         ({"max_cycles": float("nan")}, "max_cycles: 'nan' is not a number: "),
         ({"max_cycles": True}, "max_cycles: expected a text, got True"),
+        ({"max_macs": "2m"}, "max_macs: '2m' is not clear: write 2M (1000000 each)"),
+        ({"max_macs": 0}, "max_macs: nothing fits into '0': expected more than 0, e.g. 2M; "),
         ({"max_latency": 0.016}, "max_latency: '0.016' can be read in several ways: write 0.016ms "),
         ({"max_latency": "16"}, "max_latency: '16' can be read in several ways: write 16ms "),
         ({"max_flash": "0 B"}, "max_flash: nothing fits into '0 B': expected more than 0, e.g. 100KiB; "),

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from tinyprune import flatbuffer, pretrained
 from tinyprune.artifacts import PruningPlan, RunSummary, TFLiteArtifact
-from tinyprune.config import MODEL_FILES, PruneConfig, RunConfig, TargetConfig
+from tinyprune.config import MODEL_FILES, PruneConfig, RunConfig
 from tinyprune.data.given import load_given
 from tinyprune.errors import UsageError
 from tinyprune.metrics import choose
 from tinyprune.metrics.scores import Scored
 from tinyprune.models.own import EXPECTED, is_own
 from tinyprune.npu import targets
+from tinyprune.npu.cost_constants import constants_of
 from tinyprune.npu.many import Job, compile_many
 from tinyprune.records import read_json
 from tinyprune.registry import MODELS
@@ -145,7 +146,7 @@ def _evaluate_files(wanted: Sequence[Wanted], asked: Asked) -> Scored:
 
 def run(config: RunConfig, folder: Path) -> list[RunSummary]:
     """The whole line of a recipe: train, prune, export, compile. Returns one summary per target."""
-    resolved = list(dict.fromkeys(_resolve(target) for target in config.target))
+    resolved = list(dict.fromkeys(targets.configured(target) for target in config.target))
     _check_model(config)
     _check_structures(config.prune)
     with Workspace(folder).locked() as space:
@@ -179,19 +180,16 @@ def _check_model(config: RunConfig) -> None:
 
 
 def _check_structures(configs: Sequence[PruneConfig]) -> None:
-    """Raise UsageError for structures that make no sense, before anything is loaded or trained."""
+    """Raise UsageError for structures and targets that make no sense, before anything is loaded or trained."""
     for config in configs:
         parse(config.structure, config.block_size)
         for rule in config.layers:
             parse(rule.structure or config.structure, rule.block_size or config.block_size)
+        if config.target is not None:
+            constants_of(targets.configured(config.target))  # a budget is steered by a model of the accelerator
 
 
 def _variant_of(run: Path, path: Path) -> str | None:
     """The variant of a run that a ``.tflite`` belongs to, if any."""
     folder = path.resolve().parent
     return folder.name if folder.parent == (run / "variants").resolve() else None
-
-
-def _resolve(target: TargetConfig) -> NpuTarget:
-    config = Path(target.vela_config) if target.vela_config else None
-    return targets.resolve(target.npu, target.system_config, target.memory_mode, config)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyprune import strict
-from tinyprune.config import MODEL_FILES, DataConfig, RunConfig, from_mapping, to_mapping
+from tinyprune.config import MODEL_FILES, DataConfig, RunConfig, TargetConfig, from_mapping, to_mapping
 from tinyprune.config.data import FOLDERS
 from tinyprune.errors import UsageError
 
@@ -27,11 +27,18 @@ def load_recipe(path: Path) -> RunConfig:
     model = config.model
     if model.name and Path(model.name).suffix.lower() in MODEL_FILES:
         model = dataclasses.replace(model, name=_resolved(path.parent, model.name))
-    targets = tuple(
-        dataclasses.replace(t, vela_config=_resolved(path.parent, t.vela_config)) if t.vela_config else t
-        for t in config.target
+    targets = tuple(_placed(target, path.parent) for target in config.target)
+    prunings = tuple(
+        dataclasses.replace(one, target=_placed(one.target, path.parent)) if one.target else one for one in config.prune
     )
-    return dataclasses.replace(config, data=_anchored(config.data, path.parent), model=model, target=targets)
+    data = _anchored(config.data, path.parent)
+    return dataclasses.replace(config, data=data, model=model, target=targets, prune=prunings)
+
+
+def _placed(target: TargetConfig, folder: Path) -> TargetConfig:
+    """A target whose Vela configuration is relative to the folder of the recipe."""
+    ini = target.vela_config
+    return dataclasses.replace(target, vela_config=_resolved(folder, ini)) if ini else target
 
 
 def _resolved(folder: Path, name: str) -> str:
@@ -65,6 +72,9 @@ def with_overrides(config: RunConfig, texts: Iterable[str]) -> RunConfig:
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
     """The configuration with dotted keys replaced, e.g. ``{"train.epochs": 3}``; a value of None changes nothing."""
     mapping = to_mapping(config)
+    for pruning in mapping["prune"]:
+        if pruning["target"] is None:  # so that a value of it can be set
+            del pruning["target"]
     for key, value in values.items():
         if value is not None:
             strict.assign(mapping, key, value)

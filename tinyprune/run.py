@@ -18,7 +18,7 @@ from tinyprune.data.given import GivenData, load_given
 from tinyprune.errors import UsageError
 from tinyprune.metrics import choose
 from tinyprune.metrics.scores import Scored
-from tinyprune.npu import vela
+from tinyprune.npu import limits, targets, vela
 from tinyprune.npu.many import Job, compile_many
 from tinyprune.records import read_json, write_json
 from tinyprune.registry import DATASETS
@@ -128,6 +128,8 @@ class Run:
             else:
                 variant.finish("train", {}, self._pruned(base, config, variant.folder))
         self.export(variant)
+        if config.is_differentiable and config.target:
+            self._hold_to_budget(variant, targets.configured(config.target))
         return variant
 
     def plan(self, config: PruneConfig) -> PruningPlan:
@@ -209,17 +211,25 @@ class Run:
     def _pruned(self, base: Variant, config: PruneConfig, folder: Path) -> list[str]:
         """The files of a pruning, made in ``folder``."""
         from tinyprune.compress.mask_updater import load_masks
-        from tinyprune.training.stages import prune
+        from tinyprune.training.stages import prune, prune_to_budget
 
-        return prune(
-            base=self._model(base),
-            baseline=self._model(self.baseline),
-            task=self.task,
-            train=self.recipe.train,
-            config=config,
-            folder=folder,
-            inherited=load_masks(base.folder),
-        )
+        what = (self._model(base), self._model(self.baseline), self.task, self.recipe.train, config, folder)
+        masks = load_masks(base.folder)
+        if not config.is_differentiable:
+            return prune(*what, inherited=masks)
+        if not all(mask.all() for mask in masks.values()):
+            raise UsageError(
+                f"variant '{base.name}' has pruned weights, which a differentiable pruning would bring back: "
+                "start --from one without, and prune its weights afterwards"
+            )
+        return prune_to_budget(*what, target=targets.configured(config.target) if config.target else None)
+
+    def _hold_to_budget(self, variant: Variant, target: NpuTarget) -> None:
+        """Compile a variant and hold it to its budget. Raises CheckFailed that says how near it came."""
+        _, artifact = self._exported(variant)
+        job = Job(variant.folder / artifact.path, target, variant.folder / _compiled(target), artifact.layers)
+        [made] = compile_many([job])
+        limits.hold(variant.folder, made.report)
 
     def _exported(self, variant: Variant) -> tuple[Quality, TFLiteArtifact]:
         """The graph of a variant that the device runs, and what it can do on dev."""

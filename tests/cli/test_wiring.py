@@ -243,10 +243,10 @@ def test_compile_a_run_for_several_targets_under_a_budget():
         *("compile", "summaries", "compile", "--run", "r", "--npu", "ethos-u55-128", "--npu", "ethos-u85-256"),
         *("--memory-mode", "Shared_Sram", "--memory-mode", "Sram_Only", "--gate", "weight-0.80", "--format", "json"),
         *("--max-flash", "100KiB", "--max-sram", "64kB", "--max-cycles", "200k", "--max-latency", "16ms"),
-        *("--max-cpu-ops", "2"),
+        *("--max-cpu-ops", "2", "--max-macs", "2M"),
         output_format="json",
         gate=("weight-0.80",),
-        limits=Budget(100 * 1024, 64 * 1000, 200_000, 0.016, 2),
+        limits=Budget(100 * 1024, 64 * 1000, 200_000, 0.016, 2, 2_000_000),
     )
     modes = ("Shared_Sram", "Sram_Only")
     wanted = [targets.resolve(npu, None, mode) for npu in ("ethos-u55-128", "ethos-u85-256") for mode in modes]
@@ -405,12 +405,12 @@ def test_run(tmp_path):
 
 def test_run_under_the_budget_of_its_recipe_and_that_of_the_command_line(tmp_path):
     recipe = tmp_path / "r.toml"
-    recipe.write_text('[budget]\nmax_flash = "100KiB"\nmax_cycles = 200000\nmax_cpu_ops = 1\n')
+    recipe.write_text('[budget]\nmax_flash = "100KiB"\nmax_cycles = 200000\nmax_macs = 2e6\nmax_cpu_ops = 1\n')
     call_args = call_compile(
         *("run", "summaries", "run", str(recipe), "--max-cycles", "100k"),
-        limits=Budget(flash_bytes=100 * 1024, cycles=100_000, cpu_operators=1),
+        limits=Budget(flash_bytes=100 * 1024, cycles=100_000, cpu_operators=1, macs=2_000_000),
     )
-    budget = BudgetConfig(max_flash="100KiB", max_cycles="200000", max_cpu_ops=1)
+    budget = BudgetConfig(max_flash="100KiB", max_cycles="200000", max_macs="2000000", max_cpu_ops=1)
     assert call_args == mock.call(RunConfig(budget=budget), Path("runs/r"))
 
 

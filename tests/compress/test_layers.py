@@ -240,9 +240,40 @@ def test_outputs_of_bounded_activations_are_on_the_grid_that_tflite_prescribes(a
     layer(SEQUENCES)
     layer.argument.observe = Observe.AVERAGE
     for _ in range(2):  # training does not move it
-        steps = (layer(SEQUENCES, training=True).numpy() - zero) / scale
+        layer(SEQUENCES, training=True)
+        steps = (layer(SEQUENCES).numpy() - zero) / scale
         np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
         assert len(np.unique(np.round(steps))) > 5
+
+
+def test_probabilities_are_off_their_grid_while_they_are_learned():
+    """On it, a class less likely than 1/512 has no probability, and so no gradient that would make it likelier."""
+    layer = built(CompressedDense, activation="softmax")
+    layer.argument.observe = Observe.EXTREMES
+    layer(5 * SEQUENCES)
+    layer.argument.observe = Observe.AVERAGE
+    learned, deployed = layer(5 * SEQUENCES, training=True).numpy(), layer(5 * SEQUENCES).numpy()
+    assert (learned > 0).all()
+    assert (deployed == 0).any()
+    np.testing.assert_allclose(learned.sum(axis=-1), 1, rtol=1e-5)
+    np.testing.assert_allclose(deployed, learned, atol=2 / 256)
+    steps = built(CompressedDense, activation="sigmoid")(SEQUENCES, training=True).numpy() * 256
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)  # of others, the grid is learned with
+
+
+@every_kind
+@pytest.mark.parametrize("quantized", [True, False], ids=["int8", "float"])
+def test_gates_multiply_kernels_before_the_grid(kind, quantized):
+    layer = built(kind, masked=False, quantized=quantized)
+    before, rng = layer(KINDS[kind][0]).numpy(), np.random.default_rng(3)
+    found = {name: rng.uniform(0, 1, (*kernel.shape[:-1], 1)) for name, kernel in kernels(layer).items()}
+    layer.gates = {name: lambda name=name: tf.constant(found[name], tf.float32) for name in found}
+    for name, kernel in kernels(layer).items():
+        expected = tf.constant(kernel.numpy() * np.float32(found[name]))
+        expected = layer.on_grid(expected) if quantized else expected
+        np.testing.assert_allclose(layer.effective(name), expected, rtol=1e-6)
+        np.testing.assert_array_equal(layer.deployed()[name], layer.effective(name))
+    assert np.abs(layer(KINDS[kind][0]).numpy() - before).max() > 1e-2
 
 
 @pytest.mark.parametrize(("activation", "fused"), [("linear", True), ("relu", True), ("tanh", False), ("gelu", False)])

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from tinyprune.artifacts import LayerPlan, PruningPlan
+from tinyprune.budgets import BudgetConfig
 from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
 from tinyprune.config import LayerRule, PruneConfig
@@ -305,3 +306,15 @@ def test_the_network_is_left_alone():
     planned(model, structure="unit")
     for mine, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_budget_plans_the_units_and_no_sparsity():
+    budget = BudgetConfig(max_flash="64KiB")
+    found = planned(convolutions(), method="differentiable", budget=budget, exclude=("stem",))
+    units = planned(convolutions(), structure="unit", exclude=("stem",))
+    assert [(item.key, item.groups) for item in found.layers] == [(item.key, item.groups) for item in units.layers]
+    assert {(item.structure, item.method, item.final_sparsity) for item in found.layers} == {
+        ("unit", "differentiable", 0.0)
+    }
+    assert (found.skipped, found.sparsity) == (units.skipped, 0.0)
+    assert {item.method for item in units.layers} == {"magnitude"}

@@ -5,7 +5,15 @@ import pytest
 from tinyprune.compress.fake_quant import Observe
 from tinyprune.compress.kinds import kernels
 from tinyprune.compress.layers import Compressed, CompressedDense, CompressedLSTM
-from tinyprune.compress.prepare import batches, calibrate, compressed_layers, prepare, quantizers, strip
+from tinyprune.compress.prepare import (
+    batches,
+    calibrate,
+    compressed_layers,
+    copy_random_state,
+    prepare,
+    quantizers,
+    strip,
+)
 from tinyprune.errors import UsageError
 from tinyprune.models.tinylstm import build
 
@@ -292,3 +300,20 @@ def test_consecutive_frames_are_one_batch_and_examples_are_taken_as_they_are(tin
     assert frames.shape == (1, 12, BANDS)
     (examples,) = batches(np.zeros((7, 6, 6, 3)), images())
     assert examples.shape == (7, 6, 6, 3)
+
+
+def test_dropout_goes_on_where_it_was():
+    inputs = keras.Input((BANDS,))
+    x = keras.layers.Dropout(0.5, name="dropout")(keras.layers.Dense(UNITS, name="dense")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(1, name="out")(x))
+    features, one = FEATURES[0], prepare(model, masked=False, quantized=False)
+    one(features, training=True)
+    other = prepare(model, masked=False, quantized=False)
+    assert not np.array_equal(other(features, training=True), one(features, training=True))
+    copy_random_state(one, other)
+    for _ in range(2):
+        np.testing.assert_array_equal(other(features, training=True), one(features, training=True))
+    int8 = prepare(model)  # which has layers that the other has not
+    copy_random_state(one, int8)
+    states = [np.asarray(each.get_layer("dropout").variables[0]) for each in (one, int8)]
+    np.testing.assert_array_equal(*states)

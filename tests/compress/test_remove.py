@@ -8,8 +8,10 @@ import pytest
 from keras import layers
 
 from tinyprune.compress.coupling import coupling
+from tinyprune.compress.fold import fold
 from tinyprune.compress.kinds import kernels
-from tinyprune.compress.remove import remove, remove_masks
+from tinyprune.compress.prepare import calibrate, prepare
+from tinyprune.compress.remove import carry, remove, remove_masks, without
 from tinyprune.models import tinylstm
 
 NETWORKS: dict[str, Callable[[], keras.Model]] = {}
@@ -289,3 +291,51 @@ def test_what_a_layer_derives_from_its_weights_is_derived_again():
     found, values = coupling(model), np.ones((2, 4), np.float32)
     same = remove(model, found, np.ones(5, bool))
     np.testing.assert_array_equal(same(values), model(values))
+
+
+# --- while it trains --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quantized", [False, True], ids=["float", "int8"])
+@pytest.mark.parametrize("build", [depth_multiplier, resnet, unet, tiny_lstm], ids=lambda b: b.__name__)
+def test_a_prepared_model_carries_its_state_over(build, quantized):
+    """Kernels, normalisers, ranges: the smaller prepared model computes what the larger does with those units shut."""
+    keras.backend.clear_session()
+    rng, model = np.random.default_rng(0), fold(randomized(build(), 0))
+    units, values = coupling(model), random_inputs(model, np.random.default_rng(1))
+    keep = rng.random(units.units) < 0.6
+    for item in units.sets:
+        keep[item.slice.stop - 1], keep[item.start] = False, True
+    options = {"masked": False, "quantized": quantized, "normalised": True}
+    old, new = prepare(model, **options), prepare(remove(model, units, keep), **options)
+    calibrate(old, values)
+    for variable in old.trainable_variables:  # what has been learned since is in neither of the plain models
+        variable.assign(variable.numpy() * rng.uniform(0.8, 1.2, variable.shape))
+    carry(old, new, units, keep)
+    for layer in new.layers:
+        for mine, theirs in zip(layer.variables, old.get_layer(layer.name).variables, strict=True):
+            assert mine.name == theirs.name
+            assert mine.shape != theirs.shape or np.array_equal(mine, theirs)
+    masked(old, units.masks(keep))
+    expected, actual = outputs(old, values), outputs(new, values)
+    for ours, theirs in zip(actual, expected, strict=True):
+        assert np.abs(ours - theirs).max() <= (0.05 if quantized else 1e-5) * max(1, np.abs(theirs).max())
+
+
+def test_numbers_of_weights_lose_those_of_removed_units():
+    """As an optimizer has them: of a kernel, of a bias, of a normaliser's channels, and one that is a scalar."""
+    inputs = keras.Input((5, 5, 2))
+    x = layers.PReLU(name="slope")(layers.Conv2D(3, 3, name="conv")(inputs))
+    model = keras.Model(inputs, layers.Conv2D(2, 1, name="out")(x))
+    units, keep = coupling(model), np.array([True, False, True])
+    conv, out, slope = (model.get_layer(name) for name in ("conv", "out", "slope"))
+    kernel, row = np.arange(3.0 * 3 * 2 * 3).reshape(3, 3, 2, 3), np.arange(3.0)
+    np.testing.assert_array_equal(without(conv, "kernel", kernel, units, keep), kernel[..., [0, 2]])
+    np.testing.assert_array_equal(without(conv, "bias", row, units, keep), [0, 2])
+    np.testing.assert_array_equal(without(conv, "gain", row + 5, units, keep), [5, 7])  # of its normaliser
+    assert without(conv, "high", np.array(7.0), units, keep) == 7
+    np.testing.assert_array_equal(without(out, "bias", np.ones(2), units, keep), np.ones(2))  # an output of the network
+    of_out = np.arange(6.0).reshape(1, 1, 3, 2)
+    np.testing.assert_array_equal(without(out, "kernel", of_out, units, keep), of_out[:, :, [0, 2]])
+    slopes = np.arange(27.0).reshape(3, 3, 3)
+    np.testing.assert_array_equal(without(slope, "alpha", slopes, units, keep), slopes[..., [0, 2]])

@@ -17,8 +17,9 @@ OTHER = NpuTarget("ethos-u85-2048", "Ethos_U85_SYS_DRAM_Mid", "Dedicated_Sram_38
 
 
 def layer(name: str, flash: float, cycles: float, sram: float) -> LayerCost:
+    macs, cost = int(20 * cycles), (cycles, cycles, 0, 0, 0, 0)
     return LayerCost(
-        name, ("CONV_2D",), (), flash - 100, 100, 0, cycles, cycles, 0, 0, 0, 0, sram, processor="NPU", bound_by="NPU"
+        name, ("CONV_2D",), (), flash - 100, 100, macs, *cost, sram_bytes=sram, processor="NPU", bound_by="NPU"
     )
 
 
@@ -43,7 +44,7 @@ def variant(name: str, flash: float, frames: int = 1, cpu: tuple[str, ...] = ())
         cycles_dram=0,
         cycles_on_chip_flash=0,
         cycles_off_chip_flash=120_000,
-        macs=0,
+        macs=3_000_000,
         clock_hz=500e6,
         inference_seconds=150_000 / 500e6,  # 0.3 ms
         cpu_operators=cpu,
@@ -66,33 +67,35 @@ def lines(verdicts: list[Verdict]) -> list[str]:
 
 
 def test_every_limit_has_a_verdict() -> None:
-    budget = Budget(flash_bytes=100 * 1024, sram_bytes=12_000, cycles=100_000, seconds=0.0005, cpu_operators=0)
+    budget = Budget(100 * 1024, sram_bytes=12_000, cycles=100_000, seconds=0.0005, cpu_operators=0, macs=2_000_000)
     found = check(RUN, budget, ["weight-0.80"])
     assert [(v.what, v.unit, v.limit, v.value, v.holds) for v in found] == [
         ("flash", "bytes", 102_400, 300_000, False),
         ("SRAM", "bytes", 12_000, 12_000, True),  # what is just as large fits
+        ("MACs", "MACs", 2_000_000, 3_000_000, False),
         ("cycles", "cycles", 100_000, 150_000, False),
         ("latency", "seconds", 0.0005, 0.0003, True),
         ("CPU operators", "operators", 0, 0, True),
     ]
-    assert [v.over for v in found[:3]] == [300_000 - 102_400, 0, 150_000 - 100_000]
-    assert found[3].over == pytest.approx(0.0003 - 0.0005)
+    assert [v.over for v in found[:4]] == [300_000 - 102_400, 0, 3_000_000 - 2_000_000, 150_000 - 100_000]
+    assert found[4].over == pytest.approx(0.0003 - 0.0005)
     assert {(v.variant, v.target) for v in found} == {("weight-0.80", "ethos-u55-128-shared-sram")}
 
 
 def test_the_layers_that_weigh_most_are_named() -> None:
-    flash, sram, cycles, latency = check(RUN, Budget(1, 1, 1, 1), ["weight-0.80"])
+    flash, sram, macs, cycles, latency = check(RUN, Budget(1, 1, 1, 1, macs=1), ["weight-0.80"])
     assert flash.heaviest == (("large", 200_000), ("middle", 50_000), ("small", 10_000))
     assert sram.heaviest == (("middle", 12_000), ("small", 9_000), ("large", 8_000))
+    assert macs.heaviest == (("large", 20 * 100_000), ("middle", 20 * 30_000), ("small", 20 * 3_000))
     assert cycles.heaviest == latency.heaviest == (("large", 100_000), ("middle", 30_000), ("small", 3_000))
 
 
 def test_cpu_operators_are_counted_by_kind_and_not_in_the_cycles() -> None:
     run = summary(variant("a", 1, cpu=("ELU", "GATHER", "ELU")))
-    cycles, latency, cpu = check(run, Budget(cycles=1, seconds=1, cpu_operators=2))
+    macs, cycles, latency, cpu = check(run, Budget(cycles=1, seconds=1, cpu_operators=2, macs=1))
     assert cpu.heaviest == (("ELU", 2), ("GATHER", 1))
     assert (cpu.value, cpu.over, cpu.holds, cpu.note) == (3, 3 - 2, False, "")
-    assert cycles.note == latency.note == "without what runs on the CPU (ELU, GATHER)"
+    assert macs.note == cycles.note == latency.note == "without what runs on the CPU (ELU, GATHER)"
     assert check(summary(variant("a", 1)), Budget(cycles=1))[0].note == ""
 
 
@@ -162,6 +165,10 @@ def test_the_worst_is_named_in_one_line() -> None:
         (Budget(flash_bytes=299_999), "flash 300.0 kB, 1 B over the limit of 300.0 kB"),
         (Budget(sram_bytes=8 * 1024), "SRAM 12.0 kB, 3808 B over the limit of 8 KiB (8192 B)"),
         (Budget(cycles=100_000), "cycles 150.0 k, 50.0 k over the limit of 100.0 k"),
+        (
+            Budget(macs=2_000_000),
+            "MACs 3000.0 k, 1000.0 k over the limit of 2000.0 k; most weighs large (2000.0 k MACs)",
+        ),
         (Budget(seconds=0.0002), "latency 0.3 ms, 0.1 ms over the limit of 0.2 ms; most weighs large (100.0 k cycles)"),
     ],
 )
@@ -204,7 +211,7 @@ def test_what_holds_says_what_is_to_spare_and_names_no_layers() -> None:
 @pytest.mark.parametrize("name", ["w", "a-name-that-somebody-made-far-too-long", "with[red]markup"])
 def test_the_table_fits_100_columns_and_loses_nothing(name: str) -> None:
     run = summary(variant("baseline", 1), variant(name, 88_888_888))
-    text = to_text(format_verdicts(check(run, Budget(64_000 * 1024, 10_000 * 1024, 99_999_999, 0.1, 0))))
+    text = to_text(format_verdicts(check(run, Budget(64_000 * 1024, 10_000 * 1024, 99_999_999, 0.1, 0, 9_999_999_999))))
     assert max(map(len, text.splitlines())) <= 100
     assert "…" not in text
     assert "64000 KiB = 65536.0 kB" in text

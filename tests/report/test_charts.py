@@ -117,6 +117,7 @@ def test_names_are_text() -> None:
     for chart in (
         scatter([Point(name, 1, 1)]),
         drawn(charts.stacks(name, [Bar(name, name, ((name, 1, 0),))])),
+        drawn(charts.remains(name, [(name, 1, 2)])),
         drawn(charts.curves(name, [Curve(name, ((1, 1), (2, 2)))])),
     ):
         assert name in list(chart.itertext())
@@ -145,6 +146,21 @@ def test_a_part_is_named_where_the_name_fits() -> None:
 def test_bars_of_nothing_are_no_chart() -> None:
     assert not charts.stacks("flash", [])
     assert not charts.stacks("flash", [Bar("v", "", ())])
+
+
+def test_what_remains_lies_on_what_there_was() -> None:
+    chart = drawn(charts.remains("units", [("lstm", 96, 256), ("dense", 128, 128), ("x" * 30, 16, 64)]))
+    boxes = [box for box in chart.iter("rect") if box.get("class") == "part"]
+    assert [box.get("fill") for box in boxes] == [f"url(#h{svg.HATCHES - 1})", "url(#h0)"] * 3
+    room, *widths = [float(box.get("width")) for box in boxes]
+    shares = [96 / 256, 128 / 256, 128 / 256, 64 / 256, 16 / 256]
+    assert widths == pytest.approx([share * room for share in shares], abs=0.1)
+    [start] = {float(box.get("x")) for box in boxes}
+    assert start > 6 * 24 and start + room < svg.WIDTH - 6 * len("128 of 128")  # names and numbers have their place
+    assert list(labels(chart, "set")) == ["lstm", "dense", "x" * 23 + "…"]
+    assert [note.text for note in chart.iter("text") if note.get("class") == "note"][0] == "96 of 256"
+    assert f"{'x' * 30}: 16 left" in [title.text for title in chart.iter("title")]
+    assert not charts.remains("units", []) and not charts.remains("units", [("lstm", 0, 0)])
 
 
 def test_every_hatch_is_defined_once_and_differs() -> None:

@@ -15,7 +15,16 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from tinyprune.artifacts import Quality, RunSummary, TaskRecord, TFLiteArtifact, VariantSummary
+from tinyprune.artifacts import (
+    BudgetLine,
+    BudgetRecord,
+    Quality,
+    Removal,
+    RunSummary,
+    TaskRecord,
+    TFLiteArtifact,
+    VariantSummary,
+)
 from tinyprune.report import html
 from tinyprune.report.record import ManifestEntry, RunReport, VariantRecord
 from tinyprune.resources import UNITS, Kernel, LayerCost, NpuTarget, ResourceReport
@@ -34,6 +43,14 @@ VARIANTS = {
 }
 LAYERS = ("lstm", "lstm_1", "dense", "mask")
 SHARED = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
+BUDGET = BudgetRecord(
+    target="ethos-u55-128-shared-sram",
+    lines=(BudgetLine("flash", 512 * 1024, 943_000, 520_000, 524_000), BudgetLine("latency", 0.002, 0.004, 0.0019)),
+    sets=("lstm", "lstm_1"),
+    whole=(256, 256),
+    removals=(Removal(10, (160, 200)), Removal(12, (128, 128))),
+    compilations=(((900_000.0, 0.003), (943_000.0, 0.004)),),
+)
 
 
 def cost(name: str, operator: str, shapes: list[tuple[int, int]], density: float, streams: bool) -> LayerCost:
@@ -98,6 +115,7 @@ def variant(name: str) -> VariantRecord:
         qualities=(quality("noisy", 1.5), quality("float", si_sdr), quality("streaming", si_sdr)),
         history=tuple({"epoch": n, "loss": 5.0 / n, "dev_si_sdr_db": si_sdr - 1 / n} for n in range(1, 41)),
         tflite=TFLiteArtifact(Path("streaming.tflite"), "f" * 64, 990_000, 1, 1.0, 0, 1.0, 0, layers=("dense",)),
+        budget=BUDGET if name == "unit-0.50" else None,
     )
 
 
@@ -214,9 +232,9 @@ def test_the_headline_says_what_was_won_and_lost(folder) -> None:
 def test_everything_is_on_the_page(folder) -> None:
     page = html.page(whole(2), folder)
     sections = re.findall(r'<section id="(\w+)">', page)
-    assert sections == ["trade", "where", "targets", "layers", "patterns", "training", "configuration", "files"]
+    assert " ".join(sections) == "trade where targets layers budgets patterns training configuration files"
     charts = [tag for tag in Elements(page).all("svg") if tag.get("class") == "chart"]
-    assert len(charts) == 2 * (2 + 2) + len(VARIANTS)  # per target 2 + 2, and a training curve per variant
+    assert len(charts) == 2 * (2 + 2) + len(VARIANTS) + 1  # per target 2 + 2, a training curve each, the units of one
     said = text(page)
     for words in ("4 × 256x128, 4 × 256x256", "UNIDIRECTIONAL_SEQUENCE_LSTM", "▲", "prune.layers[0].match", "3.15.0"):
         assert words in said
@@ -429,7 +447,7 @@ def long_names(report: RunReport) -> RunReport:
     """The same run with a name of 136 letters wherever a name can be."""
     long = "a-very-long-name-" * 8
     first, *others = report.variants
-    first = replace(first, name=long, configuration={long: long})
+    first = replace(first, name=long, configuration={long: long}, budget=replace(BUDGET, sets=(long, "b"), target=long))
     target = replace(SHARED, label=long)
     row, *rows = report.summaries[0].variants
     layer = replace(row.report.layers[0], name=long)
@@ -442,12 +460,11 @@ def long_names(report: RunReport) -> RunReport:
 @needs_browser
 def test_a_browser_shows_the_page_on_a_desk_and_on_a_phone(folder, tmp_path) -> None:
     page, long = html.page(whole(3), folder), html.page(long_names(whole(2)), folder)
-    for found, width in zip(
-        opened([(page, 1200), (page, PHONE), (long, PHONE)], tmp_path), (1200, PHONE, PHONE), strict=True
-    ):
+    shown = [(page, 1200), (page, PHONE), (long, PHONE)]
+    for found, (_, width), budgets in zip(opened(shown, tmp_path), shown, (1, 1, 2), strict=True):
         assert width - 20 <= found["room"] <= width  # less the scroll bar
         assert [found["closed"], found["open"], found["chosen"]] == [found["room"]] * 3  # nothing scrolls sideways
-        assert set(found["charts"]) == {4 + len(VARIANTS)}  # whichever target is chosen
+        assert set(found["charts"]) == {4 + len(VARIANTS) + budgets}  # whichever target is chosen
         assert found["images"] and all(found["images"])
         assert found["letters"] >= 10  # pixels, of a line of text in a chart
         assert found["requests"] == []

@@ -9,7 +9,17 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tinyprune.artifacts import Quality, RunSummary, TaskRecord, TensorSparsity, TFLiteArtifact, VariantSummary
+from tinyprune.artifacts import (
+    BudgetLine,
+    BudgetRecord,
+    Quality,
+    Removal,
+    RunSummary,
+    TaskRecord,
+    TensorSparsity,
+    TFLiteArtifact,
+    VariantSummary,
+)
 from tinyprune.records import to_jsonable
 from tinyprune.report.compare import Comparison
 from tinyprune.report.record import SCHEMA, ManifestEntry, RunReport, VariantRecord
@@ -32,10 +42,13 @@ def report() -> RunReport:
     tflite = TFLiteArtifact(Path("variants/a/int8.tflite"), "0" * 64, 2500, 1, 0.1, 0, 0.1, 0, (tensor,))
     quality = Quality("int8", "dev", 100, 0, {"accuracy": 0.9})
     summary = RunSummary(SCHEMA, target, None, None, (VariantSummary("baseline", 528, 0.1, quality, tflite, cost),))
+    line = BudgetLine("flash", 400.0, 620.0, 380.0)
+    budget = BudgetRecord(None, (line,), ("a",), (32,), (Removal(2, (16,)),), (((380.0,), (390.0,)),))
     done = VariantRecord(
         *("baseline", "export", {"train": {"epochs": 3}, "words": ["yes"]}, 528, 0.1, (quality,)),
         history=({"epoch": 1.0, "loss": None},),
         tflite=tflite,
+        budget=budget,
     )
     half = VariantRecord("unit-0.50", "", {})
     entry = ManifestEntry("variants/a/int8.tflite", "0" * 64, 2500, "baseline/export")
@@ -76,6 +89,8 @@ def _set(value: Any, *path: Any) -> Any:
         ("task", []),
         ("versions", "tinyprune", 1),
         ("variants", 0, "history", 0, "loss", "none"),
+        ("variants", 0, "budget", "lines", 0, "most", None),
+        ("variants", 0, "budget", "compilations", 0, [[380.0]]),
         ("summaries", 0, "target", None),
         ("summaries", 0, "variants", 0, "report", "cycles", "many"),
         ("summaries", 0, "variants", 0, "report", "layers", 0, "kernels", 0, "shape", 0, 0.5),

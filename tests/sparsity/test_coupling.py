@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinyprune.sparsity.coupling import Coupling, UnitSet, clamped, keep_units
+from tinyprune.sparsity.coupling import Coupling, UnitSet, clamped, keep_units, only, removable
 from tinyprune.sparsity.layout import Layout
 from tinyprune.sparsity.masks import magnitude
 
@@ -133,3 +133,50 @@ def test_sparsity_zero_keeps_all_and_equal_units_are_cut_in_one_way(round_to):
     assert keep_units(np.ones(65), coupling, 0.0, "global", round_to).all()
     cuts = [keep_units(np.ones(65), coupling, 0.4, "global", round_to).tolist() for _ in range(2)]
     assert cuts[0] == cuts[1]
+
+
+# --- which sets may lose units ----------------------------------------------------------------------------------------
+
+
+def as_lists(vectors):
+    return {key: ids.tolist() for key, ids in vectors.items()}
+
+
+def test_only_some_sets_can_lose_units():
+    found = only(CHAIN, ["transposed"])
+    assert found.sets == (UnitSet("transposed", 0, 1),)
+    assert found.units == 1
+    assert as_lists(found.outputs) == {
+        "conv/kernel": [-1] * 3,
+        "depthwise/kernel": [-1] * 6,
+        "transposed/kernel": [-1, 0],  # number 3 is number 0 now
+    }
+    assert as_lists(found.inputs) == {"conv/kernel": [-1, -1], "depthwise/kernel": [-1], "transposed/kernel": [-1] * 6}
+    masks = found.masks(np.array([False]))
+    assert masks["conv/kernel"].all() and masks["depthwise/kernel"].all()
+    assert masks["transposed/kernel"][0, 0].tolist() == [[1] * 6, [0] * 6]
+    assert CHAIN.units == 3 + 1  # the coupling itself is as it was
+
+
+def test_all_sets_or_none():
+    same, none = only(CHAIN, ["conv", "transposed"]), only(CHAIN, [])
+    assert same.sets == CHAIN.sets
+    assert as_lists(same.inputs) == as_lists(CHAIN.inputs)
+    assert as_lists(same.outputs) == as_lists(CHAIN.outputs)
+    assert (none.sets, none.units) == ((), 0)
+    assert all((ids == -1).all() for ids in (*none.inputs.values(), *none.outputs.values()))
+
+
+def test_the_channels_of_layers_without_kernels_follow():
+    coupling = Coupling(sets(3, 2).sets, {}, {}, {}, {}, {"norm": np.array([3, 4, -1, 0])})
+    assert only(coupling, ["1"]).channels["norm"].tolist() == [0, 1, -1, -1]
+
+
+def test_sets_are_removable_where_every_kernel_that_makes_them_is_planned():
+    every = list(CHAIN.outputs)
+    assert removable(CHAIN, every) == ("conv", "transposed")
+    assert removable(CHAIN, ["conv/kernel", "transposed/kernel"]) == (
+        "transposed",
+    )  # the depthwise one keeps the conv's
+    assert removable(CHAIN, ["conv/kernel", "depthwise/kernel"]) == ("conv",)
+    assert removable(CHAIN, []) == ()

@@ -1,6 +1,6 @@
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tinyprune.compress.coupling import coupling
 from tinyprune.compress.prepare import prepare, quantizers
+from tinyprune.compress.remove import carry, remove, without
 from tinyprune.errors import TinypruneError
 from tinyprune.models import tinylstm
+from tinyprune.training.course import Course, Replacement
 from tinyprune.training.fit import Fit, learning_rate
 
 BANDS, FRAMES, BATCH, PER_EPOCH, EPOCHS = 8, 5, 4, 3, 4
@@ -48,12 +51,32 @@ class Imitate:
         return self.scores[-1]
 
 
+class Told(Course):
+    """What a training tells its course: steps, losses; it may interrupt a step, and say which epochs count."""
+
+    def __init__(self, stop: int | None = None, counted: Callable[[int], bool] = lambda step: True) -> None:
+        self.steps, self.losses, self.asked = [], [], []
+        self._stop, self._counted = stop, counted
+
+    def before_step(self, step: int) -> None:
+        if step == self._stop:
+            raise KeyboardInterrupt
+        self.steps.append(step)
+
+    def after_step(self, loss: float) -> None:
+        self.losses.append(loss)
+
+    def counts(self, step: int) -> bool:
+        self.asked.append(step)
+        return self._counted(step)
+
+
 def dense(*hidden: int) -> keras.Model:
     layers = [keras.layers.Dense(units, activation="relu") for units in hidden]
     return keras.Sequential([keras.Input((FRAMES, BANDS)), *layers, keras.layers.Dense(BANDS, activation="sigmoid")])
 
 
-def fit(folder: Path, task: Imitate, epochs: int = EPOCHS, build=dense) -> Fit:
+def fit(folder: Path, task: Imitate, epochs: int = EPOCHS, build=dense, course: Course | None = None) -> Fit:
     """A training of an int8 network with masks, the same one every time."""
     keras.utils.set_random_seed(0)
     model = prepare(build())
@@ -61,7 +84,7 @@ def fit(folder: Path, task: Imitate, epochs: int = EPOCHS, build=dense) -> Fit:
         if not quantizer.fixed:
             quantizer.low.assign(-4.0)
             quantizer.high.assign(4.0)
-    return Fit(model, task, epochs, 0.03, folder)
+    return Fit(model, task, epochs, 0.03, folder, course)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -78,16 +101,17 @@ def values(model: keras.Model) -> list[np.ndarray]:
 
 
 def test_the_loss_goes_down_and_the_history_says_so(tmp_path):
-    task, steps = Imitate(), []
-    training = fit(tmp_path, task, epochs=8)
-    training.run("tiny", before_step=steps.append)
+    task, told = Imitate(), Told()
+    training = fit(tmp_path, task, epochs=8, course=told)
+    training.run("tiny")
     records = training.history
     assert records[-1].loss < 0.9 * records[0].loss
     assert task.scores[-1] > task.scores[0]
     assert [record.epoch for record in records] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert [record.step for record in records] == [PER_EPOCH * epoch for epoch in range(1, 8 + 1)]
     assert [record.score for record in records] == task.scores
-    assert steps == list(range(8 * PER_EPOCH)) == list(range(training.steps))
+    assert told.steps == list(range(8 * PER_EPOCH)) == list(range(training.steps))
+    assert np.reshape(told.losses, (8, PER_EPOCH)).mean(axis=1).tolist() == [record.loss for record in records]
     found = rows(tmp_path)
     assert list(found[0]) == ["epoch", "step", "loss", "dev_si_sdr_db", "learning_rate", "seconds"]
     assert [float(row["loss"]) for row in found] == [record.loss for record in records]
@@ -103,20 +127,40 @@ def test_the_history_names_the_metric(tmp_path):
     assert row["dev_accuracy"] == "0.5"
 
 
-def test_gradients_are_shown_to_whoever_asks_for_them(tmp_path):
-    """In the compiled step, one per trainable variable, before they are clipped and applied."""
-    seen = tf.Variable(tf.zeros(PER_EPOCH))
-    step = tf.Variable(0)
+class Penalised(Course):
+    """A variable of its own, pulled towards 3 by a penalty, and the norms of the gradients of each step."""
 
-    def observe(variables, gradients):
+    def __init__(self) -> None:
+        self.own, self.norms, self.step = tf.Variable(1.0), tf.Variable(tf.zeros(PER_EPOCH)), tf.Variable(0)
+
+    learned = property(lambda self: [self.own])
+    variables = property(lambda self: [self.own])
+
+    def penalty(self) -> tf.Tensor:
+        return (self.own - 3.0) ** 2
+
+    def observe(self, variables: list, gradients: list[tf.Tensor]) -> None:
         assert [tuple(v.shape) for v in variables] == [tuple(g.shape) for g in gradients]
-        seen.scatter_nd_update([[step]], [tf.norm(gradients[0])])
-        step.assign_add(1)
+        self.norms.scatter_nd_update([[self.step]], [tf.norm(gradients[0])])
+        self.step.assign_add(1)
+        self.own.assign_sub(0.25 * gradients[-1])
 
-    small = fit(tmp_path / "small", Imitate([0.0], 1.0), epochs=1)
-    Fit(small.model, Imitate([0.0], 1e4), 1, 0.03, tmp_path, observe).run("tiny")
-    assert int(step) == PER_EPOCH
-    assert (seen.numpy() > 5).all()  # the norm that gradients are clipped to
+
+def test_a_course_sees_the_gradients_of_what_it_learns_and_adds_a_penalty(tmp_path):
+    """In the compiled step, one per trainable variable, before they are clipped and applied."""
+    course, plain, task = Penalised(), Told(), Imitate([0.0], 1e4)
+    training = fit(tmp_path, task, epochs=1, course=course)
+    training.run("tiny")
+    assert int(course.step) == PER_EPOCH
+    assert (course.norms.numpy() > 5).all()  # the norm that gradients are clipped to
+    assert float(course.own) == 3 - 2 * 0.5**PER_EPOCH  # a step is a quarter of 2 (own - 3)
+    alone = fit(tmp_path / "alone", Imitate([0.0], 1e4), epochs=1, course=plain)
+    alone.run("tiny")
+    assert same(values(training.model), values(alone.model))
+    assert training.history[0].loss == alone.history[0].loss  # the loss that is told is that of the task
+    with np.load(tmp_path / "checkpoint.npz") as arrays:
+        found = len(arrays.files) - 1
+    assert found == len(training.model.variables) + len(training.optimizer.variables) + 1
 
 
 def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(tmp_path):
@@ -151,10 +195,10 @@ def test_the_best_epoch_is_kept_and_loaded_in_the_end(tmp_path, scores, best):
 
 def test_only_epochs_that_count_can_be_the_best(tmp_path):
     task = Imitate([9.0, 8.0, 1.0, 2.0])
-    training = fit(tmp_path, task)
-    asked = []
-    training.run("tiny", counts=lambda step: asked.append(step) or step > 2 * PER_EPOCH)
-    assert asked == [PER_EPOCH * epoch for epoch in range(1, EPOCHS + 1)]
+    told = Told(counted=lambda step: step > 2 * PER_EPOCH)
+    training = fit(tmp_path, task, course=told)
+    training.run("tiny")
+    assert told.asked == [PER_EPOCH * epoch for epoch in range(1, EPOCHS + 1)]
     assert training.best == 2.0
     assert same(values(training.model), task.weights[3])
 
@@ -166,16 +210,13 @@ def test_a_stopped_training_continues_as_if_nothing_had_happened(tmp_path):
     whole = fit(tmp_path / "whole", Imitate(), build=build)
     whole.run("tiny")
 
-    def stop(step: int) -> None:
-        if step == 2 * PER_EPOCH + 1:  # within the third epoch
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path / "parts", Imitate(), build=build).run("tiny", before_step=stop)
+    with pytest.raises(KeyboardInterrupt):  # within the third epoch
+        fit(tmp_path / "parts", Imitate(), build=build, course=Told(stop=2 * PER_EPOCH + 1)).run("tiny")
     assert len(rows(tmp_path / "parts")) == 2
-    continued, steps = fit(tmp_path / "parts", Imitate(), build=build), []
-    continued.run("tiny", before_step=steps.append)
-    assert steps == list(range(2 * PER_EPOCH, EPOCHS * PER_EPOCH))
+    told = Told()
+    continued = fit(tmp_path / "parts", Imitate(), build=build, course=told)
+    continued.run("tiny")
+    assert told.steps == list(range(2 * PER_EPOCH, EPOCHS * PER_EPOCH))
     assert same(values(continued.model), values(whole.model))
     assert same(continued.optimizer.variables, whole.optimizer.variables)
     assert continued.best == whole.best
@@ -184,13 +225,9 @@ def test_a_stopped_training_continues_as_if_nothing_had_happened(tmp_path):
 
 
 def test_the_best_epoch_may_lie_before_the_stop(tmp_path):
-    def stop(step: int) -> None:
-        if step == 2 * PER_EPOCH:
-            raise KeyboardInterrupt
-
     first = Imitate([5.0, 1.0])
     with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path, first).run("tiny", before_step=stop)
+        fit(tmp_path, first, course=Told(stop=2 * PER_EPOCH)).run("tiny")
     continued = fit(tmp_path, Imitate([2.0, 3.0]))
     continued.run("tiny")
     assert continued.best == 5.0
@@ -200,8 +237,10 @@ def test_the_best_epoch_may_lie_before_the_stop(tmp_path):
 def test_a_finished_training_trains_no_more(tmp_path):
     finished = fit(tmp_path, Imitate())
     finished.run("tiny")
-    again = fit(tmp_path, Imitate())
-    again.run("tiny", before_step=lambda step: pytest.fail("it trained"))
+    told = Told()
+    again = fit(tmp_path, Imitate(), course=told)
+    again.run("tiny")
+    assert not told.steps
     assert same(values(again.model), values(finished.model))
     assert len(again.history) == EPOCHS
 
@@ -248,9 +287,30 @@ def test_a_loss_that_is_not_finite_says_what_to_try(tmp_path, factor):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_loss_that_stops_being_finite_stops_at_the_step_and_keeps_the_epoch_before(tmp_path):
+    class Spoilt(Imitate):
+        def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
+            for number, (features,) in enumerate(super().batches(epoch)):
+                yield (np.full_like(features, np.nan) if (epoch, number) == (2, 1) else features,)
+
+    whole = fit(tmp_path / "whole", Imitate())
+    whole.run("tiny")
+    told, parts = Told(), tmp_path / "parts"
+    with pytest.raises(TinypruneError) as caught:
+        fit(parts, Spoilt(), course=told).run("tiny")
+    message = "the loss of epoch 3 is not finite: try a smaller --learning-rate; the state after epoch 2 is kept in "
+    assert str(caught.value) == f"{message}{parts}"
+    assert told.steps == list(range(2 * PER_EPOCH + 2))  # the second step of the third epoch was the last one
+    assert len(told.losses) == 2 * PER_EPOCH + 1
+    assert len(rows(parts)) == 2
+    continued = fit(parts, Imitate())
+    continued.run("tiny")
+    assert same(values(continued.model), values(whole.model))
+
+
 def test_no_epoch_that_counts_is_an_error(tmp_path):
     with pytest.raises(TinypruneError, match="^no epoch has a score on dev"):
-        fit(tmp_path, Imitate(), epochs=1).run("tiny", counts=lambda step: False)
+        fit(tmp_path, Imitate(), epochs=1, course=Told(counted=lambda step: False)).run("tiny")
 
 
 def test_gradients_are_clipped(tmp_path):
@@ -274,3 +334,153 @@ def test_the_learning_rate_warms_up_and_falls_by_a_cosine():
     assert float(rate(steps)) == pytest.approx(peak / 100, rel=1e-3)
     rates = [float(rate(step)) for step in range(0, steps, 20)]
     assert np.argmax(rates) == 1
+
+
+# --- a model that another takes the place of --------------------------------------------------------------------------
+
+SLOTS = ("_momentums", "_velocities")
+
+
+class Halving(Course):
+    """Every other unit goes after some epochs, from a network with dropout.
+
+    Attributes: carried, weight -> what the optimizer knew of it and what it knows of it now; optimizers, what it knows
+    at the first step of each epoch, weight by weight.
+    """
+
+    def __init__(self, after: tuple[int, ...], keeps_slots: bool = True, stop: int | None = None) -> None:
+        self._after, self._keeps_slots, self._stop, self._times = after, keeps_slots, stop, 0
+        inputs = keras.Input((FRAMES, BANDS))
+        x = keras.layers.Dense(8, activation="relu", name="first")(inputs)
+        x = keras.layers.Dense(8, activation="relu", name="second")(keras.layers.Dropout(0.2, name="dropout")(x))
+        self._template = keras.Model(inputs, keras.layers.Dense(BANDS, name="last")(x))
+        self.prepared = prepare(self._template, masked=False, quantized=False)
+        self.carried: dict[str, list] = {}
+        self.optimizers: list[list] = []
+
+    def before_step(self, step: int) -> None:
+        if step == self._stop:
+            raise KeyboardInterrupt
+        if step % PER_EPOCH == 0:
+            self.optimizers.append([[np.asarray(slot) for slot in getattr(self.fit.optimizer, name)] for name in SLOTS])
+
+    def after_epoch(self, epoch: int) -> Replacement | None:
+        if epoch not in self._after:
+            return None
+        old, (units, keep) = self.prepared, self._halve()
+        carry(old, self.prepared, units, keep)
+
+        def slots(layer: keras.Layer, name: str, value: np.ndarray) -> np.ndarray:
+            assert old.get_layer(layer.name) is layer
+            found = without(layer, name, value, units, keep)
+            self.carried.setdefault(f"{layer.name}/{name}", []).append((value, found))
+            return found
+
+        return Replacement(self.prepared, slots if self._keeps_slots else None)
+
+    def _halve(self) -> tuple:
+        units = coupling(self._template)
+        keep = np.arange(units.units) % 2 == 0
+        self._template = remove(self._template, units, keep)
+        self.prepared = prepare(self._template, masked=False, quantized=False)
+        self._times += 1
+        return units, keep
+
+    def state(self) -> dict:
+        return {"times": self._times}
+
+    def restore(self, state: dict) -> keras.Model | None:
+        for _ in range(state["times"]):
+            self._halve()
+        return self.prepared if state["times"] else None
+
+
+def halving(folder: Path, *after: int, task: Imitate | None = None, seed: int = 0, **options) -> tuple[Fit, Halving]:
+    keras.utils.set_random_seed(seed)
+    course = Halving(after, **options)
+    course.fit = Fit(course.prepared, task or Imitate(), EPOCHS, 0.03, folder, course)
+    return course.fit, course
+
+
+def test_a_smaller_model_goes_on_with_what_the_optimizer_knows_of_its_weights(tmp_path):
+    training, course = halving(tmp_path, 2)
+    training.run("tiny")
+    assert training.model is course.prepared
+    assert [training.model.get_layer(name).units for name in ("first", "second", "last")] == [4, 4, BANDS]
+    for before, after in course.carried["second/kernel"]:
+        assert before.shape == (8, 8)
+        assert np.array_equal(after, before[::2, ::2])
+        assert after.any()
+    names = [f"{kind}/{part}" for kind in ("first", "second", "last") for part in ("kernel", "bias")]
+    for number in range(len(SLOTS)):
+        expected = [course.carried[name][number][1] for name in names]
+        assert same(course.optimizers[2][number], expected)
+    assert [len(found) for found in course.carried.values()] == [len(SLOTS)] * len(names)
+    assert int(training.optimizer.iterations) == EPOCHS * PER_EPOCH  # the learning rate goes on falling
+    assert training.history[-1].learning_rate == pytest.approx(0.03 / 100, rel=1e-4)
+
+
+def test_an_optimizer_may_begin_anew(tmp_path):
+    training, course = halving(tmp_path, 2, keeps_slots=False)
+    training.run("tiny")
+    assert any(slot.any() for slot in course.optimizers[1][0])
+    assert not any(slot.any() for slots in course.optimizers[2] for slot in slots)
+    assert int(training.optimizer.iterations) == EPOCHS * PER_EPOCH
+
+
+def test_the_best_epoch_begins_anew_with_a_smaller_model(tmp_path):
+    """The best epochs were those of the larger model, whose weights fit no more."""
+    task = Imitate([9.0, 8.0, 1.0, 2.0])
+    training, _ = halving(tmp_path, 2, task=task)
+    training.run("tiny")
+    assert training.best == 2.0
+    assert same(values(training.model), task.weights[3])
+    with pytest.raises(KeyboardInterrupt):  # right after the larger model went
+        halving(tmp_path / "parts", 2, task=Imitate([9.0, 8.0]), stop=2 * PER_EPOCH)[0].run("tiny")
+    assert not (tmp_path / "parts" / "best.npz").exists()
+
+
+def test_a_stop_between_a_replacement_and_its_checkpoint_does_no_harm(tmp_path):
+    """The best epoch of the larger model is gone, and the checkpoint is still the one before."""
+    with pytest.raises(KeyboardInterrupt):
+        halving(tmp_path, 2, task=Imitate([9.0]), stop=PER_EPOCH + 1)[0].run("tiny")
+    (tmp_path / "best.npz").unlink()
+    task = Imitate([8.0, 1.0, 2.0])
+    training, course = halving(tmp_path, 2, task=task)
+    training.run("tiny")
+    assert course.carried
+    assert training.best == 2.0
+    assert same(values(training.model), task.weights[-1])
+
+
+def test_after_the_last_epoch_no_model_is_replaced(tmp_path):
+    task = Imitate([1.0, 2.0, 3.0, 4.0])
+    training, course = halving(tmp_path, EPOCHS, task=task)
+    training.run("tiny")
+    assert not course.carried
+    assert same(values(training.model), task.weights[-1])
+
+
+@pytest.mark.parametrize("stop", [3, 10], ids="before step {0}".format)
+def test_a_stopped_training_continues_across_replacements(tmp_path, stop, halved):
+    """Whichever step it stops at: weights, dropout, optimizer and history are those of one that never stopped."""
+    whole, history = halved
+    with pytest.raises(KeyboardInterrupt):
+        halving(tmp_path, 1, 3, stop=stop)[0].run("tiny")
+    continued, course = halving(tmp_path, 1, 3, seed=1)  # whose own weights, and random numbers, are others
+    continued.run("tiny")
+    assert len(course.optimizers) == EPOCHS - stop // PER_EPOCH
+    assert same(values(continued.model), values(whole.model))
+    assert same(continued.optimizer.variables, whole.optimizer.variables)
+    assert continued.best == whole.best
+    for mine, theirs in zip(rows(tmp_path), history, strict=True):
+        assert mine | {"seconds": ""} == theirs | {"seconds": ""}
+
+
+@pytest.fixture(scope="module")
+def halved(tmp_path_factory) -> tuple[Fit, list[dict[str, str]]]:
+    """A training of a model that is halved twice, never stopped, and its history."""
+    folder = tmp_path_factory.mktemp("halved")
+    training, _ = halving(folder, 1, 3)
+    training.run("tiny")
+    return training, rows(folder)

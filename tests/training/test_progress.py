@@ -53,6 +53,14 @@ def test_the_score_is_called_by_its_name(capsys):
     )
 
 
+def test_what_the_course_says_ends_the_line(capsys):
+    with Progress("tiny", "accuracy", EPOCHS, STEPS, 0) as progress:
+        record = EpochRecord(1, STEPS, 0.25, 0.5, 1e-3, 60.0)
+        progress.epoch_done(0, record, 0.5, "flash 71 kB of 66 kB; 20 of 28 units")
+    epoch = "tiny: epoch 1/3  loss 0.2500  dev accuracy 0.500  60.0 s, 120 s left  best"
+    assert capsys.readouterr().err == f"{epoch}  flash 71 kB of 66 kB; 20 of 28 units\n"
+
+
 def test_a_resumed_training_says_where_it_continues(capsys):
     train(done=2)
     first, *rest = capsys.readouterr().err.splitlines()

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinyprune.config import BASELINE, PruneConfig, build, to_mapping
+from tinyprune.config.pruning import default_structure
 from tinyprune.errors import UsageError
 
 #: Values of a pruning that the offline control cannot have -> the option that sets each.
@@ -26,7 +27,8 @@ def chain(
         then: structures after the first.
         offline: whether it is the offline control, which is a single pruning and has no training.
     """
-    structures = [str(values.get("structure", PruneConfig.structure)), *then]
+    default = default_structure(values.get("method", PruneConfig.method))
+    structures = [str(values.get("structure", default)), *then]
     free = [structure for structure in structures if ":" not in structure]
     if len(sparsities) > len(free):
         asked = f"{len(free)} or fewer --sparsity, n:m has its own" if free else "no --sparsity, n:m has its own"

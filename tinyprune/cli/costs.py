@@ -34,6 +34,7 @@ def summaries(records: "Sequence[RunSummary]", output_format: str) -> None:
         for index, renderable in enumerate(shown):
             click.echo("\n" if index else "", nl=False)
             terminal.show(renderable)
+        _predicted(records)
 
 
 def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> None:
@@ -49,15 +50,28 @@ def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> Non
     elif len(artifacts) == 1:
         terminal.show(storeys.format_compiled(artifacts[0]))
     else:
-        terminal.show(matrix.format_matrix([of_file(artifact) for artifact in artifacts]))
+        records = [of_file(artifact) for artifact in artifacts]
+        terminal.show(matrix.format_matrix(records))
+        _predicted(records)
+
+
+def _predicted(records: "Sequence[RunSummary]") -> None:
+    """Print how far the cost model was off, where it says anything."""
+    from tinyprune.report import predictions
+
+    if told := predictions.line(records):
+        click.echo(f"\n{predictions.TITLE}, {told}")
 
 
 def _flat(artifact: "CompiledArtifact") -> dict[str, object]:
     """The row of a compiled file, without layers and operators."""
     from tinyprune.records import to_jsonable
+    from tinyprune.report.predictions import QUANTITIES
 
     report = to_jsonable(artifact.report)
     del report["layers"], report["operators"]
+    expected = report.pop("predicted") or {}
+    report |= {f"predicted_{field}": expected.get(field) for field in QUANTITIES.values()}
     report["cpu_operators"] = " ".join(report["cpu_operators"])
     return {"path": artifact.path, **report.pop("target"), **report}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tinyprune.budgets import LIMITS
 from tinyprune.cli import messages
 from tinyprune.errors import UsageError
 
@@ -117,7 +118,9 @@ run_folder = click.option(
 epochs = click.option("--epochs", type=COUNT, metavar="N", help="Passes over the training data.")
 learning_rate = click.option("--learning-rate", type=POSITIVE, metavar="X", help="Learning rate at its peak.")
 seed = click.option("--seed", type=SEED, metavar="N", help="Seed of initial weights and of the order of the data.")
-name = click.option("--name", metavar="NAME", help="Name of the variant.  [default: STRUCTURE-SPARSITY]")
+name = click.option(
+    "--name", metavar="NAME", help="Name of the variant.  [default: STRUCTURE-SPARSITY, or METHOD-BUDGET]"
+)
 output_format = click.option(
     "--format",
     "output_format",
@@ -145,30 +148,35 @@ settings = click.option(
 
 def target(command: Any) -> Any:
     """What to compile for: the options behind :func:`chosen_targets`."""
-    command = click.option("--all-targets", is_flag=True, help="Every accelerator with each of its memory modes.")(
-        command
+    everything = click.option("--all-targets", is_flag=True, help="Every accelerator with each of its memory modes.")
+    return _accelerator(
+        everything(command),
+        "Accelerator or own target, see `tinyprune list npus`; may be repeated.  [default: ethos-u55-128]",
+        "Where weights and feature maps live; may be repeated.",
     )
-    command = click.option(
-        "--vela-config",
-        type=click.Path(dir_okay=False, path_type=Path),
-        metavar="FILE.ini",
-        help="Your own system configs and memory modes, in Vela's format.",
-    )(command)
-    command = click.option(
-        "--memory-mode",
-        "memory_modes",
-        multiple=True,
-        metavar="NAME",
-        help="Where weights and feature maps live; may be repeated.",
-    )(command)
-    command = click.option("--system-config", metavar="NAME", help="Clock and memories of the system.")(command)
-    return click.option(
-        "--npu",
-        "npus",
-        multiple=True,
-        metavar="NAME",
-        help="Accelerator or own target, see `tinyprune list npus`; may be repeated.  [default: ethos-u55-128]",
-    )(command)
+
+
+def one_target(command: Any) -> Any:
+    """Whose figures a budget means: the options behind :func:`chosen_target`."""
+    return _accelerator(
+        command,
+        "The budget is one of this accelerator or own target (`tinyprune list npus`), as Vela counts.",
+        "Where its weights and feature maps live.",
+    )
+
+
+def _accelerator(command: Any, npu: str, memory_mode: str) -> Any:
+    """The options that name accelerators and their systems, with the help of two of them."""
+    for flag, name, metavar, help_text in (
+        ("--vela-config", "vela_config", "FILE.ini", "Your own system configs and memory modes, in Vela's format."),
+        ("--memory-mode", "memory_modes", "NAME", memory_mode),
+        ("--system-config", "system_config", "NAME", "Clock and memories of the system."),
+        ("--npu", "npus", "NAME", npu),
+    ):
+        kind = click.Path(dir_okay=False, path_type=Path) if name == "vela_config" else None
+        several = name in ("memory_modes", "npus")
+        command = click.option(flag, name, type=kind, multiple=several, metavar=metavar, help=help_text)(command)
+    return command
 
 
 def chosen_targets(flags: Mapping[str, Any]) -> "list[NpuTarget]":
@@ -179,26 +187,49 @@ def chosen_targets(flags: Mapping[str, Any]) -> "list[NpuTarget]":
     return targets.several(*(flags[name] for name in names))
 
 
-BUDGET_FLAGS = ("max_flash", "max_sram", "max_cycles", "max_latency", "max_cpu_ops", "allow_cpu")
+def chosen_target(flags: Mapping[str, Any]) -> dict[str, str] | None:
+    """The one target of a command line as a table of TargetConfig, or None without an accelerator.
+
+    Raises UsageError for several, and for a system without its accelerator.
+    """
+    names = {"npu": "npus", "system_config": "system_config", "memory_mode": "memory_modes"}
+    found = {key: _one(flags[name], f"--{key.replace('_', '-')}") for key, name in names.items()}
+    found["vela_config"] = flags["vela_config"] and str(flags["vela_config"])
+    given = {key: value for key, value in found.items() if value is not None}
+    if given and "npu" not in given:
+        raise UsageError(f"--{next(iter(given)).replace('_', '-')} goes with --npu NAME: it is a setting of that")
+    return given or None
+
+
+def _one(value: Any, option: str) -> Any:
+    """The value of an option that may be given once, or more often with the same value. Raises UsageError."""
+    values = list(dict.fromkeys(value)) if isinstance(value, tuple) else [value]
+    if len(values) > 1:
+        raise UsageError(f"{option} {' and '.join(map(str, values))} contradict each other: give one")
+    return values[0] if values else None
+
+
+def limits(command: Any) -> Any:
+    """What a network may cost: the options behind :func:`chosen_limits`."""
+    for name, limit in reversed(LIMITS.items()):
+        text = f"{limit.what}, e.g. {limit.example}; above it: exit 3."
+        command = click.option(f"--{name.replace('_', '-')}", multiple=True, metavar="X", help=text)(command)
+    return command
 
 
 def budget(command: Any) -> Any:
-    """What a network may cost: the options behind :func:`chosen_budget`."""
+    """The same with operators on the CPU: the options behind :func:`chosen_budget`."""
     allow_cpu = click.option("--allow-cpu", is_flag=True, help="Accept operators that the NPU cannot run.")
     cpu_ops = click.option(
         "--max-cpu-ops", type=NUMBER, multiple=True, metavar="N", help="Operators left to the CPU.  [default: 0]"
     )
-    command = cpu_ops(allow_cpu(command))
-    for flag, example, what in (
-        ("--max-latency", "16ms", "Time of one inference, of one frame where the network streams"),
-        ("--max-cycles", "200k", "Cycles of one inference"),
-        ("--max-sram", "64KiB", "Peak SRAM"),
-        ("--max-flash", "100KiB", "Weights, biases and scales"),
-    ):
-        command = click.option(flag, multiple=True, metavar="X", help=f"{what}, e.g. {example}; above it: exit 3.")(
-            command
-        )
-    return command
+    return limits(cpu_ops(allow_cpu(command)))
+
+
+def chosen_limits(flags: Mapping[str, Any]) -> dict[str, str]:
+    """The limits of a command line as a table of BudgetConfig. Raises UsageError for two that contradict each other."""
+    found = {name: _one(flags[name], f"--{name.replace('_', '-')}") for name in LIMITS}
+    return {name: text for name, text in found.items() if text is not None}
 
 
 def chosen_budget(flags: Mapping[str, Any], recipe: "BudgetConfig | None" = None) -> "Budget":
@@ -209,14 +240,10 @@ def chosen_budget(flags: Mapping[str, Any], recipe: "BudgetConfig | None" = None
     from tinyprune.budgets import BudgetConfig
     from tinyprune.config import build, to_mapping
 
-    given = to_mapping(recipe or BudgetConfig())
-    for name in BUDGET_FLAGS[:-1]:
-        values = dict.fromkeys(flags[name])
-        if len(values) > 1:
-            option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option} {' and '.join(map(str, values))} contradict each other: give one")
-        given[name] = next(iter(values), given[name])
-    if flags["allow_cpu"] and flags["max_cpu_ops"]:
-        raise UsageError(f"--allow-cpu and --max-cpu-ops {flags['max_cpu_ops'][0]} contradict each other: give one")
-    given["max_cpu_ops"] = None if flags["allow_cpu"] else given["max_cpu_ops"] or 0
-    return build(BudgetConfig, given).resolved()
+    given = to_mapping(recipe or BudgetConfig()) | chosen_limits(flags)
+    cpu_ops = _one(flags["max_cpu_ops"], "--max-cpu-ops")
+    if flags["allow_cpu"] and cpu_ops is not None:
+        raise UsageError(f"--allow-cpu and --max-cpu-ops {cpu_ops} contradict each other: give one")
+    if cpu_ops is None:
+        cpu_ops = given["max_cpu_ops"] or 0
+    return build(BudgetConfig, {**given, "max_cpu_ops": None if flags["allow_cpu"] else cpu_ops}).resolved()

@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from tinyprune.cli import options, output
+from tinyprune.cli import differentiable, options, output
 from tinyprune.cli.chain import chain
 
 
 @click.command()
 @options.run_folder
+@click.option("--method", metavar="NAME", help="magnitude, or differentiable: to a budget.  [default: magnitude]")
 @click.option(
     "--structure", metavar="NAME", help="Which weights share one fate: weight, block, unit, or n:m as in 2:4."
 )
@@ -33,6 +34,8 @@ from tinyprune.cli.chain import chain
 @click.option("--schedule", metavar="NAME", help="How sparsity grows, see `tinyprune list schedules`.")
 @click.option("--begin", type=options.MOMENT, metavar="X", help="When it begins: up to 1 a fraction, else steps.")
 @click.option("--end", type=options.MOMENT, metavar="X", help="When it is done: up to 1 a fraction, else steps.")
+@options.limits
+@options.one_target
 @options.epochs
 @options.learning_rate
 @click.option("--distill/--no-distill", default=None, help="Learn from the float32 baseline too.  [default: distill]")
@@ -60,10 +63,13 @@ def prune(
 ) -> None:
     """Prune the baseline and learn int8 weights, in one run.
 
+    With --method differentiable, what the device has says how much goes: --max-flash, --max-sram and --max-macs, and
+    with --npu also --max-cycles and --max-latency. The training finds out which units to keep.
+
     The variant is exported as int8 TFLite; its sparsity is measured there, layer by layer. With --offline nothing is
     trained: a graph of the run becomes a variant beside the others, any other file a new file.
     """
-    given = {flag: value for flag, value in flags.items() if value not in (None, ())}
+    given = differentiable.values(flags, sparsities, then, offline=offline is not None)
     configs = chain(given, sparsities, then, offline=offline is not None)
     if offline is None and path is not None:
         raise click.UsageError("--output goes with --offline; variants are written into the run folder")
@@ -71,7 +77,9 @@ def prune(
         raise click.UsageError("--show-plan goes with training: --offline prints what it has pruned")
     from tinyprune import pipeline
 
-    if show_plan:
+    if show_plan and configs[0].is_differentiable:
+        differentiable.plan(pipeline.show_plan(run, configs[0]), configs[0], output_format)
+    elif show_plan:
         output.plan(pipeline.show_plan(run, configs[0]), output_format)
         if len(configs) > 1:
             more = len(configs) - 1

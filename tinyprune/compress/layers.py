@@ -4,7 +4,7 @@ Each is a mixin plus the plain Keras layer, holds the same kernel and bias, and 
 :func:`tinyprune.compress.prepare.strip`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -36,6 +36,7 @@ class Compressed:
         quantized: whether kernels and activations are on their int8 grids.
         masks: kernel name -> mask variable of the kernel's shape.
         saliency: kernel name -> moving average of (gradient * weight)^2, of the kernel's shape; empty unless asked for.
+        gates: kernel name -> what gives the gates of its inputs, of a shape that fits the kernel's; maybe empty.
     """
 
     plain: type[keras.Layer]
@@ -45,6 +46,7 @@ class Compressed:
         self.masked, self.quantized, self._salient = masked, quantized, salient
         self.masks: dict[str, keras.Variable] = {}
         self.saliency: dict[str, keras.Variable] = {}
+        self.gates: dict[str, Callable[[], tf.Tensor]] = {}
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Build the plain layer, then a mask of ones for each kernel."""
@@ -69,10 +71,12 @@ class Compressed:
         raise NotImplementedError
 
     def effective(self, name: str) -> tf.Tensor:
-        """``fake_quant(mask * kernel)``, the weights that act; gradients reach kept weights only."""
+        """``fake_quant(mask * gate * kernel)``, the weights that act; gradients reach kept weights only."""
         kernel = kernels(self)[name].value
         if self.masked:
             kernel = kernel * self.masks[name].value
+        if name in self.gates:
+            kernel = kernel * self.gates[name]()
         return self.on_grid(kernel) if self.quantized else kernel
 
     def factor(self) -> tf.Tensor | float:
@@ -100,12 +104,20 @@ class CompressedLinear(Compressed):
         self.normaliser = Normaliser(name="normaliser") if normalised and has_bias else None
         activation = activation_name(self.activation)  # type: ignore[attr-defined]
         fused = activation in FUSED_ACTIVATIONS
+        # On its prescribed grid a class less likely than 1/512 has probability 0, and no gradient to learn from.
+        self._is_softmax = activation == "softmax"
         self.argument = FakeQuantize(name="argument") if self.quantized and not fused else None
         self.output_quantizer = (
             FakeQuantize(fixed=PRESCRIBED.get(activation), positive=activation in POSITIVE, name="output")
             if self.quantized
             else None
         )
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Build the normaliser with the rest, so that all weights are there before the first call."""
+        super().build(input_shape)
+        if self.normaliser and (added := bias(self)) is not None:
+            self.normaliser.build(tuple(added.shape))
 
     def on_grid(self, kernel: tf.Tensor) -> tf.Tensor:
         """One scale per output channel."""
@@ -146,7 +158,9 @@ class CompressedLinear(Compressed):
         if self.argument:
             outputs = self.argument(outputs, training=training)
         outputs = self.activation(outputs)  # type: ignore[attr-defined]
-        return self.output_quantizer(outputs, training=training) if self.output_quantizer else outputs
+        if self.output_quantizer is None or (training and self._is_softmax):
+            return outputs
+        return self.output_quantizer(outputs, training=training)
 
 
 class CompressedDense(CompressedLinear, keras.layers.Dense):

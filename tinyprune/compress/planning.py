@@ -72,7 +72,7 @@ def _layer_plan(layer: keras.Layer, name: str, config: PruneConfig) -> LayerPlan
     groups = int(structure.groups(standard).max()) + 1
     note = _note(structure, standard)
     return LayerPlan(
-        layer.name, name, shape, structure.label, "magnitude", groups, sparsity, layout(layer).value, note=note
+        layer.name, name, shape, structure.label, config.method, groups, sparsity, layout(layer).value, note=note
     )
 
 

@@ -113,6 +113,14 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
         graph.derive(pair[1])
 
 
+def copy_random_state(source: keras.Model, target: keras.Model) -> None:
+    """Let the layers of one prepared model that draw random numbers, such as Dropout, go on where another's are."""
+    for layer, copy in _pairs(source, target):
+        if kind(layer) is None:
+            for value, variable in zip(layer.variables, copy.variables, strict=True):
+                variable.assign(value)
+
+
 def _plain_weights(layer: keras.Layer) -> list[keras.Variable]:
     """The weights that a plain layer and its compressed twin both have, in one order."""
     if kind(layer) is None:

@@ -35,7 +35,7 @@ def remove(model: keras.Model, coupling: Coupling, keep: Keep) -> keras.Model:
     removed = graph.rebuild(model, call)
     for layer, copy in smaller.values():
         if isinstance(layer, keras.Layer):
-            copy.set_weights([_without(layer, weight, coupling, keep) for weight in layer.weights])
+            copy.set_weights([without(layer, w.name, w.numpy(), coupling, keep) for w in layer.weights])
             graph.derive(copy)
     return removed
 
@@ -75,9 +75,28 @@ def _count(ids: Ids, keep: Keep) -> int:
     return int(kept(ids, keep).sum())
 
 
-def _without(layer: Any, weight: Any, coupling: Coupling, keep: Keep) -> npt.NDArray:
-    """A weight of a layer without the rows and columns of removed units."""
-    value, key = weight.numpy(), f"{layer.name}/{weight.name}"
+def carry(old: keras.Model, new: keras.Model, coupling: Coupling, keep: Keep) -> None:
+    """Give a prepared model the state of the larger one that it was before units were removed, layer by layer.
+
+    Args:
+        old: the prepared model of the coupling's.
+        new: prepared, of the model that :func:`remove` leaves.
+        coupling, keep: as in :func:`remove`.
+    """
+    for layer in old.layers:
+        for variable, small in zip(layer.variables, new.get_layer(layer.name).variables, strict=True):
+            small.assign(without(layer, variable.name, variable.numpy(), coupling, keep))
+
+
+def without(layer: keras.Layer, name: str, value: npt.NDArray, coupling: Coupling, keep: Keep) -> npt.NDArray:
+    """A weight of a layer, or an optimizer's number for each of its elements, without what belongs to removed units.
+
+    Args:
+        layer: plain or compressed.
+        name: of the weight. value: of its shape.
+        coupling, keep: as in :func:`remove`.
+    """
+    key = f"{layer.name}/{name}"
     if key in coupling.outputs:
         return _kernel_without(value, key, coupling, keep)
     ids = coupling.outputs.get(f"{layer.name}/kernel", coupling.channels.get(layer.name))

@@ -5,7 +5,6 @@ Every error is one line that starts with the key as one would write it in ``--se
 
 import dataclasses
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,17 +13,33 @@ from tinyprune import strict
 from tinyprune.budgets import BudgetConfig, as_texts
 from tinyprune.config.data import NORMALISE, DataConfig
 from tinyprune.config.data import complaints as data_complaints
+from tinyprune.config.pruning import BASELINE, METHODS, SCOPES, LayerRule, PruneConfig, TargetConfig
+from tinyprune.config.pruning import complaints as pruning_complaints
 from tinyprune.errors import UsageError
-from tinyprune.pretrained import NAME as PRETRAINED
 from tinyprune.registry import DATASETS, IMPORTANCES, SCHEDULES, Registry
+
+__all__ = [
+    "BASELINE",
+    "LOSSES",
+    "MODEL_FILES",
+    "BudgetConfig",
+    "DataConfig",
+    "LayerRule",
+    "ModelConfig",
+    "PruneConfig",
+    "RunConfig",
+    "TargetConfig",
+    "TrainConfig",
+    "build",
+    "check",
+    "from_mapping",
+    "to_mapping",
+]
 
 Config = TypeVar("Config")
 
 LOSSES = ("si-sdr", "spectrum", "combined")
-SCOPES = ("global", "layer")
-BASELINE = "baseline"
 MODEL_FILES = (".keras", ".h5", ".hdf5")
-DEFAULT_SPARSITY = 0.8
 
 
 @dataclass(frozen=True)
@@ -61,97 +76,6 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
-class LayerRule:
-    """What is different for some layers of a pruning; of several rules, the first whose pattern fits counts.
-
-    Attributes:
-        match: pattern of kernel or layer names, e.g. "lstm_1/kernel" or "block_*".
-        structure, block_size, sparsity: as in PruneConfig, whose values hold where these are None.
-        skip: leave these layers dense.
-    """
-
-    match: str
-    structure: str | None = None
-    block_size: str | None = None
-    sparsity: float | None = None
-    skip: bool = False
-
-
-@dataclass(frozen=True)
-class PruneConfig:
-    """One pruning, jointly with int8 learning.
-
-    Attributes:
-        name: of the variant; default ``structure-sparsity``, e.g. "weight-0.80", after the name of its base.
-        base: the variant that it starts from.
-        structure: "weight", "block", "unit", or n:m such as "2:4". block_size: RxC, for "block".
-        sparsity: final fraction of zeros, in [0, 1); n:m has its own.
-        importance: registry.IMPORTANCES. scope: "global" or "layer".
-        schedule: registry.SCHEDULES. begin, end: when it does, as a fraction of the training up to 1, else in
-            optimizer steps. update_every: steps between two updates of the masks; None: 50 updates in all.
-        round_to: removed units leave a multiple of this.
-        exclude: patterns of kernel or layer names that stay dense. layers: what differs for some layers.
-        epochs, learning_rate: as in training; None: what fits the task. distill: learn from the float baseline too.
-        seed: of the order of the data.
-    """
-
-    name: str | None = None
-    base: str = BASELINE
-    structure: str = "weight"
-    block_size: str = "16x16"
-    sparsity: float | None = None
-    importance: str = "l1"
-    scope: str = "global"
-    schedule: str = "polynomial"
-    begin: float = 0.0
-    end: float = 0.5
-    update_every: int | None = None
-    round_to: int = 8
-    exclude: tuple[str, ...] = ()
-    layers: tuple[LayerRule, ...] = ()
-    epochs: int | None = None
-    learning_rate: float | None = None
-    distill: bool = True
-    seed: int = 0
-
-    @property
-    def final_sparsity(self) -> float:
-        """The sparsity that is given, or that n:m has, or 0.8."""
-        given = self.sparsity if ":" not in self.structure else _fraction(self.structure)
-        return DEFAULT_SPARSITY if given is None else given
-
-    @property
-    def variant(self) -> str:
-        """Name of the variant: the given one, or ``structure-sparsity`` with two digits, after the base's."""
-        size = f"-{self.block_size}" if self.structure == "block" and self.block_size != "16x16" else ""
-        start = "" if self.base == BASELINE else f"{self.base}-"
-        own = f"{self.structure.replace(':', '-')}{size}"
-        return self.name or start + own + ("" if ":" in self.structure else f"-{self.final_sparsity:.2f}")
-
-
-def _fraction(n_of_m: str) -> float | None:
-    """``1 - n / m`` of "n:m"; None if it is no such text, which is another check's to complain about."""
-    numbers = re.fullmatch(r"(\d+):(\d+)", n_of_m)
-    return 1 - int(numbers[1]) / int(numbers[2]) if numbers and int(numbers[2]) else None
-
-
-@dataclass(frozen=True)
-class TargetConfig:
-    """What to compile for; what is None is the accelerator's default (npu/targets/*.toml).
-
-    Attributes:
-        npu: accelerator or own target (npu/own_targets.py).
-        system_config, memory_mode: as in NpuTarget.
-        vela_config: a user's Vela configuration file.
-    """
-
-    npu: str = "ethos-u55-128"
-    system_config: str | None = None
-    memory_mode: str | None = None
-    vela_config: str | None = None
-
-
-@dataclass(frozen=True)
 class RunConfig:
     """A whole run: data, model, training, prunings, targets, what they may cost."""
 
@@ -175,11 +99,16 @@ def build(kind: type[Config], mapping: Mapping[str, Any]) -> Config:
     return config
 
 
-def _with_texts(kind: type, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same with limits as text, as BudgetConfig has them."""
-    if kind is RunConfig and isinstance(mapping, Mapping) and "budget" in mapping:
-        return {**mapping, "budget": as_texts(mapping["budget"])}
-    return as_texts(mapping) if kind is BudgetConfig else mapping
+def _with_texts(kind: type, table: Any) -> Any:
+    """The same table with limits as text, as BudgetConfig has them, at any depth; what is no table stays as it is."""
+    if isinstance(table, list | tuple):
+        return [_with_texts(kind, entry) for entry in table]
+    if not isinstance(table, Mapping):
+        return table
+    if kind is BudgetConfig:
+        return as_texts(table)
+    inside = {"budget": BudgetConfig, "prune": PruneConfig} if kind in (RunConfig, PruneConfig) else {}
+    return {key: _with_texts(inside[key], value) if key in inside else value for key, value in table.items()}
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
@@ -214,6 +143,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "image_size": (lambda value: value is None or value >= 1, "at least 1"),
     "hold_out": (lambda value: 0 < value < 1, "a fraction between 0 and 1, e.g. 0.1"),
     "loss": (lambda value: value in LOSSES, f"one of: {', '.join(LOSSES)}"),
+    "method": (lambda value: value in METHODS, f"one of: {', '.join(METHODS)}"),
     "scope": (lambda value: value in SCOPES, f"one of: {', '.join(SCOPES)}"),
 }
 
@@ -250,7 +180,7 @@ def _complaints(config: Any) -> Iterator[tuple[str, str]]:
     if isinstance(config, DataConfig):
         yield from data_complaints(config)
     elif isinstance(config, PruneConfig):
-        yield from _prune_complaints(config)
+        yield from pruning_complaints(config)
     elif isinstance(config, BudgetConfig):
         yield from config.complaints()
     elif isinstance(config, RunConfig):
@@ -258,16 +188,3 @@ def _complaints(config: Any) -> Iterator[tuple[str, str]]:
         yield from ((f"prune.{i}.name", f"'{n}' is there twice") for i, n in enumerate(names) if n in names[:i])
         if not config.target:
             yield "target", "expected at least one [[target]]"
-
-
-def _prune_complaints(config: PruneConfig) -> Iterator[tuple[str, str]]:
-    if ":" in config.structure and config.sparsity is not None:
-        yield "sparsity", f"{config.structure} sets it: leave it out"
-    if (config.begin <= 1) == (config.end <= 1) and config.begin > config.end:
-        yield "end", f"the schedule would end at {config.end:g} before it begins at {config.begin:g}"
-    if config.epochs == 0:
-        yield "epochs", "expected at least 1, got 0"
-    taken = (BASELINE, PRETRAINED)
-    if config.name is not None and (config.name in taken or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name)):
-        rule = f"letters, digits, '.', '_' and '-', not '{BASELINE}' or '{PRETRAINED}'"
-        yield "name", f"'{config.name}' cannot name a variant: {rule}"

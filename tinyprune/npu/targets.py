@@ -10,6 +10,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from tinyprune.config import TargetConfig
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.npu import own_targets, vela_config
 from tinyprune.npu.vela_config import ARM, VelaConfig
@@ -102,6 +103,12 @@ def accelerator(npu: str) -> Accelerator:
 def own() -> list[tuple[str, str]]:
     """Name and description of every own target (npu/own_targets.py), by name; of a broken one what is wrong with it."""
     return [(name, _description(path)) for name, path in sorted(own_targets.paths().items())]
+
+
+def configured(config: TargetConfig) -> NpuTarget:
+    """The target of a configuration. Raises UsageError as :func:`resolve`."""
+    own = Path(config.vela_config) if config.vela_config else None
+    return resolve(config.npu, config.system_config, config.memory_mode, own)
 
 
 def resolve(

@@ -27,12 +27,12 @@ class Verdict:
 
     Attributes:
         variant: its name. target: name of the target.
-        what: "flash", "SRAM", "cycles", "latency" or "CPU operators".
-        unit: of the numbers: "bytes", "cycles", "seconds" or "operators".
+        what: "flash", "SRAM", "MACs", "cycles", "latency" or "CPU operators".
+        unit: of the numbers: "bytes", "MACs", "cycles", "seconds" or "operators".
         limit: the most that is allowed. value: what it costs. over: value - limit, negative where some is to spare.
         holds: whether the limit is kept.
-        heaviest: the layers that weigh most, with what they cost: bytes in flash, the most SRAM while they run, cycles
-            (of latency too); of CPU operators their kinds and numbers.
+        heaviest: the layers that weigh most, with what they cost: bytes in flash, the most SRAM while they run, MACs,
+            cycles (of latency too); of CPU operators their kinds and numbers.
         note: what the value leaves out or includes, or empty.
     """
 
@@ -77,8 +77,8 @@ def failed(verdicts: Iterable[Verdict]) -> str | None:
     if not over:
         return None
     worst = over[0]
-    value, excess = _amount(worst.value, worst.unit), _amount(worst.over, worst.unit)
-    limit = _limit(worst, "{} ({})")
+    value, excess = shown_amount(worst.value, worst.unit), shown_amount(worst.over, worst.unit)
+    limit = shown_limit(worst.limit, worst.unit, "{} ({})")
     line = f"{worst.variant} on {worst.target}: {worst.what} {value}, {excess} over the limit of {limit}"
     heaviest = f"; most weighs {_heaviest_text(worst, 1)}" if worst.heaviest else ""
     return line + heaviest + (f"; and {len(over) - 1} more" if len(over) > 1 else "")
@@ -94,6 +94,22 @@ def format_verdicts(verdicts: Sequence[Verdict]) -> RenderableType:
     return Group(*parts)
 
 
+def shown_limit(limit: float, unit: str, form: str) -> str:
+    """A limit in the unit of its value; of whole KiB both, so that nobody compares KiB with kB."""
+    shown = shown_amount(limit, unit)
+    if unit != "bytes" or limit % _KIB:
+        return shown
+    return form.format(f"{limit / _KIB:.0f} KiB", shown)
+
+
+def shown_amount(number: float, unit: str) -> str:
+    """A number with one decimal more than elsewhere: what is just over a limit must not look like the limit itself."""
+    if unit == "seconds":
+        return f"{1000 * number:.4g} ms"
+    byte = "B" if unit == "bytes" else ""
+    return f"{number:.0f} {byte}".strip() if number < 10_000 else f"{number / 1000:.1f} k{byte}"
+
+
 def _gated(summary: RunSummary, names: Sequence[str]) -> Sequence[VariantSummary]:
     if names:
         return [variant for variant in summary.variants if variant.name in names]
@@ -107,10 +123,12 @@ def _verdicts(variant: VariantSummary, target: str, budget: Budget) -> Iterator[
     stored = "with the weights, which are in SRAM too" if weights_in_sram(report) else ""
     flash = _top(report, lambda layer: layer.encoded_weight_bytes + layer.scale_bytes)
     sram = _top(report, lambda layer: layer.sram_bytes)
+    macs = _top(report, lambda layer: layer.macs)
     seconds, cpu = seconds_per_frame(variant), Counter(report.cpu_operators).most_common(HEAVIEST)
     rows = (
         ("flash", "bytes", budget.flash_bytes, report.flash_bytes, flash, ""),
         ("SRAM", "bytes", budget.sram_bytes, report.sram_bytes, sram, stored),
+        ("MACs", "MACs", budget.macs, report.macs, macs, note),
         ("cycles", "cycles", budget.cycles, report.cycles, cycles, note),
         ("latency", "seconds", budget.seconds, seconds, cycles, note),
         ("CPU operators", "operators", budget.cpu_operators, count, tuple(cpu), ""),
@@ -138,14 +156,14 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
         table.add_column(Text(name, justify="right"), justify="right", no_wrap=True)
     table.add_column(Text("verdict"), no_wrap=True)
     for verdict in verdicts:
-        numbers = _limit(verdict, "{} = {}"), _amount(verdict.value, verdict.unit)
+        numbers = shown_limit(verdict.limit, verdict.unit, "{} = {}"), shown_amount(verdict.value, verdict.unit)
         table.add_row(Text(verdict.variant), verdict.what, *numbers, _verdict_text(verdict))
     return table
 
 
 def _verdict_text(verdict: Verdict) -> Text:
     """Words as well as colour, so that neither a pipe nor a colour-blind reader loses anything."""
-    amount = _amount(abs(verdict.over), verdict.unit)
+    amount = shown_amount(abs(verdict.over), verdict.unit)
     if verdict.holds:
         return Text(f"holds, {amount} to spare" if verdict.over else "holds", style="green")
     return Text(f"OVER by {amount}", style="bold red")
@@ -165,21 +183,5 @@ def _below(verdicts: Sequence[Verdict]) -> Iterator[Text]:
 
 def _heaviest_text(verdict: Verdict, count: int) -> str:
     unit = "cycles" if verdict.unit == "seconds" else verdict.unit
-    word = " cycles" if unit == "cycles" else ""
-    return ", ".join(f"{name} ({_amount(amount, unit)}{word})" for name, amount in verdict.heaviest[:count])
-
-
-def _limit(verdict: Verdict, form: str) -> str:
-    """A limit in the unit of its value; of whole KiB both, so that nobody compares KiB with kB."""
-    limit = _amount(verdict.limit, verdict.unit)
-    if verdict.unit != "bytes" or verdict.limit % _KIB:
-        return limit
-    return form.format(f"{verdict.limit / _KIB:.0f} KiB", limit)
-
-
-def _amount(number: float, unit: str) -> str:
-    """A number with one decimal more than elsewhere: what is just over a limit must not look like the limit itself."""
-    if unit == "seconds":
-        return f"{1000 * number:.4g} ms"
-    byte = "B" if unit == "bytes" else ""
-    return f"{number:.0f} {byte}".strip() if number < 10_000 else f"{number / 1000:.1f} k{byte}"
+    word = f" {unit}" if unit in ("cycles", "MACs") else ""
+    return ", ".join(f"{name} ({shown_amount(amount, unit)}{word})" for name, amount in verdict.heaviest[:count])

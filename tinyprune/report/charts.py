@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from tinyprune.report.svg import WIDTH, Scale, marker, number, svg, tag, text, tick_texts
+from tinyprune.report.svg import HATCHES, WIDTH, Scale, marker, number, svg, tag, text, tick_texts
 
 _LETTER = 6.7
 _LINE = 14
@@ -114,6 +114,24 @@ def stacks(title: str, bars: Sequence[Bar]) -> Markup:
             drawn.append(_part(f"{name}: {amount / total:.1%} of {bar.name}", name, left, top + 20, width, hatch))
             left += width
     return svg(title, 46 * len(bars), drawn)
+
+
+def remains(title: str, sets: Sequence[tuple[str, int, int]]) -> Markup:
+    """One bar per (name, how many are left, how many there were), all on one scale: what is left, on all there was."""
+    most = max((whole for *_, whole in sets), default=0)
+    if not most:
+        return Markup("")
+    names = [name if len(name) <= 24 else name[:23] + "…" for name, *_ in sets]
+    notes = [f"{left} of {whole}" for _, left, whole in sets]
+    start = _LETTER * max(map(len, names)) + 10
+    room = WIDTH - start - _LETTER * max(map(len, notes)) - 10
+    drawn: list[Markup] = []
+    for index, ((name, left, whole), shown, note) in enumerate(zip(sets, names, notes, strict=True)):
+        top = 24 * index
+        drawn.append(text(shown, 0, top + 15, "set") + text(note, WIDTH, top + 15, "note", "end"))
+        drawn.append(_part(f"{name}: {whole}", "", start, top + 2, whole / most * room, HATCHES - 1))
+        drawn.append(_part(f"{name}: {left} left", "", start, top + 2, left / most * room, 0))
+    return svg(title, 24 * len(sets), drawn)
 
 
 def curves(title: str, panels: Sequence[Curve]) -> Markup:
@@ -225,7 +243,7 @@ def _leader(x: float, y: float, label: _Label) -> Markup:
 
 def _part(tip: str, name: str, left: float, top: float, width: float, hatch: int) -> Markup:
     box = tag("rect", x=left, y=top, width=width, height=18, fill=f"url(#h{hatch})", class_="part")
-    fits = width > _LETTER * len(name) + 8
+    fits = name and width > _LETTER * len(name) + 8
     return tag(
         "g",
         tag("title", tip) + box + (text(name, left + width / 2, top + 13, "inside", "middle") if fits else Markup("")),

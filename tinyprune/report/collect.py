@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tinyprune import __version__
-from tinyprune.artifacts import Quality, RunSummary, TaskRecord, TFLiteArtifact
+from tinyprune.artifacts import BudgetRecord, Quality, RunSummary, TaskRecord, TFLiteArtifact
 from tinyprune.errors import UsageError
+from tinyprune.npu.limits import RECORD
 from tinyprune.records import read_json
 from tinyprune.report.load import load_summaries
 from tinyprune.report.record import SCHEMA, ManifestEntry, RunReport, VariantRecord
@@ -51,7 +52,13 @@ def _variant(variant: Variant) -> VariantRecord:
         qualities=tuple(read_json(variant.folder / "quality.json", list[Quality])) if tflite else (),
         history=tuple(_history(variant.folder / "history.csv")),
         tflite=tflite,
+        budget=_budget(variant) if trained else None,
     )
+
+
+def _budget(variant: Variant) -> BudgetRecord | None:
+    path = variant.folder / RECORD
+    return read_json(path, BudgetRecord) if path.exists() else None
 
 
 def _tflite(variant: Variant) -> TFLiteArtifact | None:

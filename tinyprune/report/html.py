@@ -15,7 +15,7 @@ from markupsafe import Markup
 from tinyprune import units
 from tinyprune.artifacts import RunSummary, VariantSummary
 from tinyprune.records import to_jsonable
-from tinyprune.report import charts, patterns
+from tinyprune.report import charts, patterns, predictions, to_budget
 from tinyprune.report.advice import advice
 from tinyprune.report.matrix import flips
 from tinyprune.report.record import ManifestEntry, RunReport, VariantRecord
@@ -73,6 +73,9 @@ def page(report: RunReport, folder: Path) -> str:
         views=views,
         best=_best(views[0].rows, metric) if views else [],
         matrix=_matrix(summaries) if len(summaries) > 1 else None,
+        predicted=predictions.by_variant(summaries),
+        predicted_notes=list(predictions.notes(summaries)),
+        budgets=to_budget.by_variant(report.variants),
         qualities=_quality_names(report.variants),
         curves=_curves(report.variants),
         gallery=patterns.gallery(report.variants, folder),
@@ -107,7 +110,7 @@ def _template() -> Any:
         "value": lambda value, name: f"{value:.{units.metric_digits(name)}f}",
         "change": lambda value, name: f"{value:+.{units.metric_digits(name)}f}",
     }
-    environment.globals |= {"hatches": hatches, "marker": _marker}
+    environment.globals |= {"hatches": hatches, "marker": _marker, "remains": charts.remains}
     return environment.get_template("report.html")
 
 

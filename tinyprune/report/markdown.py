@@ -5,13 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tinyprune.artifacts import RunSummary
+from tinyprune.report import predictions, to_budget
 from tinyprune.report.compare import BETTER, Comparison, MetricChange, VariantChange
-from tinyprune.report.record import RunReport
+from tinyprune.report.record import RunReport, VariantRecord
 from tinyprune.report.summary import metric_names, summary_rows
 from tinyprune.report.terminal import NONE, shown_factor, shown_milliseconds
 from tinyprune.report.verdict import matters, show_allowed, show_change, show_percent, show_value
 from tinyprune.units import format_bytes, format_count, metric_digits, metric_label
 
+_PREDICTED = ("predicted", "by Vela", "error")
 _STATES = {"": "training was stopped", "train": "trained, not exported", "export": "exported, not compiled"}
 
 
@@ -84,7 +86,7 @@ def run_report(report: RunReport, advice: Mapping[str, Sequence[str]] | None = N
     for summary in report.summaries:
         if summary.variants:
             lines += ["", *_target(summary)]
-    lines += _unfinished(report)
+    lines += [*_predicted(report.summaries), *_budgets(report.variants), *_unfinished(report)]
     advised = {name: texts for name, texts in (advice or {}).items() if texts}
     if advised:
         lines += ["", "## What the figures suggest"]
@@ -159,6 +161,31 @@ def _metric(row: Mapping[str, Any], name: str) -> str:
 
 def _factor(ratio: float | None) -> str:
     return "" if ratio is None else f" ({shown_factor(ratio)})"
+
+
+def _predicted(summaries: Sequence[RunSummary]) -> list[str]:
+    """What was predicted against what Vela says, a line per target and variant."""
+    rows = [
+        [escape(target), escape(variant), *(cell for pair in pairs for cell in pair.cells)]
+        for target, variant, pairs in predictions.by_variant(summaries)
+    ]
+    if not rows:
+        return []
+    header = ["target", "variant", *(f"{name} {what}" for name in predictions.QUANTITIES for what in _PREDICTED)]
+    table = _table(header, rows, left={0, 1})
+    return ["", f"## {predictions.TITLE}", "", *table, "", *_list(predictions.notes(summaries))]
+
+
+def _budgets(variants: Sequence[VariantRecord]) -> list[str]:
+    """How every variant that was pruned to a budget keeps it."""
+    found = to_budget.by_variant(variants)
+    lines = ["", f"## {to_budget.TITLE}"] if found else []
+    for name, told in found:
+        lines += ["", f"### {escape(name)}", "", *_table(told.heads, told.rows, left={0})]
+        units = [[escape(cell) for cell in cells] for cells in told.units]
+        lines += ["", *_table(to_budget.UNIT_HEADS, units, left={0})] if units else []
+        lines += ["", *_list(told.notes)]
+    return lines
 
 
 def _unfinished(report: RunReport) -> list[str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinyprune.artifacts import Quality, RunSummary, TaskRecord, TFLiteArtifact
+from tinyprune.artifacts import BudgetRecord, Quality, RunSummary, TaskRecord, TFLiteArtifact
 
 SCHEMA = 2
 
@@ -43,6 +43,7 @@ class VariantRecord:
         qualities: on dev: the unprocessed input ("noisy"), "float", and every int8 graph.
         history: training curve, one row per epoch: column -> value, None where there is none.
         tflite: the graph that the device runs.
+        budget: how it came to keep the budget that it was pruned to; None where there was none.
     """
 
     name: str
@@ -53,6 +54,7 @@ class VariantRecord:
     qualities: tuple[Quality, ...] = ()
     history: tuple[dict[str, float | None], ...] = ()
     tflite: TFLiteArtifact | None = None
+    budget: BudgetRecord | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from tinyprune.report import predictions
 from tinyprune.report.terminal import NONE, columns, shown_factor, shown_milliseconds, wrapped
 from tinyprune.resources import UNITS, CompiledArtifact, LayerCost, OperatorCost, ResourceReport
 from tinyprune.units import format_bytes, format_count
@@ -143,6 +144,9 @@ def _cost_lines(report: ResourceReport) -> Iterable[tuple[str, str]]:
     for unit, field in UNITS.items():
         if cycles := getattr(report, field):
             yield f"  {unit} cycles", format_count(cycles) + ("  <- bound by" if unit == report.bound_by else "")
+    if found := predictions.pairs(report):
+        told = (f"{one.name} {value} ({error})" for one in found for value, _, error in [one.cells])
+        yield "predicted", ", ".join(told)
     cpu = ", ".join(report.cpu_operators)
     yield "CPU operators", f"{cpu} (not in cycles and time)" if cpu else "none"
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tinyprune.artifacts import Quality, RunSummary, TFLiteArtifact, VariantSummary
+from tinyprune.report.predictions import QUANTITIES, pairs
 from tinyprune.report.record import SCHEMA
 from tinyprune.resources import CompiledArtifact, ResourceReport
 
@@ -16,7 +17,8 @@ def summary_rows(summary: RunSummary) -> list[dict[str, Any]]:
     Beside the numbers of the variant a row has ``<metric>`` with ``<metric>_change`` (variant - baseline) and
     ``noisy_<metric>`` (the unprocessed input), ``<cost>_ratio`` (baseline / variant), ``float32_over_...`` (4 bytes
     per parameter of the baseline over a size of this variant), ``seconds_per_frame`` and ``hop_share``, the fraction
-    of the time between two frames that the NPU is busy.
+    of the time between two frames that the NPU is busy; ``predicted_...`` are what the cost model expected, with their
+    errors (predicted / Vela - 1).
     """
     baseline = summary.variants[0]
     names = metric_names(summary)
@@ -26,7 +28,7 @@ def summary_rows(summary: RunSummary) -> list[dict[str, Any]]:
         row |= _quality(names, variant.quality, baseline.quality, summary.noisy)
         row |= _sizes(variant, baseline) | _cycles(variant) | _time(variant, summary.hop_seconds)
         base = _sizes(baseline, baseline) | _cycles(baseline)
-        row |= {f"{cost}_ratio": ratio(base[cost], row[cost]) for cost in COSTS}
+        row |= {f"{cost}_ratio": ratio(base[cost], row[cost]) for cost in COSTS} | _predicted(variant.report)
         rows.append(row)
     return rows
 
@@ -106,6 +108,16 @@ def _cycles(variant: VariantSummary) -> dict[str, Any]:
         "cpu_operator_count": len(report.cpu_operators),
         "cpu_operators": " ".join(report.cpu_operators),
     }
+
+
+def _predicted(report: ResourceReport) -> dict[str, Any]:
+    found = {pair.name: pair for pair in pairs(report)}
+    row: dict[str, Any] = {}
+    for name, field in QUANTITIES.items():
+        pair = found.get(name)
+        row[f"predicted_{field}"] = pair.predicted if pair else None
+        row[f"predicted_{field}_error"] = pair.error if pair else None
+    return row
 
 
 def _time(variant: VariantSummary, hop_seconds: float | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.records import to_jsonable
-from tinyprune.report import matrix, storeys, table
+from tinyprune.report import matrix, predictions, storeys, table, to_budget
 from tinyprune.report.advice import advice
 from tinyprune.report.record import RunReport, VariantRecord
 from tinyprune.report.terminal import NONE, columns
@@ -25,6 +25,8 @@ def format_report(report: RunReport) -> RenderableType:
         parts.append(_unfinished(report.variants))
     if len(report.summaries) > 1:
         parts += [Text(), matrix.format_matrix(report.summaries)]
+    if (predicted := predictions.format_predictions(report.summaries)) is not None:
+        parts += [Text(), predicted]
     for name, lines in advice_for(report).items():
         parts += [Text(), Text(name, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines)]
     for note in report.notes:
@@ -35,19 +37,26 @@ def format_report(report: RunReport) -> RenderableType:
 def format_variants(report: RunReport, names: Sequence[str], operators: bool) -> RenderableType:
     """Where bytes and cycles of some variants go: by layer or by operator, on the target that was compiled for last.
 
-    Raises UsageError for a variant that is not compiled.
+    Of a variant that was pruned to a budget also that, even if it is not compiled, unless operators are asked for.
+    Raises UsageError for any other variant that is not compiled.
     """
-    if not report.summaries:
-        raise UsageError(f"nothing of {report.run} is compiled yet: run `tinyprune compile`")
-    known = {variant.name: variant.report for variant in report.summaries[0].variants}
+    compiled = {v.name: v.report for v in report.summaries[0].variants} if report.summaries else {}
+    budgets = {} if operators else {v.name: v.budget for v in report.variants if v.budget}
     parts: list[RenderableType] = []
     for name in names:
-        if name not in known:
-            raise unknown_name("compiled variant", name, known)
-        cost = known[name]
-        title = Text(f"{name} on {cost.target.name}, by Vela {cost.vela_version}", style="bold")
         parts += [Text()] if parts else []
-        parts += [title, storeys.format_operators(cost) if operators else storeys.format_model(cost)]
+        if name in compiled:
+            cost = compiled[name]
+            title = Text(f"{name} on {cost.target.name}, by Vela {cost.vela_version}", style="bold")
+            parts += [title, storeys.format_operators(cost) if operators else storeys.format_model(cost)]
+            parts += [Text(), to_budget.format_budget(budgets[name])] if name in budgets else []
+        elif name in budgets:
+            parts += [Text(name, style="bold"), to_budget.format_budget(budgets[name])]
+            parts += [Text("Its layers are not known yet: run `tinyprune compile`.")]
+        elif compiled:
+            raise unknown_name("compiled variant", name, compiled)
+        else:
+            raise UsageError(f"nothing of {report.run} is compiled yet: run `tinyprune compile`")
     return Group(*parts)
 
 

@@ -6,8 +6,8 @@ number 0..units-1 wherever it shows up: an output of one kernel, an input of the
 -1 is a channel that always stays: an input or output of the network, or one that a layer reads which is not understood.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -102,6 +102,31 @@ class Coupling:
             whole = np.broadcast_to(both, canonical_shape(shape, self.layouts[key]))
             masks[key] = restored(whole, self.layouts[key], shape).copy()
         return masks
+
+
+def removable(coupling: Coupling, planned: Collection[str]) -> tuple[str, ...]:
+    """Names of the sets whose units are made by the planned kernels alone; the others have units that must stay."""
+    stay = np.zeros(coupling.units + 1, bool)
+    for key, ids in coupling.outputs.items():
+        if key not in planned:
+            stay[ids] = True
+    return tuple(item.name for item in coupling.sets if not stay[item.slice].any())
+
+
+def only(coupling: Coupling, names: Collection[str]) -> Coupling:
+    """The coupling in which only the sets of these names can lose units; the others' channels always stay."""
+    sets: list[UnitSet] = []
+    numbers = np.full(coupling.units + 1, -1)  # the last one is -1, no unit
+    for item in coupling.sets:
+        if item.name in names:
+            start = sum(one.size for one in sets)
+            numbers[item.slice] = np.arange(start, start + item.size)
+            sets.append(replace(item, start=start))
+    inputs, outputs, channels = (
+        {key: numbers[ids] for key, ids in found.items()}
+        for found in (coupling.inputs, coupling.outputs, coupling.channels)
+    )
+    return Coupling(tuple(sets), inputs, outputs, coupling.layouts, coupling.shapes, channels)
 
 
 def kept(ids: Ids, keep: Keep) -> Keep:

@@ -5,7 +5,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,11 +17,11 @@ import tensorflow as tf
 
 from tinyprune.errors import TinypruneError
 from tinyprune.records import write_text
+from tinyprune.training.course import Course, Replacement
 from tinyprune.training.progress import Progress
 from tinyprune.writing import write_arrays
 
 Batch = tuple[np.ndarray, ...]
-Observe = Callable[[list[Any], list[tf.Tensor]], None]
 CLIP_NORM = 5.0
 WARM_UP = 0.02
 WARM_UP_STEPS = 20  # at least: a high learning rate from the first step kills a small network
@@ -78,10 +78,11 @@ class Fit:
     """One training of one model, resumable.
 
     Attributes:
-        model: the model that is trained in place.
+        model: the model that is trained in place; the course may replace it.
         learner: what it learns.
         epochs: how many there are in all.
         folder: where ``checkpoint.npz``, ``best.npz`` and ``history.csv`` go.
+        course: what happens besides.
         history: what is done so far.
     """
 
@@ -92,100 +93,126 @@ class Fit:
         epochs: int,
         peak: float,
         folder: Path,
-        observe: Observe | None = None,
+        course: Course | None = None,
     ) -> None:
-        """``peak``: the learning rate's; ``observe``: is shown variables and gradients in each compiled step."""
-        self.model, self.learner, self.epochs, self.folder = model, learner, epochs, folder
+        """``peak``: the learning rate's."""
+        self.learner, self.epochs, self.folder, self.course = learner, epochs, folder, course or Course()
         self.steps = epochs * learner.steps_per_epoch()
-        self.optimizer = keras.optimizers.Adam(learning_rate(peak, self.steps), global_clipnorm=CLIP_NORM)
-        self.optimizer.build(model.trainable_variables)
         self.history: list[EpochRecord] = []
         self.best: float | None = None
-        self._observe = observe
-        self._step = tf.function(self._train_step, reduce_retracing=True)
+        self._peak = peak
+        self._take(model)
 
-    def run(
-        self,
-        title: str,
-        before_step: Callable[[int], None] = lambda step: None,
-        counts: Callable[[int], bool] = lambda step: True,
-    ) -> None:
+    def run(self, title: str) -> None:
         """Train what is left, then load the weights of the best epoch into the model.
 
-        Args:
-            title: what the progress line calls it.
-            before_step: called with the number of the optimizer step (from 0) before it is taken.
-            counts: whether the epoch that ended after that many steps may be the best one.
+        ``title``: what the progress line calls it. Raises TinypruneError where the loss is not finite any more.
         """
         self._resume()
         steps = self.learner.steps_per_epoch()
         with Progress(title, self.learner.metric, self.epochs, steps, len(self.history)) as progress:
             for epoch in range(len(self.history), self.epochs):
-                record = self._epoch(epoch, progress, before_step)
+                record = self._epoch(epoch, progress)
                 self.history.append(record)
-                if counts(record.step) and record.score > (-math.inf if self.best is None else self.best):
+                if self.course.counts(record.step) and record.score > (-math.inf if self.best is None else self.best):
                     self.best = record.score
                     self._save("best.npz", self.model.variables, {})
-                self._save(
-                    "checkpoint.npz", self._state(), {"best": self.best, "history": list(map(asdict, self.history))}
-                )
+                best = self.best
+                if epoch + 1 < self.epochs and (found := self.course.after_epoch(epoch + 1)):
+                    self._replace(found)
+                state = {"best": self.best, "history": list(map(asdict, self.history)), "course": self.course.state()}
+                self._save("checkpoint.npz", self._state(), state)
                 write_text(self.folder / "history.csv", _csv(self.history, self.learner.metric))
-                progress.epoch_done(epoch, record, self.best)
+                progress.epoch_done(epoch, record, best, self.course.note())
         if not (self.folder / "best.npz").exists():
             raise TinypruneError("no epoch has a score on dev: is it silent? or try a smaller --learning-rate")
         self._load("best.npz", self.model.variables)
 
-    def _epoch(self, epoch: int, progress: Progress, before_step: Callable[[int], None]) -> EpochRecord:
+    def _epoch(self, epoch: int, progress: Progress) -> EpochRecord:
         per_epoch, losses = self.learner.steps_per_epoch(), []
         started = progress.clock()
         for number, batch in enumerate(_ahead(self.learner.batches(epoch))):
-            before_step(epoch * per_epoch + number)
+            self.course.before_step(epoch * per_epoch + number)
             losses.append(float(self._step(batch)))
+            if not math.isfinite(losses[-1]):
+                kept = f"; the state after epoch {epoch} is kept in {self.folder}" if epoch else ""
+                raise TinypruneError(
+                    f"the loss of epoch {epoch + 1} is not finite: try a smaller --learning-rate{kept}"
+                )
+            self.course.after_step(losses[-1])
             progress.step(epoch, number + 1, losses[-1])
-        loss = float(np.mean(losses))
-        if not math.isfinite(loss):
-            raise TinypruneError(f"the loss of epoch {epoch + 1} is not finite: try a smaller --learning-rate")
         step, score = (epoch + 1) * per_epoch, self.learner.score(self.model)
         rate = float(self.optimizer.learning_rate.numpy())
-        return EpochRecord(epoch + 1, step, loss, score, rate, progress.clock() - started)
+        return EpochRecord(epoch + 1, step, float(np.mean(losses)), score, rate, progress.clock() - started)
 
     def _train_step(self, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = self.learner.loss(self.model, batch)
-        variables = self.model.trainable_variables
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
-        if self._observe:
-            self._observe(variables, gradients)
-        self.optimizer.apply(gradients, variables)
+            total = loss + self.course.penalty()
+        variables, own = self.model.trainable_variables, self.course.learned
+        gradients = tape.gradient(total, [*(variable.value for variable in variables), *own])
+        self.course.observe([*variables, *own], gradients)
+        self.optimizer.apply(gradients[: len(variables)], variables)
         return loss
 
+    def _take(self, model: keras.Model) -> None:
+        """Train this model from now on, with an optimizer that knows nothing of it."""
+        self.model = model
+        self.optimizer = keras.optimizers.Adam(learning_rate(self._peak, self.steps), global_clipnorm=CLIP_NORM)
+        self.optimizer.build(model.trainable_variables)
+        self._step = tf.function(self._train_step, reduce_retracing=True)
+
+    def _replace(self, found: Replacement) -> None:
+        """Go on with another model; the best epoch so far was one of the old model and counts no more."""
+        old, layers = self.optimizer, {id(w): layer for layer in self.model.layers for w in layer.weights}
+        variables = self.model.trainable_variables
+        self._take(found.model)
+        self.optimizer.iterations.assign(old.iterations)
+        if found.slots:
+            for slots in ("_momentums", "_velocities"):
+                pairs = zip(variables, getattr(old, slots), getattr(self.optimizer, slots), strict=True)
+                for variable, before, after in pairs:
+                    after.assign(found.slots(layers[id(variable)], variable.name, before.numpy()))
+        self.best = None
+        (self.folder / "best.npz").unlink(missing_ok=True)
+
     def _state(self) -> list[Any]:
-        return [*self.model.variables, *self.optimizer.variables]
+        return [*self.model.variables, *self.optimizer.variables, *self.course.variables]
 
     def _resume(self) -> None:
         if (self.folder / "checkpoint.npz").exists():
-            state = self._load("checkpoint.npz", self._state())
-            self.best, self.history = state["best"], [EpochRecord(**record) for record in state["history"]]
+            state = self._read("checkpoint.npz")[1]
+            if model := self.course.restore(state.get("course", {})):
+                self._take(model)
+            self._load("checkpoint.npz", self._state())
+            self.course.resumed()
+            self.history = [EpochRecord(**record) for record in state["history"]]
+            # a kill between a replacement and its checkpoint leaves no best epoch
+            self.best = state["best"] if (self.folder / "best.npz").exists() else None
 
     def _save(self, name: str, variables: list[Any], state: dict[str, Any]) -> None:
         """Write variables and a JSON state as one file that is whole or absent."""
         arrays = {f"v{number:04d}": np.asarray(variable) for number, variable in enumerate(variables)}
         write_arrays(self.folder / name, arrays | {"state": np.array(json.dumps(state))})
 
-    def _load(self, name: str, variables: list[Any]) -> dict[str, Any]:
+    def _load(self, name: str, variables: list[Any]) -> None:
+        values, _ = self._read(name)
+        if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+            raise self._unfit(name, "its variables have other shapes")
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    def _read(self, name: str) -> tuple[list[np.ndarray], dict[str, Any]]:
+        """The variables and the state in a file."""
         try:
             with np.load(self.folder / name) as arrays:
                 values = [arrays[f"v{number:04d}"] for number in range(len(arrays.files) - 1)]
-                state: dict[str, Any] = json.loads(str(arrays["state"]))
-            if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
-                raise ValueError("its variables have other shapes")
+                return values, json.loads(str(arrays["state"]))
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise TinypruneError(
-                f"{self.folder / name} does not fit this model ({error}); delete it and run again"
-            ) from error
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-        return state
+            raise self._unfit(name, error) from error
+
+    def _unfit(self, name: str, why: object) -> TinypruneError:
+        return TinypruneError(f"{self.folder / name} does not fit this model ({why}); delete it and run again")
 
 
 def _ahead(batches: Iterable[Batch]) -> Iterator[Batch]:

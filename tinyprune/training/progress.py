@@ -50,7 +50,7 @@ class Progress:
         note = f"epoch {epoch + 1}/{self.epochs} step {step}/{self.steps} loss {loss:.3f}{self.score}"
         self._bar.update(self._task, completed=epoch * self.steps + step, note=note)
 
-    def epoch_done(self, epoch: int, record: Any, best: float | None) -> None:
+    def epoch_done(self, epoch: int, record: Any, best: float | None, note: str = "") -> None:
         """After each epoch: one line that stays."""
         score = f"dev {format_metric(self.metric, record.score)}"
         self.score = f" {score}"
@@ -60,6 +60,6 @@ class Progress:
         left = record.seconds * (self.epochs - epoch - 1)
         self.console.print(
             f"{self.title}: epoch {epoch + 1}/{self.epochs}  loss {record.loss:.4f}  "
-            f"{score}  {record.seconds:.1f} s, {left:.0f} s left{mark}",
+            f"{score}  {record.seconds:.1f} s, {left:.0f} s left{mark}{note and '  '}{note}",
             soft_wrap=True,
         )

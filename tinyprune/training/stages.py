@@ -14,15 +14,25 @@ from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import batches, calibrate, prepare, strip
 from tinyprune.compress.remove import remove, remove_masks
 from tinyprune.config import PruneConfig, TrainConfig
+from tinyprune.errors import UsageError
 from tinyprune.export.convertible import check_convertible
+from tinyprune.export.stage import FRAMES
+from tinyprune.npu.limits import RECORD, limits_of
 from tinyprune.records import write_json
+from tinyprune.resources import NpuTarget
+from tinyprune.sparsity.coupling import removable
 from tinyprune.sparsity.importance import FROM_GRADIENTS
 from tinyprune.tasks.task import Task
+from tinyprune.training.course import Masking
 from tinyprune.training.fit import Fit
+from tinyprune.training.gating import Ask, Gating
+from tinyprune.training.vela_loop import VelaLoop
 from tinyprune.units import format_metric
 from tinyprune.writing import write_arrays, writing
 
 log = logging.getLogger(__name__)
+LEAST_EPOCHS = 2
+GATED = 0.4  # of the epochs of a differentiable pruning; the others learn int8
 
 
 def train_baseline(model: keras.Model, task: Task, config: TrainConfig, folder: Path) -> list[str]:
@@ -76,8 +86,8 @@ def prune(
     epochs = config.epochs or task.prune_epochs
     updater = MaskUpdater(prepared, pruning, epochs * learner.steps_per_epoch(), units, inherited)
     rate = config.learning_rate or task.prune_learning_rate
-    fit = Fit(prepared, learner, epochs, rate, folder, updater.observe if salient else None)
-    fit.run(config.variant, before_step=updater.update, counts=updater.final)
+    fit = Fit(prepared, learner, epochs, rate, folder, Masking(updater))
+    fit.run(config.variant)
     model, masks = strip(prepared, canonical), read_masks(prepared)
     if units is not None:
         keep = kept_units(units, masks)
@@ -85,6 +95,56 @@ def prune(
     write_json(folder / "plan.json", pruning)
     write_arrays(folder / MASKS, {key: mask.astype(bool) for key, mask in masks.items()})
     return [*_save(model, folder), "history.csv", "plan.json", MASKS]
+
+
+def prune_to_budget(
+    base: keras.Model,
+    baseline: keras.Model,
+    task: Task,
+    train: TrainConfig,
+    config: PruneConfig,
+    folder: Path,
+    target: NpuTarget | None,
+) -> list[str]:
+    """Gates -> removal while training -> int8: units go until the budget is kept (training/gating.py).
+
+    Arguments as of :func:`prune`; ``target``: whose costs the budget limits, None for the network's own.
+    Returns the files it made. Raises UsageError for a budget that cannot be met, CheckFailed for one that is not.
+    """
+    keras.utils.set_random_seed(config.seed)
+    canonical = fold(base)
+    pruning = plan(canonical, config)
+    check_convertible(canonical, task)
+    epochs = config.epochs or task.prune_epochs
+    if epochs < LEAST_EPOCHS:
+        raise UsageError(f"epochs: expected {LEAST_EPOCHS} or more, for gates and then for int8, got {epochs}")
+    teacher = prepare(fold(baseline), masked=False, quantized=False) if config.distill else None
+    learner, frames = task.learner(train, config.seed, teacher), FRAMES.get(task.record.forms[0])
+    ask = Ask(
+        limits=limits_of(config.budget.resolved()),
+        step=config.round_to,
+        removable=removable(coupling(canonical), [item.key for item in pruning.layers]),
+        gate_epochs=(gate_epochs := max(1, round(GATED * epochs))),
+        measure_every=max(1, (epochs - gate_epochs) // 4),
+        steps_per_epoch=learner.steps_per_epoch(),
+        batch_size=train.batch_size,
+        frames=frames,
+        batches=lambda model: batches(task.calibration(), model),
+    )
+    vela = VelaLoop(target, frames, task.calibration(), folder / "vela-loop") if target else None
+    try:
+        course = Gating(canonical, ask, vela)
+        if course.is_met:
+            log.info("%s: %s: the budget is kept already, nothing is removed", config.variant, course.note())
+        fit = Fit(course.prepared, learner, epochs, config.learning_rate or task.prune_learning_rate, folder, course)
+        fit.run(config.variant)
+    finally:
+        if vela:
+            vela.close()
+    write_json(folder / "plan.json", pruning)
+    write_json(folder / RECORD, course.record())
+    made = [*_save(strip(fit.model, course.template), folder), "history.csv", "plan.json"]
+    return made if target else [*made, RECORD]  # with a target, what Vela says of the export is still to be added
 
 
 def _number(metric: str, value: float) -> str:

@@ -1,0 +1,316 @@
+"""The course of a differentiable pruning: gates that a budget pushes shut, units removed at epoch ends, then int8.
+
+After Liberis and Lane 2021 (arXiv 2110.08350). In the first epochs gates learn, in float, under the pressure of the
+budget (:mod:`tinyprune.training.pressure`); at the end of one, units whose gates are closed are removed, and optimizer
+and gates go on with what is left. Then counts are made whole (:mod:`tinyprune.sparsity.fitting`), held to the budget by
+Vela where there is a target, and the rest of the epochs learns int8.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tinyprune.artifacts import BudgetLine, BudgetRecord, Removal
+from tinyprune.compress.coupling import coupling
+from tinyprune.compress.gates import Gates
+from tinyprune.compress.prepare import calibrate, copy_random_state, prepare, strip
+from tinyprune.compress.remove import carry, remove, without
+from tinyprune.compress.shapes import network_shape
+from tinyprune.errors import CheckFailed
+from tinyprune.npu.limits import Limit, measured, over, shown
+from tinyprune.resources import ResourceReport
+from tinyprune.sparsity.coupling import Coupling, Keep, only
+from tinyprune.sparsity.fitting import Counts, fitted
+from tinyprune.sparsity.resource_model import ResourceModel
+from tinyprune.training.course import Course, Replacement
+from tinyprune.training.limits import Floats, Limits
+from tinyprune.training.pressure import SOFT, Pressure
+from tinyprune.training.vela_loop import VelaLoop
+
+log = logging.getLogger(__name__)
+WORTH = 0.7  # of the multiply-accumulates: units are removed when that few are left, because it costs a new graph
+MARGIN = 0.98  # of the budget by Vela, which encodes the weights that int8 learning ends with a little differently
+TRIES = 8  # compilations until whole counts keep the budget by Vela
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a differentiable pruning is asked for.
+
+    Attributes:
+        limits: the budget.
+        step: units are left in multiples of it.
+        removable: names of the sets that may lose units.
+        gate_epochs: how many epochs have gates. measure_every: of the others, between two looks by Vela.
+        steps_per_epoch: optimizer steps. batch_size: examples in each.
+        frames: as in :func:`tinyprune.compress.shapes.network_shape`.
+        batches: calibration inputs of a prepared network.
+    """
+
+    limits: tuple[Limit, ...]
+    step: int
+    removable: tuple[str, ...]
+    gate_epochs: int
+    measure_every: int
+    steps_per_epoch: int
+    batch_size: int
+    frames: int | None
+    batches: Callable[[keras.Model], Any]
+
+
+class Gating(Course):
+    """Gates, then int8.
+
+    Attributes:
+        template: the plain network that is trained now, in canonical form; its weights are those of the prepared one.
+        prepared: the network that is trained now.
+        removals: what was removed when.
+        compilations: what Vela said, and what was expected, limit by limit.
+        before: (limits,), what the network took at first. pressure: of the budget.
+    """
+
+    def __init__(self, network: keras.Model, ask: Ask, vela: VelaLoop | None = None) -> None:
+        """``network``: plain, in canonical form.
+
+        Raises UsageError if a limit cannot be kept, saying the least that can be reached.
+        """
+        self._ask, self._vela, self._whole = ask, vela, network
+        self._report = vela.compile(network) if vela else None
+        self.removals: list[Removal] = []
+        self.compilations: list[tuple[Floats, Floats]] = []
+        self._epoch = 0
+        self._is_int8 = False
+        self._expected: Floats | None = None  # of what Vela is looking at
+        self.template, self._coupling = network, self._coupled(network)
+        self._names = [item.name for item in self._coupling.sets]
+        self._alive = np.arange(self._coupling.units)
+        self._limits = self._limited(network, self._coupling, np.ones(len(ask.limits)))
+        if self._report is not None:
+            self._correct(self._report, self._limits.values(self._sizes()))
+        self.before = self._limits.values(self._sizes())
+        self._limits.check_reachable(ask.step)
+        self.prepared = prepare(network, masked=False, quantized=False, normalised=True)
+        calibrate(self.prepared, ask.batches(self.prepared))
+        self._gates = Gates(self._coupling, temperature=SOFT)
+        self._gates.attach(self.prepared)
+        steps = ask.gate_epochs * ask.steps_per_epoch
+        self.pressure = Pressure(len(ask.limits), len(self._names), steps, ask.step)
+        if self.is_met:
+            self._is_int8 = True
+            self.prepared = self._int8()
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the network keeps the budget before anything is removed."""
+        return not any(over(self._ask.limits, self.before))
+
+    # --- what the training asks -----------------------------------------------------------------------------------
+
+    @property
+    def learned(self) -> list[Any]:
+        """Shares and the gates themselves."""
+        return [] if self._is_int8 else [self._gates.share, self._gates.probe]
+
+    @property
+    def variables(self) -> list[Any]:
+        """Gates and pressure."""
+        return [self.pressure.by_kept, *self._gates.variables]
+
+    def penalty(self) -> tf.Tensor | float:
+        """What the budget asks for, and what closed gates are expected to cost."""
+        if self._is_int8:
+            return 0.0
+        return self.pressure.of(self._gates) + self._ask.batch_size * self._gates.missed()
+
+    def observe(self, variables: list[Any], gradients: list[tf.Tensor]) -> None:
+        """The gates learn."""
+        if not self._is_int8:
+            self._gates.learn(*gradients[-2:])
+
+    def before_step(self, step: int) -> None:
+        """Gates are ranked and cooled, the pressure is refreshed."""
+        if not self._is_int8:
+            self.pressure.before_step(step, self._gates, self._limits, self.before)
+
+    def after_step(self, loss: float) -> None:
+        """The pressure has the size of the loss."""
+        if not self._is_int8:
+            self.pressure.after_step(loss)
+
+    def counts(self, step: int) -> bool:
+        """Epochs of int8 do."""
+        del step
+        return self._is_int8
+
+    def after_epoch(self, epoch: int) -> Replacement | None:
+        """Remove what is closed; when the gates are done, make counts whole and go over to int8."""
+        self._epoch = epoch
+        if self._expected is not None and self._vela and (report := self._vela.result()):
+            self._correct(report, self._expected)
+        self._expected = None
+        if self._is_int8:
+            return self._still_too_much()
+        if epoch >= self._ask.gate_epochs:
+            self._settle()
+            self._is_int8 = True
+            self.prepared = self._int8()
+            return Replacement(self.prepared)
+        keep = self._gates.alive(self._ask.step)
+        left = [int(keep[item.slice].sum()) for item in self._coupling.sets]
+        if self._macs(left) > WORTH * self._macs(self._sizes()):
+            return None
+        found = self._removed(keep)
+        self._measure()
+        return found
+
+    def note(self) -> str:
+        """What it takes and how many units are left."""
+        kept = self._sizes() if self._is_int8 else self._gates.kept().numpy()
+        return f"{shown(self._ask.limits, self._limits.values(kept))}; {kept.sum():.0f} of {self._units} units"
+
+    def state(self) -> dict[str, Any]:
+        """Which units are alive, and what the penalty has come to."""
+        return {
+            "alive": self._alive.tolist(),
+            "is_int8": self._is_int8,
+            "strengths": self.pressure.strengths.tolist(),
+            "corrections": self._limits.corrections.tolist(),
+            "losses": self.pressure.losses,
+            "is_measured": self._expected is not None,
+            "removals": [vars(removal) for removal in self.removals],
+            "compilations": [[one.tolist() for one in pair] for pair in self.compilations],
+        }
+
+    def restore(self, state: dict[str, Any]) -> keras.Model | None:
+        """The network with the units that are alive, its weights to be loaded."""
+        self.pressure.strengths, self.pressure.losses = np.array(state["strengths"]), state["losses"]
+        self.removals = [Removal(**{**one, "left": tuple(one["left"])}) for one in state["removals"]]
+        self.compilations = [(np.array(one), np.array(other)) for one, other in state["compilations"]]
+        keep = np.isin(np.arange(self._units), state["alive"])
+        self._shrink(keep, np.array(state["corrections"]))
+        self._is_int8, self._was_measured = state["is_int8"], state["is_measured"]
+        self.prepared = prepare(self.template, masked=False, quantized=self._is_int8, normalised=True)
+        if not self._is_int8:
+            self._gates.attach(self.prepared)
+        return self.prepared
+
+    def resumed(self) -> None:
+        """What Vela was looking at, it looks at again."""
+        if self._was_measured:
+            self._measure()
+
+    # --- what it does ---------------------------------------------------------------------------------------------
+
+    def record(self) -> BudgetRecord:
+        """What the budget was, what the network takes now, and how it came to that."""
+        limits, values = self._ask.limits, self._limits.values(self._sizes())
+        return BudgetRecord(
+            target=self._vela.target.name if self._vela else None,
+            lines=tuple(
+                BudgetLine(limit.name, limit.most, float(before), float(value))
+                for limit, before, value in zip(limits, self.before, values, strict=True)
+            ),
+            sets=tuple(self._names),
+            whole=tuple(int(size) for size in self._gates.sizes),
+            removals=tuple(self.removals),
+            compilations=tuple((tuple(a.tolist()), tuple(b.tolist())) for a, b in self.compilations),
+        )
+
+    @property
+    def _units(self) -> int:
+        return int(self._gates.sizes.sum())
+
+    def _sizes(self) -> Floats:
+        return np.array([item.size for item in self._coupling.sets], np.float64)
+
+    def _macs(self, kept: Any) -> float:
+        return float(ResourceModel(self._limits.shape).macs(np.asarray(kept, np.float64)))
+
+    def _settle(self) -> None:
+        """Whole counts that keep the budget, by Vela where there is a target; the other units go."""
+        kept, limits = self._gates.kept().numpy(), self._limits
+        for _ in range(TRIES):
+            counts = self._fitted(kept)
+            if counts is None:
+                least = limits.values(np.minimum(self._sizes(), self._ask.step))
+                raise CheckFailed(f"the budget cannot be kept: at the least it takes {shown(limits.limits, least)}")
+            keep = self._gates.best(counts)
+            if self._vela is None:
+                break
+            report = self._vela.compile(remove(strip(self.prepared, self.template), self._coupling, keep))
+            self._correct(report, limits.values(counts) / limits.corrections)
+            if (limits.ratios(counts) <= 1).all():
+                break
+        self._removed(keep)
+        left = zip(self._names, self._sizes(), self._gates.sizes, strict=True)
+        log.info("units left: %s", ", ".join(f"{name} {few:.0f} of {many:.0f}" for name, few, many in left))
+
+    def _fitted(self, kept: Floats) -> Counts | None:
+        """Whole counts near ``kept`` (sets,) that keep the budget, by the models and what they were corrected by."""
+        margin = MARGIN if self._vela else 1.0
+        sizes = [item.size for item in self._coupling.sets]
+        return fitted(kept, sizes, lambda n: self._limits.ratios(n) / margin, self._gates.lost, self._ask.step)
+
+    def _still_too_much(self) -> Replacement | None:
+        """While int8 is learned, Vela is asked again; what has become too much loses a few more units."""
+        found = None
+        if (self._limits.ratios(self._sizes()) > 1).any() and (counts := self._fitted(self._sizes())) is not None:
+            found = self._removed(self._gates.best(counts))
+        if found or (self._epoch - self._ask.gate_epochs) % self._ask.measure_every == 0:
+            self._measure()
+        return found
+
+    def _removed(self, keep: Keep) -> Replacement | None:
+        """Remove units for good and say what the training goes on with."""
+        if keep.all():
+            return None
+        old, before = self.prepared, self._coupling
+        self._shrink(keep, self._limits.corrections)
+        self.prepared = prepare(self.template, masked=False, quantized=self._is_int8, normalised=True)
+        carry(old, self.prepared, before, keep)
+        if not self._is_int8:
+            self._gates.attach(self.prepared)
+        self.removals.append(Removal(self._epoch, tuple(int(size) for size in self._sizes())))
+        return Replacement(self.prepared, lambda layer, name, value: without(layer, name, value, before, keep))
+
+    def _shrink(self, keep: Keep, corrections: Floats) -> None:
+        """The network, its coupling and gates without units."""
+        self.template = remove(self.template, self._coupling, keep)
+        self._alive = self._alive[keep]
+        smaller = self._coupled(self.template)
+        self._gates = self._gates.without(smaller, keep)
+        self._coupling = smaller
+        self._limits = self._limited(self.template, smaller, corrections)
+
+    def _int8(self) -> keras.Model:
+        """The network with its gates in its weights, prepared for int8."""
+        self.template = strip(self.prepared, self.template)
+        prepared = prepare(self.template, masked=False, normalised=True)
+        copy_random_state(self.prepared, prepared)
+        calibrate(prepared, self._ask.batches(prepared))
+        return prepared
+
+    def _coupled(self, network: keras.Model) -> Coupling:
+        return only(coupling(network), self._ask.removable)
+
+    def _limited(self, network: keras.Model, of: Coupling, corrections: Floats) -> Limits:
+        shape = network_shape(network, of, self._ask.frames)
+        target, clock = (self._vela.target, self._report.clock_hz) if self._vela and self._report else (None, 1.0)
+        return Limits(self._ask.limits, shape, target, clock, corrections)
+
+    def _measure(self) -> None:
+        """Let Vela look at the network as it is while the next epoch runs."""
+        if self._vela:
+            self._vela.start(strip(self.prepared, self.template))
+            self._expected = self._limits.values(self._sizes()) / self._limits.corrections
+
+    def _correct(self, report: ResourceReport, expected: Floats) -> None:
+        """Take what Vela says of a network of which the models alone expected ``expected``, (limits,)."""
+        found = measured(report, self._ask.limits)
+        self.compilations.append((expected * self._limits.corrections, found))
+        self._limits.corrections = found / np.maximum(expected, 1e-12)
