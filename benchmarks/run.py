@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # instead of this folder: its modules are benchmarks.NAME
 
 DEFAULT = ("startup", "train_float", "train_joint", "joint_conv", "mask_update", "input_pipeline")
-DEFAULT += ("data_memory", "compile", "matrix", "npu_cuts", "streaming", "scoring", "demo")
-LONG = ("losses", "distill", "tfmot", "mask_bits", "fit_npu")
+DEFAULT += ("gate_steps", "data_memory", "compile", "matrix", "npu_cuts", "streaming", "scoring", "demo")
+LONG = ("losses", "distill", "tfmot", "mask_bits", "fit_npu", "differentiable")
 NOT_QUICK = ("demo",)
 LIMIT_MISSED = 3
 
@@ -48,9 +48,19 @@ def _parser() -> argparse.ArgumentParser:
     long = parser.add_argument_group("only for the long ones, which run only when named")
     for name in ("speech", "noise", "dev-speech", "dev-noise"):
         long.add_argument(f"--{name}", type=Path, metavar="DIR", help="default: ../shared/data, or synthetic data")
-    long.add_argument("--epochs", type=int, metavar="N", help="of each training; default: 10; tfmot: 60 and 30")
+    long.add_argument(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="of each training; default: 10; tfmot: 60 and 30; differentiable: of each way",
+    )
     long.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each case; default: 1")
-    long.add_argument("--baseline", type=Path, metavar="DIR", help="finished run, for distill and mask_bits")
+    long.add_argument(
+        "--baseline", type=Path, metavar="DIR", help="finished run, for distill, mask_bits and differentiable"
+    )
+    long.add_argument(
+        "--only", metavar="NAMES", help="differentiable, gate_steps: some of the networks, e.g. ds_cnn,crn"
+    )
     long.add_argument("--work", type=Path, default=ROOT / "runs" / "bench", metavar="DIR", help="default: runs/bench")
     return parser
 
@@ -80,13 +90,13 @@ def _one(name: str, options: argparse.Namespace) -> int:
 
     chatter.mute()
     measured_on = results.environment()  # before the measurement changes anything
+    options.results = options.results or Path(__file__).parent / "results" / ("quick" if options.quick else "")
     try:
         report = importlib.import_module(f"benchmarks.{name}").measure(options)
     except (common.Unavailable, TinypruneError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    folder = options.results or Path(__file__).parent / "results" / ("quick" if options.quick else "")
-    results.write(folder / f"{name}.json", name, _title(name), report, measured_on)
+    results.write(options.results / f"{name}.json", name, _title(name), report, measured_on)
     print(results.table(name, _title(name), report, measured_on), flush=True)
     return 0 if all(check.holds for check in report.checks) else LIMIT_MISSED
 
