@@ -81,7 +81,6 @@ def _classes(view: View) -> Iterator[str]:
     if view.ran:
         yield from ("", *tables.classes(view))
     yield from _rest(view)
-    yield from ("", *_prose("A `differentiable` row has its place here once there is such a method."))
 
 
 def _made(view: View) -> str:

@@ -4,18 +4,26 @@ A row is a level of a ladder: it starts from the row before, so it needs few epo
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from typing import Any
 
-from tinyprune.config import BASELINE, PruneConfig
+from tinyprune.config import BASELINE, BudgetConfig, PruneConfig, TargetConfig
 from tinyprune.errors import UsageError
 
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.975)
 BLOCKS = ("16x16", "1x16", "16x1", "4x4")
+LONG = 60  # epochs of a row that a goal is worth
 FLOAT, INT8, JOINT, OFFLINE, TFMOT = "float", "int8", "joint", "offline", "tfmot"
 DENSE, DENSE_INT8, DENSE_TRAINED = "dense-float32", "dense-int8", "dense-int8-trained"
 SPEECH, KEYWORDS, IMAGES = TASKS = ("speech", "keywords", "images")
+
+#: What ``unit-0.50`` takes on ethos-u55-128 (Shared_Sram), and 6.7 times fewer cycles than dense TinyLSTM (Sram_Only).
+HALF = {
+    KEYWORDS: BudgetConfig(max_flash="12.2kB", max_cycles="46k"),
+    IMAGES: BudgetConfig(max_flash="24.2kB", max_cycles="90k"),
+}
+GOAL = BudgetConfig(max_cycles="24k")
 
 #: The units that are removed, and the levels of weights from there. Flash is about 1.4 B per weight that is left and
 #: 10 B per output channel of each of the LSTMs' eight matrices, so fewer units pay for more weights: these are the
@@ -126,11 +134,14 @@ def _n_of_m(task: str, epochs: int, base: str = BASELINE) -> Row:
 
 def _speech() -> Iterator[Row]:
     units = list(ladder(SPEECH, "unit", (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975), (12, 10)))
+    weights = [row for gone, levels in COMBINED.items() for row in _combined(gone, levels)]
     yield from _dense(SPEECH, 10)
     yield from ladder(SPEECH, "weight", LEVELS, (14, 10))
     yield from units[:7]
-    for gone, levels in COMBINED.items():
-        yield from ladder(SPEECH, "weight", levels, (10, 10), f"unit-{label(gone)}")
+    yield from weights
+    yield _longer(next(row for row in weights if row.name == "unit-0.50-weight-0.85"))
+    yield _slower(next(row for row in units if row.name == "unit-0.75"), 0.795)
+    yield _differentiable(SPEECH, GOAL, TargetConfig(memory_mode="Sram_Only"), LONG)
     yield from _offline(SPEECH, LEVELS)
     yield _n_of_m(SPEECH, 12)
     yield _n_of_m(SPEECH, 10, "unit-0.50")
@@ -141,13 +152,41 @@ def _speech() -> Iterator[Row]:
     yield from units[7:]
 
 
+def _combined(gone: float, levels: Sequence[float]) -> Iterator[Row]:
+    return ladder(SPEECH, "weight", levels, (10, 10), f"unit-{label(gone)}")
+
+
+def _longer(row: Row) -> Row:
+    """The same masks, trained on: what is near a goal may come to it."""
+    assert row.config is not None
+    name = f"{row.name}-longer"
+    return replace(row, name=name, config=replace(row.config, name=name, base=row.name, epochs=LONG))
+
+
+def _slower(row: Row, level: float) -> Row:
+    """From a row of units to a level a little further, in small steps."""
+    assert row.config is not None
+    gone, name = float(row.name.rpartition("-")[2]), f"unit-{label(level)}"
+    own = round(1 - (1 - level) / (1 - gone), 6)
+    config = replace(row.config, name=name, base=row.name, sparsity=own, epochs=LONG)
+    return replace(row, name=name, config=config)
+
+
+def _differentiable(task: str, budget: BudgetConfig, target: TargetConfig, epochs: int) -> Row:
+    """Units that the training chooses, to a budget by Vela."""
+    name = f"differentiable-{budget.label}"
+    config = PruneConfig(name=name, method="differentiable", budget=budget, target=target, epochs=epochs)
+    return Row(task, name, "differentiable", JOINT, config)
+
+
 def _classes(task: str, epochs: int) -> Iterator[Row]:
-    """The smaller tables; a ``differentiable`` row belongs after 2:4 once there is such a method."""
+    """The smaller tables."""
     rest = epochs // 2
     yield from _dense(task, rest)
     yield from ladder(task, "weight", (0.8, 0.9), (epochs, rest))
     yield from ladder(task, "unit", (0.5, 0.7), (epochs, rest))
     yield _n_of_m(task, epochs)
+    yield _differentiable(task, HALF[task], TargetConfig(), epochs)
 
 
 def _quick() -> Iterator[Row]:
