@@ -194,7 +194,8 @@ def test_two_budgets_are_two_configurations(tmp_path):
 
 def test_a_vela_configuration_is_relative_to_the_recipe(tmp_path):
     path = tmp_path / "recipe.toml"
-    path.write_text('[[prune]]\nmethod = "differentiable"\nbudget = {max_flash = "1kB"}\ntarget = {vela_config = "a.ini"}\n')
+    budget, target = '{max_flash = "1kB"}', '{vela_config = "a.ini"}'
+    path.write_text(f'[[prune]]\nmethod = "differentiable"\nbudget = {budget}\ntarget = {target}\n')
     assert load_recipe(path).prune[0].target == TargetConfig(vela_config=str(tmp_path / "a.ini"))
 
 

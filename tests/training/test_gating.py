@@ -439,6 +439,21 @@ def test_what_is_too_much_in_int8_loses_a_few_more_units():
     assert course.after_epoch(GATE_EPOCHS + 3) is None  # of the smaller network it has been asked at once
 
 
+def test_the_least_that_can_be_reached_is_reached():
+    """Although counts are made for a little less than the budget by Vela."""
+
+    class Steady(Estimate):
+        def factor(self, stem: float, inner: float) -> float:
+            return 1.2
+
+    model = CostModel(network_shape(fold(residual()), only(coupling(fold(residual())), SETS)), TARGET)
+    least = 1.2 * float(model.flash_bytes(np.array([2.0, 2.0])))
+    course = gating(Steady(), flash=least * 1.0001)
+    assert units(course.after_epoch(GATE_EPOCHS).model) == [2, 2, 2]
+    with pytest.raises(UsageError, match="cannot be met: with 2 units left of every layer"):
+        gating(Steady(), flash=least * 0.9999)
+
+
 def same(left: Fit, right: Fit) -> bool:
     arrays = ([np.asarray(one) for one in fit._state()] for fit in (left, right))
     return all(np.array_equal(a, b) for a, b in zip(*arrays, strict=True))

@@ -252,7 +252,11 @@ class Gating(Course):
 
     def _fitted(self, kept: Floats) -> Counts | None:
         """Whole counts near ``kept`` (sets,) that keep the budget, by the models and what they were corrected by."""
-        margin = MARGIN if self._vela else 1.0
+        margins = (MARGIN, 1.0) if self._vela else (1.0,)  # where there is no room for it, without
+        found = (self._fitted_within(kept, margin) for margin in margins)
+        return next((counts for counts in found if counts is not None), None)
+
+    def _fitted_within(self, kept: Floats, margin: float) -> Counts | None:
         sizes = [item.size for item in self._coupling.sets]
         return fitted(kept, sizes, lambda n: self._limits.ratios(n) / margin, self._gates.lost, self._ask.step)
 
