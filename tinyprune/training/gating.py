@@ -35,6 +35,7 @@ from tinyprune.training.vela_loop import VelaLoop
 log = logging.getLogger(__name__)
 WORTH = 0.7  # of the multiply-accumulates: units are removed when that few are left, because it costs a new graph
 MARGIN = 0.98  # of the budget by Vela, which encodes the weights that int8 learning ends with a little differently
+DOUBT = 0.7  # of the budget: where the smallest network is expected to take more, Vela is asked before the training
 TRIES = 8  # compilations until whole counts keep the budget by Vela
 
 
@@ -93,7 +94,7 @@ class Gating(Course):
         if self._report is not None:
             self._correct(self._report, self._limits.values(self._sizes()))
         self.before = self._limits.values(self._sizes())
-        self._limits.check_reachable(ask.step)
+        self._limits.check_reachable(self._least(), ask.step)
         self.prepared = prepare(network, masked=False, quantized=False, normalised=True)
         calibrate(self.prepared, ask.batches(self.prepared))
         self._gates = Gates(self._coupling, temperature=SOFT)
@@ -298,6 +299,15 @@ class Gating(Course):
         copy_random_state(self.prepared, prepared)
         calibrate(prepared, self._ask.batches(prepared))
         return prepared
+
+    def _least(self) -> Floats:
+        """What the smallest network takes, (limits,); where that may be too much, by Vela."""
+        counts = np.minimum(self._sizes(), self._ask.step)
+        if self._vela is None or (self._limits.ratios(counts) < DOUBT).all():
+            return self._limits.values(counts)
+        firsts = [np.arange(item.size) < count for item, count in zip(self._coupling.sets, counts, strict=True)]
+        smallest = remove(self.template, self._coupling, np.concatenate(firsts))
+        return measured(self._vela.compile(smallest), self._ask.limits)
 
     def _coupled(self, network: keras.Model) -> Coupling:
         return only(coupling(network), self._ask.removable)

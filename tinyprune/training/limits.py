@@ -64,13 +64,14 @@ class Limits:
         values, gradient = self._compiled(*(tf.constant(one) for one in arguments))
         return values.numpy(), gradient.numpy()
 
-    def check_reachable(self, step: int) -> None:
+    def check_reachable(self, least: Floats, step: int) -> None:
         """Raise UsageError, with the least that can be reached, for limits that no pruning can keep.
 
-        ``step``: as many units stay of each set at least, or all of a smaller one.
+        Args:
+            least: (limits,), what the smallest network takes.
+            step: as many units stay of each set at least, or all of a smaller one.
         """
         own = float(ResourceModel(self.shape).tensor_bytes(self.shape.whole)[list(self.shape.inputs)].sum())
-        least = self.values(np.minimum(self.shape.whole, step))
         for limit, value in over(self.limits, least):
             if limit.name == "SRAM" and limit.most < own:
                 why = f"is less than the network's own input of {limit.show(own)}, which no pruning makes smaller"
