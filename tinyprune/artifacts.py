@@ -105,6 +105,18 @@ class Removal:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """One compilation of a network that was still training, limit by limit.
+
+    Attributes:
+        expected: what the model said, corrected by the compilation before. measured: what Vela said.
+    """
+
+    expected: tuple[float, ...]
+    measured: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class BudgetRecord:
     """How a network came to keep its budget.
 
@@ -113,7 +125,7 @@ class BudgetRecord:
         lines: the limits.
         sets: names of the sets of units, in the order of ``Removal.left``; whole: units of each at first.
         removals: in order.
-        compilations: while it trained: (expected, measured) of every line.
+        compilations: what was compiled while it trained, in order.
     """
 
     target: str | None
@@ -121,7 +133,7 @@ class BudgetRecord:
     sets: tuple[str, ...] = ()
     whole: tuple[int, ...] = ()
     removals: tuple[Removal, ...] = ()
-    compilations: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = ()
+    compilations: tuple[Expectation, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tinyprune.artifacts import (
     BudgetLine,
     BudgetRecord,
+    Expectation,
     Quality,
     Removal,
     RunSummary,
@@ -49,7 +50,7 @@ BUDGET = BudgetRecord(
     sets=("lstm", "lstm_1"),
     whole=(256, 256),
     removals=(Removal(10, (160, 200)), Removal(12, (128, 128))),
-    compilations=(((900_000.0, 0.003), (943_000.0, 0.004)),),
+    compilations=(Expectation((900_000.0, 0.003), (943_000.0, 0.004)),),
 )
 
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from tinyprune.artifacts import (
     BudgetLine,
     BudgetRecord,
+    Expectation,
     Quality,
     Removal,
     RunSummary,
@@ -40,9 +41,9 @@ MEASURED = replace(
     lines=(BudgetLine("flash", 16_000, 31_000, 9_000, 8_000), BudgetLine("cycles", 40_000, 90_000, 38_000, 40_001)),
     # first: flash 97 / 100, cycles 110 / 100; last: both as expected but for 1 / 200 of the flash
     compilations=(
-        ((97.0, 110.0), (100.0, 100.0)),
-        ((50.0, 50.0), (100.0, 100.0)),
-        ((199.0, 100.0), (200.0, 100.0)),
+        Expectation((97.0, 110.0), (100.0, 100.0)),
+        Expectation((50.0, 50.0), (100.0, 100.0)),
+        Expectation((199.0, 100.0), (200.0, 100.0)),
     ),
 )
 
@@ -102,7 +103,7 @@ def test_a_budget_that_was_kept_already_removed_nothing():
 
 
 def test_nothing_is_divided_by_nothing():
-    odd = replace(MEASURED, lines=(BudgetLine("SRAM", 0, 10, 5, 0.0),), compilations=(((1.0,), (0.0,)),))
+    odd = replace(MEASURED, lines=(BudgetLine("SRAM", 0, 10, 5, 0.0),), compilations=(Expectation((1.0,), (0.0,)),))
     assert row(odd, "SRAM") == "SRAM 0 KiB = 0 B 10 B 0 B - - - -"
     assert "asked once" in notes(odd)
 
@@ -121,7 +122,11 @@ def test_it_fits_100_columns_and_loses_nothing(name):
     )
     off = tuple(-0.005 if index else 12.0 for index in range(len(QUANTITIES)))
     record = replace(
-        MEASURED, lines=big, sets=(name, "b"), whole=(100_000, 9), compilations=((off, (1.0,) * len(QUANTITIES)),)
+        MEASURED,
+        lines=big,
+        sets=(name, "b"),
+        whole=(100_000, 9),
+        compilations=(Expectation(off, (1.0,) * len(QUANTITIES)),),
     )
     text = lines(to_budget.format_budget(record))
     assert max(map(len, text)) <= 100

@@ -85,8 +85,8 @@ def _now(line: BudgetLine) -> float:
 
 def _errors(record: BudgetRecord, index: int) -> Iterator[str]:
     """How far the first and the last expectation of one limit was off."""
-    for expected, measured in (record.compilations[0], record.compilations[-1]) if record.compilations else ():
-        off = ratio(expected[index], measured[index])
+    for one in (record.compilations[0], record.compilations[-1]) if record.compilations else ():
+        off = ratio(one.expected[index], one.measured[index])
         yield shown_error(None if off is None else off - 1)
 
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.artifacts import BudgetLine, BudgetRecord, Removal
+from tinyprune.artifacts import BudgetLine, BudgetRecord, Expectation, Removal
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.gates import Gates
 from tinyprune.compress.prepare import calibrate, copy_random_state, prepare, strip
@@ -219,7 +219,7 @@ class Gating(Course):
             sets=tuple(self._names),
             whole=tuple(int(size) for size in self._gates.sizes),
             removals=tuple(self.removals),
-            compilations=tuple((tuple(a.tolist()), tuple(b.tolist())) for a, b in self.compilations),
+            compilations=tuple(Expectation(tuple(a.tolist()), tuple(b.tolist())) for a, b in self.compilations),
         )
 
     @property
