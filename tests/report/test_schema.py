@@ -12,6 +12,7 @@ import pytest
 from tinyprune.artifacts import (
     BudgetLine,
     BudgetRecord,
+    Expectation,
     Quality,
     Removal,
     RunSummary,
@@ -43,7 +44,7 @@ def report() -> RunReport:
     quality = Quality("int8", "dev", 100, 0, {"accuracy": 0.9})
     summary = RunSummary(SCHEMA, target, None, None, (VariantSummary("baseline", 528, 0.1, quality, tflite, cost),))
     line = BudgetLine("flash", 400.0, 620.0, 380.0)
-    budget = BudgetRecord(None, (line,), ("a",), (32,), (Removal(2, (16,)),), (((380.0,), (390.0,)),))
+    budget = BudgetRecord(None, (line,), ("a",), (32,), (Removal(2, (16,)),), (Expectation((380.0,), (390.0,)),))
     done = VariantRecord(
         *("baseline", "export", {"train": {"epochs": 3}, "words": ["yes"]}, 528, 0.1, (quality,)),
         history=({"epoch": 1.0, "loss": None},),
