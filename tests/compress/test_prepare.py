@@ -9,7 +9,7 @@ from tinyprune.compress.prepare import (
     batches,
     calibrate,
     compressed_layers,
-    copy_random_state,
+    copy_state,
     prepare,
     quantizers,
     strip,
@@ -310,10 +310,10 @@ def test_dropout_goes_on_where_it_was():
     one(features, training=True)
     other = prepare(model, masked=False, quantized=False)
     assert not np.array_equal(other(features, training=True), one(features, training=True))
-    copy_random_state(one, other)
+    copy_state(one, other)
     for _ in range(2):
         np.testing.assert_array_equal(other(features, training=True), one(features, training=True))
     int8 = prepare(model)  # which has layers that the other has not
-    copy_random_state(one, int8)
+    copy_state(one, int8)
     states = [np.asarray(each.get_layer("dropout").variables[0]) for each in (one, int8)]
     np.testing.assert_array_equal(*states)

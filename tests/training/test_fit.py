@@ -348,8 +348,8 @@ class Halving(Course):
     at the first step of each epoch, weight by weight.
     """
 
-    def __init__(self, after: tuple[int, ...], keeps_slots: bool = True, stop: int | None = None) -> None:
-        self._after, self._keeps_slots, self._stop, self._times = after, keeps_slots, stop, 0
+    def __init__(self, after: tuple[int, ...], stop: int | None = None) -> None:
+        self._after, self._stop, self._times = after, stop, 0
         inputs = keras.Input((FRAMES, BANDS))
         x = keras.layers.Dense(8, activation="relu", name="first")(inputs)
         x = keras.layers.Dense(8, activation="relu", name="second")(keras.layers.Dropout(0.2, name="dropout")(x))
@@ -376,7 +376,7 @@ class Halving(Course):
             self.carried.setdefault(f"{layer.name}/{name}", []).append((value, found))
             return found
 
-        return Replacement(self.prepared, slots if self._keeps_slots else None)
+        return Replacement(self.prepared, slots)
 
     def _halve(self) -> tuple:
         units = coupling(self._template)
@@ -418,14 +418,6 @@ def test_a_smaller_model_goes_on_with_what_the_optimizer_knows_of_its_weights(tm
     assert [len(found) for found in course.carried.values()] == [len(SLOTS)] * len(names)
     assert int(training.optimizer.iterations) == EPOCHS * PER_EPOCH  # the learning rate goes on falling
     assert training.history[-1].learning_rate == pytest.approx(0.03 / 100, rel=1e-4)
-
-
-def test_an_optimizer_may_begin_anew(tmp_path):
-    training, course = halving(tmp_path, 2, keeps_slots=False)
-    training.run("tiny")
-    assert any(slot.any() for slot in course.optimizers[1][0])
-    assert not any(slot.any() for slots in course.optimizers[2] for slot in slots)
-    assert int(training.optimizer.iterations) == EPOCHS * PER_EPOCH
 
 
 def test_the_best_epoch_begins_anew_with_a_smaller_model(tmp_path):

@@ -113,12 +113,18 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
         graph.derive(pair[1])
 
 
-def copy_random_state(source: keras.Model, target: keras.Model) -> None:
-    """Let the layers of one prepared model that draw random numbers, such as Dropout, go on where another's are."""
-    for layer, copy in _pairs(source, target):
-        if kind(layer) is None:
-            for value, variable in zip(layer.variables, copy.variables, strict=True):
-                variable.assign(value)
+def copy_state(source: keras.Model, target: keras.Model) -> None:
+    """Let one prepared model go on where another of the same layers is: weights, normalisers, Dropout's random numbers.
+
+    Gates of the source are multiplied into the kernels of the target. What only the target has, such as ranges, stays.
+    """
+    for layer, twin in _pairs(source, target):
+        values = {variable.name: variable for variable in layer.variables}
+        for variable in twin.variables:
+            if variable.name in values:
+                variable.assign(values[variable.name])
+        for name, gate in getattr(layer, "gates", {}).items():
+            kernels(twin)[name].assign(kernels(layer)[name].value * gate())
 
 
 def _plain_weights(layer: keras.Layer) -> list[keras.Variable]:
@@ -152,16 +158,15 @@ def quantizers(prepared: keras.Model) -> list[FakeQuantize]:
     return [layer for layer in prepared._flatten_layers() if isinstance(layer, FakeQuantize)]
 
 
-def calibrate(prepared: keras.Model, batches: Iterable[np.ndarray]) -> None:
+def calibrate(prepared: keras.Model, batches: Iterable[np.ndarray], begins: bool = True) -> None:
     """Set every activation range to the extremes that these inputs cause, as the TFLite calibrator does.
-
-    Normalisers begin with the statistics of the last batch.
 
     Args:
         prepared: a model from :func:`prepare`.
         batches: inputs, each (batch, ...).
+        begins: whether normalisers begin here, with the statistics of the last batch; else they stay as they are.
     """
-    normalisers = [layer for layer in prepared._flatten_layers() if isinstance(layer, Normaliser)]
+    normalisers = [layer for layer in prepared._flatten_layers() if begins and isinstance(layer, Normaliser)]
     for quantizer in quantizers(prepared):
         quantizer.reset()
         quantizer.observe = Observe.EXTREMES

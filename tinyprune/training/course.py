@@ -21,11 +21,11 @@ class Replacement:
 
     Attributes:
         model: with its state; its trainable variables are those of the old one, in the same order.
-        slots: turns what the optimizer knows of each weight; None: the optimizer begins anew.
+        slots: turns what the optimizer knows of each weight.
     """
 
     model: keras.Model
-    slots: Slots | None = None
+    slots: Slots
 
 
 class Course:

@@ -168,11 +168,10 @@ class Fit:
         variables = self.model.trainable_variables
         self._take(found.model)
         self.optimizer.iterations.assign(old.iterations)
-        if found.slots:
-            for slots in ("_momentums", "_velocities"):
-                pairs = zip(variables, getattr(old, slots), getattr(self.optimizer, slots), strict=True)
-                for variable, before, after in pairs:
-                    after.assign(found.slots(layers[id(variable)], variable.name, before.numpy()))
+        for slots in ("_momentums", "_velocities"):
+            pairs = zip(variables, getattr(old, slots), getattr(self.optimizer, slots), strict=True)
+            for variable, before, after in pairs:
+                after.assign(found.slots(layers[id(variable)], variable.name, before.numpy()))
         self.best = None
         (self.folder / "best.npz").unlink(missing_ok=True)
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from tinyprune.artifacts import BudgetLine, BudgetRecord, Expectation, Removal
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.gates import Gates
-from tinyprune.compress.prepare import calibrate, copy_random_state, prepare, strip
+from tinyprune.compress.prepare import calibrate, copy_state, prepare, strip
 from tinyprune.compress.remove import carry, remove, without
 from tinyprune.compress.shapes import network_shape
 from tinyprune.errors import CheckFailed
@@ -157,10 +157,10 @@ class Gating(Course):
         if self._is_int8:
             return self._still_too_much()
         if epoch >= self._ask.gate_epochs:
-            self._settle()
+            removed = self._settle()
             self._is_int8 = True
             self.prepared = self._int8()
-            return Replacement(self.prepared)
+            return Replacement(self.prepared, removed.slots if removed else lambda layer, name, value: value)
         keep = self._gates.alive(self._ask.step)
         left = [int(keep[item.slice].sum()) for item in self._coupling.sets]
         if self._macs(left) > WORTH * self._macs(self._sizes()):
@@ -232,7 +232,7 @@ class Gating(Course):
     def _macs(self, kept: Any) -> float:
         return float(ResourceModel(self._limits.shape).macs(np.asarray(kept, np.float64)))
 
-    def _settle(self) -> None:
+    def _settle(self) -> Replacement | None:
         """Whole counts that keep the budget, by Vela where there is a target; the other units go."""
         kept, limits = self._gates.kept().numpy(), self._limits
         for _ in range(TRIES):
@@ -247,9 +247,10 @@ class Gating(Course):
             self._correct(report, limits.values(counts) / limits.corrections)
             if (limits.ratios(counts) <= 1).all():
                 break
-        self._removed(keep)
+        removed = self._removed(keep)
         left = zip(self._names, self._sizes(), self._gates.sizes, strict=True)
         log.info("units left: %s", ", ".join(f"{name} {few:.0f} of {many:.0f}" for name, few, many in left))
+        return removed
 
     def _fitted(self, kept: Floats) -> Counts | None:
         """Whole counts near ``kept`` (sets,) that keep the budget, by the models and what they were corrected by."""
@@ -293,11 +294,10 @@ class Gating(Course):
         self._limits = self._limited(self.template, smaller, corrections)
 
     def _int8(self) -> keras.Model:
-        """The network with its gates in its weights, prepared for int8."""
-        self.template = strip(self.prepared, self.template)
+        """The same network on int8 grids, with the gates in its weights."""
         prepared = prepare(self.template, masked=False, normalised=True)
-        copy_random_state(self.prepared, prepared)
-        calibrate(prepared, self._ask.batches(prepared))
+        copy_state(self.prepared, prepared)
+        calibrate(prepared, self._ask.batches(prepared), begins=False)
         return prepared
 
     def _least(self) -> Floats:

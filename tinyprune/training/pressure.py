@@ -10,8 +10,10 @@ side only, as in Liberis and Lane 2021, arXiv 2110.08350). lambda_b begins at a 
 while the network is above B_b(t) and shrinks while it is below, so that it becomes what it must be and no more.
 
 The gradient of the penalty by ``kept`` is refreshed every few steps; between these the penalty is linear in ``kept``,
-which costs next to nothing. Shares move by the derivative over the sum of lambdas: then the budget's part of it is a
-number of the order of 1, whatever the loss is measured in, and what units are worth is weighed against it.
+which costs next to nothing. Shares move by the derivative over the sum of lambdas: then the budget's part of it, the
+elasticities e = n d log R / d kept of the sets, has no unit, whatever the loss is measured in. The rate is such that
+this part alone, step size times sum e^2, would reach the budget SLACK times too early: most of it has to be held up by
+what units are worth, and so lambda falls until it is.
 """
 
 import numpy as np
@@ -26,8 +28,8 @@ ARRIVAL = 0.75  # part of the way from there to the end of the gates at which th
 REFRESHES = 200  # of the penalty's gradient
 STRENGTH, LEAST_LOSS = 0.1, 1e-3  # lambda at first: a part of the loss of the warm-up, which may be 0
 GROWTH, FAR = 0.1, 0.05  # of log lambda, per refresh, where log(what is taken / what may be) is FAR or more
-REACH = 8.0  # learning rate of the shares times steps with gates
-FASTEST = 8.0  # how many times a share could go from 1 to 0 in the steps with gates
+SLACK = 6.0  # how many times faster than needed the budget would be reached if no unit were worth anything
+FASTEST = 16.0  # how many times a share could go from 1 to 0 in the steps with gates
 
 
 class Pressure:
@@ -77,4 +79,6 @@ class Pressure:
         self.strengths *= np.exp(GROWTH * np.clip(np.log(values / allowed) / FAR, -1, 1))
         self.by_kept.assign(gradient)
         gates.fastest.assign(FASTEST / self._steps)
-        gates.rate.assign(REACH / self._steps / self.strengths.sum())
+        squares = float(((gradient * gates.sizes) ** 2).sum()) / self.strengths.sum()
+        if squares:  # else nothing pushes: the rate stays
+            gates.rate.assign(SLACK * float(np.log(before / most).max()) / ARRIVAL / self._steps / squares)
