@@ -40,6 +40,7 @@ CLOSED = 0.01  # a gate below it is closed; one above 1 - CLOSED is open
 REACH = float(np.log(1 / CLOSED - 1))  # how many widths a gate needs from one half to there
 MOMENTUM = 0.98  # of the importance
 STEADY = 0.9  # momentum of the derivative by the shares
+SPARE = 1.1  # times as many units as are kept stay when closed ones are removed
 NARROWEST = 0.1  # width of the step in units: with the border between two ranks, both gates are closed or open
 
 
@@ -88,10 +89,6 @@ class Gates:
         """How many units of each set stay, (sets,): the sum of its gates."""
         return tf.math.segment_sum(self.values(), self._set_of)
 
-    def wanted(self) -> tf.Tensor:
-        """The same where gates are hard, ``s n``: its derivative by a share is n even where all gates are open."""
-        return self.share * self.sizes.astype(np.float32)
-
     def missed(self) -> tf.Tensor:
         """What the loss is expected to lose by gates that are not open, ``1/2 sum worth (1 - gate)^2``; see above."""
         return tf.reduce_sum(tf.stop_gradient(self.worth) * (1 - self.values()) ** 2) / 2
@@ -101,16 +98,18 @@ class Gates:
         for layer in compressed_layers(prepared):
             layer.gates = self._factors(layer.name)
 
-    def learn(self, by_share: tf.Tensor, by_gate: tf.Tensor) -> None:
-        """In the compiled step: one step down the mean derivative for the shares, and what the units are worth.
+    def learn(self, by_share: tf.Tensor, by_gate: tf.Tensor, by_kept: tf.Tensor) -> None:
+        """In the compiled step: one step down for the shares, and what the units are worth.
 
         Args:
-            by_share: (sets,), derivative of loss and penalty by the shares.
+            by_share: (sets,), derivative of the loss by the shares; its mean counts.
             by_gate: (units,), by the gates, that is by ``probe``.
+            by_kept: (sets,), derivative of the budget's penalty by the kept units, as it is now: s n of hard gates.
         """
         self.worth.assign(MOMENTUM * self.worth + (1 - MOMENTUM) * tf.convert_to_tensor(by_gate) ** 2)
         self._mean.assign(STEADY * self._mean + (1 - STEADY) * by_share)
-        step = tf.clip_by_value(self.rate * self._mean, -self.fastest, self.fastest)
+        down = self._mean + by_kept * self.sizes.astype(np.float32)
+        step = tf.clip_by_value(self.rate * down, -self.fastest, self.fastest)
         self.share.assign(tf.clip_by_value(self.share - step, *self._ends))
 
     def rank(self, worth: Floats | None = None) -> None:
@@ -130,8 +129,12 @@ class Gates:
         self.share.assign(np.clip(self.share.numpy(), *(end.numpy() for end in self._ends)))
 
     def alive(self, least: int) -> Keep:
-        """Units whose gates are not closed, (units,); of every set the best ``least`` at least."""
-        keep: Keep = (self.values().numpy() >= CLOSED) | (self._ranks.numpy() < least)
+        """Units whose gates are not closed, (units,), and some to spare, whose gates may open again.
+
+        Of every set that is as many as are kept, a tenth more, and ``least`` more.
+        """
+        reserve = SPARE * self.kept().numpy() + least
+        keep: Keep = (self.values().numpy() >= CLOSED) | (self._ranks.numpy() < reserve[self._set_of])
         return keep
 
     def best(self, counts: npt.NDArray[np.int64]) -> Keep:

@@ -123,15 +123,14 @@ class Gating(Course):
         return [self.pressure.by_kept, *self._gates.variables]
 
     def penalty(self) -> tf.Tensor | float:
-        """What the budget asks for, and what closed gates are expected to cost."""
-        if self._is_int8:
-            return 0.0
-        return self.pressure.of(self._gates) + self._ask.batch_size * self._gates.missed()
+        """What closed gates are expected to cost; what the budget asks for comes in where the gates learn."""
+        return 0.0 if self._is_int8 else self._ask.batch_size * self._gates.missed()
 
     def observe(self, variables: list[Any], gradients: list[tf.Tensor]) -> None:
         """The gates learn."""
         if not self._is_int8:
-            self._gates.learn(*gradients[-2:])
+            by_share, by_gate = gradients[-2:]
+            self._gates.learn(by_share, by_gate, self.pressure.by_kept)
 
     def before_step(self, step: int) -> None:
         """Gates are ranked and cooled, the pressure is refreshed."""

@@ -10,10 +10,10 @@ side only, as in Liberis and Lane 2021, arXiv 2110.08350). lambda_b begins at a 
 while the network is above B_b(t) and shrinks while it is below, so that it becomes what it must be and no more.
 
 The gradient of the penalty by ``kept`` is refreshed every few steps; between these the penalty is linear in ``kept``,
-which costs next to nothing. Shares move by the derivative over the sum of lambdas: then the budget's part of it, the
-elasticities e = n d log R / d kept of the sets, has no unit, whatever the loss is measured in. The rate is such that
-this part alone, step size times sum e^2, would reach the budget SLACK times too early: most of it has to be held up by
-what units are worth, and so lambda falls until it is.
+which costs next to nothing: it is added where the shares learn, not to the loss. Shares move by the derivative over the
+sum of lambdas: then the budget's part of it, the elasticities e = n d log R / d kept of the sets, has no unit, whatever
+the loss is measured in. The rate is such that this part alone, step size times sum e^2, would reach the budget SLACK
+times too early: most of it has to be held up by what units are worth, and so lambda falls until it is.
 """
 
 import numpy as np
@@ -48,10 +48,6 @@ class Pressure:
         self.losses: list[float] = []
         self._steps, self._least = steps, least
         self._warm, self._step = max(1, int(WARM_UP * steps)), 0
-
-    def of(self, gates: Gates) -> tf.Tensor:
-        """The penalty, linear around the units that were kept when it was refreshed; its value means nothing."""
-        return tf.reduce_sum(self.by_kept * gates.wanted())
 
     def before_step(self, step: int, gates: Gates, limits: Limits, before: Floats) -> None:
         """Before step ``step``, from 0, if it is time: rank and cool the gates, refresh the penalty.
