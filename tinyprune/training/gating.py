@@ -80,7 +80,7 @@ class Gating(Course):
 
         Raises UsageError if a limit cannot be kept, saying the least that can be reached.
         """
-        self._ask, self._vela, self._whole = ask, vela, network
+        self._ask, self._vela = ask, vela
         self._report = vela.compile(network) if vela else None
         self.removals: list[Removal] = []
         self.compilations: list[tuple[Floats, Floats]] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tinyprune.artifacts import PruningPlan
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MASKS, MaskUpdater, kept_units, read_masks
@@ -24,7 +25,7 @@ from tinyprune.sparsity.coupling import removable
 from tinyprune.sparsity.importance import FROM_GRADIENTS
 from tinyprune.tasks.task import Task
 from tinyprune.training.course import Masking
-from tinyprune.training.fit import Fit
+from tinyprune.training.fit import Fit, Learner
 from tinyprune.training.gating import Ask, Gating
 from tinyprune.training.vela_loop import VelaLoop
 from tinyprune.units import format_metric
@@ -73,16 +74,12 @@ def prune(
 
     Returns the files it made.
     """
-    keras.utils.set_random_seed(config.seed)
-    canonical = fold(base)
-    pruning = plan(canonical, config)
-    check_convertible(canonical, task)
+    canonical, pruning = _begun(base, task, config)
     units = coupling(canonical) if any(item.structure == "unit" for item in pruning.layers) else None
     salient = config.importance in FROM_GRADIENTS
     prepared = prepare(canonical, salient=salient, normalised=True)
     calibrate(prepared, batches(task.calibration(), prepared))
-    teacher = prepare(fold(baseline), masked=False, quantized=False) if config.distill else None
-    learner = task.learner(train, config.seed, teacher)
+    learner = _learner(baseline, task, train, config)
     epochs = config.epochs or task.prune_epochs
     updater = MaskUpdater(prepared, pruning, epochs * learner.steps_per_epoch(), units, inherited)
     rate = config.learning_rate or task.prune_learning_rate
@@ -111,15 +108,11 @@ def prune_to_budget(
     Arguments as of :func:`prune`; ``target``: whose costs the budget limits, None for the network's own.
     Returns the files it made. Raises UsageError for a budget that cannot be met, CheckFailed for one that is not.
     """
-    keras.utils.set_random_seed(config.seed)
-    canonical = fold(base)
-    pruning = plan(canonical, config)
-    check_convertible(canonical, task)
+    canonical, pruning = _begun(base, task, config)
     epochs = config.epochs or task.prune_epochs
     if epochs < LEAST_EPOCHS:
         raise UsageError(f"epochs: expected {LEAST_EPOCHS} or more, for gates and then for int8, got {epochs}")
-    teacher = prepare(fold(baseline), masked=False, quantized=False) if config.distill else None
-    learner, frames = task.learner(train, config.seed, teacher), FRAMES.get(task.record.forms[0])
+    learner, frames = _learner(baseline, task, train, config), FRAMES.get(task.record.forms[0])
     ask = Ask(
         limits=limits_of(config.budget.resolved()),
         step=config.round_to,
@@ -145,6 +138,21 @@ def prune_to_budget(
     write_json(folder / RECORD, course.record())
     made = [*_save(strip(fit.model, course.template), folder), "history.csv", "plan.json"]
     return made if target else [*made, RECORD]  # with a target, what Vela says of the export is still to be added
+
+
+def _begun(base: keras.Model, task: Task, config: PruneConfig) -> tuple[keras.Model, PruningPlan]:
+    """The network in canonical form and the plan of its pruning, with the seed set and what cannot be int8 refused."""
+    keras.utils.set_random_seed(config.seed)
+    canonical = fold(base)
+    pruning = plan(canonical, config)
+    check_convertible(canonical, task)
+    return canonical, pruning
+
+
+def _learner(baseline: keras.Model, task: Task, train: TrainConfig, config: PruneConfig) -> Learner:
+    """What is learned, from the float32 baseline too if the pruning distills."""
+    teacher = prepare(fold(baseline), masked=False, quantized=False) if config.distill else None
+    return task.learner(train, config.seed, teacher)
 
 
 def _number(metric: str, value: float) -> str:
