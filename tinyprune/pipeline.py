@@ -15,7 +15,6 @@ from tinyprune.metrics import choose
 from tinyprune.metrics.scores import Scored
 from tinyprune.models.own import EXPECTED, is_own
 from tinyprune.npu import targets
-from tinyprune.npu.cost_constants import constants_of
 from tinyprune.npu.many import Job, compile_many
 from tinyprune.records import read_json
 from tinyprune.registry import MODELS
@@ -186,7 +185,7 @@ def _check_structures(configs: Sequence[PruneConfig]) -> None:
         for rule in config.layers:
             parse(rule.structure or config.structure, rule.block_size or config.block_size)
         if config.target is not None:
-            constants_of(targets.configured(config.target))  # a budget is steered by a model of the accelerator
+            targets.configured(config.target)
 
 
 def _variant_of(run: Path, path: Path) -> str | None:

@@ -41,6 +41,17 @@ def test_nothing_is_predicted_without_constants(networks):
         assert predicted.of_graph(graph, target) is None
 
 
+@pytest.mark.parametrize("mode", ["Shared_Sram", "Sram_Only"])
+def test_a_target_without_constants_has_the_model_that_comes_nearest_to_vela(networks, tmp_path, mode):
+    own = replace(targets.resolve("ethos-u55-128", memory_mode=mode), vela_config="own.ini", memory_mode="Mine")
+    shape = predicted.graph_shape(flatbuffer.read(networks.dense()))
+    known = targets.resolve("ethos-u55-128", memory_mode=mode)
+    report = vela.compile_tflite(networks.dense(), known, tmp_path).report
+    assert predicted.nearest_model(shape, report) == known
+    found = predicted.nearest_model(shape, replace(report, target=own))
+    assert (found.npu.rpartition("-")[0], found.memory_mode) == ("ethos-u55", mode)
+
+
 @pytest.mark.parametrize("frames", [1, 100])
 def test_an_lstm_of_many_steps_is_not_predicted(frames):
     units = Channels(8, np.zeros(0))

@@ -21,7 +21,7 @@ from tinyprune.models import tinylstm
 from tinyprune.npu import targets
 from tinyprune.npu.cost_model import CostModel
 from tinyprune.npu.limits import Limit, measured
-from tinyprune.resources import ResourceReport
+from tinyprune.resources import NpuTarget, ResourceReport
 from tinyprune.sparsity.coupling import only
 from tinyprune.sparsity.resource_model import ResourceModel
 from tinyprune.training import vela_loop
@@ -97,10 +97,8 @@ MACS, SIZE = macs(16, 12), size(16, 12)
 class Estimate:
     """A Vela that answers in no time: more than the cost model expects, the more so the smaller the network is."""
 
-    target = TARGET
-
-    def __init__(self) -> None:
-        self.waiting: ResourceReport | None = None
+    def __init__(self, target: NpuTarget = TARGET) -> None:
+        self.target, self.waiting = target, None
         self.asked = 0
 
     def compile(self, network: keras.Model) -> ResourceReport:
@@ -108,7 +106,7 @@ class Estimate:
         shape = network_shape(network, only(coupling(network), SETS))
         model, factor = CostModel(shape, TARGET), self.factor(*shape.whole)
         found = {name: factor * getattr(model, name)(shape.whole) for name in ("flash_bytes", "sram_bytes", "cycles")}
-        return report(**found, macs=int(model.macs(shape.whole)))
+        return report(target=self.target, **found, macs=int(model.macs(shape.whole)))
 
     def factor(self, stem: float, inner: float) -> float:
         return 1.1 + 0.2 * (1 - stem * inner / (16 * 12))
@@ -493,6 +491,17 @@ def test_whole_counts_keep_the_budget_by_the_real_vela(tmp_path):
     assert (tmp_path / "loop").exists()
     loop.close()
     assert not (tmp_path / "loop").exists()
+
+
+def test_a_target_without_a_cost_model_is_kept_to_with_that_of_another(log_lines):
+    vela = Estimate(targets.resolve("ethos-u55-32"))
+    whole = vela.compile(fold(residual()))
+    budget = {"flash": 0.8 * whole.flash_bytes, "cycles": 0.9 * whole.cycles}
+    course = gating(vela, **budget)
+    course.after_epoch(GATE_EPOCHS)
+    assert (course.compilations[-1][1] <= list(budget.values())).all()
+    ours = "no cost model for ethos-u55-32-shared-sram: that of ethos-u55-128-shared-sram is used, corrected by Vela"
+    assert log_lines[0] == ours
 
 
 def test_a_compilation_that_fails_is_told_of_and_training_goes_on(tmp_path, monkeypatch, log_lines):

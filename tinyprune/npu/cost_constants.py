@@ -70,9 +70,9 @@ def _shipped() -> Mapping[str, Any]:
     return content
 
 
-def targets() -> tuple[str, ...]:
-    """Targets that there are constants for, each as :func:`key` calls it."""
-    return tuple(_shipped()["targets"])
+def targets() -> tuple[NpuTarget, ...]:
+    """Targets that there are constants for."""
+    return tuple(NpuTarget(*name.split("/")) for name in _shipped()["targets"])
 
 
 def has_constants(target: NpuTarget) -> bool:
@@ -84,10 +84,8 @@ def constants_of(target: NpuTarget) -> Constants:
     """The constants of a target. Raises UsageError, listing what exists, where there are none."""
     found = _shipped()["targets"].get(key(target))
     if found is None:
-        raise UsageError(
-            f"no cost model for {key(target)}: expected one of {', '.join(targets())}; give a budget that needs no"
-            " model of the NPU, or fit one with benchmarks/run.py fit_npu"
-        )
+        expected = ", ".join(key(one) for one in targets())
+        raise UsageError(f"no cost model for {key(target)}: expected one of {expected}")
     return from_json(found)
 
 

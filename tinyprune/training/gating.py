@@ -23,7 +23,8 @@ from tinyprune.compress.remove import carry, remove, without
 from tinyprune.compress.shapes import network_shape
 from tinyprune.errors import CheckFailed
 from tinyprune.npu.limits import Limit, measured, over, shown
-from tinyprune.resources import ResourceReport
+from tinyprune.npu.predicted import nearest_model
+from tinyprune.resources import NpuTarget, ResourceReport
 from tinyprune.sparsity.coupling import Coupling, Keep, only
 from tinyprune.sparsity.fitting import Counts, fitted
 from tinyprune.sparsity.resource_model import ResourceModel
@@ -90,6 +91,7 @@ class Gating(Course):
         self.template, self._coupling = network, self._coupled(network)
         self._names = [item.name for item in self._coupling.sets]
         self._alive = np.arange(self._coupling.units)
+        self._modelled = self._model_of(network)
         self._limits = self._limited(network, self._coupling, np.ones(len(ask.limits)))
         if self._report is not None:
             self._correct(self._report, self._limits.values(self._sizes()))
@@ -311,10 +313,22 @@ class Gating(Course):
     def _coupled(self, network: keras.Model) -> Coupling:
         return only(coupling(network), self._ask.removable)
 
+    def _model_of(self, network: keras.Model) -> NpuTarget | None:
+        """The target whose cost model pushes; another one's, corrected by Vela, where the target has none."""
+        if self._report is None:
+            return None
+        found = nearest_model(network_shape(network, self._coupling, self._ask.frames), self._report)
+        if found != self._report.target:
+            log.info(
+                "no cost model for %s: that of %s is used, corrected by Vela", self._report.target.name, found.name
+            )
+        return found
+
     def _limited(self, network: keras.Model, of: Coupling, corrections: Floats) -> Limits:
         shape = network_shape(network, of, self._ask.frames)
-        target, clock = (self._vela.target, self._report.clock_hz) if self._vela and self._report else (None, 1.0)
-        return Limits(self._ask.limits, shape, target, clock, corrections)
+        return Limits(
+            self._ask.limits, shape, self._modelled, self._report.clock_hz if self._report else 1.0, corrections
+        )
 
     def _measure(self) -> None:
         """Let Vela look at the network as it is while the next epoch runs."""
