@@ -78,13 +78,13 @@ class BudgetConfig:
         if self.max_cpu_ops is not None and self.max_cpu_ops < 0:
             yield "max_cpu_ops", f"expected 0 or more, got {self.max_cpu_ops}"
 
-    def _given(self) -> "Iterator[tuple[str, str, Limit]]":
+    def _given(self) -> "Iterator[tuple[str, str, LimitSyntax]]":
         """Name, text and meaning of every limit with a unit that is given."""
         return ((name, getattr(self, name), limit) for name, limit in LIMITS.items() if getattr(self, name) is not None)
 
 
 @dataclass(frozen=True)
-class Limit:
+class LimitSyntax:
     """A limit that is written with a unit.
 
     Attributes:
@@ -100,11 +100,11 @@ class Limit:
 
 #: The limits that are written with a unit, by their names in BudgetConfig, in the order in which they are shown.
 LIMITS = {
-    "max_flash": Limit("flash_bytes", "Weights, biases and scales", parse_bytes, "100KiB"),
-    "max_sram": Limit("sram_bytes", "Peak SRAM", parse_bytes, "64KiB"),
-    "max_macs": Limit("macs", "Multiply-accumulates of one inference", parse_count, "2M"),
-    "max_cycles": Limit("cycles", "Cycles of one inference", parse_count, "200k"),
-    "max_latency": Limit(
+    "max_flash": LimitSyntax("flash_bytes", "Weights, biases and scales", parse_bytes, "100KiB"),
+    "max_sram": LimitSyntax("sram_bytes", "Peak SRAM", parse_bytes, "64KiB"),
+    "max_macs": LimitSyntax("macs", "Multiply-accumulates of one inference", parse_count, "2M"),
+    "max_cycles": LimitSyntax("cycles", "Cycles of one inference", parse_count, "200k"),
+    "max_latency": LimitSyntax(
         "seconds", "Time of one inference, of one frame where the network streams", parse_seconds, "16ms"
     ),
 }
