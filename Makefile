@@ -3,8 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Extra arguments for pytest, e.g. `make test PYTEST_ARGS="-n 2 tests/cli"`.
-PYTEST_ARGS ?=
+# Arguments for pytest: two processes, each file in one of them; e.g. `make test PYTEST_ARGS="-x tests/cli"`.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 # Options of the paper's rows, e.g. `make paper PAPER_ARGS="--speech DIR --noise DIR"`.
 PAPER_ARGS ?=
 
