@@ -8,6 +8,7 @@ import pytest
 from tinyprune.errors import UsageError
 from tinyprune.records import from_jsonable, read_json, to_jsonable, write_json
 from tinyprune.report import whole
+from tinyprune.report.advice import advice
 from tinyprune.report.collect import collect
 from tinyprune.report.record import SCHEMA, RunReport
 from tinyprune.report.terminal import to_text
@@ -21,6 +22,7 @@ def test_a_finished_run(finished_run):
     assert (report.schema, report.run) == (SCHEMA, finished_run.folder.name)
     assert report.summaries == (finished_run.summary,)
     assert report.notes == ()
+    assert report.advice == {name: lines for name, lines in advice(finished_run.summary).items() if lines} != {}
     baseline, pruned = report.variants
     assert (baseline.name, pruned.name) == ("baseline", PRUNED)
     assert baseline.state == pruned.state == "export"
@@ -69,7 +71,7 @@ def test_half_a_run_shows_what_is_there(run_copy):
     assert (baseline.state, pruned.state) == ("export", "")
     assert (pruned.parameters, pruned.sparsity, pruned.tflite) == (None, None, None)
     assert len(pruned.history) == 2
-    assert report.summaries == ()
+    assert (report.summaries, report.advice) == ((), {})
     first, second = report.notes
     assert first == f"{PRUNED}: its training is not finished; the same `tinyprune prune` goes on with it"
     assert second == "nothing is compiled yet: run `tinyprune compile`"

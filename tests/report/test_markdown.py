@@ -104,8 +104,8 @@ def test_a_task_without_a_noisy_input(summary: RunSummary) -> None:
 
 
 def test_advice_and_notes_are_lists(summary: RunSummary) -> None:
-    advice = {"baseline": ["flash bound: weight sparsity pays"], "weight-0.95": []}
-    text = markdown.run_report(report(summary, notes=("*x* is missing: run `tinyprune *`",)), advice)
+    advice = {"baseline": ("flash bound: weight sparsity pays",)}
+    text = markdown.run_report(report(summary, notes=("*x* is missing: run `tinyprune *`",), advice=advice))
     assert "## What the figures suggest\n\n**baseline**\n\n- flash bound: weight sparsity pays\n" in text
     assert "**weight-0.95**" not in text
     assert text.endswith("## Notes\n\n- \\*x\\* is missing: run `tinyprune *`\n")
@@ -158,7 +158,7 @@ def test_escaping(text: str, expected: str) -> None:
 
 def test_odd_names_break_no_table(summary: RunSummary) -> None:
     odd = replace(summary, variants=(summary.variants[0], replace(summary.variants[1], name=ODD)))
-    text = markdown.run_report(report(odd, variants=(VariantRecord(f"{ODD}2", "", {}),)), {ODD: [ODD]})
+    text = markdown.run_report(report(odd, variants=(VariantRecord(f"{ODD}2", "", {}),), advice={ODD: (ODD,)}))
     assert tables(text)[0][-1][0] == "a\\|b\\`c\\` \\<b>\\*x\\*\\</b>"
     assert "<b>" not in text.replace("\\<b>", "")
     compared = markdown.comparison(compare(Reference(ODD, (odd,), ODD), Reference(ODD, (odd,), ODD), Policy()))

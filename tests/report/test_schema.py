@@ -55,7 +55,8 @@ def report() -> RunReport:
     entry = ManifestEntry("variants/a/int8.tflite", "0" * 64, 2500, "baseline/export")
     task = TaskRecord("classification", "accuracy", ("int8",), None, ("yes", "no"))
     versions = {"tinyprune": "0.1"}
-    return RunReport(SCHEMA, "default", "2026-01-01", versions, task, (done, half), (summary,), (entry,), ("note",))
+    more = {"manifest": (entry,), "notes": ("note",), "advice": {"baseline": ("remove units",)}}
+    return RunReport(SCHEMA, "default", "2026-01-01", versions, task, (done, half), (summary,), **more)
 
 
 def jsonable() -> Any:

@@ -13,6 +13,7 @@ from tinyprune.artifacts import BudgetRecord, Quality, RunSummary, TaskRecord, T
 from tinyprune.errors import UsageError
 from tinyprune.npu.limits import RECORD
 from tinyprune.records import read_json
+from tinyprune.report.advice import advice
 from tinyprune.report.load import load_summaries
 from tinyprune.report.record import SCHEMA, ManifestEntry, RunReport, VariantRecord
 from tinyprune.workspace import BASELINE, Variant, Workspace, sha256
@@ -37,6 +38,7 @@ def collect(space: Workspace) -> RunReport:
         summaries=summaries,
         manifest=tuple(entry for variant in begun for entry in _manifest(space, variant)),
         notes=tuple(_notes(variants, summaries)),
+        advice=_advice(summaries),
     )
 
 
@@ -127,6 +129,11 @@ def _notes(variants: tuple[VariantRecord, ...], summaries: tuple[RunSummary, ...
         if stale:
             target = f"--npu {summary.target.npu} --memory-mode {summary.target.memory_mode}"
             yield f"{summary.target.name} does not have {', '.join(stale)} as now: run `tinyprune compile {target}`"
+
+
+def _advice(summaries: tuple[RunSummary, ...]) -> dict[str, tuple[str, ...]]:
+    found = advice(summaries[0]) if summaries else {}
+    return {name: lines for name, lines in found.items() if lines}
 
 
 def _task(space: Workspace) -> TaskRecord | None:

@@ -80,17 +80,16 @@ def _change_cells(change: MetricChange) -> list[str]:
     return [escape(change.metric), change.direction, *values, *changed, verdict]
 
 
-def run_report(report: RunReport, advice: Mapping[str, Sequence[str]] | None = None) -> str:
-    """A report of a run, finished or not. ``advice``: variant -> lines that say what its figures suggest."""
+def run_report(report: RunReport) -> str:
+    """A report of a run, finished or not."""
     lines = [f"# {escape(report.run)}", "", _made(report)]
     for summary in report.summaries:
         if summary.variants:
             lines += ["", *_target(summary)]
     lines += [*_predicted(report.summaries), *_budgets(report.variants), *_unfinished(report)]
-    advised = {name: texts for name, texts in (advice or {}).items() if texts}
-    if advised:
+    if report.advice:
         lines += ["", "## What the figures suggest"]
-    for name, texts in advised.items():
+    for name, texts in report.advice.items():
         lines += ["", f"**{escape(name)}**", "", *_list(texts)]
     if report.notes:
         lines += ["", "## Notes", "", *_list(report.notes)]

@@ -71,6 +71,7 @@ class RunReport:
         summaries: one per target that variants were compiled for; the first is the one that was made last.
         manifest: every file that a finished stage made.
         notes: what is missing, and the command that makes it.
+        advice: variant -> what would help it on the first target, what matters most first.
     """
 
     schema: int
@@ -82,3 +83,4 @@ class RunReport:
     summaries: tuple[RunSummary, ...]
     manifest: tuple[ManifestEntry, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    advice: dict[str, tuple[str, ...]] = field(default_factory=dict)

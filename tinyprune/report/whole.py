@@ -1,7 +1,7 @@
 """The report of a run in every format: for a terminal, as JSON, CSV, Markdown, or a page of HTML."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -11,7 +11,6 @@ from rich.text import Text
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.records import to_jsonable
 from tinyprune.report import matrix, predictions, storeys, table, to_budget
-from tinyprune.report.advice import advice
 from tinyprune.report.record import RunReport, VariantRecord
 from tinyprune.report.terminal import NONE, columns
 
@@ -27,7 +26,7 @@ def format_report(report: RunReport) -> RenderableType:
         parts += [Text(), matrix.format_matrix(report.summaries)]
     if (predicted := predictions.format_predictions(report.summaries)) is not None:
         parts += [Text(), predicted]
-    for name, lines in advice_for(report).items():
+    for name, lines in report.advice.items():
         parts += [Text(), Text(name, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines)]
     for note in report.notes:
         parts += [Text(), Text(note)]
@@ -60,12 +59,6 @@ def format_variants(report: RunReport, names: Sequence[str], operators: bool) ->
     return Group(*parts)
 
 
-def advice_for(report: RunReport) -> Mapping[str, Sequence[str]]:
-    """Variant -> advice, on the target that was compiled for last; variants without any are left out."""
-    found = advice(report.summaries[0]) if report.summaries else {}
-    return {name: lines for name, lines in found.items() if lines}
-
-
 def to_format(report: RunReport, folder: Path, output_format: str) -> str:
     """The report as "json", "csv" (one row per variant and target), "markdown" or "html" (``folder``: of the run)."""
     if output_format == "json":
@@ -75,7 +68,7 @@ def to_format(report: RunReport, folder: Path, output_format: str) -> str:
     if output_format == "markdown":
         from tinyprune.report import markdown
 
-        return markdown.run_report(report, advice_for(report))
+        return markdown.run_report(report)
     from tinyprune.report import html
 
     return html.page(report, folder)
