@@ -1,5 +1,6 @@
 """`python -m benchmarks.paper --pretrained ROW`: from a finished row to the package's files and the model card."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -104,6 +105,14 @@ def test_the_card_shows_test_once_there_is_one(work):
     assert "Mean of 7 mixtures of the test split (scored once, after all choices were made)" in text
     assert "| SI-SDR dB | 0.50 | 8.00 | -0.30 | -0.40 to -0.20 |" in text
     assert "9.00" not in text.partition("SI-SDR dB by SNR")[0]
+
+
+def test_a_variant_from_before_a_setting_existed_has_its_default(work):
+    path = work / "variants/weight-0.80/variant.json"
+    claim = json.loads(path.read_text())
+    del claim["prune"]["budget"]
+    path.write_text(json.dumps(claim))
+    assert "row `weight-0.80`" in ship(work).read_text()
 
 
 # --- what is refused, before anything is written ----------------------------------------------------------------------
