@@ -262,7 +262,7 @@ def test_a_recurrent_network_meets_its_budget_too():
         batches=lambda model: [next(Imitate().batches(9))[0]],
     )
     course = Gating(fold(network), asked)
-    assert course.before.tolist() == [whole]
+    assert course.meter.before.tolist() == [whole]
     found = course.after_epoch(2).model
     one, two, dense = (found.get_layer(name).units for name in ("lstm_1", "lstm_2", "dense"))
     weights = 4 * one * (BANDS + one) + 4 * two * (one + two) + two * dense + dense * BANDS
@@ -355,7 +355,7 @@ def test_a_budget_that_cannot_be_met_says_what_can(step, name, least, fewest):
     assert message.startswith(f"{name}: a budget of ")
     assert f"cannot be met: with {fewest}; ask for that or more, or choose a smaller --round-to or network" in message
     assert "\n" not in message
-    assert gating(step=step, **{name: least}).before is not None
+    assert gating(step=step, **{name: least}).meter.before is not None
 
 
 def test_memory_for_less_than_its_own_input_is_refused():
@@ -394,8 +394,8 @@ def test_what_vela_says_corrects_what_is_expected():
     model = CostModel(network_shape(course.template, coupling(course.template)), TARGET)
     kept = np.array([16.0, 12.0])
     expected = np.array([model.flash_bytes(kept), model.cycles(kept)])
-    np.testing.assert_allclose(course.before, 1.1 * expected)
-    [(before, found)] = course.compilations
+    np.testing.assert_allclose(course.meter.before, 1.1 * expected)
+    [(before, found)] = course.meter.compilations
     np.testing.assert_allclose(before, expected)
     np.testing.assert_allclose(found, 1.1 * expected)
 
@@ -480,9 +480,9 @@ def test_whole_counts_keep_the_budget_by_the_real_vela(tmp_path):
     loop = VelaLoop(TARGET, None, np.concatenate([pictures(seed)[0] for seed in range(2)]), tmp_path / "loop")
     budget = {"flash": 2500.0, "latency": 14e-6}
     course = gating(loop, **budget)
-    assert (course.before > list(budget.values())).all()
+    assert (course.meter.before > list(budget.values())).all()
     found = course.after_epoch(GATE_EPOCHS).model
-    [before, *_, last] = course.compilations
+    [before, *_, last] = course.meter.compilations
     assert before[0] != pytest.approx(before[1], rel=1e-6)
     assert (last[1] <= list(budget.values())).all()
     loop.start(strip(found, course.template))
@@ -499,7 +499,7 @@ def test_a_target_without_a_cost_model_is_kept_to_with_that_of_another(log_lines
     budget = {"flash": 0.8 * whole.flash_bytes, "cycles": 0.9 * whole.cycles}
     course = gating(vela, **budget)
     course.after_epoch(GATE_EPOCHS)
-    assert (course.compilations[-1][1] <= list(budget.values())).all()
+    assert (course.meter.compilations[-1][1] <= list(budget.values())).all()
     ours = "no cost model for ethos-u55-32-shared-sram: that of ethos-u55-128-shared-sram is used, corrected by Vela"
     assert log_lines[0] == ours
 

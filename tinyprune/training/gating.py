@@ -15,28 +15,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.artifacts import BudgetLine, BudgetRecord, Expectation, Removal
+from tinyprune.artifacts import BudgetLine, BudgetRecord, Removal
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.gates import Gates
 from tinyprune.compress.prepare import calibrate, copy_state, prepare, strip
 from tinyprune.compress.remove import carry, remove, without
-from tinyprune.compress.shapes import network_shape
 from tinyprune.errors import CheckFailed
-from tinyprune.npu.limits import Limit, measured, over, shown
-from tinyprune.npu.predicted import nearest_model
-from tinyprune.resources import NpuTarget, ResourceReport
+from tinyprune.npu.limits import Limit, over, shown
 from tinyprune.sparsity.coupling import Coupling, Keep, only
-from tinyprune.sparsity.fitting import Counts, fitted
-from tinyprune.sparsity.resource_model import ResourceModel
+from tinyprune.sparsity.fitting import Counts
 from tinyprune.training.course import Course, Replacement
-from tinyprune.training.limits import Floats, Limits
+from tinyprune.training.limits import Floats
+from tinyprune.training.meter import Meter
 from tinyprune.training.pressure import SOFT, Pressure
 from tinyprune.training.vela_loop import VelaLoop
 
 log = logging.getLogger(__name__)
 WORTH = 0.7  # of the multiply-accumulates: units are removed when that few are left, because it costs a new graph
-MARGIN = 0.98  # of the budget by Vela, which encodes the weights that int8 learning ends with a little differently
-DOUBT = 0.7  # of the budget: where the smallest network is expected to take more, Vela is asked before the training
 TRIES = 8  # compilations until whole counts keep the budget by Vela
 
 
@@ -72,8 +67,7 @@ class Gating(Course):
         template: the plain network that is trained now, in canonical form; its weights are those of the prepared one.
         prepared: the network that is trained now.
         removals: what was removed when.
-        compilations: what Vela said, and what was expected, limit by limit.
-        before: (limits,), what the network took at first. pressure: of the budget.
+        meter: what the network takes. pressure: of the budget.
     """
 
     def __init__(self, network: keras.Model, ask: Ask, vela: VelaLoop | None = None) -> None:
@@ -81,22 +75,16 @@ class Gating(Course):
 
         Raises UsageError if a limit cannot be kept, saying the least that can be reached.
         """
-        self._ask, self._vela = ask, vela
-        self._report = vela.compile(network) if vela else None
+        self._ask = ask
         self.removals: list[Removal] = []
-        self.compilations: list[tuple[Floats, Floats]] = []
         self._epoch = 0
         self._is_int8 = False
-        self._expected: Floats | None = None  # of what Vela is looking at
         self.template, self._coupling = network, self._coupled(network)
         self._names = [item.name for item in self._coupling.sets]
         self._alive = np.arange(self._coupling.units)
-        self._modelled = self._model_of(network)
-        self._limits = self._limited(network, self._coupling, np.ones(len(ask.limits)))
-        if self._report is not None:
-            self._correct(self._report, self._limits.values(self._sizes()))
-        self.before = self._limits.values(self._sizes())
-        self._limits.check_reachable(self._least(), ask.step)
+        self.meter = Meter(network, self._coupling, ask.limits, ask.frames, vela)
+        fewest = np.minimum(self.meter.sizes, ask.step)
+        self.meter.now.check_reachable(self.meter.least(network, self._coupling, fewest), ask.step)
         self.prepared = prepare(network, masked=False, quantized=False, normalised=True)
         calibrate(self.prepared, ask.batches(self.prepared))
         self._gates = Gates(self._coupling, temperature=SOFT)
@@ -110,7 +98,7 @@ class Gating(Course):
     @property
     def is_met(self) -> bool:
         """Whether the network keeps the budget before anything is removed."""
-        return not any(over(self._ask.limits, self.before))
+        return not any(over(self._ask.limits, self.meter.before))
 
     # --- what the training asks -----------------------------------------------------------------------------------
 
@@ -137,7 +125,7 @@ class Gating(Course):
     def before_step(self, step: int) -> None:
         """Gates are ranked and cooled, the pressure is refreshed."""
         if not self._is_int8:
-            self.pressure.before_step(step, self._gates, self._limits, self.before)
+            self.pressure.before_step(step, self._gates, self.meter.now, self.meter.before)
 
     def after_step(self, loss: float) -> None:
         """The pressure has the size of the loss."""
@@ -152,9 +140,7 @@ class Gating(Course):
     def after_epoch(self, epoch: int) -> Replacement | None:
         """Remove what is closed; when the gates are done, make counts whole and go over to int8."""
         self._epoch = epoch
-        if self._expected is not None and self._vela and (report := self._vela.result()):
-            self._correct(report, self._expected)
-        self._expected = None
+        self.meter.hear()
         if self._is_int8:
             return self._still_too_much()
         if epoch >= self._ask.gate_epochs:
@@ -164,16 +150,16 @@ class Gating(Course):
             return Replacement(self.prepared, removed.slots if removed else lambda layer, name, value: value)
         keep = self._gates.alive(self._ask.step)
         left = [int(keep[item.slice].sum()) for item in self._coupling.sets]
-        if self._macs(left) > WORTH * self._macs(self._sizes()):
+        if self.meter.macs(left) > WORTH * self.meter.macs(self.meter.sizes):
             return None
         found = self._removed(keep)
-        self._measure()
+        self._look()
         return found
 
     def note(self) -> str:
         """What it takes and how many units are left."""
-        kept = self._sizes() if self._is_int8 else self._gates.kept().numpy()
-        return f"{shown(self._ask.limits, self._limits.values(kept))}; {kept.sum():.0f} of {self._units} units"
+        kept = self.meter.sizes if self._is_int8 else self._gates.kept().numpy()
+        return f"{shown(self._ask.limits, self.meter.now.values(kept))}; {kept.sum():.0f} of {self._units} units"
 
     def state(self) -> dict[str, Any]:
         """Which units are alive, and what the penalty has come to."""
@@ -181,21 +167,18 @@ class Gating(Course):
             "alive": self._alive.tolist(),
             "is_int8": self._is_int8,
             "strengths": self.pressure.strengths.tolist(),
-            "corrections": self._limits.corrections.tolist(),
             "losses": self.pressure.losses,
-            "is_measured": self._expected is not None,
             "removals": [vars(removal) for removal in self.removals],
-            "compilations": [[one.tolist() for one in pair] for pair in self.compilations],
+            "meter": self.meter.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> keras.Model | None:
         """The network with the units that are alive, its weights to be loaded."""
         self.pressure.strengths, self.pressure.losses = np.array(state["strengths"]), state["losses"]
         self.removals = [Removal(**{**one, "left": tuple(one["left"])}) for one in state["removals"]]
-        self.compilations = [(np.array(one), np.array(other)) for one, other in state["compilations"]]
-        keep = np.isin(np.arange(self._units), state["alive"])
-        self._shrink(keep, np.array(state["corrections"]))
-        self._is_int8, self._was_measured = state["is_int8"], state["is_measured"]
+        self.meter.restore(state["meter"])
+        self._shrink(np.isin(np.arange(self._units), state["alive"]))
+        self._is_int8 = state["is_int8"]
         self.prepared = prepare(self.template, masked=False, quantized=self._is_int8, normalised=True)
         if not self._is_int8:
             self._gates.attach(self.prepared)
@@ -203,73 +186,60 @@ class Gating(Course):
 
     def resumed(self) -> None:
         """What Vela was looking at, it looks at again."""
-        if self._was_measured:
-            self._measure()
+        if self.meter.is_waiting:
+            self._look()
 
     # --- what it does ---------------------------------------------------------------------------------------------
 
     def record(self) -> BudgetRecord:
         """What the budget was, what the network takes now, and how it came to that."""
-        limits, values = self._ask.limits, self._limits.values(self._sizes())
+        meter = self.meter
         return BudgetRecord(
-            target=self._vela.target.name if self._vela else None,
+            target=meter.target.name if meter.target else None,
             lines=tuple(
                 BudgetLine(limit.name, limit.most, float(before), float(value))
-                for limit, before, value in zip(limits, self.before, values, strict=True)
+                for limit, before, value in zip(self._ask.limits, meter.before, meter.taken, strict=True)
             ),
             sets=tuple(self._names),
             whole=tuple(int(size) for size in self._gates.sizes),
             removals=tuple(self.removals),
-            compilations=tuple(Expectation(tuple(a.tolist()), tuple(b.tolist())) for a, b in self.compilations),
+            compilations=meter.expectations,
         )
 
     @property
     def _units(self) -> int:
         return int(self._gates.sizes.sum())
 
-    def _sizes(self) -> Floats:
-        return np.array([item.size for item in self._coupling.sets], np.float64)
-
-    def _macs(self, kept: Any) -> float:
-        return float(ResourceModel(self._limits.shape).macs(np.asarray(kept, np.float64)))
-
     def _settle(self) -> Replacement | None:
         """Whole counts that keep the budget, by Vela where there is a target; the other units go."""
-        kept, limits = self._gates.kept().numpy(), self._limits
+        kept, meter = self._gates.kept().numpy(), self.meter
         for _ in range(TRIES):
             counts = self._fitted(kept)
             if counts is None:
-                least = limits.values(np.minimum(self._sizes(), self._ask.step))
-                raise CheckFailed(f"the budget cannot be kept: at the least it takes {shown(limits.limits, least)}")
+                taken = meter.now.values(np.minimum(meter.sizes, self._ask.step))
+                raise CheckFailed(f"the budget cannot be kept: at the least it takes {shown(self._ask.limits, taken)}")
             keep = self._gates.best(counts)
-            if self._vela is None:
+            if meter.target is None:
                 break
-            report = self._vela.compile(remove(strip(self.prepared, self.template), self._coupling, keep))
-            self._correct(report, limits.values(counts) / limits.corrections)
-            if (limits.ratios(counts) <= 1).all():
+            meter.compile(remove(strip(self.prepared, self.template), self._coupling, keep), counts)
+            if (meter.now.ratios(counts) <= 1).all():
                 break
         removed = self._removed(keep)
-        left = zip(self._names, self._sizes(), self._gates.sizes, strict=True)
+        left = zip(self._names, meter.sizes, self._gates.sizes, strict=True)
         log.info("units left: %s", ", ".join(f"{name} {few:.0f} of {many:.0f}" for name, few, many in left))
         return removed
 
     def _fitted(self, kept: Floats) -> Counts | None:
-        """Whole counts near ``kept`` (sets,) that keep the budget, by the models and what they were corrected by."""
-        margins = (MARGIN, 1.0) if self._vela else (1.0,)  # where there is no room for it, without
-        found = (self._fitted_within(kept, margin) for margin in margins)
-        return next((counts for counts in found if counts is not None), None)
-
-    def _fitted_within(self, kept: Floats, margin: float) -> Counts | None:
-        sizes = [item.size for item in self._coupling.sets]
-        return fitted(kept, sizes, lambda n: self._limits.ratios(n) / margin, self._gates.lost, self._ask.step)
+        return self.meter.fitted(kept, self._gates.lost, self._ask.step)
 
     def _still_too_much(self) -> Replacement | None:
         """While int8 is learned, Vela is asked again; what has become too much loses a few more units."""
         found = None
-        if (self._limits.ratios(self._sizes()) > 1).any() and (counts := self._fitted(self._sizes())) is not None:
+        sizes = self.meter.sizes
+        if (self.meter.now.ratios(sizes) > 1).any() and (counts := self._fitted(sizes)) is not None:
             found = self._removed(self._gates.best(counts))
         if found or (self._epoch - self._ask.gate_epochs) % self._ask.measure_every == 0:
-            self._measure()
+            self._look()
         return found
 
     def _removed(self, keep: Keep) -> Replacement | None:
@@ -277,22 +247,22 @@ class Gating(Course):
         if keep.all():
             return None
         old, before = self.prepared, self._coupling
-        self._shrink(keep, self._limits.corrections)
+        self._shrink(keep)
         self.prepared = prepare(self.template, masked=False, quantized=self._is_int8, normalised=True)
         carry(old, self.prepared, before, keep)
         if not self._is_int8:
             self._gates.attach(self.prepared)
-        self.removals.append(Removal(self._epoch, tuple(int(size) for size in self._sizes())))
+        self.removals.append(Removal(self._epoch, tuple(int(size) for size in self.meter.sizes)))
         return Replacement(self.prepared, lambda layer, name, value: without(layer, name, value, before, keep))
 
-    def _shrink(self, keep: Keep, corrections: Floats) -> None:
+    def _shrink(self, keep: Keep) -> None:
         """The network, its coupling and gates without units."""
         self.template = remove(self.template, self._coupling, keep)
         self._alive = self._alive[keep]
         smaller = self._coupled(self.template)
         self._gates = self._gates.without(smaller, keep)
         self._coupling = smaller
-        self._limits = self._limited(self.template, smaller, corrections)
+        self.meter.follow(self.template, smaller)
 
     def _int8(self) -> keras.Model:
         """The same network on int8 grids, with the gates in its weights."""
@@ -301,43 +271,10 @@ class Gating(Course):
         calibrate(prepared, self._ask.batches(prepared), begins=False)
         return prepared
 
-    def _least(self) -> Floats:
-        """What the smallest network takes, (limits,); where that may be too much, by Vela."""
-        counts = np.minimum(self._sizes(), self._ask.step)
-        if self._vela is None or (self._limits.ratios(counts) < DOUBT).all():
-            return self._limits.values(counts)
-        firsts = [np.arange(item.size) < count for item, count in zip(self._coupling.sets, counts, strict=True)]
-        smallest = remove(self.template, self._coupling, np.concatenate(firsts))
-        return measured(self._vela.compile(smallest), self._ask.limits)
-
     def _coupled(self, network: keras.Model) -> Coupling:
         return only(coupling(network), self._ask.removable)
 
-    def _model_of(self, network: keras.Model) -> NpuTarget | None:
-        """The target whose cost model pushes; another one's, corrected by Vela, where the target has none."""
-        if self._report is None:
-            return None
-        found = nearest_model(network_shape(network, self._coupling, self._ask.frames), self._report)
-        if found != self._report.target:
-            log.info(
-                "no cost model for %s: that of %s is used, corrected by Vela", self._report.target.name, found.name
-            )
-        return found
-
-    def _limited(self, network: keras.Model, of: Coupling, corrections: Floats) -> Limits:
-        shape = network_shape(network, of, self._ask.frames)
-        return Limits(
-            self._ask.limits, shape, self._modelled, self._report.clock_hz if self._report else 1.0, corrections
-        )
-
-    def _measure(self) -> None:
+    def _look(self) -> None:
         """Let Vela look at the network as it is while the next epoch runs."""
-        if self._vela:
-            self._vela.start(strip(self.prepared, self.template))
-            self._expected = self._limits.values(self._sizes()) / self._limits.corrections
-
-    def _correct(self, report: ResourceReport, expected: Floats) -> None:
-        """Take what Vela says of a network of which the models alone expected ``expected``, (limits,)."""
-        found = measured(report, self._ask.limits)
-        self.compilations.append((expected * self._limits.corrections, found))
-        self._limits.corrections = found / np.maximum(expected, 1e-12)
+        if self.meter.target:
+            self.meter.look(strip(self.prepared, self.template))
