@@ -160,7 +160,7 @@ def _longer(row: Row) -> Row:
     """The same masks, trained on: what is near a goal may come to it."""
     assert row.config is not None
     name = f"{row.name}-longer"
-    return replace(row, name=name, config=replace(row.config, name=name, base=row.name, epochs=LONG))
+    return _long(row, replace(row.config, name=name, base=row.name, epochs=LONG))
 
 
 def _slower(row: Row, level: float) -> Row:
@@ -168,8 +168,12 @@ def _slower(row: Row, level: float) -> Row:
     assert row.config is not None
     gone, name = float(row.name.rpartition("-")[2]), f"unit-{label(level)}"
     own = round(1 - (1 - level) / (1 - gone), 6)
-    config = replace(row.config, name=name, base=row.name, sparsity=own, epochs=LONG)
-    return replace(row, name=name, config=config)
+    return _long(row, replace(row.config, name=name, base=row.name, sparsity=own, epochs=LONG))
+
+
+def _long(row: Row, config: PruneConfig) -> Row:
+    """A row that is no level of a ladder: it has more epochs, so no point on the same line."""
+    return replace(row, name=config.variant, structure=f"{row.structure}, {config.epochs} epochs", config=config)
 
 
 def _differentiable(task: str, budget: BudgetConfig, target: TargetConfig, epochs: int) -> Row:
