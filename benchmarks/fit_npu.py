@@ -23,7 +23,7 @@ from tinyprune import flatbuffer
 from tinyprune.npu import targets, vela
 from tinyprune.npu.cost_constants import DATA, Constants, key
 from tinyprune.npu.cost_features import Block, table_kinds
-from tinyprune.npu.cost_model import CostModel, packing_columns, term_columns
+from tinyprune.npu.cost_model import CostModel, packing_columns, stored_bytes, term_columns
 from tinyprune.npu.many import Job, compile_many
 from tinyprune.resources import NpuTarget, ResourceReport
 from tinyprune.sparsity.network_shape import Floats, NetworkShape
@@ -111,7 +111,9 @@ def _fitted(
     target: NpuTarget, blocks: tuple[Block, ...], output_cycles: float, rows: Sequence[Sample]
 ) -> tuple[Constants, float]:
     """Constants of one micro-block, and the mean error of compute cycles in logarithms."""
-    scale_cycles = 0.0 if target.memory_mode == "Sram_Only" else _scale_cycles(rows)
+    in_sram = target.memory_mode == "Sram_Only"
+    has_fast = in_sram and "u85" in target.npu
+    scale_cycles = 0.0 if in_sram else _scale_cycles(rows)
     kinds: dict[str, dict[str, tuple[float, ...]]] = {}
     errors: list[float] = []
     by_kind: dict[str, list[Sample]] = defaultdict(list)
@@ -120,9 +122,10 @@ def _fitted(
             by_kind[row.kind].append(row)
     for kind, members in by_kind.items():
         found, measured = _columns(members, "features"), _columns(members, "measured")
-        packed = packing_columns(found)
-        encoding = _solve(packed, measured["encoded_weight_bytes"])
+        packed, bytes_ = packing_columns(found), measured["encoded_weight_bytes"]
+        encoding = _solve(packed, bytes_, ~(has_fast & (np.abs(bytes_ - found["fast"]) < 0.01 * bytes_ + 64)))
         encoded = np.stack(packed, 1) @ encoding
+        encoded = stored_bytes(encoded, found, NUMPY) if has_fast else encoded
         columns = term_columns(found, encoded, encoded, found["tiles"], output_cycles, NUMPY)
         matters = partial(_matters, measured["cycles"])
         floor = 1.1 * scale_cycles * found["scale_fetches"]
@@ -135,8 +138,7 @@ def _fitted(
         kinds[kind] = terms
         compute = sum(factor * column for factor, column in zip(terms["compute"], columns["compute"], strict=True))
         errors += np.abs(np.log(np.maximum(compute, 1) / np.maximum(measured["cycles_npu"], 1))).tolist()
-    in_sram = target.memory_mode == "Sram_Only"
-    constants = Constants(blocks, kinds, output_cycles, scale_cycles, {}, {}, 0.5, 2000.0, 8.0, 0.0, in_sram)
+    constants = Constants(blocks, kinds, output_cycles, scale_cycles, {}, {}, 0.5, 2000.0, 8.0, 0.0, in_sram, has_fast)
     return constants, float(np.mean(errors))
 
 

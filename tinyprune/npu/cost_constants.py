@@ -44,6 +44,7 @@ class Constants:
         cell_bytes: SRAM for each unit of an LSTM while it runs, besides its input and output.
         sram_bytes: the most SRAM there is; 0: no limit.
         weights_in_sram: whether weights live in SRAM (Sram_Only).
+        fast_weights: whether weights need not be compressed, where that is faster (U85 with weights in SRAM).
     """
 
     micro_blocks: tuple[tuple[int, int, int], ...]
@@ -57,6 +58,7 @@ class Constants:
     cell_bytes: float
     sram_bytes: float
     weights_in_sram: bool
+    fast_weights: bool = False
 
 
 def key(target: NpuTarget) -> str:

@@ -16,6 +16,8 @@ _NEVER = 1e12
 _FLAT = 1e3  # a step of 1 in the form of this many: with next to no gradient, and more than what rounding errors are
 _TILE = 64  # positions of an output block: with more, weights are read again, so Vela may copy them to SRAM
 _FIRST = 2048  # elements of the block whose output no computing hides
+_FAST_TAPS = 5  # of a kernel that are stored together, where weights are not compressed
+_LEAST_FAST = 32  # input channels of a kernel of one tap up to which they always are
 _CONV = ("conv", "tiled", "transposed")
 _FULL = ("dense", "gate")
 _WITH_WEIGHTS = (*_CONV, *_FULL, "depthwise", "mean")
@@ -98,7 +100,8 @@ class Features:
 
         Steps of all micro-blocks; elements made (of a sum as they are stored), and those of the first block; bytes of
         feature maps read and made, and positions of those that have fewer channels than a burst of the memory;
-        weights, and what they are padded by; bytes of scales, and reads of 16 channels' scales; units of an LSTM;
+        weights, and what they are padded by; their bytes if they are not compressed, and whether they can be;
+        bytes of scales, and reads of 16 channels' scales; units of an LSTM;
         how often the NPU starts: a concatenation copies its inputs one by one.
         """
         a, f = self._arrays, self._fixed
@@ -110,6 +113,7 @@ class Features:
         depth = min(self._depths)
         weights = f["weights"] * made * (f["by_channel"] + (1 - f["by_channel"]) * read)
         padded = f["padded"] * 8 * steps * a.round_up(made, depth) / (f["by_channel"] * 7 + 1)
+        fast = f["fast_deep"] * a.round_up(read, 64) + f["fast_part"] * a.round_up(read, 16)
         elements = f["area"] * (f["by_brick"] * stored(made, a) + (1 - f["by_brick"]) * made)
         return {
             "steps": steps * reduce(a.minimum, needed),
@@ -120,6 +124,10 @@ class Features:
             "bursts": f["area_in"] * (1 - _is_brick(read, a)) + f["area"] * (1 - _is_brick(made, a)),
             "weights": weights,
             "padding": a.maximum(padded - weights, 0.0 * weights),
+            "fast": a.round_up(made, 8) * fast,
+            "can_be_fast": a.maximum(
+                f["has_fast_deep"] * above(read - _LEAST_FAST, a), f["has_fast_part"] + 0.0 * read
+            ),
             "scales": f["has_weights"] * a.round_up(SCALE_BYTES * made, ALIGNMENT),
             "scale_fetches": f["has_weights"] * a.ceil(made / 16),
             "units": f["is_cell"] * made,
@@ -137,8 +145,13 @@ def stored(channels: Any, arrays: Arrays) -> Any:
 
 def _is_brick(channels: Any, arrays: Arrays) -> Any:
     """1 where there are that many channels, else 0."""
-    none = 0.0 * channels
-    return arrays.ceil(arrays.minimum(arrays.maximum(channels - (_LEAST_BRICK - 1), none), none + 1.0) / _FLAT)
+    return above(channels - (_LEAST_BRICK - 1), arrays)
+
+
+def above(value: Any, arrays: Arrays) -> Any:
+    """1 where a value is more than 0, else 0."""
+    none = 0.0 * value
+    return arrays.ceil(arrays.minimum(arrays.maximum(value, none), none + 1.0) / _FLAT)
 
 
 def _taps(row: Row) -> int:
@@ -154,6 +167,18 @@ def _alike(row: Row) -> float:
     return _when(row.kind == "pool", 4 * max(4, _taps(row)), 4 * -(-_taps(row) // 4))
 
 
+def _parts(row: Row) -> list[int]:
+    """Taps of the kernels that Vela makes of one: of a transposed convolution, one for each phase of its stride."""
+    if row.kind not in (*_CONV, *_FULL):
+        return []
+    if row.kind != "transposed":
+        return [_taps(row)]
+    op = row.operator
+    strides = [max(1, made // read) for made, read in zip(op.positions, op.positions_in, strict=True)]
+    sides = [[-(-(size - at) // step) for at in range(step)] for size, step in zip(op.kernel, strides, strict=True)]
+    return [high * wide for high in sides[0] for wide in sides[1] if high * wide > 0]
+
+
 #: What of a row does not depend on the channels. Cycles of an output micro-block are ``deep`` or ``part``: 32 input
 #: channels and one tap in 4 cycles, or 8 input channels and four taps.
 _FIXED: dict[str, Callable[[Row], float]] = {
@@ -163,6 +188,10 @@ _FIXED: dict[str, Callable[[Row], float]] = {
     "part_per_channel": lambda row: _when(row.kind in _CONV, 4 * -(-_taps(row) // 4)),
     "by_channel": lambda row: row.kind in _BY_CHANNEL,
     "weights": lambda row: _when(row.kind in _WITH_WEIGHTS, _taps(row)),
+    "fast_deep": lambda row: sum(taps == 1 for taps in _parts(row)),
+    "fast_part": lambda row: sum(_FAST_TAPS * -(-taps // _FAST_TAPS) for taps in _parts(row) if taps > 1),
+    "has_fast_deep": lambda row: any(taps == 1 for taps in _parts(row)),
+    "has_fast_part": lambda row: any(taps > 1 for taps in _parts(row)),
     "padded": lambda row: row.kind in _WITH_WEIGHTS,
     "has_weights": lambda row: row.kind in _WITH_WEIGHTS,
     "area": lambda row: row.operator.area,

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from tinyprune.npu.cost_constants import TERMS, Constants, constants_of
-from tinyprune.npu.cost_features import ALIGNMENT, BRICK, Features, fused, stored, table_kinds
+from tinyprune.npu.cost_features import ALIGNMENT, BRICK, Features, above, fused, stored, table_kinds
 from tinyprune.resources import NpuTarget, Prediction
 from tinyprune.sparsity.network_shape import Floats, NetworkShape
 from tinyprune.sparsity.resource_model import NUMPY, Arrays, ChannelCounts, ResourceModel
@@ -39,6 +39,8 @@ from tinyprune.sparsity.resource_model import NUMPY, Arrays, ChannelCounts, Reso
 _LEAST_SRAM = 16
 _DENSE_ZEROS = 0.02  # of kernels that nobody pruned
 _MIXED = 0.02  # padding over weights at which half of the mixing is felt
+_FAST = 2.3  # bytes of weights as they are, over those that are compressed, up to which Vela leaves them so
+_FAST_HEAD = 32  # bytes before them
 
 
 class CostModel:
@@ -101,7 +103,7 @@ class CostModel:
         """Cycles of each row of :attr:`features`, (rows,)."""
         found = self.features.at(kept)
         terms, arrays = self._terms, self.arrays
-        encoded = self._dense(found), self._encoded(found)
+        encoded = self._stored(self._dense(found), found), self._encoded(found)
         columns = term_columns(found, *encoded, self.features.tiles, self.constants.output_cycles, arrays)
         compute, sram, slow = (
             sum(factor * column for factor, column in zip(terms[term], columns[term], strict=True)) for term in columns
@@ -134,10 +136,14 @@ class CostModel:
     def _encoded(self, found: Mapping[str, Any]) -> Any:
         """Bytes of encoded weights."""
         dense = self._dense(found)
-        return dense if self._zeros is None else self._zeros[0] * dense + self._zeros[1] * found["weights"]
+        fewer = dense if self._zeros is None else self._zeros[0] * dense + self._zeros[1] * found["weights"]
+        return self._stored(fewer, found)
+
+    def _stored(self, compressed: Any, found: Mapping[str, Any]) -> Any:
+        return stored_bytes(compressed, found, self.arrays) if self.constants.fast_weights else compressed
 
     def _dense(self, found: Mapping[str, Any]) -> Any:
-        """The same if nobody had pruned."""
+        """Bytes of compressed weights if nobody had pruned."""
         factors = self._terms["encoding"]
         columns = packing_columns(found)
         return sum(factor * column for factor, column in zip(factors, columns, strict=True))
@@ -164,6 +170,13 @@ def packing_columns(found: Mapping[str, Any]) -> tuple[Any, ...]:
     weights, padding = found["weights"], found["padding"]
     mixed = weights * padding / (padding + _MIXED * weights + 1e-6)
     return weights, padding, mixed, 0.0 * weights + 1.0
+
+
+def stored_bytes(compressed: Any, found: Mapping[str, Any], arrays: Arrays) -> Any:
+    """Bytes of weights that need not be compressed: as they are while that is not too many, each (rows,)."""
+    fast = found["fast"] + _FAST_HEAD * above(found["fast"], arrays)
+    is_fast = found["can_be_fast"] * above(_FAST * compressed - fast, arrays)
+    return compressed + is_fast * (fast - compressed)
 
 
 def term_columns(
