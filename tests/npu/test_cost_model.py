@@ -1,6 +1,7 @@
 """The cost model of the NPU: its form, its constants, and that it says what Vela says of networks it has not seen."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,12 +139,52 @@ def test_the_data_says_how_it_was_made_and_how_good_it_is():
     assert all(from_json(found).micro_blocks for found in content["targets"].values())
 
 
-def test_gradients_follow_the_model():
+def test_weights_that_need_not_be_compressed_are_left_as_they_are_while_that_is_not_too_many():
+    kept, fast = np.array([20.0]), constants(fast_weights=True)
+    found = Features(network("conv", "depthwise"), [(1, 2, 8)], NUMPY).at(kept)
+    # 9 taps are two fives, 3 and 20 channels read are 16 and 32, 20 made are 24
+    assert found["fast"].tolist() == [24 * 10 * 16, 24 * 10 * 32, 0]
+    assert found["can_be_fast"].tolist() == [1, 1, 0]
+    first, second, own = 9 * 3 * 20, 9 * 20 * 20, 9 * 20
+    left = 24 * 10 * 32 + 32
+    assert 2.3 * first < 24 * 10 * 16 + 32  # so they are compressed
+    assert left < 2.3 * second
+    dense = predict(network("conv", "depthwise"), kept, TARGET, fast)
+    assert dense.encoded_weight_bytes == first + left + own
+    few, many = ({"conv/kernel": 0.0, "conv_1/kernel": zeros} for zeros in (0.1, 0.9))
+    shape = network("conv", "depthwise")
+    second_of = shape.operators[1]
+    shape = replace(shape, operators=(shape.operators[0], replace(second_of, name="conv_1"), shape.operators[2]))
+    assert predict(shape, kept, TARGET, fast, few).encoded_weight_bytes == pytest.approx(first + left + own)
+    pruned = predict(shape, kept, TARGET, fast, many).encoded_weight_bytes
+    assert pruned == pytest.approx(predict(shape, kept, TARGET, constants(), many).encoded_weight_bytes)
+    assert pruned < first + 0.3 * second + own
+
+
+@pytest.mark.parametrize(("channels", "can"), [(32, 0), (33, 1)])
+def test_a_kernel_of_one_tap_needs_many_inputs_to_be_left_as_it_is(channels, can):
+    reads, made = Channels(channels, np.zeros(0)), Channels(20, np.zeros(0))
+    tensors = (TensorShape("in", (1, 1), reads), TensorShape("out", (1, 1), made))
+    operator = OperatorShape("dense", "dense", (0,), (1,), reads, made, (1, 1), (1, 1))
+    found = Features(NetworkShape(tensors, (operator,), (), (0,), (1,)), [(1, 2, 8)], NUMPY).at(np.zeros(0))
+    assert (found["fast"].tolist(), found["can_be_fast"].tolist()) == ([24 * 64], [can])
+
+
+def test_a_transposed_convolution_has_a_kernel_for_each_phase_of_its_stride():
+    units = Channels(64, np.zeros(0))
+    tensors = (TensorShape("in", (4, 4), units), TensorShape("out", (8, 8), units))
+    operator = OperatorShape("up", "transposed", (0,), (1,), units, units, (4, 4), (8, 8), (3, 3))
+    found = Features(NetworkShape(tensors, (operator,), (), (0,), (1,)), [(1, 2, 8)], NUMPY).at(np.zeros(0))
+    assert found["fast"].tolist() == [64 * 64 * (5 + 5 + 5 + 1)]  # 2x2, 2x1, 1x2 and 1x1 taps
+
+
+@pytest.mark.parametrize(("npu", "mode"), [("ethos-u55-128", "Shared_Sram"), ("ethos-u85-256", "Sram_Only")])
+def test_gradients_follow_the_model(npu, mode):
     tf = pytest.importorskip("tensorflow")
     from tinyprune.compress.arrays import tensors
 
-    shape = network("depthwise", "conv")
-    exact, soft = CostModel(shape, TARGET), CostModel(shape, TARGET, tensors(tau=1.0))
+    shape, target = network("depthwise", "conv"), targets.resolve(npu, memory_mode=mode)
+    exact, soft = CostModel(shape, target), CostModel(shape, target, tensors(tau=1.0))
     for name in ("flash_bytes", "cycles", "sram_bytes"):
         kept = tf.Variable([30.0])
         with tf.GradientTape() as tape:
@@ -175,8 +216,9 @@ def test_bricks_are_for_tensors_too(channels):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("npu", ["ethos-u55-128", "ethos-u85-256"])
 @pytest.mark.parametrize("mode", ["Shared_Sram", "Sram_Only"])
-def test_vela_says_the_same_of_ds_cnn(mode, tmp_path):
+def test_vela_says_the_same_of_ds_cnn(npu, mode, tmp_path):
     from tinyprune.compress.coupling import coupling
     from tinyprune.compress.fold import fold
     from tinyprune.compress.shapes import network_shape
@@ -184,11 +226,11 @@ def test_vela_says_the_same_of_ds_cnn(mode, tmp_path):
     from tinyprune.models import ds_cnn
     from tinyprune.npu.vela import compile_tflite
 
-    model, target = fold(ds_cnn.build()), targets.resolve("ethos-u55-128", memory_mode=mode)
+    model, target = fold(ds_cnn.build()), targets.resolve(npu, memory_mode=mode)
     shape = network_shape(model, coupling(model))
     calibration = np.random.default_rng(0).standard_normal((4, 49, 10, 1), np.float32)
     source = export(model, None, calibration, {}, tmp_path / "ds_cnn.tflite").path
     report, found = compile_tflite(source, target, tmp_path).report, predict(shape, shape.whole, target)
-    assert found.macs == pytest.approx(report.macs, rel=0.05)  # Vela counts pooling too
+    assert found.macs == pytest.approx(report.macs, rel=0.07)  # Vela counts pooling too, and on U85 a little less
     for name in ("cycles", "flash_bytes", "sram_bytes"):
         assert getattr(found, name) == pytest.approx(getattr(report, name), rel=0.25), name
