@@ -156,7 +156,6 @@ def test_a_kernel_whose_output_is_one_of_the_network_takes_nothing_in():
         (lambda: L.MaxPooling2D(), None),
         (lambda: L.BatchNormalization(), None),
     ],
-    ids=str,
 )
 def test_which_layers_are_an_activation_function_and_nothing_else(layer, name):
     assert activation(layer()) == name
