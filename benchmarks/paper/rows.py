@@ -144,7 +144,7 @@ def _speech() -> Iterator[Row]:
     sram_only = TargetConfig(memory_mode="Sram_Only")
     first = _differentiable(SPEECH, GOALS[0], sram_only, LONG)
     yield from (first, _differentiable(SPEECH, GOALS[1], sram_only, LONG, first.name))
-    yield from ladder(SPEECH, "weight", (0.5, 0.7), (20, 20), first.name)
+    yield from ladder(SPEECH, "weight", (0.5, 0.7), (LONG, 20), first.name)
     yield from _offline(SPEECH, LEVELS)
     yield _n_of_m(SPEECH, 12)
     yield _n_of_m(SPEECH, 10, "unit-0.50")
