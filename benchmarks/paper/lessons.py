@@ -63,6 +63,14 @@ def _computing(view: View, weight: RowRecord, unit: RowRecord) -> str:
     )
 
 
+def _chosen(view: View, evenly: RowRecord, chosen: RowRecord) -> str:
+    return (
+        f"The same part of every layer, `{evenly.row}`: {_fewer(view, evenly, SRAM_ONLY)} under Sram_Only, "
+        f"{_lost(view, evenly)}. Where the training finds out what to keep of a budget of cycles, `{chosen.row}`: "
+        f"{_fewer(view, chosen, SRAM_ONLY)}, {_lost(view, chosen)}."
+    )
+
+
 def _sram(view: View, dense: RowRecord, weight: RowRecord, unit: RowRecord) -> str:
     sizes = [format_bytes(found.costs[SRAM_ONLY].sram_bytes) for found in (dense, weight, unit)]
     return (
@@ -122,6 +130,7 @@ LESSONS = (
     Lesson("Flash is too small", (DENSE_INT8, WEIGHT, UNIT), _flash),
     Lesson("Too slow, weights in flash", (WEIGHT, UNIT), _streaming),
     Lesson("Too slow, weights in SRAM", (WEIGHT, UNIT), _computing),
+    Lesson("Which units to remove", ("unit-0.795", "differentiable-cycles-24k"), _chosen),
     Lesson("SRAM is too small", (DENSE_INT8, WEIGHT, UNIT), _sram),
     Lesson("The device is an Ethos-U85", (TWO_FOUR, "weight-0.50"), _n_of_m),
     Lesson("What does not carry over: blocks", (BLOCK, "weight-0.80"), _blocks),
