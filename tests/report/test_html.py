@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -367,11 +366,7 @@ def test_files_are_linked_unless_they_are_gone(folder) -> None:
 
 
 def test_fifty_targets_are_one_table_and_three_charts_in_under_a_megabyte(folder) -> None:
-    report = whole(50)
-    html.page(report, folder)  # what Python and the disk read once is not what is timed
-    begin = time.perf_counter()
-    page = html.page(report, folder)
-    assert time.perf_counter() - begin < 3  # 0.4 s on a quiet machine; the bound is for a busy one
+    page = html.page(whole(50), folder)
     assert len(page.encode()) < 1_000_000
     assert page.count('type="radio"') == html.CHARTED
     table = page.partition('<table class="wide matrix">')[2].partition("</table>")[0]

@@ -17,7 +17,7 @@ from tinyprune.artifacts import (
     TFLiteArtifact,
     VariantSummary,
 )
-from tinyprune.cli.report import report as command
+from tinyprune.cli import main
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.npu.limits import QUANTITIES, RECORD
 from tinyprune.records import from_jsonable, to_jsonable, write_json
@@ -180,7 +180,7 @@ def test_a_record_that_cannot_be_read_is_one_line(run):
 
 
 def test_the_command_shows_it_before_anything_is_compiled(run):
-    result = CliRunner().invoke(command, ["counted", "measured", "--run", str(run)])
+    result = CliRunner().invoke(main, ["report", "counted", "measured", "--run", str(run)])
     assert result.exit_code == 0
     text = result.output.splitlines()
     assert [text[0], *(line for line in text if line == "measured")] == ["counted", "measured"]

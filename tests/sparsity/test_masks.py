@@ -1,12 +1,8 @@
-import time
-
 import numpy as np
 import pytest
 
 from tinyprune.errors import UsageError
-from tinyprune.sparsity.importance import l1
 from tinyprune.sparsity.masks import masks
-from tinyprune.sparsity.structure import parse
 
 INF = np.inf
 
@@ -63,19 +59,3 @@ def test_importances_of_several_precisions_are_ranked_together():
 def test_an_unknown_scope_is_refused():
     with pytest.raises(UsageError, match="^unknown scope 'model': expected one of: global, layer$"):
         masks({"a": np.ones(1)}, {"a": np.arange(1)}, 0.5, "model")
-
-
-@pytest.mark.parametrize("name", ["weight", "2:4", "block", "unit"])
-def test_a_million_weights_take_a_moment(name):
-    """The kernels of TinyLSTM. 50 ms is the promise, 3 to 18 ms is usual; the best of 5 ignores a busy machine."""
-    shapes = [(128, 1024), (256, 1024), (256, 1024), (256, 1024), (256, 128), (128, 128)]
-    rng, structure = np.random.default_rng(0), parse(name)
-    kernels = {str(index): rng.normal(size=shape).astype(np.float32) for index, shape in enumerate(shapes)}
-    ids = {key: structure.groups(kernel.shape) for key, kernel in kernels.items()}
-    seconds = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        importances = {key: structure.ranked(l1(kernel, ids[key]), kernel.shape) for key, kernel in kernels.items()}
-        masks(importances, ids, 0.5, "global")
-        seconds.append(time.perf_counter() - begin)
-    assert min(seconds) < 0.05
