@@ -19,6 +19,7 @@ from tinyprune.export.fused_lstm import with_fused_lstm
 from tinyprune.export.interpreter import Int8Model
 from tinyprune.export.kernels import Match, layer_names, match
 from tinyprune.export.streaming import check_contexts, stream_converter, streaming, tflite_converter
+from tinyprune.export.zero_gates import with_biases
 from tinyprune.flatbuffer import float_operators, parse, read, require_int8
 from tinyprune.writing import writing
 
@@ -41,12 +42,12 @@ def convert(model: keras.Model, frames: int | None, calibration: Floats) -> byte
     """
     stream, contexts = streaming(model) if frames == 1 else (model, ())
     if contexts:
-        return to_int8(*stream_converter(model, stream, calibration), model.name)
+        return with_biases(to_int8(*stream_converter(model, stream, calibration), model.name), model)
     fused = with_fused_lstm(model)
     samples = calibration[:, None] if frames is None else _calls(calibration, frames)
     graph = tf.function(fused, input_signature=[tf.TensorSpec(samples.shape[1:])]).get_concrete_function()
     converter = tflite_converter(graph, fused.variables)
-    return to_int8(converter, lambda: ([sample] for sample in samples), model.name)
+    return with_biases(to_int8(converter, lambda: ([sample] for sample in samples), model.name), model)
 
 
 def to_int8(converter: Any, samples: Callable[[], Iterable[Any]], name: str) -> bytes:
