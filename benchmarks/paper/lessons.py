@@ -10,6 +10,7 @@ from benchmarks.paper.view import SHARED, SRAM_ONLY, U85, View
 from tinyprune.units import format_bytes, format_count
 
 WEIGHT, UNIT, BLOCK, TWO_FOUR = "weight-0.90", "unit-0.70", "block-16x16-0.80", "2-4"
+CHOSEN = ("differentiable-cycles-24k", "differentiable-cycles-24k-weight-0.50-longer")
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,12 @@ def _computing(view: View, weight: RowRecord, unit: RowRecord) -> str:
     )
 
 
-def _chosen(view: View, evenly: RowRecord, chosen: RowRecord) -> str:
+def _chosen(view: View, evenly: RowRecord, chosen: RowRecord, then: RowRecord) -> str:
     return (
         f"The same part of every layer, `{evenly.row}`: {_fewer(view, evenly, SRAM_ONLY)} under Sram_Only, "
         f"{_lost(view, evenly)}. Where the training finds out what to keep of a budget of cycles, `{chosen.row}`: "
-        f"{_fewer(view, chosen, SRAM_ONLY)}, {_lost(view, chosen)}."
+        f"{_fewer(view, chosen, SRAM_ONLY)}, {_lost(view, chosen)}. With half of the weights that are left pruned, and "
+        f"trained on, `{then.row}`: flash {factor(view.flash_ratio(then) or 1.0)} below float32, {_lost(view, then)}."
     )
 
 
@@ -130,7 +132,7 @@ LESSONS = (
     Lesson("Flash is too small", (DENSE_INT8, WEIGHT, UNIT), _flash),
     Lesson("Too slow, weights in flash", (WEIGHT, UNIT), _streaming),
     Lesson("Too slow, weights in SRAM", (WEIGHT, UNIT), _computing),
-    Lesson("Which units to remove", ("unit-0.795", "differentiable-cycles-24k"), _chosen),
+    Lesson("Which units to remove", ("unit-0.795", *CHOSEN), _chosen),
     Lesson("SRAM is too small", (DENSE_INT8, WEIGHT, UNIT), _sram),
     Lesson("The device is an Ethos-U85", (TWO_FOUR, "weight-0.50"), _n_of_m),
     Lesson("What does not carry over: blocks", (BLOCK, "weight-0.80"), _blocks),
