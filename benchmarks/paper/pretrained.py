@@ -13,11 +13,10 @@ from benchmarks.paper.experiment import key_in
 from benchmarks.paper.record import RowRecord
 from benchmarks.paper.rows import FLOAT, SPEECH, Row
 from benchmarks.paper.view import View, view_of
-from benchmarks.paper.worker import given, pruning_of
+from benchmarks.paper.worker import pruning_of
 from tinyprune import pretrained
 from tinyprune.artifacts import Quality, TFLiteArtifact
 from tinyprune.audio.device import DeviceFrontEnd
-from tinyprune.config import PruneConfig, build
 from tinyprune.errors import TinypruneError, UsageError, unknown_name
 from tinyprune.npu import vela
 from tinyprune.records import read_json, write_json, write_text
@@ -89,8 +88,7 @@ def _space(work: Path, found: RowRecord) -> Workspace:
 def _check(found: RowRecord, variant: Variant, artifact: TFLiteArtifact, front_end: DeviceFrontEnd) -> None:
     """Raise TinypruneError unless the files are those of the record, of one another, and small enough."""
     claim, network = variant.configuration(), variant.folder / f"{FORM}.tflite"
-    pruning = claim.get("prune", claim.get("offline"))  # settings that came later have their defaults
-    if found.config and build(PruneConfig, given(pruning)) != pruning_of(found):
+    if found.config and pruning_of(claim.get("prune", claim.get("offline"))) != pruning_of(found.config):
         raise TinypruneError(f"{variant.folder} was made by another configuration than {found.row}: run that row again")
     if not sha256(network) == artifact.sha256 == front_end.sha256:
         raise TinypruneError(f"{network} is not the graph of its own records: export it again")

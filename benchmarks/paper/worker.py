@@ -75,9 +75,9 @@ def seeded(row: Row, config: RunConfig) -> PruneConfig | None:
     return row.config and replace(row.config, seed=config.train.seed)
 
 
-def pruning_of(found: RowRecord) -> PruneConfig | None:
-    """The pruning that a record is of; None for the baseline."""
-    return build(PruneConfig, given(found.config)) if found.config else None
+def pruning_of(table: Mapping[str, Any] | None) -> PruneConfig | None:
+    """The pruning that was recorded, settings that came later with their defaults; None for the baseline."""
+    return build(PruneConfig, given(table)) if table else None
 
 
 def given(table: Mapping[str, Any]) -> dict[str, Any]:

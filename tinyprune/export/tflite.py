@@ -42,12 +42,20 @@ def convert(model: keras.Model, frames: int | None, calibration: Floats) -> byte
     """
     stream, contexts = streaming(model) if frames == 1 else (model, ())
     if contexts:
-        return with_biases(to_int8(*stream_converter(model, stream, calibration), model.name), model)
+        content = to_int8(*stream_converter(model, stream, calibration), model.name)
+    else:
+        content = to_int8(*_converter(model, frames, calibration), model.name)
+    return with_biases(content, model)
+
+
+def _converter(
+    model: keras.Model, frames: int | None, calibration: Floats
+) -> tuple[Any, Callable[[], Iterable[list[Floats]]]]:
+    """A converter of a model without a past, and its calibration inputs."""
     fused = with_fused_lstm(model)
     samples = calibration[:, None] if frames is None else _calls(calibration, frames)
     graph = tf.function(fused, input_signature=[tf.TensorSpec(samples.shape[1:])]).get_concrete_function()
-    converter = tflite_converter(graph, fused.variables)
-    return with_biases(to_int8(converter, lambda: ([sample] for sample in samples), model.name), model)
+    return tflite_converter(graph, fused.variables), lambda: ([sample] for sample in samples)
 
 
 def to_int8(converter: Any, samples: Callable[[], Iterable[Any]], name: str) -> bytes:

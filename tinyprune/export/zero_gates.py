@@ -23,7 +23,7 @@ _PLAIN = 1 / 127  # scale of a gate that reads nothing at all
 def with_biases(content: bytes, model: keras.Model) -> bytes:
     """A flatbuffer in which every gate has the bias that it has in the plain model that was converted."""
     lstms = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
-    if not any(list(_without_inputs(layer)) for layer in lstms):
+    if not any(True for layer in lstms for _ in _without_inputs(layer)):
         return content
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema

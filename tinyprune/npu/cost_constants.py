@@ -26,6 +26,8 @@ KINDS = (
     "softmax",
     "concat",
 )
+#: Bytes of weights as they are, over those that are compressed, up to which a U85 with weights in SRAM leaves them so.
+MOST_FAST = 2.3
 TERMS = {"compute": 5, "sram": 4, "slow": 4, "encoding": 4}  # how many constants
 
 

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyprune.npu.cost_constants import TERMS, Constants, constants_of
+from tinyprune.npu.cost_constants import MOST_FAST, TERMS, Constants, constants_of
 from tinyprune.npu.cost_features import ALIGNMENT, BRICK, Features, above, fused, stored, table_kinds
 from tinyprune.resources import NpuTarget, Prediction
 from tinyprune.sparsity.network_shape import Floats, NetworkShape
@@ -39,8 +39,7 @@ from tinyprune.sparsity.resource_model import NUMPY, Arrays, ChannelCounts, Reso
 _LEAST_SRAM = 16
 _DENSE_ZEROS = 0.02  # of kernels that nobody pruned
 _MIXED = 0.02  # padding over weights at which half of the mixing is felt
-_FAST = 2.3  # bytes of weights as they are, over those that are compressed, up to which Vela leaves them so
-_FAST_HEAD = 32  # bytes before them
+_FAST_HEAD = 32  # bytes before weights that are not compressed
 
 
 class CostModel:
@@ -175,7 +174,7 @@ def packing_columns(found: Mapping[str, Any]) -> tuple[Any, ...]:
 def stored_bytes(compressed: Any, found: Mapping[str, Any], arrays: Arrays) -> Any:
     """Bytes of weights that need not be compressed: as they are while that is not too many, each (rows,)."""
     fast = found["fast"] + _FAST_HEAD * above(found["fast"], arrays)
-    is_fast = found["can_be_fast"] * above(_FAST * compressed - fast, arrays)
+    is_fast = found["can_be_fast"] * above(MOST_FAST * compressed - fast, arrays)
     return compressed + is_fast * (fast - compressed)
 
 
