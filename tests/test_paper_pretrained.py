@@ -1,6 +1,7 @@
 """`python -m benchmarks.paper --pretrained ROW`: from a finished row to the package's files and the model card."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import pytest
 import soundfile
 
 from benchmarks.paper import __main__ as command
-from benchmarks.paper import experiment, pretrained, record, rows, sources, worker
+from benchmarks.paper import by_snr, experiment, pretrained, record, rows, sources, worker
 from benchmarks.paper.pretrained import Place
 from benchmarks.paper.record import Cost, RowRecord, Score, Split
 from benchmarks.paper.view import SHARED
@@ -19,6 +20,7 @@ from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.records import read_json, write_json
 
 SECONDS = 0.5
+SAMPLES = int(SECONDS * 16_000)
 SOURCES = [
     sources.Source("speech", "LibriSpeech, English", "CC BY 4.0", 3, 90.0),
     sources.Source("noise", "ESC-10", "CC BY", 2, 60.0, ("b", "A")),
@@ -33,9 +35,20 @@ def work(run_copy):
 
 
 @pytest.fixture(autouse=True)
-def known_sources(monkeypatch):
+def known_places(monkeypatch, tmp_path_factory):
     """The run was trained on synthetic speech, whose folders are nowhere."""
     monkeypatch.setattr(pretrained, "_sources", lambda space: SOURCES)
+    draw, dev = np.random.default_rng(0), tmp_path_factory.mktemp("dev")
+    for kind in ("speech", "noise"):
+        for number in range(2):
+            write(dev / kind / str(number) / "a.wav", draw.normal(0, 0.1, SAMPLES))
+    monkeypatch.setattr(pretrained, "_dev_folders", lambda space: (dev / "speech", dev / "noise"))
+    monkeypatch.setattr(by_snr, "EACH", 2)
+
+
+def write(path, samples=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros(SAMPLES) if samples is None else samples, 16_000)
 
 
 def row_of(run, **more):
@@ -107,6 +120,19 @@ def test_the_card_shows_test_once_there_is_one(work):
     assert "9.00" not in text.partition("SI-SDR dB by SNR")[0]
 
 
+def test_the_card_shows_what_it_does_outside_of_its_snrs(work):
+    text = ship(work).read_text()
+    assert "2 mixtures of the recordings of dev each. It learned from -6 to 9 dB" in " ".join(text.split())
+    table = text.partition("by SNR of the input")[2].partition("\n\n")[2].splitlines()
+    header, noisy, own = (re.findall(r"-?[\d.]+", table[line]) for line in (0, 2, 3))
+    assert header == [f"{snr:g}" for snr in by_snr.SNRS_DB]
+    # Two signals of noise: SI-SDR is the SNR, but for what they have in common by chance and 16 bits.
+    assert np.allclose([float(value) for value in noisy], by_snr.SNRS_DB, atol=1)
+    harmed = [snr for snr, before, after in zip(header, noisy, own, strict=True) if float(after) < float(before)]
+    assert "30" in harmed  # a mask of a network that has hardly learned
+    assert f"- At {', '.join(harmed)} dB SNR it takes more than it gives" in text
+
+
 def test_a_variant_from_before_a_setting_existed_has_its_default(work):
     path = work / "variants/weight-0.80/variant.json"
     claim = json.loads(path.read_text())
@@ -169,11 +195,6 @@ def test_the_command_line(work, monkeypatch, capsys):
 
 
 # --- where the data came from -----------------------------------------------------------------------------------------
-
-
-def write(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.zeros(int(SECONDS * 16_000)), 16_000)
 
 
 def test_speech_is_counted_by_source(tmp_path):

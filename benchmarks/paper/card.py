@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from benchmarks.paper import by_snr
+from benchmarks.paper.by_snr import BySnr
 from benchmarks.paper.record import RowRecord, Score, Split
 from benchmarks.paper.sources import Source
 from benchmarks.paper.tables import NONE, factor, kilobytes, table
 from benchmarks.paper.view import SHARED, TITLES, View
-from tinyprune.artifacts import Quality, TFLiteArtifact
+from tinyprune.artifacts import TFLiteArtifact
 from tinyprune.audio.device import DeviceFrontEnd
 from tinyprune.config import BASELINE
 from tinyprune.report.markdown import escape
@@ -18,7 +20,6 @@ from tinyprune.resources import ResourceReport
 from tinyprune.units import format_bytes, format_count, metric_digits, metric_label
 
 WIDTH = 120
-BY_SNR = "si_sdr_db"
 USE = """\
 tinyprune enhance noisy.wav clean.wav                            # where there is no run; --model pretrained anywhere
 tinyprune compile --npu ethos-u55-128                            # likewise; tinyprune compile pretrained anywhere
@@ -31,7 +32,7 @@ class Shipped:
 
     Attributes:
         view: the experiment. row: what was measured. claim: what its baseline was trained as.
-        artifact, front_end: of the graph. qualities: by form, on dev. reports: by target.
+        artifact, front_end: of the graph. by_snr: its quality on mixtures of dev. reports: by target.
         sources: of the training data.
     """
 
@@ -40,7 +41,7 @@ class Shipped:
     claim: Mapping[str, Any]
     artifact: TFLiteArtifact
     front_end: DeviceFrontEnd
-    qualities: Mapping[str, Quality]
+    by_snr: BySnr
     reports: Mapping[str, ResourceReport]
     sources: Sequence[Source]
 
@@ -106,15 +107,17 @@ def _quality(shipped: Shipped) -> Iterator[str]:
     )
     header = ["metric", "noisy", "pretrained", "to float32", "95 % interval"]
     yield from ("", *table(header, [_metric(metric, score, split) for metric, score in split.scores.items()]))
-    noisy, own = shipped.qualities.get("noisy"), shipped.qualities.get(shipped.row.form)
-    if noisy and own and own.by_snr:
-        levels = sorted(own.by_snr, key=float)
-        rows = [
-            [kind, *(_figure(BY_SNR, one.by_snr[level][BY_SNR]) for level in levels)]
-            for kind, one in (("noisy", noisy), ("pretrained", own))
-        ]
-        yield from _prose(f"{metric_label(BY_SNR)} by SNR of the input, on dev:")
-        yield from ("", *table(["SNR", *(f"{level} dB" for level in levels)], rows))
+    found, (low, high) = shipped.by_snr, shipped.claim["data"]["snr_db"]
+    yield from _prose(
+        f"{metric_label(by_snr.METRIC)} by SNR of the input, {found.items} mixtures of the recordings of dev each. It "
+        f"learned from {low:g} to {high:g} dB; where the second line is below the first, leave the sound as it is:"
+    )
+    levels = sorted(found.noisy, key=float)
+    rows = [
+        [kind, *(_figure(by_snr.METRIC, means[level]) for level in levels)]
+        for kind, means in (("noisy", found.noisy), ("pretrained", found.enhanced))
+    ]
+    yield from ("", *table(["SNR", *(f"{level} dB" for level in levels)], rows))
 
 
 def _metric(name: str, score: Score, split: Split) -> list[str]:
@@ -177,9 +180,10 @@ def _limits(shipped: Shipped) -> Iterator[str]:
         f"Inside it is {rate / 1000:g} kHz: other rates are resampled, nothing above {rate / 2000:g} kHz is left. "
         "Mono: channels are enhanced each on its own, what they have in common is not used."
     )
-    yield from _item(
-        f"It has learned from {low:g} to {high:g} dB SNR; what it does far outside of that was not measured."
-    )
+    found = shipped.by_snr
+    harmed = sorted((snr for snr in found.noisy if found.enhanced[snr] < found.noisy[snr]), key=float)
+    if harmed:
+        yield from _item(f"At {', '.join(harmed)} dB SNR it takes more than it gives (table).")
     languages = sorted({name.partition(", ")[2].split()[0] for name in (s.name for s in kinds["speech"])} - {""})
     yield from _item(
         f"It has heard {_minutes(kinds['speech'])} of read speech of adults, {' and '.join(languages)}: no "

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.paper.record import RowRecord
-from benchmarks.paper.rows import DENSE_INT8
+from benchmarks.paper.rows import DENSE_INT8, DENSE_TRAINED
 from benchmarks.paper.tables import factor, kilobytes
 from benchmarks.paper.view import SHARED, SRAM_ONLY, U85, View
 from tinyprune.units import format_bytes, format_count
@@ -112,6 +112,14 @@ def _training(view: View, joint: RowRecord, offline: RowRecord) -> str:
     )
 
 
+def _control(view: View, dense: RowRecord, longer: RowRecord) -> str:
+    return (
+        "The rows were trained on from the float32 baseline: part of what they win may be training and not pruning. "
+        f"The dense int8 network, trained on in the same way with nothing removed, for {dense.epochs} epochs "
+        f"(`{dense.row}`): {_lost(view, dense)}; for {longer.epochs} more (`{longer.row}`): {_lost(view, longer)}."
+    )
+
+
 def _fewer(view: View, found: RowRecord, target: str) -> str:
     """``4.3x fewer cycles``, or that there is no difference, which 1.0x would hide."""
     ratio = view.cycles_ratio(found, target) or 1.0
@@ -136,5 +144,6 @@ LESSONS = (
     Lesson("SRAM is too small", (DENSE_INT8, WEIGHT, UNIT), _sram),
     Lesson("The device is an Ethos-U85", (TWO_FOUR, "weight-0.50"), _n_of_m),
     Lesson("What does not carry over: blocks", (BLOCK, "weight-0.80"), _blocks),
+    Lesson("What training alone does", (DENSE_TRAINED, f"{DENSE_TRAINED}-longer"), _control),
     Lesson("Without training", (WEIGHT, f"offline-{WEIGHT}"), _training),
 )

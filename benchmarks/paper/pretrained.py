@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import ROOT
-from benchmarks.paper import card, sources
+from benchmarks.paper import by_snr, card, sources
 from benchmarks.paper.card import Shipped
 from benchmarks.paper.experiment import key_in
 from benchmarks.paper.record import RowRecord
@@ -15,7 +15,7 @@ from benchmarks.paper.rows import FLOAT, SPEECH, Row
 from benchmarks.paper.view import View, view_of
 from benchmarks.paper.worker import pruning_of
 from tinyprune import pretrained
-from tinyprune.artifacts import Quality, TFLiteArtifact
+from tinyprune.artifacts import TFLiteArtifact
 from tinyprune.audio.device import DeviceFrontEnd
 from tinyprune.errors import TinypruneError, UsageError, unknown_name
 from tinyprune.npu import vela
@@ -59,7 +59,7 @@ def ship(name: str, work: Path, results: Path, rows: Sequence[Row], place: Place
         claim=_claim(space),
         artifact=artifact,
         front_end=front_end,
-        qualities={one.form: one for one in read_json(variant.folder / "quality.json", list[Quality])},
+        by_snr=by_snr.measure(variant.folder / f"{FORM}.tflite", *_dev_folders(space)),
         reports={target: _compiled(variant, target).report for target in found.costs},
         sources=_sources(space),
     )
@@ -119,10 +119,18 @@ def _compiled(variant: Variant, target: str) -> CompiledArtifact:
     return read_json(variant.folder / "compiled" / target / vela.RECORD_NAME, CompiledArtifact)
 
 
+def _dev_folders(space: Workspace) -> tuple[Path, Path]:
+    """Speech and noise of dev."""
+    data = _claim(space)["data"]
+    return Path(data["dev_speech"]), Path(data["dev_noise"])
+
+
 def _sources(space: Workspace) -> list[sources.Source]:
     """Where the training data came from, counted in the folders that the baseline was trained on."""
     data = _claim(space)["data"]
-    for kind in ("speech", "noise"):
-        if not Path(data[kind] or "").is_dir() or not data[kind]:
-            raise UsageError(f"--pretrained: there is no {data[kind]}: the card counts the {kind} that it learned from")
+    for name in ("speech", "noise", "dev_speech", "dev_noise"):
+        if not Path(data[name] or "").is_dir() or not data[name]:
+            raise UsageError(
+                f"--pretrained: there is no {data[name]} ({name}): the card counts and mixes what is in it"
+            )
     return [*sources.speech(Path(data["speech"])), *sources.noise(Path(data["noise"]))]
