@@ -120,6 +120,13 @@ def _control(view: View, dense: RowRecord, longer: RowRecord) -> str:
     )
 
 
+def _rival(view: View, tfmot: RowRecord, ours: RowRecord) -> str:
+    return (
+        f"TFMOT prunes the LSTMs in Keras 2 and has no int8 learning for them: `{tfmot.row}`, int8 after the training: "
+        f"{_lost(view, tfmot)}. As many epochs of joint training, without a ladder (`{ours.row}`): {_lost(view, ours)}."
+    )
+
+
 def _fewer(view: View, found: RowRecord, target: str) -> str:
     """``4.3x fewer cycles``, or that there is no difference, which 1.0x would hide."""
     ratio = view.cycles_ratio(found, target) or 1.0
@@ -145,5 +152,6 @@ LESSONS = (
     Lesson("The device is an Ethos-U85", (TWO_FOUR, "weight-0.50"), _n_of_m),
     Lesson("What does not carry over: blocks", (BLOCK, "weight-0.80"), _blocks),
     Lesson("What training alone does", (DENSE_TRAINED, f"{DENSE_TRAINED}-longer"), _control),
+    Lesson("TFMOT", ("tfmot-weight-0.90", f"{WEIGHT}-at-once"), _rival),
     Lesson("Without training", (WEIGHT, f"offline-{WEIGHT}"), _training),
 )

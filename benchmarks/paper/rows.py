@@ -156,8 +156,10 @@ def _speech() -> Iterator[Row]:
     yield _n_of_m(SPEECH, 10, "unit-0.50")
     for size in BLOCKS:
         yield from ladder(SPEECH, f"block {size}", LEVELS, (12, 8) if size == BLOCKS[0] else (8, 6))
-    name = "tfmot-weight-0.90"
-    yield Row(SPEECH, name, "TFMOT weight", TFMOT, PruneConfig(name=name, sparsity=0.9, epochs=14, distill=False))
+    rival = PruneConfig(name="tfmot-weight-0.90", sparsity=0.9, epochs=14, distill=False)
+    yield Row(SPEECH, rival.variant, "TFMOT weight", TFMOT, rival)
+    ours = replace(rival, name="weight-0.90-at-once", distill=True)
+    yield Row(SPEECH, ours.variant, "weight, at once", JOINT, ours)
     yield from units[7:]
 
 
