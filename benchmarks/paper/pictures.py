@@ -49,7 +49,7 @@ def _draw(view: View, path: Path, title: str, label: str, cost: Cost, goal: tupl
     from matplotlib.figure import Figure
 
     with mpl.rc_context({"svg.hashsalt": path.name, "svg.fonttype": "none", "font.size": 10}):
-        figure = Figure(figsize=(9.2, 5.2), layout="constrained")
+        figure = Figure(figsize=(9.2, 6.6), layout="constrained")
         axes = figure.add_subplot()
         lines = _lines(view)
         for number, (name, rows) in enumerate(lines.items()):
@@ -57,7 +57,7 @@ def _draw(view: View, path: Path, title: str, label: str, cost: Cost, goal: tupl
         if goal:
             _goal(axes, *goal)
         _frame(axes, view, title, label)
-        figure.legend(loc="outside right upper", frameon=False, fontsize=8.5)
+        figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8.5)
         with writing(path) as part:
             figure.savefig(part, metadata={"Date": None})
 
@@ -74,7 +74,7 @@ def _lines(view: View) -> dict[str, list[RowRecord]]:
 
 
 def _line(axes: Any, view: View, name: str, rows: list[RowRecord], number: int, cost: Cost) -> None:
-    points = [(cost(found), -view.loss(found)) for found in rows]
+    points = sorted((cost(found), -view.loss(found)) for found in rows)
     axes.plot(
         *zip(*points, strict=True),
         marker=MARKERS[number % len(MARKERS)],
@@ -98,7 +98,8 @@ def _frame(axes: Any, view: View, title: str, label: str) -> None:
     axes.set_xscale("log")
     heights = [-view.loss(found) for found in view.finished if found.costs]
     low, high = max(LOWEST, min(heights)), max(*heights, 0.0)
-    costs = [x for line in axes.get_lines() if line.get_label() != "goal" for x in line.get_xdata()]
+    lines = [line for line in axes.get_lines() if line.get_label() != "goal"]
+    costs = [x for line in lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True) if y >= LOWEST]
     axes.set_xlim(min(costs) / 1.15, max(costs) * 1.15)
     axes.set_ylim(low - 0.08 * (high - low) - 0.02, high + 0.08 * (high - low) + 0.02)
     axes.grid(which="both", color="#e6e6e6", linewidth=0.6)
