@@ -149,7 +149,8 @@ def _speech() -> Iterator[Row]:
     sparse = list(ladder(SPEECH, "weight", (0.5, 0.7), (LONG, 20), first.name))
     yield from (*sparse, _longer(sparse[0]))
     roomy = _differentiable(SPEECH, ROOMY, sram_only, LONG)
-    yield from (roomy, *ladder(SPEECH, "weight", (0.6, 0.7), (LONG, 20), roomy.name))
+    *sparse, sparsest = ladder(SPEECH, "weight", (0.6, 0.7, 0.77), (LONG, 20), roomy.name)
+    yield from (roomy, *sparse, _long(sparsest))
     yield _longer(dense[-1])
     yield from _offline(SPEECH, LEVELS)
     yield _n_of_m(SPEECH, 12)
@@ -169,9 +170,7 @@ def _combined(gone: float, levels: Sequence[float]) -> Iterator[Row]:
 
 def _longer(row: Row) -> Row:
     """The same masks, trained on: what is near a goal may come to it."""
-    assert row.config is not None
-    name = f"{row.name}-longer"
-    return _long(row, replace(row.config, name=name, base=row.name, epochs=LONG))
+    return _long(row, name=f"{row.name}-longer", base=row.name)
 
 
 def _slower(row: Row, level: float) -> Row:
@@ -179,12 +178,14 @@ def _slower(row: Row, level: float) -> Row:
     assert row.config is not None
     gone, name = float(row.name.rpartition("-")[2]), f"unit-{label(level)}"
     own = round(1 - (1 - level) / (1 - gone), 6)
-    return _long(row, replace(row.config, name=name, base=row.name, sparsity=own, epochs=LONG))
+    return _long(row, name=name, base=row.name, sparsity=own)
 
 
-def _long(row: Row, config: PruneConfig) -> Row:
+def _long(row: Row, **changed: Any) -> Row:
     """A row that is no level of a ladder: it has more epochs, so no point on the same line."""
-    return replace(row, name=config.variant, structure=f"{row.structure}, {config.epochs} epochs", config=config)
+    assert row.config is not None
+    config = replace(row.config, epochs=LONG, **changed)
+    return replace(row, name=config.variant, structure=f"{row.structure}, {LONG} epochs", config=config)
 
 
 def _differentiable(task: str, budget: BudgetConfig, target: TargetConfig, epochs: int, base: str = BASELINE) -> Row:

@@ -55,6 +55,11 @@ class View:
         """The finished int8 networks that this project made by training: what goals are reached with."""
         return [found for found in self.finished if found.costs and found.way not in (OFFLINE, TFMOT)]
 
+    @property
+    def dense(self) -> list[RowRecord]:
+        """The finished rows in which nothing is removed."""
+        return [found for found in self.finished if found.structure.partition(",")[0] == "dense"]
+
     def of(self, name: str) -> RowRecord | None:
         """A finished row."""
         return next((found for found in self.finished if found.row == name), None)
