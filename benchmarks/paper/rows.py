@@ -134,34 +134,42 @@ def _n_of_m(task: str, epochs: int, base: str = BASELINE) -> Row:
 
 
 def _speech() -> Iterator[Row]:
-    units = list(ladder(SPEECH, "unit", (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975), (12, 10)))
-    weights = [row for gone, levels in COMBINED.items() for row in _combined(gone, levels)]
     dense = list(_dense(SPEECH, 10))
+    units = list(ladder(SPEECH, "unit", (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975), (12, 10)))
+    combined = [row for gone, levels in COMBINED.items() for row in _combined(gone, levels)]
     yield from dense
     yield from ladder(SPEECH, "weight", LEVELS, (14, 10))
     yield from units[:7]
-    yield from weights
-    yield _longer(next(row for row in weights if row.name == "unit-0.50-weight-0.85"))
+    yield from combined
+    yield _longer(next(row for row in combined if row.name == "unit-0.50-weight-0.85"))
     yield _slower(next(row for row in units if row.name == "unit-0.75"), 0.795)
-    sram_only = TargetConfig(memory_mode="Sram_Only")
-    first = _differentiable(SPEECH, GOALS[0], sram_only, LONG)
-    yield from (first, _differentiable(SPEECH, GOALS[1], sram_only, LONG, first.name))
-    sparse = list(ladder(SPEECH, "weight", (0.5, 0.7), (LONG, 20), first.name))
-    yield from (*sparse, _longer(sparse[0]))
-    roomy = _differentiable(SPEECH, ROOMY, sram_only, LONG)
-    *sparse, sparsest = ladder(SPEECH, "weight", (0.6, 0.7, 0.77), (LONG, 20), roomy.name)
-    yield from (roomy, *sparse, _long(sparsest))
+    yield from _to_budgets()
     yield _longer(dense[-1])
     yield from _offline(SPEECH, LEVELS)
     yield _n_of_m(SPEECH, 12)
     yield _n_of_m(SPEECH, 10, "unit-0.50")
     for size in BLOCKS:
         yield from ladder(SPEECH, f"block {size}", LEVELS, (12, 8) if size == BLOCKS[0] else (8, 6))
-    rival = PruneConfig(name="tfmot-weight-0.90", sparsity=0.9, epochs=14, distill=False)
-    yield Row(SPEECH, rival.variant, "TFMOT weight", TFMOT, rival)
-    ours = replace(rival, name="weight-0.90-at-once", distill=True)
-    yield Row(SPEECH, ours.variant, "weight, at once", JOINT, ours)
+    yield from _rivals()
     yield from units[7:]
+
+
+def _to_budgets() -> Iterator[Row]:
+    """Units that the training chooses, to budgets of cycles, and weights from there."""
+    target = TargetConfig(memory_mode="Sram_Only")
+    goal, roomy = (_differentiable(SPEECH, budget, target, LONG) for budget in (GOALS[0], ROOMY))
+    sparse = list(ladder(SPEECH, "weight", (0.5, 0.7), (LONG, 20), goal.name))
+    yield from (goal, _differentiable(SPEECH, GOALS[1], target, LONG, goal.name), *sparse, _longer(sparse[0]))
+    *levels, last = ladder(SPEECH, "weight", (0.6, 0.7, 0.77), (LONG, 20), roomy.name)
+    yield from (roomy, *levels, _long(last))
+
+
+def _rivals() -> Iterator[Row]:
+    """TFMOT's pipeline, and ours in as many epochs: from the baseline at once."""
+    tfmot = PruneConfig(name="tfmot-weight-0.90", sparsity=0.9, epochs=14, distill=False)
+    yield Row(SPEECH, tfmot.variant, "TFMOT weight", TFMOT, tfmot)
+    ours = replace(tfmot, name="weight-0.90-at-once", distill=True)
+    yield Row(SPEECH, ours.variant, "weight, at once", JOINT, ours)
 
 
 def _combined(gone: float, levels: Sequence[float]) -> Iterator[Row]:
