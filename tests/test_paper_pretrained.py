@@ -181,6 +181,13 @@ def test_a_graph_of_other_records(work):
     refused(work, TinypruneError, "is not the graph of its own records")
 
 
+def test_data_that_are_gone(work, monkeypatch):
+    monkeypatch.undo()  # the run's own folders: it has none
+    refused(work, UsageError, r"there is no None \(speech\): the card is made of what is in it")
+    monkeypatch.setattr(pretrained, "_sources", lambda space: SOURCES)
+    refused(work, UsageError, r"there is no None \(dev_speech\)")
+
+
 def test_what_is_too_large(work, monkeypatch):
     monkeypatch.setattr(pretrained, "MOST_BYTES", 1000)
     refused(work, TinypruneError, r"weight-0.80 would add \d+ B to the package: at most 1000 are allowed")

@@ -59,9 +59,9 @@ def ship(name: str, work: Path, results: Path, rows: Sequence[Row], place: Place
         claim=_claim(space),
         artifact=artifact,
         front_end=front_end,
-        by_snr=by_snr.measure(variant.folder / f"{FORM}.tflite", *_dev_folders(space)),
         reports={target: _compiled(variant, target).report for target in found.costs},
         sources=_sources(space),
+        by_snr=by_snr.measure(variant.folder / f"{FORM}.tflite", *_dev_folders(space)),
     )
     text = card.text(shipped)  # whatever is missing is said before anything is written
     _copy(variant.folder, place.network, artifact, front_end)
@@ -121,16 +121,17 @@ def _compiled(variant: Variant, target: str) -> CompiledArtifact:
 
 def _dev_folders(space: Workspace) -> tuple[Path, Path]:
     """Speech and noise of dev."""
-    data = _claim(space)["data"]
-    return Path(data["dev_speech"]), Path(data["dev_noise"])
+    return _folder(space, "dev_speech"), _folder(space, "dev_noise")
 
 
 def _sources(space: Workspace) -> list[sources.Source]:
     """Where the training data came from, counted in the folders that the baseline was trained on."""
-    data = _claim(space)["data"]
-    for name in ("speech", "noise", "dev_speech", "dev_noise"):
-        if not Path(data[name] or "").is_dir() or not data[name]:
-            raise UsageError(
-                f"--pretrained: there is no {data[name]} ({name}): the card counts and mixes what is in it"
-            )
-    return [*sources.speech(Path(data["speech"])), *sources.noise(Path(data["noise"]))]
+    return [*sources.speech(_folder(space, "speech")), *sources.noise(_folder(space, "noise"))]
+
+
+def _folder(space: Workspace, name: str) -> Path:
+    """A folder of the baseline's data. Raises UsageError if it is not there, or the data were no folders."""
+    place = _claim(space)["data"][name]
+    if not place or not Path(place).is_dir():
+        raise UsageError(f"--pretrained: there is no {place} ({name}): the card is made of what is in it")
+    return Path(place)
