@@ -254,6 +254,7 @@ def made(name, loss, flash=900_000.0, shared=900_000.0, only=160_000.0, key="aaa
         "config": {"base": row.config.base} if row.config else {},
         "measured_on": {"date": "2026-01-01", "cores": 2, "versions": {"tinyprune": "0.1.0"}},
         "data_sha256": "d" * 64,
+        "epochs": 10,
         "parameters": 968_960,
         "form": "float" if row.way == "float" else "streaming",
         "file_bytes": FLOAT_BYTES,
@@ -264,6 +265,13 @@ def made(name, loss, flash=900_000.0, shared=900_000.0, only=160_000.0, key="aaa
 
 
 DENSE = [made("dense-float32", 0.0), made("dense-int8", 0.02)]
+
+
+def test_epochs_are_those_of_the_whole_way():
+    names = {"dense-float32": 120, "weight-0.50": 14, "weight-0.70": 10, "offline-weight-0.90": 0}
+    found = {name: made(name, 0.1, epochs=epochs) for name, epochs in names.items()}
+    seen = view.View("speech", "aaaa", rows.all_rows(), found, "dev")
+    assert [seen.epochs(one) for one in found.values()] == [120, 120 + 14, 120 + 14 + 10, 120]
 
 
 def goals_of(tmp_path, *records):
@@ -364,7 +372,9 @@ def test_the_page(tmp_path):
     assert "| `weight-0.95` | **failed** |" in text
     assert r"- `weight-0.95`: a \| loss_of \<epoch 3> is \*not\* finite" in text
     assert "says \\<class X>" in text
-    assert "| `weight-0.90` | 7.70 -0.30 ±0.10 | 8.70 -0.30 ±0.10 | 0.500 -0.300 ±0.100 | 1.50 -0.30 ±0.10 |" in text
+    assert (
+        "| `weight-0.90` | 20 | 7.70 -0.30 ±0.10 | 8.70 -0.30 ±0.10 | 0.500 -0.300 ±0.100 | 1.50 -0.30 ±0.10 |" in text
+    )
     assert "not shown: bbbb" in text
     assert "Not run yet: `dense-int8-trained`" in text
     assert f"| {FLOAT_BYTES / 900_000:.1f}x |" in text

@@ -28,7 +28,7 @@ READING = (
     "cycles are Vela's estimates for one frame of 16 ms. Encoded weights and flash in all (weights, biases, scales, "
     "tables) are of ethos-u55-128 under Shared_Sram; ethos-u85-256 has its default memory mode. x is against the "
     "float32 parameters for flash, against dense int8 for cycles. Rows are levels of ladders, each trained on from "
-    "the one before."
+    "the one before; epochs are all that a row has had, the baseline's included."
 )
 
 

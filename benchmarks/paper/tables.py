@@ -1,4 +1,4 @@
-"""The tables of the page, as lines of Markdown of at most 120 columns."""
+"""The tables of the page, as lines of Markdown."""
 
 from collections.abc import Iterable, Sequence
 
@@ -20,9 +20,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def quality(view: View) -> list[str]:
-    """Every metric with its paired difference to float32; rows that failed say so."""
+    """Epochs, and every metric with its paired difference to float32; rows that failed say so."""
     metrics = [name for name in METRICS if any(view.score(found, name) for found in view.finished)]
-    header = ["row", *(metric_label(name) for name in metrics)]
+    header = ["row", "epochs", *(metric_label(name) for name in metrics)]
     return table(header, [_quality(view, found, metrics) for found in view.ran])
 
 
@@ -43,7 +43,7 @@ def cycles(view: View) -> list[str]:
 
 def classes(view: View) -> list[str]:
     """A smaller table: quality, size and cycles in one."""
-    header = ["row", *CLASSES, "parameters", "flash", "x", *(f"x {TITLES[target]}" for target in TITLES)]
+    header = ["row", "epochs", *CLASSES, "parameters", "flash", "x", *(f"x {TITLES[target]}" for target in TITLES)]
     return table(header, [_classes(view, found) for found in view.ran])
 
 
@@ -94,8 +94,8 @@ def _name(found: RowRecord) -> str:
 
 def _quality(view: View, found: RowRecord, metrics: Sequence[str]) -> list[str]:
     if not found.is_finished:
-        return [_name(found), "**failed**", *[NONE] * (len(metrics) - 1)]
-    return [_name(found), *(cell(name, view.score(found, name)) for name in metrics)]
+        return [_name(found), "**failed**", *[NONE] * len(metrics)]
+    return [_name(found), str(view.epochs(found)), *(cell(name, view.score(found, name)) for name in metrics)]
 
 
 def _sizes(view: View, found: RowRecord) -> list[str]:
@@ -123,8 +123,9 @@ def _cycles(view: View, found: RowRecord) -> list[str]:
 
 def _classes(view: View, found: RowRecord) -> list[str]:
     if not found.is_finished:
-        return [_name(found), "**failed**", *[NONE] * (len(CLASSES) + len(TITLES) + 2)]
-    cells = [_name(found), *(cell(name, view.score(found, name)) for name in CLASSES), f"{found.parameters:,}"]
+        return [_name(found), "**failed**", *[NONE] * (len(CLASSES) + len(TITLES) + 3)]
+    quality = [str(view.epochs(found)), *(cell(name, view.score(found, name)) for name in CLASSES)]
+    cells = [_name(found), *quality, f"{found.parameters:,}"]
     flash = kilobytes(found.costs[SHARED].flash_bytes) if found.costs else NONE
     ratios = [factor(view.cycles_ratio(found, target)) for target in TITLES]
     return [*cells, flash, factor(view.flash_ratio(found)), *ratios]

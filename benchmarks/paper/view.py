@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.paper import record
 from benchmarks.paper.record import RowRecord, Score, Split
 from benchmarks.paper.rows import DENSE, DENSE_INT8, OFFLINE, SPEECH, TFMOT, Row
+from tinyprune.workspace import BASELINE
 
 SHARED, SRAM_ONLY, U85 = "ethos-u55-128-shared-sram", "ethos-u55-128-sram-only", "ethos-u85-256-dedicated-sram-384kb"
 TITLES = {SHARED: "U55-128 Shared_Sram", SRAM_ONLY: "U55-128 Sram_Only", U85: "U85-256"}
@@ -77,6 +78,13 @@ class View:
         """How far its main metric is below the float32 baseline; 0 of the baseline itself."""
         score = self.score(found, self.metric, split)
         return -(score.difference or 0.0) if score else float("inf")
+
+    def epochs(self, found: RowRecord) -> int:
+        """All the training that a row has had, in epochs: its own, and that of what it starts from."""
+        own = found.epochs or found.config.get("epochs") or 0
+        base = found.config.get("base")
+        before = self.records.get(DENSE if base == BASELINE else base) if base else None
+        return own + (self.epochs(before) if before else 0)
 
     def flash_ratio(self, found: RowRecord) -> float | None:
         """Bytes of the float32 baseline over the whole flash."""
