@@ -11,6 +11,7 @@ from tinyprune.units import format_bytes, format_count
 
 WEIGHT, UNIT, BLOCK, TWO_FOUR = "weight-0.90", "unit-0.70", "block-16x16-0.80", "2-4"
 CHOSEN = ("differentiable-cycles-24k", "differentiable-cycles-24k-weight-0.50-longer")
+SPARSE = "differentiable-cycles-36k-weight-0.77"
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,13 @@ def _training(view: View, joint: RowRecord, offline: RowRecord) -> str:
     )
 
 
-def _control(view: View, dense: RowRecord, longer: RowRecord) -> str:
+def _control(view: View, dense: RowRecord, longer: RowRecord, sparse: RowRecord) -> str:
     return (
         "The rows were trained on from the float32 baseline: part of what they win may be training and not pruning. "
         f"The dense int8 network, trained on in the same way with nothing removed, for {dense.epochs} epochs "
-        f"(`{dense.row}`): {_lost(view, dense)}; for {longer.epochs} more (`{longer.row}`): {_lost(view, longer)}."
+        f"(`{dense.row}`): {_lost(view, dense)}; for {longer.epochs} more (`{longer.row}`): {_lost(view, longer)}. "
+        f"That is {view.epochs(longer)} epochs in all. After {view.epochs(sparse)}, `{sparse.row}`: "
+        f"{_lost(view, sparse)}, {factor(view.flash_ratio(sparse) or 1.0)} less flash than float32."
     )
 
 
@@ -151,7 +154,7 @@ LESSONS = (
     Lesson("SRAM is too small", (DENSE_INT8, WEIGHT, UNIT), _sram),
     Lesson("The device is an Ethos-U85", (TWO_FOUR, "weight-0.50"), _n_of_m),
     Lesson("What does not carry over: blocks", (BLOCK, "weight-0.80"), _blocks),
-    Lesson("What training alone does", (DENSE_TRAINED, f"{DENSE_TRAINED}-longer"), _control),
+    Lesson("What training alone does", (DENSE_TRAINED, f"{DENSE_TRAINED}-longer", SPARSE), _control),
     Lesson("TFMOT", ("tfmot-weight-0.90", f"{WEIGHT}-at-once"), _rival),
     Lesson("Without training", (WEIGHT, f"offline-{WEIGHT}"), _training),
 )

@@ -160,8 +160,8 @@ def _to_budgets() -> Iterator[Row]:
     goal, roomy = (_differentiable(SPEECH, budget, target, LONG) for budget in (GOALS[0], ROOMY))
     (sparse,) = ladder(SPEECH, "weight", (0.5,), (LONG, 20), goal.name)
     yield from (goal, _differentiable(SPEECH, GOALS[1], target, LONG, goal.name), sparse, _longer(sparse))
-    *levels, last = ladder(SPEECH, "weight", (0.6, 0.7, 0.77), (LONG, 20), roomy.name)
-    yield from (roomy, *levels, _long(last))
+    *levels, near, last = ladder(SPEECH, "weight", (0.6, 0.7, 0.77, 0.85), (LONG, 20), roomy.name)
+    yield from (roomy, *levels, _long(near), _long(last))
 
 
 def _rivals() -> Iterator[Row]:
