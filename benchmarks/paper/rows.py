@@ -157,9 +157,13 @@ def _speech() -> Iterator[Row]:
 def _to_budgets() -> Iterator[Row]:
     """Units that the training chooses, to budgets of cycles, and weights from there."""
     target = TargetConfig(memory_mode="Sram_Only")
-    goal, roomy = (_differentiable(SPEECH, budget, target, LONG) for budget in (GOALS[0], ROOMY))
-    (sparse,) = ladder(SPEECH, "weight", (0.5,), (LONG, 20), goal.name)
-    yield from (goal, _differentiable(SPEECH, GOALS[1], target, LONG, goal.name), sparse, _longer(sparse))
+    base = BASELINE
+    for budget in GOALS:
+        goal = _differentiable(SPEECH, budget, target, LONG, base)
+        (sparse,) = ladder(SPEECH, "weight", (0.5,), (LONG, LONG), goal.name)
+        yield from (goal, sparse, _longer(sparse))
+        base = goal.name
+    roomy = _differentiable(SPEECH, ROOMY, target, LONG)
     *levels, near, last = ladder(SPEECH, "weight", (0.6, 0.7, 0.77, 0.85), (LONG, 20), roomy.name)
     yield from (roomy, *levels, _long(near), _long(last))
 
