@@ -144,7 +144,8 @@ def _speech() -> Iterator[Row]:
     yield from combined
     yield _slower(next(row for row in units if row.name == "unit-0.75"), 0.795)
     yield from _to_budgets()
-    yield _longer(dense[-1])
+    yield (control := _longer(dense[-1]))
+    yield _longer(control)
     yield from _offline(SPEECH, LEVELS)
     yield _n_of_m(SPEECH, 12)
     yield _n_of_m(SPEECH, 10, "unit-0.50")
@@ -197,7 +198,8 @@ def _long(row: Row, **changed: Any) -> Row:
     """A row that is no level of a ladder: it has more epochs, so no point on the same line."""
     assert row.config is not None
     config = replace(row.config, epochs=LONG, **changed)
-    return replace(row, name=config.variant, structure=f"{row.structure}, {LONG} epochs", config=config)
+    line = row.structure.partition(",")[0]
+    return replace(row, name=config.variant, structure=f"{line}, {LONG} epochs", config=config)
 
 
 def _differentiable(task: str, budget: BudgetConfig, target: TargetConfig, epochs: int, base: str = BASELINE) -> Row:
