@@ -335,11 +335,12 @@ def test_goals_are_judged_on_test_by_rows_that_dev_chose(tmp_path):
         tested("dense-float32", 0.0, 0.0),
         tested("dense-int8", 0.0, 0.0),
         tested("unit-0.50-weight-0.85", 0.05, 0.2, flash=FLOAT_BYTES / 43),
-        tested("unit-0.50-weight-0.90", 0.2, 0.0, flash=FLOAT_BYTES / 45),
+        tested("unit-0.50-weight-0.90", 0.2, 0.01, flash=FLOAT_BYTES / 45),
     ]
     found = goals_of(tmp_path, *records)
     assert found[1][0] == "not reached so far"
     assert "`unit-0.50-weight-0.85` has 43.0x, -0.20 dB SDR: 0.10 dB too much" in found[1][1]
+    assert found[1][1].endswith("`unit-0.50-weight-0.90`, which dev does not choose, has 45.0x, -0.01 dB SDR")
 
 
 def test_the_experiment_with_the_newest_row_is_shown(tmp_path):

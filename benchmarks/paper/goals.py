@@ -55,7 +55,10 @@ def both_modes(view: View, found: RowRecord) -> float | None:
 
 
 def _ratio(view: View, asked: str, ratio: Ratio, least: float, limit: float) -> Goal:
-    """By the row that loses least on dev of those with the ratio; if that is too much, also how far the others get."""
+    """By the row that loses least on dev of those with the ratio; if that is too much, also how far the others get.
+
+    A row that would do on the split of the page, but that dev does not choose, is named and reaches nothing.
+    """
     own = [found for found in view.own if ratio(found) is not None]
     if not own:
         return Goal(asked, OPEN, "")
@@ -75,6 +78,9 @@ def _ratio(view: View, asked: str, ratio: Ratio, least: float, limit: float) -> 
         factor = ratio(within) or 0.0
         text = f"within the loss on dev `{within.row}`: {factor:.1f}x, {_change(view, within)}"
         parts.append(text + (f"; {least / factor:.2f}x more is needed" if factor < least else ""))
+    other = min((one for one in own if (ratio(one) or 0.0) >= least), key=view.loss, default=None)
+    if other and view.loss(other) <= limit:
+        parts.append(f"`{other.row}`, which dev does not choose, has {ratio(other):.1f}x, {_change(view, other)}")
     verdict = SO_FAR if any(row.way == JOINT for row in view.waiting) else MISSED
     return Goal(asked, verdict, "; ".join(parts) or "no row is within the loss on dev, and none has the factor")
 
