@@ -115,7 +115,7 @@ def _training(view: View, joint: RowRecord, offline: RowRecord) -> str:
 
 def _control(view: View, dense: RowRecord, longer: RowRecord, sparse: RowRecord) -> str:
     return (
-        "The rows were trained on from the float32 baseline: part of what they win may be training and not pruning. "
+        "The rows were trained on from the float32 baseline: part of what they change is training and not pruning. "
         f"The dense int8 network, trained on in the same way with nothing removed, for {dense.epochs} epochs "
         f"(`{dense.row}`): {_lost(view, dense)}; for {longer.epochs} more (`{longer.row}`): {_lost(view, longer)}. "
         f"That is {view.epochs(longer)} epochs in all. After {view.epochs(sparse)}, `{sparse.row}`: "
