@@ -29,7 +29,10 @@ SOURCES = [
 
 @pytest.fixture
 def work(run_copy):
-    """A finished run with the record of its row in results/."""
+    """A finished run with the records of its rows in results/."""
+    record.write(
+        run_copy / "results", row_of(run_copy, row="dense-float32", way="float", config={}, epochs=3, costs={})
+    )
     record.write(run_copy / "results", row_of(run_copy))
     return run_copy
 
@@ -105,7 +108,7 @@ def test_the_card_has_the_figures_of_the_record(work):
     assert "4,321 parameters" in text
     assert "| U55-128 Shared_Sram | 90.0 kB | 70.0 kB | 5.0 kB | 200 k |" in text
     assert "1.5 min of speech and 1.0 min of noise" in text  # 90 s and 60 s
-    assert "2 + 2 epochs" in text
+    assert "Way: `dense-float32`, `weight-0.80`, 3 + 2 epochs" in " ".join(text.split())
     assert "Authors of the noise under CC BY: A, b." in text
     assert "None" not in text
     assert str(work) not in text

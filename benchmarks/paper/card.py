@@ -14,7 +14,6 @@ from benchmarks.paper.tables import NONE, factor, kilobytes, table
 from benchmarks.paper.view import SHARED, TITLES, View
 from tinyprune.artifacts import TFLiteArtifact
 from tinyprune.audio.device import DeviceFrontEnd
-from tinyprune.config import BASELINE
 from tinyprune.report.markdown import escape
 from tinyprune.resources import ResourceReport
 from tinyprune.units import format_bytes, format_count, metric_digits, metric_label
@@ -56,15 +55,6 @@ class Shipped:
         scored = self.row.test or self.row.dev
         assert scored is not None
         return ("test" if self.row.test else "dev"), scored
-
-    @property
-    def ladder(self) -> list[str]:
-        """The variants from the baseline to this one."""
-        names = [self.row.row if self.row.config else BASELINE]
-        while names[0] != BASELINE:
-            before = self.view.records.get(names[0])
-            names.insert(0, str(before.config["base"]) if before else BASELINE)
-        return names
 
 
 def text(shipped: Shipped) -> str:
@@ -154,14 +144,14 @@ def _cost(shipped: Shipped, target: str) -> list[str]:
 
 def _data(shipped: Shipped) -> Iterator[str]:
     row, claim = shipped.row, shipped.claim
-    records = [shipped.view.records[name] for name in shipped.ladder if name in shipped.view.records]
-    epochs = " + ".join(str(number) for number in [claim["train"]["epochs"], *(one.epochs for one in records)])
+    way = shipped.view.way(row)
+    names, epochs = ", ".join(f"`{one.row}`" for one in way), " + ".join(str(one.epochs) for one in way)
     yield from ("", "## What it learned from")
     lengths = " and ".join(f"{_minutes(found)} of {kind}" for kind, found in shipped.kinds.items())
     low, high = claim["data"]["snr_db"]
     yield from _prose(
         f"{lengths}, mixed on the fly at {low:g} to {high:g} dB SNR; dev and test have other speakers and other "
-        f"recordings of noise. Way: {', '.join(f'`{name}`' for name in shipped.ladder)}, {epochs} epochs, seed "
+        f"recordings of noise. Way: {names}, {epochs} epochs, seed "
         f"{row.seed}. Data {row.data_sha256[:12]}, experiment {row.key}."
     )
     lines = [[escape(s.name), s.kind, str(s.files), _minutes([s]), escape(s.licence)] for s in shipped.sources]

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from typing import Any
 
-from tinyprune.config import BASELINE, BudgetConfig, PruneConfig, TargetConfig
+from tinyprune.config import BudgetConfig, PruneConfig, TargetConfig
 from tinyprune.errors import UsageError
+from tinyprune.workspace import BASELINE
 
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.975)
 BLOCKS = ("16x16", "1x16", "16x1", "4x4")

@@ -79,12 +79,15 @@ class View:
         score = self.score(found, self.metric, split)
         return -(score.difference or 0.0) if score else float("inf")
 
-    def epochs(self, found: RowRecord) -> int:
-        """All the training that a row has had, in epochs: its own, and that of what it starts from."""
-        own = found.epochs or found.config.get("epochs") or 0
+    def way(self, found: RowRecord) -> list[RowRecord]:
+        """A row and before it what it was trained on from, the float32 baseline first."""
         base = found.config.get("base")
         before = self.records.get(DENSE if base == BASELINE else base) if base else None
-        return own + (self.epochs(before) if before else 0)
+        return [*(self.way(before) if before else []), found]
+
+    def epochs(self, found: RowRecord) -> int:
+        """All the training that a row has had: its own, and that of what it starts from."""
+        return sum(one.epochs or one.config.get("epochs") or 0 for one in self.way(found))
 
     def flash_ratio(self, found: RowRecord) -> float | None:
         """Bytes of the float32 baseline over the whole flash."""

@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tinyprune.config import BASELINE, PruneConfig, build, to_mapping
+from tinyprune.config import PruneConfig, build, to_mapping
 from tinyprune.config.pruning import default_structure
 from tinyprune.errors import UsageError
+from tinyprune.workspace import BASELINE
 
 #: Values of a pruning that the offline control cannot have -> the option that sets each.
 _TRAINED_ONLY = {

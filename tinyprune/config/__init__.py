@@ -13,13 +13,12 @@ from tinyprune import strict
 from tinyprune.budgets import BudgetConfig, as_texts
 from tinyprune.config.data import NORMALISE, DataConfig
 from tinyprune.config.data import complaints as data_complaints
-from tinyprune.config.pruning import BASELINE, METHODS, SCOPES, LayerRule, PruneConfig, TargetConfig
+from tinyprune.config.pruning import METHODS, SCOPES, LayerRule, PruneConfig, TargetConfig
 from tinyprune.config.pruning import complaints as pruning_complaints
 from tinyprune.errors import UsageError
 from tinyprune.registry import DATASETS, IMPORTANCES, SCHEDULES, Registry
 
 __all__ = [
-    "BASELINE",
     "LOSSES",
     "MODEL_FILES",
     "BudgetConfig",

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from tinyprune.budgets import BudgetConfig
 from tinyprune.pretrained import NAME as PRETRAINED
+from tinyprune.workspace import BASELINE
 
 METHODS = ("magnitude", "differentiable")
 DIFFERENTIABLE = METHODS[1]
 SCOPES = ("global", "layer")
-BASELINE = "baseline"
 DEFAULT_SPARSITY = 0.8
 
 _NO_SCHEDULE = "gates close as the training finds out what the budget needs, not on a schedule"
