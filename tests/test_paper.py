@@ -46,6 +46,15 @@ def test_every_level_of_the_issue_is_there():
         assert {"dense-float32", "dense-int8", "weight-0.80", "unit-0.50", "2-4"} <= names
 
 
+def test_clusters_are_of_rows_that_are_there():
+    found = {row.name: row for row in rows.all_rows() if row.way == rows.CLUSTERED}
+    assert len(found) == sum(map(len, rows.CLUSTERS.values()))
+    for name, numbers in rows.CLUSTERS.items():
+        for config in (found[f"{name}-{number}-clusters"].config for number in numbers):
+            assert config.base == ("baseline" if name == "dense-int8" else name)
+            assert (config.final_sparsity, config.epochs) == (0.0, None)
+
+
 def test_a_ladder_counts_units_that_are_there_once():
     configs = [row.config for row in rows.ladder("speech", "unit", (0.5, 0.7, 0.8), (12, 10))]
     left = 1.0

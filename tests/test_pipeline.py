@@ -367,6 +367,18 @@ def test_a_model_that_cannot_be_is_named_at_once(tmp_path, monkeypatch, table, m
         assert not Path("run").exists()
 
 
+def test_clusters_are_not_for_training(tmp_path):
+    config, run = build(PruneConfig, {"clusters": 16}), tmp_path / "run"
+    for stage in (
+        lambda: pipeline.prune(run, [PruneConfig(), config]),
+        lambda: pipeline.show_plan(run, config),
+        lambda: pipeline.run(RunConfig(prune=(config,)), run),
+    ):
+        with pytest.raises(UsageError, match=r"^--clusters goes with --offline: they are made of a finished graph"):
+            stage()
+    assert not run.exists()
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

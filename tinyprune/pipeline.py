@@ -40,7 +40,7 @@ def train(run: Path, config: RunConfig) -> None:
 
 def prune(run: Path, configs: Sequence[PruneConfig]) -> Qualities:
     """Prune jointly with int8 learning and export, one after the other. Returns what each variant can do on dev."""
-    _check_structures(configs)
+    _check_trained(configs)
     with _opened(run) as opened:
         variants = [opened.prune(config) for config in configs]
         return [(variant.name, quality) for variant in variants for quality in opened.export(variant)]
@@ -58,8 +58,9 @@ def prune_offline(run: Path, path: Path, config: PruneConfig, output: Path | Non
     source = _variant_of(run, path)
     if source is None or output is not None:
         structure = parse(config.structure, config.block_size)
-        place = output or default_output(path, structure, config.final_sparsity)
-        return prune_file(path, structure, config.final_sparsity, config.scope, config.importance, place)
+        place = output or default_output(path, structure, config.final_sparsity, config.clusters)
+        how = structure, config.final_sparsity, config.scope, config.importance
+        return prune_file(path, *how, place, config.clusters)
     with _opened(run) as opened:
         variant = opened.prune_offline(opened.require(source), config)
         return [(variant.name, quality) for quality in opened.export(variant)]
@@ -67,7 +68,7 @@ def prune_offline(run: Path, path: Path, config: PruneConfig, output: Path | Non
 
 def show_plan(run: Path, config: PruneConfig) -> PruningPlan:
     """What :func:`prune` would do, layer by layer, without training."""
-    _check_structures([config])
+    _check_trained([config])
     space = Workspace(run)
     return Run(space).plan(config)
 
@@ -147,7 +148,7 @@ def run(config: RunConfig, folder: Path) -> list[RunSummary]:
     """The whole line of a recipe: train, prune, export, compile. Returns one summary per target."""
     resolved = list(dict.fromkeys(targets.configured(target) for target in config.target))
     _check_model(config)
-    _check_structures(config.prune)
+    _check_trained(config.prune)
     with Workspace(folder).locked() as space:
         opened = Run(space)
         opened.train(config)
@@ -176,6 +177,16 @@ def _check_model(config: RunConfig) -> None:
         MODELS.check(name)
     if config.train.epochs == 0:
         raise UsageError("train.epochs: expected at least 1, got 0: only a model of your own comes with its weights")
+
+
+def _check_trained(configs: Sequence[PruneConfig]) -> None:
+    """As :func:`_check_structures`, of prunings that are trained; also for what only the offline control has."""
+    _check_structures(configs)
+    if any(config.clusters for config in configs):
+        raise UsageError(
+            "--clusters goes with --offline: they are made of a finished graph, without training, e.g. "
+            "`tinyprune prune --offline runs/default/variants/weight-0.80/streaming.tflite --clusters 16`"
+        )
 
 
 def _check_structures(configs: Sequence[PruneConfig]) -> None:

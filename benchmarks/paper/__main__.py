@@ -87,8 +87,9 @@ def _listed(plan: Plan) -> int:
     for task, found in plan.experiments.items():
         print(f"{task}: key {found.key}, in {found.folder}")
     for row, state in runner.states(plan):
-        epochs = f"{row.config.epochs} epochs from {row.config.base}" if row.config and row.way != rows.OFFLINE else ""
-        print(f"{row.id:<36} {row.way:<8} {epochs:<32} {state}")
+        epochs = f"{row.config.epochs} epochs " if row.config and row.config.epochs else ""
+        base = f"{epochs}from {row.config.base}" if row.config else ""
+        print(f"{row.id:<36} {row.way:<9} {base:<32} {state}")
     return 0
 
 

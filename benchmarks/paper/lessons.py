@@ -12,6 +12,7 @@ from tinyprune.units import format_bytes, format_count
 WEIGHT, UNIT, BLOCK, TWO_FOUR = "weight-0.90", "unit-0.70", "block-16x16-0.80", "2-4"
 CHOSEN = ("differentiable-cycles-24k", "differentiable-cycles-24k-weight-0.50-longer")
 SPARSE = "differentiable-cycles-36k-weight-0.77"
+FEWER = "differentiable-cycles-36k-weight-0.60"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,17 @@ def _flash(view: View, dense: RowRecord, weight: RowRecord, unit: RowRecord) -> 
         f"{_encoded(weight)} ({_lost(view, weight)}). What stays is 10 B of bias and scale per output channel of every "
         f"matrix: {own} of its {whole} of flash, and {floor} in the dense network. No zero touches that; removed units "
         f"do: {fewer} in `{unit.row}` ({_lost(view, unit)})."
+    )
+
+
+def _clusters(view: View, before: RowRecord, after: RowRecord) -> str:
+    sizes = [kilobytes(found.costs[SHARED].flash_bytes) for found in (before, after)]
+    return (
+        f"`tinyprune prune --offline GRAPH.tflite --clusters {after.config['clusters']}`: the weights of a kernel "
+        "share as many values, chosen without training, and Vela's encoder makes a palette of them. "
+        f"`{before.row}`: {sizes[0]} ({_lost(view, before)}); `{after.row}`: {sizes[1]} ({_lost(view, after)}), "
+        f"{factor(view.flash_ratio(after) or 1.0)} below float32, {_fewer(view, after, SHARED)} than dense int8 under "
+        "Shared_Sram."
     )
 
 
@@ -148,6 +160,7 @@ def _encoded(found: RowRecord) -> str:
 
 LESSONS = (
     Lesson("Flash is too small", (DENSE_INT8, WEIGHT, UNIT), _flash),
+    Lesson("Flash is still too small", (FEWER, f"{FEWER}-16-clusters"), _clusters),
     Lesson("Too slow, weights in flash", (WEIGHT, UNIT), _streaming),
     Lesson("Too slow, weights in SRAM", (WEIGHT, UNIT), _computing),
     Lesson("Which units to remove", ("unit-0.795", *CHOSEN), _chosen),

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.paper.goals import CYCLES, CYCLES_LOSS, FLASH, FLASH_LOSS
 from benchmarks.paper.record import RowRecord
-from benchmarks.paper.rows import DENSE, DENSE_INT8
+from benchmarks.paper.rows import CLUSTERED, DENSE, DENSE_INT8
 from benchmarks.paper.view import SHARED, SRAM_ONLY, TITLES, U85, View
 from tinyprune.writing import writing
 
@@ -78,7 +78,7 @@ def _line(axes: Any, view: View, name: str, rows: list[RowRecord], number: int, 
     axes.plot(
         *zip(*points, strict=True),
         marker=MARKERS[number % len(MARKERS)],
-        linestyle="none" if name == "dense" else STYLES[number // len(COLOURS) % len(STYLES)],
+        linestyle="none" if name in ("dense", CLUSTERED) else STYLES[number // len(COLOURS) % len(STYLES)],
         color=COLOURS[number % len(COLOURS)],
         markersize=6,
         linewidth=1.3,

@@ -15,7 +15,7 @@ from tinyprune.workspace import BASELINE
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.975)
 BLOCKS = ("16x16", "1x16", "16x1", "4x4")
 LONG = 60  # epochs of a row that a goal is worth
-FLOAT, INT8, JOINT, OFFLINE, TFMOT = "float", "int8", "joint", "offline", "tfmot"
+FLOAT, INT8, JOINT, OFFLINE, CLUSTERED, TFMOT = "float", "int8", "joint", "offline", "clustered", "tfmot"
 DENSE, DENSE_INT8, DENSE_TRAINED = "dense-float32", "dense-int8", "dense-int8-trained"
 SPEECH, KEYWORDS, IMAGES = TASKS = ("speech", "keywords", "images")
 
@@ -33,6 +33,17 @@ ROOMY = BudgetConfig(max_cycles="36k")  # more units than the goals leave, for t
 #: are multiplied, zero or not: 70 % and more.
 COMBINED = {0.5: (0.7, 0.8, 0.85, 0.9), 0.7: (0.4, 0.6, 0.75)}
 
+#: Finished rows whose weights share few values, without training: how many in a kernel.
+CLUSTERS = {
+    DENSE_INT8: (32,),
+    "weight-0.90": (16,),
+    "differentiable-cycles-36k": (32,),
+    "differentiable-cycles-36k-weight-0.60": (32, 16, 8),
+    "differentiable-cycles-36k-weight-0.77": (16,),
+    "differentiable-cycles-24k-weight-0.50-longer": (16,),
+    "differentiable-cycles-16k-weight-0.50": (16,),
+}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -42,7 +53,8 @@ class Row:
         task: "speech", "keywords" or "images".
         name: of the row and of its variant.
         structure: what it has in common with the other points on its line in the pictures.
-        way: "float", "int8" (the baseline exported), "joint", "offline" (pruned as int8, no training) or "tfmot".
+        way: "float", "int8" (the baseline exported), "joint", "offline" (pruned as int8, no training), "clustered" (its
+            int8 weights share few values, no training) or "tfmot".
         config: of the pruning; None for the baseline.
     """
 
@@ -136,6 +148,16 @@ def _n_of_m(task: str, epochs: int, base: str = BASELINE) -> Row:
 
 
 def _speech() -> Iterator[Row]:
+    yield from (rows := list(_trained()))
+    yield from (_clustered(row, number) for row in rows for number in CLUSTERS.get(row.name, ()))
+
+
+def _clustered(row: Row, number: int) -> Row:
+    name = f"{row.name}-{number}-clusters"
+    return Row(row.task, name, CLUSTERED, CLUSTERED, PruneConfig(name=name, base=row.variant, clusters=number))
+
+
+def _trained() -> Iterator[Row]:
     dense = list(_dense(SPEECH, 10))
     units = list(ladder(SPEECH, "unit", (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975), (12, 10)))
     combined = [row for gone, levels in COMBINED.items() for row in _combined(gone, levels)]
@@ -222,9 +244,10 @@ def _classes(task: str, epochs: int) -> Iterator[Row]:
 
 def _quick() -> Iterator[Row]:
     yield from list(_dense(SPEECH, 1))[:2]
-    yield from ladder(SPEECH, "weight", (0.8, 0.9), (2, 1))
+    yield from (weights := list(ladder(SPEECH, "weight", (0.8, 0.9), (2, 1))))
     yield from ladder(SPEECH, "unit", (0.5,), (2, 1))
     yield from ladder(SPEECH, "weight", (0.8,), (1, 1), "unit-0.50")
+    yield _clustered(weights[-1], 16)
     yield from _offline(SPEECH, (0.9,))
 
 

@@ -13,7 +13,7 @@ from benchmarks import results
 from benchmarks.paper import record, score
 from benchmarks.paper.experiment import described
 from benchmarks.paper.record import Cost, RowRecord
-from benchmarks.paper.rows import FLOAT, INT8, JOINT, OFFLINE, TFMOT, Row, find
+from benchmarks.paper.rows import CLUSTERED, FLOAT, INT8, JOINT, OFFLINE, TFMOT, Row, find
 from tinyprune.artifacts import TFLiteArtifact
 from tinyprune.config import PruneConfig, RunConfig, build, from_mapping, to_mapping
 from tinyprune.npu import targets
@@ -142,7 +142,7 @@ def _joint(run: Run, config: PruneConfig | None) -> tuple[Variant, list[str]]:
 
 def _offline(run: Run, config: PruneConfig | None) -> tuple[Variant, list[str]]:
     assert config is not None
-    return run.prune_offline(run.baseline, config), []
+    return run.prune_offline(run.require(config.base), config), []
 
 
 def _tfmot(run: Run, config: PruneConfig | None) -> tuple[Variant, list[str]]:
@@ -157,6 +157,7 @@ WAYS: dict[str, Callable[[Run, PruneConfig | None], tuple[Variant, list[str]]]] 
     INT8: _baseline,
     JOINT: _joint,
     OFFLINE: _offline,
+    CLUSTERED: _offline,
     TFMOT: _tfmot,
 }
 

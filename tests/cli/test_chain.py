@@ -90,6 +90,10 @@ def test_the_offline_control_is_one_pruning_with_a_name_that_says_so():
     ]
     [config] = chain({"structure": "2:4"}, [], [], offline=True)
     assert (config.variant, config.sparsity) == ("offline-2-4", None)
+    [config] = chain({"clusters": 16}, [], [], offline=True)
+    assert (config.variant, config.final_sparsity) == ("offline-16-clusters", 0.0)
+    [config] = chain({"clusters": 16}, [(0.5,)], [], offline=True)
+    assert (config.variant, config.final_sparsity) == ("offline-weight-0.50-16-clusters", 0.5)
     [config] = chain({"name": "control"}, [], [], offline=True)
     assert config.variant == "control"
 

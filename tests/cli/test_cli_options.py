@@ -38,6 +38,12 @@ from tinyprune.cli import main
         (["prune", "--offline", "m.tflite", "--show-plan"], "--show-plan goes with training: --offline prints what it"),
         (["prune", "--offline", "m.tflite"], "m.tflite does not exist: expected a .tflite file"),
         (["prune", "-o", "m.tflite"], "--output goes with --offline"),
+        (["prune", "--clusters", "16"], "--clusters goes with --offline: they are made of a finished graph"),
+        (["prune", "--offline", "m.tflite", "--clusters", "1"], "clusters: expected 2 to 255 values, e.g. 16, got 1"),
+        (
+            ["prune", "--offline", "m.tflite", "--clusters", "256"],
+            "clusters: expected 2 to 255 values, e.g. 16",
+        ),
         (["train", "--path", "none"], "Invalid value for '--path': Path 'none' does not exist."),
         (
             ["train", "--words", "yes,no"],

@@ -212,10 +212,11 @@ def test_prune_offline_with_everything_given():
     call_args = call(
         *("prune_offline", "offline", "prune", "--run", "r", "--offline", "m.tflite", "-o", "out.tflite"),
         *("--structure", "block", "--block-size", "4x4", "--sparsity", "0.5", "--importance", "l2", "--scope", "layer"),
-        *("--name", "n", "--format", "csv"),
+        *("--name", "n", "--clusters", "16", "--format", "csv"),
         output_format="csv",
     )
-    config = PruneConfig(name="n", structure="block", block_size="4x4", sparsity=0.5, importance="l2", scope="layer")
+    values = {"name": "n", "structure": "block", "block_size": "4x4", "sparsity": 0.5, "importance": "l2"}
+    config = PruneConfig(**values, scope="layer", clusters=16)
     assert call_args == mock.call(Path("r"), Path("m.tflite"), config, Path("out.tflite"))
 
 

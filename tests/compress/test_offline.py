@@ -190,6 +190,50 @@ def test_default_output_is_beside_the_file():
         assert default_output(path, structure, 0.8) == Path(f"folder/model_int8-offline-{name}.tflite")
 
 
+def test_an_output_with_clusters_says_so():
+    path = Path("folder/m.tflite")
+    assert default_output(path, WEIGHT, 0.0, 16) == Path("folder/m-offline-16-clusters.tflite")
+    assert default_output(path, WEIGHT, 0.8, 16) == Path("folder/m-offline-weight-0.80-16-clusters.tflite")
+    assert default_output(path, parse("2:4"), 0.0, 8) == Path("folder/m-offline-2-4-0.50-8-clusters.tflite")
+
+
+def clustered(path: Path, number: int, sparsity: float = 0.0) -> OfflineResult:
+    return prune_file(path, WEIGHT, sparsity, "global", "l1", path.with_name("out.tflite"), number)
+
+
+def test_few_values_are_left_and_zero_is_one_of_them(tmp_path):
+    """Beside zero there are two: (1 + 3) / 2 = 2 and (-8 - 10) / 2 = -9."""
+    kernel = np.array([[0, 1, 3], [-8, 0, -10]], np.int8)
+    result = clustered(written(tmp_path / "m.tflite", network(kernel, [1.0, 1.0])), 3)
+    assert constant(result.path, "kernel").tolist() == [[0, 2, 2], [-9, 0, -9]]
+    assert result.tensors == (TensorSparsity("kernel", size=2 * 3, masked=0, zeros=2),)
+
+
+def test_a_kernel_without_zeros_has_all_clusters_for_its_values(tmp_path):
+    kernel = np.array([[1, 3, 20], [-8, 22, -10]], np.int8)
+    result = clustered(written(tmp_path / "m.tflite", network(kernel, [1.0, 1.0])), 3)
+    assert constant(result.path, "kernel").tolist() == [[2, 2, 21], [-9, 21, -9]]
+
+
+def test_pruned_first_then_clustered(tmp_path):
+    """0.5 * 6 = 3 weights go: 1, 3 and -8; zero and one value are left, (20 + 22 - 12) / 3 = 10."""
+    kernel = np.array([[1, 3, 20], [-8, 22, -12]], np.int8)
+    result = clustered(written(tmp_path / "m.tflite", network(kernel, [1.0, 1.0])), 2, 0.5)
+    assert constant(result.path, "kernel").tolist() == [[0, 0, 10], [0, 10, 10]]
+    assert result.tensors == (TensorSparsity("kernel", size=2 * 3, masked=3, zeros=3),)
+
+
+def test_clusters_around_a_zero_point(tmp_path):
+    """Around 10, which stays: (11 + 13) / 2 = 12, (30 + 34) / 2 = 32."""
+    kernel = np.array([[10, 11, 13], [30, 34, 10]], np.int8)
+    result = clustered(written(tmp_path / "m.tflite", network(kernel, [0.5], [10])), 3)
+    assert constant(result.path, "kernel").tolist() == [[10, 12, 12], [32, 32, 10]]
+
+
+def test_enough_clusters_change_nothing(path):
+    assert clustered(path, 255).path.read_bytes() == path.read_bytes()
+
+
 def test_what_is_shared_is_pruned_once(tmp_path):
     """By a second operator, by a second tensor with other scales, and by another subgraph."""
     made = network()

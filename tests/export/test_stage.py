@@ -170,6 +170,23 @@ def test_the_offline_control_prunes_the_one_graph_there_is(exported, task, tmp_p
     assert sum(tensor.masked for tensor in after.tensors) == int(0.7 * sum(SIZES.values()))
 
 
+def test_clusters_alone_prune_nothing(exported, task, tmp_path):
+    (exported.folder / "size.json").write_text("1\n")
+    prune_graphs(exported.folder, task, PruneConfig(clusters=4), tmp_path)
+    kernels = [
+        tensor.data
+        for operator in read(tmp_path / "streaming.tflite").operators
+        if operator.name in ("FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM")
+        for tensor in operator.inputs
+        if tensor is not None and tensor.dtype == "int8" and tensor.data is not None
+    ]
+    assert kernels
+    assert all(np.unique(kernel).size <= 4 for kernel in kernels)
+    before, after = (read_json(folder / "streaming.json", TFLiteArtifact) for folder in (exported.folder, tmp_path))
+    assert after.sparsity >= before.sparsity
+    assert all(tensor.masked == 0 for tensor in after.tensors)
+
+
 def test_a_network_that_looks_ahead_is_named(task, tmp_path):
     ahead = keras.layers.Conv1D(BANDS, 3, padding="same", activation="sigmoid", name="ahead")
     model = keras.Sequential([keras.Input((None, BANDS)), ahead])

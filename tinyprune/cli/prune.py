@@ -48,6 +48,12 @@ from tinyprune.cli.chain import chain
     metavar="MODEL.tflite",
     help="Prune this int8 file as it is, without training: the control.",
 )
+@click.option(
+    "--clusters",
+    type=options.COUNT,
+    metavar="N",
+    help="With --offline: leave a kernel at most N values, e.g. 16, for less flash.",
+)
 @click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), metavar="PATH", help="For it.")
 @click.option("--show-plan", is_flag=True, help="Print what would be pruned, layer by layer, and stop.")
 @options.output_format

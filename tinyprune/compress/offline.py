@@ -2,6 +2,9 @@
 
 Biases, scales and everything else of the file stay as they are, byte for byte. What remains of the task after this is
 what a network loses that does not learn along, so it is the opponent of training.
+
+With it or alone goes weight clustering, which needs no training: few values for the weights that are left, of which the
+NPU's encoder makes a palette.
 """
 
 import hashlib
@@ -20,6 +23,7 @@ from tinyprune.artifacts import TensorSparsity
 from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.flatbuffer import Graph, Operator, Tensor
 from tinyprune.registry import IMPORTANCES
+from tinyprune.sparsity.clusters import clustered
 from tinyprune.sparsity.importance import FROM_GRADIENTS
 from tinyprune.sparsity.masks import masks
 from tinyprune.writing import writing
@@ -65,15 +69,23 @@ class OfflineResult:
         return sum(tensor.zeros for tensor in self.tensors) / sum(tensor.size for tensor in self.tensors)
 
 
-def default_output(path: Path, structure: "Structure", sparsity: float) -> Path:
+def default_output(path: Path, structure: "Structure", sparsity: float, clusters: int | None = None) -> Path:
     """Where the pruned file goes if nobody says: beside ``path``, e.g. ``MODEL-offline-weight-0.80.tflite``."""
     label = structure.label.replace(" ", "-").replace(":", "-")
-    fixed = structure.fixed_sparsity
-    return path.with_name(f"{path.stem}-offline-{label}-{sparsity if fixed is None else fixed:.2f}.tflite")
+    level = sparsity if structure.fixed_sparsity is None else structure.fixed_sparsity
+    parts = [label, f"{level:.2f}"] if level or not clusters else []
+    parts += [f"{clusters}-clusters"] if clusters else []
+    return path.with_name("-".join([path.stem, "offline", *parts]) + ".tflite")
 
 
 def prune_file(
-    path: Path, structure: "Structure", sparsity: float, scope: str, importance: str, output: Path
+    path: Path,
+    structure: "Structure",
+    sparsity: float,
+    scope: str,
+    importance: str,
+    output: Path,
+    clusters: int | None = None,
 ) -> OfflineResult:
     """Prune the int8 weights of a ``.tflite`` by magnitude and write the result, whole or not at all.
 
@@ -87,6 +99,8 @@ def prune_file(
         scope: "global" ranks the groups of all tensors together, "layer" those of each tensor alone.
         importance: name of a registered importance of groups that needs weights only (registry.IMPORTANCES).
         output: the new file; another one than ``path``.
+        clusters: if given, at most so many values are left in a kernel, zero among them: those that are nearest to what
+            was there (sparsity/clusters.py).
 
     Raises:
         UsageError: the file is not int8, or has nothing to prune that the structure fits.
@@ -110,6 +124,9 @@ def prune_file(
         raise UsageError(f"{path} has no weights to prune: {'; '.join(first if misfits else [_EXPECTED, *first])}")
     for name, mask in chosen.items():
         np.copyto(found[name].integers, found[name].zeros, where=mask == 0)
+    if clusters:
+        for weights in found.values():
+            _cluster(weights, clusters)
     with writing(output) as part:
         part.write_bytes(content)
         tensors = _measure(part, output, chosen)
@@ -282,6 +299,14 @@ def _masks(
         importances[name] = structure.ranked(worth(weights.values, ids[name]), shape)
     fixed = structure.fixed_sparsity
     return masks(importances, ids, sparsity if fixed is None else fixed, scope)
+
+
+def _cluster(weights: _Weights, number: int) -> None:
+    """Leave at most ``number`` values of a kernel; zeros stay."""
+    left = weights.integers != weights.zeros
+    values, which, counts = np.unique(weights.integers[left], return_inverse=True, return_counts=True)
+    fewer = clustered(values.astype(np.int64), counts, number - (not left.all()))
+    weights.integers[left] = fewer[which]
 
 
 def _measure(path: Path, output: Path, chosen: dict[str, npt.NDArray[np.float32]]) -> tuple[TensorSparsity, ...]:

@@ -133,6 +133,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "end": _MOMENT,
     "update_every": (lambda value: value is None or value >= 1, "at least 1"),
     "round_to": _COUNT,
+    "clusters": (lambda value: value is None or 2 <= value <= 255, "2 to 255 values, e.g. 16"),
     "snr_db": (lambda value: value[0] <= value[1], "low:high with low <= high, e.g. -6:9"),
     "level_db": (lambda value: value[0] <= value[1] <= 0, "low:high with low <= high <= 0, e.g. -35:-15"),
     "speed": (lambda value: 0.5 <= value[0] <= value[1] <= 2, "low:high with 0.5 <= low <= high <= 2, e.g. 0.9:1.1"),

@@ -84,6 +84,8 @@ class PruneConfig:
         exclude: patterns of kernel or layer names that stay dense. layers: what differs for some layers.
         epochs, learning_rate: as in training; None: what fits the task. distill: learn from the float baseline too.
         seed: of the order of the data.
+        clusters: at most so many int8 values are left in a kernel, zero among them; None: all. Only without training
+            (compress/offline.py), where it may stand alone: it has no sparsity of its own then.
         budget: what the result of "differentiable" may cost. target: whose flash, SRAM, cycles and time these are;
             None: those of the network itself (sparsity/resource_model.py).
     """
@@ -107,6 +109,7 @@ class PruneConfig:
     learning_rate: float | None = None
     distill: bool = True
     seed: int = 0
+    clusters: int | None = None
     budget: BudgetConfig = BudgetConfig()
     target: TargetConfig | None = None
 
@@ -120,11 +123,11 @@ class PruneConfig:
 
     @property
     def final_sparsity(self) -> float:
-        """The sparsity that is given, or that n:m has, or 0.8; 0 where a budget says how much goes."""
+        """The sparsity that is given, or that n:m has, or 0.8; 0 where a budget or clusters do it."""
         if self.is_differentiable:
             return 0.0
         given = self.sparsity if ":" not in self.structure else _fraction(self.structure)
-        return DEFAULT_SPARSITY if given is None else given
+        return given if given is not None else 0.0 if self.clusters else DEFAULT_SPARSITY
 
     @property
     def variant(self) -> str:
@@ -135,7 +138,12 @@ class PruneConfig:
 
     @property
     def _structure_and_sparsity(self) -> str:
-        """``structure-sparsity`` with two digits."""
+        """``structure-sparsity`` with two digits, or ``16-clusters``, or both."""
+        few = [f"{self.clusters}-clusters"] if self.clusters else []
+        return "-".join([*([self._zeros] if self.final_sparsity or not few else []), *few])
+
+    @property
+    def _zeros(self) -> str:
         size = f"-{self.block_size}" if self.structure == "block" and self.block_size != "16x16" else ""
         own = f"{self.structure.replace(':', '-')}{size}"
         return own + ("" if ":" in self.structure else f"-{self.final_sparsity:.2f}")

@@ -20,9 +20,8 @@ def prune_graphs(source: Path, task: Task, config: PruneConfig, folder: Path) ->
     folder.mkdir(parents=True, exist_ok=True)
     for form in exported(task, source):
         name = f"{form}.tflite"
-        found = prune_file(
-            source / name, structure, config.final_sparsity, config.scope, config.importance, folder / name
-        )
+        how = structure, config.final_sparsity, config.scope, config.importance
+        found = prune_file(source / name, *how, folder / name, config.clusters)
         before = read_json(source / f"{form}.json", TFLiteArtifact)
         after = replace(before, sha256=found.sha256, file_bytes=found.file_bytes, tensors=found.tensors)
         write_json(folder / f"{form}.json", after)

@@ -33,7 +33,7 @@ def format_model(report: ResourceReport) -> RenderableType:
 def flash_parts(report: ResourceReport) -> list[tuple[str, float, str]]:
     """What flash holds, and what lies beside it in the compiled file: (name, bytes, what shrinks it)."""
     parts = [
-        ("encoded weights", report.encoded_weight_bytes, "weight sparsity, fewer units"),
+        ("encoded weights", report.encoded_weight_bytes, "weight sparsity, clusters, fewer units"),
         ("biases and scales", report.scale_bytes, "10 bytes per output channel and matrix: only fewer units"),
         ("lookup tables and constants", report.table_bytes, "other activations"),
         ("weights of CPU operators", report.cpu_weight_bytes, "operators that the NPU can run"),
