@@ -12,6 +12,7 @@ from tinyprune.units import format_bytes, format_count
 WEIGHT, UNIT, BLOCK, TWO_FOUR = "weight-0.90", "unit-0.70", "block-16x16-0.80", "2-4"
 CHOSEN = ("differentiable-cycles-24k", "differentiable-cycles-24k-weight-0.50-longer")
 SPARSE = "differentiable-cycles-36k-weight-0.77"
+LONGER = f"{DENSE_TRAINED}-longer"
 FEWER = "differentiable-cycles-36k-weight-0.60"
 
 
@@ -111,10 +112,9 @@ def _blocks(view: View, block: RowRecord, weight: RowRecord) -> str:
         f"{_fewer(view, block, SHARED)} under Shared_Sram, {_encoded(block)} of encoded weights. `{weight.row}`, with "
         f"as many zeros in any place: {_fewer(view, weight, SRAM_ONLY)}, {_fewer(view, weight, SHARED)}, "
         f"{_encoded(weight)}. In SDR the blocks are {abs(difference):.2f} dB {'below' if difference > 0 else 'above'} "
-        "it. "
-        "Vela cuts an operator by its shape and not by its values, and the NPU has no way to skip a tile: zeros of any "
-        "kind only shorten the encoded stream. Blocks would pay as operators of their own, small dense ones over the "
-        "blocks that live, which Vela does not make; what it does understand of the idea is a removed unit."
+        "it. Vela cuts an operator by its shape and not by its values, and the NPU has no way to skip a tile: zeros of "
+        "any kind only shorten the encoded stream. Blocks would pay as operators of their own, small dense ones over "
+        "the blocks that live, which Vela does not make; what it does understand of the idea is a removed unit."
     )
 
 
@@ -125,12 +125,13 @@ def _training(view: View, joint: RowRecord, offline: RowRecord) -> str:
     )
 
 
-def _control(view: View, dense: RowRecord, longer: RowRecord, sparse: RowRecord) -> str:
+def _control(view: View, dense: RowRecord, longer: RowRecord, longest: RowRecord, sparse: RowRecord) -> str:
     return (
         "The rows were trained on from the float32 baseline: part of what they change is training and not pruning. "
         f"The dense int8 network, trained on in the same way with nothing removed, for {dense.epochs} epochs "
-        f"(`{dense.row}`): {_lost(view, dense)}; for {longer.epochs} more (`{longer.row}`): {_lost(view, longer)}. "
-        f"That is {view.epochs(longer)} epochs in all. After {view.epochs(sparse)}, `{sparse.row}`: "
+        f"(`{dense.row}`): {_lost(view, dense)}; for {longer.epochs} more (`{longer.row}`): {_lost(view, longer)}; for "
+        f"another {longest.epochs} (`{longest.row}`): {_lost(view, longest)}. "
+        f"That is {view.epochs(longest)} epochs in all. After {view.epochs(sparse)}, `{sparse.row}`: "
         f"{_lost(view, sparse)}, {factor(view.flash_ratio(sparse) or 1.0)} less flash than float32."
     )
 
@@ -167,7 +168,7 @@ LESSONS = (
     Lesson("SRAM is too small", (DENSE_INT8, WEIGHT, UNIT), _sram),
     Lesson("The device is an Ethos-U85", (TWO_FOUR, "weight-0.50"), _n_of_m),
     Lesson("What does not carry over: blocks", (BLOCK, "weight-0.80"), _blocks),
-    Lesson("What training alone does", (DENSE_TRAINED, f"{DENSE_TRAINED}-longer", SPARSE), _control),
+    Lesson("What training alone does", (DENSE_TRAINED, LONGER, f"{LONGER}-longer", SPARSE), _control),
     Lesson("TFMOT", ("tfmot-weight-0.90", f"{WEIGHT}-at-once"), _rival),
     Lesson("Without training", (WEIGHT, f"offline-{WEIGHT}"), _training),
 )
