@@ -282,7 +282,7 @@ class ImageRun:
         pipeline.train(self.folder, self.config)
         self.qualities = pipeline.prune(self.folder, self.configs)
         int8 = self.folder / "variants/baseline/int8.tflite"
-        self.offline = pipeline.prune_offline(self.folder, int8, PruneConfig(name="offline-weight-0.80"), None)
+        self.offline = pipeline.prune_offline(self.folder, int8, PruneConfig(), None)
         [self.summary] = pipeline.compile(self.folder, [targets.resolve("ethos-u55-128")])
 
 

@@ -250,7 +250,7 @@ def test_the_same_training_is_not_done_again(image_run, log_lines):
 def test_the_same_offline_pruning_is_not_done_again(image_run):
     before = snapshot(image_run.folder / "variants")
     int8 = image_run.folder / "variants/baseline/int8.tflite"
-    again = pipeline.prune_offline(image_run.folder, int8, PruneConfig(name="offline-weight-0.80"), None)
+    again = pipeline.prune_offline(image_run.folder, int8, PruneConfig(), None)
     assert again == image_run.offline
     assert snapshot(image_run.folder / "variants") == before
 

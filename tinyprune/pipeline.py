@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tinyprune import flatbuffer, pretrained
 from tinyprune.artifacts import PruningPlan, RunSummary, TFLiteArtifact
 from tinyprune.config import MODEL_FILES, PruneConfig, RunConfig
+from tinyprune.config.pruning import offline
 from tinyprune.data.given import load_given
 from tinyprune.errors import UsageError
 from tinyprune.metrics import choose
@@ -62,7 +63,7 @@ def prune_offline(run: Path, path: Path, config: PruneConfig, output: Path | Non
         how = structure, config.final_sparsity, config.scope, config.importance
         return prune_file(path, *how, place, config.clusters)
     with _opened(run) as opened:
-        variant = opened.prune_offline(opened.require(source), config)
+        variant = opened.prune_offline(opened.require(source), offline(config, source))
         return [(variant.name, quality) for quality in opened.export(variant)]
 
 

@@ -145,7 +145,8 @@ def _cost(shipped: Shipped, target: str) -> list[str]:
 def _data(shipped: Shipped) -> Iterator[str]:
     row, claim = shipped.row, shipped.claim
     way = shipped.view.way(row)
-    names, epochs = ", ".join(f"`{one.row}`" for one in way), " + ".join(str(one.epochs) for one in way)
+    names = ", ".join(f"`{one.row}`" for one in way)
+    epochs = " + ".join(str(one.epochs) for one in way if one.epochs)
     yield from ("", "## What it learned from")
     lengths = " and ".join(f"{_minutes(found)} of {kind}" for kind, found in shipped.kinds.items())
     low, high = claim["data"]["snr_db"]

@@ -84,16 +84,14 @@ def test_every_pruning_of_a_chain_has_the_same_settings():
         assert {name: getattr(config, name) for name in values} == values
 
 
-def test_the_offline_control_is_one_pruning_with_a_name_that_says_so():
-    assert chain({"scope": "layer"}, [(0.5,)], [], offline=True) == [
-        PruneConfig(sparsity=0.5, scope="layer", name="offline-weight-0.50")
-    ]
+def test_the_offline_control_is_one_pruning():
+    assert chain({"scope": "layer"}, [(0.5,)], [], offline=True) == [PruneConfig(sparsity=0.5, scope="layer")]
     [config] = chain({"structure": "2:4"}, [], [], offline=True)
-    assert (config.variant, config.sparsity) == ("offline-2-4", None)
+    assert (config.variant, config.sparsity) == ("2-4", None)
     [config] = chain({"clusters": 16}, [], [], offline=True)
-    assert (config.variant, config.final_sparsity) == ("offline-16-clusters", 0.0)
+    assert (config.variant, config.final_sparsity) == ("16-clusters", 0.0)
     [config] = chain({"clusters": 16}, [(0.5,)], [], offline=True)
-    assert (config.variant, config.final_sparsity) == ("offline-weight-0.50-16-clusters", 0.5)
+    assert (config.variant, config.final_sparsity) == ("weight-0.50-16-clusters", 0.5)
     [config] = chain({"name": "control"}, [], [], offline=True)
     assert config.variant == "control"
 

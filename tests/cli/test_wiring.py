@@ -203,7 +203,7 @@ def test_prune_shows_its_plan_and_stops():
 def test_prune_offline():
     with mock.patch("tinyprune.pipeline.prune", autospec=True) as prune:
         call_args = call("prune_offline", "offline", "prune", "--offline", "m.tflite")
-        config = PruneConfig(name="offline-weight-0.80")
+        config = PruneConfig()
         assert call_args == mock.call(DEFAULT, Path("m.tflite"), config, None)
     prune.assert_not_called()
 

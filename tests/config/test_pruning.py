@@ -6,7 +6,7 @@ import pytest
 
 from tinyprune.budgets import Budget, BudgetConfig
 from tinyprune.config import LayerRule, PruneConfig, RunConfig, TargetConfig, build, from_mapping, to_mapping
-from tinyprune.config.pruning import WITHOUT_USE
+from tinyprune.config.pruning import WITHOUT_USE, offline
 from tinyprune.errors import UsageError
 from tinyprune.recipe import load_recipe, with_overrides
 from tinyprune.workspace import Variant
@@ -167,6 +167,23 @@ def test_a_structure_other_than_units(structure):
 def test_a_rule_that_takes_a_layer_by_half(rule):
     said = complaint({"method": "differentiable", "budget": FLASH, "layers": [{"match": "a", **rule}]})
     assert said.startswith(f"prune.0.layers.0.{next(iter(rule))}: differentiable takes a layer as the others or not")
+
+
+@pytest.mark.parametrize(
+    ("source", "values", "name"),
+    [
+        ("baseline", {}, "offline-weight-0.80"),
+        ("baseline", {"sparsity": 0.0}, "offline-weight-0.00"),
+        ("baseline", {"structure": "2:4", "clusters": 8}, "offline-2-4-8-clusters"),
+        ("baseline", {"clusters": 16}, "16-clusters"),
+        ("weight-0.50", {"sparsity": 0.9}, "offline-weight-0.50-weight-0.90"),
+        ("weight-0.50", {"clusters": 16}, "weight-0.50-16-clusters"),
+        ("weight-0.50", {"clusters": 16, "name": "small"}, "small"),
+    ],
+)
+def test_the_offline_control_is_named_after_what_it_is_made_of(source, values, name):
+    config = offline(build(PruneConfig, values), source)
+    assert (config.base, config.variant) == (source, name)
 
 
 @pytest.mark.parametrize("key", ["prune", "offline"])

@@ -57,14 +57,13 @@ def chain(
 
 
 def _offline(values: Mapping[str, Any], wanted: list[tuple[str, Sequence[float]]]) -> PruneConfig:
-    """The configuration of the offline control, called e.g. "offline-weight-0.80"."""
+    """The configuration of the offline control."""
     trained = [option for key, option in _TRAINED_ONLY.items() if key in values]
     trained += ["--then"] if len(wanted) > 1 else []
     trained += ["a ladder of --sparsity"] if len(wanted[0][1]) > 1 else []
     if trained:
         raise UsageError(f"{trained[0]} goes with training: --offline prunes once, to one --sparsity, without it")
-    config = build(PruneConfig, {**values, "sparsity": next(iter(wanted[0][1]), None)})
-    return config if config.name else dataclasses.replace(config, name=f"offline-{config.variant}")
+    return build(PruneConfig, {**values, "sparsity": next(iter(wanted[0][1]), None)})
 
 
 def _named(configs: list[PruneConfig], name: str | None) -> list[PruneConfig]:

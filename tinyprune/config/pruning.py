@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyprune.budgets import BudgetConfig
 from tinyprune.pretrained import NAME as PRETRAINED
@@ -147,6 +147,15 @@ class PruneConfig:
         size = f"-{self.block_size}" if self.structure == "block" and self.block_size != "16x16" else ""
         own = f"{self.structure.replace(':', '-')}{size}"
         return own + ("" if ":" in self.structure else f"-{self.final_sparsity:.2f}")
+
+
+def offline(config: PruneConfig, source: str) -> PruneConfig:
+    """A pruning of the graphs of a variant as they are, without training.
+
+    It is called e.g. "offline-weight-0.80"; "weight-0.80-16-clusters" where there are clusters only.
+    """
+    based, has_zeros = replace(config, base=source), config.final_sparsity or not config.clusters
+    return based if config.name else replace(based, name=("offline-" if has_zeros else "") + based.variant)
 
 
 def default_structure(method: str) -> str:
