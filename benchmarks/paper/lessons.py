@@ -55,7 +55,7 @@ def _clusters(view: View, before: RowRecord, after: RowRecord) -> str:
         "share as many values, chosen without training, and Vela's encoder makes a palette of them. "
         f"`{before.row}`: {sizes[0]} ({_lost(view, before)}); `{after.row}`: {sizes[1]} ({_lost(view, after)}), "
         f"{factor(view.flash_ratio(after) or 1.0)} below float32, {_fewer(view, after, SHARED)} than dense int8 under "
-        "Shared_Sram."
+        "Shared_Sram. The rows with clusters were thought of when the others had been scored on test already."
     )
 
 
