@@ -13,6 +13,7 @@ WEIGHT, UNIT, BLOCK, TWO_FOUR = "weight-0.90", "unit-0.70", "block-16x16-0.80", 
 CHOSEN = ("differentiable-cycles-24k", "differentiable-cycles-24k-weight-0.50-longer")
 SPARSE = "differentiable-cycles-36k-weight-0.77"
 LONGER = f"{DENSE_TRAINED}-longer"
+LONGEST = "differentiable-cycles-36k-weight-0.85"
 FEWER = "differentiable-cycles-36k-weight-0.60"
 
 
@@ -136,6 +137,24 @@ def _control(view: View, dense: RowRecord, longer: RowRecord, longest: RowRecord
     )
 
 
+def _tried(view: View, *found: RowRecord) -> str:
+    alone, evenly, fewer, clustered, chosen, longest = found
+
+    def got(one: RowRecord) -> str:
+        return f"`{one.row}` {factor(view.flash_ratio(one) or 1.0)}, {_lost(view, one)}"
+
+    return (
+        f"Weights alone, ranked over all layers, so that each has a sparsity of its own: {got(alone)}. The same part "
+        f"of the units of every layer and then weights: {got(evenly)}. Units by a budget, which spares their 10 B per "
+        f"channel, and then weights: {got(fewer)}; with few values: {got(clustered)}. More zeros and longer training, "
+        f"{view.epochs(chosen)} and {view.epochs(longest)} epochs in all: {got(chosen)}; {got(longest)}. All of them "
+        "learn from the float32 baseline too (distillation), whose learning rate was searched (design.md). On dev "
+        f"`{chosen.row}` has {-view.loss(chosen, 'dev'):+.2f} dB, `{fewer.row}` {-view.loss(fewer, 'dev'):+.2f} dB: "
+        "what is left is not flash, but how far a choice on so few mixtures carries. Not tried: another seed, another "
+        "shape of the schedule, training along with few values."
+    )
+
+
 def _rival(view: View, tfmot: RowRecord, ours: RowRecord) -> str:
     return (
         f"TFMOT prunes the LSTMs in Keras 2 and has no int8 learning for them: `{tfmot.row}`, int8 after the training: "
@@ -169,6 +188,11 @@ LESSONS = (
     Lesson("The device is an Ethos-U85", (TWO_FOUR, "weight-0.50"), _n_of_m),
     Lesson("What does not carry over: blocks", (BLOCK, "weight-0.80"), _blocks),
     Lesson("What training alone does", (DENSE_TRAINED, LONGER, f"{LONGER}-longer", SPARSE), _control),
+    Lesson(
+        "42x less flash for 0.1 dB: what was tried",
+        ("weight-0.975", "unit-0.50-weight-0.85", FEWER, f"{FEWER}-16-clusters", SPARSE, LONGEST),
+        _tried,
+    ),
     Lesson("TFMOT", ("tfmot-weight-0.90", f"{WEIGHT}-at-once"), _rival),
     Lesson("Without training", (WEIGHT, f"offline-{WEIGHT}"), _training),
 )
