@@ -66,21 +66,21 @@ def _ratio(view: View, asked: str, ratio: Ratio, least: float, limit: float) -> 
     if there and view.loss(there) <= limit:
         better = best_dense(view)
         excess = view.loss(there) - view.loss(better) - limit if better else 0.0
-        found = f"`{there.row}`: {ratio(there):.1f}x, {_change(view, there)}{_against(view, better, there)}"
+        found = f"`{there.row}`: {ratio(there):.1f}x, {view.change(there)}{_against(view, better, there)}"
         if excess <= 0:
             return Goal(asked, REACHED, found)
         return Goal(asked, OVER_FLOAT, f"{found}, {excess:.2f} dB too much")
     parts = []
     if there:
         excess = view.loss(there) - limit
-        parts.append(f"`{there.row}` has {ratio(there):.1f}x, {_change(view, there)}: {excess:.2f} dB too much")
+        parts.append(f"`{there.row}` has {ratio(there):.1f}x, {view.change(there)}: {excess:.2f} dB too much")
     if within:
         factor = ratio(within) or 0.0
-        text = f"within the loss on dev `{within.row}`: {factor:.1f}x, {_change(view, within)}"
+        text = f"within the loss on dev `{within.row}`: {factor:.1f}x, {view.change(within)}"
         parts.append(text + (f"; {least / factor:.2f}x more is needed" if factor < least else ""))
     other = min((one for one in own if (ratio(one) or 0.0) >= least), key=view.loss, default=None)
     if other and view.loss(other) <= limit:
-        parts.append(f"`{other.row}`, which dev does not choose, has {ratio(other):.1f}x, {_change(view, other)}")
+        parts.append(f"`{other.row}`, which dev does not choose, has {ratio(other):.1f}x, {view.change(other)}")
     verdict = SO_FAR if any(row.way == JOINT for row in view.waiting) else MISSED
     return Goal(asked, verdict, "; ".join(parts) or "no row is within the loss on dev, and none has the factor")
 
@@ -94,10 +94,6 @@ def best_dense(view: View) -> RowRecord | None:
 def _against(view: View, better: RowRecord | None, found: RowRecord) -> str:
     """The difference to that row, of the same items."""
     return f"; to `{better.row}` {view.loss(better) - view.loss(found):+.2f} dB" if better else ""
-
-
-def _change(view: View, found: RowRecord) -> str:
-    return f"{-view.loss(found):+.2f} dB SDR"
 
 
 def _over_offline(view: View) -> Goal:

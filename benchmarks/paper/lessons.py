@@ -43,9 +43,9 @@ def _flash(view: View, dense: RowRecord, weight: RowRecord, unit: RowRecord) -> 
     whole = kilobytes(weight.costs[SHARED].flash_bytes)
     return (
         f"Take units away, then prune weights. `{weight.row}` brings {_encoded(dense)} of encoded weights to "
-        f"{_encoded(weight)} ({_lost(view, weight)}). What stays is 10 B of bias and scale per output channel of every "
+        f"{_encoded(weight)} ({view.change(weight)}). What stays is 10 B of bias and scale per output channel of every "
         f"matrix: {own} of its {whole} of flash, and {floor} in the dense network. No zero touches that; removed units "
-        f"do: {fewer} in `{unit.row}` ({_lost(view, unit)})."
+        f"do: {fewer} in `{unit.row}` ({view.change(unit)})."
     )
 
 
@@ -54,8 +54,8 @@ def _clusters(view: View, before: RowRecord, after: RowRecord) -> str:
     return (
         f"`tinyprune prune --offline GRAPH.tflite --clusters {after.config['clusters']}`: the weights of a kernel "
         "share as many values, chosen without training, and Vela's encoder makes a palette of them. "
-        f"`{before.row}`: {sizes[0]} ({_lost(view, before)}); `{after.row}`: {sizes[1]} ({_lost(view, after)}), "
-        f"{factor(view.flash_ratio(after) or 1.0)} below float32, {_fewer(view, after, SHARED)} than dense int8 under "
+        f"`{before.row}`: {sizes[0]} ({view.change(before)}); `{after.row}`: {sizes[1]} ({view.change(after)}), "
+        f"{factor(view.flash_ratio(after))} below float32, {_fewer(view, after, SHARED)} than dense int8 under "
         "Shared_Sram. The rows with clusters were thought of when the others had been scored on test already."
     )
 
@@ -64,8 +64,8 @@ def _streaming(view: View, weight: RowRecord, unit: RowRecord) -> str:
     cost = weight.costs[SHARED]
     return (
         "Where weights stream from slow memory (Shared_Sram), fewer bytes are fewer cycles, whatever made them fewer: "
-        f"{_fewer(view, weight, SHARED)} with `{weight.row}` ({_lost(view, weight)}), {_fewer(view, unit, SHARED)} "
-        f"with `{unit.row}` ({_lost(view, unit)}). Weight sparsity helps until only what the NPU itself needs is left, "
+        f"{_fewer(view, weight, SHARED)} with `{weight.row}` ({view.change(weight)}), {_fewer(view, unit, SHARED)} "
+        f"with `{unit.row}` ({view.change(unit)}). Weight sparsity helps until only what the NPU itself needs is left, "
         f"{format_count(cost.cycles_npu)} cycles; `{weight.row}` has {format_count(cost.cycles)}, bound by "
         f"{cost.bound_by}."
     )
@@ -82,9 +82,9 @@ def _computing(view: View, weight: RowRecord, unit: RowRecord) -> str:
 def _chosen(view: View, evenly: RowRecord, chosen: RowRecord, then: RowRecord) -> str:
     return (
         f"The same part of every layer, `{evenly.row}`: {_fewer(view, evenly, SRAM_ONLY)} under Sram_Only, "
-        f"{_lost(view, evenly)}. Where the training finds out what to keep of a budget of cycles, `{chosen.row}`: "
-        f"{_fewer(view, chosen, SRAM_ONLY)}, {_lost(view, chosen)}. With half of the weights that are left pruned, and "
-        f"trained on, `{then.row}`: flash {factor(view.flash_ratio(then) or 1.0)} below float32, {_lost(view, then)}."
+        f"{view.change(evenly)}. Where the training finds out what to keep of a budget of cycles, `{chosen.row}`: "
+        f"{_fewer(view, chosen, SRAM_ONLY)}, {view.change(chosen)}. With half of the weights that are left pruned, and "
+        f"trained on, `{then.row}`: flash {factor(view.flash_ratio(then))} below float32, {view.change(then)}."
     )
 
 
@@ -99,8 +99,8 @@ def _sram(view: View, dense: RowRecord, weight: RowRecord, unit: RowRecord) -> s
 
 def _n_of_m(view: View, two_four: RowRecord, weight: RowRecord) -> str:
     return (
-        f"2:4 has {_fewer(view, two_four, U85)} there ({_lost(view, two_four)}); as many zeros without a pattern, "
-        f"`{weight.row}`, {_fewer(view, weight, U85)} ({_lost(view, weight)}). Ethos-U55 has no such mode: "
+        f"2:4 has {_fewer(view, two_four, U85)} there ({view.change(two_four)}); as many zeros without a pattern, "
+        f"`{weight.row}`, {_fewer(view, weight, U85)} ({view.change(weight)}). Ethos-U55 has no such mode: "
         f"{_fewer(view, two_four, SRAM_ONLY)} under Sram_Only."
     )
 
@@ -121,8 +121,8 @@ def _blocks(view: View, block: RowRecord, weight: RowRecord) -> str:
 
 def _training(view: View, joint: RowRecord, offline: RowRecord) -> str:
     return (
-        f"The same zeros without any training (`{offline.row}`): {_lost(view, offline)}; with it (`{joint.row}`): "
-        f"{_lost(view, joint)}."
+        f"The same zeros without any training (`{offline.row}`): {view.change(offline)}; with it (`{joint.row}`): "
+        f"{view.change(joint)}."
     )
 
 
@@ -130,10 +130,10 @@ def _control(view: View, dense: RowRecord, longer: RowRecord, longest: RowRecord
     return (
         "The rows were trained on from the float32 baseline: part of what they change is training and not pruning. "
         f"The dense int8 network, trained on in the same way with nothing removed, for {dense.epochs} epochs "
-        f"(`{dense.row}`): {_lost(view, dense)}; for {longer.epochs} more (`{longer.row}`): {_lost(view, longer)}; for "
-        f"another {longest.epochs} (`{longest.row}`): {_lost(view, longest)}. "
+        f"(`{dense.row}`): {view.change(dense)}; for {longer.epochs} more (`{longer.row}`): {view.change(longer)}; for "
+        f"another {longest.epochs} (`{longest.row}`): {view.change(longest)}. "
         f"That is {view.epochs(longest)} epochs in all. After {view.epochs(sparse)}, `{sparse.row}`: "
-        f"{_lost(view, sparse)}, {factor(view.flash_ratio(sparse) or 1.0)} less flash than float32."
+        f"{view.change(sparse)}, {factor(view.flash_ratio(sparse))} less flash than float32."
     )
 
 
@@ -141,7 +141,7 @@ def _tried(view: View, *found: RowRecord) -> str:
     alone, evenly, fewer, clustered, chosen, longest = found
 
     def got(one: RowRecord) -> str:
-        return f"`{one.row}` {factor(view.flash_ratio(one) or 1.0)}, {_lost(view, one)}"
+        return f"`{one.row}` {factor(view.flash_ratio(one))}, {view.change(one)}"
 
     return (
         f"Weights alone, ranked over all layers, so that each has a sparsity of its own: {got(alone)}. The same part "
@@ -149,7 +149,7 @@ def _tried(view: View, *found: RowRecord) -> str:
         f"channel, and then weights: {got(fewer)}; with few values: {got(clustered)}. More zeros and longer training, "
         f"{view.epochs(chosen)} and {view.epochs(longest)} epochs in all: {got(chosen)}; {got(longest)}. All of them "
         "learn from the float32 baseline too (distillation), whose learning rate was searched (design.md). On dev "
-        f"`{chosen.row}` has {-view.loss(chosen, 'dev'):+.2f} dB, `{fewer.row}` {-view.loss(fewer, 'dev'):+.2f} dB: "
+        f"`{chosen.row}` has {view.change(chosen, 'dev')}, `{fewer.row}` {view.change(fewer, 'dev')}: "
         "what is left is not flash, but how far a choice on so few mixtures carries. Not tried: another seed, another "
         "shape of the schedule, training along with few values."
     )
@@ -158,7 +158,7 @@ def _tried(view: View, *found: RowRecord) -> str:
 def _rival(view: View, tfmot: RowRecord, ours: RowRecord) -> str:
     return (
         f"TFMOT prunes the LSTMs in Keras 2 and has no int8 learning for them: `{tfmot.row}`, int8 after the training: "
-        f"{_lost(view, tfmot)}. As many epochs of joint training, without a ladder (`{ours.row}`): {_lost(view, ours)}."
+        f"{view.change(tfmot)}. As many epochs of joint training, without a ladder (`{ours.row}`): {view.change(ours)}."
     )
 
 
@@ -168,10 +168,6 @@ def _fewer(view: View, found: RowRecord, target: str) -> str:
     if abs(ratio - 1) < 0.005:
         return "no fewer cycles"
     return f"{factor(ratio)} fewer cycles" if ratio > 1 else f"{factor(1 / ratio)} more cycles"
-
-
-def _lost(view: View, found: RowRecord) -> str:
-    return f"{-view.loss(found):+.2f} dB SDR"
 
 
 def _encoded(found: RowRecord) -> str:

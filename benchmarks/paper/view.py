@@ -79,6 +79,10 @@ class View:
         score = self.score(found, self.metric, split)
         return -(score.difference or 0.0) if score else float("inf")
 
+    def change(self, found: RowRecord, split: str | None = None) -> str:
+        """The same in words of speech: ``-0.11 dB SDR``."""
+        return f"{-self.loss(found, split):+.2f} dB SDR"
+
     def way(self, found: RowRecord) -> list[RowRecord]:
         """A row and before it what it was trained on from, the float32 baseline first."""
         base = found.config.get("base")

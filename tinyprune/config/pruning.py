@@ -127,7 +127,14 @@ class PruneConfig:
         if self.is_differentiable:
             return 0.0
         given = self.sparsity if ":" not in self.structure else _fraction(self.structure)
-        return given if given is not None else 0.0 if self.clusters else DEFAULT_SPARSITY
+        if given is None:
+            return 0.0 if self.clusters else DEFAULT_SPARSITY
+        return given
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether zeros are part of it: they are not where there are clusters only."""
+        return self.final_sparsity > 0 or not self.clusters
 
     @property
     def variant(self) -> str:
@@ -139,8 +146,8 @@ class PruneConfig:
     @property
     def _structure_and_sparsity(self) -> str:
         """``structure-sparsity`` with two digits, or ``16-clusters``, or both."""
-        few = [f"{self.clusters}-clusters"] if self.clusters else []
-        return "-".join([*([self._zeros] if self.final_sparsity or not few else []), *few])
+        zeros, few = [self._zeros] if self.has_zeros else [], [f"{self.clusters}-clusters"] if self.clusters else []
+        return "-".join(zeros + few)
 
     @property
     def _zeros(self) -> str:
@@ -154,8 +161,8 @@ def offline(config: PruneConfig, source: str) -> PruneConfig:
 
     It is called e.g. "offline-weight-0.80"; "weight-0.80-16-clusters" where there are clusters only.
     """
-    based, has_zeros = replace(config, base=source), config.final_sparsity or not config.clusters
-    return based if config.name else replace(based, name=("offline-" if has_zeros else "") + based.variant)
+    based = replace(config, base=source)
+    return based if config.name else replace(based, name=("offline-" if config.has_zeros else "") + based.variant)
 
 
 def default_structure(method: str) -> str:
