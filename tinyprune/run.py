@@ -147,7 +147,10 @@ class Run:
         variant = self.space.variant(config.variant)
         graphs = {path.stem: sha256(path) for path in sorted(source.folder.glob("*.tflite"))}
         with variant.claimed({"offline": config, "source": source.name, "tflite_sha256": graphs}):
-            if not variant.is_done("export"):
+            if variant.is_done("export"):
+                log.info("%s: made already, in %s", variant.name, variant.folder)
+            else:
+                log.info("%s: from the int8 graphs of %s without training; scoring them", variant.name, source.name)
                 outputs = prune_graphs(source.folder, self.task, config, variant.folder)
                 variant.finish("train", {}, ["size.json"])
                 variant.finish("export", {}, outputs)

@@ -39,6 +39,7 @@ from tinyprune.cli import main
         (["prune", "--offline", "m.tflite"], "m.tflite does not exist: expected a .tflite file"),
         (["prune", "-o", "m.tflite"], "--output goes with --offline"),
         (["prune", "--clusters", "16"], "--clusters goes with --offline: they are made of a finished graph"),
+        (["prune", "--offline", "m.tflite", "--clusters", "0"], "clusters: expected 2 to 255 values, e.g. 16, got 0"),
         (["prune", "--offline", "m.tflite", "--clusters", "1"], "clusters: expected 2 to 255 values, e.g. 16, got 1"),
         (
             ["prune", "--offline", "m.tflite", "--clusters", "256"],

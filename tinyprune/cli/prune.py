@@ -50,7 +50,7 @@ from tinyprune.cli.chain import chain
 )
 @click.option(
     "--clusters",
-    type=options.COUNT,
+    type=options.NUMBER,
     metavar="N",
     help="With --offline: leave a kernel at most N values, e.g. 16, for less flash.",
 )
