@@ -150,7 +150,6 @@ class Run:
             if variant.is_done("export"):
                 log.info("%s: made already, in %s", variant.name, variant.folder)
             else:
-                log.info("%s: from the int8 graphs of %s without training; scoring them", variant.name, source.name)
                 outputs = prune_graphs(source.folder, self.task, config, variant.folder)
                 variant.finish("train", {}, ["size.json"])
                 variant.finish("export", {}, outputs)

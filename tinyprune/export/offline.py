@@ -1,5 +1,6 @@
 """The offline control as a variant of a run: int8 graphs of another variant, pruned without training, and scored."""
 
+import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from tinyprune.export.stage import evaluate, exported
 from tinyprune.records import read_json, write_json
 from tinyprune.sparsity.structure import parse
 from tinyprune.tasks.task import Task
+
+log = logging.getLogger(__name__)
 
 
 def prune_graphs(source: Path, task: Task, config: PruneConfig, folder: Path) -> list[str]:
@@ -27,5 +30,6 @@ def prune_graphs(source: Path, task: Task, config: PruneConfig, folder: Path) ->
         write_json(folder / f"{form}.json", after)
         names += [name, f"{form}.json"]
     shutil.copy(source / "size.json", folder / "size.json")
+    log.info("%s: pruned without training; scoring its int8 graphs", folder.name)  # nothing is refused from here on
     write_json(folder / "quality.json", evaluate(None, task, "dev", folder))
     return [*names, *write_front_end(task, folder), "quality.json"]
