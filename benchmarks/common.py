@@ -52,7 +52,9 @@ class Check:
     @property
     def holds(self) -> bool:
         """Whether the limit, if there is one, is kept."""
-        return self.limit is None or (self.value >= self.limit if self.at_least else self.value <= self.limit)
+        return self.limit is None or (
+            self.value >= self.limit if self.at_least else self.value <= self.limit
+        )
 
 
 @dataclass(frozen=True)

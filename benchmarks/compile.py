@@ -20,12 +20,35 @@ def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory() as name:
         folder, target = Path(name), targets.resolve(NPU)
         path = tinylstm(folder)
-        ours = [*program("tinyprune", [*vela.command()[:2], "tinyprune"]), "compile", str(path), "--npu", NPU]
-        bare = [*program("vela", vela.command()), str(path), "--config", "Arm/vela.ini", "--accelerator-config", NPU]
-        bare += ["--system-config", target.system_config, "--memory-mode", target.memory_mode, "--verbose-performance"]
+        ours = [
+            *program("tinyprune", [*vela.command()[:2], "tinyprune"]),
+            "compile",
+            str(path),
+            "--npu",
+            NPU,
+        ]
+        bare = [
+            *program("vela", vela.command()),
+            str(path),
+            "--config",
+            "Arm/vela.ini",
+            "--accelerator-config",
+            NPU,
+        ]
+        bare += [
+            "--system-config",
+            target.system_config,
+            "--memory-mode",
+            target.memory_mode,
+            "--verbose-performance",
+        ]
         cases = {
-            BARE: timed(functools.partial(run, [*bare, "--output-dir", str(folder / "bare")], folder)),
-            OURS: timed(functools.partial(_fresh, [*ours, "--output", str(folder / "ours")], folder)),
+            BARE: timed(
+                functools.partial(run, [*bare, "--output-dir", str(folder / "bare")], folder)
+            ),
+            OURS: timed(
+                functools.partial(_fresh, [*ours, "--output", str(folder / "ours")], folder)
+            ),
         }
         seconds = take_turns(cases, repeats(options, 15, 5))
         same = (folder / "bare" / "tinylstm_vela.tflite").read_bytes() == (
@@ -33,8 +56,18 @@ def measure(options: argparse.Namespace) -> Report:
         ).read_bytes()
     return Report(
         [Case(what, "s", samples) for what, samples in seconds.items()],
-        [Check("tinyprune more than vela", difference(seconds[OURS], seconds[BARE]), "s", LIMIT_SECONDS)],
-        [f"target: {target.npu}, {target.system_config}, {target.memory_mode}", f"same compiled file: {same}"],
+        [
+            Check(
+                "tinyprune more than vela",
+                difference(seconds[OURS], seconds[BARE]),
+                "s",
+                LIMIT_SECONDS,
+            )
+        ],
+        [
+            f"target: {target.npu}, {target.system_config}, {target.memory_mode}",
+            f"same compiled file: {same}",
+        ],
     )
 
 
@@ -57,4 +90,6 @@ def tinylstm(folder: Path) -> Path:
 
 def run(command: list[str], folder: Path) -> None:
     """Run a program without its output. Raises CalledProcessError if it fails."""
-    subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    subprocess.run(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+    )

@@ -12,7 +12,7 @@ from benchmarks.longrun import FOLDERS, copy_baseline
 from benchmarks.paper.experiment import DATA, default
 from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH
 from tinyprune.config import DataConfig, ModelConfig, RunConfig, TargetConfig, TrainConfig
-from tinyprune.writing import write_arrays
+from tinyprune.storage.writing import write_arrays
 
 NPU = TargetConfig("ethos-u55-128", memory_mode="Sram_Only")
 QUICK_EPOCHS = 2
@@ -59,7 +59,9 @@ def chosen(options: argparse.Namespace) -> list[Setting]:
     names = options.only.split(",") if options.only else list(SETTINGS)
     unknown = [name for name in names if name not in SETTINGS]
     if unknown:
-        raise Unavailable(f"--only: there is no network '{unknown[0]}': expected some of {', '.join(SETTINGS)}")
+        raise Unavailable(
+            f"--only: there is no network '{unknown[0]}': expected some of {', '.join(SETTINGS)}"
+        )
     return [SETTINGS[name] for name in names]
 
 
@@ -68,7 +70,8 @@ class Contest:
     """A network whose baseline is trained.
 
     Attributes:
-        setting: what is done with it. run: its run folder. data: what it was trained on, for the notes.
+        setting: what is done with it. run: its run folder. data: what it was trained on, for the
+            notes.
     """
 
     setting: Setting
@@ -78,7 +81,7 @@ class Contest:
 
 def prepared(setting: Setting, options: argparse.Namespace) -> Contest:
     """The contest of a setting; its baseline is trained, or copied from ``--baseline``."""
-    from tinyprune import pipeline
+    from tinyprune.stages import pipeline
 
     if options.quick:
         setting = replace(setting, epochs=QUICK_EPOCHS, pruning=QUICK_EPOCHS)
@@ -114,19 +117,29 @@ def data_of(task: str, options: argparse.Namespace) -> tuple[DataConfig, str]:
     path = options.work / f"synthetic-{task}.npz"
     if not path.exists():
         write_arrays(path, _arrays(_SHAPES[task], 16 if options.quick else 250))
-    return DataConfig("images", path=str(path.resolve()), augment=False), "SYNTHETIC: noisy patterns, one per class"
+    return DataConfig(
+        "images", path=str(path.resolve()), augment=False
+    ), "SYNTHETIC: noisy patterns, one per class"
 
 
 def _speech(options: argparse.Namespace) -> tuple[DataConfig, str]:
     given = {name: getattr(options, name) for name in FOLDERS if getattr(options, name)}
     if not given and (DATA / "speech").exists() and not options.quick:
         splits = {"": "train", "dev_": "dev"}
-        given = {f"{prefix}{kind}": DATA / kind / split for prefix, split in splits.items() for kind in FOLDERS[:2]}
+        given = {
+            f"{prefix}{kind}": DATA / kind / split
+            for prefix, split in splits.items()
+            for kind in FOLDERS[:2]
+        }
     if given:
         places = {name: str(Path(place).resolve()) for name, place in given.items()}
-        return DataConfig("mixture", dev_utterances=96, **places), ", ".join(map(relative, map(Path, places.values())))
+        return DataConfig("mixture", dev_utterances=96, **places), ", ".join(
+            map(relative, map(Path, places.values()))
+        )
     minutes, utterances = (0.5, 4) if options.quick else (20.0, 48)
-    return DataConfig(minutes=minutes, dev_utterances=utterances), f"SYNTHETIC: {minutes:g} minutes of speech"
+    return DataConfig(
+        minutes=minutes, dev_utterances=utterances
+    ), f"SYNTHETIC: {minutes:g} minutes of speech"
 
 
 def _arrays(shape: tuple[int, ...], each: int) -> dict[str, np.ndarray]:
@@ -139,7 +152,9 @@ def _arrays(shape: tuple[int, ...], each: int) -> dict[str, np.ndarray]:
     for split, count in (("train", each), ("dev", max(8, each // 4))):
         labels = np.repeat(np.arange(_CLASSES), count)
         shifts = rng.integers(0, shape[0], len(labels))
-        moved = np.stack([np.roll(patterns[k], shift, 0) for k, shift in zip(labels, shifts, strict=True)])
+        moved = np.stack(
+            [np.roll(patterns[k], shift, 0) for k, shift in zip(labels, shifts, strict=True)]
+        )
         pixels = 128 + 20 * moved + 60 * rng.standard_normal(moved.shape)
         arrays |= {f"x_{split}": np.clip(pixels, 0, 255).astype(np.uint8), f"y_{split}": labels}
     return arrays

@@ -16,7 +16,11 @@ def measure(options: argparse.Namespace) -> Report:
     """Peak resident memory of processes that decode audio, train a few steps and make an epoch of batches."""
     hours = QUICK_HOURS if options.quick else HOURS
     cases = [
-        Case(f"training on {2 * length:g} h of audio", "GiB", [_peak(length) for _ in range(repeats(options, 1, 1))])
+        Case(
+            f"training on {2 * length:g} h of audio",
+            "GiB",
+            [_peak(length) for _ in range(repeats(options, 1, 1))],
+        )
         for length in (FEW, hours)
     ]
     few, many = (max(case.samples) for case in cases)
@@ -37,7 +41,9 @@ def _peak(hours: float) -> float:
     """GiB that a process of its own needs."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "benchmarks.data_memory", str(hours), folder]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent
+        )
     return float(done.stdout)
 
 

@@ -22,7 +22,9 @@ def measure(options: argparse.Namespace) -> Report:
     for _ in range(repeats(options, 1, 1)):
         with tempfile.TemporaryDirectory() as folder:
             started = time.monotonic()
-            done = subprocess.run([*command, folder], cwd=ROOT, stdout=sys.stderr, stderr=sys.stderr, check=False)
+            done = subprocess.run(
+                [*command, folder], cwd=ROOT, stdout=sys.stderr, stderr=sys.stderr, check=False
+            )
         if done.returncode:
             raise Unavailable(f"`tinyprune run {RECIPE}` failed with exit code {done.returncode}")
         minutes.append((time.monotonic() - started) / 60)
@@ -30,6 +32,9 @@ def measure(options: argparse.Namespace) -> Report:
     time_, memory = Case("time", "min", minutes), Case("peak memory, highest so far", "GiB", peaks)
     return Report(
         [time_, memory],
-        [Check("time", time_.median, "min", LIMIT_MINUTES), Check("peak memory", max(peaks), "GiB", LIMIT_GIB)],
+        [
+            Check("time", time_.median, "min", LIMIT_MINUTES),
+            Check("peak memory", max(peaks), "GiB", LIMIT_GIB),
+        ],
         ["peak memory is that of the largest process; Vela runs in one of its own"],
     )

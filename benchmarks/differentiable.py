@@ -14,7 +14,7 @@ from benchmarks.contest import SETTINGS, chosen, prepared
 from benchmarks.longrun import log_to_stderr
 from benchmarks.ways import DENSE, DIFFERENTIABLE, EXTREME, NARROWER, UNIFORM, Found, Row, Ways
 from tinyprune.errors import TinypruneError
-from tinyprune.records import read_json, write_json
+from tinyprune.storage.records import read_json, write_json
 from tinyprune.units import format_bytes, format_count, metric_digits, metric_label
 
 WANTED, FACTOR, LONGEST = 3, 20, 1.0
@@ -32,12 +32,16 @@ def measure(options: argparse.Namespace) -> Report:
     failed = []
     for setting in settings:
         try:
-            found = Ways(prepared(setting, options)).found(options.seeds, measured_on, options.quick)
+            found = Ways(prepared(setting, options)).found(
+                options.seeds, measured_on, options.quick
+            )
         except TinypruneError as error:
             failed.append(f"{setting.model}: {error}")
         else:
             write_json(folder / f"{setting.model}.json", found)
-    known = [read_json(path, Found) for name in SETTINGS if (path := folder / f"{name}.json").exists()]
+    known = [
+        read_json(path, Found) for name in SETTINGS if (path := folder / f"{name}.json").exists()
+    ]
     if not known:
         raise Unavailable("; ".join(failed))
     print("\n".join(table(known)), flush=True)
@@ -48,7 +52,9 @@ def report(known: Sequence[Found], failed: Sequence[str] = ()) -> Report:
     """Cases, checks and notes of all networks that are known."""
     cases = [case for found in known for case in _cases(found)]
     return Report(
-        cases, [*_wins(known), *(check for found in known for check in _checks(found))], [*_notes(known, failed)]
+        cases,
+        [*_wins(known), *(check for found in known for check in _checks(found))],
+        [*_notes(known, failed)],
     )
 
 
@@ -59,7 +65,9 @@ def table(known: Sequence[Found]) -> Iterator[str]:
         for row in found.rows:
             taken = ", ".join(
                 f"{name} {_SHOWN[name](row.takes[name])} {found.dense[name] / row.takes[name]:.1f}x"
-                for name in dict.fromkeys([*found.budget, *(found.extreme if row.way == EXTREME else ())])
+                for name in dict.fromkeys(
+                    [*found.budget, *(found.extreme if row.way == EXTREME else ())]
+                )
             )
             score = f"{metric_label(found.metric)} {row.score:.{metric_digits(found.metric)}f}"
             yield f"{found.model:<13}{_way(row):<18}{score:>20}  {taken:<38}{row.seconds:>8.0f}"
@@ -72,7 +80,11 @@ def _way(row: Row) -> str:
 def _cases(found: Found) -> Iterator[Case]:
     ways = (DENSE, DIFFERENTIABLE, UNIFORM, NARROWER, EXTREME)
     for way in filter(found.of, ways):
-        yield Case(f"{found.model}, {way}: dev", metric_label(found.metric), [row.score for row in found.of(way)])
+        yield Case(
+            f"{found.model}, {way}: dev",
+            metric_label(found.metric),
+            [row.score for row in found.of(way)],
+        )
     for way in filter(found.of, ways):
         yield Case(f"{found.model}, {way}: training", "s", [row.seconds for row in found.of(way)])
 
@@ -83,24 +95,38 @@ def _wins(known: Sequence[Found]) -> Iterator[Check]:
     for what in (OPPONENTS, *((opponent,) for opponent in OPPONENTS)):
         count = sum(_beats(found, what) for found in known)
         limit = WANTED if whole and what == OPPONENTS else None
-        yield Check(f"networks where differentiable beats {' and '.join(what)}", count, f"of {len(known)}", limit, True)
+        yield Check(
+            f"networks where differentiable beats {' and '.join(what)}",
+            count,
+            f"of {len(known)}",
+            limit,
+            True,
+        )
 
 
 def _beats(found: Found, opponents: Sequence[str]) -> bool:
     scores = {way: [row.score for row in found.of(way)] for way in (DIFFERENTIABLE, *opponents)}
-    return all(scores.values()) and mean(scores[DIFFERENTIABLE]) > max(mean(scores[way]) for way in opponents)
+    return all(scores.values()) and mean(scores[DIFFERENTIABLE]) > max(
+        mean(scores[way]) for way in opponents
+    )
 
 
 def _checks(found: Found) -> Iterator[Check]:
     for way in (DIFFERENTIABLE, *OPPONENTS):
         for row in found.of(way):
             for name, most in found.budget.items():
-                yield Check(f"{found.model}, {_way(row)}: {name}", row.takes[name] / most, "of 1", 1.0)
+                yield Check(
+                    f"{found.model}, {_way(row)}: {name}", row.takes[name] / most, "of 1", 1.0
+                )
     for row in found.of(EXTREME):
         for name, most in found.extreme.items():
             wanted = min(FACTOR, found.dense[name] / most)
             yield Check(
-                f"{found.model}, {EXTREME}: {name} below dense", found.dense[name] / row.takes[name], "x", wanted, True
+                f"{found.model}, {EXTREME}: {name} below dense",
+                found.dense[name] / row.takes[name],
+                "x",
+                wanted,
+                True,
             )
     for row in found.of(DIFFERENTIABLE):
         yield from _times(found, row)
@@ -110,10 +136,14 @@ def _times(found: Found, row: Row) -> Iterator[Check]:
     """A differentiable pruning beside plain training for as many epochs, and its epochs before anything was removed."""
     (dense,), what = found.of(DENSE), f"{found.model}, {_way(row)}"
     plain = dense.seconds - sum(dense.epoch_seconds) + row.epochs * mean(dense.epoch_seconds)
-    yield Check(f"{what}: seconds / plain float", row.seconds / plain, "x", None if found.quick else LONGEST)
+    yield Check(
+        f"{what}: seconds / plain float", row.seconds / plain, "x", None if found.quick else LONGEST
+    )
     for uniform in (one for one in found.of(UNIFORM) if one.seed == row.seed):
         yield Check(f"{what}: seconds / uniform", row.seconds / uniform.seconds)
-    if before := row.epoch_seconds[1 : row.first_removal]:  # without the first, which compiles the step
+    if before := row.epoch_seconds[
+        1 : row.first_removal
+    ]:  # without the first, which compiles the step
         whole = median(dense.epoch_seconds[1:] or dense.epoch_seconds)
         yield Check(f"{what}: epoch before removals / plain float", median(before) / whole)
 

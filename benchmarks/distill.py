@@ -11,11 +11,14 @@ WAYS = {"with distillation": True, "without": False}
 
 def measure(options: argparse.Namespace) -> Report:
     """One pruning per way and seed of the same baseline, in a run folder of its own."""
-    from tinyprune import pipeline
     from tinyprune.config import DataConfig, PruneConfig, build
-    from tinyprune.workspace import Workspace
+    from tinyprune.stages import pipeline
+    from tinyprune.storage.run_folder import Workspace
 
-    if not options.baseline or not (options.baseline / "variants" / "baseline" / "train.json").exists():
+    if (
+        not options.baseline
+        or not (options.baseline / "variants" / "baseline" / "train.json").exists()
+    ):
         raise Unavailable("give a run folder with a trained baseline: --baseline runs/default")
     log_to_stderr()
     epochs = options.epochs or (1 if options.quick else 10)
@@ -23,15 +26,24 @@ def measure(options: argparse.Namespace) -> Report:
     run = options.work / f"distill-{sha256[:8]}-{epochs}"
     copy_baseline(options.baseline, run)
     baseline = Workspace(run).variant("baseline")
-    stored = {key: value for key, value in baseline.configuration()["data"].items() if value is not None}
+    stored = {
+        key: value for key, value in baseline.configuration()["data"].items() if value is not None
+    }
     config, found = build(DataConfig, stored), {way: [] for way in WAYS}
     for seed in range(options.seeds):
         for way, distill in WAYS.items():
             name = f"{'with' if distill else 'without'}-{seed}"
-            pruning = PruneConfig(name=name, sparsity=SPARSITY, epochs=epochs, distill=distill, seed=seed)
+            pruning = PruneConfig(
+                name=name, sparsity=SPARSITY, epochs=epochs, distill=distill, seed=seed
+            )
             pipeline.prune(run, [pruning])
-            found[way].append(dev_quality(run / "variants" / name, baseline.folder, config, run / "data"))
-    found = {"baseline": [dev_quality(baseline.folder, baseline.folder, config, run / "data")], **found}
+            found[way].append(
+                dev_quality(run / "variants" / name, baseline.folder, config, run / "data")
+            )
+    found = {
+        "baseline": [dev_quality(baseline.folder, baseline.folder, config, run / "data")],
+        **found,
+    }
     gains = [[scores["si_sdr_db"] for scores in found[way]] for way in WAYS]
     return Report(
         cases(found),

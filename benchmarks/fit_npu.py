@@ -1,7 +1,7 @@
 """Fit the cost model of the NPU to Vela, and how far it is off on networks that it has not seen.
 
-Remakes ``tinyprune/npu/cost_model.json``: ``python benchmarks/run.py fit_npu``. Random int8 networks are compiled for
-every target; what is compiled already is not compiled again.
+Remakes ``tinyprune/npu/cost_model.json``: ``python benchmarks/run.py fit_npu``. Random int8
+networks are compiled for every target; what is compiled already is not compiled again.
 """
 
 import argparse
@@ -19,16 +19,16 @@ from scipy.optimize import nnls
 from benchmarks.common import ROOT, Case, Check, Report, say
 from benchmarks.npu_networks import Network, export, networks
 from benchmarks.npu_samples import Sample, samples
-from tinyprune import flatbuffer
+from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.npu import targets, vela
+from tinyprune.npu.batch import Job, compile_many
 from tinyprune.npu.cost_constants import DATA, Constants, key
 from tinyprune.npu.cost_features import Block, table_kinds
 from tinyprune.npu.cost_model import CostModel, packing_columns, stored_bytes, term_columns
-from tinyprune.npu.many import Job, compile_many
-from tinyprune.resources import NpuTarget, ResourceReport
 from tinyprune.sparsity.network_shape import Floats, NetworkShape
 from tinyprune.sparsity.resource_model import NUMPY
-from tinyprune.writing import writing
+from tinyprune.storage.writing import writing
+from tinyprune.tflite import flatbuffer
 
 TRAIN, HELD_OUT = 30, 12
 MODES = {
@@ -48,18 +48,33 @@ Measured = tuple[NetworkShape, Floats, flatbuffer.Graph, dict[str, ResourceRepor
 def measure(options: argparse.Namespace) -> Report:
     """Errors per target, on random networks and on the registered ones with units removed at random."""
     folder = options.work / "fit_npu"
-    chosen = [targets.resolve(npu, memory_mode=mode) for npu, modes in MODES.items() for mode in modes]
-    known = {kind: _compiled(networks(kind, count), chosen, folder) for kind, count in _COUNTS.items()}
+    chosen = [
+        targets.resolve(npu, memory_mode=mode) for npu, modes in MODES.items() for mode in modes
+    ]
+    known = {
+        kind: _compiled(networks(kind, count), chosen, folder) for kind, count in _COUNTS.items()
+    }
     fitted, cases, checks = {}, [], []
     for target in chosen:
         constants, operators = fit(target, known["train"])
-        errors = {kind: _errors(constants, target, known[kind]) for kind in ("held-out", "registered")}
-        both = {name: [*errors["held-out"][name], *errors["registered"][name]] for name in QUANTITIES}
+        errors = {
+            kind: _errors(constants, target, known[kind]) for kind in ("held-out", "registered")
+        }
+        both = {
+            name: [*errors["held-out"][name], *errors["registered"][name]] for name in QUANTITIES
+        }
         fitted[key(target)] = asdict(constants)
         for name, found in both.items():
-            cases += [Case(f"{target.name}, {kind}: {name}", "error", errors[kind][name]) for kind in errors]
-            checks.append(Check(f"{target.name}: {name}, median", float(np.median(found)), "error", LIMIT))
-            checks.append(Check(f"{target.name}: {name}, 90 %", float(np.quantile(found, 0.9)), "error"))
+            cases += [
+                Case(f"{target.name}, {kind}: {name}", "error", errors[kind][name])
+                for kind in errors
+            ]
+            checks.append(
+                Check(f"{target.name}: {name}, median", float(np.median(found)), "error", LIMIT)
+            )
+            checks.append(
+                Check(f"{target.name}: {name}, 90 %", float(np.quantile(found, 0.9)), "error")
+            )
     _write(fitted, operators, cases, checks)
     counts = ", ".join(f"{len(found)} {kind}" for kind, found in known.items())
     notes = [
@@ -72,7 +87,9 @@ def measure(options: argparse.Namespace) -> Report:
 _COUNTS = {"train": TRAIN, "held-out": HELD_OUT, "registered": 0}
 
 
-def _compiled(found: Sequence[Network], chosen: Sequence[NpuTarget], folder: Path) -> list[Measured]:
+def _compiled(
+    found: Sequence[Network], chosen: Sequence[NpuTarget], folder: Path
+) -> list[Measured]:
     """Every network's shape and what it costs on every target."""
     measured = []
     for network in found:
@@ -89,7 +106,11 @@ def fit(target: NpuTarget, known: Sequence[Measured]) -> tuple[Constants, int]:
     """The constants of a target that fit best, and how many operators they are fitted to."""
     best: tuple[float, Constants, int] | None = None
     for blocks in _micro_blocks(target.npu):
-        rows = [row for _, _, graph, reports in known for row in samples(graph, reports[key(target)], blocks)]
+        rows = [
+            row
+            for _, _, graph, reports in known
+            for row in samples(graph, reports[key(target)], blocks)
+        ]
         for output_cycles in _OUTPUT:
             constants, error = _fitted(target, blocks, output_cycles, rows)
             if best is None or error < best[0]:
@@ -123,7 +144,9 @@ def _fitted(
     for kind, members in by_kind.items():
         found, measured = _columns(members, "features"), _columns(members, "measured")
         packed, bytes_ = packing_columns(found), measured["encoded_weight_bytes"]
-        encoding = _solve(packed, bytes_, ~(has_fast & (np.abs(bytes_ - found["fast"]) < 0.01 * bytes_ + 64)))
+        encoding = _solve(
+            packed, bytes_, ~(has_fast & (np.abs(bytes_ - found["fast"]) < 0.01 * bytes_ + 64))
+        )
         encoded = np.stack(packed, 1) @ encoding
         encoded = stored_bytes(encoded, found, NUMPY) if has_fast else encoded
         columns = term_columns(found, encoded, encoded, found["tiles"], output_cycles, NUMPY)
@@ -131,14 +154,30 @@ def _fitted(
         floor = 1.1 * scale_cycles * found["scale_fetches"]
         terms = {
             "encoding": encoding,
-            "compute": _solve(columns["compute"], measured["cycles_npu"], matters=matters(measured["cycles_npu"])),
-            "sram": _solve(columns["sram"], measured["cycles_sram"], matters=matters(measured["cycles_sram"])),
-            "slow": _solve(columns["slow"], measured["slow"], measured["slow"] >= floor, matters(measured["slow"])),
+            "compute": _solve(
+                columns["compute"], measured["cycles_npu"], matters=matters(measured["cycles_npu"])
+            ),
+            "sram": _solve(
+                columns["sram"], measured["cycles_sram"], matters=matters(measured["cycles_sram"])
+            ),
+            "slow": _solve(
+                columns["slow"],
+                measured["slow"],
+                measured["slow"] >= floor,
+                matters(measured["slow"]),
+            ),
         }
         kinds[kind] = terms
-        compute = sum(factor * column for factor, column in zip(terms["compute"], columns["compute"], strict=True))
-        errors += np.abs(np.log(np.maximum(compute, 1) / np.maximum(measured["cycles_npu"], 1))).tolist()
-    constants = Constants(blocks, kinds, output_cycles, scale_cycles, {}, {}, 0.5, 2000.0, 8.0, 0.0, in_sram, has_fast)
+        compute = sum(
+            factor * column
+            for factor, column in zip(terms["compute"], columns["compute"], strict=True)
+        )
+        errors += np.abs(
+            np.log(np.maximum(compute, 1) / np.maximum(measured["cycles_npu"], 1))
+        ).tolist()
+    constants = Constants(
+        blocks, kinds, output_cycles, scale_cycles, {}, {}, 0.5, 2000.0, 8.0, 0.0, in_sram, has_fast
+    )
     return constants, float(np.mean(errors))
 
 
@@ -148,11 +187,17 @@ def _matters(cycles: Floats, unit: Floats) -> Floats:
 
 
 def _columns(members: Sequence[Sample], side: str) -> dict[str, Floats]:
-    return {name: np.array([getattr(row, side)[name] for row in members]) for name in getattr(members[0], side)}
+    return {
+        name: np.array([getattr(row, side)[name] for row in members])
+        for name in getattr(members[0], side)
+    }
 
 
 def _solve(
-    columns: Iterable[Floats], wanted: Floats, rows: Any = slice(None), matters: Floats | None = None
+    columns: Iterable[Floats],
+    wanted: Floats,
+    rows: Any = slice(None),
+    matters: Floats | None = None,
 ) -> tuple[float, ...]:
     """Non-negative least squares of relative errors, reweighted so that an error counts by its size, not its square.
 
@@ -176,7 +221,11 @@ def _solve(
 
 def _scale_cycles(rows: Sequence[Sample]) -> float:
     """What the slow memory takes at least to read the scales of 16 output channels."""
-    ratios = [row.measured["slow"] / row.features["scale_fetches"] for row in rows if row.features["scale_fetches"]]
+    ratios = [
+        row.measured["slow"] / row.features["scale_fetches"]
+        for row in rows
+        if row.features["scale_fetches"]
+    ]
     return round(float(np.quantile(ratios, 0.02)), 1) if ratios else 0.0
 
 
@@ -184,15 +233,27 @@ def _with_memory(constants: Constants, target: NpuTarget, known: Sequence[Measur
     """The same with lookup tables and the arena's constants, fitted to whole networks."""
     reports = [reports[key(target)] for _, _, _, reports in known]
     names = ("activation", "softmax", "lstm")
-    counts = [np.array([table_kinds(shape).count(name) for shape, *_ in known], float) for name in names]
-    tables = dict(zip(names, _solve(counts, np.array([report.table_bytes for report in reports])), strict=True))
-    limit = next((float(size) for name, size in _CACHES.items() if target.memory_mode.endswith(name)), 0.0)
+    counts = [
+        np.array([table_kinds(shape).count(name) for shape, *_ in known], float) for name in names
+    ]
+    tables = dict(
+        zip(
+            names, _solve(counts, np.array([report.table_bytes for report in reports])), strict=True
+        )
+    )
+    limit = next(
+        (float(size) for name, size in _CACHES.items() if target.memory_mode.endswith(name)), 0.0
+    )
     constants = replace(constants, tables=tables, sram_bytes=limit)
     best, error = constants, np.inf
     for name, values in (*_MEMORY.items(), *_MEMORY.items()):  # one after the other, twice
         for value in values:
             option = _changed(best, name, value)
-            if (found := float(np.mean(np.minimum(_errors(option, target, known, ("SRAM",))["SRAM"], 0.5)))) < error:
+            if (
+                found := float(
+                    np.mean(np.minimum(_errors(option, target, known, ("SRAM",))["SRAM"], 0.5))
+                )
+            ) < error:
                 best, error = option, found
     return best
 
@@ -218,7 +279,10 @@ def _changed(constants: Constants, name: str | tuple[str, ...], value: float) ->
 
 
 def _errors(
-    constants: Constants, target: NpuTarget, known: Sequence[Measured], names: Iterable[str] = tuple(QUANTITIES)
+    constants: Constants,
+    target: NpuTarget,
+    known: Sequence[Measured],
+    names: Iterable[str] = tuple(QUANTITIES),
 ) -> dict[str, list[float]]:
     """Quantity -> |predicted / Vela - 1| of every network."""
     errors: dict[str, list[float]] = {name: [] for name in names}
@@ -226,12 +290,18 @@ def _errors(
         model = CostModel(shape, target, NUMPY, constants)
         for name, found in errors.items():
             found.append(
-                abs(float(getattr(model, QUANTITIES[name])(kept)) / getattr(reports[key(target)], QUANTITIES[name]) - 1)
+                abs(
+                    float(getattr(model, QUANTITIES[name])(kept))
+                    / getattr(reports[key(target)], QUANTITIES[name])
+                    - 1
+                )
             )
     return errors
 
 
-def _write(fitted: dict[str, Any], operators: int, cases: Sequence[Case], checks: Sequence[Check]) -> None:
+def _write(
+    fitted: dict[str, Any], operators: int, cases: Sequence[Case], checks: Sequence[Check]
+) -> None:
     content = {
         "made_by": "python benchmarks/run.py fit_npu",
         "vela_version": vela.version(),

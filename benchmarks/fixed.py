@@ -5,8 +5,15 @@ NumPy only, so that both processes make the same of it.
 
 import numpy as np
 
-BATCH, WARM, STEPS = 64, 3, 40  # of steps, those that do not count (the first one traces), and those that do
-SIZES = {"ds_cnn": ((49, 10, 1), 12), "resnet8": ((32, 32, 3), 10)}  # inputs and classes, as in MLPerf Tiny
+BATCH, WARM, STEPS = (
+    64,
+    3,
+    40,
+)  # of steps, those that do not count (the first one traces), and those that do
+SIZES = {
+    "ds_cnn": ((49, 10, 1), 12),
+    "resnet8": ((32, 32, 3), 10),
+}  # inputs and classes, as in MLPerf Tiny
 WHOLE = {"ds_cnn": 60 * 13, "resnet8": 30 * 72}  # optimizer steps of a pruning on the real data
 SPARSITY = 0.8
 

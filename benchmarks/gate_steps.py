@@ -14,6 +14,7 @@ from benchmarks.contest import Setting, chosen
 from benchmarks.joint_conv import Short
 from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH
 from benchmarks.steps import Spent, apart, milliseconds, our_loop
+from tinyprune.budget.training import Ask, Gating
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import batches, prepare
@@ -21,7 +22,6 @@ from tinyprune.npu.limits import limits_of
 from tinyprune.registry import MODELS
 from tinyprune.training.denoise import measure_frontend
 from tinyprune.training.fit import Learner
-from tinyprune.training.gating import Ask, Gating
 
 LIMIT = 1.10
 PLAIN, GATED = "plain float", "gates and budget"
@@ -39,9 +39,16 @@ def measure(options: argparse.Namespace) -> Report:
         frontend = measure_frontend(dataset, workloads.BATCH, workloads.FRAMES)
         for setting in chosen(options):
             name = setting.model
-            learner = workloads.Short(dataset, frontend) if setting.task == SPEECH else Short(EXAMPLES[setting.task])
+            learner = (
+                workloads.Short(dataset, frontend)
+                if setting.task == SPEECH
+                else Short(EXAMPLES[setting.task])
+            )
             walls, cpu = apart(take_turns(_cases(setting, learner), repeats(options, 9)))
-            cases += [Case(f"{name}: {case.what}", case.unit, case.samples) for case in milliseconds(walls, cpu)]
+            cases += [
+                Case(f"{name}: {case.what}", case.unit, case.samples)
+                for case in milliseconds(walls, cpu)
+            ]
             checks += _checks(name, walls, cpu)
     notes = [
         "the same loop, learner and batches, without distillation; budgets as in `differentiable`, by our own count; "
@@ -51,7 +58,9 @@ def measure(options: argparse.Namespace) -> Report:
     return Report(cases, checks, notes)
 
 
-def _checks(name: str, walls: dict[str, list[float]], cpu: dict[str, list[float]]) -> Iterator[Check]:
+def _checks(
+    name: str, walls: dict[str, list[float]], cpu: dict[str, list[float]]
+) -> Iterator[Check]:
     for plain, limit in ((PLAIN, LIMIT), (FOLDED, None)):
         yield Check(f"{name}: {GATED} / {plain}", ratio(walls[GATED], walls[plain]), "x", limit)
     yield Check(f"{name}: {GATED} / {PLAIN}: CPU", ratio(cpu[GATED], cpu[PLAIN]))
@@ -65,7 +74,9 @@ def _cases(setting: Setting, learner: Learner) -> dict[str, Callable[[], Spent]]
     course.counts = lambda step: True  # there is no epoch with int8
     return {
         PLAIN: our_loop(prepare(network, masked=False, quantized=False), learner),
-        FOLDED: our_loop(prepare(fold(network), masked=False, quantized=False, normalised=True), learner),
+        FOLDED: our_loop(
+            prepare(fold(network), masked=False, quantized=False, normalised=True), learner
+        ),
         GATED: our_loop(course.prepared, learner, lambda step: follow(first + step), course),
     }
 

@@ -17,7 +17,11 @@ from tinyprune.compress.prepare import prepare
 from tinyprune.training.denoise import measure_frontend
 
 LIMIT = 1.10
-MIXED, FIXED, ALONE = "step, mixtures made on the fly", "step, the same arrays again and again", "making a batch, alone"
+MIXED, FIXED, ALONE = (
+    "step, mixtures made on the fly",
+    "step, the same arrays again and again",
+    "making a batch, alone",
+)
 VARIED, VARIED_ALONE = "step, mixtures with speed, rooms and babble", "making such a batch, alone"
 
 
@@ -38,16 +42,36 @@ def measure(options: argparse.Namespace) -> Report:
         mixed, fixed = (kind(dataset, frontend) for kind in (Short, Fixed))
         various = Short(varied(dataset, Path(name)), frontend)
         steps = {FIXED: fixed, MIXED: mixed, VARIED: various}
-        cases = {what: our_loop(prepare(plain(), masked=False, quantized=False), task) for what, task in steps.items()}
-        cases |= {ALONE: functools.partial(_making, mixed), VARIED_ALONE: functools.partial(_making, various)}
+        cases = {
+            what: our_loop(prepare(plain(), masked=False, quantized=False), task)
+            for what, task in steps.items()
+        }
+        cases |= {
+            ALONE: functools.partial(_making, mixed),
+            VARIED_ALONE: functools.partial(_making, various),
+        }
         walls, cpu = apart(take_turns(cases, repeats(options, 11)))
     return Report(
         milliseconds(walls, cpu),
         [
-            Check("step with mixing / step from fixed arrays", ratio(walls[MIXED], walls[FIXED]), "x", LIMIT),
-            Check("step with mixing / step from fixed arrays: CPU time", ratio(cpu[MIXED], cpu[FIXED])),
-            Check("the same, with speed, rooms and babble", ratio(walls[VARIED], walls[FIXED]), "x", LIMIT),
-            Check("the same, with speed, rooms and babble: CPU time", ratio(cpu[VARIED], cpu[FIXED])),
+            Check(
+                "step with mixing / step from fixed arrays",
+                ratio(walls[MIXED], walls[FIXED]),
+                "x",
+                LIMIT,
+            ),
+            Check(
+                "step with mixing / step from fixed arrays: CPU time", ratio(cpu[MIXED], cpu[FIXED])
+            ),
+            Check(
+                "the same, with speed, rooms and babble",
+                ratio(walls[VARIED], walls[FIXED]),
+                "x",
+                LIMIT,
+            ),
+            Check(
+                "the same, with speed, rooms and babble: CPU time", ratio(cpu[VARIED], cpu[FIXED])
+            ),
         ],
     )
 

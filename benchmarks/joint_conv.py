@@ -9,13 +9,21 @@ import numpy as np
 from benchmarks import fixed
 from benchmarks.common import Case, Check, Report, ratio, repeats, take_turns
 from benchmarks.keras2 import Keras2
-from benchmarks.steps import BeforeStep, Spent, apart, compiled_step, milliseconds, model_fit, our_loop
+from benchmarks.steps import (
+    BeforeStep,
+    Spent,
+    apart,
+    compiled_step,
+    milliseconds,
+    model_fit,
+    our_loop,
+)
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare
 from tinyprune.config import PruneConfig
-from tinyprune.data.images import ImageFrontEnd
+from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.data.labelled import Examples, LabelledDataset
 from tinyprune.registry import MODELS
 from tinyprune.training.classify import Classify
@@ -34,7 +42,10 @@ class Short(Classify):
         (shape, classes), (features, labels) = fixed.SIZES[name], fixed.examples(name)
         examples = Examples(features, labels)
         frontend = ImageFrontEnd(shape, "none", (0.0,) * shape[-1], (1.0,) * shape[-1])
-        splits, names = {"train": examples, "dev": examples.only(np.arange(1))}, tuple(map(str, range(classes)))
+        splits, names = (
+            {"train": examples, "dev": examples.only(np.arange(1))},
+            tuple(map(str, range(classes))),
+        )
         super().__init__(LabelledDataset(splits, names, frontend, 0), fixed.BATCH, teacher=teacher)
         self._batches = [
             (features[start : start + fixed.BATCH], labels[start : start + fixed.BATCH])
@@ -56,8 +67,14 @@ def measure(options: argparse.Namespace) -> Report:
     with Keras2() as worker:
         for name in fixed.SIZES:
             walls, cpu = apart(take_turns(_cases(name, worker), repeats(options, 9)))
-            cases += [Case(f"{name}: {case.what}", case.unit, case.samples) for case in milliseconds(walls, cpu)]
-            checks += [Check(f"{name}: {check.what}", *list(vars(check).values())[1:]) for check in _checks(walls, cpu)]
+            cases += [
+                Case(f"{name}: {case.what}", case.unit, case.samples)
+                for case in milliseconds(walls, cpu)
+            ]
+            checks += [
+                Check(f"{name}: {check.what}", *list(vars(check).values())[1:])
+                for check in _checks(walls, cpu)
+            ]
     notes = [
         f"batch {fixed.BATCH}, {fixed.STEPS} steps a round; in half of them masks move, for ours and for TFMOT's",
         "float Keras trains BatchNorm too; ours folds it before int8 learning, as `tinyprune prune` does",
@@ -91,15 +108,21 @@ def _joint(base: keras.Model, name: str) -> tuple[keras.Model, BeforeStep]:
     """A model prepared as ``tinyprune prune`` does it, and the update of its masks."""
     prepared = prepare(base, normalised=True)
     calibrate(prepared, [fixed.examples(name)[0][: fixed.BATCH]])
-    updater = MaskUpdater(prepared, plan(base, PruneConfig(sparsity=fixed.SPARSITY)), fixed.WHOLE[name])
+    updater = MaskUpdater(
+        prepared, plan(base, PruneConfig(sparsity=fixed.SPARSITY)), fixed.WHOLE[name]
+    )
     return prepared, lambda step: updater.update(fixed.first_step(updater.end_step) + step)
 
 
 def _checks(walls: dict[str, list[float]], cpu: dict[str, list[float]]) -> Iterator[Check]:
     for what in (JOINT, TAUGHT):
         for opponent in (PLAIN, BARE):
-            yield Check(f"{what} / {opponent}", ratio(walls[what], walls[opponent]), "x", LIMIT_FLOAT)
-        limit = LIMIT_TFMOT if what == JOINT else None  # TFMOT has no teacher: on equal terms without
+            yield Check(
+                f"{what} / {opponent}", ratio(walls[what], walls[opponent]), "x", LIMIT_FLOAT
+            )
+        limit = (
+            LIMIT_TFMOT if what == JOINT else None
+        )  # TFMOT has no teacher: on equal terms without
         yield Check(f"{what} / TFMOT wrapper", ratio(walls[what], walls[TFMOT]), "x", limit)
         yield Check(f"{what} / TFMOT wrapper: CPU", ratio(cpu[what], cpu[TFMOT]))
         yield Check(f"{what} / our float", ratio(walls[what], walls[FLOAT]))

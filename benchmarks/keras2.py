@@ -21,14 +21,22 @@ class Keras2:
         environment = os.environ | {"TF_USE_LEGACY_KERAS": "1"}
         command = [sys.executable, "-m", "benchmarks.keras2_worker"]
         self._process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def __enter__(self) -> "Keras2":
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._process.stdin.close()
         self._process.wait()
@@ -39,7 +47,9 @@ class Keras2:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            raise Unavailable(f"the Keras 2 process ended with exit code {self._process.wait()} at '{case}'")
+            raise Unavailable(
+                f"the Keras 2 process ended with exit code {self._process.wait()} at '{case}'"
+            )
         return json.loads(answer)
 
     def case(self, case: str, kind: Callable[..., Any], **arguments: Any) -> Callable[[], Any]:

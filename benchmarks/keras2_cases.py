@@ -42,7 +42,9 @@ def float_step(name: str) -> Case:
 def pruning_step(name: str, schedule: Schedule) -> Case:
     """Wall-clock and CPU seconds of a step with TFMOT's pruning wrapper: float weights, no int8."""
     begin, end, frequency = schedule
-    decay = tfmot.sparsity.keras.PolynomialDecay(0.0, fixed.SPARSITY, begin, end, frequency=frequency)
+    decay = tfmot.sparsity.keras.PolynomialDecay(
+        0.0, fixed.SPARSITY, begin, end, frequency=frequency
+    )
     wrapped = tfmot.sparsity.keras.prune_low_magnitude(_network(name), pruning_schedule=decay)
 
     class Steps(tfmot.sparsity.keras.UpdatePruningStep):
@@ -63,10 +65,22 @@ def _steps(model: Any, name: str, callbacks: list[Any]) -> Case:
     def case() -> tuple[float, float]:
         times = []
         stamp = tf_keras.callbacks.LambdaCallback(
-            on_train_batch_begin=lambda batch, logs: times.append((time.perf_counter(), time.process_time()))
+            on_train_batch_begin=lambda batch, logs: times.append(
+                (time.perf_counter(), time.process_time())
+            )
         )
-        model.fit(features, labels, fixed.BATCH, epochs=1, shuffle=False, verbose=0, callbacks=[stamp, *callbacks])
-        wall, cpu = ((b - a) / fixed.STEPS for a, b in zip(times[fixed.WARM], times[-1], strict=True))
+        model.fit(
+            features,
+            labels,
+            fixed.BATCH,
+            epochs=1,
+            shuffle=False,
+            verbose=0,
+            callbacks=[stamp, *callbacks],
+        )
+        wall, cpu = (
+            (b - a) / fixed.STEPS for a, b in zip(times[fixed.WARM], times[-1], strict=True)
+        )
         return wall, cpu
 
     return case
@@ -80,13 +94,19 @@ def mask_update(shapes: list[tuple[int, int]], structure: str) -> Case:
         "block": {"block_size": (16, 16), "block_pooling_type": "AVG"},
         "2:4": {"sparsity_m_by_n": (2, 4)},
     }
-    decay = tfmot.sparsity.keras.PolynomialDecay(0.0, fixed.SPARSITY, begin, end, frequency=frequency)
+    decay = tfmot.sparsity.keras.PolynomialDecay(
+        0.0, fixed.SPARSITY, begin, end, frequency=frequency
+    )
     layers = []
     for inputs, outputs in shapes:
         dense = tf_keras.layers.Dense(outputs, input_shape=(inputs,))
-        wrapper = tfmot.sparsity.keras.prune_low_magnitude(dense, pruning_schedule=decay, **settings[structure])
+        wrapper = tfmot.sparsity.keras.prune_low_magnitude(
+            dense, pruning_schedule=decay, **settings[structure]
+        )
         tf_keras.Sequential([wrapper])
-        wrapper.pruning_step.assign(1 if structure == "2:4" else end // 2)  # 2:4 masks are made at step 1 only
+        wrapper.pruning_step.assign(
+            1 if structure == "2:4" else end // 2
+        )  # 2:4 masks are made at step 1 only
         layers.append(wrapper)
 
     @tf.function
@@ -101,5 +121,7 @@ def mask_update(shapes: list[tuple[int, int]], structure: str) -> Case:
         return time.perf_counter() - wall, time.process_time() - cpu
 
     case()
-    assert all((layer.pruning_vars[0][1].numpy() == 0).any() for layer in layers), "TFMOT masked nothing"
+    assert all((layer.pruning_vars[0][1].numpy() == 0).any() for layer in layers), (
+        "TFMOT masked nothing"
+    )
     return case

@@ -1,6 +1,7 @@
 """TFMOT's pipeline on a labelled data set: prune, strip, prune-preserving QAT, int8 TFLite; in the Keras 2 process.
 
-Both halves have the batches, the optimizer and the learning rate's shape of our own loop, and keep their best epoch.
+Both halves have the batches, the optimizer and the learning rate's shape of our own loop, and keep
+their best epoch.
 """
 
 import json
@@ -27,18 +28,31 @@ UPDATES = 50  # of the masks while sparsity grows
 
 
 def prune(
-    baseline: str, data: dict[str, Any], cache: str, folder: str, rate: float, epochs: int, sparsity: float, seed: int
+    baseline: str,
+    data: dict[str, Any],
+    cache: str,
+    folder: str,
+    rate: float,
+    epochs: int,
+    sparsity: float,
+    seed: int,
 ) -> Callable[[], float]:
     """The first half: accuracy on dev of the pruned float network, whose weights it leaves in ``folder``.
 
-    Sparsity grows over the first half of the epochs, as in ``tinyprune prune``; the rest may be the best epoch.
+    Sparsity grows over the first half of the epochs, as in ``tinyprune prune``; the rest may be the
+    best epoch.
     """
 
     def case() -> float:
         keras.utils.set_random_seed(seed)
-        dataset, whole = DATASETS[data["name"]](DataConfig(**data), Path(cache)), twin(_load(baseline))
+        dataset, whole = (
+            DATASETS[data["name"]](DataConfig(**data), Path(cache)),
+            twin(_load(baseline)),
+        )
         end = epochs * dataset.batches_per_epoch(BATCH) // 2
-        decay = tfmot.sparsity.keras.PolynomialDecay(0.0, sparsity, 0, end, frequency=max(1, end // UPDATES))
+        decay = tfmot.sparsity.keras.PolynomialDecay(
+            0.0, sparsity, 0, end, frequency=max(1, end // UPDATES)
+        )
         wrapped = tfmot.sparsity.keras.prune_low_magnitude(whole, pruning_schedule=decay)
         callbacks = [tfmot.sparsity.keras.UpdatePruningStep()]
         score = _train(wrapped, dataset, rate, range(epochs), seed, callbacks, -(-epochs // 2))
@@ -49,13 +63,23 @@ def prune(
 
 
 def quantize(
-    baseline: str, data: dict[str, Any], cache: str, pruned: str, folder: str, rate: float, epochs: int, seed: int
+    baseline: str,
+    data: dict[str, Any],
+    cache: str,
+    pruned: str,
+    folder: str,
+    rate: float,
+    epochs: int,
+    seed: int,
 ) -> Callable[[], float]:
     """The second half: accuracy on dev of the fake-quantized network, which it leaves in ``folder`` as int8 TFLite."""
 
     def case() -> float:
         keras.utils.set_random_seed(seed)
-        dataset, plain = DATASETS[data["name"]](DataConfig(**data), Path(cache)), twin(_load(baseline))
+        dataset, plain = (
+            DATASETS[data["name"]](DataConfig(**data), Path(cache)),
+            twin(_load(baseline)),
+        )
         plain.load_weights(Path(pruned) / "pruned.weights.h5")
         annotated = tfmot.quantization.keras.quantize_annotate_model(plain)
         scheme = prune_preserve.Default8BitPrunePreserveQuantizeScheme()
@@ -95,7 +119,15 @@ def _once(record: Path, case: Callable[[], float]) -> Callable[[], float]:
     return run
 
 
-def _train(model: Any, dataset: Any, peak: float, epochs: range, seed: int, callbacks: list[Any], first: int) -> float:
+def _train(
+    model: Any,
+    dataset: Any,
+    peak: float,
+    epochs: range,
+    seed: int,
+    callbacks: list[Any],
+    first: int,
+) -> float:
     """Train for some epochs of the data set's order; the best of those from number ``first`` (from 1) on is kept."""
     per_epoch = dataset.batches_per_epoch(BATCH)
     steps = per_epoch * len(epochs)
@@ -103,14 +135,22 @@ def _train(model: Any, dataset: Any, peak: float, epochs: range, seed: int, call
     rate = tf_keras.optimizers.schedules.CosineDecay(
         peak / 100, max(1, steps - warm), alpha=0.01, warmup_target=peak, warmup_steps=warm
     )
-    model.compile(tf_keras.optimizers.Adam(rate, global_clipnorm=CLIP_NORM), "sparse_categorical_crossentropy")
+    model.compile(
+        tf_keras.optimizers.Adam(rate, global_clipnorm=CLIP_NORM), "sparse_categorical_crossentropy"
+    )
 
     def stream() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for epoch in epochs:
             yield from dataset.batches(epoch, BATCH, seed)
 
     best = _Best(dataset.examples("dev"), first)
-    model.fit(stream(), steps_per_epoch=per_epoch, epochs=len(epochs), verbose=0, callbacks=[*callbacks, best])
+    model.fit(
+        stream(),
+        steps_per_epoch=per_epoch,
+        epochs=len(epochs),
+        verbose=0,
+        callbacks=[*callbacks, best],
+    )
     model.set_weights(best.weights)
     return best.score
 
@@ -125,6 +165,8 @@ class _Best(tf_keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Score, after TFMOT has masked the weights."""
         inputs, labels = self.examples
-        score = float((self.model.predict(inputs, BATCH, verbose=0).argmax(axis=1) == labels).mean())
+        score = float(
+            (self.model.predict(inputs, BATCH, verbose=0).argmax(axis=1) == labels).mean()
+        )
         if epoch + 1 >= self.first and score > self.score:
             self.score, self.weights = score, self.model.get_weights()

@@ -23,7 +23,11 @@ def data(options: argparse.Namespace) -> DataConfig:
     given = {name: getattr(options, name) for name in FOLDERS if getattr(options, name)}
     if not given and SHARED.exists():
         splits = {"": "train", "dev_": "dev"}
-        given = {f"{prefix}{kind}": SHARED / kind / split for prefix, split in splits.items() for kind in FOLDERS[:2]}
+        given = {
+            f"{prefix}{kind}": SHARED / kind / split
+            for prefix, split in splits.items()
+            for kind in FOLDERS[:2]
+        }
     if not given:
         return DataConfig(minutes=2.0 if options.quick else 20.0)
     return DataConfig("mixture", **{name: str(path) for name, path in given.items()})
@@ -33,7 +37,9 @@ def describe(config: DataConfig) -> str:
     """Where the data come from, for the notes."""
     if config.name != "mixture":
         return f"data: {config.name}, {config.minutes:g} minutes"
-    return "data: " + ", ".join(f"{n} {relative(Path(getattr(config, n)))}" for n in FOLDERS if getattr(config, n))
+    return "data: " + ", ".join(
+        f"{n} {relative(Path(getattr(config, n)))}" for n in FOLDERS if getattr(config, n)
+    )
 
 
 def copy_baseline(source: Path, run: Path) -> None:
@@ -44,14 +50,16 @@ def copy_baseline(source: Path, run: Path) -> None:
             (run / "data").symlink_to((source / "data").resolve(), target_is_directory=True)
 
 
-def dev_quality(variant: Path, frontend_of: Path, config: DataConfig, cache: Path) -> dict[str, float]:
+def dev_quality(
+    variant: Path, frontend_of: Path, config: DataConfig, cache: Path
+) -> dict[str, float]:
     """SI-SDR and SDR in dB on dev, of the float network in a variant's folder."""
     import keras
 
     from tinyprune.audio.frontend import FrontEnd
     from tinyprune.export import forward
-    from tinyprune.records import read_json
     from tinyprune.registry import DATASETS
+    from tinyprune.storage.records import read_json
     from tinyprune.tasks.speech import Speech
 
     model = keras.models.load_model(variant / "model.keras")

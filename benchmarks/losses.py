@@ -9,7 +9,7 @@ from tinyprune.config import LOSSES, RunConfig, TrainConfig
 
 def measure(options: argparse.Namespace) -> Report:
     """One training per loss and seed, in run folders of their own that a killed measurement continues from."""
-    from tinyprune import pipeline
+    from tinyprune.stages import pipeline
 
     log_to_stderr()
     epochs = options.epochs or (1 if options.quick else 10)
@@ -17,7 +17,11 @@ def measure(options: argparse.Namespace) -> Report:
     for seed in range(options.seeds):
         for loss in LOSSES:
             run = options.work / f"losses-{config.name}-{epochs}" / f"{loss}-{seed}"
-            pipeline.train(run, RunConfig(data=config, train=TrainConfig(epochs=epochs, loss=loss, seed=seed)))
+            pipeline.train(
+                run, RunConfig(data=config, train=TrainConfig(epochs=epochs, loss=loss, seed=seed))
+            )
             baseline = run / "variants" / "baseline"
             found[loss].append(dev_quality(baseline, baseline, config, run / "data"))
-    return Report(cases(found), (), [f"{epochs} epochs each, {options.seeds} seed(s)", describe(config)])
+    return Report(
+        cases(found), (), [f"{epochs} epochs each, {options.seeds} seed(s)", describe(config)]
+    )

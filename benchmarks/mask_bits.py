@@ -12,12 +12,30 @@ import numpy as np
 from benchmarks.common import Case, Check, Report, Unavailable, relative
 from benchmarks.widen import cut, widen
 
-INT8, SIGMOID, MASK, BOTH = "int8", "16-bit sigmoid", "16-bit mask layer", "16-bit dense + mask layer"
-WIDENED = {SIGMOID: 1, MASK: 2, BOTH: 3}  # operators, from the end: LOGISTIC, FULLY_CONNECTED, FULLY_CONNECTED
+INT8, SIGMOID, MASK, BOTH = (
+    "int8",
+    "16-bit sigmoid",
+    "16-bit mask layer",
+    "16-bit dense + mask layer",
+)
+WIDENED = {
+    SIGMOID: 1,
+    MASK: 2,
+    BOTH: 3,
+}  # operators, from the end: LOGISTIC, FULLY_CONNECTED, FULLY_CONNECTED
 GRAPH = "streaming.tflite"
 TAIL, FLOAT = "float mask layer", "float network"
-METRICS = {"si_sdr_db": ("SI-SDR", "dB"), "sdr_db": ("SDR", "dB"), "stoi": ("STOI", ""), "pesq_wb": ("PESQ wb", "")}
-TARGETS = (("ethos-u55-128", "Shared_Sram"), ("ethos-u55-128", "Sram_Only"), ("ethos-u85-256", "Shared_Sram"))
+METRICS = {
+    "si_sdr_db": ("SI-SDR", "dB"),
+    "sdr_db": ("SDR", "dB"),
+    "stoi": ("STOI", ""),
+    "pesq_wb": ("PESQ wb", ""),
+}
+TARGETS = (
+    ("ethos-u55-128", "Shared_Sram"),
+    ("ethos-u55-128", "Sram_Only"),
+    ("ethos-u85-256", "Shared_Sram"),
+)
 UTTERANCES, QUICK = 96, 12
 ROUNDING = 3e-4  # of a mask: 16-bit argument and result
 SAME = "the weights are those of the int8 graph, nothing was trained again for 16 bits"
@@ -32,7 +50,8 @@ class Network:
     """A variant with its ways to a mask.
 
     Attributes:
-        name: of the variant. graphs: what runs on the NPU -> its file. masks: way -> function from features (frames,
+        name: of the variant. graphs: what runs on the NPU -> its file. masks: way -> function from
+            features (frames,
         bands) of a whole utterance to masks of this shape.
     """
 
@@ -43,12 +62,14 @@ class Network:
 
 def measure(options: argparse.Namespace) -> Report:
     """The first and the last variant of the run, on the same test mixtures; one Vela run for each graph and target."""
-    from tinyprune.workspace import Workspace
+    from tinyprune.storage.run_folder import Workspace
 
     space = Workspace(options.baseline) if options.baseline else None
     found = [v for v in space.variants() if _has(v.folder, GRAPH, "model.keras")] if space else []
     if space is None or not found:
-        raise Unavailable("give a run folder with exported networks of speech: --baseline runs/default")
+        raise Unavailable(
+            "give a run folder with exported networks of speech: --baseline runs/default"
+        )
     scored, data = _test_set(space, QUICK if options.quick else UTTERANCES)
     cases, checks, notes = [], [], []
     with tempfile.TemporaryDirectory() as name:
@@ -62,7 +83,11 @@ def measure(options: argparse.Namespace) -> Report:
             cases += [*_means(network.name, values), *costs]
             checks += [*gains, *more]
             notes += intervals
-    notes += [f"run: {options.baseline.resolve().name}; {len(scored.mixtures)} test mixtures, {data}", SAME, CHECKED]
+    notes += [
+        f"run: {options.baseline.resolve().name}; {len(scored.mixtures)} test mixtures, {data}",
+        SAME,
+        CHECKED,
+    ]
     return Report(cases, checks, notes)
 
 
@@ -74,15 +99,17 @@ def _test_set(space: Any, count: int) -> tuple[Any, str]:
     """Test mixtures of the data that a run was trained on, and where they come from."""
     from tinyprune.audio.frontend import FrontEnd
     from tinyprune.config import DataConfig, build
-    from tinyprune.data.scored import ScoredSet
-    from tinyprune.records import read_json
+    from tinyprune.data.speech.scored_set import ScoredSet
     from tinyprune.registry import DATASETS
-    from tinyprune.run import TEST_FOLDERS
-    from tinyprune.workspace import BASELINE
+    from tinyprune.stages.run import TEST_FOLDERS
+    from tinyprune.storage.records import read_json
+    from tinyprune.storage.run_folder import BASELINE
 
     baseline, folders = space.variant(BASELINE), space.root / TEST_FOLDERS
     given = read_json(folders, dict[str, str]) if folders.exists() else {}
-    stored = {key: value for key, value in baseline.configuration()["data"].items() if value is not None}
+    stored = {
+        key: value for key, value in baseline.configuration()["data"].items() if value is not None
+    }
     config = build(DataConfig, stored | given | {"dev_utterances": count})
     mixtures = DATASETS[config.name](config, space.data).utterances("test")
     where = " and ".join(relative(Path(path)) for path in given.values()) or config.name
@@ -90,7 +117,7 @@ def _test_set(space: Any, count: int) -> tuple[Any, str]:
 
 
 def _network(variant: Any, folder: Path) -> Network:
-    from tinyprune.export.interpreter import Int8Model
+    from tinyprune.tflite.interpreter import Int8Model
 
     folder.mkdir()
     source = variant.folder / GRAPH
@@ -99,19 +126,31 @@ def _network(variant: Any, folder: Path) -> Network:
         graphs[way] = folder / f"{way.replace(' ', '-')}.tflite"
         graphs[way].write_bytes(widen(source.read_bytes(), count))
     masks = {way: Int8Model(path).run for way, path in graphs.items()}
-    return Network(variant.name, graphs, masks | {TAIL: _float_tail(source, folder), FLOAT: _float(variant.folder)})
+    return Network(
+        variant.name,
+        graphs,
+        masks | {TAIL: _float_tail(source, folder), FLOAT: _float(variant.folder)},
+    )
 
 
 def _float_tail(source: Path, folder: Path) -> Masks:
     """The int8 network up to its mask layer, and that layer with its int8 weights in float: what 16 bits can reach."""
-    from tinyprune import flatbuffer
-    from tinyprune.export.interpreter import Int8Model
+    from tinyprune.tflite import flatbuffer
+    from tinyprune.tflite.interpreter import Int8Model
 
     path = folder / "without-mask-layer.tflite"
     path.write_bytes(cut(source.read_bytes(), WIDENED[MASK]))
-    body, (_, kernel, bias) = Int8Model(path), flatbuffer.read(source).operators[-WIDENED[MASK]].inputs
-    weights, offset = kernel.data.T * kernel.scale.astype(np.float64), bias.data * bias.scale.astype(np.float64)
-    return lambda features: (1 / (1 + np.exp(-(body.run(features) @ weights + offset)))).astype(np.float32)
+    body, (_, kernel, bias) = (
+        Int8Model(path),
+        flatbuffer.read(source).operators[-WIDENED[MASK]].inputs,
+    )
+    weights, offset = (
+        kernel.data.T * kernel.scale.astype(np.float64),
+        bias.data * bias.scale.astype(np.float64),
+    )
+    return lambda features: (1 / (1 + np.exp(-(body.run(features) @ weights + offset)))).astype(
+        np.float32
+    )
 
 
 def _float(variant: Path) -> Masks:
@@ -158,9 +197,19 @@ def _gains(name: str, values: Mapping[str, Array]) -> tuple[list[Check], list[st
     for way in (way for way in values if way != INT8):
         found, parts = estimates(values[way] - values[INT8]), []
         for (label, unit), gain in zip(METRICS.values(), found, strict=True):
-            checks.append(Check(f"{name}, {way} - int8: {label}", round(1000 * gain.mean, 3), f"0.001 {unit}".strip()))
-            parts.append(f"{label} {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] {unit}".strip())
-        notes.append(f"{name}, {way} - int8, mean of the paired differences [95 %]: {', '.join(parts)}")
+            checks.append(
+                Check(
+                    f"{name}, {way} - int8: {label}",
+                    round(1000 * gain.mean, 3),
+                    f"0.001 {unit}".strip(),
+                )
+            )
+            parts.append(
+                f"{label} {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] {unit}".strip()
+            )
+        notes.append(
+            f"{name}, {way} - int8, mean of the paired differences [95 %]: {', '.join(parts)}"
+        )
     return checks, notes
 
 
@@ -175,7 +224,11 @@ def _costs(network: Network, folder: Path) -> tuple[list[Case], list[Check]]:
             report = vela.compile_tflite(path, target, folder / way / target.name).report
             on_cpu += len(report.cpu_operators)
             cycles[way] = report.cycles
-            figures = {"cycles": report.cycles, "B flash": report.flash_bytes, "B SRAM": report.sram_bytes}
+            figures = {
+                "cycles": report.cycles,
+                "B flash": report.flash_bytes,
+                "B SRAM": report.sram_bytes,
+            }
             what = f"{network.name}, {way}, {target.name.removeprefix('ethos-')}"
             cases += [Case(what, unit, [value]) for unit, value in figures.items()]
         more = {way: 100 * (cycles[way] / cycles[INT8] - 1) for way in WIDENED}

@@ -12,7 +12,7 @@ from benchmarks.steps import Spent, apart
 from benchmarks.workloads import plain
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
-from tinyprune.compress.kinds import kernels, kind
+from tinyprune.compress.layer_kinds import kernels, kind
 from tinyprune.compress.mask_updater import MaskUpdater, read_masks
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import prepare
@@ -26,11 +26,18 @@ STRUCTURES, OPPONENTS = ("weight", "block", "2:4", "unit"), ("weight", "block", 
 def measure(options: argparse.Namespace) -> Report:
     """Milliseconds of an update in the middle of a schedule: reading kernels, ranking, assigning all masks."""
     base = fold(plain())
-    shapes = [tuple(kernel.shape) for layer in base.layers if kind(layer) for kernel in kernels(layer).values()]
+    shapes = [
+        tuple(kernel.shape)
+        for layer in base.layers
+        if kind(layer)
+        for kernel in kernels(layer).values()
+    ]
     with Keras2() as worker:
         cases = {_ours(structure): _update(base, structure) for structure in STRUCTURES}
         cases |= {
-            _theirs(structure): worker.case("mask_update", Spent, shapes=shapes, structure=structure)
+            _theirs(structure): worker.case(
+                "mask_update", Spent, shapes=shapes, structure=structure
+            )
             for structure in OPPONENTS
         }
         walls, cpu = apart(take_turns(cases, repeats(options, 31, 7)))
@@ -39,8 +46,13 @@ def measure(options: argparse.Namespace) -> Report:
         for unit, part in (("ms", walls), ("CPU ms", cpu))
         for what, samples in part.items()
     ]
-    limits = [Check(case.what, case.median, "ms", LIMIT_MILLISECONDS) for case in times[: len(STRUCTURES)]]
-    ratios = [Check(f"{s}: tinyprune / TFMOT", ratio(walls[_ours(s)], walls[_theirs(s)])) for s in OPPONENTS]
+    limits = [
+        Check(case.what, case.median, "ms", LIMIT_MILLISECONDS) for case in times[: len(STRUCTURES)]
+    ]
+    ratios = [
+        Check(f"{s}: tinyprune / TFMOT", ratio(walls[_ours(s)], walls[_theirs(s)]))
+        for s in OPPONENTS
+    ]
     weights = sum(inputs * outputs for inputs, outputs in shapes)
     notes = [
         f"TinyLSTM, {weights:,} weights in {len(shapes)} kernels; ours ranks all kernels together, TFMOT each alone",
@@ -60,7 +72,9 @@ def _theirs(structure: str) -> str:
 def _update(base: keras.Model, structure: str) -> Callable[[], Spent]:
     """A case: an update half-way, which every step is due for."""
     prepared, config = prepare(base), PruneConfig(structure=structure, update_every=1, end=1.0)
-    updater = MaskUpdater(prepared, plan(base, config), STEPS, coupling(base) if structure == "unit" else None)
+    updater = MaskUpdater(
+        prepared, plan(base, config), STEPS, coupling(base) if structure == "unit" else None
+    )
 
     def case() -> Spent:
         wall, cpu = time.perf_counter(), time.process_time()

@@ -24,10 +24,24 @@ def measure(options: argparse.Namespace) -> Report:
         ours += [word for target in chosen for word in ("--npu", target.npu)]
         bare = []
         for target in chosen:
-            options_of = ["--accelerator-config", target.npu, "--system-config", target.system_config]
+            options_of = [
+                "--accelerator-config",
+                target.npu,
+                "--system-config",
+                target.system_config,
+            ]
             options_of += ["--memory-mode", target.memory_mode, "--verbose-performance"]
             output = ["--output-dir", str(folder / "bare" / target.name)]
-            bare.append([*program("vela", vela.command()), str(path), "--config", "Arm/vela.ini", *options_of, *output])
+            bare.append(
+                [
+                    *program("vela", vela.command()),
+                    str(path),
+                    "--config",
+                    "Arm/vela.ini",
+                    *options_of,
+                    *output,
+                ]
+            )
 
         def fresh() -> None:
             shutil.rmtree(folder / "ours", ignore_errors=True)
@@ -37,8 +51,14 @@ def measure(options: argparse.Namespace) -> Report:
             with ThreadPoolExecutor(CORES) as pool:
                 list(pool.map(functools.partial(run, folder=folder), bare))
 
-        cases = {BARE: side_by_side, OURS: fresh, AGAIN: lambda: run([*ours, "--output", str(folder / "ours")], folder)}
-        seconds = take_turns({name: timed(case) for name, case in cases.items()}, repeats(options, 5, 2))
+        cases = {
+            BARE: side_by_side,
+            OURS: fresh,
+            AGAIN: lambda: run([*ours, "--output", str(folder / "ours")], folder),
+        }
+        seconds = take_turns(
+            {name: timed(case) for name, case in cases.items()}, repeats(options, 5, 2)
+        )
     return Report(
         [Case(what, "s", samples) for what, samples in seconds.items()],
         [

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.remove import remove
-from tinyprune.sparsity.coupling import Coupling, Keep, keep_units
+from tinyprune.sparsity.unit_sets import Coupling, Keep, keep_units
 
 STEP = 0.005  # of the sparsities that are tried
 
@@ -52,13 +52,17 @@ def widths(found: Coupling, round_to: int) -> list[Width]:
 
 
 def fitting(
-    model: keras.Model, fits: Callable[[keras.Model], bool], macs: Callable[[keras.Model], float], rounds: Sequence[int]
+    model: keras.Model,
+    fits: Callable[[keras.Model], bool],
+    macs: Callable[[keras.Model], float],
+    rounds: Sequence[int],
 ) -> Iterator[Width]:
     """The widths that fit, widest first: of those rounded in one of several ways, the way that has most MACs.
 
     Args:
         model: canonical.
-        fits: whether a narrower model does; if one does, those that are narrower still are taken to do so too.
+        fits: whether a narrower model does; if one does, those that are narrower still are taken to
+            do so too.
         macs: of a model.
         rounds: what numbers of units may be multiples of.
     """

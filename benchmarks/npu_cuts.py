@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from benchmarks.common import Case, Check, Report
+from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater, kept_units, read_masks
@@ -19,7 +20,6 @@ from tinyprune.config import PruneConfig
 from tinyprune.export.tflite import export
 from tinyprune.npu import targets, vela
 from tinyprune.registry import MODELS
-from tinyprune.resources import NpuTarget, ResourceReport
 
 LIMIT_UNITS, FEWER = 2.5, 0.99
 HALF = PruneConfig(structure="unit", sparsity=0.5, scope="layer", schedule="one-shot")
@@ -39,13 +39,22 @@ class Pair(NamedTuple):
 def measure(options: argparse.Namespace) -> Report:
     """Cycles of one inference. Vela's estimates are the same every time: each is taken once."""
     del options
-    u55, u85 = targets.resolve("ethos-u55-128", memory_mode="Shared_Sram"), targets.resolve("ethos-u85-256")
+    u55, u85 = (
+        targets.resolve("ethos-u55-128", memory_mode="Shared_Sram"),
+        targets.resolve("ethos-u85-256"),
+    )
     with tempfile.TemporaryDirectory() as name:
         halved = _pair("ds_cnn_l", "units halved", HALF, Path(name))
         sparse = _pair("resnet8", "2:4", TWO_OF_FOUR, Path(name))
         cases, (dense, small) = _compiled(halved, u55)
         checks = [
-            Check("ds_cnn_l, units halved: times fewer cycles", dense.cycles / small.cycles, "x", LIMIT_UNITS, True)
+            Check(
+                "ds_cnn_l, units halved: times fewer cycles",
+                dense.cycles / small.cycles,
+                "x",
+                LIMIT_UNITS,
+                True,
+            )
         ]
         for target in (u85, targets.resolve("ethos-u85-256", memory_mode="Sram_Only")):
             more, (dense, pruned) = _compiled(sparse, target)
@@ -56,7 +65,9 @@ def measure(options: argparse.Namespace) -> Report:
                 Check(f"{what}: NPU cycles", pruned.cycles_npu / dense.cycles_npu, "x", FEWER),
             ]
     targets_used = f"{u55.npu} with {u55.system_config}, {u85.npu} with {u85.system_config}"
-    random = "random weights, pruned by magnitude without training: Vela looks at sizes and zeros only"
+    random = (
+        "random weights, pruned by magnitude without training: Vela looks at sizes and zeros only"
+    )
     return Report(cases, checks, [random, halved.note, sparse.note, targets_used])
 
 
@@ -76,12 +87,17 @@ def _pair(name: str, how: str, config: PruneConfig, folder: Path) -> Pair:
         keep = kept_units(units, masks)
         model, masks = remove(model, units, keep), remove_masks(masks, units, keep)
     pruned = export(model, None, calibration, masks, folder / f"{name}-pruned.tflite")
-    zeros, size = sum(tensor.zeros for tensor in pruned.tensors), sum(tensor.size for tensor in pruned.tensors)
+    zeros, size = (
+        sum(tensor.zeros for tensor in pruned.tensors),
+        sum(tensor.size for tensor in pruned.tensors),
+    )
     note = f"{name}: {base.count_params():,} parameters; {how}: {model.count_params():,}, {zeros / size:.0%} zeros"
     return Pair(name, how, dense.path, pruned.path, note)
 
 
-def _compiled(pair: Pair, target: NpuTarget) -> tuple[list[Case], tuple[ResourceReport, ResourceReport]]:
+def _compiled(
+    pair: Pair, target: NpuTarget
+) -> tuple[list[Case], tuple[ResourceReport, ResourceReport]]:
     """What both graphs cost on a target."""
     dense, pruned = (
         vela.compile_tflite(path, target, path.with_suffix("") / target.memory_mode).report

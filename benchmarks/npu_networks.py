@@ -15,7 +15,7 @@ from tinyprune.compress.shapes import network_shape
 from tinyprune.export.tflite import convert
 from tinyprune.registry import MODELS
 from tinyprune.sparsity.network_shape import NetworkShape
-from tinyprune.writing import writing
+from tinyprune.storage.writing import writing
 
 REGISTERED = ("tinylstm", "crn", "ds_cnn", "resnet8", "mobilenet_v2")
 SPEECH = ("tinylstm", "crn")
@@ -45,7 +45,9 @@ def export(network: Network, folder: Path) -> Path:
     if not path.exists():
         model, _, _ = network.make()
         rng = np.random.default_rng(0)
-        calibration = rng.standard_normal((4, *model.inputs[0].shape[2 if network.frames else 1 :]), np.float32)
+        calibration = rng.standard_normal(
+            (4, *model.inputs[0].shape[2 if network.frames else 1 :]), np.float32
+        )
         content = convert(model, network.frames, calibration)
         with writing(path) as part:
             part.write_bytes(content)
@@ -65,7 +67,11 @@ def _registered(name: str, fraction: float) -> Network:
             some = rng.permutation(item.size)[: max(1, min(item.size, round(part * item.size)))]
             keep[item.start + some] = True
         kept = np.array([keep[item.slice].sum() for item in units.sets], float)
-        return _like_trained(remove(base, units, keep), rng), network_shape(base, units, frames), kept
+        return (
+            _like_trained(remove(base, units, keep), rng),
+            network_shape(base, units, frames),
+            kept,
+        )
 
     return Network(f"{name}-{fraction:g}", frames, make)
 
@@ -88,7 +94,9 @@ def _like_trained(model: keras.Model, rng: np.random.Generator) -> keras.Model:
     """Normal weights, as Vela packs them: trained kernels are nearer to those than to uniform ones."""
     for layer in model.layers:
         values = [
-            (rng.standard_normal(value.shape) / np.sqrt(max(1, np.prod(value.shape[:-1])))).astype(np.float32)
+            (rng.standard_normal(value.shape) / np.sqrt(max(1, np.prod(value.shape[:-1])))).astype(
+                np.float32
+            )
             for value in layer.get_weights()
         ]
         layer.set_weights(values)
@@ -98,7 +106,13 @@ def _like_trained(model: keras.Model, rng: np.random.Generator) -> keras.Model:
 def _width(rng: np.random.Generator, low: int = 8, high: int = 512) -> int:
     """Log-uniform; every third a multiple of 16, which is packed without padding, some very narrow."""
     width, kind = int(np.exp(rng.uniform(np.log(low), np.log(high)))), rng.random()
-    return int(rng.integers(2, 13)) if kind < 0.12 else max(16, width // 16 * 16) if kind < 0.42 else width
+    return (
+        int(rng.integers(2, 13))
+        if kind < 0.12
+        else max(16, width // 16 * 16)
+        if kind < 0.42
+        else width
+    )
 
 
 def _recurrent(rng: np.random.Generator) -> keras.Model:
@@ -121,13 +135,19 @@ def _causal(rng: np.random.Generator) -> keras.Model:
         x = keras.layers.Conv2D(width, (2, 3), (1, 2), activation="relu")(x)
     x = skip = keras.layers.Conv2D(channels[2], (1, 3), padding="same", activation="relu")(x)
     hidden = _width(rng, 16, 200)
-    x = keras.layers.Dense(hidden, activation="relu")(keras.layers.Reshape((-1, x.shape[2] * x.shape[3]))(x))
+    x = keras.layers.Dense(hidden, activation="relu")(
+        keras.layers.Reshape((-1, x.shape[2] * x.shape[3]))(x)
+    )
     for dilation in (1, int(rng.choice([2, 4]))):
-        y = keras.layers.Conv1D(hidden, 3, padding="causal", dilation_rate=dilation, activation="relu")(x)
+        y = keras.layers.Conv1D(
+            hidden, 3, padding="causal", dilation_rate=dilation, activation="relu"
+        )(x)
         x = keras.layers.Add()([x, y])
     x = keras.layers.Dense(skip.shape[2] * skip.shape[3], activation="relu")(x)
     x = keras.layers.Add()([keras.layers.Reshape((-1, *skip.shape[2:]))(x), skip])
-    x = keras.layers.Conv2DTranspose(_width(rng, 2, 48), (1, 3), (1, 2), padding="same", activation="relu")(x)
+    x = keras.layers.Conv2DTranspose(
+        _width(rng, 2, 48), (1, 3), (1, 2), padding="same", activation="relu"
+    )(x)
     x = keras.layers.Reshape((-1, x.shape[2] * x.shape[3]))(x)
     return keras.Model(features, keras.layers.Dense(bands, activation="sigmoid")(x))
 
@@ -138,9 +158,15 @@ def _convolutional(rng: np.random.Generator) -> keras.Model:
     x = images = keras.Input((height, width, int(rng.choice([1, 3, 8]))))
     for layer in _layers(rng):
         x = layer(x)
-    x = keras.layers.GlobalAveragePooling2D()(x) if rng.random() < 0.5 else keras.layers.Flatten()(_small(x))
+    x = (
+        keras.layers.GlobalAveragePooling2D()(x)
+        if rng.random() < 0.5
+        else keras.layers.Flatten()(_small(x))
+    )
     x = keras.layers.Dense(_width(rng, 8, 256), activation="relu")(x)
-    return keras.Model(images, keras.layers.Dense(int(rng.integers(2, 64)), activation="softmax")(x))
+    return keras.Model(
+        images, keras.layers.Dense(int(rng.integers(2, 64)), activation="softmax")(x)
+    )
 
 
 def _small(x: Any) -> Any:
@@ -150,7 +176,16 @@ def _small(x: Any) -> Any:
 
 
 def _layers(rng: np.random.Generator) -> Iterator[Callable[[Any], Any]]:
-    kinds = ["pointwise", "conv", "kernel", "depthwise", "depthwise", "residual", "pool", "transposed"]
+    kinds = [
+        "pointwise",
+        "conv",
+        "kernel",
+        "depthwise",
+        "depthwise",
+        "residual",
+        "pool",
+        "transposed",
+    ]
     weights = [0.25, 0.2, 0.1, 0.125, 0.125, 0.12, 0.05, 0.03]
     for kind in ["conv", *rng.choice(kinds, int(rng.integers(8, 14)), p=weights)]:
         yield lambda x, kind=kind: _one(rng, str(kind), x)
@@ -162,12 +197,16 @@ def _one(rng: np.random.Generator, kind: str, x: Any) -> Any:
     side = {"pointwise": 1, "conv": 3}.get(kind, int(rng.choice([2, 4, 5, 7])))
     kernel = (side, min(side, columns))
     room = _MOST_MACS / (rows * columns * channels * np.prod(kernel) / stride**2)
-    units = min(_width(rng), max(8, min(int(room), int(_MOST_BYTES / (rows * columns / stride**2)))))
+    units = min(
+        _width(rng), max(8, min(int(room), int(_MOST_BYTES / (rows * columns / stride**2))))
+    )
     options = {"padding": "same", "activation": "relu" if rng.random() < 0.8 else None}
     if kind == "depthwise":
         return keras.layers.DepthwiseConv2D(int(rng.choice([3, 3, 5])), stride, **options)(x)
     if kind == "residual":
-        return keras.layers.ReLU()(keras.layers.Add()([x, keras.layers.Conv2D(channels, 1, padding="same")(x)]))
+        return keras.layers.ReLU()(
+            keras.layers.Add()([x, keras.layers.Conv2D(channels, 1, padding="same")(x)])
+        )
     if kind == "pool" and min(rows, columns) >= 4:
         return rng.choice([keras.layers.MaxPooling2D, keras.layers.AveragePooling2D])(2)(x)
     if kind == "transposed" and rows * columns < 200:

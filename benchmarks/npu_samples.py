@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyprune.flatbuffer import Graph, Operator
+from tinyprune.artifacts.resources import OperatorCost, ResourceReport
 from tinyprune.npu.cost_features import Block, Features, Row
 from tinyprune.npu.graph_shape import operator_shape
-from tinyprune.resources import OperatorCost, ResourceReport
 from tinyprune.sparsity.network_shape import WITH_KERNELS, NetworkShape, OperatorShape
 from tinyprune.sparsity.resource_model import NUMPY
+from tinyprune.tflite.flatbuffer import Graph, Operator
 
 _KINDS = (*WITH_KERNELS, "softmax", "concat", "pool", "slice", "add")
 
@@ -37,20 +37,25 @@ def samples(graph: Graph, report: ResourceReport, micro_blocks: Sequence[Block])
     return [
         Sample(
             row.kind,
-            {name: float(values[place]) for name, values in table.items()} | {"tiles": features.tiles[place]},
+            {name: float(values[place]) for name, values in table.items()}
+            | {"tiles": features.tiles[place]},
             _measured(row, known, report),
         )
         for place, row in enumerate(features.rows)
     ]
 
 
-def _measured(row: Row, known: Sequence[tuple[int, OperatorShape]], report: ResourceReport) -> Mapping[str, float]:
+def _measured(
+    row: Row, known: Sequence[tuple[int, OperatorShape]], report: ResourceReport
+) -> Mapping[str, float]:
     costs = [cost for cost in report.operators if cost.source == known[row.step][0]]
     if row.kind == "gate":
         macs = int(row.channels_in.fixed * row.channels_out.fixed)
         costs = [cost for cost in costs if cost.encoded_weight_bytes and cost.macs == macs]
         return {name: value / max(1, len(costs)) for name, value in _sums(costs).items()}
-    return _sums([cost for cost in costs if not cost.encoded_weight_bytes] if row.kind == "cell" else costs)
+    return _sums(
+        [cost for cost in costs if not cost.encoded_weight_bytes] if row.kind == "cell" else costs
+    )
 
 
 def _sums(costs: Iterable[OperatorCost]) -> dict[str, float]:

@@ -12,7 +12,14 @@ from typing import Any
 
 from benchmarks.common import WIDTH, Case, Check, Report
 
-DISTRIBUTIONS = ("tinyprune", "tensorflow", "keras", "tensorflow-model-optimization", "ai-edge-litert", "ethos-u-vela")
+DISTRIBUTIONS = (
+    "tinyprune",
+    "tensorflow",
+    "keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+    "ethos-u-vela",
+)
 DISTRIBUTIONS += ("numpy", "librosa", "click")
 
 
@@ -41,13 +48,18 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def write(path: Path, name: str, title: str, report: Report, measured_on: Mapping[str, Any]) -> None:
+def write(
+    path: Path, name: str, title: str, report: Report, measured_on: Mapping[str, Any]
+) -> None:
     """The results as JSON."""
     content = {
         "name": name,
         "title": title,
         **measured_on,
-        "cases": [{"what": c.what, "unit": c.unit, "median": c.median, "samples": c.samples} for c in report.cases],
+        "cases": [
+            {"what": c.what, "unit": c.unit, "median": c.median, "samples": c.samples}
+            for c in report.cases
+        ],
         "checks": [{**vars(check), "holds": check.holds} for check in report.checks],
         "notes": list(report.notes),
     }
@@ -61,7 +73,9 @@ def table(name: str, title: str, report: Report, measured_on: Mapping[str, Any])
     lines = ["", *_wrapped(f"{name}: {title}"), *_wrapped(f"{where}, {measured_on['processor']}")]
     lines += [f"{'':<52}{'median':>10}{'lowest':>10}{'highest':>10}{'':>12}{'runs':>5}"]
     lines += [*map(_case, report.cases), *map(_check, report.checks)]
-    return "\n".join([*lines, *(line for note in report.notes for line in _wrapped(f"note: {note}"))])
+    return "\n".join(
+        [*lines, *(line for note in report.notes for line in _wrapped(f"note: {note}"))]
+    )
 
 
 def _wrapped(text: str) -> list[str]:
@@ -69,7 +83,9 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _case(case: Case) -> str:
-    numbers = "".join(f"{_number(value):>10}" for value in (case.median, min(case.samples), max(case.samples)))
+    numbers = "".join(
+        f"{_number(value):>10}" for value in (case.median, min(case.samples), max(case.samples))
+    )
     return f"{case.what:<52.51}{numbers} {case.unit:<11}{len(case.samples):>5}"
 
 

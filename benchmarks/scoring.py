@@ -10,7 +10,11 @@ from benchmarks.common import Case, Check, Report, ratio, repeats, take_turns, t
 
 FILES, SECONDS, RATE, LIMIT = 824, 2.5, 16_000, 60.0
 METRICS = ("si_sdr_db", "sdr_db", "stoi")
-OURS, PLAIN, ONE = "on all cores, processes started anew", "plain loop, libraries as they come", "in one process"
+OURS, PLAIN, ONE = (
+    "on all cores, processes started anew",
+    "plain loop, libraries as they come",
+    "in one process",
+)
 
 
 def measure(options: argparse.Namespace) -> Report:
@@ -24,7 +28,11 @@ def measure(options: argparse.Namespace) -> Report:
 
     for ours, plain in zip(scoring._here(_pairs(8), METRICS), _plain(8), strict=True):
         np.testing.assert_allclose([ours[name] for name in METRICS], plain, atol=1e-3)
-    ways = {OURS: anew, ONE: lambda: list(scoring._here(_pairs(), METRICS)), PLAIN: lambda: list(_plain())}
+    ways = {
+        OURS: anew,
+        ONE: lambda: list(scoring._here(_pairs(), METRICS)),
+        PLAIN: lambda: list(_plain()),
+    }
     seconds = take_turns({what: timed(way) for what, way in ways.items()}, repeats(options, 3, 1))
     cases = [Case(what, "s", samples) for what, samples in seconds.items()]
     return Report(
@@ -44,7 +52,10 @@ def _pairs(count: int = FILES) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     envelope = 0.6 + 0.4 * np.sin(np.arange(samples) * (2 * np.pi * 4 / RATE))
     for seed in range(count):
         clean, noise = np.random.default_rng(seed).normal(0, 0.1, (2, samples))
-        yield (envelope * clean).astype(np.float32), (envelope * clean + 0.3 * noise).astype(np.float32)
+        yield (
+            (envelope * clean).astype(np.float32),
+            (envelope * clean + 0.3 * noise).astype(np.float32),
+        )
 
 
 def _plain(count: int = FILES) -> Iterator[tuple[float, float, float]]:
@@ -55,4 +66,8 @@ def _plain(count: int = FILES) -> Iterator[tuple[float, float, float]]:
     for clean, estimate in _pairs(count):
         one, other = clean[None].astype(float), estimate[None].astype(float)
         si_sdr = fast_bss_eval.numpy.si_sdr(one, other, zero_mean=True)[0]
-        yield float(si_sdr), float(fast_bss_eval.sdr(one, other)[0]), float(pystoi.stoi(clean, estimate, RATE))
+        yield (
+            float(si_sdr),
+            float(fast_bss_eval.sdr(one, other)[0]),
+            float(pystoi.stoi(clean, estimate, RATE)),
+        )

@@ -25,7 +25,10 @@ def measure(options: argparse.Namespace) -> Report:
     start = program("tinyprune", [sys.executable, "-m", "tinyprune"])
     helps = [["--help"], *([name, "--help"] for name in COMMANDS)]
     nothing, click = "python -c pass", "python -c 'import click'"
-    commands = {nothing: [sys.executable, "-c", "pass"], click: [sys.executable, "-c", "import click"]}
+    commands = {
+        nothing: [sys.executable, "-c", "pass"],
+        click: [sys.executable, "-c", "import click"],
+    }
     commands |= {" ".join(["tinyprune", *arguments]): [*start, *arguments] for arguments in helps}
     cases = {name: timed(functools.partial(_run, command)) for name, command in commands.items()}
     samples = take_turns(cases, repeats(options, 15, 5))
@@ -34,9 +37,16 @@ def measure(options: argparse.Namespace) -> Report:
     return Report(
         [Case(name, "s", values) for name, values in samples.items()],
         [
-            Check(f"slowest: {slowest}", Case(slowest, "s", samples[slowest]).median, "s", LIMIT_SECONDS),
             Check(
-                "tinyprune --help, more than import click", difference(samples["tinyprune --help"], samples[click]), "s"
+                f"slowest: {slowest}",
+                Case(slowest, "s", samples[slowest]).median,
+                "s",
+                LIMIT_SECONDS,
+            ),
+            Check(
+                "tinyprune --help, more than import click",
+                difference(samples["tinyprune --help"], samples[click]),
+                "s",
             ),
             Check(f"loaded of {', '.join(HEAVY)}", len(loaded), "modules", 0),
         ],
@@ -50,5 +60,7 @@ def _run(command: list[str]) -> None:
 
 def _loaded(arguments: list[str]) -> list[str]:
     """Which heavy modules are in ``sys.modules`` at the end."""
-    done = subprocess.run([sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=True
+    )
     return done.stderr.splitlines()[-1].split()

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from benchmarks.common import Case
 from benchmarks.workloads import BATCH, WARM, arrays
-from tinyprune.training.course import Course
+from tinyprune.training.compression import Course
 from tinyprune.training.fit import Fit, Learner
 
 BeforeStep = Callable[[int], None]
@@ -39,7 +39,11 @@ def apart(samples: dict[str, list[Spent]]) -> tuple[dict[str, list[float]], dict
 def milliseconds(walls: dict[str, list[float]], cpu: dict[str, list[float]]) -> list[Case]:
     """Both kinds of time as cases."""
     both = (("ms/step", walls), ("CPU ms/step", cpu))
-    return [Case(what, unit, [1000 * s for s in values]) for unit, part in both for what, values in part.items()]
+    return [
+        Case(what, unit, [1000 * s for s in values])
+        for unit, part in both
+        for what, values in part.items()
+    ]
 
 
 class Stamps:
@@ -61,7 +65,10 @@ class Stamps:
 
 
 def model_fit(
-    model: keras.Model, before_step: BeforeStep = _nothing, given: Arrays | None = None, loss: str = "mse"
+    model: keras.Model,
+    before_step: BeforeStep = _nothing,
+    given: Arrays | None = None,
+    loss: str = "mse",
 ) -> Callable[[], Spent]:
     """A case: a step of ``model.fit`` with Adam on fixed arrays, by default those of speech with MSE."""
     features, targets = given or arrays()
@@ -69,7 +76,9 @@ def model_fit(
 
     def case() -> Spent:
         stamps = Stamps(before_step)
-        begin = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: stamps(batch))
+        begin = keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: stamps(batch)
+        )
         model.fit(features, targets, BATCH, epochs=1, shuffle=False, verbose=0, callbacks=[begin])
         return stamps.spent()
 
@@ -100,7 +109,10 @@ def compiled_step(model: keras.Model, learner: Learner) -> Callable[[], Spent]:
 
 
 def our_loop(
-    model: keras.Model, learner: Learner, before_step: BeforeStep | None = None, course: Course | None = None
+    model: keras.Model,
+    learner: Learner,
+    before_step: BeforeStep | None = None,
+    course: Course | None = None,
 ) -> Callable[[], Spent]:
     """A case: a step of the training loop of tinyprune, everything in it; by default before a step the course's."""
     course = course or Course()

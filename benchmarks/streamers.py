@@ -25,7 +25,9 @@ def stream(signal: np.ndarray, front_end: StreamingFrontEnd, mask: Mask) -> np.n
 def at_once(signal: np.ndarray, frontend: FrontEnd, mask: Mask) -> np.ndarray:
     """Enhanced samples of a whole utterance."""
     spectrum = stft.analyse(signal)
-    return stft.synthesise(spectrum * (mask(frontend.features(spectrum)) @ frontend.spread()), len(signal))
+    return stft.synthesise(
+        spectrum * (mask(frontend.features(spectrum)) @ frontend.spread()), len(signal)
+    )
 
 
 def whole(model: keras.Model) -> Mask:
@@ -38,10 +40,17 @@ def frame_by_frame(model: keras.Model) -> tuple[Mask, Mask]:
     """The float model with state kept between frames, on features (1, bands): called, and as a ``tf.function``."""
     bands = model.inputs[0].shape[-1]
     layers = [
-        layer.from_config(layer.get_config() | ({"stateful": True} if isinstance(layer, keras.layers.LSTM) else {}))
+        layer.from_config(
+            layer.get_config()
+            | ({"stateful": True} if isinstance(layer, keras.layers.LSTM) else {})
+        )
         for layer in model.layers[1:]
     ]
     one = keras.Sequential([keras.Input(batch_shape=(1, 1, bands)), *layers])
     one.set_weights(model.get_weights())
-    graph = tf.function(lambda x: one(x, training=False), input_signature=[tf.TensorSpec((1, 1, bands))])
-    return (lambda x: np.asarray(one(x[None], training=False))[0]), (lambda x: graph(tf.constant(x[None])).numpy()[0])
+    graph = tf.function(
+        lambda x: one(x, training=False), input_signature=[tf.TensorSpec((1, 1, bands))]
+    )
+    return (lambda x: np.asarray(one(x[None], training=False))[0]), (
+        lambda x: graph(tf.constant(x[None])).numpy()[0]
+    )

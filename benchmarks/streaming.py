@@ -19,8 +19,8 @@ COMPILED, EAGER = "float Keras, frame by frame, tf.function", "float Keras, fram
 WHOLE, NONE = "float Keras, whole utterance, tf.function", "front end alone, frame by frame"
 UNIT = "x realtime"
 
-#: Runs a program and prints its CPU seconds and its peak memory in KiB. It is a small process of its own because a
-#: program's peak begins with that of the process that starts it.
+#: Runs a program and prints its CPU seconds and its peak memory in KiB. It is a small process of
+#: its own because a program's peak begins with that of the process that starts it.
 USAGE = """
 import os, subprocess, sys
 _, status, used = os.wait4(subprocess.Popen(sys.argv[1:]).pid, 0)
@@ -31,7 +31,9 @@ sys.exit(status != 0)
 
 def measure(options: argparse.Namespace) -> Report:
     """Seconds of audio per second, everything included: STFT, features, network, mask, synthesis."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before the libraries below make their threads
+    os.sched_setaffinity(
+        0, {min(os.sched_getaffinity(0))}
+    )  # before the libraries below make their threads
     with tempfile.TemporaryDirectory() as folder:
         cases, checks = _in_memory(options, Path(folder))
         minutes = (1, 60) if options.hour else (1, 10)
@@ -68,7 +70,10 @@ def _in_memory(options: argparse.Namespace, folder: Path) -> tuple[list[Case], l
     signal = 0.1 * np.random.default_rng(0).standard_normal(int(SECONDS * RATE), np.float32)
     model, frontend = plain(), FrontEnd()
     frontend = frontend.measured(frontend.compress(stft.analyse(signal)))
-    calibration, front_end = frontend.features(stft.analyse(signal))[:300], StreamingFrontEnd(frontend)
+    calibration, front_end = (
+        frontend.features(stft.analyse(signal))[:300],
+        StreamingFrontEnd(frontend),
+    )
     one, many = (_int8(model, frames, calibration, frontend, folder) for frames in (1, 100))
     called, compiled = frame_by_frame(model)
 
@@ -85,12 +90,19 @@ def _in_memory(options: argparse.Namespace, folder: Path) -> tuple[list[Case], l
         WHOLE: partial(at_once, signal, frontend, whole(model)),
     }
     np.testing.assert_allclose(ways[INT8](), at_once(signal, frontend, one.run), atol=1e-5)
-    np.testing.assert_allclose(ways[COMPILED](), ways[WHOLE](), atol=1e-4)  # its state is zero still: it is new
+    np.testing.assert_allclose(
+        ways[COMPILED](), ways[WHOLE](), atol=1e-4
+    )  # its state is zero still: it is new
     seconds = take_turns({what: timed(way) for what, way in ways.items()}, repeats(options, 11))
-    speeds = {what: Case(what, UNIT, [SECONDS / s for s in samples]) for what, samples in seconds.items()}
+    speeds = {
+        what: Case(what, UNIT, [SECONDS / s for s in samples]) for what, samples in seconds.items()
+    }
     return list(speeds.values()), [
         Check(INT8, speeds[INT8].median, UNIT, LIMIT, True),
-        Check("int8 / float tf.function, frame by frame: speed", ratio(seconds[COMPILED], seconds[INT8])),
+        Check(
+            "int8 / float tf.function, frame by frame: speed",
+            ratio(seconds[COMPILED], seconds[INT8]),
+        ),
         Check("front end's share of the int8 stream", ratio(seconds[NONE], seconds[INT8])),
     ]
 
@@ -98,9 +110,9 @@ def _in_memory(options: argparse.Namespace, folder: Path) -> tuple[list[Case], l
 def _int8(model: Any, frames: int, calibration: Any, frontend: Any, folder: Path) -> Any:
     """The interpreter of an int8 graph with that many frames per call, in ``FRAMES.tflite``."""
     from tinyprune.audio.device import device_front_end
-    from tinyprune.export.interpreter import Int8Model
     from tinyprune.export.tflite import export
-    from tinyprune.records import write_json
+    from tinyprune.storage.records import write_json
+    from tinyprune.tflite.interpreter import Int8Model
 
     artifact = export(model, frames, calibration, {}, folder / f"{frames}.tflite")
     write_json(folder / f"{frames}.frontend.json", device_front_end(frontend, artifact))
@@ -119,7 +131,9 @@ def _command(folder: Path, minutes: int) -> tuple[float, float]:
             file.write(0.1 * rng.standard_normal(60 * RATE, np.float32))
     arguments = [source, folder / "enhanced.wav", "--model", folder / "1.tflite", "-q"]
     program = [sys.executable, "-m", "tinyprune", "enhance", *map(str, arguments)]
-    done = subprocess.run([sys.executable, "-c", USAGE, *program], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", USAGE, *program], check=True, stdout=subprocess.PIPE, text=True
+    )
     source.unlink()
     seconds, kib = map(float, done.stdout.split())
     return 60 * minutes / seconds, kib / 1024

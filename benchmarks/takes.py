@@ -7,13 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from tinyprune.budgets import BudgetConfig
+from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.shapes import network_shape
+from tinyprune.config.budget import BudgetConfig
 from tinyprune.export.tflite import convert
 from tinyprune.npu import vela
-from tinyprune.resources import NpuTarget, ResourceReport
 from tinyprune.sparsity.resource_model import ResourceModel
 
 Taken = dict[str, float]
@@ -62,7 +62,9 @@ def of_report(report: ResourceReport) -> Taken:
 
 def budget(limits: Taken) -> BudgetConfig:
     """Limits in B and counts as a budget."""
-    texts: dict[str, Any] = {QUANTITIES[name][0]: f"{most:.0f}{QUANTITIES[name][1]}" for name, most in limits.items()}
+    texts: dict[str, Any] = {
+        QUANTITIES[name][0]: f"{most:.0f}{QUANTITIES[name][1]}" for name, most in limits.items()
+    }
     return BudgetConfig(**texts)
 
 

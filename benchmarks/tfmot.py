@@ -13,7 +13,11 @@ from benchmarks.longrun import SHARED, log_to_stderr
 from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
 
 SPARSITY, POINT, ABOVE = 0.8, 0.01, 0.001  # a point, and what counts as above
-RATES = (1e-2, 1e-3, 1e-4)  # of TFMOT's pruning; its QAT is tried with the same and with a tenth of it
+RATES = (
+    1e-2,
+    1e-3,
+    1e-4,
+)  # of TFMOT's pruning; its QAT is tried with the same and with a tenth of it
 SPLITS = ("dev", "test")
 FLOAT, THEIRS = "float baseline", "TFMOT, int8"
 DEFAULT, SAME = "tinyprune, int8, defaults", "tinyprune, int8, same kernels"
@@ -36,8 +40,12 @@ class Setting(NamedTuple):
 
 
 SETTINGS = {
-    "keywords": Setting(DataConfig("keywords", path=str(SHARED / "keywords")), "ds_cnn", 100, 60, ("*depthwise",)),
-    "images": Setting(DataConfig("images", path=str(SHARED / "images" / "cifar10_subset.npz")), "resnet8", 60, 30),
+    "keywords": Setting(
+        DataConfig("keywords", path=str(SHARED / "keywords")), "ds_cnn", 100, 60, ("*depthwise",)
+    ),
+    "images": Setting(
+        DataConfig("images", path=str(SHARED / "images" / "cifar10_subset.npz")), "resnet8", 60, 30
+    ),
 }
 
 
@@ -50,9 +58,13 @@ class Found(NamedTuple):
 
 def measure(options: argparse.Namespace) -> Report:
     """One baseline per data set, both pipelines from its weights; a killed measurement goes on from ``--work``."""
-    there = {name: setting for name, setting in SETTINGS.items() if Path(str(setting.data.path)).exists()}
+    there = {
+        name: setting for name, setting in SETTINGS.items() if Path(str(setting.data.path)).exists()
+    }
     if not there:
-        raise Unavailable(f"the keywords and images of {relative(SHARED)} are not there: nothing to measure")
+        raise Unavailable(
+            f"the keywords and images of {relative(SHARED)} are not there: nothing to measure"
+        )
     log_to_stderr()
     cases, checks = [], []
     notes = [
@@ -79,27 +91,36 @@ def measure(options: argparse.Namespace) -> Report:
     return Report(cases, checks, notes)
 
 
-def _compared(name: str, setting: Setting, options: argparse.Namespace) -> tuple[dict[str, list[Found]], str]:
-    from tinyprune import pipeline
-    from tinyprune.run import Run
-    from tinyprune.workspace import Workspace
+def _compared(
+    name: str, setting: Setting, options: argparse.Namespace
+) -> tuple[dict[str, list[Found]], str]:
+    from tinyprune.stages import pipeline
+    from tinyprune.stages.run import Run
+    from tinyprune.storage.run_folder import Workspace
 
     folder = options.work / f"tfmot-{name}-{setting.epochs}"
     train = TrainConfig(epochs=setting.epochs)
-    pipeline.train(folder, RunConfig(data=setting.data, model=ModelConfig(setting.model), train=train))
+    pipeline.train(
+        folder, RunConfig(data=setting.data, model=ModelConfig(setting.model), train=train)
+    )
     run = Run(Workspace(folder))
-    ours = {way: [_ours(run, setting, way, seed) for seed in range(options.seeds)] for way in (DEFAULT, SAME)}
+    ours = {
+        way: [_ours(run, setting, way, seed) for seed in range(options.seeds)]
+        for way in (DEFAULT, SAME)
+    }
     theirs, note = _tfmot(run, setting, options.seeds)
     return {FLOAT: [_baseline(run)], **ours, THEIRS: theirs}, note
 
 
 def _ours(run: Any, setting: Setting, way: str, seed: int) -> Found:
     """The int8 graph of one pruning of ours; on TFMOT's terms the same number of zeros in the same kernels."""
-    from tinyprune import pipeline
+    from tinyprune.stages import pipeline
 
     terms: dict[str, Any] = {"scope": "layer", "exclude": setting.dense} if way == SAME else {}
     variant = f"{'same' if way == SAME else 'default'}-{setting.pruning}-{seed}"
-    config = PruneConfig(name=variant, sparsity=SPARSITY, epochs=setting.pruning, seed=seed, **terms)
+    config = PruneConfig(
+        name=variant, sparsity=SPARSITY, epochs=setting.pruning, seed=seed, **terms
+    )
     pipeline.prune(run.space.root, [config])
     return _scored(run, run.space.variant(variant).folder / "int8.tflite")
 
@@ -112,12 +133,16 @@ def _tfmot(run: Any, setting: Setting, seeds: int) -> tuple[list[Found], str]:
             for second in (rate, rate / 10):
                 found[rate, second] = _scored(run, _trained(worker, run, setting, rate, second, 0))
         best = max(found, key=lambda rates: found[rates].accuracy["dev"])
-        others = [_scored(run, _trained(worker, run, setting, *best, seed)) for seed in range(1, seeds)]
+        others = [
+            _scored(run, _trained(worker, run, setting, *best, seed)) for seed in range(1, seeds)
+        ]
     tried = ", ".join(f"{a:g}/{b:g} {one.accuracy['dev']:.3f}" for (a, b), one in found.items())
     return [found[best], *others], f"TFMOT on dev by learning rates: {tried}"
 
 
-def _trained(worker: Keras2, run: Any, setting: Setting, rate: float, second: float, seed: int) -> Path:
+def _trained(
+    worker: Keras2, run: Any, setting: Setting, rate: float, second: float, seed: int
+) -> Path:
     """The int8 graph of one TFMOT pipeline."""
     folder = run.space.root / f"tfmot-{setting.pruning}"
     pruned = folder / f"pruned-{rate:g}-{seed}"
@@ -131,7 +156,9 @@ def _trained(worker: Keras2, run: Any, setting: Setting, rate: float, second: fl
         "seed": seed,
     }
     worker.ask("prune", **common, folder=str(pruned.resolve()), rate=rate, sparsity=SPARSITY)
-    worker.ask("quantize", **common, pruned=str(pruned.resolve()), folder=str(made.resolve()), rate=second)
+    worker.ask(
+        "quantize", **common, pruned=str(pruned.resolve()), folder=str(made.resolve()), rate=second
+    )
     return made / "int8.tflite"
 
 
@@ -140,20 +167,24 @@ def _baseline(run: Any) -> Found:
     import numpy as np
 
     model = keras.models.load_model(run.baseline.folder / "model.keras")
-    return Found(_accuracy(run, lambda inputs: np.asarray(model(inputs, training=False)), "float"), 0.0)
+    return Found(
+        _accuracy(run, lambda inputs: np.asarray(model(inputs, training=False)), "float"), 0.0
+    )
 
 
 def _scored(run: Any, path: Path) -> Found:
     """An int8 graph, whoever made it, by the same interpreter and the same code."""
     import numpy as np
 
-    from tinyprune import flatbuffer
-    from tinyprune.export.interpreter import Int8Model
+    from tinyprune.tflite import flatbuffer
+    from tinyprune.tflite.interpreter import Int8Model
 
     graph = flatbuffer.read(path)
     flatbuffer.require_int8(path, graph)
     weighted = [
-        op.inputs[1] for op in graph.operators if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+        op.inputs[1]
+        for op in graph.operators
+        if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
     ]
     kernels = [tensor.data for tensor in weighted if tensor is not None and tensor.data is not None]
     model = Int8Model(path)
@@ -168,15 +199,31 @@ def _accuracy(run: Any, forward: Any, form: str) -> dict[str, float]:
 def _cases(name: str, found: dict[str, list[Found]]) -> Iterator[Case]:
     for split in SPLITS:
         for what, runs in found.items():
-            yield Case(f"{name}: {what}, {split}", "accuracy", [one.accuracy[split] for one in runs])
+            yield Case(
+                f"{name}: {what}, {split}", "accuracy", [one.accuracy[split] for one in runs]
+            )
     for what in (DEFAULT, SAME, THEIRS):
-        yield Case(f"{name}: {what}, zeros in the flatbuffer", "fraction", [one.sparsity for one in found[what]])
+        yield Case(
+            f"{name}: {what}, zeros in the flatbuffer",
+            "fraction",
+            [one.sparsity for one in found[what]],
+        )
 
 
 def _checks(name: str, found: dict[str, list[Found]]) -> Iterator[Check]:
     for split in SPLITS:
-        base, theirs = (mean(one.accuracy[split] for one in found[what]) for what in (FLOAT, THEIRS))
+        base, theirs = (
+            mean(one.accuracy[split] for one in found[what]) for what in (FLOAT, THEIRS)
+        )
         for way in (DEFAULT, SAME):
             ours, what = mean(one.accuracy[split] for one in found[way]), way.split(", ")[-1]
-            yield Check(f"{name}, {split}: float - ours, {what}", round(base - ours, 6), "accuracy", POINT)
-            yield Check(f"{name}, {split}: ours, {what} - TFMOT", round(ours - theirs, 6), "accuracy", ABOVE, True)
+            yield Check(
+                f"{name}, {split}: float - ours, {what}", round(base - ours, 6), "accuracy", POINT
+            )
+            yield Check(
+                f"{name}, {split}: ours, {what} - TFMOT",
+                round(ours - theirs, 6),
+                "accuracy",
+                ABOVE,
+                True,
+            )

@@ -26,14 +26,29 @@ def measure(options: argparse.Namespace) -> Report:
     same = "same arrays and loss"
     return Report(
         [
-            *(Case(what, "frames/s", [BATCH * FRAMES / s for s in samples]) for what, samples in walls.items()),
+            *(
+                Case(what, "frames/s", [BATCH * FRAMES / s for s in samples])
+                for what, samples in walls.items()
+            ),
             *milliseconds({}, cpu),
         ],
         [
-            Check(f"our LSTM / plain Keras, {same}: speed", ratio(walls[PLAIN], walls[OURS]), "x", 1, True),
+            Check(
+                f"our LSTM / plain Keras, {same}: speed",
+                ratio(walls[PLAIN], walls[OURS]),
+                "x",
+                1,
+                True,
+            ),
             Check(f"our LSTM / plain Keras, {same}: CPU time", ratio(cpu[OURS], cpu[PLAIN])),
-            Check("our whole loop / plain Keras on arrays: speed", ratio(walls[PLAIN], walls[WHOLE])),
-            Check("our whole loop / plain Keras on arrays: CPU time", ratio(cpu[WHOLE], cpu[PLAIN])),
+            Check(
+                "our whole loop / plain Keras on arrays: speed", ratio(walls[PLAIN], walls[WHOLE])
+            ),
+            Check(
+                "our whole loop / plain Keras on arrays: CPU time", ratio(cpu[WHOLE], cpu[PLAIN])
+            ),
         ],
-        ["Adam everywhere; our loop also clips the gradient and falls by a cosine. Ratios are medians over rounds."],
+        [
+            "Adam everywhere; our loop also clips the gradient and falls by a cosine. Ratios are medians over rounds."
+        ],
     )

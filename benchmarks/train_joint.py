@@ -35,7 +35,9 @@ def measure(options: argparse.Namespace) -> Report:
             "joint + distillation, model.fit": model_fit(distilled(taught, base), taught_masks),
             "our float, our loop": our_loop(prepare(base, masked=False, quantized=False), task()),
             "joint, our loop": our_loop(in_loop, task(), loop_masks),
-            "joint + distillation, our loop": our_loop(taught_loop, task(teacher), taught_loop_masks),
+            "joint + distillation, our loop": our_loop(
+                taught_loop, task(teacher), taught_loop_masks
+            ),
         }
         walls, cpu = apart(take_turns(cases, repeats(options, 9)))
     return Report(milliseconds(walls, cpu), list(_checks(walls, cpu)))
@@ -44,12 +46,16 @@ def measure(options: argparse.Namespace) -> Report:
 def _checks(walls: dict[str, list[float]], cpu: dict[str, list[float]]) -> Iterator[Check]:
     """Each joint step against the plain Keras float step, and against our own float step of the same loop.
 
-    The limit is for the same arrays and the same loss; our loop does more than the plain step: mixing, STFT, SI-SDR.
+    The limit is for the same arrays and the same loss; our loop does more than the plain step:
+    mixing, STFT, SI-SDR.
     """
     for what in [what for what in walls if what.startswith("joint")]:
         ours = f"our float, {what.split(', ')[-1]}"
         yield Check(
-            f"{what} / plain Keras float", ratio(walls[what], walls[PLAIN]), "x", LIMIT if "model.fit" in what else None
+            f"{what} / plain Keras float",
+            ratio(walls[what], walls[PLAIN]),
+            "x",
+            LIMIT if "model.fit" in what else None,
         )
         yield Check(f"{what} / plain Keras float: CPU", ratio(cpu[what], cpu[PLAIN]))
         yield Check(f"{what} / {ours}", ratio(walls[what], walls[ours]))

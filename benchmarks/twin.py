@@ -10,7 +10,14 @@ from tinyprune.compress import graph
 #: What of a layer's configuration Keras 2 is given; initial weights are replaced anyway.
 SETTINGS = {
     "Conv2D": ("filters", "kernel_size", "strides", "padding", "activation", "use_bias"),
-    "DepthwiseConv2D": ("kernel_size", "strides", "padding", "activation", "use_bias", "depth_multiplier"),
+    "DepthwiseConv2D": (
+        "kernel_size",
+        "strides",
+        "padding",
+        "activation",
+        "use_bias",
+        "depth_multiplier",
+    ),
     "LSTM": ("units", "return_sequences"),
     "Dense": ("units", "activation", "use_bias"),
     "BatchNormalization": ("axis", "momentum", "epsilon", "center", "scale"),
@@ -30,7 +37,9 @@ def twin(model: keras.Model) -> Any:
     def call(node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         layer, kind = node.operation, type(node.operation).__name__
         config = layer.get_config()
-        copy = getattr(tf_keras.layers, kind)(name=layer.name, **{name: config[name] for name in SETTINGS[kind]})
+        copy = getattr(tf_keras.layers, kind)(
+            name=layer.name, **{name: config[name] for name in SETTINGS[kind]}
+        )
         pairs[layer.name] = layer, copy
         return copy(args[0])
 

@@ -15,21 +15,28 @@ from benchmarks import narrow, takes
 from benchmarks.contest import Contest, share_data
 from benchmarks.narrow import Width
 from benchmarks.takes import Taken
-from tinyprune import pipeline
-from tinyprune.artifacts import BudgetRecord, Quality
+from tinyprune.artifacts.budget import BudgetRecord
+from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.compress.fold import fold
 from tinyprune.config import ModelConfig, PruneConfig
 from tinyprune.errors import TinypruneError
 from tinyprune.npu import targets
 from tinyprune.npu.limits import RECORD
-from tinyprune.records import read_json
-from tinyprune.resources import NpuTarget
-from tinyprune.run import Run
-from tinyprune.workspace import BASELINE, Workspace
-from tinyprune.writing import writing
+from tinyprune.stages import pipeline
+from tinyprune.stages.run import Run
+from tinyprune.storage.records import read_json
+from tinyprune.storage.run_folder import BASELINE, Workspace
+from tinyprune.storage.writing import writing
 
 log = logging.getLogger("tinyprune.benchmark")
-DENSE, DIFFERENTIABLE, UNIFORM, NARROWER, EXTREME = "dense", "differentiable", "uniform", "narrower", "extreme"
+DENSE, DIFFERENTIABLE, UNIFORM, NARROWER, EXTREME = (
+    "dense",
+    "differentiable",
+    "uniform",
+    "narrower",
+    "extreme",
+)
 TRIES = 3  # of a width: what Vela packs a trained network into is known when it is trained
 
 
@@ -39,10 +46,12 @@ class Row:
 
     Attributes:
         way: how. seed: of its training. variant: its name in its run folder.
-        score: metric of the int8 graph on dev. takes: quantity -> what it takes. parameters: of the Keras model.
+        score: metric of the int8 graph on dev. takes: quantity -> what it takes. parameters: of the
+            Keras model.
         seconds: that training it took, all in all, without the baseline that it starts from.
         epoch_seconds: of each epoch.
-        first_removal: after how many epochs units were removed first, where they are while it trains.
+        first_removal: after how many epochs units were removed first, where they are while it
+            trains.
     """
 
     way: str
@@ -68,7 +77,8 @@ class Found:
     Attributes:
         model: registry.MODELS. metric: of the scores. data: what it was trained on.
         epochs, pruning: of the baseline, and of each way. target: name of the NPU, or "own count".
-        dense: quantity -> what the dense int8 network takes. budget, extreme: quantity -> the limit.
+        dense: quantity -> what the dense int8 network takes. budget, extreme: quantity -> the
+            limit.
         rows: the dense network first.
         failures: what did not come to an end, one line each.
         measured_on: when, on what. quick: whether it is of toy size.
@@ -136,7 +146,10 @@ class Ways:
 
     def _all(self, seeds: int) -> Iterator[tuple[str, Callable[[], Row]]]:
         for seed in range(seeds):
-            yield DIFFERENTIABLE, lambda seed=seed: self.differentiable(self.budget, seed, DIFFERENTIABLE)
+            yield (
+                DIFFERENTIABLE,
+                lambda seed=seed: self.differentiable(self.budget, seed, DIFFERENTIABLE),
+            )
             yield UNIFORM, lambda seed=seed: self._until_it_fits(self.uniform, seed)
             yield NARROWER, lambda seed=seed: self._until_it_fits(self.narrower, seed)
         yield EXTREME, lambda: self.differentiable(self.extreme, 0, EXTREME)
@@ -149,7 +162,9 @@ class Ways:
             method="differentiable",
             budget=takes.budget(limits),
             target=self.setting.target,
-            round_to=self._rounds[-1 if way == EXTREME else 0],  # few units are left: no set has eight to spare
+            round_to=self._rounds[
+                -1 if way == EXTREME else 0
+            ],  # few units are left: no set has eight to spare
             epochs=self.setting.pruning,
             seed=seed,
         )
@@ -183,10 +198,13 @@ class Ways:
         model = ModelConfig(str(path), recipe.model.custom)
         pipeline.train(run, replace(recipe, model=model, train=replace(recipe.train, seed=seed)))
         name = f"{NARROWER}-{self.setting.pruning}"
-        pipeline.prune(run, [PruneConfig(name=name, sparsity=0.0, epochs=self.setting.pruning, seed=seed)])
+        pipeline.prune(
+            run, [PruneConfig(name=name, sparsity=0.0, epochs=self.setting.pruning, seed=seed)]
+        )
         return self._row(run, name, NARROWER, seed, run / "variants" / BASELINE)
 
-    # --- what they share ------------------------------------------------------------------------------------------
+    # --- what they share
+    # ------------------------------------------------------------------------------------------
 
     @property
     def _rounds(self) -> tuple[int, ...]:
@@ -201,7 +219,9 @@ class Ways:
     def _widths(self) -> list[Width]:
         """Widths that keep the budget before they are trained, widest first."""
         model = fold(self._baseline())
-        within = narrow.fitting(model, self._fits, lambda one: takes.counted(one, self._frames)["MACs"], self._rounds)
+        within = narrow.fitting(
+            model, self._fits, lambda one: takes.counted(one, self._frames)["MACs"], self._rounds
+        )
         found = list(islice(within, TRIES))
         if not found:
             raise TinypruneError("no uniform width keeps the budget: nothing to compare with")
@@ -209,14 +229,18 @@ class Ways:
 
     def _fits(self, model: keras.Model) -> bool:
         found = (
-            takes.compiled(model, self._frames, self._target) if self._target else takes.counted(model, self._frames)
+            takes.compiled(model, self._frames, self._target)
+            if self._target
+            else takes.counted(model, self._frames)
         )
         return takes.worst(found, self.budget) <= 1
 
     def _baseline(self) -> keras.Model:
         return keras.models.load_model(self._opened.baseline.folder / "model.keras", compile=False)
 
-    def _row(self, run: Path, variant: str, way: str, seed: int, baseline: Path | None = None) -> Row:
+    def _row(
+        self, run: Path, variant: str, way: str, seed: int, baseline: Path | None = None
+    ) -> Row:
         """``baseline``: folder of one that was trained for this row alone."""
         folder = run / "variants" / variant
         qualities = read_json(folder / "quality.json", list[Quality])
@@ -236,7 +260,9 @@ class Ways:
 
     def _takes(self, run: Path, variant: str) -> Taken:
         if self._target is None:
-            model = keras.models.load_model(run / "variants" / variant / "model.keras", compile=False)
+            model = keras.models.load_model(
+                run / "variants" / variant / "model.keras", compile=False
+            )
             return takes.counted(model, self._frames)
         (summary,) = pipeline.compile(run, [self._target])
         return takes.of_report(next(row.report for row in summary.variants if row.name == variant))
@@ -248,7 +274,11 @@ def fits_first(rows: Iterable[Row], limits: Taken) -> Row:
     for row in rows:
         if takes.worst(row.takes, limits) <= 1:
             return row
-        log.info("%s: takes %.3f of its budget: one narrower", row.variant, takes.worst(row.takes, limits))
+        log.info(
+            "%s: takes %.3f of its budget: one narrower",
+            row.variant,
+            takes.worst(row.takes, limits),
+        )
     assert row is not None, "there is a width"
     return row
 
@@ -275,5 +305,7 @@ def _epoch_seconds(folder: Path) -> list[float]:
 
 
 def _first_removal(folder: Path) -> int | None:
-    removals = read_json(folder / RECORD, BudgetRecord).removals if (folder / RECORD).exists() else ()
+    removals = (
+        read_json(folder / RECORD, BudgetRecord).removals if (folder / RECORD).exists() else ()
+    )
     return removals[0].epoch if removals else None

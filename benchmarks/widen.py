@@ -1,8 +1,10 @@
 """The last operators of an int8 ``.tflite`` with 16-bit activations: what a 16-bit mask would be on the device.
 
-The weights stay the same bytes. A QUANTIZE in front keeps every value of the int8 tensor that it reads (same scale,
-zero point 0), so the first matrix product has the accumulators that it had: only what is made of them is finer.
-Vela 5.2 sees that too and lets the NPU read the int8 tensor. The bias stays in 32 bits: with the usual 64, Vela crashes
+The weights stay the same bytes. A QUANTIZE in front keeps every value of the int8 tensor that it
+reads (same scale, zero point 0), so the first matrix product has the accumulators that it had: only
+what is made of them is finer.
+Vela 5.2 sees that too and lets the NPU read the int8 tensor. The bias stays in 32 bits: with the
+    usual 64, Vela crashes
 on that for Ethos-U85.
 """
 
@@ -20,7 +22,8 @@ QUANTIZE_VERSION = 3
 def widen(content: bytes, count: int) -> bytes:
     """The same network with its last ``count`` operators in 16 bits, and an int16 output.
 
-    Raises Unavailable if they are not a chain of FULLY_CONNECTED and LOGISTIC to the network's only output.
+    Raises Unavailable if they are not a chain of FULLY_CONNECTED and LOGISTIC to the network's only
+    output.
     """
     schema, model = _model(content)
     graph, chain = model.subgraphs[0], _chain(schema, model, count)
@@ -29,7 +32,9 @@ def widen(content: bytes, count: int) -> bytes:
     graph.operators.insert(-count, graph.operators.pop())  # what _quantize added at the end
     for operator in chain:
         made = graph.tensors[operator.outputs[0]]
-        _to_int16(schema, made, _largest(made) / 32767 if len(operator.inputs) > 1 else SIGMOID_SCALE)
+        _to_int16(
+            schema, made, _largest(made) / 32767 if len(operator.inputs) > 1 else SIGMOID_SCALE
+        )
     for operator, scale in zip(chain, before, strict=True):
         if len(operator.inputs) > 1:
             operator.builtinOptions.quantizedBiasType = schema.TensorType.INT32
@@ -69,7 +74,9 @@ def _chain(schema: Any, model: Any, count: int) -> list[Any]:
     codes = {model.operatorCodes[operator.opcodeIndex].builtinCode for operator in chain}
     reads = [*(operator.inputs[0] for operator in chain[1:]), *graph.outputs]
     if not codes <= able or [operator.outputs[0] for operator in chain] != reads:
-        raise Unavailable(f"the last {count} operators are no chain of {' and '.join(ABLE)} to one output")
+        raise Unavailable(
+            f"the last {count} operators are no chain of {' and '.join(ABLE)} to one output"
+        )
     return chain
 
 
@@ -114,7 +121,12 @@ def _like(schema: Any, model: Any, index: int, suffix: bytes) -> int:
     """Add a tensor of the same shape; returns its number."""
     tensors, made = model.subgraphs[0].tensors, schema.TensorT()
     old = tensors[index]
-    made.shape, made.shapeSignature, made.hasRank, made.name = old.shape, old.shapeSignature, old.hasRank, old.name
+    made.shape, made.shapeSignature, made.hasRank, made.name = (
+        old.shape,
+        old.shapeSignature,
+        old.hasRank,
+        old.name,
+    )
     made.name += suffix
     tensors.append(made)
     return len(tensors) - 1

@@ -15,9 +15,9 @@ from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare
 from tinyprune.config import PruneConfig, TrainConfig
 from tinyprune.data.clips import Clip, open_store
-from tinyprune.data.mixtures import SAMPLE_RATE, Mixing, Split
-from tinyprune.data.scored import ScoredSet
-from tinyprune.data.speech import SpeechDataset
+from tinyprune.data.speech.dataset import SpeechDataset
+from tinyprune.data.speech.mixing import SAMPLE_RATE, Mixing, Split
+from tinyprune.data.speech.scored_set import ScoredSet
 from tinyprune.models.tinylstm import build
 from tinyprune.training.denoise import Denoise
 
@@ -46,7 +46,12 @@ def corpus(folder: Path, seed: int = 0, minutes: float = MINUTES) -> SpeechDatas
             yield Clip(f"{number:04d}", f"{number % 8}", samples)
 
     def split(number: int, minutes: float) -> Split:
-        return Split(*(open_store(folder / f"{kind}.pcm", clips(kind, minutes)) for kind in (number, number + 1)))
+        return Split(
+            *(
+                open_store(folder / f"{kind}.pcm", clips(kind, minutes))
+                for kind in (number, number + 1)
+            )
+        )
 
     return SpeechDataset({"train": split(0, minutes), "dev": split(2, 0.2)}, Mixing(), 2, seed)
 
@@ -54,9 +59,14 @@ def corpus(folder: Path, seed: int = 0, minutes: float = MINUTES) -> SpeechDatas
 def varied(dataset: SpeechDataset, folder: Path) -> SpeechDataset:
     """The same with all that can vary in training: speeds, half of the speech in rooms of 0.5 s, a fifth babble."""
     rng, times = np.random.default_rng(0), np.arange(SAMPLE_RATE // 2)
-    rooms = 0.05 * rng.standard_normal((50, len(times))) * 10 ** (-3 * times / len(times))  # 60 dB down at their end
+    rooms = (
+        0.05 * rng.standard_normal((50, len(times))) * 10 ** (-3 * times / len(times))
+    )  # 60 dB down at their end
     rooms[:, 50] = 1.0
-    rirs = open_store(folder / "rirs.pcm", (Clip(str(i), "", room.astype(np.float32)) for i, room in enumerate(rooms)))
+    rirs = open_store(
+        folder / "rirs.pcm",
+        (Clip(str(i), "", room.astype(np.float32)) for i, room in enumerate(rooms)),
+    )
     splits = dataset.splits | {"train": replace(dataset.splits["train"], rirs=rirs)}
     return replace(dataset, splits=splits, mixing=Mixing(speed=(0.9, 1.1), babble=0.2))
 
@@ -64,9 +74,13 @@ def varied(dataset: SpeechDataset, folder: Path) -> SpeechDataset:
 class Short(Denoise):
     """Speech enhancement by a loss of SI-SDR, whose epoch is a few steps long, and which is not scored."""
 
-    def __init__(self, dataset: SpeechDataset, frontend: FrontEnd, teacher: keras.Model | None = None) -> None:
+    def __init__(
+        self, dataset: SpeechDataset, frontend: FrontEnd, teacher: keras.Model | None = None
+    ) -> None:
         config = TrainConfig(batch_size=BATCH, frames=FRAMES)
-        super().__init__(dataset, ScoredSet(dataset.utterances("dev"), frontend), config, teacher=teacher)
+        super().__init__(
+            dataset, ScoredSet(dataset.utterances("dev"), frontend), config, teacher=teacher
+        )
 
     def steps_per_epoch(self) -> int:
         """As many as are measured."""
@@ -85,9 +99,13 @@ class Short(Denoise):
 def joint(base: keras.Model) -> tuple[keras.Model, Callable[[int], None]]:
     """A model prepared for pruning with int8 learning as ``tinyprune prune`` does it, and the update of its masks.
 
-    Half of the steps that count are from the first half of a run, where masks move, half from the second.
+    Half of the steps that count are from the first half of a run, where masks move, half from the
+    second.
     """
-    prepared, whole = prepare(base), round(MINUTES * 60 * SAMPLE_RATE / ((FRAMES + 1) * 256 * BATCH))
+    prepared, whole = (
+        prepare(base),
+        round(MINUTES * 60 * SAMPLE_RATE / ((FRAMES + 1) * 256 * BATCH)),
+    )
     calibrate(prepared, [arrays()[0][:1]])
     config = PruneConfig()
     updater = MaskUpdater(prepared, plan(base, config), config.epochs * whole)
@@ -106,7 +124,9 @@ class Distilled(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):  # type: ignore[no-untyped-def]
         """MSE to the targets plus MSE to the teacher."""
-        distance = keras.ops.mean((y_pred - keras.ops.stop_gradient(self.teacher(x, training=False))) ** 2)
+        distance = keras.ops.mean(
+            (y_pred - keras.ops.stop_gradient(self.teacher(x, training=False))) ** 2
+        )
         return super().compute_loss(x, y, y_pred, sample_weight) + distance
 
 

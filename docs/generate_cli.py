@@ -26,7 +26,9 @@ Results go to stdout, progress and messages to stderr. Every error is one line t
 
 def page() -> str:
     """The text of docs/cli.md."""
-    parent = click.Context(main, info_name="tinyprune", terminal_width=100, help_option_names=["-h", "--help"])
+    parent = click.Context(
+        main, info_name="tinyprune", terminal_width=100, help_option_names=["-h", "--help"]
+    )
     sections = [_section("tinyprune", main.get_help(parent))]
     for name in COMMANDS:
         sections += _sections(name, parent)

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from tinyprune.report.record import RunReport
-from tinyprune.report.schema import json_schema
+from tinyprune.report.model.record import RunReport
+from tinyprune.report.model.schema import json_schema
 
 PAGE = Path(__file__).with_name("report.schema.json")
 

@@ -37,13 +37,18 @@ class Networks:
         import tensorflow as tf
 
         int16 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-        return self._converted("dense_int16.tflite", (16,), [keras.layers.Dense(8)], kind=(int16, tf.int16))
+        return self._converted(
+            "dense_int16.tflite", (16,), [keras.layers.Dense(8)], kind=(int16, tf.int16)
+        )
 
     def strided(self) -> Path:
         """A convolution with stride 5, which the NPU cannot do, then one that it can."""
         import keras
 
-        layers = [keras.layers.Conv2D(32, 3, strides=5, padding="same"), keras.layers.Conv2D(16, 3, padding="same")]
+        layers = [
+            keras.layers.Conv2D(32, 3, strides=5, padding="same"),
+            keras.layers.Conv2D(16, 3, padding="same"),
+        ]
         return self._converted("strided.tflite", (16, 16, 8), layers)
 
     def all_cpu(self) -> Path:
@@ -53,7 +58,12 @@ class Networks:
         return self._converted("all_cpu.tflite", (16, 16, 8), layers)
 
     def _converted(
-        self, name: str, shape: tuple[int, ...], layers: list, int8: bool = True, kind: tuple | None = None
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        layers: list,
+        int8: bool = True,
+        kind: tuple | None = None,
     ) -> Path:
         path = self.folder / name
         if not path.exists():
@@ -67,7 +77,9 @@ def _convert(shape: tuple[int, ...], layers: list, int8: bool, kind: tuple | Non
     import tensorflow as tf
 
     keras.utils.set_random_seed(0)
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Sequential([keras.Input(shape), *layers]))
+    converter = tf.lite.TFLiteConverter.from_keras_model(
+        keras.Sequential([keras.Input(shape), *layers])
+    )
     if int8:
         rng = np.random.default_rng(0)
         samples = rng.uniform(-1, 1, (8, 1, *shape)).astype(np.float32)
@@ -116,7 +128,11 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def _mounted(folder: Path, options: str) -> Iterator[Path]:
     """A file system in memory; skips where this process may not mount one."""
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         pytest.skip(f"cannot mount a file system here: {done.stderr.strip()}")
     try:
@@ -142,14 +158,15 @@ def read_only_folder(tmp_path: Path) -> Iterator[Path]:
 @contextmanager
 def _tiny_sizes() -> Iterator[None]:
     """Everything real, and small: a network of 16 units, utterances of a second, 40 frames of calibration."""
-    from tinyprune.data import calibration, fixed, synthetic_speech
-    from tinyprune.export import stage
+    from tinyprune.data.speech import calibration, fixed_mixtures
+    from tinyprune.data.synthetic import corpus
     from tinyprune.models import tinylstm
+    from tinyprune.stages import export as stage
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tinylstm, "build", partial(tinylstm.build, units=16, hidden=16))
-        patch.setattr(synthetic_speech, "HELD_OUT_MINUTES", 0.1)
-        patch.setattr(fixed, "MAX_UTTERANCE_SECONDS", 1.0)
+        patch.setattr(corpus, "HELD_OUT_MINUTES", 0.1)
+        patch.setattr(fixed_mixtures, "MAX_UTTERANCE_SECONDS", 1.0)
         patch.setattr(calibration, "SEQUENCES", 2)
         patch.setattr(calibration, "FRAMES", 20)
         patch.setattr(stage, "FRAMES", {"streaming": 1, "sequence": 10})
@@ -169,9 +186,9 @@ class Run:
     """
 
     def __init__(self, folder: Path) -> None:
-        from tinyprune import pipeline
         from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig, TrainConfig
         from tinyprune.npu import targets
+        from tinyprune.stages import pipeline
 
         self.folder = folder
         data = DataConfig(minutes=0.3, dev_utterances=3)
@@ -205,7 +222,7 @@ def speech_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tinyprune.audio.frontend import FrontEnd
     from tinyprune.export.tflite import export
     from tinyprune.models.tinylstm import build
-    from tinyprune.records import write_json
+    from tinyprune.storage.records import write_json
 
     run, frontend = tmp_path_factory.mktemp("speech") / "run", FrontEnd(bands=16)
     spectrum = stft.analyse(np.random.default_rng(0).normal(size=16_000).astype(np.float32) / 10)
@@ -214,7 +231,13 @@ def speech_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder = run / "variants" / name
         folder.mkdir(parents=True)
         keras.utils.set_random_seed(seed)
-        artifact = export(build((None, 16), 16, 8, 8), 1, frontend.features(spectrum), {}, folder / "streaming.tflite")
+        artifact = export(
+            build((None, 16), 16, 8, 8),
+            1,
+            frontend.features(spectrum),
+            {},
+            folder / "streaming.tflite",
+        )
         write_json(folder / "streaming.json", artifact)
         write_json(folder / "streaming.frontend.json", device_front_end(frontend, artifact))
         write_json(folder / "train.json", {})
@@ -259,17 +282,20 @@ def write_images(path: Path, classes: int = 3) -> Path:
 class ImageRun:
     """A finished run on pictures, of every structure, compiled for ethos-u55-128.
 
-    Attributes: folder; config: of the baseline; qualities: of all prunings; offline: of the control; summary.
+    Attributes: folder; config: of the baseline; qualities: of all prunings; offline: of the
+        control; summary.
     """
 
     def __init__(self, folder: Path) -> None:
-        from tinyprune import pipeline
         from tinyprune.cli.chain import chain
         from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
         from tinyprune.npu import targets
+        from tinyprune.stages import pipeline
 
         self.folder = folder / "run"
-        data = DataConfig(name="images", path=str(write_images(folder / "images.npz")), augment=False)
+        data = DataConfig(
+            name="images", path=str(write_images(folder / "images.npz")), augment=False
+        )
         train = TrainConfig(epochs=2, batch_size=8, learning_rate=0.02)
         self.config = RunConfig(data=data, model=ModelConfig(name="tiny_net:build"), train=train)
         prune = {"epochs": 2, "distill": False}
@@ -277,7 +303,11 @@ class ImageRun:
             *chain(prune, [(0.5, 0.7)], []),
             *chain(prune | {"structure": "unit"}, [(0.5,), (0.8,)], ["weight"]),
             *chain(prune | {"structure": "2:4", "exclude": ["stem"]}, [], []),
-            *chain(prune | {"structure": "block", "block_size": "4x8", "importance": "l2"}, [(0.5,)], []),
+            *chain(
+                prune | {"structure": "block", "block_size": "4x8", "importance": "l2"},
+                [(0.5,)],
+                [],
+            ),
         ]
         pipeline.train(self.folder, self.config)
         self.qualities = pipeline.prune(self.folder, self.configs)

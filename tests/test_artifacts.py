@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tinyprune import artifacts, resources
-from tinyprune.artifacts import Quality, RunSummary, TFLiteArtifact
+from tinyprune import artifacts
+from tinyprune.artifacts import resources
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.summary import RunSummary
 from tinyprune.errors import TinypruneError
-from tinyprune.records import read_json, to_jsonable, write_json, write_text
+from tinyprune.storage.records import read_json, to_jsonable, write_json, write_text
 
 RECORDS = [
     kind
@@ -25,7 +28,12 @@ def example(hint, name="value"):
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
         hints = typing.get_type_hints(hint)
-        return hint(**{field.name: example(hints[field.name], field.name) for field in dataclasses.fields(hint)})
+        return hint(
+            **{
+                field.name: example(hints[field.name], field.name)
+                for field in dataclasses.fields(hint)
+            }
+        )
     if origin is tuple and parts[1:] == (...,):
         return tuple(example(parts[0], f"{name}{i}") for i in range(2))
     if origin is dict:

@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from tinyprune.budgets import Budget, BudgetConfig
 from tinyprune.config import (
     DataConfig,
     LayerRule,
@@ -15,8 +14,9 @@ from tinyprune.config import (
     from_mapping,
     to_mapping,
 )
+from tinyprune.config.budget import Budget, BudgetConfig
+from tinyprune.config.recipe import load_recipe, with_overrides, with_values
 from tinyprune.errors import UsageError
-from tinyprune.recipe import load_recipe, with_overrides, with_values
 
 RECIPE = """
 [data]
@@ -72,7 +72,10 @@ def test_one_table_is_a_list_of_one():
 
 
 def test_json_round_trip():
-    config = RunConfig(prune=(PruneConfig(), PruneConfig(name="b", distill=False)), data=DataConfig(snr_db=(0.0, 1.5)))
+    config = RunConfig(
+        prune=(PruneConfig(), PruneConfig(name="b", distill=False)),
+        data=DataConfig(snr_db=(0.0, 1.5)),
+    )
     assert from_mapping(json.loads(json.dumps(to_mapping(config)))) == config
 
 
@@ -84,35 +87,65 @@ def test_json_round_trip():
             "unknown key 'trian': did you mean 'train'? expected one of: budget, data, model, prune, target, train",
         ),
         ({"train": {"epoch": 3}}, "unknown key 'train.epoch': did you mean 'train.epochs'?"),
-        ({"prune": [{}, {"sparsty": 1}]}, "unknown key 'prune.1.sparsty': did you mean 'prune.1.sparsity'?"),
+        (
+            {"prune": [{}, {"sparsty": 1}]},
+            "unknown key 'prune.1.sparsty': did you mean 'prune.1.sparsity'?",
+        ),
         ({"train": {"epochs": "3"}}, "train.epochs: expected a whole number, got '3'"),
         ({"train": {"epochs": 3.5}}, "train.epochs: expected a whole number, got 3.5"),
         ({"train": {"epochs": True}}, "train.epochs: expected a whole number, got True"),
         ({"train": {"epochs": -1}}, "train.epochs: expected at least 0, got -1"),
-        ({"train": {"learning_rate": float("nan")}}, "train.learning_rate: expected a number, got nan"),
+        (
+            {"train": {"learning_rate": float("nan")}},
+            "train.learning_rate: expected a number, got nan",
+        ),
         ({"train": {"learning_rate": 0}}, "train.learning_rate: expected more than 0, got 0.0"),
-        ({"train": {"loss": "mse"}}, "train.loss: expected one of: si-sdr, spectrum, combined, got mse"),
+        (
+            {"train": {"loss": "mse"}},
+            "train.loss: expected one of: si-sdr, spectrum, combined, got mse",
+        ),
         ({"train": 3}, "train: expected a table, got 3"),
-        ({"prune": [{"sparsity": 80}]}, "prune.0.sparsity: expected a fraction in [0, 1), e.g. 0.8, got 80.0"),
-        ({"prune": [{"sparsity": 1}]}, "prune.0.sparsity: expected a fraction in [0, 1), e.g. 0.8, got 1.0"),
+        (
+            {"prune": [{"sparsity": 80}]},
+            "prune.0.sparsity: expected a fraction in [0, 1), e.g. 0.8, got 80.0",
+        ),
+        (
+            {"prune": [{"sparsity": 1}]},
+            "prune.0.sparsity: expected a fraction in [0, 1), e.g. 0.8, got 1.0",
+        ),
         ({"prune": [{"distill": 1}]}, "prune.0.distill: expected true or false, got 1"),
         ({"prune": [{"epochs": 0}]}, "prune.0.epochs: expected at least 1, got 0"),
         (
             {"prune": [{"schedule": "polynomail"}]},
             "unknown schedule 'polynomail': did you mean 'polynomial'? expected one of: constant, linear, one-shot, ",
         ),
-        ({"prune": [{"importance": "l3"}]}, "unknown importance 'l3': expected one of: l1, l2, taylor"),
+        (
+            {"prune": [{"importance": "l3"}]},
+            "unknown importance 'l3': expected one of: l1, l2, taylor",
+        ),
         ({"prune": [{"scope": "all"}]}, "prune.0.scope: expected one of: global, layer, got all"),
-        ({"prune": [{"structure": "2:4", "sparsity": 0.5}]}, "prune.0.sparsity: 2:4 sets it: leave it out"),
+        (
+            {"prune": [{"structure": "2:4", "sparsity": 0.5}]},
+            "prune.0.sparsity: 2:4 sets it: leave it out",
+        ),
         (
             {"prune": [{"begin": 0.5, "end": 0.25}]},
             "prune.0.end: the schedule would end at 0.25 before it begins at 0.5",
         ),
-        ({"prune": [{"begin": 300, "end": 200}]}, "prune.0.end: the schedule would end at 200 before it begins at 300"),
-        ({"prune": [{"begin": -1}]}, "prune.0.begin: expected a fraction of the training up to 1, or a number of "),
+        (
+            {"prune": [{"begin": 300, "end": 200}]},
+            "prune.0.end: the schedule would end at 200 before it begins at 300",
+        ),
+        (
+            {"prune": [{"begin": -1}]},
+            "prune.0.begin: expected a fraction of the training up to 1, or a number of ",
+        ),
         ({"prune": [{"update_every": 0}]}, "prune.0.update_every: expected at least 1, got 0"),
         ({"prune": [{"round_to": 0}]}, "prune.0.round_to: expected at least 1, got 0"),
-        ({"prune": [{"layers": 3}]}, "prune.0.layers: expected tables, written [[prune.0.layers]], got 3"),
+        (
+            {"prune": [{"layers": 3}]},
+            "prune.0.layers: expected tables, written [[prune.0.layers]], got 3",
+        ),
         ({"prune": [{"layers": [{}]}]}, "prune.0.layers.0.match: it is needed: expected a text"),
         (
             {"prune": [{"layers": [{"match": "a", "sparsty": 1}]}]},
@@ -130,12 +163,21 @@ def test_json_round_trip():
         ({"target": []}, "target: expected at least one [[target]]"),
         ({"model": {"name": 3}}, "model.name: expected a text, got 3"),
         ({"model": {"custom": 3}}, 'model.custom: expected a list, [a, b] or "a,b", got 3'),
-        ({"data": {"snr_db": [9, -6]}}, "data.snr_db: expected low:high with low <= high, e.g. -6:9, got (9.0, -6.0)"),
-        ({"data": {"snr_db": [1]}}, 'data.snr_db: expected two numbers, [low, high] or "low:high", got [1]'),
+        (
+            {"data": {"snr_db": [9, -6]}},
+            "data.snr_db: expected low:high with low <= high, e.g. -6:9, got (9.0, -6.0)",
+        ),
+        (
+            {"data": {"snr_db": [1]}},
+            'data.snr_db: expected two numbers, [low, high] or "low:high", got [1]',
+        ),
         ({"data": {"snr_db": "1:two"}}, "data.snr_db: expected a number, got 'two'"),
         ({"data": {"minutes": 0}}, "data.minutes: expected more than 0, got 0.0"),
         ({"data": {"speech": "a"}}, 'data.speech: is not used by data.name = "synthetic-speech"'),
-        ({"data": {"name": "mixture", "speech": "a"}}, 'data.noise: data.name = "mixture" needs it: give --noise DIR'),
+        (
+            {"data": {"name": "mixture", "speech": "a"}},
+            'data.noise: data.name = "mixture" needs it: give --noise DIR',
+        ),
         ({"data": {"name": "keywords"}}, 'data.path: data.name = "keywords" needs it: give --path'),
         ({"data": {"name": "images"}}, 'data.path: data.name = "images" needs it: give --path'),
         (
@@ -158,20 +200,35 @@ def test_json_round_trip():
             {"data": {"name": "keywords", "path": "a", "image_size": 8}},
             'data.image_size: is not used by data.name = "keywords"; choose "images"',
         ),
-        ({"data": {"name": "paired", "noisy": "a"}}, 'data.clean: data.name = "paired" needs it: give --clean DIR, or'),
+        (
+            {"data": {"name": "paired", "noisy": "a"}},
+            'data.clean: data.name = "paired" needs it: give --clean DIR, or',
+        ),
         (
             {"data": {"name": "paired", "path": "a", "snr_db": [0, 5]}},
             'data.snr_db: is not used by data.name = "paired"; choose "synthetic-speech" or "mixture"',
         ),
-        ({"data": {"level_db": [-20, 3]}}, "data.level_db: expected low:high with low <= high <= 0"),
-        ({"data": {"speed": [0.1, 1]}}, "data.speed: expected low:high with 0.5 <= low <= high <= 2"),
+        (
+            {"data": {"level_db": [-20, 3]}},
+            "data.level_db: expected low:high with low <= high <= 0",
+        ),
+        (
+            {"data": {"speed": [0.1, 1]}},
+            "data.speed: expected low:high with 0.5 <= low <= high <= 2",
+        ),
         ({"data": {"babble": 2}}, "data.babble: expected a fraction in [0, 1], e.g. 0.2, got 2.0"),
         ({"data": {"words": 3}}, 'data.words: expected a list, [a, b] or "a,b", got 3'),
         ({"data": {"words": ["a", 3]}}, "data.words.1: expected a text, got 3"),
         ({"data": {"words": ["a", "a"]}}, "data.words: expected words, each once, got ('a', 'a')"),
-        ({"data": {"normalise": "minmax"}}, "data.normalise: expected one of: standard, unit, none, got minmax"),
+        (
+            {"data": {"normalise": "minmax"}},
+            "data.normalise: expected one of: standard, unit, none, got minmax",
+        ),
         ({"data": {"image_size": 0}}, "data.image_size: expected at least 1, got 0"),
-        ({"data": {"hold_out": 1}}, "data.hold_out: expected a fraction between 0 and 1, e.g. 0.1, got 1.0"),
+        (
+            {"data": {"hold_out": 1}},
+            "data.hold_out: expected a fraction between 0 and 1, e.g. 0.1, got 1.0",
+        ),
         ({"data": {"augment": "yes"}}, "data.augment: expected true or false, got 'yes'"),
     ],
 )
@@ -207,7 +264,10 @@ def test_an_override_is_typed_by_its_key(assignment, read, expected):
         ("train.epochs=three", "train.epochs: expected a whole number, got 'three'"),
         ("train.epohcs=3", "unknown key 'train.epohcs': did you mean 'train.epochs'?"),
         ("train.epochs.x=3", "train.epochs.x: "),
-        ("prune.1.sparsity=0.9", "prune.1.sparsity: there is no entry '1' in prune, which has 1, counted from 0"),
+        (
+            "prune.1.sparsity=0.9",
+            "prune.1.sparsity: there is no entry '1' in prune, which has 1, counted from 0",
+        ),
         (
             "prune.sparsity=0.9",
             "prune.sparsity: it needs the number of an entry, counted from 0, e.g. prune.0.sparsity",
@@ -238,7 +298,9 @@ def test_a_list_of_texts_may_be_written_with_commas(assignments, read, expected)
 def test_labelled_data_in_a_recipe(tmp_path):
     text = '[data]\nname = "keywords"\npath = "words"\nwords = ["yes", "no"]\nhold_out = 0.2\n'
     config = load_recipe(recipe_file(tmp_path, text))
-    expected = DataConfig(name="keywords", path=str(tmp_path / "words"), words=("yes", "no"), hold_out=0.2)
+    expected = DataConfig(
+        name="keywords", path=str(tmp_path / "words"), words=("yes", "no"), hold_out=0.2
+    )
     assert config.data == expected
     assert from_mapping(json.loads(json.dumps(to_mapping(config)))) == config
 
@@ -260,14 +322,17 @@ def test_errors_of_a_recipe_start_with_its_file(tmp_path):
         load_recipe(path)
 
 
-@pytest.mark.parametrize(("text", "message"), [("[train", "is not TOML: "), (None, "cannot read recipe ")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("[train", "is not TOML: "), (None, "cannot read recipe ")]
+)
 def test_a_recipe_that_cannot_be_read_is_a_usage_error(tmp_path, text, message):
     path = tmp_path / "none.toml" if text is None else recipe_file(tmp_path, text)
     with pytest.raises(UsageError, match=message):
         load_recipe(path)
 
 
-# --- prunings ---------------------------------------------------------------------------------------------------------
+# --- prunings
+# ---------------------------------------------------------------------------------------------------------
 
 STAGES = """
 [model]
@@ -302,16 +367,23 @@ skip = true
 def test_two_stages_and_rules_for_layers_in_a_recipe(tmp_path):
     config = load_recipe(recipe_file(tmp_path, STAGES))
     assert config.model == ModelConfig("nets:build", ("nets.layers",))
-    rules = (LayerRule("lstm_*", "2:4"), LayerRule("dense/kernel", sparsity=0.25), LayerRule("*", skip=True))
+    rules = (
+        LayerRule("lstm_*", "2:4"),
+        LayerRule("dense/kernel", sparsity=0.25),
+        LayerRule("*", skip=True),
+    )
     assert config.prune == (
         PruneConfig(structure="unit", sparsity=0.5, exclude=("head",)),
-        PruneConfig(base="unit-0.50", structure="block", block_size="4x16", importance="l2", layers=rules),
+        PruneConfig(
+            base="unit-0.50", structure="block", block_size="4x16", importance="l2", layers=rules
+        ),
     )
     assert from_mapping(json.loads(json.dumps(to_mapping(config)))) == config
 
 
 @pytest.mark.parametrize(
-    ("name", "kept"), [("net.keras", False), ("sub/net.H5", False), ("nets:build", True), ("tinylstm", True)]
+    ("name", "kept"),
+    [("net.keras", False), ("sub/net.H5", False), ("nets:build", True), ("tinylstm", True)],
 )
 def test_a_model_file_is_relative_to_the_recipe(tmp_path, name, kept):
     config = load_recipe(recipe_file(tmp_path, f'[model]\nname = "{name}"\n'))
@@ -354,7 +426,8 @@ def test_a_schedule_may_begin_at_a_fraction_and_end_at_a_step():
     assert build(PruneConfig, {"begin": 0.5, "end": 0.5}).begin == 0.5
 
 
-# --- budgets ----------------------------------------------------------------------------------------------------------
+# --- budgets
+# ----------------------------------------------------------------------------------------------------------
 
 BUDGET = """
 [budget]
@@ -382,9 +455,13 @@ def test_without_a_budget_nothing_is_limited():
     assert not Budget(macs=1).is_empty
 
 
-@pytest.mark.parametrize(("cycles", "expected"), [(200_000, 200_000), ("200k", 200_000), (2e5, 200_000)])
+@pytest.mark.parametrize(
+    ("cycles", "expected"), [(200_000, 200_000), ("200k", 200_000), (2e5, 200_000)]
+)
 def test_cycles_are_a_number_or_a_text(cycles, expected):
-    assert from_mapping({"budget": {"max_cycles": cycles}}).budget.resolved() == Budget(cycles=expected)
+    assert from_mapping({"budget": {"max_cycles": cycles}}).budget.resolved() == Budget(
+        cycles=expected
+    )
     assert build(BudgetConfig, {"max_cycles": cycles}).resolved() == Budget(cycles=expected)
 
 
@@ -392,7 +469,10 @@ def test_cycles_are_a_number_or_a_text(cycles, expected):
     ("table", "message"),
     [
         ({"max_flash": "100 kb"}, "max_flash: '100 kb' can be read in several ways: write 100KiB "),
-        ({"max_flash": 102400}, "max_flash: '102400' can be read in several ways: write 102400KiB "),
+        (
+            {"max_flash": 102400},
+            "max_flash: '102400' can be read in several ways: write 102400KiB ",
+        ),
         ({"max_sram": "64"}, "max_sram: '64' can be read in several ways: write 64KiB "),
         ({"max_sram": ""}, "max_sram: '' is not a size: expected a number with one of B, kB, "),
         ({"max_cycles": "200K"}, "max_cycles: '200K' is not clear: write 200k (1000 each)"),
@@ -401,11 +481,20 @@ def test_cycles_are_a_number_or_a_text(cycles, expected):
         ({"max_cycles": True}, "max_cycles: expected a text, got True"),
         ({"max_macs": "2m"}, "max_macs: '2m' is not clear: write 2M (1000000 each)"),
         ({"max_macs": 0}, "max_macs: nothing fits into '0': expected more than 0, e.g. 2M; "),
-        ({"max_latency": 0.016}, "max_latency: '0.016' can be read in several ways: write 0.016ms "),
+        (
+            {"max_latency": 0.016},
+            "max_latency: '0.016' can be read in several ways: write 0.016ms ",
+        ),
         ({"max_latency": "16"}, "max_latency: '16' can be read in several ways: write 16ms "),
-        ({"max_flash": "0 B"}, "max_flash: nothing fits into '0 B': expected more than 0, e.g. 100KiB; "),
+        (
+            {"max_flash": "0 B"},
+            "max_flash: nothing fits into '0 B': expected more than 0, e.g. 100KiB; ",
+        ),
         ({"max_cycles": 0}, "max_cycles: nothing fits into '0': expected more than 0, e.g. 200k; "),
-        ({"max_latency": "0ms"}, "max_latency: nothing fits into '0ms': expected more than 0, e.g. 16ms; "),
+        (
+            {"max_latency": "0ms"},
+            "max_latency: nothing fits into '0ms': expected more than 0, e.g. 16ms; ",
+        ),
         ({"max_cpu_ops": -1}, "max_cpu_ops: expected 0 or more, got -1"),
         ({"max_cpu_ops": "none"}, "max_cpu_ops: expected a whole number, got 'none'"),
     ],
@@ -423,7 +512,10 @@ def test_a_limit_that_makes_no_sense_names_its_key(table, message):
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        ({"budget": {"max_flsh": "1kB"}}, "unknown key 'budget.max_flsh': did you mean 'budget.max_flash'? "),
+        (
+            {"budget": {"max_flsh": "1kB"}},
+            "unknown key 'budget.max_flsh': did you mean 'budget.max_flash'? ",
+        ),
         ({"budget": 3}, "budget: expected a table, got 3"),
     ],
 )

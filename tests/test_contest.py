@@ -15,7 +15,7 @@ from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.models import ds_cnn, resnet8
 from tinyprune.npu.limits import limits_of
-from tinyprune.records import read_json, write_json
+from tinyprune.storage.records import read_json, write_json
 
 
 def small() -> keras.Model:
@@ -29,7 +29,8 @@ def size(channels: float, blocks: int = 1, outputs: int = 3) -> float:
     return kernels + 4 * ((1 + 2 * blocks) * channels + outputs)
 
 
-# --- narrow: the widest network of equal parts that fits --------------------------------------------------------------
+# --- narrow: the widest network of equal parts that fits
+# --------------------------------------------------------------
 
 
 def test_the_widest_that_fits_is_found():
@@ -72,7 +73,11 @@ def test_a_width_is_what_a_unit_pruning_leaves(round_to):
     model, width = fold(resnet8.build((8, 8, 3), filters=16)), Width(0.535, round_to)
     units, prepared = coupling(model), prepare(model)
     config = PruneConfig(
-        structure="unit", scope="layer", sparsity=width.sparsity, round_to=round_to, schedule="one-shot"
+        structure="unit",
+        scope="layer",
+        sparsity=width.sparsity,
+        round_to=round_to,
+        schedule="one-shot",
     )
     MaskUpdater(prepared, plan(model, config), 1, units).update(0)
     pruned, first = kept_units(units, read_masks(prepared)), narrow.first_units(units, width)
@@ -91,15 +96,26 @@ def test_the_narrower_network_has_learned_nothing():
     values = np.concatenate([weight.ravel() for weight in fresh.get_weights()])
     assert not (values == 7).any()
     norm = fresh.get_layer("conv_bn")
-    assert [np.unique(w).tolist() for w in norm.get_weights()] == [[1], [0], [0], [1]]  # gamma, beta, mean, variance
+    assert [np.unique(w).tolist() for w in norm.get_weights()] == [
+        [1],
+        [0],
+        [0],
+        [1],
+    ]  # gamma, beta, mean, variance
     # He et al. for its own width: 2 / (3 * 3 * 8)
-    assert np.var(fresh.get_layer("stack_1_conv_1").get_weights()[0]) == pytest.approx(2 / (9 * 8), rel=0.2)
+    assert np.var(fresh.get_layer("stack_1_conv_1").get_weights()[0]) == pytest.approx(
+        2 / (9 * 8), rel=0.2
+    )
     for one, two in zip(fresh.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
-    assert any((one != two).any() for one, two in zip(fresh.get_weights(), other.get_weights(), strict=True))
+    assert any(
+        (one != two).any()
+        for one, two in zip(fresh.get_weights(), other.get_weights(), strict=True)
+    )
 
 
-# --- what a network takes ---------------------------------------------------------------------------------------------
+# --- what a network takes
+# ---------------------------------------------------------------------------------------------
 
 
 def test_limits_are_a_budget_in_bytes_and_counts():
@@ -122,18 +138,29 @@ def test_vela_says_what_a_small_network_takes():
     assert found["cycles"] > 100
 
 
-# --- the contest ------------------------------------------------------------------------------------------------------
+# --- the contest
+# ------------------------------------------------------------------------------------------------------
 
 
 def options(tmp_path, **more):
-    given = {"only": None, "quick": True, "work": tmp_path, "baseline": None, "epochs": None, "seeds": 1}
+    given = {
+        "only": None,
+        "quick": True,
+        "work": tmp_path,
+        "baseline": None,
+        "epochs": None,
+        "seeds": 1,
+    }
     places = dict.fromkeys(("speech", "noise", "dev_speech", "dev_noise"))
     return argparse.Namespace(**{**given, **places, "results": tmp_path, **more})
 
 
 def test_networks_can_be_chosen(tmp_path):
     assert [one.model for one in contest.chosen(options(tmp_path))] == list(contest.SETTINGS)
-    assert [one.model for one in contest.chosen(options(tmp_path, only="crn,ds_cnn"))] == ["crn", "ds_cnn"]
+    assert [one.model for one in contest.chosen(options(tmp_path, only="crn,ds_cnn"))] == [
+        "crn",
+        "ds_cnn",
+    ]
     with pytest.raises(Unavailable, match="no network 'lenet': expected some of ds_cnn"):
         contest.chosen(options(tmp_path, only="lenet"))
     with pytest.raises(Unavailable, match="--only tinylstm"):
@@ -151,19 +178,37 @@ def test_quick_runs_on_synthetic_data_and_says_so(task, shape, tmp_path):
 
 
 def row(way, score, flash=90.0, seed=0, **more):
-    return Row(way, seed, way, score, {"flash": flash, "MACs": 9.0}, 5, 10.0, [4.0, 2.0, 2.0], **more)
+    return Row(
+        way, seed, way, score, {"flash": flash, "MACs": 9.0}, 5, 10.0, [4.0, 2.0, 2.0], **more
+    )
 
 
 def found(model="ds_cnn", differentiable=0.9, uniform=0.8, narrower=0.85, **more):
     rows = [
-        Row(DENSE, 0, "baseline", 0.95, {"flash": 400.0, "MACs": 40.0}, 20, 22.0, [5.0, 3.0, 3.0, 3.0, 3.0]),
+        Row(
+            DENSE,
+            0,
+            "baseline",
+            0.95,
+            {"flash": 400.0, "MACs": 40.0},
+            20,
+            22.0,
+            [5.0, 3.0, 3.0, 3.0, 3.0],
+        ),
         row(DIFFERENTIABLE, differentiable, first_removal=2),
         row(UNIFORM, uniform),
         row(NARROWER, narrower),
         row(EXTREME, 0.5, flash=20.0),
     ]
     limits = {"dense": {"flash": 400.0, "MACs": 40.0}, "budget": {"flash": 100.0, "MACs": 10.0}}
-    given = {"metric": "accuracy", "data": "x", "epochs": 5, "pruning": 3, "target": "own count", **limits}
+    given = {
+        "metric": "accuracy",
+        "data": "x",
+        "epochs": 5,
+        "pruning": 3,
+        "target": "own count",
+        **limits,
+    }
     return Found(model, extreme={"flash": 20.0}, rows=rows, failures=[], **{**given, **more})
 
 
@@ -195,9 +240,13 @@ def test_a_budget_that_is_not_kept_is_a_missed_limit():
 def test_times_are_those_of_as_many_plain_epochs():
     found_checks = checks(found())
     plain = (22 - 17) + 3 * 17 / 5  # its start, then three of its mean epochs
-    assert found_checks["ds_cnn, differentiable: seconds / plain float"].value == pytest.approx(10 / plain)
+    assert found_checks["ds_cnn, differentiable: seconds / plain float"].value == pytest.approx(
+        10 / plain
+    )
     assert found_checks["ds_cnn, differentiable: seconds / uniform"].value == 1
-    assert found_checks["ds_cnn, differentiable: epoch before removals / plain float"].value == 2 / 3
+    assert (
+        found_checks["ds_cnn, differentiable: epoch before removals / plain float"].value == 2 / 3
+    )
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):

@@ -10,12 +10,18 @@ from tinyprune.registry import DATASETS, METRICS, MODELS, SCHEDULES, STRUCTURES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NAMES = [(registry.kind, name) for registry in (DATASETS, METRICS, MODELS, SCHEDULES, STRUCTURES) for name in registry]
+NAMES = [
+    (registry.kind, name)
+    for registry in (DATASETS, METRICS, MODELS, SCHEDULES, STRUCTURES)
+    for name in registry
+]
 
 
 @pytest.mark.parametrize(("kind", "name"), [*NAMES, *(("npu", name) for name in targets.names())])
 def test_every_name_is_in_the_guide(kind: str, name: str) -> None:
-    assert f"`{name}`" in (ROOT / "docs" / "guide.md").read_text(), f"docs/guide.md does not mention {kind} {name}"
+    assert f"`{name}`" in (ROOT / "docs" / "guide.md").read_text(), (
+        f"docs/guide.md does not mention {kind} {name}"
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -32,8 +38,10 @@ def test_readme_names_the_commands_that_ci_runs() -> None:
     assert "make test" in ci
 
 
-@pytest.mark.parametrize("recipe", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "recipe", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.name
+)
 def test_examples_are_valid_recipes(recipe: Path) -> None:
-    from tinyprune.recipe import load_recipe
+    from tinyprune.config.recipe import load_recipe
 
     assert load_recipe(recipe).target

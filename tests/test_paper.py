@@ -20,7 +20,8 @@ from tinyprune.errors import TinypruneError, UsageError
 ROOT = Path(__file__).parents[1]
 WRONG_USAGE = 2
 
-# --- the table of rows ------------------------------------------------------------------------------------------------
+# --- the table of rows
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("quick", [False, True])
@@ -31,7 +32,10 @@ def test_rows_are_consistent(quick):
         if row.config:
             check(row.config)
             assert row.config.variant == row.name
-            before = {("baseline"), *(other.name for other in found[:number] if other.task == row.task)}
+            before = {
+                ("baseline"),
+                *(other.name for other in found[:number] if other.task == row.task),
+            }
             assert row.config.base in before, f"{row.id} starts from a row that comes later"
 
 
@@ -67,7 +71,12 @@ def test_a_ladder_counts_units_that_are_there_once():
 
 def test_only_brings_what_a_row_starts_from():
     chosen = rows.choose(rows.all_rows(), "speech/unit-0.50-weight-0.80")
-    assert [row.name for row in chosen] == ["unit-0.30", "unit-0.50", "unit-0.50-weight-0.70", "unit-0.50-weight-0.80"]
+    assert [row.name for row in chosen] == [
+        "unit-0.30",
+        "unit-0.50",
+        "unit-0.50-weight-0.70",
+        "unit-0.50-weight-0.80",
+    ]
     with pytest.raises(UsageError, match="no row fits"):
         rows.choose(rows.all_rows(), "units*")
 
@@ -76,14 +85,17 @@ def test_targets_are_those_of_the_page():
     assert [target.name for target in worker.chosen_targets()] == [SHARED, SRAM_ONLY, U85]
 
 
-# --- data and keys ----------------------------------------------------------------------------------------------------
+# --- data and keys
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_missing_data_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(experiment, "DATA", tmp_path / "nothing")
     assert command.main(["--work", str(tmp_path / "work")]) == WRONG_USAGE
     error = capsys.readouterr().err
-    assert re.fullmatch(r"error: --speech: there is no .*/nothing/speech/train: expected .+ LibriSpeech .+\n", error)
+    assert re.fullmatch(
+        r"error: --speech: there is no .*/nothing/speech/train: expected .+ LibriSpeech .+\n", error
+    )
 
 
 def test_data_that_were_asked_for_are_needed(tmp_path):
@@ -105,7 +117,8 @@ def test_the_key_knows_seed_data_and_training_but_no_place():
     assert len({key, *others}) == 1 + len(others)
 
 
-# --- the runner, on a toy run -----------------------------------------------------------------------------------------
+# --- the runner, on a toy run
+# -----------------------------------------------------------------------------------------
 
 
 def in_this_process(job):
@@ -219,26 +232,37 @@ def test_a_baseline_that_is_there_is_used_as_it_is(work):
 
 @pytest.mark.usefixtures("tiny_sizes")
 def test_test_is_scored_once_and_only_when_nothing_waits(work, tmp_path):
-    with pytest.raises(UsageError, match=r"--test: 1 rows have not run, e\.g\. speech/weight-0\.90"):
+    with pytest.raises(
+        UsageError, match=r"--test: 1 rows have not run, e\.g\. speech/weight-0\.90"
+    ):
         runner.test(toy(work, ("dense-int8", "weight-0.90")))
     plan = toy(work, ("dense-float32", "weight-0.80"))
     runner.test(plan)
     base, weight = (plan.known(row) for row in plan.rows)
     assert weight.test.items_sha256 == base.test.items_sha256 != weight.dev.items_sha256
     assert weight.test.scores["sdr_db"].difference is not None
-    times = [record.path_of(plan.results, "speech", weight.key, row.name).stat().st_mtime_ns for row in plan.rows]
+    times = [
+        record.path_of(plan.results, "speech", weight.key, row.name).stat().st_mtime_ns
+        for row in plan.rows
+    ]
     runner.test(plan)
     assert times == [
-        record.path_of(plan.results, "speech", weight.key, row.name).stat().st_mtime_ns for row in plan.rows
+        record.path_of(plan.results, "speech", weight.key, row.name).stat().st_mtime_ns
+        for row in plan.rows
     ]
 
 
 def test_one_runner_at_a_time(tmp_path):
-    with runner.alone(tmp_path), pytest.raises(TinypruneError, match="another `make paper`"), runner.alone(tmp_path):
+    with (
+        runner.alone(tmp_path),
+        pytest.raises(TinypruneError, match="another `make paper`"),
+        runner.alone(tmp_path),
+    ):
         pass
 
 
-# --- the page, of made-up rows ----------------------------------------------------------------------------------------
+# --- the page, of made-up rows
+# ----------------------------------------------------------------------------------------
 
 FLOAT_BYTES = 3_875_840
 
@@ -246,12 +270,20 @@ FLOAT_BYTES = 3_875_840
 def made(name, loss, flash=900_000.0, shared=900_000.0, only=160_000.0, key="aaaa", **more):
     row = rows.find(f"speech/{name}")
     figures = {"si_sdr_db": 8.0, "sdr_db": 9.0, "stoi": 0.8, "pesq_wb": 1.8}
-    change = {} if row.way == "float" else {"difference": -loss, "low": -loss - 0.1, "high": -loss + 0.1}
+    change = (
+        {} if row.way == "float" else {"difference": -loss, "low": -loss - 0.1, "high": -loss + 0.1}
+    )
     split = Split(
-        96, "names", {n: Score(v - loss, **change) for n, v in figures.items()}, {"si_sdr_db": 1.5, "stoi": 0.7}
+        96,
+        "names",
+        {n: Score(v - loss, **change) for n, v in figures.items()},
+        {"si_sdr_db": 1.5, "stoi": 0.7},
     )
     cycles = {SHARED: shared, SRAM_ONLY: only, U85: 300_000.0}
-    costs = {target: Cost(5e3, flash, flash - 44e3, 43_520.0, c, 1e5, "NPU") for target, c in cycles.items()}
+    costs = {
+        target: Cost(5e3, flash, flash - 44e3, 43_520.0, c, 1e5, "NPU")
+        for target, c in cycles.items()
+    }
     values = {
         "task": "speech",
         "row": name,
@@ -286,7 +318,10 @@ def test_epochs_are_those_of_the_whole_way():
 def goals_of(tmp_path, *records):
     for one in (*DENSE, *records):
         record.write(tmp_path, one)
-    return [(goal.verdict, goal.found) for goal in goals.goals(view.view_of(tmp_path, "speech", rows.all_rows()))]
+    return [
+        (goal.verdict, goal.found)
+        for goal in goals.goals(view.view_of(tmp_path, "speech", rows.all_rows()))
+    ]
 
 
 def test_goals_that_are_reached(tmp_path):
@@ -325,7 +360,8 @@ def test_goals_stand_against_a_dense_row_that_is_better_than_the_baseline(tmp_pa
         made("unit-0.50-weight-0.85", 0.05, flash=FLOAT_BYTES / 43),
         made("unit-0.70", 0.3, flash=200_000.0, shared=900_000 / 7, only=160_000 / 7),
     )
-    # 0.05 below float32 and 0.25 below what training alone makes of the dense network; 0.1 is allowed.
+    # 0.05 below float32 and 0.25 below what training alone makes of the dense network; 0.1 is
+    # allowed.
     assert found[1][0] == "reached over the float32 baseline only"
     assert (
         "`unit-0.50-weight-0.85`: 43.0x, -0.05 dB SDR; to `dense-int8-trained-longer` -0.25 dB, 0.15 dB too"
@@ -349,7 +385,9 @@ def test_goals_are_judged_on_test_by_rows_that_dev_chose(tmp_path):
     found = goals_of(tmp_path, *records)
     assert found[1][0] == "not reached so far"
     assert "`unit-0.50-weight-0.85` has 43.0x, -0.20 dB SDR: 0.10 dB too much" in found[1][1]
-    assert found[1][1].endswith("`unit-0.50-weight-0.90`, which dev does not choose, has 45.0x, -0.01 dB SDR")
+    assert found[1][1].endswith(
+        "`unit-0.50-weight-0.90`, which dev does not choose, has 45.0x, -0.01 dB SDR"
+    )
 
 
 def test_the_experiment_with_the_newest_row_is_shown(tmp_path):
@@ -369,7 +407,14 @@ def test_nothing_has_run(tmp_path):
 
 
 def test_the_page(tmp_path):
-    failed = made("weight-0.95", 0, state="failed", error="a | loss_of <epoch 3> is *not* finite", dev=None, costs={})
+    failed = made(
+        "weight-0.95",
+        0,
+        state="failed",
+        error="a | loss_of <epoch 3> is *not* finite",
+        dev=None,
+        costs={},
+    )
     no_pesq = made("weight-0.80", 0.1)
     no_pesq.dev.scores.pop("pesq_wb")
     others = [made("weight-0.90", 0.3, notes=("says <class X>",)), made("unit-0.70", 0.5), no_pesq]
@@ -383,7 +428,8 @@ def test_the_page(tmp_path):
     assert r"- `weight-0.95`: a \| loss_of \<epoch 3> is \*not\* finite" in text
     assert "says \\<class X>" in text
     assert (
-        "| `weight-0.90` | 20 | 7.70 -0.30 ±0.10 | 8.70 -0.30 ±0.10 | 0.500 -0.300 ±0.100 | 1.50 -0.30 ±0.10 |" in text
+        "| `weight-0.90` | 20 | 7.70 -0.30 ±0.10 | 8.70 -0.30 ±0.10 | 0.500 -0.300 ±0.100 | 1.50 -0.30 ±0.10 |"
+        in text
     )
     assert "not shown: bbbb" in text
     assert "Not run yet: `dense-int8-trained`" in text
@@ -399,7 +445,15 @@ def test_the_page(tmp_path):
 @pytest.mark.slow
 def test_quick(tmp_path):
     def paper(*arguments):
-        command = [sys.executable, "-m", "benchmarks.paper", "--quick", "--work", str(tmp_path), *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.paper",
+            "--quick",
+            "--work",
+            str(tmp_path),
+            *arguments,
+        ]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
 
     done = paper("--only", "weight-0.80")

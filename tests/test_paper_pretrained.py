@@ -14,10 +14,10 @@ from benchmarks.paper import by_snr, experiment, pretrained, record, rows, sourc
 from benchmarks.paper.pretrained import Place
 from benchmarks.paper.record import Cost, RowRecord, Score, Split
 from benchmarks.paper.view import SHARED
-from tinyprune.artifacts import TFLiteArtifact
+from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.audio.device import frontend_beside
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.records import read_json, write_json
+from tinyprune.storage.records import read_json, write_json
 
 SECONDS = 0.5
 SAMPLES = int(SECONDS * 16_000)
@@ -31,7 +31,8 @@ SOURCES = [
 def work(run_copy):
     """A finished run with the records of its rows in results/."""
     record.write(
-        run_copy / "results", row_of(run_copy, row="dense-float32", way="float", config={}, epochs=3, costs={})
+        run_copy / "results",
+        row_of(run_copy, row="dense-float32", way="float", config={}, epochs=3, costs={}),
     )
     record.write(run_copy / "results", row_of(run_copy))
     return run_copy
@@ -91,11 +92,14 @@ def test_the_network_is_that_of_the_row_and_its_records_fit(work):
     package, variant = work / "package", work / "variants/weight-0.80"
     assert (package / "denoiser.tflite").read_bytes() == (variant / "streaming.tflite").read_bytes()
     before, after = (
-        read_json(path, TFLiteArtifact) for path in (variant / "streaming.json", package / "denoiser.json")
+        read_json(path, TFLiteArtifact)
+        for path in (variant / "streaming.json", package / "denoiser.json")
     )
     assert after == replace(before, path=after.path)
     assert str(after.path) == "denoiser.tflite"
-    assert frontend_beside(package / "denoiser.tflite") == frontend_beside(variant / "streaming.tflite")
+    assert frontend_beside(package / "denoiser.tflite") == frontend_beside(
+        variant / "streaming.tflite"
+    )
     assert str(work) not in "".join(path.read_text() for path in package.glob("*.json"))
 
 
@@ -104,7 +108,10 @@ def test_the_card_has_the_figures_of_the_record(work):
     assert max(map(len, text.splitlines())) <= 120
     assert "| SI-SDR dB | 1.50 | 9.00 | -0.10 | -0.20 to +0.05 |" in text
     assert "| STOI | 0.700 | 0.800 | +0.001 | -0.002 to +0.003 |" in text
-    assert "Mean of 3 mixtures of the dev split (on which choices were made: test is not scored yet)" in text
+    assert (
+        "Mean of 3 mixtures of the dev split (on which choices were made: test is not scored yet)"
+        in text
+    )
     assert "4,321 parameters" in text
     assert "| U55-128 Shared_Sram | 90.0 kB | 70.0 kB | 5.0 kB | 200 k |" in text
     assert "1.5 min of speech and 1.0 min of noise" in text  # 90 s and 60 s
@@ -125,13 +132,20 @@ def test_the_card_shows_test_once_there_is_one(work):
 
 def test_the_card_shows_what_it_does_outside_of_its_snrs(work):
     text = ship(work).read_text()
-    assert "2 mixtures of the recordings of dev each. It learned from -6 to 9 dB" in " ".join(text.split())
+    assert "2 mixtures of the recordings of dev each. It learned from -6 to 9 dB" in " ".join(
+        text.split()
+    )
     table = text.partition("by SNR of the input")[2].partition("\n\n")[2].splitlines()
     header, noisy, own = (re.findall(r"-?[\d.]+", table[line]) for line in (0, 2, 3))
     assert header == [f"{snr:g}" for snr in by_snr.SNRS_DB]
-    # Two signals of noise: SI-SDR is the SNR, but for what they have in common by chance and 16 bits.
+    # Two signals of noise: SI-SDR is the SNR, but for what they have in common by chance and 16
+    # bits.
     assert np.allclose([float(value) for value in noisy], by_snr.SNRS_DB, atol=1)
-    harmed = [snr for snr, before, after in zip(header, noisy, own, strict=True) if float(after) < float(before)]
+    harmed = [
+        snr
+        for snr, before, after in zip(header, noisy, own, strict=True)
+        if float(after) < float(before)
+    ]
     assert "30" in harmed  # a mask of a network that has hardly learned
     assert f"- At {', '.join(harmed)} dB SNR it takes more than it gives" in text
 
@@ -144,7 +158,8 @@ def test_a_variant_from_before_a_setting_existed_has_its_default(work):
     assert "row `weight-0.80`" in ship(work).read_text()
 
 
-# --- what is refused, before anything is written ----------------------------------------------------------------------
+# --- what is refused, before anything is written
+# ----------------------------------------------------------------------
 
 
 def refused(work, kind, message, name="weight-0.80"):
@@ -155,7 +170,9 @@ def refused(work, kind, message, name="weight-0.80"):
 
 
 def test_rows_without_a_network(work):
-    refused(work, UsageError, "unknown finished row with an int8 network 'weight-0.90'", "weight-0.90")
+    refused(
+        work, UsageError, "unknown finished row with an int8 network 'weight-0.90'", "weight-0.90"
+    )
     record.write(work / "results", row_of(work, state="failed"))
     refused(work, UsageError, "expected one of: none so far")
 
@@ -163,7 +180,9 @@ def test_rows_without_a_network(work):
 def test_a_folder_of_another_experiment(work):
     shutil.rmtree(work / "results")
     record.write(work / "results", row_of(work, key="00000000"))
-    refused(work, UsageError, "is not where weight-0.80 was trained .key 00000000.: give its --work")
+    refused(
+        work, UsageError, "is not where weight-0.80 was trained .key 00000000.: give its --work"
+    )
 
 
 @pytest.mark.parametrize(
@@ -193,22 +212,33 @@ def test_data_that_are_gone(work, monkeypatch):
 
 def test_what_is_too_large(work, monkeypatch):
     monkeypatch.setattr(pretrained, "MOST_BYTES", 1000)
-    refused(work, TinypruneError, r"weight-0.80 would add \d+ B to the package: at most 1000 are allowed")
+    refused(
+        work,
+        TinypruneError,
+        r"weight-0.80 would add \d+ B to the package: at most 1000 are allowed",
+    )
 
 
 def test_the_command_line(work, monkeypatch, capsys):
     monkeypatch.setattr(command, "RESULTS", work / "results")
     assert command.main(["--pretrained", "weight-0.99", "--work", str(work)]) == 2
-    assert capsys.readouterr().err.startswith("error: unknown finished row with an int8 network 'weight-0.99'")
+    assert capsys.readouterr().err.startswith(
+        "error: unknown finished row with an int8 network 'weight-0.99'"
+    )
     assert command.main(["--pretrained", "weight-0.80", "--quick"]) == 2
     assert "leave out --quick" in capsys.readouterr().err
 
 
-# --- where the data came from -----------------------------------------------------------------------------------------
+# --- where the data came from
+# -----------------------------------------------------------------------------------------
 
 
 def test_speech_is_counted_by_source(tmp_path):
-    for name in ("librispeech_train/1/a.flac", "librispeech_train/2/b.flac", "rhasspy_kerstin/c.flac"):
+    for name in (
+        "librispeech_train/1/a.flac",
+        "librispeech_train/2/b.flac",
+        "rhasspy_kerstin/c.flac",
+    ):
         write(tmp_path / name)
     found = [(one.name, one.licence, one.files, one.seconds) for one in sources.speech(tmp_path)]
     assert found == [
@@ -225,11 +255,17 @@ def test_noise_is_counted_by_source_and_licence(tmp_path):
         write(tmp_path / "train" / name)
     with pytest.raises(UsageError, match=r"there is no .*MANIFEST.csv"):
         list(sources.noise(tmp_path / "train"))
-    lines = ["path,source,author,licence", "dog/a.flac,ESC-10,Ann,CC-BY", "rain/c.flac,ESC-10,Bob,CC0"]
+    lines = [
+        "path,source,author,licence",
+        "dog/a.flac,ESC-10,Ann,CC-BY",
+        "rain/c.flac,ESC-10,Bob,CC0",
+    ]
     (tmp_path / "MANIFEST.csv").write_text("\n".join(lines))
     with pytest.raises(UsageError, match=r"dog/b.flac is not in .*MANIFEST.csv"):
         list(sources.noise(tmp_path / "train"))
-    (tmp_path / "MANIFEST.csv").write_text("\n".join([*lines, "dog/b.flac,ESC-10,Ann,CC-BY", "dog/z.flac,X,Y,Z"]))
+    (tmp_path / "MANIFEST.csv").write_text(
+        "\n".join([*lines, "dog/b.flac,ESC-10,Ann,CC-BY", "dog/z.flac,X,Y,Z"])
+    )
     assert list(sources.noise(tmp_path / "train")) == [
         sources.Source("noise", "ESC-10", "CC BY", 2, 2 * SECONDS, ("Ann",)),
         sources.Source("noise", "ESC-10", "CC0", 1, SECONDS),

@@ -11,17 +11,18 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from tinyprune import flatbuffer, pretrained
-from tinyprune.artifacts import TFLiteArtifact
+from tinyprune import pretrained
+from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.audio.device import DeviceFrontEnd
 from tinyprune.cli import main
 from tinyprune.config import DataConfig, PruneConfig, check
-from tinyprune.data import synthetic_speech
+from tinyprune.data.synthetic import corpus
 from tinyprune.errors import UsageError
 from tinyprune.metrics.speech import si_sdr_db
-from tinyprune.records import read_json
-from tinyprune.tasks.wanted import Wanted, parse
-from tinyprune.workspace import sha256
+from tinyprune.stages.model_reference import Wanted, parse
+from tinyprune.storage.records import read_json
+from tinyprune.storage.run_folder import sha256
+from tinyprune.tflite import flatbuffer
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("TINYPRUNE_DATA", ROOT.parent / "shared" / "data"))
@@ -45,7 +46,8 @@ def invoke(*arguments, code=0):
     return result
 
 
-# --- the files --------------------------------------------------------------------------------------------------------
+# --- the files
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_the_files_belong_together():
@@ -65,7 +67,11 @@ def test_the_files_belong_together():
 def test_they_are_in_the_package_and_small():
     """What lies in the package's folder and is not ignored by git is in the wheel (pyproject.toml)."""
     files = [*pretrained.denoiser().parent.glob("denoiser.*")]
-    assert {path.name for path in files} == {"denoiser.tflite", "denoiser.frontend.json", "denoiser.json"}
+    assert {path.name for path in files} == {
+        "denoiser.tflite",
+        "denoiser.frontend.json",
+        "denoiser.json",
+    }
     assert all(path.is_relative_to(ROOT / "tinyprune") for path in files)
     assert sum(path.stat().st_size for path in files) <= 2_000_000
     ignored = (ROOT / ".gitignore").read_text()
@@ -82,7 +88,8 @@ def test_the_card_is_of_this_network():
     assert sha256(pretrained.denoiser()) in card
 
 
-# --- enhance ----------------------------------------------------------------------------------------------------------
+# --- enhance
+# ----------------------------------------------------------------------------------------------------------
 
 
 def gain_db(clean, noisy):
@@ -90,30 +97,38 @@ def gain_db(clean, noisy):
     soundfile.write("noisy.wav", noisy, RATE, subtype="FLOAT")
     said = invoke("enhance", "noisy.wav", "clean.wav").stderr
     assert said.splitlines()[0] == SAID
-    return si_sdr_db(clean, soundfile.read("clean.wav", dtype="float32")[0]) - si_sdr_db(clean, noisy)
+    return si_sdr_db(clean, soundfile.read("clean.wav", dtype="float32")[0]) - si_sdr_db(
+        clean, noisy
+    )
 
 
 def few(folder, count=6):
     """The samples of some files, spread over a folder."""
     paths = sorted(folder.rglob("*.flac"))
-    return [soundfile.read(path, dtype="float32")[0] for path in paths[:: len(paths) // count][:count]]
+    return [
+        soundfile.read(path, dtype="float32")[0] for path in paths[:: len(paths) // count][:count]
+    ]
 
 
 def test_synthetic_speech_gets_cleaner(tmp_path, monkeypatch):
     """Voices of a synthesizer, which it has never heard, at -6, -3 and 0 dB; doing nothing would gain 0 dB."""
-    monkeypatch.setattr(synthetic_speech, "HELD_OUT_MINUTES", 0.1)
-    dataset = synthetic_speech.load(DataConfig(minutes=0.2, dev_utterances=3), tmp_path / "cache")
+    monkeypatch.setattr(corpus, "HELD_OUT_MINUTES", 0.1)
+    dataset = corpus.load(DataConfig(minutes=0.2, dev_utterances=3), tmp_path / "cache")
     gains = [gain_db(one.clean, one.noisy) for one in dataset.utterances("dev")]
     assert np.mean(gains) > 1.5
 
 
-@pytest.mark.skipif(not (DATA / "speech").is_dir(), reason=f"no real data in {DATA}; set TINYPRUNE_DATA")
+@pytest.mark.skipif(
+    not (DATA / "speech").is_dir(), reason=f"no real data in {DATA}; set TINYPRUNE_DATA"
+)
 def test_real_speech_gets_cleaner():
     """Speakers and noise that it has never heard, at 0 dB."""
     gains = []
     for voice, background in zip(few(DATA / "speech/dev"), few(DATA / "noise/dev"), strict=True):
         clean = 0.05 * voice / voice.std()
-        gains.append(gain_db(clean, clean + 0.05 * np.resize(background / background.std(), len(clean))))
+        gains.append(
+            gain_db(clean, clean + 0.05 * np.resize(background / background.std(), len(clean)))
+        )
     assert np.mean(gains) > 4
 
 
@@ -134,7 +149,8 @@ def test_it_never_replaces_a_run_that_was_asked_for_or_begun(command):
     assert "no finished " in invoke(*command, code=2).stderr
 
 
-# --- compile, evaluate, names -----------------------------------------------------------------------------------------
+# --- compile, evaluate, names
+# -----------------------------------------------------------------------------------------
 
 
 def test_compile_without_a_run_writes_beside_the_runs():
@@ -142,11 +158,20 @@ def test_compile_without_a_run_writes_beside_the_runs():
     result = invoke("compile", "--npu", "ethos-u55-128", "--format", "json")
     assert result.stderr == f"{SAID}\n"
     made = json.loads(result.stdout)
-    assert Path(made["path"]) == Path("runs/pretrained/ethos-u55-128-shared-sram/denoiser_vela.tflite")
+    assert Path(made["path"]) == Path(
+        "runs/pretrained/ethos-u55-128-shared-sram/denoiser_vela.tflite"
+    )
     assert Path(made["path"]).exists()
     assert made["report"]["cpu_operators"] == []
-    assert {layer["name"] for layer in made["report"]["layers"]} == {"lstm_1", "lstm_2", "dense", "mask"}
-    assert before == {path: path.stat().st_mtime_ns for path in pretrained.denoiser().parent.iterdir()}
+    assert {layer["name"] for layer in made["report"]["layers"]} == {
+        "lstm_1",
+        "lstm_2",
+        "dense",
+        "mask",
+    }
+    assert before == {
+        path: path.stat().st_mtime_ns for path in pretrained.denoiser().parent.iterdir()
+    }
     assert "OVER" in invoke("compile", "--max-flash", "1kB", code=3).stdout
 
 
@@ -161,12 +186,22 @@ def test_compile_it_by_name_to_a_place_of_ones_own():
 
 def test_evaluate_it_on_pairs():
     rng = np.random.default_rng(0)
-    for folder, signal in (("clean", np.sin(np.arange(RATE) / 8) / 9), ("noisy", rng.normal(size=RATE) / 9)):
+    for folder, signal in (
+        ("clean", np.sin(np.arange(RATE) / 8) / 9),
+        ("noisy", rng.normal(size=RATE) / 9),
+    ):
         Path(folder).mkdir()
         soundfile.write(f"{folder}/a.wav", signal, RATE)
-    done = invoke("evaluate", "pretrained", *("--noisy", "noisy", "--clean", "clean", "--format", "json", "-q"))
+    done = invoke(
+        "evaluate",
+        "pretrained",
+        *("--noisy", "noisy", "--clean", "clean", "--format", "json", "-q"),
+    )
     rows = json.loads(done.stdout)["rows"]
-    assert [(row["model"], row["form"]) for row in rows] == [("-", "noisy"), ("pretrained", "streaming")]
+    assert [(row["model"], row["form"]) for row in rows] == [
+        ("-", "noisy"),
+        ("pretrained", "streaming"),
+    ]
     assert not Path("runs").exists()
 
 
@@ -174,6 +209,8 @@ def test_its_name_is_taken():
     assert parse("pretrained") == Wanted("pretrained", path=pretrained.denoiser())
     with pytest.raises(UsageError, match=r"^'pretrained:float': that network is in one form only"):
         parse("pretrained:float")
-    with pytest.raises(UsageError, match="'pretrained' cannot name a variant: .* not 'baseline' or 'pretrained'"):
+    with pytest.raises(
+        UsageError, match="'pretrained' cannot name a variant: .* not 'baseline' or 'pretrained'"
+    ):
         check(PruneConfig(name="pretrained"))
     check(PruneConfig(name="pretrained-2"))

@@ -10,16 +10,18 @@ import keras
 import pytest
 from click.testing import CliRunner
 
-from tinyprune import pipeline
-from tinyprune.artifacts import BudgetRecord, PruningPlan, TFLiteArtifact
-from tinyprune.budgets import BudgetConfig
+from tinyprune.artifacts.budget import BudgetRecord
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.plan import PruningPlan
+from tinyprune.artifacts.resources import CompiledArtifact
 from tinyprune.cli import main
 from tinyprune.config import PruneConfig, TargetConfig
+from tinyprune.config.budget import BudgetConfig
 from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.npu.limits import RECORD
-from tinyprune.records import read_json, write_json
-from tinyprune.resources import CompiledArtifact
-from tinyprune.workspace import sha256
+from tinyprune.stages import pipeline
+from tinyprune.storage.records import read_json, write_json
+from tinyprune.storage.run_folder import sha256
 
 NPU = TargetConfig("ethos-u55-128")
 
@@ -59,10 +61,16 @@ def left(run: Path, name: str) -> tuple[int, int]:
 
 def test_a_budget_of_the_network_itself_is_kept_and_recorded(run):
     stem, pointwise = left(run, "own")
-    size = 9 * 3 * stem + 9 * stem + stem * pointwise + 3 * pointwise + 4 * (2 * stem + pointwise + 3)
+    size = (
+        9 * 3 * stem + 9 * stem + stem * pointwise + 3 * pointwise + 4 * (2 * stem + pointwise + 3)
+    )
     flash, operations = record(run, "own").lines
     assert (flash.name, flash.most, flash.measured) == ("flash", 1000, None)
-    assert (operations.name, operations.most, operations.before) == ("MACs", macs(8, 12), macs(16, 24))
+    assert (operations.name, operations.most, operations.before) == (
+        "MACs",
+        macs(8, 12),
+        macs(16, 24),
+    )
     assert (flash.expected, operations.expected) == (size, macs(stem, pointwise))
     assert size <= 1000
     assert macs(stem, pointwise) <= macs(8, 12)
@@ -92,22 +100,34 @@ def test_it_is_a_variant_like_any_other(run, name):
     folder = run / "variants" / name
     plan = read_json(folder / "plan.json", PruningPlan)
     assert {layer.method for layer in plan.layers} == {"differentiable"}
-    assert read_json(folder / "size.json", int) == keras.models.load_model(folder / "model.keras").count_params()
+    assert (
+        read_json(folder / "size.json", int)
+        == keras.models.load_model(folder / "model.keras").count_params()
+    )
     stem, pointwise = left(run, name)
-    tensors = {tensor.name: tensor.size for tensor in read_json(folder / "int8.json", TFLiteArtifact).tensors}
+    tensors = {
+        tensor.name: tensor.size
+        for tensor in read_json(folder / "int8.json", TFLiteArtifact).tensors
+    }
     assert tensors["stem/kernel"] == 9 * 3 * stem
     assert tensors["pointwise/kernel"] == stem * pointwise
     with (folder / "history.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
     train = json.loads((folder / "train.json").read_text())
-    own = {RECORD} if name == "own" else set()  # the other one is changed when Vela has seen the export
+    own = (
+        {RECORD} if name == "own" else set()
+    )  # the other one is changed when Vela has seen the export
     assert set(train["outputs"]) == {"model.keras", "size.json", "history.csv", "plan.json"} | own
     assert all(sha256(folder / file) == digest for file, digest in train["outputs"].items())
     assert not (folder / "masks.npz").exists()
 
 
 def test_what_is_done_is_not_done_again(run):
-    before = {path: path.stat().st_mtime_ns for path in (run / "variants/own").rglob("*") if path.is_file()}
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in (run / "variants/own").rglob("*")
+        if path.is_file()
+    }
     names = [name for name, _ in pipeline.prune(run, [OWN])]
     assert set(names) == {"own"}
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -124,10 +144,31 @@ def test_a_variant_that_vela_finds_too_large_fails_with_exit_3(run, tmp_path, ow
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     doctored(folder, "npu", flash=2000.0)
-    with pytest.raises(CheckFailed, match=r"^npu: flash \d+ B of 2000 B, .*: flash is \d+\.\d% above it; the variant "):
+    with pytest.raises(
+        CheckFailed,
+        match=r"^npu: flash \d+ B of 2000 B, .*: flash is \d+\.\d% above it; the variant ",
+    ):
         pipeline.prune(folder, [ON_NPU])
-    command = ["prune", "--method", "differentiable", "--max-flash", "3.5kB", "--max-cycles", "4500"]
-    command += ["--npu", "ethos-u55-128", "--epochs", "4", "--no-distill", "--round-to", "4", "--name", "npu"]
+    command = [
+        "prune",
+        "--method",
+        "differentiable",
+        "--max-flash",
+        "3.5kB",
+        "--max-cycles",
+        "4500",
+    ]
+    command += [
+        "--npu",
+        "ethos-u55-128",
+        "--epochs",
+        "4",
+        "--no-distill",
+        "--round-to",
+        "4",
+        "--name",
+        "npu",
+    ]
     result = CliRunner().invoke(main, [*command, "--run", str(folder)])
     assert result.exit_code == 3, result.stderr
     assert "above it; the variant is kept" in result.stderr.splitlines()[-1]
@@ -136,7 +177,9 @@ def test_a_variant_that_vela_finds_too_large_fails_with_exit_3(run, tmp_path, ow
 
 def test_a_variant_with_pruned_weights_is_refused(run):
     with pytest.raises(UsageError) as caught:
-        pipeline.prune(run, [config("more", base="weight-0.50", budget=BudgetConfig(max_macs="10k"))])
+        pipeline.prune(
+            run, [config("more", base="weight-0.50", budget=BudgetConfig(max_macs="10k"))]
+        )
     assert str(caught.value) == (
         "variant 'weight-0.50' has pruned weights, which a differentiable pruning would bring back: "
         "start --from one without, and prune its weights afterwards"
@@ -148,7 +191,9 @@ def test_a_variant_of_fewer_units_goes_on_from_there(run):
     """Its masks have no zeros: what went is not in the network any more."""
     [base] = [path.name for path in (run / "variants").glob("unit-0.50")]
     units = left(run, base)
-    asked = config("more", base=base, round_to=1, epochs=2, budget=BudgetConfig(max_macs=str(macs(*units) - 1)))
+    asked = config(
+        "more", base=base, round_to=1, epochs=2, budget=BudgetConfig(max_macs=str(macs(*units) - 1))
+    )
     pipeline.prune(run, [asked])
     stem, pointwise = left(run, "more")
     assert macs(stem, pointwise) < macs(*units)
@@ -159,12 +204,27 @@ def test_a_variant_of_fewer_units_goes_on_from_there(run):
     ("fields", "message"),
     [
         ({"epochs": 1}, "epochs: expected 2 or more, for gates and then for int8, got 1"),
-        ({"budget": BudgetConfig(max_flash="100B")}, "flash: a budget of 100 B cannot be met: with 4 units left of "),
-        ({"budget": BudgetConfig(max_flash="1KiB"), "target": NPU}, "flash: a budget of 1024 B cannot be met: "),
-        ({"budget": BudgetConfig(max_sram="100B")}, "SRAM: a budget of 100 B is less than the network's own input of "),
+        (
+            {"budget": BudgetConfig(max_flash="100B")},
+            "flash: a budget of 100 B cannot be met: with 4 units left of ",
+        ),
+        (
+            {"budget": BudgetConfig(max_flash="1KiB"), "target": NPU},
+            "flash: a budget of 1024 B cannot be met: ",
+        ),
+        (
+            {"budget": BudgetConfig(max_sram="100B")},
+            "SRAM: a budget of 100 B is less than the network's own input of ",
+        ),
         ({"exclude": ("stem", "pointwise")}, ""),
     ],
-    ids=["one epoch", "unreachable", "unreachable by Vela", "less than its input", "nothing to prune"],
+    ids=[
+        "one epoch",
+        "unreachable",
+        "unreachable by Vela",
+        "less than its input",
+        "nothing to prune",
+    ],
 )
 def test_what_cannot_be_is_said_before_training_and_leaves_nothing(run, fields, message):
     asked = config("bad", **{"budget": BudgetConfig(max_macs=str(macs(8, 12)))} | fields)

@@ -14,7 +14,9 @@ DATA = Path(os.environ.get("TINYPRUNE_DATA", Path(__file__).parents[2] / "shared
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not (DATA / "speech").is_dir(), reason=f"no real data in {DATA}; set TINYPRUNE_DATA"),
+    pytest.mark.skipif(
+        not (DATA / "speech").is_dir(), reason=f"no real data in {DATA}; set TINYPRUNE_DATA"
+    ),
 ]
 
 RECIPE = """
@@ -37,7 +39,9 @@ sparsity = 0.8
 epochs = 2
 """
 
-PARAMETERS = 4 * 256 * (128 + 256 + 1) + 4 * 256 * (256 + 256 + 1) + (256 + 1) * 128 + (128 + 1) * 128
+PARAMETERS = (
+    4 * 256 * (128 + 256 + 1) + 4 * 256 * (256 + 256 + 1) + (256 + 1) * 128 + (128 + 1) * 128
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +77,9 @@ def test_train_prune_export_compile_evaluate(slice_folder):
     assert pruned["report"]["flash_bytes"] < baseline["report"]["flash_bytes"] / 2
     assert pruned["report"]["cycles"] < baseline["report"]["cycles"] / 2
     assert pruned["report"]["cpu_operators"] == []
-    assert summary["noisy"]["metrics"]["si_sdr_db"] == pytest.approx((-6 - 3 + 0 + 3 + 6 + 9) / 6, abs=0.5)
+    assert summary["noisy"]["metrics"]["si_sdr_db"] == pytest.approx(
+        (-6 - 3 + 0 + 3 + 6 + 9) / 6, abs=0.5
+    )
 
     # Nothing but our own lines: no chatter of TensorFlow, none of ours twice.
     assert len(said) == len(set(said))
@@ -86,9 +92,15 @@ def test_train_prune_export_compile_evaluate(slice_folder):
 
     scored, said = tinyprune(slice_folder, "evaluate", "baseline", "weight-0.80", "--split", "test")
     rows = {(row["model"], row["form"]): row for row in scored["rows"]}
-    forms = [(name, form) for name in ("baseline", "weight-0.80") for form in ("float", "streaming")]
+    forms = [
+        (name, form) for name in ("baseline", "weight-0.80") for form in ("float", "streaming")
+    ]
     assert [*rows] == [("-", "noisy"), *forms]
-    assert (scored["split"], scored["items"], scored["metrics"]) == ("test", 6, ["si_sdr_db", "sdr_db", "stoi"])
+    assert (scored["split"], scored["items"], scored["metrics"]) == (
+        "test",
+        6,
+        ["si_sdr_db", "sdr_db", "stoi"],
+    )
     for row in rows.values():
         for figure in row["metrics"].values():
             assert figure["undefined"] == 0
@@ -97,7 +109,8 @@ def test_train_prune_export_compile_evaluate(slice_folder):
     assert said == []
 
 
-# --- classes ----------------------------------------------------------------------------------------------------------
+# --- classes
+# ----------------------------------------------------------------------------------------------------------
 
 CLASSES = """
 [data]
@@ -132,14 +145,25 @@ def check_classes(folder, name, path, then, classes, baseline_parameters):
     assert baseline["parameters"] == baseline_parameters
     assert both["parameters"] == units["parameters"] < baseline["parameters"] / 2
     assert both["sparsity"] > units["sparsity"]
-    assert both["report"]["flash_bytes"] < units["report"]["flash_bytes"] < baseline["report"]["flash_bytes"]
+    assert (
+        both["report"]["flash_bytes"]
+        < units["report"]["flash_bytes"]
+        < baseline["report"]["flash_bytes"]
+    )
     assert units["report"]["cycles"] < baseline["report"]["cycles"]
     assert all(variant["report"]["cpu_operators"] == [] for variant in summary["variants"])
-    assert all(variant["quality"]["metrics"]["accuracy"] >= 0.8 / classes for variant in summary["variants"])
+    assert all(
+        variant["quality"]["metrics"]["accuracy"] >= 0.8 / classes
+        for variant in summary["variants"]
+    )
     assert summary["noisy"] is summary["hop_seconds"] is None
-    assert all(line.startswith(("baseline: ", "unit-0.50: ", f"{both['name']}: ")) for line in said), said
+    assert all(
+        line.startswith(("baseline: ", "unit-0.50: ", f"{both['name']}: ")) for line in said
+    ), said
 
-    [control], _ = tinyprune(folder, "prune", "--offline", "run/variants/baseline/int8.tflite", "--sparsity", "0.5")
+    [control], _ = tinyprune(
+        folder, "prune", "--offline", "run/variants/baseline/int8.tflite", "--sparsity", "0.5"
+    )
     assert (control["variant"], control["form"]) == ("offline-weight-0.50", "int8")
     summary, _ = tinyprune(folder, "compile", "--npu", "ethos-u85-256")
     assert summary["variants"][3]["name"] == "offline-weight-0.50"
@@ -149,13 +173,17 @@ def check_classes(folder, name, path, then, classes, baseline_parameters):
 @pytest.mark.skipif(not (DATA / "keywords").is_dir(), reason=f"no keywords in {DATA}")
 def test_keywords(tmp_path):
     top = DATA / "keywords"
-    words = sorted(path.name for path in (top / "train").iterdir() if path.is_dir() and path.name[0] != "_")[:4]
+    words = sorted(
+        path.name for path in (top / "train").iterdir() if path.is_dir() and path.name[0] != "_"
+    )[:4]
     for split, count in (("train", 24), ("dev", 10), ("test", 10)):
         for word in words:
             (tmp_path / "data" / split / word).mkdir(parents=True)
             for path in sorted((top / split / word).iterdir())[:count]:
                 shutil.copy(path, tmp_path / "data" / split / word)
-    block = (3 * 3 + 1) * 64 + 4 * 64 + (64 + 1) * 64 + 4 * 64  # depthwise, BatchNorm, pointwise, BatchNorm
+    block = (
+        (3 * 3 + 1) * 64 + 4 * 64 + (64 + 1) * 64 + 4 * 64
+    )  # depthwise, BatchNorm, pointwise, BatchNorm
     parameters = (10 * 4 + 1) * 64 + 4 * 64 + 4 * block + (64 + 1) * 4
     check_classes(tmp_path, "keywords", "data", "weight", 4, parameters)
 
@@ -164,6 +192,9 @@ def test_keywords(tmp_path):
 def test_images(tmp_path):
     [path] = (DATA / "images").glob("*.npz")
     with np.load(path) as arrays:
-        few = {name: arrays[name][:300] if name[:2] in ("x_", "y_") else arrays[name] for name in arrays.files}
+        few = {
+            name: arrays[name][:300] if name[:2] in ("x_", "y_") else arrays[name]
+            for name in arrays.files
+        }
     np.savez(tmp_path / "few.npz", **few)
     check_classes(tmp_path, "images", "few.npz", "2:4", 10, 78_666)

@@ -5,7 +5,9 @@ from tinyprune.errors import UsageError
 from tinyprune.registry import Registry
 
 TABLES = [table for table in vars(registry).values() if isinstance(table, Registry)]
-ENTRIES = [pytest.param(table, name, id=f"{table.kind}-{name}") for table in TABLES for name in table]
+ENTRIES = [
+    pytest.param(table, name, id=f"{table.kind}-{name}") for table in TABLES for name in table
+]
 
 
 @pytest.mark.parametrize(("table", "name"), ENTRIES)

@@ -29,11 +29,13 @@ def test_a_size_is_read_with_its_unit(text, count):
 
 
 @pytest.mark.parametrize(
-    "text", ["KiB", "-1 kB", "92,3 kB", "1_000 kB", "nan", "inf", "1 kB 2", "1h", "9" * 400 + "kB", ""]
+    "text",
+    ["KiB", "-1 kB", "92,3 kB", "1_000 kB", "nan", "inf", "1 kB 2", "1h", "9" * 400 + "kB", ""],
 )
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(
-        UsageError, match="is not a size: expected a number with one of B, kB, MB, KiB, MiB, e.g. 100KiB"
+        UsageError,
+        match="is not a size: expected a number with one of B, kB, MB, KiB, MiB, e.g. 100KiB",
     ):
         parse_bytes(text)
 
@@ -49,8 +51,14 @@ def test_a_size_that_can_be_misread_is_refused_with_both_ways_to_write_it(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1 Mb", "can be read in several ways: write 1MiB (1048576 bytes each) or 1MB (1000000 bytes each)"),
-        ("64m", "can be read in several ways: write 64MiB (1048576 bytes each) or 64MB (1000000 bytes each)"),
+        (
+            "1 Mb",
+            "can be read in several ways: write 1MiB (1048576 bytes each) or 1MB (1000000 bytes each)",
+        ),
+        (
+            "64m",
+            "can be read in several ways: write 64MiB (1048576 bytes each) or 64MB (1000000 bytes each)",
+        ),
         (
             "100",
             "can be read in several ways: write 100KiB (1024 bytes each) or 100kB (1000 bytes each) or 100B (bytes)",
@@ -120,8 +128,14 @@ def test_a_time_is_read_with_its_unit(text, seconds):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("16", "can be read in several ways: write 16ms (thousandths of a second) or 16s (seconds)"),
-        ("16m", "can be read in several ways: write 16ms (thousandths of a second) or 16s (seconds)"),
+        (
+            "16",
+            "can be read in several ways: write 16ms (thousandths of a second) or 16s (seconds)",
+        ),
+        (
+            "16m",
+            "can be read in several ways: write 16ms (thousandths of a second) or 16s (seconds)",
+        ),
         ("16MS", "is not clear: write 16ms (thousandths of a second)"),
         ("2 seconds", "is not clear: write 2s (seconds)"),
         *(
@@ -143,13 +157,16 @@ def test_sizes_are_printed_in_thousands(count, text):
     assert format_bytes(count) == text
 
 
-@pytest.mark.parametrize(("count", "text"), [(999, "999"), (163_000, "163 k"), (1_327_000, "1.33 M")])
+@pytest.mark.parametrize(
+    ("count", "text"), [(999, "999"), (163_000, "163 k"), (1_327_000, "1.33 M")]
+)
 def test_counts_are_printed_in_thousands(count, text):
     assert format_count(count) == text
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.0003, "0.30 ms"), (12, "12.0 s"), (3 * 60 + 20, "3 min 20 s"), (119.0, "119.0 s")]
+    ("seconds", "text"),
+    [(0.0003, "0.30 ms"), (12, "12.0 s"), (3 * 60 + 20, "3 min 20 s"), (119.0, "119.0 s")],
 )
 def test_durations_are_printed_for_a_person(seconds, text):
     assert format_seconds(seconds) == text
@@ -158,15 +175,28 @@ def test_durations_are_printed_for_a_person(seconds, text):
 @pytest.mark.parametrize(
     ("name", "label"),
     [
-        *(("si_sdr_db", "SI-SDR dB"), ("sdr_db", "SDR dB"), ("seg_snr_db", "segSNR dB"), ("stoi", "STOI")),
-        *(("estoi", "ESTOI"), ("pesq_wb", "PESQ-WB"), ("pesq_nb", "PESQ-NB"), ("auc", "AUC"), ("accuracy", "accuracy")),
+        *(
+            ("si_sdr_db", "SI-SDR dB"),
+            ("sdr_db", "SDR dB"),
+            ("seg_snr_db", "segSNR dB"),
+            ("stoi", "STOI"),
+        ),
+        *(
+            ("estoi", "ESTOI"),
+            ("pesq_wb", "PESQ-WB"),
+            ("pesq_nb", "PESQ-NB"),
+            ("auc", "AUC"),
+            ("accuracy", "accuracy"),
+        ),
     ],
 )
 def test_a_metric_has_a_name_for_people(name, label):
     assert metric_label(name) == label
 
 
-@pytest.mark.parametrize(("name", "digits"), [("si_sdr_db", 2), ("accuracy", 3), ("stoi", 3), ("pesq_wb", 2)])
+@pytest.mark.parametrize(
+    ("name", "digits"), [("si_sdr_db", 2), ("accuracy", 3), ("stoi", 3), ("pesq_wb", 2)]
+)
 def test_a_metric_has_as_many_digits_as_it_means(name, digits):
     assert metric_digits(name) == digits
 

@@ -14,7 +14,11 @@ def track(items: Iterable[Item], title: str, total: float | None = None) -> Iter
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(20), TimeRemainingColumn(elapsed_when_finished=True))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(20),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
     live = console.is_terminal and log.isEnabledFor(logging.INFO)
     with Progress(*columns, console=console, disable=not live, transient=True) as progress:
         yield from progress.track(items, total=total, description=title)

@@ -1,7 +1,7 @@
 """One page that names everything: tables ``name -> "module:attribute"``.
 
-Listing a table costs nothing; the module behind a name is imported only when the name is used. To register a thing,
-add one line here.
+Listing a table costs nothing; the module behind a name is imported only when the name is used. To
+register a thing, add one line here.
 """
 
 import importlib
@@ -57,11 +57,11 @@ MODELS = Registry(
 DATASETS = Registry(
     "dataset",
     {
-        "synthetic-speech": "tinyprune.data.synthetic_speech:load",
-        "mixture": "tinyprune.data.mixture:load",
-        "paired": "tinyprune.data.paired:load",
-        "keywords": "tinyprune.data.keywords:load",
-        "images": "tinyprune.data.images:load",
+        "synthetic-speech": "tinyprune.data.synthetic.corpus:load",
+        "mixture": "tinyprune.data.speech.mixture:load",
+        "paired": "tinyprune.data.speech.paired:load",
+        "keywords": "tinyprune.data.keywords.dataset:load",
+        "images": "tinyprune.data.images.dataset:load",
     },
 )
 

@@ -1,7 +1,8 @@
 """Units at the border of the program: parsing what people write, printing what they read.
 
-Inside the program every number carries its unit in its name (``flash_bytes``, ``inference_seconds``).
-KiB is 1024 bytes, kB is 1000 bytes; they are never mixed, and what can be read as either is refused.
+Inside the program every number carries its unit in its name (``flash_bytes``,
+``inference_seconds``). KiB is 1024 bytes, kB is 1000 bytes; they are never mixed, and what can be
+read as either is refused.
 """
 
 import re
@@ -11,7 +12,8 @@ from fractions import Fraction
 
 from tinyprune.errors import UsageError
 
-#: A number without a sign, then what should be its unit. Bounded, so that no text becomes a huge integer.
+#: A number without a sign, then what should be its unit. Bounded, so that no text becomes a huge
+#: integer.
 _QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?(?:[eE][0-9]{1,2})?)\s*([^\W\d_]*)")
 
 
@@ -49,7 +51,9 @@ class _Scale:
 
     def _refusal(self, text: str) -> UsageError:
         units = ", ".join(unit for unit in self.meanings if unit)
-        return UsageError(f"'{text}' is not {self.what}: expected a number with one of {units}, e.g. {self.example}")
+        return UsageError(
+            f"'{text}' is not {self.what}: expected a number with one of {units}, e.g. {self.example}"
+        )
 
 
 _BYTES = _Scale(
@@ -98,7 +102,8 @@ _SECONDS = _Scale(
 def parse_bytes(text: str) -> int:
     """Bytes of a size with its unit, e.g. ``"100KiB"`` -> 102400, ``"92.3 kB"`` -> 92300.
 
-    Raises UsageError for anything else; of what can be read in several ways ("100 kb", "64k", "100") it names them.
+    Raises UsageError for anything else; of what can be read in several ways ("100 kb", "64k",
+    "100") it names them.
     """
     return round(_BYTES.parse(text))
 
@@ -106,7 +111,8 @@ def parse_bytes(text: str) -> int:
 def parse_count(text: str) -> int:
     """A whole number, maybe in thousands or millions: ``"200k"`` -> 200000, ``"1.5M"``, ``"2e5"``, ``"2000"``.
 
-    Raises UsageError for anything else, also for "200K" and "200ki", which could be multiples of 1024.
+    Raises UsageError for anything else, also for "200K" and "200ki", which could be multiples of
+    1024.
     """
     count = _COUNTS.parse(text)
     if count.denominator != 1:

@@ -1,6 +1,7 @@
 """Reproduce "Weight, Block or Unit?": ``python -m benchmarks.paper``.
 
-Trains the baselines and every row, going on where it stopped, and writes docs/results.md. Then, once: ``--test``.
+Trains the baselines and every row, going on where it stopped, and writes docs/results.md. Then,
+once: ``--test``.
 """
 
 import argparse
@@ -37,21 +38,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.paper", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.paper", description=(__doc__ or "").split("\n")[0]
+    )
     speech = "DIR/train, DIR/dev, DIR/test; default: $TINYPRUNE_DATA/{0} or ../shared/data/{0}"
     for kind in ("speech", "noise"):
         parser.add_argument(f"--{kind}", type=Path, metavar="DIR", help=speech.format(kind))
-    parser.add_argument("--keywords", type=Path, metavar="DIR", help="the same, of WORD/*.wav, for the smaller tables")
-    parser.add_argument("--images", type=Path, metavar="FILE", help="CIFAR-10 as .npz, for the smaller tables")
-    parser.add_argument("--work", type=Path, metavar="DIR", help="where trainings are kept; default: runs/paper")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all trainings; another one: other rows")
-    parser.add_argument("--only", metavar="PATTERN", help="some rows, e.g. 'speech/weight-*', and what they start from")
-    parser.add_argument("--quick", action="store_true", help="toy size on synthetic speech, apart from the real rows")
+    parser.add_argument(
+        "--keywords",
+        type=Path,
+        metavar="DIR",
+        help="the same, of WORD/*.wav, for the smaller tables",
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="FILE", help="CIFAR-10 as .npz, for the smaller tables"
+    )
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", help="where trainings are kept; default: runs/paper"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of all trainings; another one: other rows"
+    )
+    parser.add_argument(
+        "--only",
+        metavar="PATTERN",
+        help="some rows, e.g. 'speech/weight-*', and what they start from",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="toy size on synthetic speech, apart from the real rows",
+    )
     step = parser.add_mutually_exclusive_group()
     step.add_argument("--list", action="store_true", help="the rows and how far they are")
-    step.add_argument("--test", action="store_true", help="score the finished rows on the test split, once, at the end")
-    step.add_argument("--pretrained", metavar="ROW", help="put a finished row into the package, and write its card")
-    step.add_argument("--write", action="store_true", help="only write the page, of the rows that are there")
+    step.add_argument(
+        "--test",
+        action="store_true",
+        help="score the finished rows on the test split, once, at the end",
+    )
+    step.add_argument(
+        "--pretrained",
+        metavar="ROW",
+        help="put a finished row into the package, and write its card",
+    )
+    step.add_argument(
+        "--write", action="store_true", help="only write the page, of the rows that are there"
+    )
     return parser
 
 
@@ -75,9 +107,18 @@ def _plan(options: argparse.Namespace, work: Path, results: Path) -> Plan:
     folders = Folders(options.speech, options.noise, options.keywords, options.images)
     found: dict[str, Experiment] = {}
     for task in dict.fromkeys(row.task for row in chosen):
-        config = experiment.quick(options.seed) if options.quick else experiment.configured(task, folders, options.seed)
+        config = (
+            experiment.quick(options.seed)
+            if options.quick
+            else experiment.configured(task, folders, options.seed)
+        )
         if config is None:
-            log.info("%s: no data in %s; give --%s: its rows are left out", task, experiment.default(task), task)
+            log.info(
+                "%s: no data in %s; give --%s: its rows are left out",
+                task,
+                experiment.default(task),
+                task,
+            )
         else:
             found[task] = experiment.experiment(task, config, work)
     return Plan(chosen, found, results, options.quick)
@@ -103,7 +144,10 @@ def _shipped(row: str, work: Path, results: Path, quick: bool) -> int:
 
 
 def _written(
-    results: Path, page: Path, options: argparse.Namespace, experiments: dict[str, Experiment] | None = None
+    results: Path,
+    page: Path,
+    options: argparse.Namespace,
+    experiments: dict[str, Experiment] | None = None,
 ) -> int:
     from benchmarks.paper import page as pages
 

@@ -4,11 +4,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyprune import pipeline
-from tinyprune.data.given import GivenData
-from tinyprune.data.mix import MixRequest, MixSource, write_set
-from tinyprune.metrics.evaluation import Row, evaluation
-from tinyprune.tasks.wanted import Asked
+from tinyprune.data.speech.evaluation_data import GivenData
+from tinyprune.data.speech.test_set import MixRequest, MixSource, write_set
+from tinyprune.metrics.comparison import Row, evaluation
+from tinyprune.stages import pipeline
+from tinyprune.stages.model_reference import Asked
 
 METRIC = "si_sdr_db"
 SNRS_DB, EACH = (-12.0, -6.0, 0.0, 6.0, 12.0, 18.0, 24.0, 30.0), 24

@@ -12,10 +12,10 @@ from benchmarks.paper.record import RowRecord, Score, Split
 from benchmarks.paper.sources import Source
 from benchmarks.paper.tables import NONE, factor, kilobytes, table
 from benchmarks.paper.view import SHARED, TITLES, View
-from tinyprune.artifacts import TFLiteArtifact
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.audio.device import DeviceFrontEnd
-from tinyprune.report.markdown import escape
-from tinyprune.resources import ResourceReport
+from tinyprune.report.render.markdown import escape
 from tinyprune.units import format_bytes, format_count, metric_digits, metric_label
 
 WIDTH = 120
@@ -31,7 +31,8 @@ class Shipped:
 
     Attributes:
         view: the experiment. row: what was measured. claim: what its baseline was trained as.
-        artifact, front_end: of the graph. by_snr: its quality on mixtures of dev. reports: by target.
+        artifact, front_end: of the graph. by_snr: its quality on mixtures of dev. reports: by
+            target.
         sources: of the training data.
     """
 
@@ -60,7 +61,12 @@ class Shipped:
 def text(shipped: Shipped) -> str:
     """The page."""
     parts = (_what, _quality, _costs, _data, _limits, _again)
-    return "\n".join(["# The pretrained denoiser", *(line for part in parts for line in part(shipped))]) + "\n"
+    return (
+        "\n".join(
+            ["# The pretrained denoiser", *(line for part in parts for line in part(shipped))]
+        )
+        + "\n"
+    )
 
 
 def _what(shipped: Shipped) -> Iterator[str]:
@@ -96,7 +102,10 @@ def _quality(shipped: Shipped) -> Iterator[str]:
         "the mean of the paired differences to the float32 network that it was made of, and its 95 % interval."
     )
     header = ["metric", "noisy", "pretrained", "to float32", "95 % interval"]
-    yield from ("", *table(header, [_metric(metric, score, split) for metric, score in split.scores.items()]))
+    yield from (
+        "",
+        *table(header, [_metric(metric, score, split) for metric, score in split.scores.items()]),
+    )
     found, (low, high) = shipped.by_snr, shipped.claim["data"]["snr_db"]
     yield from _prose(
         f"{metric_label(by_snr.METRIC)} by SNR of the input, {found.items} mixtures of the recordings of dev each. It "
@@ -121,8 +130,20 @@ def _metric(name: str, score: Score, split: Split) -> list[str]:
 def _costs(shipped: Shipped) -> Iterator[str]:
     version = ", ".join(sorted({report.vela_version for report in shipped.reports.values()}))
     yield from ("", "## What it costs")
-    yield from _prose(f"Estimates of Vela {version} for one frame; x is against the dense int8 network.")
-    header = ["target", "flash", "of it weights", "SRAM", "cycles", "x", "time", "of a hop", "bound by"]
+    yield from _prose(
+        f"Estimates of Vela {version} for one frame; x is against the dense int8 network."
+    )
+    header = [
+        "target",
+        "flash",
+        "of it weights",
+        "SRAM",
+        "cycles",
+        "x",
+        "time",
+        "of a hop",
+        "bound by",
+    ]
     yield from ("", *table(header, [_cost(shipped, target) for target in shipped.row.costs]))
     ratio = shipped.view.flash_ratio(shipped.row)
     against = f"{factor(ratio)} below the float32 parameters; " if ratio else ""
@@ -136,7 +157,9 @@ def _costs(shipped: Shipped) -> Iterator[str]:
 def _cost(shipped: Shipped, target: str) -> list[str]:
     cost, seconds = shipped.row.costs[target], shipped.reports[target].inference_seconds
     share = seconds * shipped.front_end.sample_rate / shipped.front_end.hop
-    sizes = [kilobytes(size) for size in (cost.flash_bytes, cost.encoded_weight_bytes, cost.sram_bytes)]
+    sizes = [
+        kilobytes(size) for size in (cost.flash_bytes, cost.encoded_weight_bytes, cost.sram_bytes)
+    ]
     ratio = factor(shipped.view.cycles_ratio(shipped.row, target))
     times = [_ms(seconds), f"{share:.1%}", cost.bound_by]
     return [TITLES.get(target, target), *sizes, format_count(cost.cycles), ratio, *times]
@@ -155,7 +178,10 @@ def _data(shipped: Shipped) -> Iterator[str]:
         f"recordings of noise. Way: {names}, {epochs} epochs, seed "
         f"{row.seed}. Data {row.data_sha256[:12]}, experiment {row.key}."
     )
-    lines = [[escape(s.name), s.kind, str(s.files), _minutes([s]), escape(s.licence)] for s in shipped.sources]
+    lines = [
+        [escape(s.name), s.kind, str(s.files), _minutes([s]), escape(s.licence)]
+        for s in shipped.sources
+    ]
     yield from ("", *table(["source", "kind", "files", "length", "licence"], lines))
     authors = {name for source in shipped.sources for name in source.authors}
     if authors:
@@ -172,16 +198,28 @@ def _limits(shipped: Shipped) -> Iterator[str]:
         "Mono: channels are enhanced each on its own, what they have in common is not used."
     )
     found = shipped.by_snr
-    harmed = sorted((snr for snr in found.noisy if found.enhanced[snr] < found.noisy[snr]), key=float)
+    harmed = sorted(
+        (snr for snr in found.noisy if found.enhanced[snr] < found.noisy[snr]), key=float
+    )
     if harmed:
         yield from _item(f"At {', '.join(harmed)} dB SNR it takes more than it gives (table).")
-    languages = sorted({name.partition(", ")[2].split()[0] for name in (s.name for s in kinds["speech"])} - {""})
+    languages = sorted(
+        {name.partition(", ")[2].split()[0] for name in (s.name for s in kinds["speech"])} - {""}
+    )
     yield from _item(
         f"It has heard {_minutes(kinds['speech'])} of read speech of adults, {' and '.join(languages)}: no "
         "conversation, no shouting, no singing, no children."
     )
-    talkers = f"other talkers in {data['babble']:.0%} of the mixtures" if data.get("babble") else "no talker mixed in"
-    rooms = "rooms of measured impulse responses" if data.get("rirs") else "no rooms: reverberation may hurt"
+    talkers = (
+        f"other talkers in {data['babble']:.0%} of the mixtures"
+        if data.get("babble")
+        else "no talker mixed in"
+    )
+    rooms = (
+        "rooms of measured impulse responses"
+        if data.get("rirs")
+        else "no rooms: reverberation may hurt"
+    )
     yield from _item(
         f"Its noise was {_minutes(kinds['noise'])} of environmental sound, little of it cars, with {talkers}, and in "
         f"{rooms}."
@@ -196,7 +234,9 @@ def _again(shipped: Shipped) -> Iterator[str]:
     yield f"python -m benchmarks.paper --only 'speech/{shipped.row.row}' --speech DIR --noise DIR"
     yield f"python -m benchmarks.paper --pretrained {shipped.row.row}"
     yield "```"
-    versions = ", ".join(f"{name} {number}" for name, number in shipped.row.measured_on["versions"].items() if number)
+    versions = ", ".join(
+        f"{name} {number}" for name, number in shipped.row.measured_on["versions"].items() if number
+    )
     yield from _prose(
         f"It was made on {str(shipped.row.measured_on['date'])[:10]} with {versions}. Any other row can take its "
         "place: the second command writes this page and the files in `tinyprune/pretrained/` together."
@@ -221,4 +261,6 @@ def _prose(text: str) -> list[str]:
 
 
 def _item(text: str) -> list[str]:
-    return textwrap.wrap(f"- {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        f"- {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )

@@ -9,10 +9,17 @@ from typing import Any
 
 from benchmarks.common import ROOT
 from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH
-from tinyprune.config import DataConfig, ModelConfig, RunConfig, TrainConfig, from_mapping, to_mapping
+from tinyprune.config import (
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    from_mapping,
+    to_mapping,
+)
 from tinyprune.config.data import FOLDERS
 from tinyprune.errors import UsageError
-from tinyprune.workspace import BASELINE, Workspace
+from tinyprune.storage.run_folder import BASELINE, Workspace
 
 DATA = Path(os.environ.get("TINYPRUNE_DATA", ROOT.parent / "shared" / "data"))
 SPLITS = ("train", "dev", "test")
@@ -25,8 +32,12 @@ BASELINES = {
         model=ModelConfig("tinylstm"),
         train=TrainConfig(epochs=120, learning_rate=4e-3),
     ),
-    KEYWORDS: RunConfig(DataConfig("keywords"), ModelConfig("ds_cnn"), TrainConfig(epochs=100, learning_rate=4e-3)),
-    IMAGES: RunConfig(DataConfig("images"), ModelConfig("resnet8"), TrainConfig(epochs=60, learning_rate=4e-3)),
+    KEYWORDS: RunConfig(
+        DataConfig("keywords"), ModelConfig("ds_cnn"), TrainConfig(epochs=100, learning_rate=4e-3)
+    ),
+    IMAGES: RunConfig(
+        DataConfig("images"), ModelConfig("resnet8"), TrainConfig(epochs=60, learning_rate=4e-3)
+    ),
 }
 QUICK = RunConfig(
     data=DataConfig(minutes=0.5, dev_utterances=4),
@@ -44,7 +55,8 @@ class Folders:
     """Where the data are; what is None was not given and is looked for in the default place.
 
     Attributes:
-        speech, noise: folders with train, dev and test. keywords: folder of such folders of words. images: ``.npz``.
+        speech, noise: folders with train, dev and test. keywords: folder of such folders of words.
+            images: ``.npz``.
     """
 
     speech: Path | None = None
@@ -75,7 +87,9 @@ def configured(task: str, folders: Folders, seed: int) -> RunConfig | None:
     """
     base = BASELINES[task]
     data = _speech(folders) if task == SPEECH else _path(task, folders)
-    return data and replace(base, data=replace(base.data, **data), train=replace(base.train, seed=seed))
+    return data and replace(
+        base, data=replace(base.data, **data), train=replace(base.train, seed=seed)
+    )
 
 
 def quick(seed: int) -> RunConfig:
@@ -131,7 +145,11 @@ def described(config: RunConfig) -> dict[str, Any]:
 
 def _changed(part: Any) -> dict[str, Any]:
     values, default = to_mapping(part), to_mapping(type(part)())
-    return {name: value for name, value in values.items() if value != default[name] and name not in PLACES}
+    return {
+        name: value
+        for name, value in values.items()
+        if value != default[name] and name not in PLACES
+    }
 
 
 def _speech(folders: Folders) -> dict[str, str]:
@@ -142,7 +160,9 @@ def _speech(folders: Folders) -> dict[str, str]:
             raise UsageError(f"--{kind}: there is no {missing}: {NEEDS}")
     prefixes = {"": "train", "dev_": "dev", "test_": "test"}
     return {
-        f"{p}{kind}": str(place.resolve() / split) for kind, place in places.items() for p, split in prefixes.items()
+        f"{p}{kind}": str(place.resolve() / split)
+        for kind, place in places.items()
+        for p, split in prefixes.items()
     }
 
 
@@ -152,6 +172,10 @@ def _path(task: str, folders: Folders) -> dict[str, str] | None:
     if place.exists():
         return {"path": str(place.resolve())}
     if given:
-        what = "train, dev and test folders of WORD/*.wav" if task == KEYWORDS else "CIFAR-10 as .npz or its pickles"
+        what = (
+            "train, dev and test folders of WORD/*.wav"
+            if task == KEYWORDS
+            else "CIFAR-10 as .npz or its pickles"
+        )
         raise UsageError(f"--{task}: there is no {given}: expected {what}")
     return None

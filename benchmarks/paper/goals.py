@@ -20,8 +20,9 @@ class Goal:
 
     Attributes:
         asked: what. found: by what it is reached, or how far it got; empty: nothing to judge it by.
-        verdict: "reached", "not reached", "not reached so far" (rows still wait), "not run yet", or that it is reached
-            over the float32 baseline, but not over a dense row that came out better than that.
+        verdict: "reached", "not reached", "not reached so far" (rows still wait), "not run yet", or
+            that it is reached over the float32 baseline, but not over a dense row that came out
+            better than that.
     """
 
     asked: str
@@ -44,7 +45,9 @@ def _goals(view: View) -> Iterator[Goal]:
         stretch = "" if factor == CYCLES[0] else " (stretch)"
         modes = "than dense int8 under Shared_Sram and under Sram_Only"
         asked = f"{factor:g}x fewer cycles {modes}, at most {CYCLES_LOSS} dB SDR lost"
-        yield _ratio(view, asked + stretch, lambda found: both_modes(view, found), factor, CYCLES_LOSS)
+        yield _ratio(
+            view, asked + stretch, lambda found: both_modes(view, found), factor, CYCLES_LOSS
+        )
     yield _over_offline(view)
 
 
@@ -57,7 +60,8 @@ def both_modes(view: View, found: RowRecord) -> float | None:
 def _ratio(view: View, asked: str, ratio: Ratio, least: float, limit: float) -> Goal:
     """By the row that loses least on dev of those with the ratio; if that is too much, also how far the others get.
 
-    A row that would do on the split of the page, but that dev does not choose, is named and reaches nothing.
+    A row that would do on the split of the page, but that dev does not choose, is named and reaches
+    nothing.
     """
     own = [found for found in view.own if ratio(found) is not None]
     if not own:
@@ -73,16 +77,24 @@ def _ratio(view: View, asked: str, ratio: Ratio, least: float, limit: float) -> 
     parts = []
     if there:
         excess = view.loss(there) - limit
-        parts.append(f"`{there.row}` has {ratio(there):.1f}x, {view.change(there)}: {excess:.2f} dB too much")
+        parts.append(
+            f"`{there.row}` has {ratio(there):.1f}x, {view.change(there)}: {excess:.2f} dB too much"
+        )
     if within:
         factor = ratio(within) or 0.0
         text = f"within the loss on dev `{within.row}`: {factor:.1f}x, {view.change(within)}"
         parts.append(text + (f"; {least / factor:.2f}x more is needed" if factor < least else ""))
     other = min((one for one in own if (ratio(one) or 0.0) >= least), key=view.loss, default=None)
     if other and view.loss(other) <= limit:
-        parts.append(f"`{other.row}`, which dev does not choose, has {ratio(other):.1f}x, {view.change(other)}")
+        parts.append(
+            f"`{other.row}`, which dev does not choose, has {ratio(other):.1f}x, {view.change(other)}"
+        )
     verdict = SO_FAR if any(row.way == JOINT for row in view.waiting) else MISSED
-    return Goal(asked, verdict, "; ".join(parts) or "no row is within the loss on dev, and none has the factor")
+    return Goal(
+        asked,
+        verdict,
+        "; ".join(parts) or "no row is within the loss on dev, and none has the factor",
+    )
 
 
 def best_dense(view: View) -> RowRecord | None:
@@ -113,7 +125,9 @@ def _gain(view: View) -> Goal:
     if not base or not split or "si_sdr_db" not in split.noisy:
         return Goal(asked, OPEN, "")
     gain = split.scores["si_sdr_db"].mean - split.noisy["si_sdr_db"]
-    return Goal(asked, REACHED if gain >= GAIN else MISSED, f"{gain:+.2f} dB ({_short(gain, GAIN)})")
+    return Goal(
+        asked, REACHED if gain >= GAIN else MISSED, f"{gain:+.2f} dB ({_short(gain, GAIN)})"
+    )
 
 
 def _short(value: float, least: float) -> str:

@@ -11,15 +11,15 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 
 from benchmarks.twin import twin
-from tinyprune import flatbuffer
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import DataConfig, TrainConfig, build
-from tinyprune.data.scored import ScoredSet
-from tinyprune.records import read_json
+from tinyprune.data.speech.scored_set import ScoredSet
 from tinyprune.registry import DATASETS
+from tinyprune.storage.records import read_json
+from tinyprune.storage.writing import write_arrays
+from tinyprune.tflite import flatbuffer
 from tinyprune.training.denoise import Denoise
 from tinyprune.training.fit import CLIP_NORM, WARM_UP
-from tinyprune.writing import write_arrays
 
 UPDATES = 50  # of the masks while sparsity grows
 
@@ -37,7 +37,8 @@ def prune_speech(
 ) -> Callable[[], list[float]]:
     """Train with TFMOT's wrapper: our batches, loss, optimizer, and shape of sparsity and learning rate.
 
-    The best epoch on dev of those after the masks are final goes to ``weights`` (.npz). Gives the SI-SDR in dB on dev
+    The best epoch on dev of those after the masks are final goes to ``weights`` (.npz). Gives the
+    SI-SDR in dB on dev
     after each epoch. ``more``: sparsity, seed.
     """
 
@@ -47,8 +48,12 @@ def prune_speech(
         scored = ScoredSet(dataset.utterances("dev"), read_json(Path(frontend), FrontEnd))
         learner = Denoise(dataset, scored, build(TrainConfig, train), more["seed"])
         end = epochs * learner.steps_per_epoch() // 2
-        decay = tfmot.sparsity.keras.PolynomialDecay(0.0, more["sparsity"], 0, end, frequency=max(1, end // UPDATES))
-        wrapped = tfmot.sparsity.keras.prune_low_magnitude(twin(_load(baseline)), pruning_schedule=decay)
+        decay = tfmot.sparsity.keras.PolynomialDecay(
+            0.0, more["sparsity"], 0, end, frequency=max(1, end // UPDATES)
+        )
+        wrapped = tfmot.sparsity.keras.prune_low_magnitude(
+            twin(_load(baseline)), pruning_schedule=decay
+        )
         scores: list[float] = []
         for epoch, score in enumerate(_epochs(wrapped, learner, rate, epochs)):
             first = -(-epochs // 2)
@@ -126,4 +131,8 @@ def _load(baseline: str) -> keras.Model:
 
 def _weights(model: Any) -> dict[str, np.ndarray]:
     """``layer:number`` -> array."""
-    return {f"{layer.name}:{n}": array for layer in model.layers for n, array in enumerate(layer.get_weights())}
+    return {
+        f"{layer.name}:{n}": array
+        for layer in model.layers
+        for n, array in enumerate(layer.get_weights())
+    }

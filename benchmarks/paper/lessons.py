@@ -22,7 +22,8 @@ class Lesson:
     """One lesson.
 
     Attributes:
-        title: the bottleneck. needs: rows whose figures it is made of. text: makes the sentences of those rows.
+        title: the bottleneck. needs: rows whose figures it is made of. text: makes the sentences of
+            those rows.
     """
 
     title: str
@@ -34,12 +35,21 @@ def lessons(view: View) -> Iterator[tuple[str, str]]:
     """Title and text of every lesson; where rows are missing, which."""
     for lesson in LESSONS:
         found = [view.of(name) for name in lesson.needs]
-        missing = [f"`{name}`" for name, one in zip(lesson.needs, found, strict=True) if one is None]
-        yield lesson.title, f"Not known yet: it needs {', '.join(missing)}." if missing else lesson.text(view, *found)
+        missing = [
+            f"`{name}`" for name, one in zip(lesson.needs, found, strict=True) if one is None
+        ]
+        yield (
+            lesson.title,
+            f"Not known yet: it needs {', '.join(missing)}."
+            if missing
+            else lesson.text(view, *found),
+        )
 
 
 def _flash(view: View, dense: RowRecord, weight: RowRecord, unit: RowRecord) -> str:
-    floor, own, fewer = (kilobytes(found.costs[SHARED].scale_bytes) for found in (dense, weight, unit))
+    floor, own, fewer = (
+        kilobytes(found.costs[SHARED].scale_bytes) for found in (dense, weight, unit)
+    )
     whole = kilobytes(weight.costs[SHARED].flash_bytes)
     return (
         f"Take units away, then prune weights. `{weight.row}` brings {_encoded(dense)} of encoded weights to "
@@ -126,7 +136,9 @@ def _training(view: View, joint: RowRecord, offline: RowRecord) -> str:
     )
 
 
-def _control(view: View, dense: RowRecord, longer: RowRecord, longest: RowRecord, sparse: RowRecord) -> str:
+def _control(
+    view: View, dense: RowRecord, longer: RowRecord, longest: RowRecord, sparse: RowRecord
+) -> str:
     return (
         "The rows were trained on from the float32 baseline: part of what they change is training and not pruning. "
         f"The dense int8 network, trained on in the same way with nothing removed, for {dense.epochs} epochs "
@@ -183,7 +195,9 @@ LESSONS = (
     Lesson("SRAM is too small", (DENSE_INT8, WEIGHT, UNIT), _sram),
     Lesson("The device is an Ethos-U85", (TWO_FOUR, "weight-0.50"), _n_of_m),
     Lesson("What does not carry over: blocks", (BLOCK, "weight-0.80"), _blocks),
-    Lesson("What training alone does", (DENSE_TRAINED, LONGER, f"{LONGER}-longer", SPARSE), _control),
+    Lesson(
+        "What training alone does", (DENSE_TRAINED, LONGER, f"{LONGER}-longer", SPARSE), _control
+    ),
     Lesson(
         "42x less flash for 0.1 dB: what was tried",
         ("weight-0.975", "unit-0.50-weight-0.85", FEWER, f"{FEWER}-16-clusters", SPARSE, LONGEST),

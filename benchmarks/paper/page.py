@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmarks.paper import goals, lessons, pictures, tables
 from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH, Row
 from benchmarks.paper.view import View, view_of
-from tinyprune.records import write_text
-from tinyprune.report.markdown import escape
+from tinyprune.report.render.markdown import escape
+from tinyprune.storage.records import write_text
 from tinyprune.units import format_metric
 
 WIDTH = 120
@@ -32,15 +32,21 @@ READING = (
 )
 
 
-def write(results: Path, page: Path, rows: Sequence[Row], keys: Mapping[str, str] | None = None) -> None:
+def write(
+    results: Path, page: Path, rows: Sequence[Row], keys: Mapping[str, str] | None = None
+) -> None:
     """Write the page and its pictures.
 
     Args:
-        results: folder of the records. page: where the page goes; its pictures into a folder of its name beside it.
+        results: folder of the records. page: where the page goes; its pictures into a folder of its
+            name beside it.
         rows: all there are.
         keys: task -> the experiment that is shown; default: the one with the newest row.
     """
-    views = [view_of(results, task, rows, (keys or {}).get(task)) for task in dict.fromkeys(row.task for row in rows)]
+    views = [
+        view_of(results, task, rows, (keys or {}).get(task))
+        for task in dict.fromkeys(row.task for row in rows)
+    ]
     lines = [line for view in views for line in _task(view, page)]
     write_text(page, "\n".join([TITLE, "", *_prose(ABOUT), *lines, *_again()]) + "\n")
 
@@ -58,11 +64,18 @@ def _speech(view: View, page: Path) -> Iterator[str]:
     for title, text in lessons.lessons(view):
         yield from _item(f"**{title}.** {text}")
     if view.finished:
-        yield from ("", *_prose("The largest factor within a loss of SDR; rows are chosen on dev:"), "")
+        yield from (
+            "",
+            *_prose("The largest factor within a loss of SDR; rows are chosen on dev:"),
+            "",
+        )
         yield from tables.by_bottleneck(view)
     drawn = pictures.draw(view, page.with_suffix(""))
     if drawn:
-        yield from ("", *_prose(f"Rows that lose more than {-pictures.LOWEST:g} dB are outside the pictures."))
+        yield from (
+            "",
+            *_prose(f"Rows that lose more than {-pictures.LOWEST:g} dB are outside the pictures."),
+        )
     for name, title in drawn.items():
         yield from ("", f"![{title}]({page.stem}/{name})")
     yield from ("", "## Every row", "", *_prose(READING))
@@ -89,15 +102,26 @@ def _made(view: View) -> str:
     """What was run, when, on which data."""
     if not view.ran:
         return "No row has run yet."
-    first, measured = view.ran[0], max((found.measured_on for found in view.ran), key=lambda made: str(made["date"]))
-    versions = ", ".join(f"{name} {number}" for name, number in measured["versions"].items() if number)
+    first, measured = (
+        view.ran[0],
+        max((found.measured_on for found in view.ran), key=lambda made: str(made["date"])),
+    )
+    versions = ", ".join(
+        f"{name} {number}" for name, number in measured["versions"].items() if number
+    )
     hours = sum(found.training_seconds for found in view.ran if found.way != "int8") / 3600
     split = next((view.scored(found) for found in view.finished), None)
     counted = f"{split.items} items of the {view.split} split" if split else "nothing yet"
     chosen = "; every choice was made on dev, test was scored once"
     once = chosen if view.split == "test" else "; test is not scored yet"
-    baseline = ", ".join(f"{part}.{k}={v}" for part, table in first.baseline.items() for k, v in table.items())
-    others = f" Other experiments on this task that are not shown: {', '.join(view.others)}." if view.others else ""
+    baseline = ", ".join(
+        f"{part}.{k}={v}" for part, table in first.baseline.items() for k, v in table.items()
+    )
+    others = (
+        f" Other experiments on this task that are not shown: {', '.join(view.others)}."
+        if view.others
+        else ""
+    )
     cores = f"{measured['cores']} core{'s' if measured['cores'] > 1 else ''}"
     done = f"{sum(found.is_finished for found in view.ran)} of {len(view.rows)} rows are finished"
     return (
@@ -119,7 +143,10 @@ def _rest(view: View) -> Iterator[str]:
             yield from _item(f"`{found.row}`: {escape(found.error)}")
     unscored = [found for found in view.ran if found.is_finished and not view.scored(found)]
     if unscored:
-        yield from ("", *_prose(f"Not scored on {view.split}: {_names(found.row for found in unscored)}."))
+        yield from (
+            "",
+            *_prose(f"Not scored on {view.split}: {_names(found.row for found in unscored)}."),
+        )
     if view.waiting:
         yield from ("", *_prose(f"Not run yet: {_names(row.name for row in view.waiting)}."))
 
@@ -142,4 +169,6 @@ def _prose(text: str) -> list[str]:
 
 
 def _item(text: str) -> list[str]:
-    return textwrap.wrap(f"- {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        f"- {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )

@@ -8,11 +8,21 @@ from benchmarks.paper.goals import CYCLES, CYCLES_LOSS, FLASH, FLASH_LOSS
 from benchmarks.paper.record import RowRecord
 from benchmarks.paper.rows import CLUSTERED, DENSE, DENSE_INT8
 from benchmarks.paper.view import SHARED, SRAM_ONLY, TITLES, U85, View
-from tinyprune.writing import writing
+from tinyprune.storage.writing import writing
 
 LOWEST = -2.0  # dB; what lost more is outside
 MARKERS = "osD^vP*X<>hpd8"
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66a61e", "#cc7700", "#222222", "#66ccee", "#bbbbbb")
+COLOURS = (
+    "#4477aa",
+    "#ee6677",
+    "#228833",
+    "#aa3377",
+    "#66a61e",
+    "#cc7700",
+    "#222222",
+    "#66ccee",
+    "#bbbbbb",
+)
 STYLES = ("-", "--", ":")
 Cost = Callable[[RowRecord], float]
 
@@ -34,7 +44,12 @@ def draw(view: View, folder: Path) -> dict[str, str]:
         title, least = TITLES[target], dense.costs[target].cycles / CYCLES[0] / 1000
         goal = None if target == U85 else (least, -CYCLES_LOSS)
         name = f"cycles-{title.lower().replace(' ', '-').replace('_', '-')}.svg"
-        pictures[name] = (f"Quality against cycles, {title}", "cycles per frame, thousands", _cycles(target), goal)
+        pictures[name] = (
+            f"Quality against cycles, {title}",
+            "cycles per frame, thousands",
+            _cycles(target),
+            goal,
+        )
     for name, picture in pictures.items():
         _draw(view, folder / name, *picture)
     return {name: picture[0] for name, picture in pictures.items()}
@@ -44,7 +59,9 @@ def _cycles(target: str) -> Cost:
     return lambda found: found.costs[target].cycles / 1000
 
 
-def _draw(view: View, path: Path, title: str, label: str, cost: Cost, goal: tuple[float, float] | None) -> None:
+def _draw(
+    view: View, path: Path, title: str, label: str, cost: Cost, goal: tuple[float, float] | None
+) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -78,7 +95,9 @@ def _line(axes: Any, view: View, name: str, rows: list[RowRecord], number: int, 
     axes.plot(
         *zip(*points, strict=True),
         marker=MARKERS[number % len(MARKERS)],
-        linestyle="none" if name in ("dense", CLUSTERED) else STYLES[number // len(COLOURS) % len(STYLES)],
+        linestyle="none"
+        if name in ("dense", CLUSTERED)
+        else STYLES[number // len(COLOURS) % len(STYLES)],
         color=COLOURS[number % len(COLOURS)],
         markersize=6,
         linewidth=1.3,
@@ -88,7 +107,14 @@ def _line(axes: Any, view: View, name: str, rows: list[RowRecord], number: int, 
 
 def _goal(axes: Any, most: float, least: float) -> None:
     """The corner that a row has to reach."""
-    axes.plot([0, most, most], [least, least, 5], color="black", linewidth=1, linestyle=(0, (4, 2)), label="goal")
+    axes.plot(
+        [0, most, most],
+        [least, least, 5],
+        color="black",
+        linewidth=1,
+        linestyle=(0, (4, 2)),
+        label="goal",
+    )
     axes.fill_between([0, most], least, 5, color="#dddddd", alpha=0.5, linewidth=0, zorder=0)
 
 
@@ -99,7 +125,12 @@ def _frame(axes: Any, view: View, title: str, label: str) -> None:
     heights = [-view.loss(found) for found in view.finished if found.costs]
     low, high = max(LOWEST, min(heights)), max(*heights, 0.0)
     lines = [line for line in axes.get_lines() if line.get_label() != "goal"]
-    costs = [x for line in lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True) if y >= LOWEST]
+    costs = [
+        x
+        for line in lines
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+        if y >= LOWEST
+    ]
     axes.set_xlim(min(costs) / 1.15, max(costs) * 1.15)
     axes.set_ylim(low - 0.08 * (high - low) - 0.02, high + 0.08 * (high - low) + 0.02)
     axes.grid(which="both", color="#e6e6e6", linewidth=0.6)

@@ -15,14 +15,14 @@ from benchmarks.paper.rows import FLOAT, SPEECH, Row
 from benchmarks.paper.view import View, view_of
 from benchmarks.paper.worker import pruning_of
 from tinyprune import pretrained
-from tinyprune.artifacts import TFLiteArtifact
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.resources import CompiledArtifact
 from tinyprune.audio.device import DeviceFrontEnd
 from tinyprune.errors import TinypruneError, UsageError, unknown_name
 from tinyprune.npu import vela
-from tinyprune.records import read_json, write_json, write_text
-from tinyprune.resources import CompiledArtifact
-from tinyprune.workspace import BASELINE, Variant, Workspace, sha256
-from tinyprune.writing import writing
+from tinyprune.storage.records import read_json, write_json, write_text
+from tinyprune.storage.run_folder import BASELINE, Variant, Workspace, sha256
+from tinyprune.storage.writing import writing
 
 FORM, MOST_BYTES = "streaming", 2_000_000
 
@@ -35,7 +35,9 @@ class Place:
     card: Path = ROOT / "docs" / "pretrained.md"
 
 
-def ship(name: str, work: Path, results: Path, rows: Sequence[Row], place: Place | None = None) -> Path:
+def ship(
+    name: str, work: Path, results: Path, rows: Sequence[Row], place: Place | None = None
+) -> Path:
     """Copy the network of a row into the package and write its card; returns the card.
 
     Args:
@@ -43,7 +45,8 @@ def ship(name: str, work: Path, results: Path, rows: Sequence[Row], place: Place
         work: where its training is kept. results: folder of the records. rows: all there are.
         place: where to; default: the package and docs/ of this checkout.
 
-    Raises UsageError for a row that has no int8 network, TinypruneError where files do not belong to its record.
+    Raises UsageError for a row that has no int8 network, TinypruneError where files do not belong
+    to its record.
     """
     place = place or Place()
     view = view_of(results, SPEECH, rows)
@@ -71,7 +74,11 @@ def ship(name: str, work: Path, results: Path, rows: Sequence[Row], place: Place
 
 def _found(view: View, name: str) -> RowRecord:
     """The record of a row. Raises UsageError where it is no finished int8 network."""
-    known = {row: found for row, found in view.records.items() if found.is_finished and found.way != FLOAT}
+    known = {
+        row: found
+        for row, found in view.records.items()
+        if found.is_finished and found.way != FLOAT
+    }
     if name not in known:
         raise unknown_name("finished row with an int8 network", name, [*known] or ["none so far"])
     return known[name]
@@ -82,21 +89,31 @@ def _space(work: Path, found: RowRecord) -> Workspace:
     for folder in (work, work / f"{SPEECH}-{found.key}"):
         if key_in(folder) == found.key:
             return Workspace(folder)
-    raise UsageError(f"--pretrained: {work} is not where {found.row} was trained (key {found.key}): give its --work")
+    raise UsageError(
+        f"--pretrained: {work} is not where {found.row} was trained (key {found.key}): give its --work"
+    )
 
 
-def _check(found: RowRecord, variant: Variant, artifact: TFLiteArtifact, front_end: DeviceFrontEnd) -> None:
+def _check(
+    found: RowRecord, variant: Variant, artifact: TFLiteArtifact, front_end: DeviceFrontEnd
+) -> None:
     """Raise TinypruneError unless the files are those of the record, of one another, and small enough."""
     claim, network = variant.configuration(), variant.folder / f"{FORM}.tflite"
-    if found.config and pruning_of(claim.get("prune", claim.get("offline"))) != pruning_of(found.config):
-        raise TinypruneError(f"{variant.folder} was made by another configuration than {found.row}: run that row again")
+    if found.config and pruning_of(claim.get("prune", claim.get("offline"))) != pruning_of(
+        found.config
+    ):
+        raise TinypruneError(
+            f"{variant.folder} was made by another configuration than {found.row}: run that row again"
+        )
     if not sha256(network) == artifact.sha256 == front_end.sha256:
         raise TinypruneError(f"{network} is not the graph of its own records: export it again")
     if (artifact.file_bytes, artifact.sparsity) != (found.file_bytes, found.sparsity):
         raise TinypruneError(f"{network} is not what was scored as {found.row}: run that row again")
     total = sum((variant.folder / name).stat().st_size for name in _names(FORM))
     if total > MOST_BYTES:
-        raise TinypruneError(f"{found.row} would add {total} B to the package: at most {MOST_BYTES} are allowed")
+        raise TinypruneError(
+            f"{found.row} would add {total} B to the package: at most {MOST_BYTES} are allowed"
+        )
 
 
 def _names(stem: str) -> list[str]:
@@ -133,5 +150,7 @@ def _folder(space: Workspace, name: str) -> Path:
     """A folder of the baseline's data. Raises UsageError if it is not there, or the data were no folders."""
     place = _claim(space)["data"][name]
     if not place or not Path(place).is_dir():
-        raise UsageError(f"--pretrained: there is no {place} ({name}): the card is made of what is in it")
+        raise UsageError(
+            f"--pretrained: there is no {place} ({name}): the card is made of what is in it"
+        )
     return Path(place)

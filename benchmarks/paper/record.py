@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tinyprune.records import read_json, write_json
+from tinyprune.storage.records import read_json, write_json
 
 SCHEMA = 1
 FINISHED, FAILED = "finished", "failed"
@@ -16,8 +16,8 @@ class Score:
 
     Attributes:
         mean: over all items.
-        difference, low, high: mean of the paired differences to the float32 baseline, and its 95 % interval; None for
-            the baseline itself, and where a metric has no interval.
+        difference, low, high: mean of the paired differences to the float32 baseline, and its 95 %
+            interval; None for the baseline itself, and where a metric has no interval.
     """
 
     mean: float
@@ -32,7 +32,8 @@ class Split:
 
     Attributes:
         items: how many were scored. items_sha256: of their names.
-        scores: metric -> score. noisy: metric -> mean of the unprocessed input; empty where that means nothing.
+        scores: metric -> score. noisy: metric -> mean of the unprocessed input; empty where that
+            means nothing.
     """
 
     items: int
@@ -43,7 +44,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Cost:
-    """What Vela says of one target; attributes as in :class:`tinyprune.resources.ResourceReport`."""
+    """What Vela says of one target; attributes as in :class:`tinyprune.artifacts.resources.ResourceReport`."""
 
     sram_bytes: float
     flash_bytes: float
@@ -63,11 +64,14 @@ class RowRecord:
         schema: of this record. task, row, structure, way: as in :class:`benchmarks.paper.rows.Row`.
         key: digest of data, baseline and seed: rows with another key are of another experiment.
         state: "finished" or "failed". error: why it failed, one line.
-        config: of the pruning. baseline: of the baseline, without folders. data_sha256: of training and dev data.
+        config: of the pruning. baseline: of the baseline, without folders. data_sha256: of training
+            and dev data.
         seed: of the trainings. measured_on: date, versions, machine.
         wall_seconds: of the process that finished it. training_seconds, epochs: of all its epochs.
-        parameters: weights and biases. sparsity: fraction of zeros in the kernels of the flatbuffer.
-        form: what was scored, "float" or an int8 graph. file_bytes: of the ``.tflite``; in float32, of the parameters.
+        parameters: weights and biases. sparsity: fraction of zeros in the kernels of the
+            flatbuffer.
+        form: what was scored, "float" or an int8 graph. file_bytes: of the ``.tflite``; in float32,
+            of the parameters.
         dev, test: scores. costs: name of the target -> cost. notes: one sentence each.
     """
 
@@ -127,7 +131,9 @@ def read(results: Path, task: str, key: str) -> dict[str, RowRecord]:
 
 def experiments(results: Path, task: str) -> list[str]:
     """The keys of all experiments on a task, the one with the newest row first."""
-    keys = sorted({path.parent.name.removeprefix(f"{task}-") for path in results.glob(f"{task}-*/*.json")})
+    keys = sorted(
+        {path.parent.name.removeprefix(f"{task}-") for path in results.glob(f"{task}-*/*.json")}
+    )
     return sorted(keys, key=lambda key: _newest(read(results, task, key)), reverse=True)
 
 

@@ -10,27 +10,38 @@ from typing import Any
 
 from tinyprune.config import BudgetConfig, PruneConfig, TargetConfig
 from tinyprune.errors import UsageError
-from tinyprune.workspace import BASELINE
+from tinyprune.storage.run_folder import BASELINE
 
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.975)
 BLOCKS = ("16x16", "1x16", "16x1", "4x4")
 LONG = 60  # epochs of a row that a goal is worth
-FLOAT, INT8, JOINT, OFFLINE, CLUSTERED, TFMOT = "float", "int8", "joint", "offline", "clustered", "tfmot"
+FLOAT, INT8, JOINT, OFFLINE, CLUSTERED, TFMOT = (
+    "float",
+    "int8",
+    "joint",
+    "offline",
+    "clustered",
+    "tfmot",
+)
 DENSE, DENSE_INT8, DENSE_TRAINED = "dense-float32", "dense-int8", "dense-int8-trained"
 SPEECH, KEYWORDS, IMAGES = TASKS = ("speech", "keywords", "images")
 
-#: What ``unit-0.50`` takes on ethos-u55-128 (Shared_Sram), and what the goals ask of TinyLSTM (Sram_Only).
+#: What ``unit-0.50`` takes on ethos-u55-128 (Shared_Sram), and what the goals ask of TinyLSTM
+#: (Sram_Only).
 HALF = {
     KEYWORDS: BudgetConfig(max_flash="12.2kB", max_cycles="46k"),
     IMAGES: BudgetConfig(max_flash="24.2kB", max_cycles="90k"),
 }
 GOALS = (BudgetConfig(max_cycles="24k"), BudgetConfig(max_cycles="16k"))  # 6.7 and 10 times fewer
-ROOMY = BudgetConfig(max_cycles="36k")  # more units than the goals leave, for the flash goal by their weights
+ROOMY = BudgetConfig(
+    max_cycles="36k"
+)  # more units than the goals leave, for the flash goal by their weights
 
-#: The units that are removed, and the levels of weights from there. Flash is about 1.4 B per weight that is left and
-#: 10 B per output channel of each of the LSTMs' eight matrices, so fewer units pay for more weights: these are the
-#: levels around 92 kB (from 30 and 60 % of the units they won nothing). Cycles under Sram_Only follow the weights that
-#: are multiplied, zero or not: 70 % and more.
+#: The units that are removed, and the levels of weights from there. Flash is about 1.4 B per weight
+#: that is left and 10 B per output channel of each of the LSTMs' eight matrices, so fewer units pay
+#: for more weights: these are the levels around 92 kB (from 30 and 60 % of the units they won
+#: nothing). Cycles under Sram_Only follow the weights that are multiplied, zero or not: 70 % and
+#: more.
 COMBINED = {0.5: (0.7, 0.8, 0.85, 0.9), 0.7: (0.4, 0.6, 0.75)}
 
 #: Finished rows whose weights share few values, without training: how many in a kernel.
@@ -53,8 +64,8 @@ class Row:
         task: "speech", "keywords" or "images".
         name: of the row and of its variant.
         structure: what it has in common with the other points on its line in the pictures.
-        way: "float", "int8" (the baseline exported), "joint", "offline" (pruned as int8, no training), "clustered" (its
-            int8 weights share few values, no training) or "tfmot".
+        way: "float", "int8" (the baseline exported), "joint", "offline" (pruned as int8, no
+            training), "clustered" (its int8 weights share few values, no training) or "tfmot".
         config: of the pruning; None for the baseline.
     """
 
@@ -83,9 +94,13 @@ def all_rows(quick: bool = False) -> list[Row]:
 def choose(rows: Iterable[Row], pattern: str | None) -> list[Row]:
     """The rows whose id or name fits a pattern, and what they start from. Raises UsageError if none fits."""
     rows = list(rows)
-    fits = [row for row in rows if not pattern or fnmatch(row.id, pattern) or fnmatch(row.name, pattern)]
+    fits = [
+        row for row in rows if not pattern or fnmatch(row.id, pattern) or fnmatch(row.name, pattern)
+    ]
     if not fits:
-        raise UsageError(f"--only '{pattern}': no row fits; expected e.g. 'speech/weight-*'; --list shows them all")
+        raise UsageError(
+            f"--only '{pattern}': no row fits; expected e.g. 'speech/weight-*'; --list shows them all"
+        )
     wanted = {name.id for row in fits for name in (row, *_bases(row, rows))}
     return [row for row in rows if row.id in wanted]
 
@@ -101,7 +116,12 @@ def label(level: float) -> str:
 
 
 def ladder(
-    task: str, structure: str, levels: Sequence[float], epochs: tuple[int, int], base: str = BASELINE, **settings: Any
+    task: str,
+    structure: str,
+    levels: Sequence[float],
+    epochs: tuple[int, int],
+    base: str = BASELINE,
+    **settings: Any,
 ) -> Iterator[Row]:
     """Prunings of one structure, each level from the one before.
 
@@ -122,7 +142,13 @@ def ladder(
             own, gone = round(1 - (1 - level) / (1 - gone), 6), level
         more = {"block_size": size} if size else {}
         config = PruneConfig(
-            name=name, base=base, structure=kind, sparsity=own, epochs=epochs[number > 0], **more, **settings
+            name=name,
+            base=base,
+            structure=kind,
+            sparsity=own,
+            epochs=epochs[number > 0],
+            **more,
+            **settings,
         )
         yield Row(task, name, line, JOINT, config)
         base = name
@@ -144,7 +170,9 @@ def _offline(task: str, levels: Iterable[float]) -> Iterator[Row]:
 def _n_of_m(task: str, epochs: int, base: str = BASELINE) -> Row:
     name = "2-4" if base == BASELINE else f"{base}-2-4"
     line = "2:4" if base == BASELINE else f"{base} then 2:4"
-    return Row(task, name, line, JOINT, PruneConfig(name=name, base=base, structure="2:4", epochs=epochs))
+    return Row(
+        task, name, line, JOINT, PruneConfig(name=name, base=base, structure="2:4", epochs=epochs)
+    )
 
 
 def _speech() -> Iterator[Row]:
@@ -154,12 +182,20 @@ def _speech() -> Iterator[Row]:
 
 def _clustered(row: Row, number: int) -> Row:
     name = f"{row.name}-{number}-clusters"
-    return Row(row.task, name, CLUSTERED, CLUSTERED, PruneConfig(name=name, base=row.variant, clusters=number))
+    return Row(
+        row.task,
+        name,
+        CLUSTERED,
+        CLUSTERED,
+        PruneConfig(name=name, base=row.variant, clusters=number),
+    )
 
 
 def _trained() -> Iterator[Row]:
     dense = list(_dense(SPEECH, 10))
-    units = list(ladder(SPEECH, "unit", (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975), (12, 10)))
+    units = list(
+        ladder(SPEECH, "unit", (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975), (12, 10))
+    )
     combined = [row for gone, levels in COMBINED.items() for row in _combined(gone, levels)]
     yield from dense
     yield from ladder(SPEECH, "weight", LEVELS, (14, 10))
@@ -225,10 +261,14 @@ def _long(row: Row, **changed: Any) -> Row:
     return replace(row, name=config.variant, structure=f"{line}, {LONG} epochs", config=config)
 
 
-def _differentiable(task: str, budget: BudgetConfig, target: TargetConfig, epochs: int, base: str = BASELINE) -> Row:
+def _differentiable(
+    task: str, budget: BudgetConfig, target: TargetConfig, epochs: int, base: str = BASELINE
+) -> Row:
     """Units that the training chooses, to a budget by Vela."""
     name = f"differentiable-{budget.label}"
-    config = PruneConfig(name=name, base=base, method="differentiable", budget=budget, target=target, epochs=epochs)
+    config = PruneConfig(
+        name=name, base=base, method="differentiable", budget=budget, target=target, epochs=epochs
+    )
     return Row(task, name, "differentiable", JOINT, config)
 
 
@@ -253,5 +293,9 @@ def _quick() -> Iterator[Row]:
 
 def _bases(row: Row, rows: Sequence[Row]) -> list[Row]:
     """What a row starts from, nearest first."""
-    found = [base for base in rows if row.config and base.task == row.task and base.name == row.config.base]
+    found = [
+        base
+        for base in rows
+        if row.config and base.task == row.task and base.name == row.config.base
+    ]
     return [*found, *(far for near in found for far in _bases(near, rows))]

@@ -17,7 +17,7 @@ from benchmarks.paper.rows import Row
 from benchmarks.paper.worker import Job
 from tinyprune.config import to_mapping
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.workspace import BASELINE, Workspace
+from tinyprune.storage.run_folder import BASELINE, Workspace
 
 log = logging.getLogger("tinyprune.paper")
 Launch = Callable[[Job], None]
@@ -59,7 +59,9 @@ def launch(job: Job) -> None:
     text = json.dumps({**vars(job), **places, "config": worker.given(to_mapping(job.config))})
     command = [sys.executable, "-m", "benchmarks.paper.worker"]
     # Our own stderr and not descriptor 2, which is muted here for the sake of TensorFlow.
-    code = subprocess.run(command, cwd=ROOT, input=text, text=True, stderr=sys.stderr, check=False).returncode
+    code = subprocess.run(
+        command, cwd=ROOT, input=text, text=True, stderr=sys.stderr, check=False
+    ).returncode
     if code:
         raise TinypruneError(f"the process ended with exit code {code}")
 
@@ -108,15 +110,24 @@ def test(plan: Plan) -> None:
             "choices are made; run them first, or leave them out with --only"
         )
     for task, found in plan.experiments.items():
-        rows = [known for row in plan.rows if row.task == task and (known := plan.known(row)) and known.is_finished]
+        rows = [
+            known
+            for row in plan.rows
+            if row.task == task and (known := plan.known(row)) and known.is_finished
+        ]
         untested = [known for known in rows if known.test is None]
-        log.info("%s: %d rows have been scored on test, %d to score", task, len(rows) - len(untested), len(untested))
+        log.info(
+            "%s: %d rows have been scored on test, %d to score",
+            task,
+            len(rows) - len(untested),
+            len(untested),
+        )
         for start in range(0, len(untested), score.AT_ONCE):
             _test(plan, found, untested[start : start + score.AT_ONCE])
 
 
 def _test(plan: Plan, found: Experiment, rows: Sequence[RowRecord]) -> None:
-    from tinyprune.run import Run
+    from tinyprune.stages.run import Run
 
     wanted = [(row.row if row.config else BASELINE, row.form) for row in rows]
     folders = {name: getattr(found.config.data, name) for name in ("test_speech", "test_noise")}
@@ -131,7 +142,14 @@ def states(plan: Plan) -> Iterator[tuple[Row, str]]:
     for row in plan.rows:
         known = plan.known(row) if row.task in plan.experiments else None
         tested = ", scored on test" if known and known.test else ""
-        yield row, f"{known.state}{tested}" if known else "not run yet" if row.task in plan.experiments else "no data"
+        yield (
+            row,
+            f"{known.state}{tested}"
+            if known
+            else "not run yet"
+            if row.task in plan.experiments
+            else "no data",
+        )
 
 
 def _is_finished(plan: Plan, row: Row) -> bool:
@@ -149,7 +167,9 @@ def alone(work: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise TinypruneError(f"another `make paper` works in {work}: wait for it, or choose another --work") from None
+        raise TinypruneError(
+            f"another `make paper` works in {work}: wait for it, or choose another --work"
+        ) from None
     try:
         yield
     finally:

@@ -4,16 +4,19 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from benchmarks.paper.record import Score, Split
-from tinyprune.data.given import GivenData
-from tinyprune.metrics.choose import is_installed
-from tinyprune.metrics.evaluation import Figure, Row, evaluation
+from tinyprune.data.speech.evaluation_data import GivenData
+from tinyprune.metrics.comparison import Figure, Row, evaluation
 from tinyprune.metrics.scores import Scored, Scores
-from tinyprune.records import read_json, write_json
-from tinyprune.run import Run
-from tinyprune.tasks.wanted import Asked, Wanted
-from tinyprune.workspace import BASELINE
+from tinyprune.metrics.selection import is_installed
+from tinyprune.stages.model_reference import Asked, Wanted
+from tinyprune.stages.run import Run
+from tinyprune.storage.records import read_json, write_json
+from tinyprune.storage.run_folder import BASELINE
 
-METRICS = {"speech": ("si_sdr_db", "sdr_db", "stoi", "pesq_wb"), "classification": ("accuracy", "auc")}
+METRICS = {
+    "speech": ("si_sdr_db", "sdr_db", "stoi", "pesq_wb"),
+    "classification": ("accuracy", "auc"),
+}
 REFERENCE = Wanted(BASELINE, "float")
 Form = tuple[str, str]  # of a variant: its name and "float", or an int8 graph
 AT_ONCE = 8  # models of the test split whose scores are in memory
@@ -25,16 +28,23 @@ def dev(run: Run, variant: str, form: str) -> Split:
     if (variant, form) == (REFERENCE.name, REFERENCE.form):
         return _splits(reference)[variant, form]
     scores = _scores(run, variant, form)
-    return _splits(Scored("dev", reference.metrics, reference.noisy, (*reference.models, (scores,))))[variant, form]
+    return _splits(
+        Scored("dev", reference.metrics, reference.noisy, (*reference.models, (scores,)))
+    )[variant, form]
 
 
-def test(run: Run, wanted: Sequence[tuple[str, str]], folders: Mapping[str, str | None]) -> dict[Form, Split]:
+def test(
+    run: Run, wanted: Sequence[tuple[str, str]], folders: Mapping[str, str | None]
+) -> dict[Form, Split]:
     """Forms of variants on the test split, by (variant, form), beside the float32 baseline.
 
     ``folders``: "test_speech" and "test_noise", or nothing for data that have a test split.
     """
     asked = Asked("test", metrics_of(run), GivenData(**folders))
-    models = [REFERENCE, *(Wanted(*one) for one in wanted if one != (REFERENCE.name, REFERENCE.form))]
+    models = [
+        REFERENCE,
+        *(Wanted(*one) for one in wanted if one != (REFERENCE.name, REFERENCE.form)),
+    ]
     return _splits(run.evaluate(models, asked))
 
 
@@ -45,7 +55,10 @@ def metrics_of(run: Run) -> tuple[str, ...]:
 
 def _reference(run: Run) -> Scored:
     """The scores of the float32 baseline on dev, measured once per run folder."""
-    path, wanted = run.space.root / "scores-dev.json", {"model": run.baseline.output_sha256("train", "model.keras")}
+    path, wanted = (
+        run.space.root / "scores-dev.json",
+        {"model": run.baseline.output_sha256("train", "model.keras")},
+    )
     wanted["metrics"] = ",".join(metrics_of(run))
     mark = path.with_name("scores-dev-of.json")
     if path.exists() and mark.exists() and read_json(mark, dict[str, str]) == wanted:
@@ -58,7 +71,7 @@ def _reference(run: Run) -> Scored:
 
 
 def _scores(run: Run, variant: str, form: str) -> Scores:
-    from tinyprune.tasks import evaluation as models
+    from tinyprune.stages import evaluation as models
 
     folder = run.require(variant).folder
     name, task, forms = models.of_variant(Wanted(variant, form), run.task, folder, None)

@@ -9,7 +9,9 @@ from pathlib import Path
 from tinyprune.audio.files import list_audio, read_header
 from tinyprune.errors import UsageError
 
-MANIFEST = "MANIFEST.csv"  # beside the splits of the noise: path in its split, source, author, licence
+MANIFEST = (
+    "MANIFEST.csv"  # beside the splits of the noise: path in its split, source, author, licence
+)
 
 #: Beginning of a folder's name -> what it holds, its licence.
 SPEECH = {
@@ -27,8 +29,8 @@ SPEECH = {
 class Source:
     """Recordings of one origin.
 
-    Attributes: kind: "speech" or "noise". name, licence: of the origin. files: how many. seconds: how long in all.
-        authors: of each recording, where they have to be named.
+    Attributes: kind: "speech" or "noise". name, licence: of the origin. files: how many. seconds:
+        how long in all. authors: of each recording, where they have to be named.
     """
 
     kind: str
@@ -44,7 +46,9 @@ def speech(folder: Path) -> Iterator[Source]:
     for part in sorted(path for path in folder.iterdir() if path.is_dir()):
         found = [value for name, value in SPEECH.items() if part.name.startswith(name)]
         if not found:
-            raise UsageError(f"{part}: the licence of these recordings is not known: add them to {Path(__file__).name}")
+            raise UsageError(
+                f"{part}: the licence of these recordings is not known: add them to {Path(__file__).name}"
+            )
         seconds = [_seconds(path) for path in list_audio(part)]
         yield Source("speech", *found[0], len(seconds), sum(seconds))
 
@@ -53,17 +57,23 @@ def noise(folder: Path) -> Iterator[Source]:
     """The sources of a folder of noise, by origin and licence, as the manifest beside it says."""
     manifest = folder.parent / MANIFEST
     if not manifest.is_file():
-        raise UsageError(f"there is no {manifest}: expected path, source, author and licence of every recording")
+        raise UsageError(
+            f"there is no {manifest}: expected path, source, author and licence of every recording"
+        )
     with manifest.open(encoding="utf-8", newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
     paths = list_audio(folder)
     unknown = [path for path in paths if path.relative_to(folder).as_posix() not in rows]
     if unknown:
-        raise UsageError(f"{unknown[0]} is not in {manifest}: add it, with its source, author and licence")
+        raise UsageError(
+            f"{unknown[0]} is not in {manifest}: add it, with its source, author and licence"
+        )
     own = [(rows[path.relative_to(folder).as_posix()], path) for path in paths]
     for (name, licence), group in _grouped(own):
         seconds = [_seconds(path) for _, path in group]
-        authors = sorted({row["author"] for row, _ in group}, key=str.casefold) if "BY" in licence else []
+        authors = (
+            sorted({row["author"] for row, _ in group}, key=str.casefold) if "BY" in licence else []
+        )
         yield Source("noise", name, licence, len(group), sum(seconds), tuple(authors))
 
 

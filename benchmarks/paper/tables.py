@@ -43,7 +43,15 @@ def cycles(view: View) -> list[str]:
 
 def classes(view: View) -> list[str]:
     """A smaller table: quality, size and cycles in one."""
-    header = ["row", "epochs", *CLASSES, "parameters", "flash", "x", *(f"x {TITLES[target]}" for target in TITLES)]
+    header = [
+        "row",
+        "epochs",
+        *CLASSES,
+        "parameters",
+        "flash",
+        "x",
+        *(f"x {TITLES[target]}" for target in TITLES),
+    ]
     return table(header, [_classes(view, found) for found in view.ran])
 
 
@@ -95,7 +103,11 @@ def _name(found: RowRecord) -> str:
 def _quality(view: View, found: RowRecord, metrics: Sequence[str]) -> list[str]:
     if not found.is_finished:
         return [_name(found), "**failed**", *[NONE] * len(metrics)]
-    return [_name(found), str(view.epochs(found)), *(cell(name, view.score(found, name)) for name in metrics)]
+    return [
+        _name(found),
+        str(view.epochs(found)),
+        *(cell(name, view.score(found, name)) for name in metrics),
+    ]
 
 
 def _sizes(view: View, found: RowRecord) -> list[str]:
@@ -105,7 +117,11 @@ def _sizes(view: View, found: RowRecord) -> list[str]:
         return [*start, *[NONE] * 6]
     cost = found.costs[SHARED]
     sram = [format_bytes(found.costs[target].sram_bytes) for target in (SHARED, SRAM_ONLY, U85)]
-    flash = [kilobytes(cost.encoded_weight_bytes), kilobytes(cost.flash_bytes), factor(view.flash_ratio(found))]
+    flash = [
+        kilobytes(cost.encoded_weight_bytes),
+        kilobytes(cost.flash_bytes),
+        factor(view.flash_ratio(found)),
+    ]
     return [*start, *flash, *sram]
 
 
@@ -117,7 +133,10 @@ def kilobytes(count: float) -> str:
 def _cycles(view: View, found: RowRecord) -> list[str]:
     cells = [_name(found)]
     for target in TITLES:
-        cells += [format_count(found.costs[target].cycles), factor(view.cycles_ratio(found, target))]
+        cells += [
+            format_count(found.costs[target].cycles),
+            factor(view.cycles_ratio(found, target)),
+        ]
     return [*cells, ", ".join(found.costs[target].bound_by for target in TITLES)]
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from benchmarks.common import Unavailable
 from benchmarks.keras2 import Keras2
 from tinyprune.config import PruneConfig, to_mapping
-from tinyprune.records import write_json
-from tinyprune.run import Run
-from tinyprune.workspace import Variant
-from tinyprune.writing import writing
+from tinyprune.stages.run import Run
+from tinyprune.storage.records import write_json
+from tinyprune.storage.run_folder import Variant
+from tinyprune.storage.writing import writing
 
 RATE = 4e-3  # as our own prunings have it
 
@@ -19,7 +19,9 @@ RATE = 4e-3  # as our own prunings have it
 def prune(run: Run, config: PruneConfig) -> tuple[Variant, list[str]]:
     """The variant of TFMOT's weights, and what its other stages say to this network."""
     variant = run.space.variant(config.variant)
-    with variant.claimed({"tfmot": config, "base_sha256": run.baseline.output_sha256("train", "model.keras")}):
+    with variant.claimed(
+        {"tfmot": config, "base_sha256": run.baseline.output_sha256("train", "model.keras")}
+    ):
         if not variant.is_done("train"):
             variant.finish("train", {}, _trained(run, config, variant.folder))
     run.export(variant)
@@ -48,7 +50,9 @@ def _trained(run: Run, config: PruneConfig, folder: Path) -> list[str]:
     model = keras.models.load_model(run.baseline.folder / "model.keras", compile=False)
     with np.load(weights) as arrays:
         for layer in model.layers:
-            layer.set_weights([arrays[f"{layer.name}:{number}"] for number in range(len(layer.weights))])
+            layer.set_weights(
+                [arrays[f"{layer.name}:{number}"] for number in range(len(layer.weights))]
+            )
     with writing(folder / "model.keras") as part:
         model.save(part)
     write_json(folder / "size.json", model.count_params())
@@ -58,12 +62,16 @@ def _trained(run: Run, config: PruneConfig, folder: Path) -> list[str]:
 
 def _said(run: Run, folder: Path) -> list[str]:
     """Its QAT and its converter, each in a process that may die of it."""
-    notes = ["pruned by TFMOT in Keras 2 with our batches, loss and schedule, then int8 after training by our export"]
+    notes = [
+        "pruned by TFMOT in Keras 2 with our batches, loss and schedule, then int8 after training by our export"
+    ]
     answer = _ask("quantize_speech", baseline=_baseline(run))
     notes.append(f"TFMOT's quantization-aware training of this network: {answer or 'taken'}")
     features = folder / "calibration.npy"
     np.save(features, run.task.calibration())
-    answer = _ask("convert_speech", baseline=_baseline(run), features=str(features.resolve()), frames=1)
+    answer = _ask(
+        "convert_speech", baseline=_baseline(run), features=str(features.resolve()), frames=1
+    )
     made = ", ".join(answer) if isinstance(answer, list) else answer
     return [*notes, f"TensorFlow's int8 converter on the Keras 2 network: {made}"]
 

@@ -7,9 +7,13 @@ from pathlib import Path
 from benchmarks.paper import record
 from benchmarks.paper.record import RowRecord, Score, Split
 from benchmarks.paper.rows import DENSE, DENSE_INT8, OFFLINE, SPEECH, TFMOT, Row
-from tinyprune.workspace import BASELINE
+from tinyprune.storage.run_folder import BASELINE
 
-SHARED, SRAM_ONLY, U85 = "ethos-u55-128-shared-sram", "ethos-u55-128-sram-only", "ethos-u85-256-dedicated-sram-384kb"
+SHARED, SRAM_ONLY, U85 = (
+    "ethos-u55-128-shared-sram",
+    "ethos-u55-128-sram-only",
+    "ethos-u85-256-dedicated-sram-384kb",
+)
 TITLES = {SHARED: "U55-128 Shared_Sram", SRAM_ONLY: "U55-128 Sram_Only", U85: "U85-256"}
 MAIN = {SPEECH: "sdr_db"}  # what the goals count; of other tasks the accuracy
 
@@ -21,7 +25,8 @@ class View:
     Attributes:
         task: "speech", ... key: of the experiment; empty: none has begun.
         rows: all there are, in order. records: those that have run, by name.
-        split: "test" once rows are scored on it, else "dev". others: keys of other experiments on this task.
+        split: "test" once rows are scored on it, else "dev". others: keys of other experiments on
+            this task.
     """
 
     task: str
@@ -54,7 +59,9 @@ class View:
     @property
     def own(self) -> list[RowRecord]:
         """The finished int8 networks that this project made by training: what goals are reached with."""
-        return [found for found in self.finished if found.costs and found.way not in (OFFLINE, TFMOT)]
+        return [
+            found for found in self.finished if found.costs and found.way not in (OFFLINE, TFMOT)
+        ]
 
     @property
     def dense(self) -> list[RowRecord]:
@@ -101,19 +108,29 @@ class View:
     def cycles_ratio(self, found: RowRecord, target: str) -> float | None:
         """Cycles of the dense int8 network over those of a row."""
         base = self.of(DENSE_INT8)
-        return base.costs[target].cycles / found.costs[target].cycles if base and found.costs else None
+        return (
+            base.costs[target].cycles / found.costs[target].cycles if base and found.costs else None
+        )
 
 
 Ratio = Callable[[RowRecord], float | None]
 
 
-def best_within(view: View, found: Iterable[RowRecord], ratio: Ratio, limit: float) -> RowRecord | None:
+def best_within(
+    view: View, found: Iterable[RowRecord], ratio: Ratio, limit: float
+) -> RowRecord | None:
     """The row with the largest ratio of those that lose at most ``limit`` on dev, where choices are made."""
-    fits = [(value, one) for one in found if view.loss(one, "dev") <= limit and (value := ratio(one)) is not None]
+    fits = [
+        (value, one)
+        for one in found
+        if view.loss(one, "dev") <= limit and (value := ratio(one)) is not None
+    ]
     return max(fits, key=lambda fit: fit[0])[1] if fits else None
 
 
-def least_loss(view: View, found: Iterable[RowRecord], ratio: Ratio, least: float) -> RowRecord | None:
+def least_loss(
+    view: View, found: Iterable[RowRecord], ratio: Ratio, least: float
+) -> RowRecord | None:
     """The row that loses least on dev of those with a ratio of at least ``least``."""
     fits = [one for one in found if (value := ratio(one)) is not None and value >= least]
     return min(fits, key=lambda one: view.loss(one, "dev")) if fits else None

@@ -14,18 +14,22 @@ from benchmarks.paper import record, score
 from benchmarks.paper.experiment import described
 from benchmarks.paper.record import Cost, RowRecord
 from benchmarks.paper.rows import CLUSTERED, FLOAT, INT8, JOINT, OFFLINE, TFMOT, Row, find
-from tinyprune.artifacts import TFLiteArtifact
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.config import PruneConfig, RunConfig, build, from_mapping, to_mapping
 from tinyprune.npu import targets
-from tinyprune.npu.many import Job as Compilation
-from tinyprune.npu.many import compile_many
-from tinyprune.records import read_json
-from tinyprune.resources import NpuTarget, ResourceReport
-from tinyprune.run import Run
-from tinyprune.workspace import Variant, Workspace
+from tinyprune.npu.batch import Job as Compilation
+from tinyprune.npu.batch import compile_many
+from tinyprune.stages.run import Run
+from tinyprune.storage.records import read_json
+from tinyprune.storage.run_folder import Variant, Workspace
 
 log = logging.getLogger(__name__)
-TARGETS = (("ethos-u55-128", "Shared_Sram"), ("ethos-u55-128", "Sram_Only"), ("ethos-u85-256", None))
+TARGETS = (
+    ("ethos-u55-128", "Shared_Sram"),
+    ("ethos-u55-128", "Sram_Only"),
+    ("ethos-u85-256", None),
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Job:
     """What a process is asked for.
 
     Attributes:
-        config: of the baseline. folder: the run folder. results: where the record goes. key: of the experiment.
+        config: of the baseline. folder: the run folder. results: where the record goes. key: of the
+            experiment.
         row: its id; None: train the baseline only. quick: whether the row is one of the quick ones.
     """
 
@@ -47,7 +52,7 @@ class Job:
 
 def work(job: Job) -> None:
     """Train the baseline, or make a row and write its record; a row that fails leaves a record of that."""
-    from tinyprune import pipeline
+    from tinyprune.stages import pipeline
 
     if job.row is None:
         pipeline.train(job.folder, job.config)
@@ -171,9 +176,13 @@ def _costs(variant: Variant, artifact: TFLiteArtifact) -> dict[str, Cost]:
     """Compiled where `tinyprune compile` would put it, so that neither does it twice."""
     source, wanted = variant.folder / artifact.path, chosen_targets()
     jobs = [
-        Compilation(source, target, variant.folder / "compiled" / target.name, artifact.layers) for target in wanted
+        Compilation(source, target, variant.folder / "compiled" / target.name, artifact.layers)
+        for target in wanted
     ]
-    return {target.name: _cost(made.report) for target, made in zip(wanted, compile_many(jobs), strict=True)}
+    return {
+        target.name: _cost(made.report)
+        for target, made in zip(wanted, compile_many(jobs), strict=True)
+    }
 
 
 def _cost(report: ResourceReport) -> Cost:

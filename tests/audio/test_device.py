@@ -6,15 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyprune.artifacts import TFLiteArtifact
+from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.audio import stft
-from tinyprune.audio.device import DeviceFrontEnd, frontend_beside, latency_samples, record_beside, unpack
+from tinyprune.audio.device import (
+    DeviceFrontEnd,
+    frontend_beside,
+    latency_samples,
+    record_beside,
+    unpack,
+)
 from tinyprune.audio.device_mfcc import DeviceMfcc, device_mfcc
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.audio.mfcc import MfccFrontEnd
 from tinyprune.errors import UsageError
-from tinyprune.records import read_json, write_json
-from tinyprune.workspace import sha256
+from tinyprune.storage.records import read_json, write_json
+from tinyprune.storage.run_folder import sha256
 
 BANDS, BINS = 16, 512 // 2 + 1
 KNOWN = FrontEnd(bands=2, mean=(0.0, 1.0), std=(1.0, 2.0))
@@ -51,13 +57,20 @@ def test_windows_are_float32_in_few_digits(record):
 
 
 def test_an_empty_band_has_no_weights():
-    assert unpack((0, 3, 0), (0, 2, 0), (1.0, 2.0), 5).tolist() == [[0] * 5, [0, 0, 0, 1, 2], [0] * 5]
+    assert unpack((0, 3, 0), (0, 2, 0), (1.0, 2.0), 5).tolist() == [
+        [0] * 5,
+        [0, 0, 0, 1, 2],
+        [0] * 5,
+    ]
 
 
 def test_scales_types_and_hash_are_those_of_the_file(record, model):
     artifact = read_json(model.with_suffix(".json"), TFLiteArtifact)
     assert (record.model, record.sha256) == ("streaming.tflite", sha256(model))
-    assert (record.input_scale, record.input_zero_point) == (artifact.input_scale, artifact.input_zero_point)
+    assert (record.input_scale, record.input_zero_point) == (
+        artifact.input_scale,
+        artifact.input_zero_point,
+    )
     assert (record.output_scale, record.output_zero_point) == (1 / 256, -128)
     assert (record.input_dtype, record.output_dtype) == ("int8", "int8")
     assert (record.hop, record.fft) == (256, 512)
@@ -76,20 +89,29 @@ def test_the_file_is_flat_and_has_the_fields_of_a_front_end(model):
     assert not [name for name, value in content.items() if isinstance(value, dict)]
 
 
-# --- where it is found ------------------------------------------------------------------------------------------------
+# --- where it is found
+# ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", ["a/streaming.frontend.json", "a/frontend.json", "baseline/frontend.json"])
+@pytest.mark.parametrize(
+    "place", ["a/streaming.frontend.json", "a/frontend.json", "baseline/frontend.json"]
+)
 def test_it_is_found_beside_the_model(tmp_path, place):
     write_json(tmp_path / place, KNOWN)
     assert frontend_beside(tmp_path / "a/streaming.tflite") == KNOWN
 
 
 def test_the_one_beside_the_model_comes_before_that_of_the_run(tmp_path):
-    for name, mean in (("a/streaming.frontend.json", 1.0), ("a/frontend.json", 2.0), ("baseline/frontend.json", 3.0)):
+    for name, mean in (
+        ("a/streaming.frontend.json", 1.0),
+        ("a/frontend.json", 2.0),
+        ("baseline/frontend.json", 3.0),
+    ):
         write_json(tmp_path / name, FrontEnd(bands=1, mean=(mean,), std=(1.0,)))
     assert frontend_beside(tmp_path / "a/streaming.tflite").mean == (1.0,)
-    assert frontend_beside(tmp_path / "a/streaming.tflite", tmp_path / "a/frontend.json").mean == (2.0,)
+    assert frontend_beside(tmp_path / "a/streaming.tflite", tmp_path / "a/frontend.json").mean == (
+        2.0,
+    )
     assert frontend_beside(tmp_path / "a/model.keras").mean == (2.0,)
 
 
@@ -107,7 +129,9 @@ def test_the_record_of_a_device_is_that_of_the_training(model, record):
 
 
 def test_none_at_all(tmp_path):
-    with pytest.raises(UsageError, match=r"^no front end beside .*model.tflite: give the STEM.frontend.json of its"):
+    with pytest.raises(
+        UsageError, match=r"^no front end beside .*model.tflite: give the STEM.frontend.json of its"
+    ):
         frontend_beside(tmp_path / "model.tflite")
     with pytest.raises(UsageError, match=r"^there is no file .*gone.json: give"):
         frontend_beside(tmp_path / "model.tflite", tmp_path / "gone.json")
@@ -119,8 +143,14 @@ def test_none_at_all(tmp_path):
         ("no json", "is no front end: expected the JSON that train or export wrote"),
         ("[1, 2]", "is not the front end of a speech-enhancement network"),
         ('{"bands": "many"}', "is no front end: expected the JSON that train or export wrote"),
-        ("{}", "is not the front end of a speech-enhancement network: expected the mean and the deviation of each"),
-        ('{"bands": 40, "mean": [1.0], "std": [1.0]}', "is not the front end of a speech-enhancement network"),
+        (
+            "{}",
+            "is not the front end of a speech-enhancement network: expected the mean and the deviation of each",
+        ),
+        (
+            '{"bands": 40, "mean": [1.0], "std": [1.0]}',
+            "is not the front end of a speech-enhancement network",
+        ),
     ],
 )
 def test_what_is_no_front_end_of_speech(tmp_path, content, message):
@@ -129,7 +159,8 @@ def test_what_is_no_front_end_of_speech(tmp_path, content, message):
         frontend_beside(tmp_path / "model.tflite")
 
 
-# --- keywords ---------------------------------------------------------------------------------------------------------
+# --- keywords
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_cepstra_follow_from_the_record_of_keywords_alone(model, tmp_path):

@@ -12,7 +12,9 @@ from tinyprune.errors import TinypruneError, UsageError
 
 
 def tone(rate, seconds=1.0, hertz=440):
-    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(
+        np.float32
+    )
 
 
 def message(path):
@@ -39,7 +41,9 @@ def test_any_format_and_rate_becomes_16_khz(tmp_path, suffix, rate):
 def test_channels_are_averaged(tmp_path):
     left, right = np.full(100, 0.5, np.float32), np.full(100, 0.125, np.float32)
     soundfile.write(tmp_path / "stereo.wav", np.stack([left, right], axis=1), 16_000)
-    np.testing.assert_allclose(read_mono(tmp_path / "stereo.wav"), np.full(100, (0.5 + 0.125) / 2), atol=1e-4)
+    np.testing.assert_allclose(
+        read_mono(tmp_path / "stereo.wav"), np.full(100, (0.5 + 0.125) / 2), atol=1e-4
+    )
 
 
 def test_24_bits_are_kept(tmp_path):
@@ -48,7 +52,9 @@ def test_24_bits_are_kept(tmp_path):
     np.testing.assert_allclose(read_mono(tmp_path / "deep.wav"), samples, atol=2**-24)
 
 
-@pytest.mark.parametrize(("subtype", "step"), [("PCM_U8", 2**-7), ("PCM_16", 2**-15), ("PCM_32", 2**-24), ("FLOAT", 0)])
+@pytest.mark.parametrize(
+    ("subtype", "step"), [("PCM_U8", 2**-7), ("PCM_16", 2**-15), ("PCM_32", 2**-24), ("FLOAT", 0)]
+)
 def test_any_depth_is_read(tmp_path, subtype, step):
     samples = np.random.default_rng(0).uniform(-0.9, 0.9, 500).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", samples, 16_000, subtype=subtype)
@@ -76,7 +82,9 @@ def test_a_long_file_is_read_in_blocks_that_nobody_hears(tmp_path, monkeypatch, 
 def wav(samples=1000, claimed=None):
     """The bytes of a WAV, whose header claims another number of bytes of samples."""
     text = io.BytesIO()
-    soundfile.write(text, np.random.default_rng(0).uniform(-0.5, 0.5, samples), 16_000, format="WAV")
+    soundfile.write(
+        text, np.random.default_rng(0).uniform(-0.5, 0.5, samples), 16_000, format="WAV"
+    )
     content = bytearray(text.getvalue())
     assert content[36:40] == b"data"
     if claimed is not None:
@@ -99,7 +107,9 @@ def test_a_broken_wav_is_no_audio(tmp_path, name):
     content, reason = BROKEN[name]
     (tmp_path / "a.wav").write_bytes(content)
     path = re.escape(str(tmp_path / "a.wav"))
-    assert re.fullmatch(rf"{path} is damaged, or no WAV, FLAC or OGG file \({reason}\)", message(tmp_path / "a.wav"))
+    assert re.fullmatch(
+        rf"{path} is damaged, or no WAV, FLAC or OGG file \({reason}\)", message(tmp_path / "a.wav")
+    )
 
 
 @pytest.mark.parametrize("claimed", [0xFFFFFFFF, 0x80000000, 0x7FFFFFFF])
@@ -121,7 +131,9 @@ def test_another_rate_may_be_asked_for(tmp_path):
 def test_a_text_file_is_no_audio(tmp_path):
     path = tmp_path / "notes.wav"
     path.write_text("no audio at all\n" * 50)
-    assert message(path) == f"{path} is damaged, or no WAV, FLAC or OGG file (Format not recognised)"
+    assert (
+        message(path) == f"{path} is damaged, or no WAV, FLAC or OGG file (Format not recognised)"
+    )
 
 
 @pytest.mark.parametrize("kept", [0, 10, 0.5, 0.99])
@@ -149,7 +161,9 @@ def test_a_file_without_samples_is_no_audio(tmp_path, samples, rate):
 
 
 def test_a_missing_file(tmp_path):
-    assert message(tmp_path / "gone.wav").endswith("gone.wav does not exist: expected a WAV, FLAC or OGG file")
+    assert message(tmp_path / "gone.wav").endswith(
+        "gone.wav does not exist: expected a WAV, FLAC or OGG file"
+    )
 
 
 def test_files_are_found_in_all_folders_and_sorted(tmp_path):
@@ -162,7 +176,10 @@ def test_files_are_found_in_all_folders_and_sorted(tmp_path):
 
 
 def test_a_missing_folder(tmp_path):
-    with pytest.raises(UsageError, match="folder .*gone does not exist: expected a folder with WAV, FLAC or OGG files"):
+    with pytest.raises(
+        UsageError,
+        match="folder .*gone does not exist: expected a folder with WAV, FLAC or OGG files",
+    ):
         list_audio(tmp_path / "gone")
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
-from tinyprune.records import read_json, write_json
+from tinyprune.storage.records import read_json, write_json
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +20,19 @@ def test_mel_bands_are_librosas():
 def test_a_mel_band_is_a_triangle_of_unit_area():
     low, centre, high = librosa.mel_frequencies(n_mels=40 + 2, fmax=8000)[20:23]
     bins = np.arange(257) * 16_000 / 512
-    triangle = np.clip(np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)), 0, None)
-    np.testing.assert_allclose(FrontEnd(bands=40).mel()[:, 20], triangle * 2 / (high - low), atol=1e-7)
+    triangle = np.clip(
+        np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)), 0, None
+    )
+    np.testing.assert_allclose(
+        FrontEnd(bands=40).mel()[:, 20], triangle * 2 / (high - low), atol=1e-7
+    )
 
 
 def test_compressed_features_are_a_power_of_the_mel_bands(spectrum):
     frontend = FrontEnd(power=0.5)
-    np.testing.assert_allclose(frontend.compress(spectrum), np.sqrt(np.abs(spectrum) @ frontend.mel()), rtol=1e-5)
+    np.testing.assert_allclose(
+        frontend.compress(spectrum), np.sqrt(np.abs(spectrum) @ frontend.mel()), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize(("frame", "bands"), [(512, 128), (512, 40), (256, 64)])

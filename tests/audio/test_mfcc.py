@@ -4,7 +4,7 @@ import pytest
 import scipy.signal
 
 from tinyprune.audio.mfcc import MfccFrontEnd
-from tinyprune.records import read_json, write_json
+from tinyprune.storage.records import read_json, write_json
 
 PLAIN = MfccFrontEnd(mean=(0.0,) * 10, std=(1.0,) * 10)
 
@@ -13,7 +13,11 @@ def clips(count=3, seed=0):
     """Noise of several levels and a tone, int16."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(size=(count, 16_000)) * np.geomspace(30, 5000, count)[:, None]
-    return (noise + 2000 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).round().astype(np.int16)
+    return (
+        (noise + 2000 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000))
+        .round()
+        .astype(np.int16)
+    )
 
 
 def reference(clip):
@@ -21,8 +25,12 @@ def reference(clip):
     frames = librosa.util.frame(clip / 32768, frame_length=480, hop_length=320).T
     window = scipy.signal.get_window("hann", 480, fftbins=True)
     magnitude = np.abs(np.fft.rfft(frames * window, 512))
-    mel = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=40, fmin=20, fmax=4000, htk=True, norm=None)
-    return librosa.feature.mfcc(S=np.log(magnitude @ mel.T + 1e-6).T, n_mfcc=10, dct_type=2, norm="ortho").T
+    mel = librosa.filters.mel(
+        sr=16_000, n_fft=512, n_mels=40, fmin=20, fmax=4000, htk=True, norm=None
+    )
+    return librosa.feature.mfcc(
+        S=np.log(magnitude @ mel.T + 1e-6).T, n_mfcc=10, dct_type=2, norm="ortho"
+    ).T
 
 
 def test_a_second_is_49_frames_of_10_coefficients():
@@ -32,7 +40,9 @@ def test_a_second_is_49_frames_of_10_coefficients():
 
 
 def test_the_cepstra_are_those_of_librosa():
-    np.testing.assert_allclose(PLAIN.cepstra(clips()), [reference(clip) for clip in clips()], atol=1e-4)
+    np.testing.assert_allclose(
+        PLAIN.cepstra(clips()), [reference(clip) for clip in clips()], atol=1e-4
+    )
 
 
 def test_the_0th_coefficient_is_the_mean_log_energy_times_the_root_of_40():
@@ -44,7 +54,9 @@ def test_the_0th_coefficient_is_the_mean_log_energy_times_the_root_of_40():
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_floats_of_full_scale_1_are_the_same_as_int16(kind):
-    np.testing.assert_allclose(PLAIN.cepstra((clips() / 32768).astype(kind)), PLAIN.cepstra(clips()), atol=1e-4)
+    np.testing.assert_allclose(
+        PLAIN.cepstra((clips() / 32768).astype(kind)), PLAIN.cepstra(clips()), atol=1e-4
+    )
 
 
 def test_digital_silence_is_finite():
@@ -67,7 +79,9 @@ def test_a_coefficient_that_does_not_vary_is_not_blown_up():
 
 
 def test_clips_do_not_see_each_other():
-    np.testing.assert_allclose(PLAIN.features(clips())[1:2], PLAIN.features(clips()[1:2]), atol=1e-5)
+    np.testing.assert_allclose(
+        PLAIN.features(clips())[1:2], PLAIN.features(clips()[1:2]), atol=1e-5
+    )
 
 
 def test_the_record_survives_json(tmp_path):

@@ -20,10 +20,14 @@ def test_synthesis_undoes_analysis(samples):
 @pytest.mark.parametrize("frame", [64, 320, 512])
 def test_any_even_frame_reconstructs(frame):
     signal = noise(1000)
-    np.testing.assert_allclose(stft.synthesise(stft.analyse(signal, frame), 1000), signal, atol=2e-6)
+    np.testing.assert_allclose(
+        stft.synthesise(stft.analyse(signal, frame), 1000), signal, atol=2e-6
+    )
 
 
-@pytest.mark.parametrize(("samples", "frames"), [(1, 1 + 1), (HOP, 1 + 1), (HOP + 1, 1 + 2), (10 * HOP, 1 + 10)])
+@pytest.mark.parametrize(
+    ("samples", "frames"), [(1, 1 + 1), (HOP, 1 + 1), (HOP + 1, 1 + 2), (10 * HOP, 1 + 10)]
+)
 def test_number_of_frames_is_one_more_than_begun_hops(samples, frames):
     assert stft.analyse(noise(samples)).shape == (frames, 512 // 2 + 1)
 
@@ -51,7 +55,9 @@ def test_a_frame_sees_no_sample_after_its_end(frame):
     before = stft.analyse(signal)[: frame + 1]
     np.testing.assert_array_equal(stft.analyse(later)[: frame + 1], before)
     if end <= len(signal):
-        assert np.abs(stft.analyse(last)[frame] - before[frame]).max() > 1e-3  # the window ends with sin(pi / 512)^2
+        assert (
+            np.abs(stft.analyse(last)[frame] - before[frame]).max() > 1e-3
+        )  # the window ends with sin(pi / 512)^2
 
 
 def test_a_synthesised_sample_needs_no_later_frame():

@@ -56,7 +56,9 @@ def test_samples_are_those_of_the_whole_signal_at_once(front_end, record):
     _, out = stream(front_end, SIGNAL, some_mask)
     spectrum = stft.analyse(SIGNAL)
     masked = spectrum * (some_mask(record.frontend.features(spectrum)) @ record.frontend.spread())
-    np.testing.assert_allclose(out[front_end.hop :][: len(SIGNAL)], stft.synthesise(masked, len(SIGNAL)), atol=1e-6)
+    np.testing.assert_allclose(
+        out[front_end.hop :][: len(SIGNAL)], stft.synthesise(masked, len(SIGNAL)), atol=1e-6
+    )
 
 
 def test_a_mask_of_ones_gives_the_samples_back(front_end):
@@ -106,7 +108,9 @@ def test_features_follow_from_the_numbers_of_the_json_alone(speech_run, record):
             weights = numbers["mel_weights"][used : used + length]
             used += length
             energy = sum(weight * magnitudes[first + k] for k, weight in enumerate(weights))
-            frame.append((energy ** numbers["power"] - numbers["mean"][band]) / numbers["std"][band])
+            frame.append(
+                (energy ** numbers["power"] - numbers["mean"][band]) / numbers["std"][band]
+            )
         features.append(frame)
     np.testing.assert_allclose(features, record.frontend.features(stft.analyse(SIGNAL)), atol=1e-5)
 
@@ -118,7 +122,9 @@ def test_the_record_of_a_device_needs_no_librosa(speech_run):
         f"StreamingFrontEnd(record_beside(Path({str(speech_run / 'variants/small/streaming.tflite')!r})))\n"
         "print([name for name in ('librosa', 'scipy', 'tensorflow') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
     assert done.stdout == "[]\n", done.stderr
 
 

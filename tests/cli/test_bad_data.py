@@ -13,7 +13,16 @@ from tinyprune.cli import main
 
 RATE = 16_000
 WRONG_USAGE, FAILED = 2, 1
-FEW = ("--epochs", 1, "--batch-size", 2, "--set", "train.frames=10", "--set", "data.dev_utterances=2")
+FEW = (
+    "--epochs",
+    1,
+    "--batch-size",
+    2,
+    "--set",
+    "train.frames=10",
+    "--set",
+    "data.dev_utterances=2",
+)
 
 
 def invoke(*arguments):
@@ -44,10 +53,21 @@ def pairs(tmp_path):
 
 
 def train(pairs, *more, noisy="noisy", clean="clean"):
-    return invoke("train", "--run", pairs / "run", "--noisy", pairs / noisy, "--clean", pairs / clean, *FEW, *more)
+    return invoke(
+        "train",
+        "--run",
+        pairs / "run",
+        "--noisy",
+        pairs / noisy,
+        "--clean",
+        pairs / clean,
+        *FEW,
+        *more,
+    )
 
 
-# --- training on pairs ------------------------------------------------------------------------------------------------
+# --- training on pairs
+# ------------------------------------------------------------------------------------------------
 
 
 def test_bad_pairs_are_left_out_and_the_rest_is_trained_on(pairs, tiny_sizes):
@@ -60,21 +80,32 @@ def test_bad_pairs_are_left_out_and_the_rest_is_trained_on(pairs, tiny_sizes):
     assert result.exit_code == 0, result.stderr
     lines = result.stderr.splitlines()
     left_out = [line for line in lines if "were left out" in line]
-    assert left_out[0].startswith(f"2 of 6 pairs in {pairs}/noisy and {pairs}/clean were left out: ")
+    assert left_out[0].startswith(
+        f"2 of 6 pairs in {pairs}/noisy and {pairs}/clean were left out: "
+    )
     assert "pair long differs in length: noisy 0.562 s, clean 0.500 s" in left_out[0]
-    assert f"1 of the files in {pairs}/noisy and {pairs}/clean have no partner: {pairs}/noisy/alone.wav" in lines
+    assert (
+        f"1 of the files in {pairs}/noisy and {pairs}/clean have no partner: {pairs}/noisy/alone.wav"
+        in lines
+    )
 
 
 @pytest.mark.slow
 def test_all_test_pairs_are_scored(pairs, tiny_sizes):
-    assert train(pairs, "--test-noisy", pairs / "noisy", "--test-clean", pairs / "clean").exit_code == 0
+    assert (
+        train(pairs, "--test-noisy", pairs / "noisy", "--test-clean", pairs / "clean").exit_code
+        == 0
+    )
     result = invoke("evaluate", "--run", pairs / "run", "--split", "test", "--format", "json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["items"] == 4
 
 
 def test_a_corpus_at_a_path_is_trained_on(pairs, tiny_sizes):
-    rows = [{"noisy": f"noisy/p{n}_1.wav", "clean": f"clean/p{n}_1.wav", "speaker": f"p{n}"} for n in range(4)]
+    rows = [
+        {"noisy": f"noisy/p{n}_1.wav", "clean": f"clean/p{n}_1.wav", "speaker": f"p{n}"}
+        for n in range(4)
+    ]
     with (pairs / "list.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, ["noisy", "clean", "speaker"])
         writer.writeheader()
@@ -88,7 +119,9 @@ def test_names_that_do_not_match(pairs):
     (pairs / "other").mkdir()
     write(pairs / "other/x.wav")
     line = error_of(train(pairs, clean="other"))
-    assert line.startswith(f"no file in {pairs}/noisy has the name of one in {pairs}/other: of 4 and 1 files, e.g. ")
+    assert line.startswith(
+        f"no file in {pairs}/noisy has the name of one in {pairs}/other: of 4 and 1 files, e.g. "
+    )
 
 
 def test_nothing_but_bad_pairs(pairs):
@@ -103,13 +136,25 @@ def test_nothing_but_bad_pairs(pairs):
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [
-        (["--dev-noisy", "{root}/noisy"], "--dev-noisy and --dev-clean go together: give both or none"),
-        (["--speech", "{root}/clean"], 'data.noisy: is not used by data.name = "mixture"; choose "paired"'),
+        (
+            ["--dev-noisy", "{root}/noisy"],
+            "--dev-noisy and --dev-clean go together: give both or none",
+        ),
+        (
+            ["--speech", "{root}/clean"],
+            'data.noisy: is not used by data.name = "mixture"; choose "paired"',
+        ),
         (["--babble", "0.5"], 'data.babble: is not used by data.name = "paired"; choose '),
-        (["--speed", "2:1"], "--speed 2:1: expected a range LO:HI of factors with LO <= HI, e.g. 0.9:1.1"),
+        (
+            ["--speed", "2:1"],
+            "--speed 2:1: expected a range LO:HI of factors with LO <= HI, e.g. 0.9:1.1",
+        ),
         (["--speed", "0.1:1"], "data.speed: expected low:high with 0.5 <= low <= high <= 2"),
         (["--level", "-10:3"], "data.level_db: expected low:high with low <= high <= 0"),
-        (["--path", "{root}"], "data.noisy: the corpus in data.path has its own: give one of the two"),
+        (
+            ["--path", "{root}"],
+            "data.noisy: the corpus in data.path has its own: give one of the two",
+        ),
     ],
 )
 def test_flags_that_make_no_sense(pairs, more, complaint):
@@ -119,16 +164,21 @@ def test_flags_that_make_no_sense(pairs, more, complaint):
 def test_a_manifest_with_a_slip(tmp_path):
     write(tmp_path / "a.wav")
     (tmp_path / "list.csv").write_text("noisy,clean\na.wav,b.wav\n")
-    line = error_of(invoke("train", "--run", tmp_path / "run", "--path", tmp_path / "list.csv", *FEW))
+    line = error_of(
+        invoke("train", "--run", tmp_path / "run", "--path", tmp_path / "list.csv", *FEW)
+    )
     assert line == f"{tmp_path}/list.csv, line 2: clean b.wav does not exist in {tmp_path}"
 
 
 def test_a_plain_folder_at_a_path_says_what_to_choose(pairs):
     line = error_of(invoke("train", "--run", pairs / "run", "--path", pairs / "clean", *FEW))
-    assert line.startswith('data.path: is not used by data.name = "synthetic-speech"; choose "mixture" or "paired" or ')
+    assert line.startswith(
+        'data.path: is not used by data.name = "synthetic-speech"; choose "mixture" or "paired" or '
+    )
 
 
-# --- tinyprune data ---------------------------------------------------------------------------------------------------
+# --- tinyprune data
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_a_table_of_a_corpus(pairs):
@@ -145,7 +195,16 @@ def test_a_table_of_a_corpus(pairs):
 
 
 def test_two_folders_of_any_names(pairs):
-    result = invoke("data", "describe", "--noisy", pairs / "noisy", "--clean", pairs / "clean", "--format", "json")
+    result = invoke(
+        "data",
+        "describe",
+        "--noisy",
+        pairs / "noisy",
+        "--clean",
+        pairs / "clean",
+        "--format",
+        "json",
+    )
     [found] = json.loads(result.stdout)
     assert (found["layout"], found["pairs"][0]["pairs"]) == ("noisy and clean", 4)
 
@@ -165,13 +224,18 @@ def test_numbers_as_csv(pairs):
     [
         ([], "nothing to describe: give PATH, or --noisy DIR and --clean DIR"),
         (["--noisy", "{root}/noisy"], "--noisy and --clean go together: give both or none"),
-        (["{root}/gone"], "{root}/gone does not exist: expected one of: CSV manifest (columns noisy,clean); "),
+        (
+            ["{root}/gone"],
+            "{root}/gone does not exist: expected one of: CSV manifest (columns noisy,clean); ",
+        ),
         (["{root}/list.txt"], "{root}/list.txt is no known corpus: expected one of: "),
     ],
 )
 def test_nothing_to_describe(pairs, arguments, complaint):
     (pairs / "list.txt").touch()
-    line = error_of(invoke("data", "describe", *(argument.format(root=pairs) for argument in arguments)))
+    line = error_of(
+        invoke("data", "describe", *(argument.format(root=pairs) for argument in arguments))
+    )
     assert line.startswith(complaint.format(root=pairs))
 
 
@@ -180,7 +244,9 @@ def test_the_group_shows_its_commands_and_knows_the_closest_name():
     assert (result.exit_code, result.stderr) == (0, "")
     assert "describe  Show what corpora hold" in result.stdout
     line = error_of(invoke("data", "descibe"))
-    assert line == "unknown command 'descibe': did you mean 'describe'? expected one of: describe, mix"
+    assert (
+        line == "unknown command 'descibe': did you mean 'describe'? expected one of: describe, mix"
+    )
 
 
 def test_quiet_and_verbose_go_after_the_command(pairs):

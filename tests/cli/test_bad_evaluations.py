@@ -29,9 +29,16 @@ def error_of(result, code=WRONG_USAGE):
 def recordings(tmp_path):
     """Flags for four pairs: two of a second, one of 10 ms, one whose clean file is silent."""
     rng, folders = np.random.default_rng(0), [tmp_path / name for name in ("noisy", "clean")]
-    for name, samples, level in (("a", 16_000, 0.1), ("b", 16_000, 0.1), ("short", 160, 0.1), ("silent", 16_000, 0.0)):
+    for name, samples, level in (
+        ("a", 16_000, 0.1),
+        ("b", 16_000, 0.1),
+        ("short", 160, 0.1),
+        ("silent", 16_000, 0.0),
+    ):
         clean = level * rng.normal(size=samples)
-        for folder, signal in zip(folders, (clean + 0.02 * rng.normal(size=samples), clean), strict=True):
+        for folder, signal in zip(
+            folders, (clean + 0.02 * rng.normal(size=samples), clean), strict=True
+        ):
             folder.mkdir(exist_ok=True)
             soundfile.write(folder / f"{name}.wav", signal, 16_000)
     return ["--noisy", folders[0], "--clean", folders[1]]
@@ -47,7 +54,14 @@ def test_what_cannot_be_scored_is_left_out_and_counted(variant, recordings, tmp_
     files = tmp_path / "out" / "files.csv"
     metrics = [flag for name in ("si-sdr", "sdr", "stoi") for flag in ("--metric", name)]
     result = invoke(
-        "evaluate", variant / "streaming.tflite", *recordings, *metrics, "--format", "json", "--files", files
+        "evaluate",
+        variant / "streaming.tflite",
+        *recordings,
+        *metrics,
+        "--format",
+        "json",
+        "--files",
+        files,
     )
     assert result.exit_code == 0, result.output
     assert "1 of 4 pairs" in result.stderr
@@ -60,15 +74,22 @@ def test_what_cannot_be_scored_is_left_out_and_counted(variant, recordings, tmp_
     with files.open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["file"], row["form"], bool(row["stoi"])) for row in rows] == [
-        (name, form, name != "short") for form in ("noisy", "streaming") for name in ("a", "b", "short")
+        (name, form, name != "short")
+        for form in ("noisy", "streaming")
+        for name in ("a", "b", "short")
     ]
 
 
 def test_a_file_without_a_front_end(variant, recordings, tmp_path):
     path = shutil.copy(variant / "streaming.tflite", tmp_path)
-    assert error_of(invoke("evaluate", path, *recordings)).startswith(f"no front end beside {path}: give ")
+    assert error_of(invoke("evaluate", path, *recordings)).startswith(
+        f"no front end beside {path}: give "
+    )
     record = variant.parent / "baseline" / "frontend.json"
-    assert invoke("evaluate", path, *recordings, "--frontend", record, "--metric", "si-sdr").exit_code == 0
+    assert (
+        invoke("evaluate", path, *recordings, "--frontend", record, "--metric", "si-sdr").exit_code
+        == 0
+    )
 
 
 def test_a_front_end_that_does_not_fit(variant, recordings, tmp_path):
@@ -93,13 +114,17 @@ def test_a_tflite_that_is_no_network_of_speech(networks, recordings):
 
 def test_a_tflite_that_is_not_int8(networks, recordings):
     path = networks.dense_float()
-    assert error_of(invoke("evaluate", path, *recordings)).startswith(f"{path} is not an int8 network: input ")
+    assert error_of(invoke("evaluate", path, *recordings)).startswith(
+        f"{path} is not an int8 network: input "
+    )
 
 
 @pytest.mark.parametrize("name", ["text.tflite", "text.keras"])
 def test_a_file_that_is_no_model(recordings, tmp_path, name):
     (tmp_path / name).write_text("text")
-    assert error_of(invoke("evaluate", tmp_path / name, *recordings)).startswith(f"{tmp_path / name} is no")
+    assert error_of(invoke("evaluate", tmp_path / name, *recordings)).startswith(
+        f"{tmp_path / name} is no"
+    )
 
 
 def test_a_file_that_is_missing(recordings):
@@ -109,25 +134,38 @@ def test_a_file_that_is_missing(recordings):
 
 def test_files_without_recordings_and_without_a_run(variant, tmp_path):
     line = error_of(invoke("evaluate", variant / "streaming.tflite", "--run", tmp_path / "none"))
-    assert line.endswith("run `tinyprune train` first; or give what to score the files on: --noisy DIR --clean DIR")
+    assert line.endswith(
+        "run `tinyprune train` first; or give what to score the files on: --noisy DIR --clean DIR"
+    )
     assert not (tmp_path / "none").exists()
 
 
 def test_recordings_that_are_no_pairs(variant, recordings, tmp_path):
     (tmp_path / "other").mkdir()
     soundfile.write(tmp_path / "other" / "x.wav", np.ones(100) / 2, 16_000)
-    line = error_of(invoke("evaluate", variant / "streaming.tflite", *recordings[:3], tmp_path / "other"))
+    line = error_of(
+        invoke("evaluate", variant / "streaming.tflite", *recordings[:3], tmp_path / "other")
+    )
     assert line.startswith(f"no file in {tmp_path / 'noisy'} has the name of one in ")
     line = error_of(invoke("evaluate", variant / "streaming.tflite", *recordings[:2]))
     assert line == "--noisy and --clean go together: give both or none"
-    line = error_of(invoke("evaluate", variant / "streaming.tflite", *recordings, "--path", tmp_path))
+    line = error_of(
+        invoke("evaluate", variant / "streaming.tflite", *recordings, "--path", tmp_path)
+    )
     assert line.endswith("give one of the three")
 
 
 def test_pesq_that_is_not_installed(variant, recordings, monkeypatch):
-    monkeypatch.setattr("tinyprune.metrics.choose.is_installed", lambda metric: not metric.startswith("pesq"))
-    line = error_of(invoke("evaluate", variant / "streaming.tflite", *recordings, "--metric", "pesq"))
-    assert line == 'pesq-wb needs a package that is not installed: pip install "tinyprune[pesq]"; or leave it out'
+    monkeypatch.setattr(
+        "tinyprune.metrics.selection.is_installed", lambda metric: not metric.startswith("pesq")
+    )
+    line = error_of(
+        invoke("evaluate", variant / "streaming.tflite", *recordings, "--metric", "pesq")
+    )
+    assert (
+        line
+        == 'pesq-wb needs a package that is not installed: pip install "tinyprune[pesq]"; or leave it out'
+    )
 
 
 def test_a_form_that_a_variant_does_not_have(finished_run):
@@ -147,6 +185,9 @@ def test_a_drop_that_is_too_far_is_a_failed_check(variant, recordings):
 
 
 def test_a_gate_needs_two(variant, recordings, finished_run):
-    for where in ([variant / "streaming.tflite", *recordings], ["baseline", "--run", finished_run.folder]):
+    for where in (
+        [variant / "streaming.tflite", *recordings],
+        ["baseline", "--run", finished_run.folder],
+    ):
         line = error_of(invoke("evaluate", *where, "--max-drop", "sdr=0.1"))
         assert line == f"--max-drop holds models to the first one: name another beside {where[0]}"

@@ -43,7 +43,9 @@ def noise(samples, seed=0):
 
 def write(path, samples=None, **how):
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, noise(8000, len(path.name)) if samples is None else samples, 16_000, **how)
+    soundfile.write(
+        path, noise(8000, len(path.name)) if samples is None else samples, 16_000, **how
+    )
     return path
 
 
@@ -83,18 +85,33 @@ def corpus(tmp_path):
 
 
 def train(corpus, run, *more, speech="speech", noise="noise"):
-    few = ("--epochs", 1, "--batch-size", 2, "--set", "train.frames=10", "--set", "data.dev_utterances=2")
-    return invoke("train", "--run", run, "--speech", corpus / speech, "--noise", corpus / noise, *few, *more)
+    few = (
+        "--epochs",
+        1,
+        "--batch-size",
+        2,
+        "--set",
+        "train.frames=10",
+        "--set",
+        "data.dev_utterances=2",
+    )
+    return invoke(
+        "train", "--run", run, "--speech", corpus / speech, "--noise", corpus / noise, *few, *more
+    )
 
 
-# --- folders and audio ------------------------------------------------------------------------------------------------
+# --- folders and audio
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("option", ["--speech", "--noise", "--dev-speech", "--test-noise"])
 def test_a_missing_folder(corpus, tmp_path, option):
     line = error_of(train(corpus, tmp_path / "run", option, tmp_path / "gone"), WRONG_USAGE)
     folder = tmp_path / "gone"
-    assert line == f"Invalid value for '{option}': Directory '{folder}' does not exist. (see tinyprune train --help)"
+    assert (
+        line
+        == f"Invalid value for '{option}': Directory '{folder}' does not exist. (see tinyprune train --help)"
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -111,11 +128,15 @@ def test_a_folder_with_nothing_but_bad_files(corpus, tmp_path, name):
     make(tmp_path / "bad" / name)
     line = error_of(train(corpus, tmp_path / "run", speech="bad"), WRONG_USAGE)
     folder = tmp_path / "bad"
-    assert re.fullmatch(f"none of the 1 audio files in {folder} can be used, e.g. {folder / name} {reason}", line)
+    assert re.fullmatch(
+        f"none of the 1 audio files in {folder} can be used, e.g. {folder / name} {reason}", line
+    )
     assert leftovers(tmp_path / "run") == []
 
 
-def test_bad_files_among_good_ones_are_counted_and_short_noise_is_repeated(corpus, tmp_path, tiny_sizes):
+def test_bad_files_among_good_ones_are_counted_and_short_noise_is_repeated(
+    corpus, tmp_path, tiny_sizes
+):
     for name, (make, _) in BAD_FILES.items():
         make(corpus / "speech/0" / name)
     for number in range(4):
@@ -123,9 +144,13 @@ def test_bad_files_among_good_ones_are_counted_and_short_noise_is_repeated(corpu
     result = train(corpus, tmp_path / "run")
     assert result.exit_code == 0, result.stderr
     warning, epoch, done = result.stderr.splitlines()
-    assert warning.startswith(f"4 of 8 files in {corpus}/speech were left out, e.g. {corpus}/speech/0/cut.flac is ")
+    assert warning.startswith(
+        f"4 of 8 files in {corpus}/speech were left out, e.g. {corpus}/speech/0/cut.flac is "
+    )
     assert re.match(r"baseline: epoch 1/1  loss -?\d+\.\d+  dev SI-SDR -?\d+\.\d\d dB", epoch)
-    assert re.match(r"baseline: dev SI-SDR -?\d+\.\d\d dB, -?\d+\.\d\d dB in the noisy input; in ", done)
+    assert re.match(
+        r"baseline: dev SI-SDR -?\d+\.\d\d dB, -?\d+\.\d\d dB in the noisy input; in ", done
+    )
     assert (tmp_path / "run/variants/baseline/model.keras").exists()
 
 
@@ -133,26 +158,32 @@ def test_one_file_of_speech(corpus, tmp_path):
     write(tmp_path / "single/a.wav")
     line = error_of(train(corpus, tmp_path / "run", speech="single"), WRONG_USAGE)
     assert (
-        line == "one speech file cannot be split into training and dev: add files, or give --dev-speech and --dev-noise"
+        line
+        == "one speech file cannot be split into training and dev: add files, or give --dev-speech and --dev-noise"
     )
 
 
 @pytest.mark.parametrize(("given", "missing"), [("speech", "noise"), ("noise", "speech")])
 def test_speech_without_noise_and_noise_without_speech(corpus, tmp_path, given, missing):
     result = invoke("train", "--run", tmp_path / "run", f"--{given}", corpus / given)
-    expected = f'data.{missing}: data.name = "mixture" needs it: give --{missing} DIR, or --path PATH'
+    expected = (
+        f'data.{missing}: data.name = "mixture" needs it: give --{missing} DIR, or --path PATH'
+    )
     assert error_of(result, WRONG_USAGE) == expected
     assert not (tmp_path / "run").exists()
 
 
-# --- numbers and names ------------------------------------------------------------------------------------------------
+# --- numbers and names
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sparsity", ["1.0", "-0.1", "80", "nan", "80%", "high"])
 def test_a_sparsity_that_is_no_fraction(tmp_path, sparsity):
     line = error_of(invoke("prune", "--run", tmp_path / "run", "--sparsity", sparsity), WRONG_USAGE)
     assert line.startswith(f"--sparsity {sparsity}: ")
-    assert line.endswith("expected a fraction in [0, 1), e.g. 0.8, or several that grow, e.g. 0.5,0.7,0.8")
+    assert line.endswith(
+        "expected a fraction in [0, 1), e.g. 0.8, or several that grow, e.g. 0.5,0.7,0.8"
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -168,7 +199,12 @@ def test_a_sparsity_that_is_no_fraction_in_a_recipe(tmp_path):
     [
         ("train", "--model", "model", MODELS),
         ("train", "--data", "dataset", DATASETS),
-        ("prune", "--structure", "structure", ["2:4", *(name for name in STRUCTURES if name != "n:m")]),
+        (
+            "prune",
+            "--structure",
+            "structure",
+            ["2:4", *(name for name in STRUCTURES if name != "n:m")],
+        ),
         ("prune", "--then", "structure", ["2:4", *(name for name in STRUCTURES if name != "n:m")]),
         ("prune", "--schedule", "schedule", SCHEDULES),
         ("prune", "--importance", "importance", IMPORTANCES),
@@ -193,10 +229,13 @@ def test_a_name_that_no_variant_can_have(tmp_path, name):
     assert line.startswith(f"name: '{name}' cannot name a variant: ")
 
 
-# --- stages in the wrong order ----------------------------------------------------------------------------------------
+# --- stages in the wrong order
+# ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [("prune",), ("prune", "--show-plan"), ("export",), ("compile",), ("evaluate",)])
+@pytest.mark.parametrize(
+    "command", [("prune",), ("prune", "--show-plan"), ("export",), ("compile",), ("evaluate",)]
+)
 def test_no_baseline(tmp_path, command):
     run = tmp_path / "run"
     line = error_of(invoke(*command, "--run", run), WRONG_USAGE)
@@ -227,7 +266,8 @@ def test_a_split_that_is_not_there(corpus, run_copy):
     assert line == "--test-speech and --test-noise go together: give both or none"
 
 
-# --- files for Vela ---------------------------------------------------------------------------------------------------
+# --- files for Vela
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_a_file_that_is_missing(tmp_path):
@@ -267,7 +307,9 @@ def test_operators_on_the_cpu(networks, tmp_path):
     assert refused.exit_code == CHECK_FAILED
     assert "OVER by 1" in refused.stdout
     [line] = refused.stderr.splitlines()
-    assert line.startswith("error: strided on ethos-u55-128-shared-sram: CPU operators 1, 1 over the limit of 0")
+    assert line.startswith(
+        "error: strided on ethos-u55-128-shared-sram: CPU operators 1, 1 over the limit of 0"
+    )
     assert line.endswith("most weighs CONV_2D (1); accept operators on the CPU with --allow-cpu")
     accepted = invoke(*command, "--allow-cpu")
     assert (accepted.exit_code, accepted.stderr) == (0, "")
@@ -275,11 +317,14 @@ def test_operators_on_the_cpu(networks, tmp_path):
 
 
 def test_nothing_for_the_npu(networks, tmp_path):
-    line = error_of(invoke("compile", networks.all_cpu(), "-o", tmp_path / "out", "--allow-cpu"), FAILED)
+    line = error_of(
+        invoke("compile", networks.all_cpu(), "-o", tmp_path / "out", "--allow-cpu"), FAILED
+    )
     assert "Vela puts no operator on the NPU; on the CPU stay CONV_2D" in line
 
 
-# --- disks and processes ----------------------------------------------------------------------------------------------
+# --- disks and processes
+# ----------------------------------------------------------------------------------------------
 
 
 def test_a_disk_that_is_full_while_audio_is_decoded(corpus, tiny_disk):
@@ -292,7 +337,9 @@ def test_a_disk_that_is_full_while_audio_is_decoded(corpus, tiny_disk):
     assert leftovers(run) == []
 
 
-def test_a_disk_that_is_full_while_a_checkpoint_is_written(corpus, tmp_path, tiny_sizes, monkeypatch):
+def test_a_disk_that_is_full_while_a_checkpoint_is_written(
+    corpus, tmp_path, tiny_sizes, monkeypatch
+):
     def full(file, **arrays):
         file.write(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -329,7 +376,7 @@ def test_a_run_folder_that_is_a_file(corpus, tmp_path):
 HOLDER = """
 import sys
 from pathlib import Path
-from tinyprune.workspace import Workspace
+from tinyprune.storage.run_folder import Workspace
 with Workspace(Path(sys.argv[1])).locked():
     print("locked", flush=True)
     sys.stdin.read()
@@ -341,7 +388,10 @@ def test_two_processes_in_one_run_folder(corpus, finished_run):
     command = [sys.executable, "-c", HOLDER, str(run)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"locked\n"
-        results = [train(corpus, run), *(invoke(name, "--run", run) for name in ("prune", "compile", "evaluate"))]
+        results = [
+            train(corpus, run),
+            *(invoke(name, "--run", run) for name in ("prune", "compile", "evaluate")),
+        ]
         other.kill()
     for result in results:
         line = error_of(result, FAILED)

@@ -36,7 +36,8 @@ def files(folder: Path) -> dict[Path, int]:
     }
 
 
-# --- prunings of a run ------------------------------------------------------------------------------------------------
+# --- prunings of a run
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -70,7 +71,9 @@ def test_a_run_of_more_inputs_than_any_kernel_has_is_one_run(image_run):
 @pytest.mark.parametrize("more", [(), ("--show-plan",)])
 def test_a_run_that_no_kernel_has_the_inputs_for(unchanged, more):
     line = unchanged("prune", "--structure", "30:32", *more)
-    assert line.startswith("model 'tiny' has nothing to prune (stem/kernel: 3 inputs: no run of 32 to choose 30 of; ")
+    assert line.startswith(
+        "model 'tiny' has nothing to prune (stem/kernel: 3 inputs: no run of 32 to choose 30 of; "
+    )
 
 
 @pytest.mark.parametrize("name", ["gone", "block-0.80"])
@@ -81,13 +84,17 @@ def test_a_base_that_is_not_there(unchanged, name):
 
 
 def test_a_base_that_no_folder_can_be(unchanged):
-    assert unchanged("prune", "--from", "../up").startswith("'../up' cannot be the name of a variant: ")
+    assert unchanged("prune", "--from", "../up").startswith(
+        "'../up' cannot be the name of a variant: "
+    )
 
 
 def test_a_base_without_a_keras_model(unchanged):
     for more in ((), ("--show-plan",)):
         line = unchanged("prune", "--from", "offline-weight-0.80", *more)
-        assert line.startswith("variant 'offline-weight-0.80' was pruned offline and has no Keras model: ")
+        assert line.startswith(
+            "variant 'offline-weight-0.80' was pruned offline and has no Keras model: "
+        )
 
 
 @pytest.mark.parametrize("more", [(), ("--show-plan",)])
@@ -100,7 +107,10 @@ def test_an_exclusion_that_fits_nothing(unchanged, more):
 
 def test_an_exclusion_of_everything(unchanged):
     line = unchanged("prune", "--exclude", "*")
-    assert line == "model 'tiny' has nothing to prune (stem/kernel: excluded; depthwise/kernel: excluded)"
+    assert (
+        line
+        == "model 'tiny' has nothing to prune (stem/kernel: excluded; depthwise/kernel: excluded)"
+    )
 
 
 def test_a_later_level_that_cannot_be_leaves_the_earlier_ones(image_run_copy):
@@ -117,7 +127,8 @@ def error_of_last(result):
     return result.stderr.splitlines()[-1]
 
 
-# --- the offline control ----------------------------------------------------------------------------------------------
+# --- the offline control
+# ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -159,7 +170,9 @@ def test_offline_with_something_else(offline, tmp_path):
 
 
 def test_offline_with_units(offline, networks):
-    assert offline(networks.dense(), "--structure", "unit").startswith("structure 'unit' removes channels, which a ")
+    assert offline(networks.dense(), "--structure", "unit").startswith(
+        "structure 'unit' removes channels, which a "
+    )
 
 
 def test_offline_with_gradients(offline, networks):
@@ -174,15 +187,27 @@ def test_offline_with_a_block_that_is_too_large(offline, networks):
 
 def test_offline_over_its_own_input(offline, networks):
     path = networks.dense()
-    assert offline(path, "-o", path).startswith(f"{path} is the file to prune, which is never overwritten")
+    assert offline(path, "-o", path).startswith(
+        f"{path} is the file to prune, which is never overwritten"
+    )
 
 
-@pytest.mark.parametrize("more", [("--structure", "unit"), ("--structure", "block", "--block-size", "64x64")])
+@pytest.mark.parametrize(
+    "more", [("--structure", "unit"), ("--structure", "block", "--block-size", "64x64")]
+)
 def test_offline_on_a_graph_of_the_run(unchanged, image_run, more):
-    unchanged("prune", "--offline", image_run.folder / "variants/baseline/int8.tflite", "--name", "control", *more)
+    unchanged(
+        "prune",
+        "--offline",
+        image_run.folder / "variants/baseline/int8.tflite",
+        "--name",
+        "control",
+        *more,
+    )
 
 
-# --- networks of one's own --------------------------------------------------------------------------------------------
+# --- networks of one's own
+# --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +224,9 @@ def refused(images, tmp_path) -> Callable[..., str]:
     def error(*arguments, path=images, data="images"):
         run = tmp_path / "run"
         few = ("--epochs", 1, "--batch-size", 8)
-        line = error_of(invoke("train", "--run", run, "--data", data, "--path", path, *few, *arguments))
+        line = error_of(
+            invoke("train", "--run", run, "--data", data, "--path", path, *few, *arguments)
+        )
         assert files(run) == {}
         return line
 
@@ -240,7 +267,11 @@ POOLED = "layers.GlobalAveragePooling2D()(x)\nlayers.Dense({})(x)"
             "(9, 9, 3)",
             "model 'odd' takes inputs of shape (9, 9, 3): the data have (8, 8, 3)",
         ),
-        ("layers.Dense(3)(inputs)", "(10,)", "model 'odd' takes inputs of shape (10,): the data have (8, 8, 3)"),
+        (
+            "layers.Dense(3)(inputs)",
+            "(10,)",
+            "model 'odd' takes inputs of shape (10,): the data have (8, 8, 3)",
+        ),
         (
             "layers.Conv2D(8, 3)(inputs)\n" + POOLED.format(4),
             "(8, 8, 3)",
@@ -274,14 +305,19 @@ def test_a_network_without_a_kernel(images, net, tmp_path):
     assert line == "model 'odd' has nothing to prune (no Dense, convolution or LSTM layers)"
     assert files(run) == before
     shown = invoke("export", "--run", run)
-    assert (shown.exit_code, shown.stdout.splitlines()[-1].split()[:3]) == (0, ["baseline", "int8", "dev"])
+    assert (shown.exit_code, shown.stdout.splitlines()[-1].split()[:3]) == (
+        0,
+        ["baseline", "int8", "dev"],
+    )
 
 
 def test_a_model_that_is_weights_only(refused, tmp_path):
     import keras
 
     path = tmp_path / "net.weights.h5"
-    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(3)]).save_weights(path)
+    keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    ).save_weights(path)
     assert refused("--model", path) == (
         f"{path}: weights only: save the whole model, or give the network as package.module:function"
     )
@@ -305,12 +341,18 @@ def test_a_model_with_layers_that_nobody_knows(refused, tmp_path, monkeypatch):
 
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "odd_layers.py").write_text(CUSTOM)
-    layers = [importlib.import_module("odd_layers").Halve(), keras.layers.Flatten(), keras.layers.Dense(3)]
+    layers = [
+        importlib.import_module("odd_layers").Halve(),
+        keras.layers.Flatten(),
+        keras.layers.Dense(3),
+    ]
     path = tmp_path / "net.keras"
     keras.Sequential([keras.Input((8, 8, 3)), *layers]).save(path)
     sys.modules.pop("odd_layers")
     (tmp_path / "odd_layers.py").unlink()
-    assert refused("--model", path).startswith(f"{path} uses 'Halve', which Keras does not know: add --custom ")
+    assert refused("--model", path).startswith(
+        f"{path} uses 'Halve', which Keras does not know: add --custom "
+    )
 
 
 def test_a_file_that_is_no_model(refused, tmp_path):
@@ -325,21 +367,27 @@ def test_a_function_that_is_not_there(refused, net, name):
     refused("--model", name)
 
 
-# --- labelled data ----------------------------------------------------------------------------------------------------
+# --- labelled data
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arrays", [{}, {"x": 1}, {"x_train": 1}, {"x_train": 1, "y_test": 1}])
 def test_an_npz_without_the_arrays(refused, tmp_path, arrays):
     path = tmp_path / "images.npz"
     np.savez(path, **{name: np.zeros((4, 8, 8, 3)) for name in arrays})
-    assert refused(path=path).startswith(f"{path} holds {', '.join(arrays) or 'no array'}: expected x_train with ")
+    assert refused(path=path).startswith(
+        f"{path} holds {', '.join(arrays) or 'no array'}: expected x_train with "
+    )
 
 
 def test_an_npz_of_one_class(refused, tmp_path):
     from tests.conftest import write_images
 
     path = write_images(tmp_path / "images.npz", classes=1)
-    assert refused(path=path) == f"{path} holds only the class '0': a classification task needs at least two"
+    assert (
+        refused(path=path)
+        == f"{path} holds only the class '0': a classification task needs at least two"
+    )
 
 
 def test_folders_of_one_class(refused, tmp_path):
@@ -349,7 +397,10 @@ def test_folders_of_one_class(refused, tmp_path):
     for number in range(4):
         (folder / "cat").mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(folder / f"cat/{number}.png")
-    assert refused(path=folder) == f"{folder} holds only the class 'cat': a classification task needs at least two"
+    assert (
+        refused(path=folder)
+        == f"{folder} holds only the class 'cat': a classification task needs at least two"
+    )
 
 
 @pytest.fixture
@@ -378,7 +429,9 @@ def test_folders_of_one_word(refused, words):
 
 def test_a_speech_enhancement_network_on_words(refused, words):
     line = refused("--model", "tinylstm", path=words, data="keywords")
-    assert line.startswith("tinylstm takes inputs of shape (frames, bands), and this data has (49, 10, 1): choose ")
+    assert line.startswith(
+        "tinylstm takes inputs of shape (frames, bands), and this data has (49, 10, 1): choose "
+    )
 
 
 def test_a_network_for_pictures_on_speech(tmp_path):
@@ -387,9 +440,20 @@ def test_a_network_for_pictures_on_speech(tmp_path):
             path = tmp_path / kind / f"{number}/a.wav"
             path.parent.mkdir(parents=True)
             soundfile.write(path, 0.1 * np.random.default_rng(number).normal(size=16_000), 16_000)
-    folders = ("--speech", tmp_path / "speech", "--noise", tmp_path / "noise", "--epochs", 1, "--batch-size", 2)
+    folders = (
+        "--speech",
+        tmp_path / "speech",
+        "--noise",
+        tmp_path / "noise",
+        "--epochs",
+        1,
+        "--batch-size",
+        2,
+    )
     few = ("--set", "train.frames=10", "--set", "data.dev_utterances=2")
-    line = error_of(invoke("train", "--run", tmp_path / "run", *folders, *few, "--model", "resnet8"))
+    line = error_of(
+        invoke("train", "--run", tmp_path / "run", *folders, *few, "--model", "resnet8")
+    )
     assert line.startswith("resnet8 takes inputs of shape (")
     assert not (tmp_path / "run/variants").exists()
 
@@ -405,4 +469,6 @@ def test_a_test_split_that_is_not_there(image_run_copy, image_run):
         line = error_of(invoke("evaluate", "--run", image_run_copy, "--split", "test"))
     finally:
         path.write_bytes(kept)
-    assert line.startswith("the data have no 'test' split, only train, dev: add a folder test/, or x_test and y_test")
+    assert line.startswith(
+        "the data have no 'test' split, only train, dev: add a folder test/, or x_test and y_test"
+    )

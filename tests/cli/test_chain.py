@@ -12,7 +12,13 @@ def steps(configs):
 
 def test_no_chain_is_one_pruning():
     assert chain({}, [], []) == [PruneConfig()]
-    values = {"structure": "block", "block_size": "4x4", "seed": 3, "exclude": ("head", "a_*"), "epochs": 2}
+    values = {
+        "structure": "block",
+        "block_size": "4x4",
+        "seed": 3,
+        "exclude": ("head", "a_*"),
+        "epochs": 2,
+    }
     assert chain(values, [(0.5,)], []) == [
         PruneConfig(
             structure="block",
@@ -56,7 +62,12 @@ def test_n_m_takes_no_sparsity_wherever_it_stands():
     ]
     assert steps(chain({"structure": "unit"}, [(0.5, 0.6)], ["2:4"])) == [
         ("baseline", "unit", 0.5, "unit-0.50"),
-        ("unit-0.50", "unit", pytest.approx(0.2), "unit-0.60"),  # of the half that is left: 1 - 0.4 / 0.5
+        (
+            "unit-0.50",
+            "unit",
+            pytest.approx(0.2),
+            "unit-0.60",
+        ),  # of the half that is left: 1 - 0.4 / 0.5
         ("unit-0.60", "2:4", None, "unit-0.60-2-4"),
     ]
 
@@ -71,7 +82,9 @@ def test_a_chain_may_start_from_a_variant():
 
 def test_the_last_of_a_chain_has_the_given_name():
     assert steps(chain({"name": "small"}, [(0.5,)], [])) == [("baseline", "weight", 0.5, "small")]
-    assert steps(chain({"name": "small", "structure": "unit"}, [(0.5,), (0.6, 0.8)], ["weight"])) == [
+    assert steps(
+        chain({"name": "small", "structure": "unit"}, [(0.5,), (0.6, 0.8)], ["weight"])
+    ) == [
         ("baseline", "unit", 0.5, "small-1"),
         ("small-1", "weight", 0.6, "small-2"),
         ("small-2", "weight", 0.8, "small"),
@@ -79,13 +92,21 @@ def test_the_last_of_a_chain_has_the_given_name():
 
 
 def test_every_pruning_of_a_chain_has_the_same_settings():
-    values = {"importance": "taylor", "scope": "layer", "learning_rate": 0.5, "distill": False, "begin": 0.1}
+    values = {
+        "importance": "taylor",
+        "scope": "layer",
+        "learning_rate": 0.5,
+        "distill": False,
+        "begin": 0.1,
+    }
     for config in chain(values, [(0.5, 0.7)], ["2:4"]):
         assert {name: getattr(config, name) for name in values} == values
 
 
 def test_the_offline_control_is_one_pruning():
-    assert chain({"scope": "layer"}, [(0.5,)], [], offline=True) == [PruneConfig(sparsity=0.5, scope="layer")]
+    assert chain({"scope": "layer"}, [(0.5,)], [], offline=True) == [
+        PruneConfig(sparsity=0.5, scope="layer")
+    ]
     [config] = chain({"structure": "2:4"}, [], [], offline=True)
     assert (config.variant, config.sparsity) == ("2-4", None)
     [config] = chain({"clusters": 16}, [], [], offline=True)
@@ -102,8 +123,20 @@ OFFLINE = "goes with training: --offline prunes once, to one --sparsity, without
 @pytest.mark.parametrize(
     ("values", "sparsities", "then", "offline", "message"),
     [
-        ({}, [(0.5,), (0.8,)], [], False, "weight: expected 1 or fewer --sparsity, n:m has its own; got 2"),
-        ({"structure": "2:4"}, [(0.5,)], [], False, "2:4: expected no --sparsity, n:m has its own; got 1"),
+        (
+            {},
+            [(0.5,), (0.8,)],
+            [],
+            False,
+            "weight: expected 1 or fewer --sparsity, n:m has its own; got 2",
+        ),
+        (
+            {"structure": "2:4"},
+            [(0.5,)],
+            [],
+            False,
+            "2:4: expected no --sparsity, n:m has its own; got 1",
+        ),
         (
             {"structure": "unit"},
             [(0.5,), (0.6,), (0.7,)],
@@ -119,7 +152,13 @@ OFFLINE = "goes with training: --offline prunes once, to one --sparsity, without
             "--sparsity 0.504: there is a variant 'weight-0.50' in this ladder already: ",
         ),
         ({"name": "a/b"}, [(0.5, 0.7)], [], False, "name: 'a/b-1' cannot name a variant: "),
-        ({"begin": 0.5, "end": 0.1}, [], [], False, "end: the schedule would end at 0.1 before it begins at 0.5"),
+        (
+            {"begin": 0.5, "end": 0.1},
+            [],
+            [],
+            False,
+            "end: the schedule would end at 0.1 before it begins at 0.5",
+        ),
         ({}, [(1.5,)], [], False, "sparsity: expected a fraction in [0, 1), e.g. 0.8, got 1.5"),
         ({"epochs": 3}, [], [], True, f"--epochs {OFFLINE}"),
         ({"learning_rate": 3.0}, [], [], True, f"--learning-rate {OFFLINE}"),

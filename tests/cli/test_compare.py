@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tinyprune.artifacts import Quality, RunSummary, TFLiteArtifact, VariantSummary
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.resources import NpuTarget, ResourceReport
+from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.cli import COMMANDS, main
-from tinyprune.records import write_json
-from tinyprune.report.record import SCHEMA, RunReport
-from tinyprune.resources import NpuTarget, ResourceReport
+from tinyprune.report.model.record import SCHEMA, RunReport
+from tinyprune.storage.records import write_json
 
 TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
 POLICY = Path(__file__).parents[2] / "docs" / "policy.example.toml"
@@ -26,14 +28,22 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def variant(name: str, si_sdr_db: float, flash: float) -> VariantSummary:
-    report = ResourceReport(TARGET, "5.2.0", 12e3, flash, flash / 2, *[1e4] * 6, 10, 500e6, 2e-5, (), (), "NPU")
+    report = ResourceReport(
+        TARGET, "5.2.0", 12e3, flash, flash / 2, *[1e4] * 6, 10, 500e6, 2e-5, (), (), "NPU"
+    )
     tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 1000, 1, 0.1, 0, 0.1, 0)
-    return VariantSummary(name, 10, 0.0, Quality("streaming", "dev", 48, 0, {"si_sdr_db": si_sdr_db}), tflite, report)
+    return VariantSummary(
+        name, 10, 0.0, Quality("streaming", "dev", 48, 0, {"si_sdr_db": si_sdr_db}), tflite, report
+    )
 
 
 @pytest.fixture
 def summary() -> RunSummary:
-    variants = (variant("baseline", 9.4, 100e3), variant("small", 9.35, 50e3), variant("bad", 8.0, 100e3))
+    variants = (
+        variant("baseline", 9.4, 100e3),
+        variant("small", 9.35, 50e3),
+        variant("bad", 8.0, 100e3),
+    )
     return RunSummary(SCHEMA, TARGET, 0.016, None, variants)
 
 
@@ -51,7 +61,9 @@ def compare(*arguments: object):
 def test_two_variants_of_the_run(run: Path) -> None:
     result = compare("baseline", "small")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "flash_bytes lower 100 kB 50 kB -50 kB -50.0% 1% better" in " ".join(result.stdout.split())
+    assert "flash_bytes lower 100 kB 50 kB -50 kB -50.0% 1% better" in " ".join(
+        result.stdout.split()
+    )
     assert max(map(len, result.stdout.splitlines())) <= 100
 
 
@@ -70,11 +82,15 @@ def test_a_policy_decides(run: Path) -> None:
     result = compare("baseline", "small", "--policy", "strict.toml")
     assert result.exit_code == 3
     assert "worse than the policy (strict.toml) allows" in result.stderr
-    assert compare("baseline", "small", "--policy", POLICY).exit_code == 0  # 9.4 - 9.35 = 0.05, which it allows
+    assert (
+        compare("baseline", "small", "--policy", POLICY).exit_code == 0
+    )  # 9.4 - 9.35 = 0.05, which it allows
 
 
 def test_a_metric_of_the_records_alone_is_known_to_a_policy(run: Path, summary: RunSummary) -> None:
-    own = replace(summary.variants[0], quality=Quality("streaming", "dev", 48, 0, {"my_score": 1.0}))
+    own = replace(
+        summary.variants[0], quality=Quality("streaming", "dev", 48, 0, {"my_score": 1.0})
+    )
     write_json(Path("own.json"), replace(summary, variants=(own,)))
     Path("own.toml").write_text("[metrics.my_score]\nallowed = 0.5\n")
     assert compare("own.json", "own.json", "--policy", "own.toml").exit_code == 0
@@ -97,7 +113,12 @@ def test_runs_and_files(run: Path, summary: RunSummary) -> None:
 
 @pytest.mark.parametrize(
     ("output_format", "start"),
-    [("table", "A: baseline "), ("json", "{\n"), ("csv", "target,variant_a,"), ("markdown", "**FAILED")],
+    [
+        ("table", "A: baseline "),
+        ("json", "{\n"),
+        ("csv", "target,variant_a,"),
+        ("markdown", "**FAILED"),
+    ],
 )
 def test_formats_on_stdout_and_in_a_file(run: Path, output_format: str, start: str) -> None:
     shown = compare("baseline", "bad", "--format", output_format)
@@ -114,11 +135,31 @@ def test_formats_on_stdout_and_in_a_file(run: Path, output_format: str, start: s
     ("arguments", "code", "message"),
     [
         (["baseline", "none"], 2, "unknown variant of runs/default 'none'"),
-        (["baseline", "small", "--run", "nowhere"], 2, "'baseline' is neither a run folder nor a JSON file, nor a var"),
-        (["new.json", "baseline"], 1, "new.json has schema 9, this tinyprune reads up to 2: install a newer one"),
-        (["other.json", "baseline"], 1, "other.json is neither a report nor a summary of tinyprune"),
-        (["baseline", "small", "--policy", "none.toml"], 2, "cannot read policy none.toml: No such file"),
-        (["baseline", "small", "--policy", "bad.toml"], 2, "bad.toml: unknown metric 'flesh_bytes': did you mean 'fl"),
+        (
+            ["baseline", "small", "--run", "nowhere"],
+            2,
+            "'baseline' is neither a run folder nor a JSON file, nor a var",
+        ),
+        (
+            ["new.json", "baseline"],
+            1,
+            "new.json has schema 9, this tinyprune reads up to 2: install a newer one",
+        ),
+        (
+            ["other.json", "baseline"],
+            1,
+            "other.json is neither a report nor a summary of tinyprune",
+        ),
+        (
+            ["baseline", "small", "--policy", "none.toml"],
+            2,
+            "cannot read policy none.toml: No such file",
+        ),
+        (
+            ["baseline", "small", "--policy", "bad.toml"],
+            2,
+            "bad.toml: unknown metric 'flesh_bytes': did you mean 'fl",
+        ),
         (["baseline"], 2, "Missing argument 'B'"),
     ],
 )
@@ -146,7 +187,16 @@ finally:
 
 @pytest.mark.parametrize("output_format", ["table", "markdown"])
 def test_comparing_is_quick_and_loads_nothing_heavy(run: Path, output_format: str) -> None:
-    command = [sys.executable, "-c", PROBE, "compare", "baseline", "small", "--format", output_format]
+    command = [
+        sys.executable,
+        "-c",
+        PROBE,
+        "compare",
+        "baseline",
+        "small",
+        "--format",
+        output_format,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     heavy, seconds = done.stderr.splitlines()[-1].split("|")
     assert (done.returncode, heavy) == (0, "[]")

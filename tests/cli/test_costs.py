@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tinyprune.artifacts import Quality, RunSummary, TFLiteArtifact, VariantSummary
-from tinyprune.budgets import Budget
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget, ResourceReport
+from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.cli import costs
+from tinyprune.config.budget import Budget
 from tinyprune.errors import CheckFailed
-from tinyprune.resources import CompiledArtifact, NpuTarget, ResourceReport
 
 TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
 REPORT = ResourceReport(
@@ -92,7 +94,11 @@ def test_two_targets_are_shown_one_after_the_other_and_side_by_side_more_only_so
 def test_a_compiled_file_as_csv_is_a_row_per_target(compiled, capsys):
     costs.compiled([compiled, compiled], "csv")
     row, _ = csv.DictReader(io.StringIO(capsys.readouterr().out))
-    assert (row["flash_bytes"], row["memory_mode"], row["cpu_operators"]) == ("3000.0", "Shared_Sram", "Softmax")
+    assert (row["flash_bytes"], row["memory_mode"], row["cpu_operators"]) == (
+        "3000.0",
+        "Shared_Sram",
+        "Softmax",
+    )
 
 
 def test_a_compiled_file_as_json_and_as_a_table(compiled, capsys):

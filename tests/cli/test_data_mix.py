@@ -8,7 +8,7 @@ import soundfile
 from click.testing import CliRunner
 
 from tinyprune.cli import main
-from tinyprune.data.mix import MixRequest, MixSource
+from tinyprune.data.speech.test_set import MixRequest, MixSource
 
 
 def invoke(*arguments):
@@ -18,7 +18,7 @@ def invoke(*arguments):
 def call(*arguments):
     """What ``write_set`` is called with; nothing is written."""
     with (
-        mock.patch("tinyprune.data.mix.write_set", autospec=True) as patched,
+        mock.patch("tinyprune.data.speech.test_set.write_set", autospec=True) as patched,
         mock.patch("tinyprune.cli.data_mix._print", autospec=True),
     ):
         result = invoke(*arguments)
@@ -44,7 +44,15 @@ def test_with_little_given(folder):
 
 def test_with_everything_given(folder):
     found = call(
-        *("out", "--speech", folder / "speech", "--noise", folder / "noise", "--rirs", folder / "noise"),
+        *(
+            "out",
+            "--speech",
+            folder / "speech",
+            "--noise",
+            folder / "noise",
+            "--rirs",
+            folder / "noise",
+        ),
         *("--snr", "-5,0,5.5", "--count", 7, "--seconds", 2.5, "--babble", 0.25, "--seed", 3),
     )
     source = MixSource(folder / "speech", folder / "noise", folder / "noise")
@@ -58,22 +66,40 @@ def test_with_a_corpus(folder):
 
 @pytest.mark.parametrize("output_format", ["table", "json", "csv"])
 def test_it_says_what_it_made(folder, output_format):
-    given = ("--speech", folder / "speech", "--noise", folder / "noise", "--snr", "-5,0", "--format", output_format)
+    given = (
+        "--speech",
+        folder / "speech",
+        "--noise",
+        folder / "noise",
+        "--snr",
+        "-5,0",
+        "--format",
+        output_format,
+    )
     result = invoke(folder / "out", *given)
     assert (result.exit_code, result.stderr) == (0, "")
     if output_format == "json":
         record = json.loads(result.stdout)
-        assert (record["mixtures"], record["snrs_db"], record["minutes"]) == (2, [-5.0, 0.0], round(2 * 0.25 / 60, 2))
+        assert (record["mixtures"], record["snrs_db"], record["minutes"]) == (
+            2,
+            [-5.0, 0.0],
+            round(2 * 0.25 / 60, 2),
+        )
     else:
         assert "-5 0" in result.stdout
-        assert result.stdout.splitlines()[0].startswith({"table": "what", "csv": "folder,mixtures,"}[output_format])
+        assert result.stdout.splitlines()[0].startswith(
+            {"table": "what", "csv": "folder,mixtures,"}[output_format]
+        )
     assert len(list((folder / "out/noisy").iterdir())) == 2
 
 
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        (["--snr", "5:1"], "--snr 5:1: expected a range such as -6:9 or levels such as -5,0,5, each once"),
+        (
+            ["--snr", "5:1"],
+            "--snr 5:1: expected a range such as -6:9 or levels such as -5,0,5, each once",
+        ),
         (["--snr", "1,x"], "--snr 1,x: expected a range"),
         (["--snr", "nan"], "--snr nan: expected a range"),
         (["--snr", "0,0"], "--snr 0,0: expected a range"),
@@ -87,7 +113,9 @@ def test_it_says_what_it_made(folder, output_format):
     ],
 )
 def test_bad_values(folder, given, line):
-    result = invoke(folder / "out", "--speech", folder / "speech", "--noise", folder / "noise", *given)
+    result = invoke(
+        folder / "out", "--speech", folder / "speech", "--noise", folder / "noise", *given
+    )
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"error: {line}")
     assert result.stderr.count("\n") == 1

@@ -6,9 +6,9 @@ from unittest import mock
 import pytest
 from click.testing import CliRunner
 
-from tinyprune import doctor
 from tinyprune.cli import main
-from tinyprune.doctor import Check, examine
+from tinyprune.stages import doctor
+from tinyprune.stages.doctor import Check, examine
 
 
 def without(*packages):
@@ -57,7 +57,10 @@ def test_the_sound_library_is_optional_and_named():
 
 
 def test_tflite_runtime_stands_in_for_its_successor():
-    with without("ai-edge-litert"), mock.patch.object(doctor.util, "find_spec", lambda name: name == "tflite_runtime"):
+    with (
+        without("ai-edge-litert"),
+        mock.patch.object(doctor.util, "find_spec", lambda name: name == "tflite_runtime"),
+    ):
         checks = found(examine(Path()))
     assert checks["int8 interpreter"].found == "tflite-runtime"
     assert not checks["ai-edge-litert"].problem
@@ -72,7 +75,11 @@ def test_no_interpreter_and_no_vela_are_problems():
 
 def test_the_exit_code_says_whether_something_is_missing():
     for problem, exit_code in (("", 0), ("pip install a", 1)):
-        with mock.patch("tinyprune.doctor.examine", autospec=True, return_value=[Check("a", "1.0", problem)]):
+        with mock.patch(
+            "tinyprune.stages.doctor.examine",
+            autospec=True,
+            return_value=[Check("a", "1.0", problem)],
+        ):
             result = CliRunner().invoke(main, ["doctor", "--format", "json"])
         assert json.loads(result.stdout) == [{"what": "a", "found": "1.0", "problem": problem}]
         assert result.exit_code == exit_code

@@ -20,7 +20,9 @@ HOP = 256
 
 
 def call(function, *arguments, said=""):
-    with mock.patch(f"tinyprune.enhance.jobs.{function}", autospec=True, return_value=None) as patched:
+    with mock.patch(
+        f"tinyprune.enhance.jobs.{function}", autospec=True, return_value=None
+    ) as patched:
         result = CliRunner().invoke(main, ["enhance", *arguments])
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr.startswith(said) if said else not result.stderr
@@ -33,7 +35,9 @@ def test_nothing_given_but_in_and_out(tmp_path, monkeypatch):
     variant = DEFAULT / "variants/baseline/variant.json"
     variant.parent.mkdir(parents=True)
     variant.touch()
-    assert call("enhance", "a.wav", "b.wav") == mock.call("a.wav", "b.wav", DEFAULT, None, None, None, None)
+    assert call("enhance", "a.wav", "b.wav") == mock.call(
+        "a.wav", "b.wav", DEFAULT, None, None, None, None
+    )
 
 
 def test_nothing_given_and_no_run(tmp_path, monkeypatch):
@@ -45,11 +49,15 @@ def test_nothing_given_and_no_run(tmp_path, monkeypatch):
 def test_everything_given():
     files = ("--model", "m.tflite", "--frontend", "f.json", "--plot", "p.png")
     call_args = call("enhance", "-", "-", "--run", "r", *files, "--raw", "8000")
-    assert call_args == mock.call("-", "-", Path("r"), "m.tflite", Path("f.json"), 8000, Path("p.png"))
+    assert call_args == mock.call(
+        "-", "-", Path("r"), "m.tflite", Path("f.json"), 8000, Path("p.png")
+    )
 
 
 def test_live():
-    call_args = call("live", "--live", "--run", "r", "--model", "v", "--device", "mic", "--device", "2")
+    call_args = call(
+        "live", "--live", "--run", "r", "--model", "v", "--device", "mic", "--device", "2"
+    )
     assert call_args == mock.call(("mic", "2"), Path("r"), "v", None)
 
 
@@ -58,8 +66,14 @@ def test_live():
     [
         ([], "expected IN and OUT, or --live without them, --raw and --plot"),
         (["a.wav"], "expected IN and OUT, or --live without them, --raw and --plot"),
-        (["a.wav", "b.wav", "--live"], "expected IN and OUT, or --live without them, --raw and --plot"),
-        (["--live", "--plot", "a.png"], "expected IN and OUT, or --live without them, --raw and --plot"),
+        (
+            ["a.wav", "b.wav", "--live"],
+            "expected IN and OUT, or --live without them, --raw and --plot",
+        ),
+        (
+            ["--live", "--plot", "a.png"],
+            "expected IN and OUT, or --live without them, --raw and --plot",
+        ),
         (["a.wav", "b.wav", "--device", "1"], "--device goes with --live"),
     ],
 )
@@ -76,7 +90,8 @@ def test_a_rate_that_is_none(rate):
     assert result.stderr == f"error: --raw {rate}: expected a whole number of at least 1\n"
 
 
-# --- as a program -----------------------------------------------------------------------------------------------------
+# --- as a program
+# -----------------------------------------------------------------------------------------------------
 
 
 def command(run, *arguments):
@@ -94,7 +109,9 @@ def recording(tmp_path_factory):
 def enhanced(recording, speech_run):
     """The file that a file makes."""
     path = recording.with_name("b.wav")
-    done = subprocess.run(command(speech_run, recording, path), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command(speech_run, recording, path), capture_output=True, text=True, timeout=120
+    )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     newest, summary = done.stderr.splitlines()
     assert newest == f"model: small, the newest variant in {speech_run}"
@@ -108,7 +125,10 @@ def enhanced(recording, speech_run):
 
 def test_a_pipe_gives_the_bytes_of_the_file(recording, enhanced, speech_run):
     done = subprocess.run(
-        command(speech_run, "-", "-", "-q"), input=recording.read_bytes(), capture_output=True, timeout=120
+        command(speech_run, "-", "-", "-q"),
+        input=recording.read_bytes(),
+        capture_output=True,
+        timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == enhanced.read_bytes()
@@ -127,7 +147,9 @@ def test_raw_samples_of_a_pipe(recording, enhanced, speech_run):
 def test_a_hop_comes_out_as_soon_as_the_next_is_in(speech_run):
     """Nothing waits for the end of the input, or for a buffer to fill."""
     with subprocess.Popen(
-        command(speech_run, "-", "-", "--raw", 16_000), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command(speech_run, "-", "-", "--raw", 16_000),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
         rng = np.random.default_rng(0)
         process.stdin.write(rng.integers(-3000, 3000, HOP).astype("<i2").tobytes())
@@ -143,7 +165,9 @@ def test_a_hop_comes_out_as_soon_as_the_next_is_in(speech_run):
 def test_a_header_of_unknown_length_comes_out_as_one(recording, enhanced, speech_run):
     content = recording.read_bytes()
     unknown = content[:40] + struct.pack("<I", 0xFFFFFFFF) + content[44:]
-    done = subprocess.run(command(speech_run, "-", "-"), input=unknown, capture_output=True, timeout=120)
+    done = subprocess.run(
+        command(speech_run, "-", "-"), input=unknown, capture_output=True, timeout=120
+    )
     assert done.stdout[40:44] == b"\xff" * 4
     assert done.stdout[44:] == enhanced.read_bytes()[44:]
 
@@ -163,13 +187,22 @@ def test_a_closed_pipe_ends_quietly(recording, speech_run):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", r"standard input is empty: expected a WAV of 8 to 32 bit PCM or float samples, or --raw RATE"),
-        (b"no audio\n" * 10, r"standard input is no WAV: expected a WAV of 8 to 32 bit PCM or float samples"),
+        (
+            b"",
+            r"standard input is empty: expected a WAV of 8 to 32 bit PCM or float samples, or --raw RATE",
+        ),
+        (
+            b"no audio\n" * 10,
+            r"standard input is no WAV: expected a WAV of 8 to 32 bit PCM or float samples",
+        ),
     ],
 )
 def test_bad_input_of_a_pipe_is_one_line(speech_run, tmp_path, content, message):
     done = subprocess.run(
-        command(speech_run, "-", tmp_path / "b.wav", "-q"), input=content, capture_output=True, timeout=120
+        command(speech_run, "-", tmp_path / "b.wav", "-q"),
+        input=content,
+        capture_output=True,
+        timeout=120,
     )
     assert (done.returncode, done.stdout) == (1, b"")
     assert re.fullmatch(f"error: {message}.*\n", done.stderr.decode())
@@ -187,7 +220,10 @@ def test_no_run_at_all(recording, tmp_path):
     code, line = invoke(recording, tmp_path / "b.wav", "--run", tmp_path / "none")
     assert code == 2
     none = tmp_path / "none"
-    assert line == f"no finished run in {none}: `tinyprune train`, then `tinyprune prune` make one; or give --model"
+    assert (
+        line
+        == f"no finished run in {none}: `tinyprune train`, then `tinyprune prune` make one; or give --model"
+    )
     assert not none.exists()
 
 
@@ -211,7 +247,9 @@ def test_a_network_without_its_front_end(recording, tmp_path, speech_run):
     model.write_bytes((speech_run / "variants/small/streaming.tflite").read_bytes())
     code, line = invoke(recording, tmp_path / "b.wav", "--model", model)
     assert code == 2
-    assert line.startswith(f"no front end beside {model}: give the STEM.frontend.json of its export")
+    assert line.startswith(
+        f"no front end beside {model}: give the STEM.frontend.json of its export"
+    )
     given = speech_run / "variants/small/streaming.frontend.json"
     assert invoke(recording, tmp_path / "b.wav", "--model", model, "--frontend", given)[0] == 0
     assert (tmp_path / "b.wav").exists()
@@ -223,5 +261,7 @@ def test_half_of_a_folder(tmp_path, speech_run, recording):
     (tmp_path / "in/good.wav").write_bytes(recording.read_bytes())
     code, line = invoke(tmp_path / "in", tmp_path / "out", "--run", speech_run)
     assert code == 1
-    assert line.startswith(f"1 of 2 files were not enhanced, the last: {tmp_path / 'in/bad.wav'} is damaged")
+    assert line.startswith(
+        f"1 of 2 files were not enhanced, the last: {tmp_path / 'in/bad.wav'} is damaged"
+    )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.wav"]

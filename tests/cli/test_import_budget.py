@@ -7,7 +7,16 @@ import pytest
 
 from tinyprune.cli import COMMANDS
 
-HEAVY = ["tensorflow", "keras", "tensorflow_model_optimization", "librosa", "ethosu", "numpy", "scipy", "soundfile"]
+HEAVY = [
+    "tensorflow",
+    "keras",
+    "tensorflow_model_optimization",
+    "librosa",
+    "ethosu",
+    "numpy",
+    "scipy",
+    "soundfile",
+]
 BUDGET_SECONDS = 0.3
 
 # CPU time of the process, not wall-clock time: other work on the machine does not count.
@@ -32,7 +41,9 @@ finally:
     ids=" ".join,
 )
 def test_help_is_quick_and_loads_nothing_heavy(arguments):
-    done = subprocess.run([sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, timeout=60
+    )
     heavy, seconds = done.stderr.splitlines()[-1].split("|")
     assert heavy == "[]"
     assert float(seconds) < BUDGET_SECONDS
@@ -61,5 +72,7 @@ def test_a_slip_is_said_at_once(arguments, tmp_path):
 
 
 def test_listing_loads_nothing_heavy():
-    done = subprocess.run([sys.executable, "-c", PROBE, "list"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, "list"], capture_output=True, text=True, timeout=60
+    )
     assert done.stderr.splitlines()[-1].startswith("[]|")

@@ -16,7 +16,7 @@ from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 
 def run_raising(error, *flags):
     """The result of a command line whose worker raises."""
-    with mock.patch("tinyprune.doctor.examine", autospec=True, side_effect=error):
+    with mock.patch("tinyprune.stages.doctor.examine", autospec=True, side_effect=error):
         return CliRunner().invoke(main, [*flags, "doctor"])
 
 
@@ -45,13 +45,21 @@ def os_error(number, filename=None):
             1,
         ),
         (os_error(errno.ENOENT, "a"), "error: a: No such file or directory", 1),
-        (os_error(errno.ENOSPC), "error: No space left on device; free some space or choose another place", 1),
+        (
+            os_error(errno.ENOSPC),
+            "error: No space left on device; free some space or choose another place",
+            1,
+        ),
         (
             ValueError("bad shape\nlong story"),
             "error: unexpected ValueError: bad shape; run with -v for the traceback",
             1,
         ),
-        (ValueError(), "error: unexpected ValueError: no message; run with -v for the traceback", 1),
+        (
+            ValueError(),
+            "error: unexpected ValueError: no message; run with -v for the traceback",
+            1,
+        ),
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(error, line, exit_code):
@@ -99,5 +107,7 @@ def test_a_reader_that_stops_reading_is_no_error():
 
 
 def test_module_and_version():
-    done = subprocess.run([sys.executable, "-m", "tinyprune", "--version"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "tinyprune", "--version"], capture_output=True, text=True, timeout=60
+    )
     assert done.stdout.startswith("tinyprune 0.")

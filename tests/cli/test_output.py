@@ -5,12 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tinyprune.artifacts import (
-    LayerPlan,
-    PruningPlan,
-    Quality,
-    TensorSparsity,
-)
+from tinyprune.artifacts.network import TensorSparsity
+from tinyprune.artifacts.plan import LayerPlan, PruningPlan
+from tinyprune.artifacts.quality import Quality
 from tinyprune.cli import output
 from tinyprune.compress.offline import OfflineResult
 
@@ -18,7 +15,9 @@ PADDED = "last run of 2 inputs padded to 4"
 PLAN = PruningPlan(
     layers=(
         LayerPlan("lstm", "kernel", (32, 4 * 8), "weight", "magnitude", 32 * 4 * 8, 0.8),
-        LayerPlan("conv", "kernel", (3, 3, 6, 8), "2:4", "magnitude", 3 * 3 * 6 * 8, 0.5, note=PADDED),
+        LayerPlan(
+            "conv", "kernel", (3, 3, 6, 8), "2:4", "magnitude", 3 * 3 * 6 * 8, 0.5, note=PADDED
+        ),
     ),
     skipped={"head": "too small", "tail": "too small"},
     scope="global",
@@ -35,7 +34,9 @@ OFFLINE = OfflineResult(
     skipped={"tiny/table": "is a constant of GATHER"},
 )
 BASELINE = Quality("streaming", "dev", 8, 0, {"si_sdr_db": 9.0})
-SMALL = Quality("streaming", "dev", 8, 1, {"si_sdr_db": 8.5, "sdr_db": 8.75}, {"-6": {"si_sdr_db": 5.0}})
+SMALL = Quality(
+    "streaming", "dev", 8, 1, {"si_sdr_db": 8.5, "sdr_db": 8.75}, {"-6": {"si_sdr_db": 5.0}}
+)
 QUALITIES = [("baseline", BASELINE), ("small", SMALL)]
 RECORDS = {
     "plan": PLAN,
@@ -67,7 +68,10 @@ def test_csv_has_a_header_and_rows_of_the_same_length(name, capsys):
 
 
 def test_json_is_the_whole_record(capsys):
-    assert json.loads(printed("qualities", "json", capsys))[1]["metrics"] == {"si_sdr_db": 8.5, "sdr_db": 8.75}
+    assert json.loads(printed("qualities", "json", capsys))[1]["metrics"] == {
+        "si_sdr_db": 8.5,
+        "sdr_db": 8.75,
+    }
 
 
 def test_the_plan_says_what_is_pruned_and_why_the_rest_is_not(capsys):
@@ -127,7 +131,12 @@ def test_a_variant_without_a_metric_has_an_empty_cell(capsys):
     first, second, quiet = csv.DictReader(io.StringIO(printed("qualities", "csv", capsys)))
     assert (first["si_sdr_db"], first["sdr_db"]) == ("9.000", "")
     assert (second["si_sdr_db"], second["sdr_db"]) == ("8.500", "8.750")
-    assert (quiet["variant"], quiet["snr_db"], quiet["si_sdr_db"], quiet["sdr_db"]) == ("small", "-6", "5.000", "")
+    assert (quiet["variant"], quiet["snr_db"], quiet["si_sdr_db"], quiet["sdr_db"]) == (
+        "small",
+        "-6",
+        "5.000",
+        "",
+    )
 
 
 def test_the_table_of_qualities_has_one_line_each_and_another_per_snr(capsys):

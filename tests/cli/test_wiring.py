@@ -8,13 +8,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tinyprune.budgets import Budget, BudgetConfig
 from tinyprune.cli import COMMANDS, main
 from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
-from tinyprune.data.given import GivenData
+from tinyprune.config.budget import Budget, BudgetConfig
+from tinyprune.data.speech.evaluation_data import GivenData
 from tinyprune.metrics.scores import ItemScore, Scored, Scores
 from tinyprune.npu import targets
-from tinyprune.tasks.wanted import Asked
+from tinyprune.stages.model_reference import Asked
 
 DEFAULT = Path("runs/default")
 NO_CPU = Budget(cpu_operators=0)
@@ -24,7 +24,9 @@ NOTHING_SCORED = Scored("dev", (), None, ())
 def call(function, printer, *arguments, output_format="table"):
     """The arguments with which a command line calls a function of the pipeline; its result goes to a printer."""
     with (
-        mock.patch(f"tinyprune.pipeline.{function}", autospec=True, return_value="result") as patched,
+        mock.patch(
+            f"tinyprune.stages.pipeline.{function}", autospec=True, return_value="result"
+        ) as patched,
         mock.patch(f"tinyprune.cli.output.{printer}", autospec=True) as printed,
     ):
         result = CliRunner().invoke(main, arguments)
@@ -34,10 +36,14 @@ def call(function, printer, *arguments, output_format="table"):
     return patched.call_args
 
 
-def call_compile(function, printer, *arguments, output_format="table", gate=(), limits=NO_CPU, said=""):
+def call_compile(
+    function, printer, *arguments, output_format="table", gate=(), limits=NO_CPU, said=""
+):
     """The same of a command that ends with a gate; what it is called with is checked too."""
     with (
-        mock.patch(f"tinyprune.pipeline.{function}", autospec=True, return_value=[]) as patched,
+        mock.patch(
+            f"tinyprune.stages.pipeline.{function}", autospec=True, return_value=[]
+        ) as patched,
         mock.patch(f"tinyprune.cli.costs.{printer}", autospec=True) as printed,
         mock.patch("tinyprune.cli.costs.gate", autospec=True) as gated,
     ):
@@ -52,7 +58,7 @@ def call_compile(function, printer, *arguments, output_format="table", gate=(), 
 
 def call_train(*arguments):
     """The arguments with which a command line calls ``pipeline.train``, which has nothing to print."""
-    with mock.patch("tinyprune.pipeline.train", autospec=True, return_value=None) as patched:
+    with mock.patch("tinyprune.stages.pipeline.train", autospec=True, return_value=None) as patched:
         result = CliRunner().invoke(main, ["train", *arguments])
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     patched.assert_called_once()
@@ -67,8 +73,28 @@ def test_train_with_everything_given(tmp_path):
     folder = str(tmp_path)
     call_args = call_train(
         *("--run", "r", "--model", "tinylstm", "--speech", folder, "--noise", folder),
-        *("--dev-speech", folder, "--dev-noise", folder, "--test-speech", folder, "--test-noise", folder),
-        *("--snr", "-6:3", "--minutes", "2", "--epochs", "3", "--batch-size", "4", "--learning-rate", "0.5"),
+        *(
+            "--dev-speech",
+            folder,
+            "--dev-noise",
+            folder,
+            "--test-speech",
+            folder,
+            "--test-noise",
+            folder,
+        ),
+        *(
+            "--snr",
+            "-6:3",
+            "--minutes",
+            "2",
+            "--epochs",
+            "3",
+            "--batch-size",
+            "4",
+            "--learning-rate",
+            "0.5",
+        ),
         *("--loss", "si-sdr", "--seed", "5", "--set", "data.seed=6", "--set", "train.frames=7"),
     )
     data = DataConfig(
@@ -84,13 +110,26 @@ def test_train_with_everything_given(tmp_path):
         seed=6,
     )
     train = TrainConfig(epochs=3, batch_size=4, frames=7, learning_rate=0.5, loss="si-sdr", seed=5)
-    assert call_args == mock.call(Path("r"), RunConfig(data=data, model=ModelConfig("tinylstm"), train=train))
+    assert call_args == mock.call(
+        Path("r"), RunConfig(data=data, model=ModelConfig("tinylstm"), train=train)
+    )
 
 
 def test_train_on_speech_in_rooms_and_babble(tmp_path):
     folder = str(tmp_path)
     call_args = call_train(
-        *("--speech", folder, "--noise", folder, "--rirs", folder, "--level", "-30:-20", "--speed", "0.9:1.1"),
+        *(
+            "--speech",
+            folder,
+            "--noise",
+            folder,
+            "--rirs",
+            folder,
+            "--level",
+            "-30:-20",
+            "--speed",
+            "0.9:1.1",
+        ),
         *("--babble", "0.25"),
     )
     varied = {"level_db": (-30.0, -20.0), "speed": (0.9, 1.1), "babble": 0.25}
@@ -103,14 +142,19 @@ def test_train_on_pairs(tmp_path):
     given = {name: tmp_path / name for name in folders}
     for folder in given.values():
         folder.mkdir()
-    flags = [part for name, path in given.items() for part in (f"--{name.replace('_', '-')}", str(path))]
+    flags = [
+        part for name, path in given.items() for part in (f"--{name.replace('_', '-')}", str(path))
+    ]
     data = DataConfig(name="paired", **{name: str(path) for name, path in given.items()})
     assert call_train(*flags) == mock.call(DEFAULT, RunConfig(data=data))
 
 
 @pytest.mark.parametrize(
     ("folders", "name"),
-    [(("noisy_testset_wav", "clean_testset_wav"), "paired"), (("clean_train", "noise_train"), "mixture")],
+    [
+        (("noisy_testset_wav", "clean_testset_wav"), "paired"),
+        (("clean_train", "noise_train"), "mixture"),
+    ],
 )
 def test_train_on_a_corpus_that_is_recognised(tmp_path, folders, name):
     for folder in folders:
@@ -137,7 +181,9 @@ def test_train_on_images(tmp_path):
     path = tmp_path / "images.npz"
     path.touch()
     call_args = call_train("--data", "images", "--path", str(path), "--set", "data.normalise=unit")
-    assert call_args == mock.call(DEFAULT, RunConfig(data=DataConfig(name="images", path=str(path), normalise="unit")))
+    assert call_args == mock.call(
+        DEFAULT, RunConfig(data=DataConfig(name="images", path=str(path), normalise="unit"))
+    )
 
 
 def test_prune_with_nothing_given():
@@ -146,10 +192,54 @@ def test_prune_with_nothing_given():
 
 def test_prune_with_everything_given():
     call_args = call(
-        *("prune", "qualities", "prune", "--run", "r", "--structure", "block", "--block-size", "4x16"),
-        *("--sparsity", "0.9", "--importance", "l2", "--scope", "layer", "--exclude", "head", "--exclude", "a_*"),
-        *("--round-to", "4", "--schedule", "constant", "--begin", "0.1", "--end", "300", "--epochs", "3"),
-        *("--learning-rate", "0.5", "--no-distill", "--from", "b", "--name", "n", "--seed", "5", "--format", "json"),
+        *(
+            "prune",
+            "qualities",
+            "prune",
+            "--run",
+            "r",
+            "--structure",
+            "block",
+            "--block-size",
+            "4x16",
+        ),
+        *(
+            "--sparsity",
+            "0.9",
+            "--importance",
+            "l2",
+            "--scope",
+            "layer",
+            "--exclude",
+            "head",
+            "--exclude",
+            "a_*",
+        ),
+        *(
+            "--round-to",
+            "4",
+            "--schedule",
+            "constant",
+            "--begin",
+            "0.1",
+            "--end",
+            "300",
+            "--epochs",
+            "3",
+        ),
+        *(
+            "--learning-rate",
+            "0.5",
+            "--no-distill",
+            "--from",
+            "b",
+            "--name",
+            "n",
+            "--seed",
+            "5",
+            "--format",
+            "json",
+        ),
         output_format="json",
     )
     assert call_args == mock.call(
@@ -179,7 +269,17 @@ def test_prune_with_everything_given():
 
 def test_prune_by_two_structures_and_up_a_ladder():
     call_args = call(
-        *("prune", "qualities", "prune", "--structure", "unit", "--sparsity", "0.5", "--then", "weight"),
+        *(
+            "prune",
+            "qualities",
+            "prune",
+            "--structure",
+            "unit",
+            "--sparsity",
+            "0.5",
+            "--then",
+            "weight",
+        ),
         *("--sparsity", "0.6,0.8", "--then", "2:4", "--epochs", "2"),
     )
     first = "unit-0.50-weight-0.60"
@@ -195,13 +295,15 @@ def test_prune_by_two_structures_and_up_a_ladder():
 
 
 def test_prune_shows_its_plan_and_stops():
-    with mock.patch("tinyprune.pipeline.prune", autospec=True) as prune:
-        assert call("show_plan", "plan", "prune", "--show-plan") == mock.call(DEFAULT, PruneConfig())
+    with mock.patch("tinyprune.stages.pipeline.prune", autospec=True) as prune:
+        assert call("show_plan", "plan", "prune", "--show-plan") == mock.call(
+            DEFAULT, PruneConfig()
+        )
     prune.assert_not_called()
 
 
 def test_prune_offline():
-    with mock.patch("tinyprune.pipeline.prune", autospec=True) as prune:
+    with mock.patch("tinyprune.stages.pipeline.prune", autospec=True) as prune:
         call_args = call("prune_offline", "offline", "prune", "--offline", "m.tflite")
         config = PruneConfig()
         assert call_args == mock.call(DEFAULT, Path("m.tflite"), config, None)
@@ -210,12 +312,39 @@ def test_prune_offline():
 
 def test_prune_offline_with_everything_given():
     call_args = call(
-        *("prune_offline", "offline", "prune", "--run", "r", "--offline", "m.tflite", "-o", "out.tflite"),
-        *("--structure", "block", "--block-size", "4x4", "--sparsity", "0.5", "--importance", "l2", "--scope", "layer"),
+        *(
+            "prune_offline",
+            "offline",
+            "prune",
+            "--run",
+            "r",
+            "--offline",
+            "m.tflite",
+            "-o",
+            "out.tflite",
+        ),
+        *(
+            "--structure",
+            "block",
+            "--block-size",
+            "4x4",
+            "--sparsity",
+            "0.5",
+            "--importance",
+            "l2",
+            "--scope",
+            "layer",
+        ),
         *("--name", "n", "--clusters", "16", "--format", "csv"),
         output_format="csv",
     )
-    values = {"name": "n", "structure": "block", "block_size": "4x4", "sparsity": 0.5, "importance": "l2"}
+    values = {
+        "name": "n",
+        "structure": "block",
+        "block_size": "4x4",
+        "sparsity": 0.5,
+        "importance": "l2",
+    }
     config = PruneConfig(**values, scope="layer", clusters=16)
     assert call_args == mock.call(Path("r"), Path("m.tflite"), config, Path("out.tflite"))
 
@@ -236,21 +365,55 @@ def begun_run(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("begun_run")
 def test_compile_with_nothing_given():
-    assert call_compile("compile", "summaries", "compile") == mock.call(DEFAULT, [targets.resolve("ethos-u55-128")])
+    assert call_compile("compile", "summaries", "compile") == mock.call(
+        DEFAULT, [targets.resolve("ethos-u55-128")]
+    )
 
 
 def test_compile_a_run_for_several_targets_under_a_budget():
     call_args = call_compile(
-        *("compile", "summaries", "compile", "--run", "r", "--npu", "ethos-u55-128", "--npu", "ethos-u85-256"),
-        *("--memory-mode", "Shared_Sram", "--memory-mode", "Sram_Only", "--gate", "weight-0.80", "--format", "json"),
-        *("--max-flash", "100KiB", "--max-sram", "64kB", "--max-cycles", "200k", "--max-latency", "16ms"),
+        *(
+            "compile",
+            "summaries",
+            "compile",
+            "--run",
+            "r",
+            "--npu",
+            "ethos-u55-128",
+            "--npu",
+            "ethos-u85-256",
+        ),
+        *(
+            "--memory-mode",
+            "Shared_Sram",
+            "--memory-mode",
+            "Sram_Only",
+            "--gate",
+            "weight-0.80",
+            "--format",
+            "json",
+        ),
+        *(
+            "--max-flash",
+            "100KiB",
+            "--max-sram",
+            "64kB",
+            "--max-cycles",
+            "200k",
+            "--max-latency",
+            "16ms",
+        ),
         *("--max-cpu-ops", "2", "--max-macs", "2M"),
         output_format="json",
         gate=("weight-0.80",),
         limits=Budget(100 * 1024, 64 * 1000, 200_000, 0.016, 2, 2_000_000),
     )
     modes = ("Shared_Sram", "Sram_Only")
-    wanted = [targets.resolve(npu, None, mode) for npu in ("ethos-u55-128", "ethos-u85-256") for mode in modes]
+    wanted = [
+        targets.resolve(npu, None, mode)
+        for npu in ("ethos-u55-128", "ethos-u85-256")
+        for mode in modes
+    ]
     assert call_args == mock.call(Path("r"), wanted)
 
 
@@ -269,7 +432,15 @@ def test_compile_without_a_run(tmp_path, monkeypatch):
 def test_compile_a_file():
     call_args = call_compile(
         *("compile_file", "compiled", "compile", "m.tflite", "--npu", "ethos-u85-256"),
-        *("--system-config", "Ethos_U85_SYS_DRAM_Low", "--memory-mode", "Sram_Only", "-o", "out", "--allow-cpu"),
+        *(
+            "--system-config",
+            "Ethos_U85_SYS_DRAM_Low",
+            "--memory-mode",
+            "Sram_Only",
+            "-o",
+            "out",
+            "--allow-cpu",
+        ),
         limits=Budget(),
     )
     target = targets.resolve("ethos-u85-256", "Ethos_U85_SYS_DRAM_Low", "Sram_Only")
@@ -280,8 +451,14 @@ def test_compile_a_file():
     ("arguments", "complaint"),
     [
         (["--gate", "v", "m.tflite"], "--gate goes with a run"),
-        (["--max-flash", "1kB", "--max-flash", "2kB"], "--max-flash 1kB and 2kB contradict each other: give one"),
-        (["--allow-cpu", "--max-cpu-ops", "0"], "--allow-cpu and --max-cpu-ops 0 contradict each other: give one"),
+        (
+            ["--max-flash", "1kB", "--max-flash", "2kB"],
+            "--max-flash 1kB and 2kB contradict each other: give one",
+        ),
+        (
+            ["--allow-cpu", "--max-cpu-ops", "0"],
+            "--allow-cpu and --max-cpu-ops 0 contradict each other: give one",
+        ),
         (["--max-flash", "100 kb"], "max_flash: '100 kb'"),
         (["--max-cycles", "0"], "max_cycles: nothing fits into '0'"),
         (["--max-cpu-ops", "-1"], "--max-cpu-ops -1: expected a whole number of at least 0"),
@@ -303,7 +480,9 @@ def test_compile_writes_a_run_into_its_folder_only():
 
 def call_evaluate(*arguments, scored=NOTHING_SCORED, exit_code=0):
     """The arguments with which a command line calls ``pipeline.evaluate``, and what it prints of the scores."""
-    with mock.patch("tinyprune.pipeline.evaluate", autospec=True, return_value=scored) as patched:
+    with mock.patch(
+        "tinyprune.stages.pipeline.evaluate", autospec=True, return_value=scored
+    ) as patched:
         result = CliRunner().invoke(main, ["evaluate", *arguments])
     assert result.exit_code == exit_code, result.output
     patched.assert_called_once()
@@ -319,9 +498,36 @@ def test_evaluate_with_nothing_given():
 def test_evaluate_with_everything_given(tmp_path):
     folder, file = str(tmp_path), tmp_path / "f.json"
     call_args, result = call_evaluate(
-        *("baseline:float", "b", "--run", "r", "--split", "test", "--metric", "si-sdr", "--metric", "pesq"),
-        *("--test-speech", folder, "--test-noise", folder, "--frontend", str(file), "--format", "json"),
-        *("--max-drop", "sdr=0.1", "--max-drop", "stoi=0.01", "--files", str(tmp_path / "files.csv")),
+        *(
+            "baseline:float",
+            "b",
+            "--run",
+            "r",
+            "--split",
+            "test",
+            "--metric",
+            "si-sdr",
+            "--metric",
+            "pesq",
+        ),
+        *(
+            "--test-speech",
+            folder,
+            "--test-noise",
+            folder,
+            "--frontend",
+            str(file),
+            "--format",
+            "json",
+        ),
+        *(
+            "--max-drop",
+            "sdr=0.1",
+            "--max-drop",
+            "stoi=0.01",
+            "--files",
+            str(tmp_path / "files.csv"),
+        ),
     )
     metrics, data = ("si_sdr_db", "pesq_wb"), GivenData(test_speech=folder, test_noise=folder)
     asked = Asked("test", metrics, data, file, ("sdr_db", "stoi"))
@@ -338,7 +544,9 @@ def test_data_that_are_given_are_a_test_split(tmp_path, given):
         DEFAULT, ("m.tflite",), Asked("test", (), GivenData(**dict.fromkeys(given, str(tmp_path))))
     )
     result = CliRunner().invoke(main, ["evaluate", *flags, "--split", "dev"])
-    assert result.stderr.startswith("error: --split dev is the run's own: leave it out, or leave out the folders")
+    assert result.stderr.startswith(
+        "error: --split dev is the run's own: leave it out, or leave out the folders"
+    )
     assert result.exit_code == 2
 
 
@@ -370,18 +578,25 @@ def test_evaluate_as_a_gate():
         "-1.00",
         "holds",
     ]
-    _, result = call_evaluate("A", "--max-drop", "sdr=0.5", "--format", "csv", scored=scored, exit_code=3)
+    _, result = call_evaluate(
+        "A", "--max-drop", "sdr=0.5", "--format", "csv", scored=scored, exit_code=3
+    )
     assert result.stdout.startswith("model,form,split,")
     assert "TOO FAR" not in result.stdout
     assert result.stderr.splitlines()[-2].endswith("TOO FAR")
-    assert result.stderr.splitlines()[-1].startswith("error: A float: SDR 1.00 dB below baseline float (95 % interval ")
+    assert result.stderr.splitlines()[-1].startswith(
+        "error: A float: SDR 1.00 dB below baseline float (95 % interval "
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--metric", "stio"], "unknown metric 'stio': did you mean 'stoi'?"),
-        (["--max-drop", "sdr"], "--max-drop sdr: expected METRIC=X with X of at least 0, e.g. sdr=0.1"),
+        (
+            ["--max-drop", "sdr"],
+            "--max-drop sdr: expected METRIC=X with X of at least 0, e.g. sdr=0.1",
+        ),
         (["--max-drop", "srd=1"], "unknown metric 'srd': did you mean 'sdr'?"),
     ],
 )
@@ -400,25 +615,35 @@ def test_run_has_a_folder_of_its_own(tmp_path):
 def test_run(tmp_path):
     recipe = tmp_path / "r.toml"
     recipe.write_text("[train]\nepochs = 3\nseed = 4\n")
-    call_args = call_compile("run", "summaries", "run", str(recipe), "--run", "r", "--set", "train.seed=5")
+    call_args = call_compile(
+        "run", "summaries", "run", str(recipe), "--run", "r", "--set", "train.seed=5"
+    )
     assert call_args == mock.call(RunConfig(train=TrainConfig(epochs=3, seed=5)), Path("r"))
 
 
 def test_run_under_the_budget_of_its_recipe_and_that_of_the_command_line(tmp_path):
     recipe = tmp_path / "r.toml"
-    recipe.write_text('[budget]\nmax_flash = "100KiB"\nmax_cycles = 200000\nmax_macs = 2e6\nmax_cpu_ops = 1\n')
+    recipe.write_text(
+        '[budget]\nmax_flash = "100KiB"\nmax_cycles = 200000\nmax_macs = 2e6\nmax_cpu_ops = 1\n'
+    )
     call_args = call_compile(
         *("run", "summaries", "run", str(recipe), "--max-cycles", "100k"),
         limits=Budget(flash_bytes=100 * 1024, cycles=100_000, cpu_operators=1, macs=2_000_000),
     )
-    budget = BudgetConfig(max_flash="100KiB", max_cycles="200000", max_macs="2000000", max_cpu_ops=1)
+    budget = BudgetConfig(
+        max_flash="100KiB", max_cycles="200000", max_macs="2000000", max_cpu_ops=1
+    )
     assert call_args == mock.call(RunConfig(budget=budget), Path("runs/r"))
 
 
 def test_report():
     with (
-        mock.patch("tinyprune.pipeline.report", autospec=True, return_value="record") as collected,
-        mock.patch("tinyprune.report.whole.to_format", autospec=True, return_value="text") as written,
+        mock.patch(
+            "tinyprune.stages.pipeline.report", autospec=True, return_value="record"
+        ) as collected,
+        mock.patch(
+            "tinyprune.report.render.formats.to_format", autospec=True, return_value="text"
+        ) as written,
     ):
         result = CliRunner().invoke(main, ["report", "--run", "r", "--format", "json"])
     assert (result.exit_code, result.stdout) == (0, "text")
@@ -430,7 +655,10 @@ def test_report():
     ("arguments", "complaint"),
     [
         (["--operators"], "--operators goes with VARIANT"),
-        (["baseline", "--format", "html"], "VARIANT goes with --format table: html has all variants"),
+        (
+            ["baseline", "--format", "html"],
+            "VARIANT goes with --format table: html has all variants",
+        ),
     ],
 )
 def test_report_of_variants_is_a_table(arguments, complaint):

@@ -8,8 +8,8 @@ from keras import layers
 from tinyprune.compress.coupling import coupling
 from tinyprune.errors import UsageError
 from tinyprune.models import tinylstm
-from tinyprune.sparsity.coupling import UnitSet
 from tinyprune.sparsity.layout import Layout
+from tinyprune.sparsity.unit_sets import UnitSet
 
 
 def as_lists(vectors):
@@ -68,7 +68,9 @@ def test_an_lstm_unit_has_four_columns_and_a_recurrent_row():
 
 def test_a_depthwise_layer_passes_its_channels_on():
     inputs = keras.Input((4, 4, 1))
-    x = layers.DepthwiseConv2D(3, depth_multiplier=2, name="depthwise")(layers.Conv2D(3, 1, name="conv")(inputs))
+    x = layers.DepthwiseConv2D(3, depth_multiplier=2, name="depthwise")(
+        layers.Conv2D(3, 1, name="conv")(inputs)
+    )
     found = coupling(keras.Model(inputs, layers.Conv2DTranspose(2, 2, name="out")(x)))
     assert found.sets == (UnitSet("conv", 0, 3),)
     assert found.inputs["depthwise/kernel"].tolist() == [-1]
@@ -80,7 +82,9 @@ def test_a_depthwise_layer_passes_its_channels_on():
 def test_a_concatenation_that_is_added_to_divides_a_layer_into_two_sets():
     inputs = keras.Input((6,))
     left, right = layers.Dense(2, name="left")(inputs), layers.Dense(3, name="right")(inputs)
-    x = layers.Add()([layers.Concatenate()([left, right]), layers.Dense(2 + 3, name="both")(inputs)])
+    x = layers.Add()(
+        [layers.Concatenate()([left, right]), layers.Dense(2 + 3, name="both")(inputs)]
+    )
     found = coupling(keras.Model(inputs, layers.Dense(1)(x)))
     assert found.sets == (UnitSet("left", 0, 2), UnitSet("right", 2, 3))
     assert found.outputs["both/kernel"].tolist() == [0, 1, 2, 3, 4]
@@ -99,14 +103,22 @@ def test_a_layer_of_two_calls_reads_coupled_inputs():
     one, two = keras.Input((4,)), keras.Input((4,))
     towers = [layers.Dense(3, name=name)(x) for name, x in (("left", one), ("right", two))]
     shared, relu = layers.Dense(2, name="shared"), layers.ReLU()
-    x = layers.Subtract()([relu(shared(relu(tower))) for tower in towers])  # one ReLU for 3 and for 2 channels
+    x = layers.Subtract()(
+        [relu(shared(relu(tower))) for tower in towers]
+    )  # one ReLU for 3 and for 2 channels
     found = coupling(keras.Model([one, two], layers.Dense(1)(x)))
     assert found.sets == (UnitSet("left", 0, 3), UnitSet("shared", 3, 2))
-    assert found.outputs["right/kernel"].tolist() == found.inputs["shared/kernel"].tolist() == [0, 1, 2]
+    assert (
+        found.outputs["right/kernel"].tolist()
+        == found.inputs["shared/kernel"].tolist()
+        == [0, 1, 2]
+    )
 
 
 def test_nested_models_are_walked_through():
-    body = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="a"), layers.Dense(2, name="b")])
+    body = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3, name="a"), layers.Dense(2, name="b")]
+    )
     inputs = keras.Input((5,))
     model = keras.Model(inputs, layers.Dense(1)(body(layers.Dense(4, name="first")(inputs))))
     assert sizes(model) == [("first", 4), ("a", 3), ("b", 2)]
@@ -190,7 +202,9 @@ def test_softmax_inside_a_layer_keeps_its_units():
 
 def test_a_model_with_nothing_to_remove_is_refused():
     inputs = keras.Input((4,))
-    with pytest.raises(UsageError, match=r"^model 'bare' has no unit that can be removed: expected .*$"):
+    with pytest.raises(
+        UsageError, match=r"^model 'bare' has no unit that can be removed: expected .*$"
+    ):
         coupling(keras.Model(inputs, layers.Dense(3)(inputs), name="bare"))
     with pytest.raises(UsageError, match="'empty' has no unit"):
         coupling(keras.Model(inputs, layers.ReLU()(inputs), name="empty"))
@@ -201,6 +215,7 @@ def test_two_layers_of_one_name_are_refused():
     inputs = keras.Input((5,))
     model = keras.Model(inputs, body(layers.Dense(4, name="dense")(inputs)), name="twice")
     with pytest.raises(
-        UsageError, match="^two layers of model 'twice' are named 'dense': give each a name of its own$"
+        UsageError,
+        match="^two layers of model 'twice' are named 'dense': give each a name of its own$",
     ):
         coupling(model)

@@ -33,13 +33,19 @@ def test_a_kernel_has_at_most_255_values_symmetric_to_0():
 def test_each_channel_has_its_own_scale():
     kernel = random(50, 3) * np.float32([0.01, 1, 100])
     scales = np.abs(kernel).max(axis=0) / 127
-    np.testing.assert_allclose(quantized(kernel, [0]), np.round(kernel / scales) * scales, rtol=1e-5, atol=1e-7)
-    assert np.abs(quantized(kernel, [0, 1])[:, 0]).max() == 0  # one scale for all would lose the small channel
+    np.testing.assert_allclose(
+        quantized(kernel, [0]), np.round(kernel / scales) * scales, rtol=1e-5, atol=1e-7
+    )
+    assert (
+        np.abs(quantized(kernel, [0, 1])[:, 0]).max() == 0
+    )  # one scale for all would lose the small channel
 
 
 def test_the_error_is_at_most_half_a_step():
     kernel = random(64, 8)
-    assert np.all(np.abs(quantized(kernel, [0]) - kernel) <= np.abs(kernel).max(axis=0) / 127 / 2 + 1e-6)
+    assert np.all(
+        np.abs(quantized(kernel, [0]) - kernel) <= np.abs(kernel).max(axis=0) / 127 / 2 + 1e-6
+    )
 
 
 def test_zeros_stay_zeros():
@@ -120,11 +126,15 @@ def test_reset_forgets_the_range_but_not_a_prescribed_one():
     assert bounds(fixed) == (0, 0.5)
 
 
-@pytest.mark.parametrize(("low", "high"), [(-1.0, 1.1), (-0.3, 2.9), (0.0, 6.0), (-4.0, 0.0), (0.0, 255 / 256)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(-1.0, 1.1), (-0.3, 2.9), (0.0, 6.0), (-4.0, 0.0), (0.0, 255 / 256)]
+)
 def test_int8_activations_are_tflites(low, high):
     layer = observing(Observe.AVERAGE, (low, high))
     rng, scale = np.random.default_rng(0), (high - low) / 255
-    steps = rng.integers(-400, 400, 5000) + rng.uniform(-0.49, 0.49, 5000)  # none half way between two int8 values
+    steps = rng.integers(-400, 400, 5000) + rng.uniform(
+        -0.49, 0.49, 5000
+    )  # none half way between two int8 values
     found = layer(tf.constant(scale * steps, tf.float32)).numpy()
     np.testing.assert_allclose(found, tflite(scale * steps, low, high), atol=1e-5)
     assert len(np.unique(found)) <= 256
@@ -132,7 +142,10 @@ def test_int8_activations_are_tflites(low, high):
 
 
 def test_the_gradient_of_an_activation_is_1_inside_its_range_and_0_outside():
-    layer, values = observing(Observe.AVERAGE, (-1.0, 1.0)), tf.constant([-5.0, -0.4, 0.0, 0.3, 5.0])
+    layer, values = (
+        observing(Observe.AVERAGE, (-1.0, 1.0)),
+        tf.constant([-5.0, -0.4, 0.0, 0.3, 5.0]),
+    )
     with tf.GradientTape() as tape:
         tape.watch(values)
         total = tf.reduce_sum(layer(values))

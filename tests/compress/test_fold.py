@@ -44,10 +44,16 @@ def names(model: keras.Model) -> list[str]:
 KERNELS = {
     "dense": (VECTORS, lambda **config: L.Dense(5, **config)),
     "dense on sequences": (SEQUENCES, lambda **config: L.Dense(5, **config)),
-    "conv1d": (SEQUENCES, lambda **config: L.Conv1D(5, 3, padding="causal", dilation_rate=2, **config)),
+    "conv1d": (
+        SEQUENCES,
+        lambda **config: L.Conv1D(5, 3, padding="causal", dilation_rate=2, **config),
+    ),
     "conv2d": (IMAGES, lambda **config: L.Conv2D(5, 3, strides=2, padding="same", **config)),
     "depthwise": (IMAGES, lambda **config: L.DepthwiseConv2D(3, depth_multiplier=2, **config)),
-    "transpose": (IMAGES, lambda **config: L.Conv2DTranspose(5, 3, strides=2, padding="same", **config)),
+    "transpose": (
+        IMAGES,
+        lambda **config: L.Conv2DTranspose(5, 3, strides=2, padding="same", **config),
+    ),
     "grouped": (IMAGES, lambda **config: L.Conv2D(6, 3, groups=3, **config)),
 }
 
@@ -71,7 +77,9 @@ def test_batch_norm_without_gain_or_shift(scale, center):
 def test_the_formula_in_numbers():
     model = line(VECTORS[:, :1], L.Dense(1, name="k"), L.BatchNormalization(epsilon=1.0))
     dense, norm = model.layers
-    for variable, value in zip([*dense.weights, *norm.weights], ([[2]], [3], [4], [5], [6], [8]), strict=True):
+    for variable, value in zip(
+        [*dense.weights, *norm.weights], ([[2]], [3], [4], [5], [6], [8]), strict=True
+    ):
         variable.assign(np.float32(value))  # k, b, gamma, beta, mean, variance
     kernel, bias = fold(model).get_layer("k").get_weights()
     assert kernel.item() == pytest.approx(2 * 4 / (8 + 1) ** 0.5)
@@ -86,7 +94,9 @@ def test_two_batch_norms_and_an_activation_all_go_in():
 
 
 def test_batch_norm_along_another_axis_stays():
-    folded = same(line(IMAGES, L.Conv2D(4, 3, name="k"), L.BatchNormalization(axis=1, name="bn")), IMAGES)
+    folded = same(
+        line(IMAGES, L.Conv2D(4, 3, name="k"), L.BatchNormalization(axis=1, name="bn")), IMAGES
+    )
     assert names(folded) == ["k", "bn"]
 
 
@@ -103,7 +113,9 @@ def test_batch_norm_with_no_kernel_just_before_it_stays(where):
 
 def test_what_follows_an_activation_does_not_go_in():
     """Conv -> ReLU -> BatchNorm is not Conv -> BatchNorm -> ReLU."""
-    folded = same(line(IMAGES, L.Conv2D(4, 3, name="k"), L.ReLU(), L.BatchNormalization(name="bn")), IMAGES)
+    folded = same(
+        line(IMAGES, L.Conv2D(4, 3, name="k"), L.ReLU(), L.BatchNormalization(name="bn")), IMAGES
+    )
     assert names(folded) == ["k", "bn"]
     assert folded.get_layer("k").activation is keras.activations.relu
 
@@ -193,24 +205,36 @@ def test_an_activation_goes_into_the_layer_before_it(kind):
 @pytest.mark.parametrize("kind", NOT_FUSED)
 def test_other_functions_stay_layers(kind):
     inputs = keras.Input((10, 3))
-    folded = same(randomised(keras.Model(inputs, NOT_FUSED[kind](L.Dense(4, name="k")(inputs)))), SEQUENCES)
+    folded = same(
+        randomised(keras.Model(inputs, NOT_FUSED[kind](L.Dense(4, name="k")(inputs)))), SEQUENCES
+    )
     assert names(folded) == ["k", "after"]
     assert folded.get_layer("k").activation is keras.activations.linear
 
 
 def test_a_second_activation_stays_a_layer():
-    folded = same(line(VECTORS, L.Dense(4, name="k"), L.ReLU(), L.Activation("tanh", name="second")), VECTORS)
+    folded = same(
+        line(VECTORS, L.Dense(4, name="k"), L.ReLU(), L.Activation("tanh", name="second")), VECTORS
+    )
     assert names(folded) == ["k", "second"]
 
 
 def test_a_linear_activation_is_in_nobodys_way():
-    layers = [L.Dense(4, name="k"), L.Activation("linear"), L.BatchNormalization(), L.Activation("linear"), L.ReLU()]
+    layers = [
+        L.Dense(4, name="k"),
+        L.Activation("linear"),
+        L.BatchNormalization(),
+        L.Activation("linear"),
+        L.ReLU(),
+    ]
     assert names(same(line(VECTORS, *layers), VECTORS)) == ["k"]
 
 
 def test_a_softmax_with_a_mask_stays():
     inputs, mask = keras.Input((4,)), keras.Input((4,), dtype="bool")
-    model = randomised(keras.Model([inputs, mask], L.Softmax(name="soft")(L.Dense(4, name="k")(inputs), mask)))
+    model = randomised(
+        keras.Model([inputs, mask], L.Softmax(name="soft")(L.Dense(4, name="k")(inputs), mask))
+    )
     values, keep = VECTORS[:, :4], np.array([[True, False, True, True]] * 3)
     np.testing.assert_allclose(fold(model)([values, keep]), model([values, keep]), atol=1e-6)
     assert np.all(fold(model)([values, keep])[:, 1] == 0)
@@ -223,7 +247,9 @@ def test_a_layer_as_an_activation_function_gets_its_name():
 
 @pytest.mark.parametrize("use_bias", [True, False], ids=["bias", "no bias"])
 def test_a_separable_convolution_becomes_two_and_the_second_takes_in_what_follows(use_bias):
-    layer = L.SeparableConv2D(5, 3, strides=2, depth_multiplier=2, padding="same", use_bias=use_bias, name="sep")
+    layer = L.SeparableConv2D(
+        5, 3, strides=2, depth_multiplier=2, padding="same", use_bias=use_bias, name="sep"
+    )
     folded = same(line(IMAGES, layer, L.BatchNormalization(), L.ReLU()), IMAGES)
     assert names(folded) == ["sep_depthwise", "sep_pointwise"]
     assert folded.get_layer("sep_depthwise").kernel.shape == (3, 3, 3, 2)
@@ -253,15 +279,25 @@ def test_nested_models_are_expanded_and_names_that_occur_twice_get_the_models_in
 
 def test_a_nested_model_with_several_inputs_and_outputs():
     a, b = keras.Input((6,)), keras.Input((6,))
-    inner = keras.Model([a, b], [L.Dense(4, name="one")(a), L.Dense(4, name="two")(L.Add(name="sum")([a, b]))])
+    inner = keras.Model(
+        [a, b], [L.Dense(4, name="one")(a), L.Dense(4, name="two")(L.Add(name="sum")([a, b]))]
+    )
     inputs = keras.Input((6,))
     one, two = inner([inputs, L.Dense(6, name="before")(inputs)])
     model = keras.Model(inputs, L.Concatenate(name="join")([L.ReLU(name="relu")(one), two]))
-    assert sorted(names(same(randomised(model), VECTORS))) == ["before", "join", "one", "sum", "two"]
+    assert sorted(names(same(randomised(model), VECTORS))) == [
+        "before",
+        "join",
+        "one",
+        "sum",
+        "two",
+    ]
 
 
 def test_a_nested_model_that_is_called_twice_stays_shared():
-    inner = keras.Sequential([keras.Input((6,)), L.Dense(6, name="k"), L.ReLU(name="relu")], name="inner")
+    inner = keras.Sequential(
+        [keras.Input((6,)), L.Dense(6, name="k"), L.ReLU(name="relu")], name="inner"
+    )
     inputs = keras.Input((6,))
     folded = same(randomised(keras.Model(inputs, inner(inner(inputs)))), VECTORS)
     assert names(folded) == ["k", "relu"]
@@ -273,12 +309,20 @@ def test_outputs_in_the_middle_and_several_inputs_keep_their_order():
     model = randomised(keras.Model([b, a], [L.ReLU()(middle + b), middle]))
     folded = fold(model)
     assert [tensor.name for tensor in folded.inputs] == ["b", "a"]
-    for found, expected in zip(folded([VECTORS, 2 * VECTORS]), model([VECTORS, 2 * VECTORS]), strict=True):
+    for found, expected in zip(
+        folded([VECTORS, 2 * VECTORS]), model([VECTORS, 2 * VECTORS]), strict=True
+    ):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_folding_again_changes_nothing():
-    layers = [L.SeparableConv2D(5, 3, name="sep"), L.BatchNormalization(), L.ReLU(), L.Flatten(), L.Dense(2)]
+    layers = [
+        L.SeparableConv2D(5, 3, name="sep"),
+        L.BatchNormalization(),
+        L.ReLU(),
+        L.Flatten(),
+        L.Dense(2),
+    ]
     once = fold(line(IMAGES, *layers))
     twice = fold(once)
     assert names(once) == names(twice)
@@ -289,18 +333,24 @@ def test_folding_again_changes_nothing():
 def test_other_layers_keep_their_weights_and_what_they_derive_from_them():
     norm = L.Normalization(name="norm")
     norm.adapt(5 + 3 * VECTORS)
-    model = keras.Sequential([keras.Input((6,)), norm, L.Dense(3, name="k"), L.LayerNormalization(name="ln")])
+    model = keras.Sequential(
+        [keras.Input((6,)), norm, L.Dense(3, name="k"), L.LayerNormalization(name="ln")]
+    )
     assert names(same(model, VECTORS)) == ["norm", "k", "ln"]
 
 
 def test_an_lstm_takes_nothing_in():
-    folded = same(line(SEQUENCES, L.LSTM(4, name="lstm"), L.BatchNormalization(name="bn")), SEQUENCES)
+    folded = same(
+        line(SEQUENCES, L.LSTM(4, name="lstm"), L.BatchNormalization(name="bn")), SEQUENCES
+    )
     assert names(folded) == ["lstm", "bn"]
 
 
 def test_mixed_precision_is_undone():
     """Float16 was for training; int8 learning computes in float32."""
-    model = line(VECTORS, L.Dense(4, dtype="mixed_float16", name="k"), L.ReLU(dtype="mixed_float16"))
+    model = line(
+        VECTORS, L.Dense(4, dtype="mixed_float16", name="k"), L.ReLU(dtype="mixed_float16")
+    )
     folded = fold(model)
     assert {layer.compute_dtype for layer in folded.layers} == {"float32"}
     np.testing.assert_allclose(folded(VECTORS), np.float32(model(VECTORS)), atol=1e-2)
@@ -308,7 +358,11 @@ def test_mixed_precision_is_undone():
 
 def test_frozen_kernels_learn_again_and_other_frozen_layers_do_not():
     """Masks and int8 need a network that can make up for them; a BatchNorm that is frozen has its reasons."""
-    layers = [L.Dense(4, trainable=False, name="k"), L.ReLU(), L.BatchNormalization(trainable=False, name="bn")]
+    layers = [
+        L.Dense(4, trainable=False, name="k"),
+        L.ReLU(),
+        L.BatchNormalization(trainable=False, name="bn"),
+    ]
     folded = same(line(VECTORS, *layers), VECTORS)
     assert folded.get_layer("k").trainable
     assert not folded.get_layer("bn").trainable

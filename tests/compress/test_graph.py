@@ -43,7 +43,9 @@ def test_run_wants_a_value_for_each_input():
 
 def test_rebuild_keeps_names_shapes_and_types_of_inputs_and_the_name_of_the_model():
     model = two_branches()
-    again = graph.rebuild(model, lambda node, args, kwargs: graph.copy(node.operation)(*args, **kwargs))
+    again = graph.rebuild(
+        model, lambda node, args, kwargs: graph.copy(node.operation)(*args, **kwargs)
+    )
     assert (again.name, again.inputs[0].name, again.inputs[0].shape) == ("branches", "x", (None, 4))
     assert [layer.name for layer in again.layers if layer.weights] == ["dense"]
     assert again.get_layer("dense") is not model.get_layer("dense")
@@ -60,13 +62,16 @@ def test_rebuild_gives_one_tensor_for_one_input_and_one_output():
 
 
 def test_a_sequential_model_has_a_graph():
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="a"), keras.layers.ReLU(name="b")])
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(2, name="a"), keras.layers.ReLU(name="b")]
+    )
     assert [node.operation.name for node in graph.nodes(model)] == ["a", "b"]
 
 
 def test_an_unbuilt_sequential_model_is_one_line():
     with pytest.raises(
-        UsageError, match=r"^model 'line' is no functional or built Sequential .* start it with an Input$"
+        UsageError,
+        match=r"^model 'line' is no functional or built Sequential .* start it with an Input$",
     ):
         graph.nodes(keras.Sequential([keras.layers.Dense(2)], name="line"))
 
@@ -76,7 +81,9 @@ def test_a_subclassed_model_is_one_line():
         def call(self, inputs):
             return inputs
 
-    with pytest.raises(UsageError, match=r"^model 'own' is no functional or built Sequential model: rewrite it$"):
+    with pytest.raises(
+        UsageError, match=r"^model 'own' is no functional or built Sequential model: rewrite it$"
+    ):
         graph.functional(Own(name="own"))
 
 
@@ -128,7 +135,9 @@ def test_what_keras_cannot_make_again_is_one_line_with_the_name_of_the_layer(kin
         "Activation": lambda: keras.layers.Activation(unknown, name="odd"),
         "Dense": lambda: keras.layers.Dense(4, activation=unknown, name="odd"),
     }[kind]()
-    with pytest.raises(UsageError, match=f"^{kind} layer 'odd' cannot be made again from its configuration: .*$"):
+    with pytest.raises(
+        UsageError, match=f"^{kind} layer 'odd' cannot be made again from its configuration: .*$"
+    ):
         graph.copy(layer)
 
 

@@ -23,7 +23,9 @@ def prepared(build, shape: tuple[int, ...] = (8, 8, 3)) -> keras.Model:
 
 def grids(build, shape: tuple[int, ...] = (8, 8, 3)) -> list[str]:
     """Names of the grids that are not inside a compressed layer, without that of the input."""
-    names = [layer.name for layer in prepared(build, shape).layers if isinstance(layer, FakeQuantize)]
+    names = [
+        layer.name for layer in prepared(build, shape).layers if isinstance(layer, FakeQuantize)
+    ]
     assert names[0] == "in_grid"
     return names[1:]
 
@@ -34,12 +36,16 @@ def test_a_compressed_layer_brings_its_own_grid():
 
 def test_a_relu_behind_an_add_shares_its_grid():
     """TFLite fuses it into the ADD: between the two there is no tensor."""
-    assert grids(lambda x: L.ReLU(name="relu")(L.Add(name="sum")([conv(x, "a"), conv(x, "b")]))) == ["relu_grid"]
+    assert grids(
+        lambda x: L.ReLU(name="relu")(L.Add(name="sum")([conv(x, "a"), conv(x, "b")]))
+    ) == ["relu_grid"]
 
 
 @pytest.mark.parametrize("merge", [L.Subtract, L.Multiply])
 def test_so_does_a_relu6_behind_the_other_merges_that_take_one_in(merge):
-    assert grids(lambda x: L.ReLU(6, name="relu")(merge(name="sum")([conv(x, "a"), conv(x, "b")]))) == ["relu_grid"]
+    assert grids(
+        lambda x: L.ReLU(6, name="relu")(merge(name="sum")([conv(x, "a"), conv(x, "b")]))
+    ) == ["relu_grid"]
 
 
 @pytest.mark.parametrize("merge", [L.Maximum, L.Concatenate, L.Average])
@@ -58,7 +64,9 @@ def test_an_add_that_is_read_elsewhere_too_keeps_its_grid():
 
 def test_an_add_without_an_activation_and_one_with_another_keep_their_grid():
     assert grids(lambda x: L.Add(name="sum")([conv(x, "a"), conv(x, "b")])) == ["sum_grid"]
-    other = grids(lambda x: L.Activation("tanh", name="tanh")(L.Add(name="sum")([conv(x, "a"), conv(x, "b")])))
+    other = grids(
+        lambda x: L.Activation("tanh", name="tanh")(L.Add(name="sum")([conv(x, "a"), conv(x, "b")]))
+    )
     assert other == ["sum_grid", "tanh_grid"]
 
 
@@ -76,7 +84,9 @@ SAME = {
     "reshape": lambda x: L.Flatten()(L.Permute((2, 1, 3))(L.Reshape((4, 16, 4))(x))),
     "padding": lambda x: L.UpSampling2D()(L.Cropping2D()(L.ZeroPadding2D(2)(x))),
     "dropout": lambda x: L.SpatialDropout2D(0.5)(L.Dropout(0.5)(x)),
-    "operations": lambda x: ops.squeeze(ops.expand_dims(ops.transpose(x, (0, 2, 1, 3))[:, 1:], 1), 1),
+    "operations": lambda x: ops.squeeze(
+        ops.expand_dims(ops.transpose(x, (0, 2, 1, 3))[:, 1:], 1), 1
+    ),
 }
 
 
@@ -100,10 +110,13 @@ def test_operations_have_grids_like_layers():
 
 
 @pytest.mark.parametrize(
-    ("kind", "bounds"), [("sigmoid", (0, 255 / 256)), ("tanh", (-1, 127 / 128)), ("softmax", (0, 255 / 256))]
+    ("kind", "bounds"),
+    [("sigmoid", (0, 255 / 256)), ("tanh", (-1, 127 / 128)), ("softmax", (0, 255 / 256))],
 )
 def test_ranges_that_tflite_prescribes_do_not_follow_the_data(kind, bounds):
-    model = prepared(lambda x: L.Activation(kind, name="bounded")(L.MaxPooling2D(name="pool")(conv(x, "a"))))
+    model = prepared(
+        lambda x: L.Activation(kind, name="bounded")(L.MaxPooling2D(name="pool")(conv(x, "a")))
+    )
     calibrate(model, [IMAGES])
     grid = model.get_layer("bounded_grid")
     assert (grid.low.numpy(), grid.high.numpy()) == bounds
@@ -128,7 +141,9 @@ def test_several_outputs_have_no_grid_for_they_keep_the_scale():
 def test_an_input_that_holds_no_floats_has_no_grid():
     ids = keras.Input((4,), dtype="int32", name="ids")
     model = prepare(fold(keras.Model(ids, L.Dense(2)(L.Embedding(5, 3, name="table")(ids)))))
-    assert [layer.name for layer in model.layers if isinstance(layer, FakeQuantize)] == ["table_grid"]
+    assert [layer.name for layer in model.layers if isinstance(layer, FakeQuantize)] == [
+        "table_grid"
+    ]
 
 
 def test_what_only_a_conversion_can_say_is_named():
@@ -145,7 +160,9 @@ def test_what_only_a_conversion_can_say_is_named():
 
 def test_so_is_an_activation_function_of_which_nothing_is_known():
     def build(x):
-        x = conv(conv(conv(x, "a", activation="gelu"), "b", activation="elu"), "c", activation=L.ELU())
+        x = conv(
+            conv(conv(x, "a", activation="gelu"), "b", activation="elu"), "c", activation=L.ELU()
+        )
         return L.Activation("relu")(L.MaxPooling2D()(x))
 
     inputs = keras.Input((8, 8, 3))

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tinyprune.compress.fake_quant import MOMENTUM, Observe
-from tinyprune.compress.kinds import kernels
+from tinyprune.compress.layer_kinds import kernels
 from tinyprune.compress.layers import (
     COMPRESSED,
     CompressedConv1D,
@@ -22,10 +22,22 @@ IMAGES = np.random.default_rng(0).normal(size=(BATCH, 7, 6, 4)).astype(np.float3
 #: Compressed layer -> its inputs, and a configuration that uses what it has.
 KINDS = {
     CompressedDense: (SEQUENCES, {"units": UNITS}),
-    CompressedConv1D: (SEQUENCES, {"filters": UNITS, "kernel_size": 3, "padding": "causal", "dilation_rate": 2}),
-    CompressedConv2D: (IMAGES, {"filters": UNITS, "kernel_size": (3, 2), "strides": 2, "padding": "same"}),
-    CompressedDepthwiseConv2D: (IMAGES, {"kernel_size": 3, "depth_multiplier": 2, "padding": "same"}),
-    CompressedConv2DTranspose: (IMAGES, {"filters": UNITS, "kernel_size": 3, "strides": 2, "padding": "same"}),
+    CompressedConv1D: (
+        SEQUENCES,
+        {"filters": UNITS, "kernel_size": 3, "padding": "causal", "dilation_rate": 2},
+    ),
+    CompressedConv2D: (
+        IMAGES,
+        {"filters": UNITS, "kernel_size": (3, 2), "strides": 2, "padding": "same"},
+    ),
+    CompressedDepthwiseConv2D: (
+        IMAGES,
+        {"kernel_size": 3, "depth_multiplier": 2, "padding": "same"},
+    ),
+    CompressedConv2DTranspose: (
+        IMAGES,
+        {"filters": UNITS, "kernel_size": 3, "strides": 2, "padding": "same"},
+    ),
     CompressedLSTM: (SEQUENCES, {"units": UNITS, "return_sequences": True}),
 }
 LINEAR = [kind for kind in KINDS if kind is not CompressedLSTM]
@@ -89,33 +101,45 @@ def test_dense_has_one_scale_per_output():
 def test_lstm_has_one_scale_per_gate_matrix(name):
     layer = built(CompressedLSTM)
     gates = np.split(kernels(layer)[name].numpy(), 4, axis=1)
-    gates = [gate * 10**power for power, gate in enumerate(gates)]  # i, f, g, o, each ten times the one before
+    gates = [
+        gate * 10**power for power, gate in enumerate(gates)
+    ]  # i, f, g, o, each ten times the one before
     kernels(layer)[name].assign(np.concatenate(gates, axis=1))
     expected = [on_grid(gate, np.abs(gate).max() / 127) for gate in gates]
     np.testing.assert_allclose(layer.effective(name), np.concatenate(expected, axis=1), rtol=1e-4)
     for gate in np.split(layer.effective(name).numpy(), 4, axis=1):
-        assert len(np.unique(np.round(gate / np.abs(gate).max() * 127))) > 10  # no gate drowns in another's scale
+        assert (
+            len(np.unique(np.round(gate / np.abs(gate).max() * 127))) > 10
+        )  # no gate drowns in another's scale
 
 
 @every_kind
 @pytest.mark.parametrize("quantized", [True, False], ids=["int8", "float"])
 def test_masked_weights_get_no_gradient_and_stay_zero(kind, quantized):
     layer = built(kind, quantized=quantized)
-    masks, before = random_masks(layer), {name: kernel.numpy() for name, kernel in kernels(layer).items()}
+    masks, before = (
+        random_masks(layer),
+        {name: kernel.numpy() for name, kernel in kernels(layer).items()},
+    )
     optimizer = keras.optimizers.Adam(0.1)
     for _ in range(3):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean((layer(KINDS[kind][0], training=True) - 0.3) ** 2)
         variables = layer.trainable_variables
         gradients = tape.gradient(loss, [variable.value for variable in variables])
-        by_variable = {id(variable): gradient.numpy() for variable, gradient in zip(variables, gradients, strict=True)}
+        by_variable = {
+            id(variable): gradient.numpy()
+            for variable, gradient in zip(variables, gradients, strict=True)
+        }
         for name, kernel in kernels(layer).items():
             assert np.all(by_variable[id(kernel)][masks[name] == 0] == 0)
             assert np.any(by_variable[id(kernel)][masks[name] == 1] != 0)
         optimizer.apply(gradients, variables)
     for name, kernel in kernels(layer).items():
         assert np.all(layer.effective(name).numpy()[masks[name] == 0] == 0)
-        np.testing.assert_array_equal(kernel.numpy()[masks[name] == 0], before[name][masks[name] == 0])
+        np.testing.assert_array_equal(
+            kernel.numpy()[masks[name] == 0], before[name][masks[name] == 0]
+        )
         assert np.all(kernel.numpy()[masks[name] == 1] != before[name][masks[name] == 1])
         np.testing.assert_array_equal(layer.masks[name].numpy(), masks[name])
 
@@ -131,7 +155,11 @@ def test_only_kernels_and_biases_are_trainable(kind):
 @pytest.mark.parametrize("use_bias", [True, False], ids=["bias", "no bias"])
 def test_without_masks_and_int8_it_is_the_plain_layer(kind, use_bias):
     layer, values = built(kind, masked=False, quantized=False, use_bias=use_bias), KINDS[kind][0]
-    config = {key: value for key, value in layer.get_config().items() if key not in ("masked", "quantized")}
+    config = {
+        key: value
+        for key, value in layer.get_config().items()
+        if key not in ("masked", "quantized")
+    }
     plain = kind.plain.from_config(config)
     plain.build(values.shape)
     plain.set_weights([np.random.default_rng(2).normal(size=v.shape) for v in plain.weights])
@@ -152,7 +180,9 @@ def test_convolutions_take_the_settings_of_their_layer(kind, config):
     np.testing.assert_allclose(layer(KINDS[kind][0]), plain(KINDS[kind][0]), atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [{"padding": "valid"}, {"padding": "same", "output_padding": 1}, {"strides": 1}])
+@pytest.mark.parametrize(
+    "config", [{"padding": "valid"}, {"padding": "same", "output_padding": 1}, {"strides": 1}]
+)
 def test_a_transposed_convolution_takes_the_settings_of_its_layer(config):
     layer = built(CompressedConv2DTranspose, masked=False, quantized=False, **config)
     plain = keras.layers.Conv2DTranspose(**{**KINDS[CompressedConv2DTranspose][1], **config})
@@ -175,7 +205,9 @@ SHARED = {
 def test_there_is_one_scale_per_output_channel(kind):
     layer = built(kind)
     shape = [1 if axis in SHARED[kind] else size for axis, size in enumerate(layer.kernel.shape)]
-    sizes = 10 ** np.linspace(0, 5, np.prod(shape)).reshape(shape)  # each channel larger than the one before
+    sizes = 10 ** np.linspace(0, 5, np.prod(shape)).reshape(
+        shape
+    )  # each channel larger than the one before
     kernel = layer.kernel.numpy() * np.float32(sizes)
     layer._kernel.assign(kernel) if hasattr(layer, "_kernel") else layer.kernel.assign(kernel)
     expected = on_grid(kernel, np.abs(kernel).max(axis=SHARED[kind], keepdims=True) / 127)
@@ -183,7 +215,9 @@ def test_there_is_one_scale_per_output_channel(kind):
 
 
 @every_kind
-def test_the_output_of_an_int8_layer_is_that_of_its_effective_weights_on_the_grid_of_its_range(kind):
+def test_the_output_of_an_int8_layer_is_that_of_its_effective_weights_on_the_grid_of_its_range(
+    kind,
+):
     layer, values = built(kind), KINDS[kind][0]
     random_masks(layer)
     plain, quantizer = built(kind, masked=False, quantized=False), layer.output_quantizer
@@ -232,9 +266,12 @@ def test_lstm_gives_the_last_output_where_no_sequence_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("activation", "scale", "zero"), [("sigmoid", 1 / 256, 0.0), ("softmax", 1 / 256, 0.0), ("tanh", 1 / 128, 0.0)]
+    ("activation", "scale", "zero"),
+    [("sigmoid", 1 / 256, 0.0), ("softmax", 1 / 256, 0.0), ("tanh", 1 / 128, 0.0)],
 )
-def test_outputs_of_bounded_activations_are_on_the_grid_that_tflite_prescribes(activation, scale, zero):
+def test_outputs_of_bounded_activations_are_on_the_grid_that_tflite_prescribes(
+    activation, scale, zero
+):
     layer = built(CompressedDense, activation=activation)
     layer.argument.observe = Observe.EXTREMES
     layer(SEQUENCES)
@@ -258,7 +295,9 @@ def test_probabilities_are_off_their_grid_while_they_are_learned():
     np.testing.assert_allclose(learned.sum(axis=-1), 1, rtol=1e-5)
     np.testing.assert_allclose(deployed, learned, atol=2 / 256)
     steps = built(CompressedDense, activation="sigmoid")(SEQUENCES, training=True).numpy() * 256
-    np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)  # of others, the grid is learned with
+    np.testing.assert_allclose(
+        steps, np.round(steps), atol=1e-3
+    )  # of others, the grid is learned with
 
 
 @every_kind
@@ -266,7 +305,9 @@ def test_probabilities_are_off_their_grid_while_they_are_learned():
 def test_gates_multiply_kernels_before_the_grid(kind, quantized):
     layer = built(kind, masked=False, quantized=quantized)
     before, rng = layer(KINDS[kind][0]).numpy(), np.random.default_rng(3)
-    found = {name: rng.uniform(0, 1, (*kernel.shape[:-1], 1)) for name, kernel in kernels(layer).items()}
+    found = {
+        name: rng.uniform(0, 1, (*kernel.shape[:-1], 1)) for name, kernel in kernels(layer).items()
+    }
     layer.gates = {name: lambda name=name: tf.constant(found[name], tf.float32) for name in found}
     for name, kernel in kernels(layer).items():
         expected = tf.constant(kernel.numpy() * np.float32(found[name]))
@@ -276,7 +317,9 @@ def test_gates_multiply_kernels_before_the_grid(kind, quantized):
     assert np.abs(layer(KINDS[kind][0]).numpy() - before).max() > 1e-2
 
 
-@pytest.mark.parametrize(("activation", "fused"), [("linear", True), ("relu", True), ("tanh", False), ("gelu", False)])
+@pytest.mark.parametrize(
+    ("activation", "fused"), [("linear", True), ("relu", True), ("tanh", False), ("gelu", False)]
+)
 def test_an_activation_that_is_not_fused_gets_a_grid_for_its_argument(activation, fused):
     layer = built(CompressedDense, activation=activation)
     assert (layer.argument is None) is fused
@@ -299,7 +342,10 @@ def test_the_range_behind_a_relu_begins_at_0(activation):
 
 def test_int8_h_is_on_the_grid_of_its_range():
     layer = built(CompressedLSTM)
-    low, high = (float(variable.numpy()) for variable in (layer.output_quantizer.low, layer.output_quantizer.high))
+    low, high = (
+        float(variable.numpy())
+        for variable in (layer.output_quantizer.low, layer.output_quantizer.high)
+    )
     steps = layer(SEQUENCES).numpy() / ((high - low) / 255)
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-2)
     assert low < 0 < high

@@ -7,17 +7,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tinyprune.artifacts import PruningPlan
+from tinyprune.artifacts.plan import PruningPlan
 from tinyprune.compress.coupling import coupling
-from tinyprune.compress.kinds import kernels
-from tinyprune.compress.mask_updater import MASKS, SEEN_STEPS, MaskUpdater, kept_units, load_masks, read_masks
+from tinyprune.compress.layer_kinds import kernels
+from tinyprune.compress.mask_updater import (
+    MASKS,
+    SEEN_STEPS,
+    MaskUpdater,
+    kept_units,
+    load_masks,
+    read_masks,
+)
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import compressed_layers, prepare
 from tinyprune.config import LayerRule, PruneConfig
 from tinyprune.models.tinylstm import build
 from tinyprune.registry import SCHEDULES
 from tinyprune.sparsity.structure import parse
-from tinyprune.writing import write_arrays
+from tinyprune.storage.writing import write_arrays
 
 BANDS, UNITS, HIDDEN = 8, 6, 5
 KERNELS = {
@@ -50,7 +57,10 @@ def prepared(made_once: tuple[keras.Model, list[np.ndarray]]) -> keras.Model:
 
 
 def planned(scope: str = "global", schedule: str = "polynomial", **config) -> PruningPlan:
-    return plan(build((None, BANDS), BANDS, UNITS, HIDDEN), PruneConfig(scope=scope, schedule=schedule, **config))
+    return plan(
+        build((None, BANDS), BANDS, UNITS, HIDDEN),
+        PruneConfig(scope=scope, schedule=schedule, **config),
+    )
 
 
 def zeros(prepared: keras.Model) -> dict[str, int]:
@@ -63,7 +73,9 @@ def test_sparsity_follows_the_schedule_by_step(prepared):
         updater.update(step)
         if step <= END and step % every == 0:
             expected = math.floor(FINAL * (1 - (1 - step / END) ** 3) * WEIGHTS + 1e-3)
-        assert sum(zeros(prepared).values()) == pytest.approx(expected, abs=1), step  # TFMOT computes in float32
+        assert sum(zeros(prepared).values()) == pytest.approx(expected, abs=1), (
+            step
+        )  # TFMOT computes in float32
     assert expected == math.floor(FINAL * WEIGHTS)
 
 
@@ -87,7 +99,9 @@ def test_an_epoch_counts_only_once_the_final_masks_have_acted(prepared):
     updater = MaskUpdater(prepared, planned(), STEPS)
     last = math.floor(FINAL * WEIGHTS)
     for step in range(STEPS):
-        assert not updater.final(step) or sum(zeros(prepared).values()) == last  # after `step` steps, before this one
+        assert (
+            not updater.final(step) or sum(zeros(prepared).values()) == last
+        )  # after `step` steps, before this one
         updater.update(step)
     assert not updater.final(END)  # the step number END is yet to come, and the masks with it
     assert updater.final(END + 1)
@@ -97,10 +111,17 @@ def test_the_smallest_weights_go_and_masks_follow_the_weights(prepared):
     updater = MaskUpdater(prepared, planned("layer", "constant"), STEPS)
     dense = prepared.get_layer("dense")
     for seed in (0, 1):
-        values = np.random.default_rng(seed).permutation(UNITS * HIDDEN).reshape(UNITS, HIDDEN).astype(np.float32)
+        values = (
+            np.random.default_rng(seed)
+            .permutation(UNITS * HIDDEN)
+            .reshape(UNITS, HIDDEN)
+            .astype(np.float32)
+        )
         dense._kernel.assign(-values)
         updater.update(10 * seed)
-        np.testing.assert_array_equal(dense.masks["kernel"].numpy() == 0, values < math.floor(0.8 * UNITS * HIDDEN))
+        np.testing.assert_array_equal(
+            dense.masks["kernel"].numpy() == 0, values < math.floor(0.8 * UNITS * HIDDEN)
+        )
 
 
 def test_global_scope_takes_more_from_small_kernels_than_layer_scope(prepared):
@@ -123,7 +144,9 @@ def test_biases_are_never_masked(prepared):
 @pytest.mark.parametrize("stopped_at", [END // 2, END + 10])
 def test_a_resumed_training_ends_with_the_masks_of_an_uninterrupted_one(prepared, stopped_at):
     rng = np.random.default_rng(0)
-    drift = {key: rng.normal(0, 0.01, (STEPS, size)).astype(np.float32) for key, size in KERNELS.items()}
+    drift = {
+        key: rng.normal(0, 0.01, (STEPS, size)).astype(np.float32) for key, size in KERNELS.items()
+    }
 
     def train(model: keras.Model, first: int, last: int) -> None:
         updater = MaskUpdater(model, planned(), STEPS)
@@ -140,7 +163,9 @@ def test_a_resumed_training_ends_with_the_masks_of_an_uninterrupted_one(prepared
     for variable, value in zip(prepared.variables, start, strict=True):
         variable.assign(value)
     train(prepared, 0, stopped_at)
-    for variable, value in zip(continued.variables, prepared.variables, strict=True):  # as a checkpoint does
+    for variable, value in zip(
+        continued.variables, prepared.variables, strict=True
+    ):  # as a checkpoint does
         variable.assign(value)
     train(continued, stopped_at, STEPS)
     for key, mask in read_masks(continued).items():
@@ -164,7 +189,8 @@ def test_a_schedule_of_ones_own_is_one_function(prepared, monkeypatch):
         assert sum(zeros(prepared).values()) == math.floor(sparsity * WEIGHTS)
 
 
-# --- when -------------------------------------------------------------------------------------------------------------
+# --- when
+# -------------------------------------------------------------------------------------------------------------
 
 
 def history(prepared: keras.Model, found: PruningPlan, steps: int = STEPS) -> list[int]:
@@ -210,7 +236,8 @@ def test_one_shot_sets_masks_once_and_then_leaves_them(prepared):
     assert [updater.final(step) for step in (10, 11)] == [False, True]
 
 
-# --- which ------------------------------------------------------------------------------------------------------------
+# --- which
+# ------------------------------------------------------------------------------------------------------------
 
 
 def images() -> keras.Model:
@@ -246,10 +273,15 @@ def count(mask: np.ndarray) -> int:
 def test_kernels_of_one_structure_and_sparsity_are_ranked_together():
     model = images()
     model.get_layer("point").kernel.assign(1000 * model.get_layer("point").kernel.value)
-    rules = (LayerRule("classes", sparsity=0.5), LayerRule("depth", structure="block", block_size="3x4"))
+    rules = (
+        LayerRule("classes", sparsity=0.5),
+        LayerRule("depth", structure="block", block_size="3x4"),
+    )
     masks = pruned(model, layers=rules)
     stem, point, classes, depth = 3 * 3 * 3 * 8, 8 * 16, 16 * 4, 3 * 3 * 8
-    assert count(masks["stem/kernel"]) + count(masks["point/kernel"]) == math.floor(0.8 * (stem + point))
+    assert count(masks["stem/kernel"]) + count(masks["point/kernel"]) == math.floor(
+        0.8 * (stem + point)
+    )
     assert count(masks["stem/kernel"]) == stem  # all of it is worth less than anything in "point"
     assert count(masks["classes/kernel"]) == math.floor(0.5 * classes)
     assert count(masks["depth/kernel"]) == math.floor(0.8 * 6) * (3 * 4)  # 9x8 is 6 tiles of 3x4
@@ -261,7 +293,9 @@ def test_kernels_of_one_structure_and_sparsity_are_ranked_together():
 def test_blocks_go_whole_and_as_many_as_planned(scope, importance):
     model, structure = images(), parse("block", "4x4")
     found = plan(model, PruneConfig(structure="block", block_size="4x4", sparsity=0.7))
-    masks = pruned(model, structure="block", block_size="4x4", sparsity=0.7, scope=scope, importance=importance)
+    masks = pruned(
+        model, structure="block", block_size="4x4", sparsity=0.7, scope=scope, importance=importance
+    )
     gone = {}
     for item in found.layers:
         mask = masks[item.key].reshape(-1, masks[item.key].shape[-1])
@@ -291,14 +325,29 @@ def test_two_of_four_keeps_two_of_every_four_inputs(scope):
 @pytest.mark.parametrize("structure", ["block", "2:4", "unit"])
 def test_every_structure_ends_at_the_sparsity_of_the_plan_under_every_schedule(structure, schedule):
     model = images()
-    config = {"structure": structure, "schedule": schedule, "block_size": "4x4", "scope": "layer", "round_to": 1}
+    config = {
+        "structure": structure,
+        "schedule": schedule,
+        "block_size": "4x4",
+        "scope": "layer",
+        "round_to": 1,
+    }
     sparsity = {} if structure == "2:4" else {"sparsity": 0.5}
     for steps in (1, 2, 13):
-        masks = pruned(model, steps, exclude=("stem", "depth") if structure == "2:4" else (), **config, **sparsity)
-        assert count(masks["point/kernel"]) == 8 * 16 // 2 if structure != "unit" else 8 * 16 * 3 // 4
+        masks = pruned(
+            model,
+            steps,
+            exclude=("stem", "depth") if structure == "2:4" else (),
+            **config,
+            **sparsity,
+        )
+        assert (
+            count(masks["point/kernel"]) == 8 * 16 // 2 if structure != "unit" else 8 * 16 * 3 // 4
+        )
 
 
-# --- a variant of a variant -------------------------------------------------------------------------------------------
+# --- a variant of a variant
+# -------------------------------------------------------------------------------------------
 
 
 def zeroed(model: keras.Model, part: float) -> tuple[keras.Model, dict[str, np.ndarray]]:
@@ -318,7 +367,9 @@ def test_the_next_level_begins_at_the_zeros_that_are_there():
     for step in range(STEPS):
         updater.update(step)
         counts.append(zeros(prepared))
-        assert all(np.all(mask[inherited[key] == 0] == 0) for key, mask in read_masks(prepared).items())
+        assert all(
+            np.all(mask[inherited[key] == 0] == 0) for key, mask in read_masks(prepared).items()
+        )
     assert counts[0] == {key: size // 2 for key, size in sizes.items()}
     totals = [sum(each.values()) for each in counts]
     assert totals == sorted(totals)
@@ -327,13 +378,18 @@ def test_the_next_level_begins_at_the_zeros_that_are_there():
 
 def test_inherited_masks_hold_before_the_schedule_begins_and_where_nothing_is_planned():
     base, inherited = zeroed(images(), 0.5)
-    prepared, found = prepare(base), plan(base, PruneConfig(sparsity=0.9, begin=0.5, end=0.9, exclude=("point",)))
+    prepared, found = (
+        prepare(base),
+        plan(base, PruneConfig(sparsity=0.9, begin=0.5, end=0.9, exclude=("point",))),
+    )
     updater = MaskUpdater(prepared, found, STEPS, inherited=inherited)
     for step in range(STEPS):
         updater.update(step)
         for layer in compressed_layers(prepared):  # as if what is masked could grow back
             layer.kernel.assign(np.random.default_rng(step).normal(size=layer.kernel.shape))
-        assert all(np.all(mask[inherited[key] == 0] == 0) for key, mask in read_masks(prepared).items())
+        assert all(
+            np.all(mask[inherited[key] == 0] == 0) for key, mask in read_masks(prepared).items()
+        )
     np.testing.assert_array_equal(read_masks(prepared)["point/kernel"], inherited["point/kernel"])
 
 
@@ -348,7 +404,9 @@ def test_weights_on_top_of_two_of_four():
     MaskUpdater(prepared, plan(model, PruneConfig(sparsity=0.8)), 1, inherited=first).update(0)
     second = read_masks(prepared)
     assert all(np.all(second[key][mask == 0] == 0) for key, mask in first.items())
-    assert sum(map(count, second.values())) == math.floor(0.8 * sum(mask.size for mask in second.values()))
+    assert sum(map(count, second.values())) == math.floor(
+        0.8 * sum(mask.size for mask in second.values())
+    )
 
 
 def test_masks_are_read_from_the_folder_of_a_variant(tmp_path):
@@ -360,7 +418,8 @@ def test_masks_are_read_from_the_folder_of_a_variant(tmp_path):
     np.testing.assert_array_equal(found, mask)
 
 
-# --- units ------------------------------------------------------------------------------------------------------------
+# --- units
+# ------------------------------------------------------------------------------------------------------------
 
 
 def kept(model: keras.Model, masks: dict[str, np.ndarray]) -> dict[str, int]:
@@ -382,13 +441,19 @@ def test_units_go_with_all_that_makes_and_reads_them():
 
 def test_counts_are_rounded_at_the_end_only():
     model = images()
-    prepared, found = prepare(model), plan(model, PruneConfig(structure="unit", sparsity=0.5, scope="layer"))
+    prepared, found = (
+        prepare(model),
+        plan(model, PruneConfig(structure="unit", sparsity=0.5, scope="layer")),
+    )
     updater, sizes = MaskUpdater(prepared, found, STEPS, coupling(model)), set()
     for step in range(STEPS):
         updater.update(step)
         sizes.add(tuple(kept(model, read_masks(prepared)).values()))
     assert (4, 8) in {*sizes} or (5, 9) in {*sizes}  # on its way, unit by unit
-    assert kept(model, read_masks(prepared)) == {"stem": 8, "point": 8}  # 4 and 8, in multiples of 8
+    assert kept(model, read_masks(prepared)) == {
+        "stem": 8,
+        "point": 8,
+    }  # 4 and 8, in multiples of 8
 
 
 def test_units_that_an_excluded_layer_makes_stay():
@@ -408,18 +473,29 @@ def test_units_of_one_layer_and_weights_of_another():
 
 def test_a_set_that_would_lose_everything_is_kept_and_said_once(log_lines):
     masks = pruned(images(), structure="unit", sparsity=0.9, scope="layer", round_to=4)
-    assert kept(images(), masks) == {"stem": 4, "point": 4}  # 1 of 8 and 2 of 16, the latter rounded up to 4
+    assert kept(images(), masks) == {
+        "stem": 4,
+        "point": 4,
+    }  # 1 of 8 and 2 of 16, the latter rounded up to 4
     assert log_lines == ["stem would have no unit left at sparsity 0.9: kept 4"]
 
 
 def test_a_set_that_keeps_some_is_not_spoken_of(log_lines):
-    assert kept(images(), pruned(images(), structure="unit", sparsity=0.5, scope="layer", round_to=4))["stem"] == 4
+    assert (
+        kept(images(), pruned(images(), structure="unit", sparsity=0.5, scope="layer", round_to=4))[
+            "stem"
+        ]
+        == 4
+    )
     assert log_lines == []
 
 
 def test_what_is_kept_is_read_off_the_masks_after_a_resume_too():
     model = images()
-    found, units = plan(model, PruneConfig(structure="unit", sparsity=0.5, round_to=4)), coupling(model)
+    found, units = (
+        plan(model, PruneConfig(structure="unit", sparsity=0.5, round_to=4)),
+        coupling(model),
+    )
     prepared = prepare(model)
     updater = MaskUpdater(prepared, found, STEPS, units)
     for step in range(END + 1):
@@ -442,7 +518,8 @@ def test_a_unit_is_kept_for_a_single_weight_made_or_read():
     assert np.flatnonzero(kept_units(units, masks)).tolist() == [3, 8 + 5]
 
 
-# --- importance from gradients ----------------------------------------------------------------------------------------
+# --- importance from gradients
+# ----------------------------------------------------------------------------------------
 
 
 def salient(model: keras.Model, **config) -> tuple[keras.Model, PruningPlan]:
@@ -494,7 +571,9 @@ def test_nothing_is_ranked_before_a_gradient_was_seen(schedule):
             np.testing.assert_array_equal(mask, inherited[key])
 
 
-@pytest.mark.parametrize(("steps", "begin"), [(1, 0), (2, 1), (15, 1), (300, 30), (5000, SEEN_STEPS)])
+@pytest.mark.parametrize(
+    ("steps", "begin"), [(1, 0), (2, 1), (15, 1), (300, 30), (5000, SEEN_STEPS)]
+)
 def test_how_many_gradients_are_seen_first(steps, begin):
     prepared, found = salient(images())
     assert MaskUpdater(prepared, found, steps).begin_step == begin
@@ -506,9 +585,13 @@ def test_a_later_begin_is_left_alone():
 
 
 def test_a_kernel_of_which_nothing_is_left_is_named_once(prepared, log_lines):
-    kernels(prepared.get_layer("dense"))["kernel"].assign(np.full((UNITS, HIDDEN), 1e-6))  # the least important of all
+    kernels(prepared.get_layer("dense"))["kernel"].assign(
+        np.full((UNITS, HIDDEN), 1e-6)
+    )  # the least important of all
     updater = MaskUpdater(prepared, planned(sparsity=0.5), STEPS)
     for step in range(STEPS):
         updater.update(step)
-    assert log_lines == ["nothing is left of dense/kernel at sparsity 0.5; try --scope layer, or --exclude it"]
+    assert log_lines == [
+        "nothing is left of dense/kernel at sparsity 0.5; try --scope layer, or --exclude it"
+    ]
     assert zeros(prepared)["dense/kernel"] == UNITS * HIDDEN

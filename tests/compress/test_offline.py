@@ -11,14 +11,14 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from tinyprune import flatbuffer
-from tinyprune.artifacts import TensorSparsity
+from tinyprune.artifacts.network import TensorSparsity
 from tinyprune.compress.offline import OfflineResult, default_output, prune_file
 from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.sparsity import layout
 from tinyprune.sparsity.layout import Layout
 from tinyprune.sparsity.masks import masks
 from tinyprune.sparsity.structure import Structure, parse
+from tinyprune.tflite import flatbuffer
 
 WEIGHT, TILES = parse("weight"), parse("block", "2x3")
 KINDS, OPERATORS = schema.TensorType, schema.BuiltinOperator
@@ -26,7 +26,14 @@ KINDS, OPERATORS = schema.TensorType, schema.BuiltinOperator
 KERNEL, SCALES = np.array([[1, -2, 3], [90, -127, 50]], np.int8), [1.0, 0.01]
 
 
-def tensor(name: str, shape: tuple[int, ...], kind: int = KINDS.INT8, data: int = 0, scale=(0.5,), zero_point=(0,)):
+def tensor(
+    name: str,
+    shape: tuple[int, ...],
+    kind: int = KINDS.INT8,
+    data: int = 0,
+    scale=(0.5,),
+    zero_point=(0,),
+):
     made = schema.TensorT()
     made.name, made.shape, made.type, made.buffer = name, list(shape), kind, data
     made.quantization = schema.QuantizationParametersT()
@@ -35,10 +42,18 @@ def tensor(name: str, shape: tuple[int, ...], kind: int = KINDS.INT8, data: int 
 
 
 def fully_connected(inputs: list[int], outputs: list[int]) -> schema.OperatorT:
-    return operator(0, inputs, outputs, schema.BuiltinOptions.FullyConnectedOptions, schema.FullyConnectedOptionsT())
+    return operator(
+        0,
+        inputs,
+        outputs,
+        schema.BuiltinOptions.FullyConnectedOptions,
+        schema.FullyConnectedOptionsT(),
+    )
 
 
-def operator(code: int, inputs: list[int], outputs: list[int], kind: int = 0, options=None) -> schema.OperatorT:
+def operator(
+    code: int, inputs: list[int], outputs: list[int], kind: int = 0, options=None
+) -> schema.OperatorT:
     made = schema.OperatorT()
     made.opcodeIndex, made.inputs, made.outputs = code, inputs, outputs
     made.builtinOptionsType, made.builtinOptions = kind, options
@@ -47,7 +62,11 @@ def operator(code: int, inputs: list[int], outputs: list[int], kind: int = 0, op
 
 def code(builtin: int, custom: str | None = None) -> schema.OperatorCodeT:
     made = schema.OperatorCodeT()
-    made.builtinCode, made.deprecatedBuiltinCode, made.customCode = builtin, min(builtin, 127), custom
+    made.builtinCode, made.deprecatedBuiltinCode, made.customCode = (
+        builtin,
+        min(builtin, 127),
+        custom,
+    )
     made.version = 5 if builtin == OPERATORS.FULLY_CONNECTED else 1  # per-channel scales
     return made
 
@@ -58,7 +77,9 @@ def buffer(values: np.ndarray | None) -> schema.BufferT:
     return made
 
 
-def network(kernel: np.ndarray = KERNEL, scale=tuple(SCALES), zero_point=(0, 0), given: int = KINDS.INT8):
+def network(
+    kernel: np.ndarray = KERNEL, scale=tuple(SCALES), zero_point=(0, 0), given: int = KINDS.INT8
+):
     """One dense operator (kernel, bias) from "x" to "y"."""
     outputs, inputs = kernel.shape
     graph = schema.SubGraphT()
@@ -87,8 +108,12 @@ def written(path: Path, made: schema.ModelT) -> Path:
     return path
 
 
-def pruned(path: Path, structure: Structure = WEIGHT, sparsity: float = 0.5, scope: str = "global") -> OfflineResult:
-    return prune_file(path, structure, sparsity, scope, "l1", default_output(path, structure, sparsity))
+def pruned(
+    path: Path, structure: Structure = WEIGHT, sparsity: float = 0.5, scope: str = "global"
+) -> OfflineResult:
+    return prune_file(
+        path, structure, sparsity, scope, "l1", default_output(path, structure, sparsity)
+    )
 
 
 def constant(path: Path, name: str) -> np.ndarray:
@@ -109,7 +134,8 @@ def path(tmp_path: Path) -> Path:
     return written(tmp_path / "m.tflite", network())
 
 
-# --- what goes --------------------------------------------------------------------------------------------------------
+# --- what goes
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_channels_are_compared_as_what_they_stand_for(path):
@@ -130,7 +156,9 @@ def test_a_pruned_weight_is_the_zero_point(tmp_path):
 
 def test_zero_points_of_channels(tmp_path):
     kernel = np.array([[5, 6], [-100, 30]], np.int8)
-    result = pruned(written(tmp_path / "m.tflite", network(kernel, [0.5, 0.5], [4, -101])), sparsity=0.75)
+    result = pruned(
+        written(tmp_path / "m.tflite", network(kernel, [0.5, 0.5], [4, -101])), sparsity=0.75
+    )
     assert constant(result.path, "kernel").tolist() == [[4, 4], [-101, 30]]
 
 
@@ -143,7 +171,9 @@ def test_blocks_go_by_their_mean(path):
 def test_two_of_four_inputs_of_every_output_stay(tmp_path):
     """Whatever sparsity says; the third run of outputs with 10 inputs has 2 weights, of which none may go."""
     kernel = np.random.default_rng(0).permutation(np.arange(1, 31)).reshape(3, 10).astype(np.int8)
-    result = pruned(written(tmp_path / "m.tflite", network(kernel, [0.5] * 3, [0] * 3)), parse("2:4"), 0.0)
+    result = pruned(
+        written(tmp_path / "m.tflite", network(kernel, [0.5] * 3, [0] * 3)), parse("2:4"), 0.0
+    )
     kept = constant(result.path, "kernel")
     for run_of_inputs in np.split(kept, [4, 8], axis=1)[:2]:
         assert (np.count_nonzero(run_of_inputs, axis=1) == 2).all()
@@ -163,7 +193,8 @@ def test_global_scope_ranks_tensors_together_and_layer_scope_each_alone(tmp_path
         assert tuple(tensor.masked for tensor in pruned(path, scope=scope).tensors) == masked
 
 
-# --- the file ---------------------------------------------------------------------------------------------------------
+# --- the file
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_else_of_the_file_changes(path):
@@ -176,7 +207,10 @@ def test_nothing_else_of_the_file_changes(path):
     assert after[start:end] == np.array([[0, -2, 3], [0, -127, 0]], np.int8).tobytes()
     assert (result.file_bytes, result.sha256) == (len(before), hashlib.sha256(after).hexdigest())
     assert path.read_bytes() == before
-    assert {file.name for file in path.parent.iterdir()} == {"m.tflite", "m-offline-weight-0.50.tflite"}
+    assert {file.name for file in path.parent.iterdir()} == {
+        "m.tflite",
+        "m-offline-weight-0.50.tflite",
+    }
 
 
 @pytest.mark.parametrize("structure", [WEIGHT, parse("block", "2x1")])
@@ -186,15 +220,25 @@ def test_sparsity_0_is_the_file_itself(path, structure):
 
 def test_default_output_is_beside_the_file():
     path = Path("folder/model_int8.tflite")
-    for structure, name in ((WEIGHT, "weight-0.80"), (TILES, "block-2x3-0.80"), (parse("2:4"), "2-4-0.50")):
-        assert default_output(path, structure, 0.8) == Path(f"folder/model_int8-offline-{name}.tflite")
+    for structure, name in (
+        (WEIGHT, "weight-0.80"),
+        (TILES, "block-2x3-0.80"),
+        (parse("2:4"), "2-4-0.50"),
+    ):
+        assert default_output(path, structure, 0.8) == Path(
+            f"folder/model_int8-offline-{name}.tflite"
+        )
 
 
 def test_an_output_with_clusters_says_so():
     path = Path("folder/m.tflite")
     assert default_output(path, WEIGHT, 0.0, 16) == Path("folder/m-offline-16-clusters.tflite")
-    assert default_output(path, WEIGHT, 0.8, 16) == Path("folder/m-offline-weight-0.80-16-clusters.tflite")
-    assert default_output(path, parse("2:4"), 0.0, 8) == Path("folder/m-offline-2-4-0.50-8-clusters.tflite")
+    assert default_output(path, WEIGHT, 0.8, 16) == Path(
+        "folder/m-offline-weight-0.80-16-clusters.tflite"
+    )
+    assert default_output(path, parse("2:4"), 0.0, 8) == Path(
+        "folder/m-offline-2-4-0.50-8-clusters.tflite"
+    )
 
 
 def clustered(path: Path, number: int, sparsity: float = 0.0) -> OfflineResult:
@@ -238,10 +282,17 @@ def test_what_is_shared_is_pruned_once(tmp_path):
     """By a second operator, by a second tensor with other scales, and by another subgraph."""
     made = network()
     graph = made.subgraphs[0]
-    graph.tensors += [tensor("again", (2, 3), KINDS.INT8, 1, [5.0, 5.0], [0, 0]), tensor("z", (1, 2))]
+    graph.tensors += [
+        tensor("again", (2, 3), KINDS.INT8, 1, [5.0, 5.0], [0, 0]),
+        tensor("z", (1, 2)),
+    ]
     graph.operators += [fully_connected([0, 1, 2], [3]), fully_connected([0, 4, 2], [5])]
     body = schema.SubGraphT()
-    body.tensors = [tensor("x", (1, 3)), tensor("kernel", (2, 3), KINDS.INT8, 1, SCALES, [0, 0]), tensor("y", (1, 2))]
+    body.tensors = [
+        tensor("x", (1, 3)),
+        tensor("kernel", (2, 3), KINDS.INT8, 1, SCALES, [0, 0]),
+        tensor("y", (1, 2)),
+    ]
     body.inputs, body.outputs, body.operators = [0], [2], [fully_connected([0, 1, -1], [2])]
     made.subgraphs.append(body)
     result = pruned(written(tmp_path / "m.tflite", made))
@@ -256,14 +307,22 @@ def test_tensors_of_one_name_are_told_apart(tmp_path):
     graph.operators.append(fully_connected([3, 4, 2], [5]))
     made.buffers.append(buffer(np.full((2, 2), 100, np.int8)))
     result = pruned(written(tmp_path / "m.tflite", made))
-    assert [(tensor.name, tensor.size) for tensor in result.tensors] == [("kernel", 2 * 3), ("kernel (2)", 2 * 2)]
+    assert [(tensor.name, tensor.size) for tensor in result.tensors] == [
+        ("kernel", 2 * 3),
+        ("kernel (2)", 2 * 2),
+    ]
 
 
 def test_buffers_behind_the_flatbuffer_as_in_networks_above_2_gb(tmp_path):
     """Two buffers with an offset into the file, the same one, as the converter stores equal weights."""
-    made = network(np.array([[1, -2, 3], [90, -127, 50], [60, 2, 4]], np.int8), [1.0, 0.5, 0.25], [0, 0, 0])
+    made = network(
+        np.array([[1, -2, 3], [90, -127, 50], [60, 2, 4]], np.int8), [1.0, 0.5, 0.25], [0, 0, 0]
+    )
     graph = made.subgraphs[0]
-    graph.tensors += [tensor("twin", (3, 3), KINDS.INT8, 3, [1.0, 0.5, 0.25], [0, 0, 0]), tensor("z", (1, 3))]
+    graph.tensors += [
+        tensor("twin", (3, 3), KINDS.INT8, 3, [1.0, 0.5, 0.25], [0, 0, 0]),
+        tensor("z", (1, 3)),
+    ]
     graph.operators.append(fully_connected([0, 4, 2], [5]))
     kernel, made.buffers[1] = made.buffers[1].data, schema.BufferT()
     made.buffers[1].offset, made.buffers[1].size = 2, 3 * 3
@@ -280,10 +339,13 @@ def test_buffers_behind_the_flatbuffer_as_in_networks_above_2_gb(tmp_path):
     # (2 w + b) * scale for the first input's w and b = 1, 2, 3.
     x = np.array([[2, 0, 0]], np.int8)
     assert run(path, x).tolist() == [[(2 * 1 + 1) * 1, (2 * 90 + 2) / 2, round((2 * 60 + 3) / 4)]]
-    assert run(result.path, x).tolist() == [[(2 * 0 + 1) * 1, (2 * 90 + 2) / 2, round((2 * 60 + 3) / 4)]]
+    assert run(result.path, x).tolist() == [
+        [(2 * 0 + 1) * 1, (2 * 90 + 2) / 2, round((2 * 60 + 3) / 4)]
+    ]
 
 
-# --- what it computes -------------------------------------------------------------------------------------------------
+# --- what it computes
+# -------------------------------------------------------------------------------------------------
 
 
 def test_the_interpreter_computes_what_numpy_does(tmp_path):
@@ -327,7 +389,9 @@ def int8_file(path: Path, model) -> np.ndarray:
     """Convert a Keras model; returns the samples that it was calibrated on, (8, ...)."""
     import tensorflow as tf
 
-    samples = np.random.default_rng(1).uniform(-1, 1, (8, *model.input_shape[1:])).astype(np.float32)
+    samples = (
+        np.random.default_rng(1).uniform(-1, 1, (8, *model.input_shape[1:])).astype(np.float32)
+    )
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([sample[None]] for sample in samples)
@@ -344,7 +408,9 @@ def test_blocks_are_those_of_the_keras_kernel(kind, tmp_path):
     ids = TILES.groups(layout.canonical_shape(shape, axes))
     rng, tiles = np.random.default_rng(0), int(ids.max()) + 1
     levels = np.linspace(0.2, 1, tiles)[rng.permutation(tiles)]
-    kernel = layout.restored(levels[ids] * rng.choice([-1, 1], ids.shape), axes, shape).astype(np.float32)
+    kernel = layout.restored(levels[ids] * rng.choice([-1, 1], ids.shape), axes, shape).astype(
+        np.float32
+    )
     mask = layout.restored(masks({"": levels}, {"": ids}, 0.5, "layer")[""], axes, shape)
     model, layer = keras_layer(kind)
     layer.set_weights([kernel])
@@ -353,7 +419,10 @@ def test_blocks_are_those_of_the_keras_kernel(kind, tmp_path):
     result = pruned(tmp_path / "m.tflite", TILES)
 
     (counted,) = result.tensors
-    assert (counted.size, counted.masked, counted.zeros) == (kernel.size, *2 * [np.count_nonzero(mask == 0)])
+    assert (counted.size, counted.masked, counted.zeros) == (
+        kernel.size,
+        *2 * [np.count_nonzero(mask == 0)],
+    )
     layer.set_weights([kernel * mask])
     given, made = flatbuffer.read(result.path).inputs[0], flatbuffer.read(result.path).outputs[0]
     x = np.round(samples[:1] / given.scale + given.zero_point).clip(-128, 127).astype(np.int8)
@@ -364,11 +433,13 @@ def test_blocks_are_those_of_the_keras_kernel(kind, tmp_path):
 
 
 def test_a_fused_lstm_is_eight_matrices_that_still_run(tmp_path):
-    from tinyprune.export.interpreter import Int8Model
     from tinyprune.export.tflite import convert
     from tinyprune.models.tinylstm import build
+    from tinyprune.tflite.interpreter import Int8Model
 
-    features = np.cumsum(np.random.default_rng(0).normal(0, 0.3, (100, 8)), axis=0).astype(np.float32)
+    features = np.cumsum(np.random.default_rng(0).normal(0, 0.3, (100, 8)), axis=0).astype(
+        np.float32
+    )
     path = tmp_path / "m.tflite"
     path.write_bytes(convert(build((None, 8), 8, 6, 5), 4, features))
     result = pruned(path, scope="layer")
@@ -393,15 +464,21 @@ def test_a_constant_of_a_matrix_product_lies_as_its_options_say(index, adjoint, 
     graph.operators = [operator(0, inputs, [3], schema.BuiltinOptions.BatchMatMulOptions, options)]
     made.operatorCodes = [code(OPERATORS.BATCH_MATMUL)]
     kernel = np.array([[[1, 9, 9, 9], [1, 9, 9, 9]]], np.int8)
-    graph.tensors[1], made.buffers[1] = tensor("kernel", kernel.shape, KINDS.INT8, 1), buffer(kernel)
+    graph.tensors[1], made.buffers[1] = (
+        tensor("kernel", kernel.shape, KINDS.INT8, 1),
+        buffer(kernel),
+    )
     inputs_last = (index == 0) != adjoint
     result = pruned(
-        written(tmp_path / "m.tflite", made), Structure("block", *((1, 2) if inputs_last else (2, 1))), 0.25
+        written(tmp_path / "m.tflite", made),
+        Structure("block", *((1, 2) if inputs_last else (2, 1))),
+        0.25,
     )
     assert constant(result.path, "kernel").tolist() == [[[0, 9, 9, 9], [0, 9, 9, 9]]]
 
 
-# --- what is left alone -----------------------------------------------------------------------------------------------
+# --- what is left alone
+# -----------------------------------------------------------------------------------------------
 
 
 def added(made: schema.ModelT, builtin: int, inputs: list[int]) -> schema.ModelT:
@@ -435,7 +512,9 @@ def test_weights_that_something_else_reads_stay(tmp_path):
     assert (constant(result.path, "table") == 1).all()
 
 
-def other(kind: int = KINDS.INT8, values: np.ndarray | None = None, shape=(2, 3), **quantization) -> schema.ModelT:
+def other(
+    kind: int = KINDS.INT8, values: np.ndarray | None = None, shape=(2, 3), **quantization
+) -> schema.ModelT:
     """The network with a second dense operator, of other weights."""
     made = network()
     graph = made.subgraphs[0]
@@ -450,7 +529,10 @@ def other(kind: int = KINDS.INT8, values: np.ndarray | None = None, shape=(2, 3)
     [
         (lambda: other(KINDS.INT4, np.ones(3, np.uint8)), "has int4 weights: expected int8"),
         (lambda: other(shape=(2, 3, 1)), r"has the shape (2, 3, 1): expected 2 axes"),
-        (lambda: other(scale=[1.0, 1.0, 1.0], zero_point=[0, 0, 0]), "has 3 scales: expected 1 or 2"),
+        (
+            lambda: other(scale=[1.0, 1.0, 1.0], zero_point=[0, 0, 0]),
+            "has 3 scales: expected 1 or 2",
+        ),
         (lambda: other(scale=[], zero_point=[]), "has 0 scales: expected 1 or 2"),
     ],
 )
@@ -464,7 +546,9 @@ def test_weights_in_compressed_form_stay(tmp_path):
     made = other(values=np.ones(4, np.int8))
     made.subgraphs[0].tensors[4].sparsity = schema.SparsityParametersT()
     result = pruned(written(tmp_path / "m.tflite", made))
-    assert result.skipped == {"other": "is stored in a compressed form: expected plain int8 weights"}
+    assert result.skipped == {
+        "other": "is stored in a compressed form: expected plain int8 weights"
+    }
 
 
 def test_one_buffer_with_two_zero_points_stays(tmp_path):
@@ -482,13 +566,21 @@ def test_n_m_names_what_has_too_few_inputs(tmp_path):
     assert [tensor.name for tensor in result.tensors] == ["kernel"]
 
 
-# --- what is refused --------------------------------------------------------------------------------------------------
+# --- what is refused
+# --------------------------------------------------------------------------------------------------
 
 
-def refused(path: Path, message: str, structure: Structure = WEIGHT, error: type = UsageError, **changes) -> None:
+def refused(
+    path: Path, message: str, structure: Structure = WEIGHT, error: type = UsageError, **changes
+) -> None:
     """A call that must fail in one line and leave the folder as it was."""
     before = {file: file.read_bytes() for file in path.parent.iterdir()}
-    arguments = {"sparsity": 0.5, "scope": "global", "importance": "l1", "output": path.parent / "out.tflite"} | changes
+    arguments = {
+        "sparsity": 0.5,
+        "scope": "global",
+        "importance": "l1",
+        "output": path.parent / "out.tflite",
+    } | changes
     with pytest.raises(error, match=message) as caught:
         prune_file(path, structure, **arguments)
     assert "\n" not in str(caught.value)
@@ -498,9 +590,15 @@ def refused(path: Path, message: str, structure: Structure = WEIGHT, error: type
 def test_int16_and_hybrid_operators_are_named(tmp_path):
     for kind, name in ((KINDS.INT16, "int16"), (KINDS.UINT8, "uint8")):
         path = written(tmp_path / f"{name}.tflite", network(given=kind))
-        refused(path, rf"^{path} is not an int8 network: FULLY_CONNECTED 'y' has {name} activations; expected int8")
+        refused(
+            path,
+            rf"^{path} is not an int8 network: FULLY_CONNECTED 'y' has {name} activations; expected int8",
+        )
     made = network()  # int8 at both ends, int16 or float32 in the middle
-    made.subgraphs[0].tensors += [tensor("inside", (1, 3), KINDS.INT16), tensor("made", (1, 2), KINDS.FLOAT32)]
+    made.subgraphs[0].tensors += [
+        tensor("inside", (1, 3), KINDS.INT16),
+        tensor("made", (1, 2), KINDS.FLOAT32),
+    ]
     graph = made.subgraphs[0]
     graph.operators += [fully_connected([4, 1, 2], [4]), fully_connected([0, 1, 2], [5])]
     refused(written(tmp_path / "m.tflite", made), "FULLY_CONNECTED 'inside' has int16 activations")
@@ -511,12 +609,17 @@ def test_int16_and_hybrid_operators_are_named(tmp_path):
 def test_int16_without_weights_is_nobodys_business(tmp_path):
     made = network()
     made.subgraphs[0].tensors.append(tensor("inside", (1, 2), KINDS.INT16))
-    assert pruned(written(tmp_path / "m.tflite", added(made, OPERATORS.ADD, [4, 4]))).tensors[0].masked == 3
+    assert (
+        pruned(written(tmp_path / "m.tflite", added(made, OPERATORS.ADD, [4, 4]))).tensors[0].masked
+        == 3
+    )
 
 
 def test_float_and_compiled_networks_are_refused(tmp_path):
     path = written(tmp_path / "f.tflite", network(given=KINDS.FLOAT32))
-    refused(path, "input 'x' is float32, first float operator FULLY_CONNECTED; export it as int8 first")
+    refused(
+        path, "input 'x' is float32, first float operator FULLY_CONNECTED; export it as int8 first"
+    )
     made = network()
     made.operatorCodes = [code(OPERATORS.CUSTOM, "ethos-u")]
     refused(written(tmp_path / "v.tflite", made), "already compiled by Vela")
@@ -526,7 +629,9 @@ def test_a_network_without_weights_is_refused(tmp_path):
     made = network()
     made.operatorCodes = [code(OPERATORS.MUL)]
     path = written(tmp_path / "m.tflite", made)
-    refused(path, rf"^{path} has no weights to prune: expected Conv, .*; 'kernel' is a constant of MUL$")
+    refused(
+        path, rf"^{path} has no weights to prune: expected Conv, .*; 'kernel' is a constant of MUL$"
+    )
 
 
 def test_what_makes_no_sense_is_refused(path):
@@ -536,13 +641,22 @@ def test_what_makes_no_sense_is_refused(path):
     refused(path, r"^unknown scope 'kernel'", scope="kernel")
     for sparsity in (1.0, -0.1, float("nan")):
         refused(path, r"^sparsity .* is out of range", sparsity=sparsity)
-    refused(path, r"has no weights to prune: 'kernel' a block of 4x1 is larger than the kernel", parse("block", "4x1"))
+    refused(
+        path,
+        r"has no weights to prune: 'kernel' a block of 4x1 is larger than the kernel",
+        parse("block", "4x1"),
+    )
 
 
 def test_the_input_is_never_overwritten(path, tmp_path):
     (tmp_path / "link.tflite").symlink_to(path)
     (tmp_path / "hard.tflite").hardlink_to(path)
-    for output in (path, tmp_path / "link.tflite", tmp_path / "hard.tflite", path.parent / "." / "m.tflite"):
+    for output in (
+        path,
+        tmp_path / "link.tflite",
+        tmp_path / "hard.tflite",
+        path.parent / "." / "m.tflite",
+    ):
         refused(path, "is the file to prune, which is never overwritten", output=output)
 
 
@@ -574,8 +688,12 @@ def test_a_full_disk_leaves_nothing(path, full_disk):
 
 def test_an_edit_that_does_not_arrive_in_the_file_is_a_failed_check(path, monkeypatch):
     parse_file = flatbuffer.parse
-    monkeypatch.setattr(flatbuffer, "parse", lambda path, content: parse_file(path, bytearray(content)))  # a copy
-    refused(path, r"^'kernel': 3 of 3 pruned weights are not zero in .*out\.tflite$", error=CheckFailed)
+    monkeypatch.setattr(
+        flatbuffer, "parse", lambda path, content: parse_file(path, bytearray(content))
+    )  # a copy
+    refused(
+        path, r"^'kernel': 3 of 3 pruned weights are not zero in .*out\.tflite$", error=CheckFailed
+    )
 
 
 def test_neither_tensorflow_nor_keras_is_loaded(path):

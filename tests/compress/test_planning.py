@@ -2,11 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from tinyprune.artifacts import LayerPlan, PruningPlan
-from tinyprune.budgets import BudgetConfig
+from tinyprune.artifacts.plan import LayerPlan, PruningPlan
 from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
 from tinyprune.config import LayerRule, PruneConfig
+from tinyprune.config.budget import BudgetConfig
 from tinyprune.errors import UsageError
 from tinyprune.models.tinylstm import build
 from tinyprune.registry import IMPORTANCES, SCHEDULES
@@ -52,21 +52,40 @@ def test_every_kernel_of_the_network_is_in_the_plan():
     assert found.layers[0] == LayerPlan(
         "lstm_1", "kernel", (BANDS, 4 * UNITS), "weight", "magnitude", BANDS * 4 * UNITS, 0.8
     )
-    assert (found.skipped, found.scope, found.schedule, found.sparsity) == ({}, "global", "polynomial", 0.8)
+    assert (found.skipped, found.scope, found.schedule, found.sparsity) == (
+        {},
+        "global",
+        "polynomial",
+        0.8,
+    )
 
 
 def test_the_plan_says_what_the_configuration_does():
     config = PruneConfig(
-        sparsity=0.5, importance="l2", scope="layer", schedule="linear", begin=3, end=9, update_every=2, round_to=4
+        sparsity=0.5,
+        importance="l2",
+        scope="layer",
+        schedule="linear",
+        begin=3,
+        end=9,
+        update_every=2,
+        round_to=4,
     )
     found = plan(lstms(), config)
-    assert (found.sparsity, found.importance, found.scope, found.schedule) == (0.5, "l2", "layer", "linear")
+    assert (found.sparsity, found.importance, found.scope, found.schedule) == (
+        0.5,
+        "l2",
+        "layer",
+        "linear",
+    )
     assert (found.begin, found.end, found.update_every, found.round_to) == (3, 9, 2, 4)
 
 
 def test_all_kinds_of_kernels_with_their_layouts():
     inputs = keras.Input((8, 8, 3))
-    x = L.Conv2DTranspose(4, 2, name="up")(L.DepthwiseConv2D(3, depth_multiplier=2, name="depth")(inputs))
+    x = L.Conv2DTranspose(4, 2, name="up")(
+        L.DepthwiseConv2D(3, depth_multiplier=2, name="depth")(inputs)
+    )
     x = L.Conv1D(5, 3, name="line")(L.Reshape((7 * 7, 4))(x))
     found = planned(keras.Model(inputs, L.Dense(2, name="out")(x)))
     assert {item.key: (item.shape, item.layout, item.groups) for item in found.layers} == {
@@ -99,7 +118,8 @@ def test_layers_with_weights_but_no_kernel_that_is_known_are_left_alone_and_name
     }
 
 
-# --- rules ------------------------------------------------------------------------------------------------------------
+# --- rules
+# ------------------------------------------------------------------------------------------------------------
 
 
 def test_excluded_kernels_are_skipped_by_layer_or_kernel_name_or_pattern():
@@ -118,7 +138,9 @@ def test_rules_change_structure_size_and_sparsity_of_some():
         LayerRule("lstm_1", structure="block", block_size="3x4", sparsity=0.25),
     )
     found = planned(lstms(), layers=rules)
-    assert {item.key: (item.structure, item.final_sparsity, item.groups) for item in found.layers} == {
+    assert {
+        item.key: (item.structure, item.final_sparsity, item.groups) for item in found.layers
+    } == {
         "lstm_1/kernel": ("2:4", 1 - 2 / 4, BANDS * 4 * UNITS),
         "lstm_1/recurrent_kernel": ("block 3x4", 0.25, (UNITS // 3) * (4 * UNITS // 4)),
         "lstm_2/kernel": ("weight", 0.8, UNITS * 4 * UNITS),
@@ -129,7 +151,11 @@ def test_rules_change_structure_size_and_sparsity_of_some():
 
 
 def test_of_several_rules_the_first_that_fits_counts_and_an_exclusion_before_all():
-    rules = (LayerRule("dense", sparsity=0.1), LayerRule("*", sparsity=0.2), LayerRule("lstm_1", sparsity=0.3))
+    rules = (
+        LayerRule("dense", sparsity=0.1),
+        LayerRule("*", sparsity=0.2),
+        LayerRule("lstm_1", sparsity=0.3),
+    )
     found = planned(lstms(), layers=rules, exclude=("lstm_2",))
     sparsities = {item.layer: item.final_sparsity for item in found.layers}
     assert sparsities == {"lstm_1": 0.2, "dense": 0.1, "mask": 0.2}
@@ -137,12 +163,17 @@ def test_of_several_rules_the_first_that_fits_counts_and_an_exclusion_before_all
 
 @pytest.mark.parametrize(
     "config",
-    [{"exclude": ("lstm_9",)}, {"layers": (LayerRule("lstm_9", sparsity=0.5),)}, {"exclude": ("mask/bias", "lstm_9")}],
+    [
+        {"exclude": ("lstm_9",)},
+        {"layers": (LayerRule("lstm_9", sparsity=0.5),)},
+        {"exclude": ("mask/bias", "lstm_9")},
+    ],
     ids=["exclude", "rule", "kernel"],
 )
 def test_a_pattern_that_fits_nothing_is_an_error_that_lists_what_there_is(config):
     with pytest.raises(
-        UsageError, match=r"^no kernel is called '(lstm_9|mask/bias)': the network has lstm_1/kernel, .*$"
+        UsageError,
+        match=r"^no kernel is called '(lstm_9|mask/bias)': the network has lstm_1/kernel, .*$",
     ):
         planned(lstms(), **config)
 
@@ -179,8 +210,13 @@ def test_a_model_with_nothing_to_prune_is_refused():
 
 def test_a_model_of_which_all_is_left_alone_says_why():
     inputs = keras.Input((4,))
-    model = keras.Model(inputs, L.Dense(2, name="out")(L.LayerNormalization(name="ln")(inputs)), name="odd")
-    with pytest.raises(UsageError, match=r"^model 'odd' has nothing to prune \(ln: Layer.*; out/kernel: excluded\)$"):
+    model = keras.Model(
+        inputs, L.Dense(2, name="out")(L.LayerNormalization(name="ln")(inputs)), name="odd"
+    )
+    with pytest.raises(
+        UsageError,
+        match=r"^model 'odd' has nothing to prune \(ln: Layer.*; out/kernel: excluded\)$",
+    ):
         planned(model, exclude=("out",))
 
 
@@ -198,7 +234,8 @@ def test_what_cannot_be_trained_in_int8_has_no_plan(layer, message):
         planned(keras.Model(inputs, L.Dense(2)(layer()(inputs))))
 
 
-# --- blocks and n:m ---------------------------------------------------------------------------------------------------
+# --- blocks and n:m
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_blocks_tile_the_matrix_of_inputs_and_outputs():
@@ -214,7 +251,12 @@ def test_blocks_tile_the_matrix_of_inputs_and_outputs():
 def test_a_kernel_smaller_than_a_block_is_skipped_and_says_so():
     found = planned(convolutions(), structure="block", block_size="16x8")
     assert [item.key for item in found.layers] == ["stem/kernel"]
-    assert list(found.skipped) == ["depth/kernel", "point/kernel", "shortcut/kernel", "classes/kernel"]
+    assert list(found.skipped) == [
+        "depth/kernel",
+        "point/kernel",
+        "shortcut/kernel",
+        "classes/kernel",
+    ]
     assert found.skipped["point/kernel"] == (
         "a block of 16x8 is larger than the kernel of shape (1, 1, 8, 16), a matrix of 8x16: try 8x8 or smaller"
     )
@@ -222,7 +264,8 @@ def test_a_kernel_smaller_than_a_block_is_skipped_and_says_so():
 
 def test_blocks_that_fit_no_kernel_are_an_error():
     with pytest.raises(
-        UsageError, match=r"^model 'images' has nothing to prune \(stem/kernel: a block of 64x64 is la.*$"
+        UsageError,
+        match=r"^model 'images' has nothing to prune \(stem/kernel: a block of 64x64 is la.*$",
     ):
         planned(convolutions(), structure="block", block_size="64x64")
 
@@ -241,11 +284,15 @@ def test_n_of_m_says_where_it_pads_and_skips_what_has_too_few_inputs():
 
 def test_n_of_m_that_removes_nothing_anywhere_is_an_error():
     inputs = keras.Input((2,))
-    with pytest.raises(UsageError, match=r"has nothing to prune \(out/kernel: 2 inputs: no run of 4 to choose 2 of\)$"):
+    with pytest.raises(
+        UsageError,
+        match=r"has nothing to prune \(out/kernel: 2 inputs: no run of 4 to choose 2 of\)$",
+    ):
         planned(keras.Model(inputs, L.Dense(3, name="out")(inputs)), structure="2:4")
 
 
-# --- units ------------------------------------------------------------------------------------------------------------
+# --- units
+# ------------------------------------------------------------------------------------------------------------
 
 
 def test_units_are_counted_once_per_kernel_that_makes_them_and_outputs_are_fixed():
@@ -274,7 +321,8 @@ def test_units_of_an_lstm_are_its_units_not_its_gates():
 
 def test_units_of_some_layers_and_weights_of_others():
     found = planned(
-        convolutions(), layers=(LayerRule("point", structure="unit"), LayerRule("shortcut", structure="unit"))
+        convolutions(),
+        layers=(LayerRule("point", structure="unit"), LayerRule("shortcut", structure="unit")),
     )
     assert {item.key: (item.structure, item.groups) for item in found.layers} == {
         "stem/kernel": ("weight", 3 * 3 * 3 * 8),
@@ -293,9 +341,12 @@ def test_a_model_without_units_that_can_go_is_an_error():
 
 def test_where_every_kernel_with_units_is_excluded_there_is_nothing_to_prune():
     inputs = keras.Input((4,))
-    model = keras.Model(inputs, L.Dense(3, name="out")(L.Dense(8, name="hidden")(inputs)), name="two")
+    model = keras.Model(
+        inputs, L.Dense(3, name="out")(L.Dense(8, name="hidden")(inputs)), name="two"
+    )
     with pytest.raises(
-        UsageError, match=r"^model 'two' has nothing to prune \(hidden/kernel: excluded; out/kernel: its"
+        UsageError,
+        match=r"^model 'two' has nothing to prune \(hidden/kernel: excluded; out/kernel: its",
     ):
         planned(model, structure="unit", exclude=("hidden",))
 
@@ -312,7 +363,9 @@ def test_a_budget_plans_the_units_and_no_sparsity():
     budget = BudgetConfig(max_flash="64KiB")
     found = planned(convolutions(), method="differentiable", budget=budget, exclude=("stem",))
     units = planned(convolutions(), structure="unit", exclude=("stem",))
-    assert [(item.key, item.groups) for item in found.layers] == [(item.key, item.groups) for item in units.layers]
+    assert [(item.key, item.groups) for item in found.layers] == [
+        (item.key, item.groups) for item in units.layers
+    ]
     assert {(item.structure, item.method, item.final_sparsity) for item in found.layers} == {
         ("unit", "differentiable", 0.0)
     }

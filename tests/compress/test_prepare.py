@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tinyprune.compress.fake_quant import Observe
-from tinyprune.compress.kinds import kernels
+from tinyprune.compress.layer_kinds import kernels
 from tinyprune.compress.layers import Compressed, CompressedDense, CompressedLSTM
 from tinyprune.compress.prepare import (
     batches,
@@ -84,8 +84,12 @@ def test_strip_bakes_masks_and_int8_in(tiny):
     prepared = with_random_masks(prepare(tiny))
     plain = strip(prepared, tiny)
     for layer in compressed_layers(prepared):
-        found = {variable.name: variable.numpy() for variable in plain.get_layer(layer.name).weights}
-        source = {variable.name: variable.numpy() for variable in tiny.get_layer(layer.name).weights}
+        found = {
+            variable.name: variable.numpy() for variable in plain.get_layer(layer.name).weights
+        }
+        source = {
+            variable.name: variable.numpy() for variable in tiny.get_layer(layer.name).weights
+        }
         np.testing.assert_array_equal(found.pop("bias"), source["bias"])
         assert list(found) == list(kernels(layer))
         for name, kernel in found.items():
@@ -102,7 +106,9 @@ def test_the_stripped_model_computes_what_the_prepared_one_did(tiny):
 
 def test_a_stripped_model_can_be_prepared_again(tiny):
     plain = strip(with_random_masks(prepare(tiny)), tiny)
-    for mine, theirs in zip(strip(prepare(plain), plain).get_weights(), plain.get_weights(), strict=True):
+    for mine, theirs in zip(
+        strip(prepare(plain), plain).get_weights(), plain.get_weights(), strict=True
+    ):
         np.testing.assert_allclose(mine, theirs, rtol=1e-6)
 
 
@@ -111,7 +117,9 @@ def test_calibrate_sets_the_extremes_of_every_activation(tiny):
     prepared = prepare(tiny)
     calibrate(prepared, [FEATURES[:1], FEATURES[1:]])
     plain = strip(prepared, tiny)
-    inner = keras.Model(plain.inputs[0], [plain.get_layer(name).output for name in ("lstm_1", "lstm_2", "dense")])
+    inner = keras.Model(
+        plain.inputs[0], [plain.get_layer(name).output for name in ("lstm_1", "lstm_2", "dense")]
+    )
     outputs = dict(zip(("lstm_1", "lstm_2", "dense"), inner(FEATURES), strict=True))
     for layer, values in {"features_grid": FEATURES, **outputs}.items():
         expected = (min(0, np.min(values)), max(0, np.max(values)))
@@ -183,7 +191,8 @@ def test_other_recurrences_are_refused_before_they_crash_the_converter(kind):
         "Sequential": lambda: keras.Sequential([keras.Input((5, BANDS)), inner], name="odd"),
     }[kind]()
     with pytest.raises(
-        UsageError, match=f"^{kind} layer 'odd' is recurrent: expected LSTM layers, not wrapped or nested$"
+        UsageError,
+        match=f"^{kind} layer 'odd' is recurrent: expected LSTM layers, not wrapped or nested$",
     ):
         prepare(keras.Model(inputs, layer(inputs)))
 
@@ -193,14 +202,22 @@ def branches() -> keras.Model:
     """Inputs a and b; a is read by two Dense layers and, as it is, by the join."""
     keras.utils.set_random_seed(0)
     a, b = keras.Input((4,), name="a"), keras.Input((3,), name="b")
-    parts = [keras.layers.Dense(4, name=name)(source) for name, source in (("one", a), ("two", a), ("three", b))]
-    return keras.Model([a, b], keras.layers.Dense(2, name="out")(keras.layers.Concatenate(name="join")([a, *parts])))
+    parts = [
+        keras.layers.Dense(4, name=name)(source)
+        for name, source in (("one", a), ("two", a), ("three", b))
+    ]
+    return keras.Model(
+        [a, b],
+        keras.layers.Dense(2, name="out")(keras.layers.Concatenate(name="join")([a, *parts])),
+    )
 
 
 def test_each_of_two_inputs_gets_one_grid_that_all_its_readers_share(branches):
     prepared = prepare(branches)
     grids = {name: prepared.get_layer(f"{name}_grid") for name in ("a", "b")}
-    assert len(quantizers(prepared)) == len(grids) + len(compressed_layers(prepared)) + 1 == 2 + 4 + 1  # the join's
+    assert (
+        len(quantizers(prepared)) == len(grids) + len(compressed_layers(prepared)) + 1 == 2 + 4 + 1
+    )  # the join's
     for reader, name in {"one": "a", "two": "a", "three": "b"}.items():
         assert prepared.get_layer(reader).input is grids[name].output
     assert prepared.get_layer("join").input[0] is grids["a"].output
@@ -212,7 +229,9 @@ def test_two_inputs_are_calibrated_and_stripped(branches):
     calibrate(prepared, [[a, b]])
     assert ranges(prepared, "a_grid") == (-1, 3)
     assert ranges(prepared, "b_grid") == (0, 6)
-    np.testing.assert_allclose(prepare(branches, quantized=False)([a, b]), branches([a, b]), atol=1e-6)
+    np.testing.assert_allclose(
+        prepare(branches, quantized=False)([a, b]), branches([a, b]), atol=1e-6
+    )
     np.testing.assert_allclose(strip(prepared, branches)([a, b]), prepared([a, b]), atol=0.1)
 
 
@@ -225,7 +244,10 @@ def test_a_layer_that_is_used_twice_stays_one_layer():
 
 
 def test_a_sequential_model_is_as_good():
-    layers = [keras.layers.LSTM(UNITS, return_sequences=True, name="lstm"), keras.layers.Dense(2, name="out")]
+    layers = [
+        keras.layers.LSTM(UNITS, return_sequences=True, name="lstm"),
+        keras.layers.Dense(2, name="out"),
+    ]
     model = keras.Sequential([keras.Input((None, BANDS)), *layers])
     prepared = prepare(model, quantized=False)
     assert [layer.name for layer in compressed_layers(prepared)] == ["lstm", "out"]
@@ -236,7 +258,9 @@ def test_a_sequential_model_is_as_good():
 def test_plain_operations_are_copied():
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Dense(4, name="dense")(inputs) * 2 + inputs)
-    np.testing.assert_allclose(prepare(model, quantized=False)(np.eye(4)), model(np.eye(4)), atol=1e-6)
+    np.testing.assert_allclose(
+        prepare(model, quantized=False)(np.eye(4)), model(np.eye(4)), atol=1e-6
+    )
     assert strip(prepare(model), model)(np.eye(4)).shape == (4, 4)
 
 
@@ -254,25 +278,39 @@ def test_a_normalization_keeps_what_it_derives_from_its_weights():
     norm = keras.layers.Normalization(name="norm")
     norm.adapt(np.float32([[0, 10, 1, 2], [2, 30, 1, 5]]))
     model = keras.Sequential([keras.Input((4,)), norm, keras.layers.Dense(3)])
-    np.testing.assert_allclose(prepare(model, quantized=False)(np.eye(4)), model(np.eye(4)), atol=1e-5)
-    np.testing.assert_allclose(strip(prepare(model, quantized=False), model)(np.eye(4)), model(np.eye(4)), atol=1e-5)
+    np.testing.assert_allclose(
+        prepare(model, quantized=False)(np.eye(4)), model(np.eye(4)), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        strip(prepare(model, quantized=False), model)(np.eye(4)), model(np.eye(4)), atol=1e-5
+    )
 
 
 def images() -> keras.Model:
     """A layer of each kind with an image in front of it."""
     keras.utils.set_random_seed(0)
     L, inputs = keras.layers, keras.Input((6, 6, 3))
-    x = L.DepthwiseConv2D(3, activation="relu", name="depth")(L.Conv2D(4, 3, padding="same", name="conv")(inputs))
+    x = L.DepthwiseConv2D(3, activation="relu", name="depth")(
+        L.Conv2D(4, 3, padding="same", name="conv")(inputs)
+    )
     x = L.Conv2DTranspose(5, 2, strides=2, activation="relu6", name="up")(x)
     x = L.Conv1D(6, 3, padding="causal", activation="tanh", name="line")(L.Reshape((8 * 8, 5))(x))
-    return keras.Model(inputs, L.Dense(2, activation="softmax", name="out")(L.GlobalAveragePooling1D()(x)))
+    return keras.Model(
+        inputs, L.Dense(2, activation="softmax", name="out")(L.GlobalAveragePooling1D()(x))
+    )
 
 
 def test_convolutions_are_swapped_masked_quantized_and_stripped():
     model, values = images(), np.random.default_rng(0).normal(size=(4, 6, 6, 3)).astype(np.float32)
     np.testing.assert_allclose(prepare(model, quantized=False)(values), model(values), atol=1e-6)
     prepared = with_random_masks(prepare(model))
-    assert [layer.name for layer in compressed_layers(prepared)] == ["conv", "depth", "up", "line", "out"]
+    assert [layer.name for layer in compressed_layers(prepared)] == [
+        "conv",
+        "depth",
+        "up",
+        "line",
+        "out",
+    ]
     calibrate(prepared, [values])
     plain = strip(prepared, model)
     assert np.abs(prepared(values) - plain(values)).max() < 4 / 256
@@ -283,15 +321,23 @@ def test_convolutions_are_swapped_masked_quantized_and_stripped():
 
 
 def test_saliency_is_kept_only_where_it_is_asked_for():
-    kept = {layer.name: list(layer.saliency) for layer in compressed_layers(prepare(images(), salient=True))}
+    kept = {
+        layer.name: list(layer.saliency)
+        for layer in compressed_layers(prepare(images(), salient=True))
+    }
     assert kept == {name: ["kernel"] for name in ("conv", "depth", "up", "line", "out")}
     assert not any(layer.saliency for layer in compressed_layers(prepare(images())))
 
 
 def test_channels_first_is_refused_in_one_line():
     inputs = keras.Input((3, 6, 6))
-    model = keras.Model(inputs, keras.layers.Conv2D(4, 3, data_format="channels_first", name="odd")(inputs))
-    with pytest.raises(UsageError, match="^layer 'odd' is channels_first: expected channels_last, as TFLite has it$"):
+    model = keras.Model(
+        inputs, keras.layers.Conv2D(4, 3, data_format="channels_first", name="odd")(inputs)
+    )
+    with pytest.raises(
+        UsageError,
+        match="^layer 'odd' is channels_first: expected channels_last, as TFLite has it$",
+    ):
         prepare(model)
 
 

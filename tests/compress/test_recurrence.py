@@ -69,7 +69,10 @@ def test_outputs_and_all_gradients_are_those_of_keras():
 
     def ours(inputs: tf.Tensor) -> tf.Tensor:
         kernel, recurrent, bias = weights
-        return tf.transpose(lstm(tf.tensordot(tf.transpose(inputs, (1, 0, 2)), kernel, 1) + bias, recurrent), (1, 0, 2))
+        return tf.transpose(
+            lstm(tf.tensordot(tf.transpose(inputs, (1, 0, 2)), kernel, 1) + bias, recurrent),
+            (1, 0, 2),
+        )
 
     found = []
     for function in (layer, ours):
@@ -79,12 +82,16 @@ def test_outputs_and_all_gradients_are_those_of_keras():
             outputs = function(inputs)
             loss = tf.reduce_sum(outputs * weight)
         found.append([outputs, *tape.gradient(loss, [inputs, *weights])])
-    assert len(found[0]) == 1 + 1 + 3  # outputs; gradients of inputs; of kernel, recurrent kernel, bias
+    assert (
+        len(found[0]) == 1 + 1 + 3
+    )  # outputs; gradients of inputs; of kernel, recurrent kernel, bias
     for theirs, mine in zip(*found, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("bounds", "quantize"), [((), lambda h: h), ((LOW, HIGH), on_grid)], ids=["float", "int8"])
+@pytest.mark.parametrize(
+    ("bounds", "quantize"), [((), lambda h: h), ((LOW, HIGH), on_grid)], ids=["float", "int8"]
+)
 def test_outputs_are_those_of_a_plain_loop(bounds, quantize):
     np.testing.assert_allclose(lstm(PROJECTED, RECURRENT, *bounds), loop(quantize), atol=1e-5)
 
@@ -102,7 +109,10 @@ def test_gradients_pass_the_int8_grid_straight_through():
 
 
 def test_any_number_of_frames_in_one_graph():
-    run = tf.function(lstm, input_signature=[tf.TensorSpec((None, None, 4 * UNITS)), tf.TensorSpec((UNITS, 4 * UNITS))])
+    run = tf.function(
+        lstm,
+        input_signature=[tf.TensorSpec((None, None, 4 * UNITS)), tf.TensorSpec((UNITS, 4 * UNITS))],
+    )
     whole = run(PROJECTED, RECURRENT)
     for frames in (1, 4):
         np.testing.assert_allclose(run(PROJECTED[:frames], RECURRENT), whole[:frames], atol=1e-6)

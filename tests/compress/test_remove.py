@@ -9,7 +9,7 @@ from keras import layers
 
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
-from tinyprune.compress.kinds import kernels
+from tinyprune.compress.layer_kinds import kernels
 from tinyprune.compress.prepare import calibrate, prepare
 from tinyprune.compress.remove import carry, remove, remove_masks, without
 from tinyprune.models import tinylstm
@@ -23,7 +23,9 @@ def network(build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
 
 
 def conv_bn(x, filters, **more):
-    return layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same", **more)(x)))
+    return layers.ReLU()(
+        layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same", **more)(x))
+    )
 
 
 @network
@@ -57,7 +59,9 @@ def resnet():
     inputs = keras.Input((8, 8, 3))
     x = conv_bn(inputs, 6)
     for filters, strides in ((6, 1), (8, 2)):
-        y = layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same")(conv_bn(x, filters, strides=strides)))
+        y = layers.BatchNormalization()(
+            layers.Conv2D(filters, 3, padding="same")(conv_bn(x, filters, strides=strides))
+        )
         if strides != 1:
             x = layers.Conv2D(filters, 1, strides=strides)(x)
         x = layers.ReLU()(layers.Add()([x, y]))
@@ -115,7 +119,9 @@ def squeeze_excite():
     gate = layers.Dense(3, activation="relu")(layers.GlobalAveragePooling2D(keepdims=True)(x))
     x = layers.Multiply()([x, layers.Dense(8, activation="sigmoid")(gate)])
     attention = layers.Conv2D(1, 1, activation="sigmoid")(x)  # one channel, spread over eight
-    return keras.Model(inputs, layers.Dense(2)(layers.GlobalMaxPooling2D()(layers.Multiply()([x, attention]))))
+    return keras.Model(
+        inputs, layers.Dense(2)(layers.GlobalMaxPooling2D()(layers.Multiply()([x, attention])))
+    )
 
 
 @network
@@ -129,7 +135,9 @@ def inception():
 
 @network
 def nested():
-    body = keras.Sequential([keras.Input((4,)), layers.Dense(6, activation="relu"), layers.Dense(5)], name="body")
+    body = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(6, activation="relu"), layers.Dense(5)], name="body"
+    )
     inner = keras.Input((5,))
     head = keras.Model(inner, [layers.Dense(4)(inner), layers.Dense(4)(inner)], name="head")
     inputs = keras.Input((3,))
@@ -140,7 +148,13 @@ def nested():
 @network
 def sequential():
     return keras.Sequential(
-        [keras.Input((6, 4)), layers.Conv1D(5, 2), layers.Permute((1, 2)), layers.Flatten(), layers.Dense(2)]
+        [
+            keras.Input((6, 4)),
+            layers.Conv1D(5, 2),
+            layers.Permute((1, 2)),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
     )
 
 
@@ -149,7 +163,9 @@ def siamese():
     one, two = keras.Input((4,), name="one"), keras.Input((4,), name="two")
     shared, norm = layers.Dense(6, activation="tanh"), layers.BatchNormalization()
     towers = [norm(shared(layers.Dense(5)(x))) for x in (one, two)]
-    return keras.Model([one, two], [layers.Dense(1)(keras.ops.maximum(*towers)), layers.Dense(2)(towers[0])])
+    return keras.Model(
+        [one, two], [layers.Dense(1)(keras.ops.maximum(*towers)), layers.Dense(2)(towers[0])]
+    )
 
 
 @network
@@ -182,7 +198,12 @@ def spread():
 def randomized(model: keras.Model, seed: int) -> keras.Model:
     """Every weight random, so that no bias, mean or slope is a 0 or 1 that hides a mistake."""
     rng = np.random.default_rng(seed)
-    model.set_weights([rng.uniform(0.2, 1, w.shape) * rng.choice([-1, 1], w.shape) / 2 for w in model.get_weights()])
+    model.set_weights(
+        [
+            rng.uniform(0.2, 1, w.shape) * rng.choice([-1, 1], w.shape) / 2
+            for w in model.get_weights()
+        ]
+    )
     for layer in model._flatten_layers():
         if isinstance(layer, layers.BatchNormalization):
             layer.moving_variance.assign(np.abs(layer.moving_variance))
@@ -190,11 +211,17 @@ def randomized(model: keras.Model, seed: int) -> keras.Model:
 
 
 def random_inputs(model: keras.Model, rng: np.random.Generator) -> list[np.ndarray]:
-    return [rng.normal(size=[3, *(size or 7 for size in x.shape[1:])]).astype(np.float32) for x in model.inputs]
+    return [
+        rng.normal(size=[3, *(size or 7 for size in x.shape[1:])]).astype(np.float32)
+        for x in model.inputs
+    ]
 
 
 def outputs(model: keras.Model, values: list[np.ndarray]) -> list[np.ndarray]:
-    return [x.numpy() for x in keras.tree.flatten(model(values if len(values) > 1 else values[0], training=False))]
+    return [
+        x.numpy()
+        for x in keras.tree.flatten(model(values if len(values) > 1 else values[0], training=False))
+    ]
 
 
 def masked(model: keras.Model, masks: dict[str, np.ndarray]) -> None:
@@ -230,7 +257,9 @@ def test_the_smaller_model_computes_what_the_masked_one_does(build):
         assert [x.shape for x in actual] == [x.shape for x in whole]
         for ours, theirs in zip(actual, expected, strict=True):
             assert np.abs(ours - theirs).max() <= 1e-5 * max(1, np.abs(theirs).max())
-        assert any(np.abs(x - y).max() > 1e-3 for x, y in zip(whole, expected, strict=True))  # something was removed
+        assert any(
+            np.abs(x - y).max() > 1e-3 for x, y in zip(whole, expected, strict=True)
+        )  # something was removed
         assert removed.count_params() < model.count_params()
         assert [x.name for x in removed.inputs] == [x.name for x in model.inputs]
 
@@ -247,15 +276,24 @@ def test_where_all_stays_the_model_is_equal(build):
     assert same.count_params() == model.count_params()
     assert all(mask.all() for mask in found.masks(np.ones(found.units, bool)).values())
     if not any(hasattr(layer, "layers") for layer in model.layers):
-        names = [{x.name for x in y.layers if not isinstance(x, layers.InputLayer)} for y in (same, model)]
+        names = [
+            {x.name for x in y.layers if not isinstance(x, layers.InputLayer)}
+            for y in (same, model)
+        ]
         assert (names[0], same.name) == (names[1], model.name)
-        assert getattr(model, "output_names", same.output_names) == same.output_names  # a Sequential has none
+        assert (
+            getattr(model, "output_names", same.output_names) == same.output_names
+        )  # a Sequential has none
 
 
 def test_parameters_are_those_counted_by_hand():
     model = tinylstm.build((None, 6), 6, units=16, hidden=8)
     found = coupling(model)
-    assert [(item.name, item.size) for item in found.sets] == [("lstm_1", 16), ("lstm_2", 16), ("dense", 8)]
+    assert [(item.name, item.size) for item in found.sets] == [
+        ("lstm_1", 16),
+        ("lstm_2", 16),
+        ("dense", 8),
+    ]
     keep = np.ones(16 + 16 + 8, bool)
     keep[[0, 5, 15]] = False  # 13 units of lstm_1 stay
     keep[16 + 3 : 16 + 9] = False  # 10 of lstm_2
@@ -275,8 +313,15 @@ def test_a_removed_unit_is_the_one_asked_for():
     kernel, bias = np.arange(6, dtype=np.float32).reshape(2, 3), np.array([7, 8, 9], np.float32)
     model.set_weights([kernel, bias, np.array([[10], [11], [12]]), np.array([13])])
     small = remove(model, coupling(model), np.array([True, False, True]))
-    cut = remove_masks({"hidden/kernel": kernel % 2, "other/kernel": kernel}, coupling(model), np.array([1, 0, 1]) > 0)
-    assert (cut["hidden/kernel"].tolist(), cut["other/kernel"].tolist()) == ([[0, 0], [1, 1]], kernel.tolist())
+    cut = remove_masks(
+        {"hidden/kernel": kernel % 2, "other/kernel": kernel},
+        coupling(model),
+        np.array([1, 0, 1]) > 0,
+    )
+    assert (cut["hidden/kernel"].tolist(), cut["other/kernel"].tolist()) == (
+        [[0, 0], [1, 1]],
+        kernel.tolist(),
+    )
     expected = [[[0, 2], [3, 5]], [7, 9], [[10], [12]], [13]]
     for weight, values in zip(small.get_weights(), expected, strict=True):
         np.testing.assert_array_equal(weight, values)
@@ -293,11 +338,14 @@ def test_what_a_layer_derives_from_its_weights_is_derived_again():
     np.testing.assert_array_equal(same(values), model(values))
 
 
-# --- while it trains --------------------------------------------------------------------------------------------------
+# --- while it trains
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("quantized", [False, True], ids=["float", "int8"])
-@pytest.mark.parametrize("build", [depth_multiplier, resnet, unet, tiny_lstm], ids=lambda b: b.__name__)
+@pytest.mark.parametrize(
+    "build", [depth_multiplier, resnet, unet, tiny_lstm], ids=lambda b: b.__name__
+)
 def test_a_prepared_model_carries_its_state_over(build, quantized):
     """Kernels, normalisers, ranges: the smaller prepared model computes what the larger does with those units shut."""
     keras.backend.clear_session()
@@ -309,7 +357,9 @@ def test_a_prepared_model_carries_its_state_over(build, quantized):
     options = {"masked": False, "quantized": quantized, "normalised": True}
     old, new = prepare(model, **options), prepare(remove(model, units, keep), **options)
     calibrate(old, values)
-    for variable in old.trainable_variables:  # what has been learned since is in neither of the plain models
+    for (
+        variable
+    ) in old.trainable_variables:  # what has been learned since is in neither of the plain models
         variable.assign(variable.numpy() * rng.uniform(0.8, 1.2, variable.shape))
     carry(old, new, units, keep)
     for layer in new.layers:
@@ -319,7 +369,9 @@ def test_a_prepared_model_carries_its_state_over(build, quantized):
     masked(old, units.masks(keep))
     expected, actual = outputs(old, values), outputs(new, values)
     for ours, theirs in zip(actual, expected, strict=True):
-        assert np.abs(ours - theirs).max() <= (0.05 if quantized else 1e-5) * max(1, np.abs(theirs).max())
+        assert np.abs(ours - theirs).max() <= (0.05 if quantized else 1e-5) * max(
+            1, np.abs(theirs).max()
+        )
 
 
 def test_numbers_of_weights_lose_those_of_removed_units():
@@ -332,9 +384,13 @@ def test_numbers_of_weights_lose_those_of_removed_units():
     kernel, row = np.arange(3.0 * 3 * 2 * 3).reshape(3, 3, 2, 3), np.arange(3.0)
     np.testing.assert_array_equal(without(conv, "kernel", kernel, units, keep), kernel[..., [0, 2]])
     np.testing.assert_array_equal(without(conv, "bias", row, units, keep), [0, 2])
-    np.testing.assert_array_equal(without(conv, "gain", row + 5, units, keep), [5, 7])  # of its normaliser
+    np.testing.assert_array_equal(
+        without(conv, "gain", row + 5, units, keep), [5, 7]
+    )  # of its normaliser
     assert without(conv, "high", np.array(7.0), units, keep) == 7
-    np.testing.assert_array_equal(without(out, "bias", np.ones(2), units, keep), np.ones(2))  # an output of the network
+    np.testing.assert_array_equal(
+        without(out, "bias", np.ones(2), units, keep), np.ones(2)
+    )  # an output of the network
     of_out = np.arange(6.0).reshape(1, 1, 3, 2)
     np.testing.assert_array_equal(without(out, "kernel", of_out, units, keep), of_out[:, :, [0, 2]])
     slopes = np.arange(27.0).reshape(3, 3, 3)

@@ -10,10 +10,10 @@ from keras import layers
 from tinyprune.compress import graph
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
-from tinyprune.compress.kinds import bias, kernels
+from tinyprune.compress.layer_kinds import bias, kernels
 from tinyprune.compress.remove import remove
 from tinyprune.compress.shapes import network_shape
-from tinyprune.export.streaming import streaming
+from tinyprune.compress.streaming import streaming
 from tinyprune.models import crn, ds_cnn, mobilenet_v2, resnet8, tinylstm
 from tinyprune.sparsity.resource_model import ResourceModel
 
@@ -34,12 +34,22 @@ def case(name, seed):
     keep = rng.random(units.units) < 0.6
     for item in units.sets:
         keep[item.start] = True
-    return model, units, keep, np.array([keep[item.slice].sum() for item in units.sets], float), frames
+    return (
+        model,
+        units,
+        keep,
+        np.array([keep[item.slice].sum() for item in units.sets], float),
+        frames,
+    )
 
 
 def counted_bytes(model):
     """int8 kernels, int32 biases."""
-    with_kernels = [layer for layer in model.layers if hasattr(layer, "kernel") or isinstance(layer, layers.LSTM)]
+    with_kernels = [
+        layer
+        for layer in model.layers
+        if hasattr(layer, "kernel") or isinstance(layer, layers.LSTM)
+    ]
     return sum(
         sum(int(np.prod(kernel.shape)) for kernel in kernels(layer).values())
         + 4 * (int(np.prod(bias(layer).shape)) if bias(layer) is not None else 0)
@@ -52,7 +62,9 @@ def counted_macs(model):
     total = 0
     for node in graph.nodes(model):
         layer = node.operation
-        reads, makes = ([x or 1 for x in tensors[0].shape[1:]] for tensors in (node.input_tensors, node.outputs))
+        reads, makes = (
+            [x or 1 for x in tensors[0].shape[1:]] for tensors in (node.input_tensors, node.outputs)
+        )
         if isinstance(layer, layers.LSTM):
             total += 4 * layer.units * (reads[-1] + layer.units)
         elif isinstance(layer, layers.DepthwiseConv2D):
@@ -114,7 +126,9 @@ def brute_force_peak(model):
             steps.append(([id(made)], after))
             place[id(made)] = after
     outputs = {of(tensor) for tensor in functional.outputs}
-    lstm = sum(3 * layer.units for layer in model.layers if isinstance(layer, layers.LSTM))  # int8 state, int16 cell
+    lstm = sum(
+        3 * layer.units for layer in model.layers if isinstance(layer, layers.LSTM)
+    )  # int8 state, int16 cell
     return lstm + most_alive(steps, size, {of(tensor) for tensor in functional.inputs}, outputs)
 
 
@@ -137,9 +151,15 @@ def test_resources_are_those_of_the_smaller_network(name, seed):
 def test_the_shape_of_the_smaller_network_is_the_shape_with_fewer_units(name):
     model, units, keep, kept, frames = case(name, 3)
     smaller = remove(model, units, keep)
-    whole, small = network_shape(model, units, frames), network_shape(smaller, coupling(smaller), frames)
+    whole, small = (
+        network_shape(model, units, frames),
+        network_shape(smaller, coupling(smaller), frames),
+    )
     assert [op.kind for op in whole.operators] == [op.kind for op in small.operators]
-    made = [[op.channels_out.count(k) for op in shape.operators] for shape, k in ((whole, kept), (small, small.whole))]
+    made = [
+        [op.channels_out.count(k) for op in shape.operators]
+        for shape, k in ((whole, kept), (small, small.whole))
+    ]
     assert made[0] == made[1]
 
 
@@ -166,8 +186,8 @@ def test_flattened_and_concatenated_units_count_several_times():
 
 def test_units_that_are_there_a_different_number_of_times_are_refused():
     from tinyprune.errors import UsageError
-    from tinyprune.sparsity.coupling import UnitSet
     from tinyprune.sparsity.network_shape import channels
+    from tinyprune.sparsity.unit_sets import UnitSet
 
     sets = (UnitSet("conv", 0, 2),)
     assert channels(np.array([0, 1, -1, 0, 1]), sets).count(np.array([2.0])) == 1 + 2 * 2

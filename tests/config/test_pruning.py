@@ -4,12 +4,20 @@ import json
 
 import pytest
 
-from tinyprune.budgets import Budget, BudgetConfig
-from tinyprune.config import LayerRule, PruneConfig, RunConfig, TargetConfig, build, from_mapping, to_mapping
+from tinyprune.config import (
+    LayerRule,
+    PruneConfig,
+    RunConfig,
+    TargetConfig,
+    build,
+    from_mapping,
+    to_mapping,
+)
+from tinyprune.config.budget import Budget, BudgetConfig
 from tinyprune.config.pruning import WITHOUT_USE, offline
+from tinyprune.config.recipe import load_recipe, with_overrides
 from tinyprune.errors import UsageError
-from tinyprune.recipe import load_recipe, with_overrides
-from tinyprune.workspace import Variant
+from tinyprune.storage.run_folder import Variant
 
 FLASH = {"max_flash": "64KiB"}
 
@@ -48,7 +56,9 @@ def test_budget_and_target_of_a_pruning_in_a_recipe(tmp_path):
     config = load_recipe(path)
     size, time = config.prune
     assert size == PruneConfig(
-        method="differentiable", structure="unit", budget=BudgetConfig(max_flash="64KiB", max_macs="2000000")
+        method="differentiable",
+        structure="unit",
+        budget=BudgetConfig(max_flash="64KiB", max_macs="2000000"),
     )
     assert size.budget.resolved() == Budget(flash_bytes=64 * 1024, macs=2_000_000)
     assert time.target == TargetConfig("ethos-u55-128", memory_mode="Sram_Only")
@@ -66,7 +76,9 @@ def test_a_single_table_may_have_a_number_too():
 
 def test_a_budget_may_be_set_on_the_command_line():
     config = RunConfig(prune=(differentiable(),))
-    changed = with_overrides(config, ["prune.0.budget.max_macs=2000000", "prune.0.budget.max_flash="])
+    changed = with_overrides(
+        config, ["prune.0.budget.max_macs=2000000", "prune.0.budget.max_flash="]
+    )
     assert changed.prune[0].budget == BudgetConfig(max_macs="2000000")
 
 
@@ -81,9 +93,17 @@ def test_the_structure_follows_from_the_method():
     ("budget", "base", "name"),
     [
         ({"max_flash": "64KiB"}, "baseline", "differentiable-flash-64KiB"),
-        ({"max_macs": "2M", "max_flash": "64 KiB"}, "baseline", "differentiable-flash-64KiB-macs-2M"),
+        (
+            {"max_macs": "2M", "max_flash": "64 KiB"},
+            "baseline",
+            "differentiable-flash-64KiB-macs-2M",
+        ),
         ({"max_sram": "1.5MB"}, "a", "a-differentiable-sram-1.5MB"),
-        ({"max_cycles": 2e5, "max_latency": "500 µs"}, "baseline", "differentiable-cycles-200000-latency-500us"),
+        (
+            {"max_cycles": 2e5, "max_latency": "500 µs"},
+            "baseline",
+            "differentiable-cycles-200000-latency-500us",
+        ),
     ],
 )
 def test_the_variant_is_named_after_its_budget(budget, base, name):
@@ -93,7 +113,14 @@ def test_the_variant_is_named_after_its_budget(budget, base, name):
 
 def test_what_goes_with_a_budget():
     config = differentiable(
-        round_to=4, exclude=["head"], epochs=3, learning_rate=0.1, distill=False, base="a", name="b", seed=1
+        round_to=4,
+        exclude=["head"],
+        epochs=3,
+        learning_rate=0.1,
+        distill=False,
+        base="a",
+        name="b",
+        seed=1,
     )
     assert (config.round_to, config.exclude, config.seed) == (4, ("head",), 1)
     skipped = differentiable(layers=[{"match": "stem", "skip": True}])
@@ -103,11 +130,23 @@ def test_what_goes_with_a_budget():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"method": "gradient"}, "method: expected one of: magnitude, differentiable, got gradient"),
-        ({"method": "magnitude", "budget": FLASH}, 'budget: it goes with method = "differentiable": add that, or '),
+        (
+            {"method": "gradient"},
+            "method: expected one of: magnitude, differentiable, got gradient",
+        ),
+        (
+            {"method": "magnitude", "budget": FLASH},
+            'budget: it goes with method = "differentiable": add that, or ',
+        ),
         ({"target": {}}, 'target: it goes with method = "differentiable": add that, or '),
-        ({"method": "differentiable"}, "budget: differentiable prunes until one is met: give --max-flash, "),
-        ({"method": "differentiable", "budget": {}}, "budget: differentiable prunes until one is met: give "),
+        (
+            {"method": "differentiable"},
+            "budget: differentiable prunes until one is met: give --max-flash, ",
+        ),
+        (
+            {"method": "differentiable", "budget": {}},
+            "budget: differentiable prunes until one is met: give ",
+        ),
         ({"budget": 3}, "budget: expected a table, got 3"),
         ({"target": 3}, "target: expected a table, got 3"),
         ({"target": {"npus": "a"}}, "target.npus'"),
@@ -121,7 +160,10 @@ def test_a_budget_and_a_method_need_each_other(table, message):
 @pytest.mark.parametrize(
     ("budget", "message"),
     [
-        ({"max_flash": "0 B"}, "max_flash: nothing fits into '0 B': expected more than 0, e.g. 100KiB; "),
+        (
+            {"max_flash": "0 B"},
+            "max_flash: nothing fits into '0 B': expected more than 0, e.g. 100KiB; ",
+        ),
         ({"max_flash": "-1KiB"}, "max_flash: '-1KiB' is not a size: expected "),
         ({"max_flash": 65536}, "max_flash: '65536' can be read in several ways: write 65536KiB "),
         ({"max_macs": 0}, "max_macs: nothing fits into '0': expected more than 0, e.g. 2M; "),
@@ -129,14 +171,25 @@ def test_a_budget_and_a_method_need_each_other(table, message):
         ({"max_macs": "2m"}, "max_macs: '2m' is not clear: write 2M (1000000 each)"),
         ({"max_macs": "1.5"}, "max_macs: '1.5' is not a whole number: "),
         ({"max_macs": True}, "max_macs: expected a text, got True"),
-        ({"max_cycles": 1000}, "max_cycles: cycles are those of an accelerator: give --npu NAME (in a recipe: target)"),
-        ({"max_latency": "1ms"}, "max_latency: the time is that of an accelerator: give --npu NAME "),
+        (
+            {"max_cycles": 1000},
+            "max_cycles: cycles are those of an accelerator: give --npu NAME (in a recipe: target)",
+        ),
+        (
+            {"max_latency": "1ms"},
+            "max_latency: the time is that of an accelerator: give --npu NAME ",
+        ),
         ({"max_cpu_ops": 0}, "max_cpu_ops: removing units takes no operator away from the CPU: "),
-        ({**FLASH, "max_cpu_ops": 3}, "max_cpu_ops: removing units takes no operator away from the CPU: "),
+        (
+            {**FLASH, "max_cpu_ops": 3},
+            "max_cpu_ops: removing units takes no operator away from the CPU: ",
+        ),
     ],
 )
 def test_a_budget_of_a_pruning_that_makes_no_sense_names_its_key(budget, message):
-    assert complaint({"method": "differentiable", "budget": budget}).startswith(f"prune.0.budget.{message}")
+    assert complaint({"method": "differentiable", "budget": budget}).startswith(
+        f"prune.0.budget.{message}"
+    )
 
 
 OTHER = {
@@ -160,13 +213,20 @@ def test_what_a_budget_has_no_use_for(name):
 @pytest.mark.parametrize("structure", ["weight", "block", "2:4"])
 def test_a_structure_other_than_units(structure):
     said = complaint({"method": "differentiable", "budget": FLASH, "structure": structure})
-    assert said == f"prune.0.structure: differentiable removes whole units, got {structure}: leave it out"
+    assert (
+        said
+        == f"prune.0.structure: differentiable removes whole units, got {structure}: leave it out"
+    )
 
 
 @pytest.mark.parametrize("rule", [{"sparsity": 0.5}, {"structure": "unit"}, {"block_size": "4x4"}])
 def test_a_rule_that_takes_a_layer_by_half(rule):
-    said = complaint({"method": "differentiable", "budget": FLASH, "layers": [{"match": "a", **rule}]})
-    assert said.startswith(f"prune.0.layers.0.{next(iter(rule))}: differentiable takes a layer as the others or not")
+    said = complaint(
+        {"method": "differentiable", "budget": FLASH, "layers": [{"match": "a", **rule}]}
+    )
+    assert said.startswith(
+        f"prune.0.layers.0.{next(iter(rule))}: differentiable takes a layer as the others or not"
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,7 +249,11 @@ def test_the_offline_control_is_named_after_what_it_is_made_of(source, values, n
 @pytest.mark.parametrize("key", ["prune", "offline"])
 def test_a_claim_from_before_there_were_budgets_still_holds(tmp_path, key):
     config = PruneConfig(structure="unit", sparsity=0.5)
-    older = {name: value for name, value in to_mapping(config).items() if name not in ("method", "budget", "target")}
+    older = {
+        name: value
+        for name, value in to_mapping(config).items()
+        if name not in ("method", "budget", "target")
+    }
     assert build(PruneConfig, older) == config
     variant = Variant("unit-0.50", tmp_path / "unit-0.50")
     variant.claim({key: older})
@@ -217,5 +281,7 @@ def test_a_vela_configuration_is_relative_to_the_recipe(tmp_path):
 
 
 def test_a_target_that_is_not_there_may_be_set_on_the_command_line():
-    config = with_overrides(RunConfig(prune=(differentiable(),)), ["prune.0.target.npu=ethos-u65-256"])
+    config = with_overrides(
+        RunConfig(prune=(differentiable(),)), ["prune.0.target.npu=ethos-u65-256"]
+    )
     assert config.prune[0].target == TargetConfig("ethos-u65-256")

@@ -9,7 +9,7 @@ import pytest
 
 from tinyprune.data.clips import Clip, ClipIndex, open_store, power
 from tinyprune.errors import TinypruneError
-from tinyprune.records import read_json
+from tinyprune.storage.records import read_json
 
 HALF_A_STEP = 0.5 / 32767
 
@@ -47,12 +47,16 @@ def test_what_is_known_of_each_clip(store):
     assert store.names == ["a", "b", "c"]
     assert store.groups == ["anna", "bert", "anna"]
     np.testing.assert_array_equal(store.lengths, [1000, 10, 300])
-    np.testing.assert_allclose(store.rms, [np.sqrt(np.mean(clip.samples**2)) for clip in clips()], rtol=1e-4)
+    np.testing.assert_allclose(
+        store.rms, [np.sqrt(np.mean(clip.samples**2)) for clip in clips()], rtol=1e-4
+    )
 
 
 def test_an_excerpt_begins_where_one_asks(store):
     samples = next(clips()).samples
-    np.testing.assert_allclose(store.excerpt(0, 250, 100), samples[250:350], atol=HALF_A_STEP + 1e-7)
+    np.testing.assert_allclose(
+        store.excerpt(0, 250, 100), samples[250:350], atol=HALF_A_STEP + 1e-7
+    )
 
 
 def test_a_clip_that_is_too_short_is_repeated(store):
@@ -83,7 +87,9 @@ def test_the_hash_is_of_the_samples(tmp_path, store):
 
 def test_samples_beyond_full_scale_are_scaled_down(tmp_path):
     loud = np.array([2.0, -4.0, 1.0], np.float32)
-    store = open_store(tmp_path / "loud.pcm", [Clip("loud", "x", loud), Clip("quiet", "x", loud / 8)])
+    store = open_store(
+        tmp_path / "loud.pcm", [Clip("loud", "x", loud), Clip("quiet", "x", loud / 8)]
+    )
     np.testing.assert_allclose(store.excerpt(0, 0, 3), loud / 4, atol=HALF_A_STEP)
     np.testing.assert_allclose(store.excerpt(1, 0, 3), loud / 8, atol=HALF_A_STEP)
 
@@ -154,7 +160,9 @@ print(store.path.stat().st_size // 1024, kibibytes("VmHWM") - before)
 
 def test_memory_does_not_grow_with_the_hours(tmp_path):
     """An hour, 110 MiB, is written and read in a tenth of that."""
-    done = subprocess.run([sys.executable, "-c", MEMORY, str(tmp_path / "s.pcm")], capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(tmp_path / "s.pcm")], capture_output=True, check=True
+    )
     size, grown = map(int, done.stdout.split())
     assert size == 3600 * 16_000 * 2 // 1024
     assert grown < size / 10
@@ -169,7 +177,9 @@ def test_threads_read_at_once(store):
 
 def test_who_speaks_in_each_clip(tmp_path, store):
     assert store.speakers == ["anna", "bert", "anna"]
-    flat = open_store(tmp_path / "flat.pcm", [Clip(clip.name, ".", clip.samples) for clip in clips()])
+    flat = open_store(
+        tmp_path / "flat.pcm", [Clip(clip.name, ".", clip.samples) for clip in clips()]
+    )
     assert flat.speakers == [""] * 3
 
 

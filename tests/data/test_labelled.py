@@ -23,12 +23,16 @@ class Halved:
 
 def examples(count, classes=3, first=0):
     numbers = np.arange(first, first + count)
-    return Examples(np.stack([numbers, -numbers], axis=1).astype(np.int16), numbers.astype(np.int64) % classes)
+    return Examples(
+        np.stack([numbers, -numbers], axis=1).astype(np.int16), numbers.astype(np.int64) % classes
+    )
 
 
 def dataset(train=20, classes=3, **settings):
     splits = {"train": examples(train, classes), "dev": examples(6, classes, 100)}
-    return LabelledDataset(splits, tuple("abcdefgh"[:classes]), Halved(), **({"seed": 0} | settings))
+    return LabelledDataset(
+        splits, tuple("abcdefgh"[:classes]), Halved(), **({"seed": 0} | settings)
+    )
 
 
 def flat(batches):
@@ -105,7 +109,11 @@ def test_the_fingerprint_changes_with_what_is_trained_on():
     changed = [
         replace(data, splits={**data.splits, "train": replace(train, inputs=other)}),
         replace(
-            data, splits={**data.splits, "dev": replace(data.splits["dev"], labels=data.splits["dev"].labels[::-1])}
+            data,
+            splits={
+                **data.splits,
+                "dev": replace(data.splits["dev"], labels=data.splits["dev"].labels[::-1]),
+            },
         ),
         replace(data, frontend=Halved(divisor=3.0)),
         replace(data, classes=("a", "b", "x")),
@@ -116,7 +124,9 @@ def test_the_fingerprint_changes_with_what_is_trained_on():
 
 def test_the_fingerprint_does_not_change_with_test_or_statistics():
     data = dataset()
-    same = replace(data, splits={**data.splits, "test": examples(3)}, frontend=Halved(mean=(1.0,), std=(2.0,)))
+    same = replace(
+        data, splits={**data.splits, "test": examples(3)}, frontend=Halved(mean=(1.0,), std=(2.0,))
+    )
     assert same.fingerprint() == data.fingerprint()
     assert json.dumps(data.fingerprint())
 
@@ -130,7 +140,11 @@ def test_some_of_the_examples():
     part = replace(examples(4), names=("a", "b", "c", "d"))
     for keep in (np.array([1, 3]), np.array([False, True, False, True])):
         some = part.only(keep)
-        assert (some.names, some.labels.tolist(), some.inputs[:, 0].tolist()) == (("b", "d"), [1, 0], [1, 3])
+        assert (some.names, some.labels.tolist(), some.inputs[:, 0].tolist()) == (
+            ("b", "d"),
+            [1, 0],
+            [1, 3],
+        )
 
 
 def test_a_tenth_of_each_class_is_held_out():
@@ -164,11 +178,17 @@ def test_groups_are_split_where_a_class_would_be_lost(log_lines):
     labels = np.repeat([0, 1], 10)
     held = hold_out(labels, 0.2, 0, labels)  # one speaker per word
     assert np.bincount(labels[held]).tolist() == [2, 2]
-    assert log_lines == ["dev holds speakers of training: to keep them apart, every class needs more speakers"]
+    assert log_lines == [
+        "dev holds speakers of training: to keep them apart, every class needs more speakers"
+    ]
 
 
-@pytest.mark.parametrize(("classes", "what"), [((), "no class"), (("yes",), "only the class 'yes'")])
+@pytest.mark.parametrize(
+    ("classes", "what"), [((), "no class"), (("yes",), "only the class 'yes'")]
+)
 def test_one_class_is_no_task(classes, what):
-    with pytest.raises(UsageError, match=f"^here holds {what}: a classification task needs at least two$"):
+    with pytest.raises(
+        UsageError, match=f"^here holds {what}: a classification task needs at least two$"
+    ):
         check_classes(classes, "here")
     check_classes(("a", "b"), "here")

@@ -8,7 +8,7 @@ from tinyprune.audio import stft
 from tinyprune.audio.device import frontend_beside
 from tinyprune.enhance.jobs import enhance
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.export.interpreter import Int8Model
+from tinyprune.tflite.interpreter import Int8Model
 
 
 def noise(samples, channels=1, seed=0):
@@ -46,15 +46,27 @@ def test_format_rate_channels_bits_and_length_are_kept(speech_run, tmp_path, nam
     before, after = soundfile.info(source), soundfile.info(tmp_path / "out" / name)
     for what in ("samplerate", "channels", "frames", "format", "subtype", "endian"):
         assert getattr(after, what) == getattr(before, what)
-    assert (after.samplerate, after.channels, after.subtype, after.frames) == (rate, channels, subtype, 5001)
+    assert (after.samplerate, after.channels, after.subtype, after.frames) == (
+        rate,
+        channels,
+        subtype,
+        5001,
+    )
 
 
 def test_samples_are_those_of_the_network(speech_run, tmp_path):
     signal = noise(20_000)[:, 0]
-    run(write(tmp_path / "a.wav", signal, subtype="FLOAT"), tmp_path / "b.wav", speech_run, model="baseline")
+    run(
+        write(tmp_path / "a.wav", signal, subtype="FLOAT"),
+        tmp_path / "b.wav",
+        speech_run,
+        model="baseline",
+    )
     path = speech_run / "variants/baseline/streaming.tflite"
     frontend, spectrum = frontend_beside(path), stft.analyse(signal)
-    whole = stft.synthesise(spectrum * (Int8Model(path).run(frontend.features(spectrum)) @ frontend.spread()), 20_000)
+    whole = stft.synthesise(
+        spectrum * (Int8Model(path).run(frontend.features(spectrum)) @ frontend.spread()), 20_000
+    )
     np.testing.assert_allclose(soundfile.read(tmp_path / "b.wav")[0], whole, atol=1e-6)
 
 
@@ -62,7 +74,10 @@ def test_another_suffix_is_another_format(speech_run, tmp_path):
     run(write(tmp_path / "a.wav", subtype="PCM_24"), tmp_path / "a.flac", speech_run)
     run(write(tmp_path / "a.ogg"), tmp_path / "b.wav", speech_run)
     found = [soundfile.info(tmp_path / name) for name in ("a.flac", "b.wav")]
-    assert [(info.format, info.subtype) for info in found] == [("FLAC", "PCM_24"), ("WAV", "PCM_16")]
+    assert [(info.format, info.subtype) for info in found] == [
+        ("FLAC", "PCM_24"),
+        ("WAV", "PCM_16"),
+    ]
 
 
 def test_a_file_goes_into_a_folder_under_its_name(speech_run, tmp_path):
@@ -101,7 +116,8 @@ def test_less_than_a_frame(speech_run, tmp_path, samples):
     assert soundfile.info(tmp_path / "b.wav").frames == samples
 
 
-# --- bad files --------------------------------------------------------------------------------------------------------
+# --- bad files
+# --------------------------------------------------------------------------------------------------------
 
 
 def write_text(path):
@@ -148,21 +164,36 @@ def test_a_bad_file_leaves_nothing(speech_run, tmp_path, name):
     assert [path.name for path in tmp_path.rglob("*.wav")] == ["a.wav"]
 
 
-def test_bad_files_of_a_folder_are_named_and_counted_and_the_others_done(speech_run, tmp_path, log_lines):
+def test_bad_files_of_a_folder_are_named_and_counted_and_the_others_done(
+    speech_run, tmp_path, log_lines
+):
     (tmp_path / "in").mkdir()
     for name, (make, _) in BAD.items():
         make(tmp_path / f"in/{name}.wav")
     write(tmp_path / "in/good.wav")
-    with pytest.raises(TinypruneError, match=r"^6 of 7 files were not enhanced, the last: .*text.wav is damaged"):
+    with pytest.raises(
+        TinypruneError, match=r"^6 of 7 files were not enhanced, the last: .*text.wav is damaged"
+    ):
         run(tmp_path / "in", tmp_path / "out", speech_run)
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["good.wav"]
     for name, (_, reason) in BAD.items():
-        assert len([line for line in log_lines if line.startswith(f"{tmp_path / 'in' / name}.wav {reason}")]) == 1
+        assert (
+            len(
+                [
+                    line
+                    for line in log_lines
+                    if line.startswith(f"{tmp_path / 'in' / name}.wav {reason}")
+                ]
+            )
+            == 1
+        )
 
 
 def test_what_no_format_can_hold(speech_run, tmp_path):
     write(tmp_path / "a.wav", noise(100, 12))
-    with pytest.raises(TinypruneError, match=r"^cannot write .*a.flac with 12 channels at 16000 Hz: "):
+    with pytest.raises(
+        TinypruneError, match=r"^cannot write .*a.flac with 12 channels at 16000 Hz: "
+    ):
         run(tmp_path / "a.wav", tmp_path / "a.flac", speech_run)
 
 
@@ -173,7 +204,8 @@ def test_a_disk_that_is_full(speech_run, tmp_path, tiny_disk):
     assert not list(tiny_disk.iterdir())
 
 
-# --- wrong usage ------------------------------------------------------------------------------------------------------
+# --- wrong usage
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_the_input_is_never_written(speech_run, tmp_path):
@@ -185,20 +217,47 @@ def test_the_input_is_never_written(speech_run, tmp_path):
         with pytest.raises(UsageError, match="is the input itself: choose another name"):
             run(source, target, speech_run)
     for target in (tmp_path / "in", tmp_path / "in/../in"):
-        with pytest.raises(UsageError, match="is the input folder: choose another one, its files would be overwritten"):
+        with pytest.raises(
+            UsageError,
+            match="is the input folder: choose another one, its files would be overwritten",
+        ):
             run(tmp_path / "in", target, speech_run)
     assert source.read_bytes() == content
 
 
 WRONG = {
     "gone": (("gone.wav", "b.wav"), {}, "there is no file or folder gone.wav"),
-    "suffix": (("a.wav", "b.mp3"), {}, "b.mp3: expected a name that ends in .wav, .flac or .ogg, a folder, or -"),
-    "folder to file": ((".", "b.wav"), {}, ". is a folder, so b.wav has to be one too: it is a file"),
+    "suffix": (
+        ("a.wav", "b.mp3"),
+        {},
+        "b.mp3: expected a name that ends in .wav, .flac or .ogg, a folder, or -",
+    ),
+    "folder to file": (
+        (".", "b.wav"),
+        {},
+        ". is a folder, so b.wav has to be one too: it is a file",
+    ),
     "folder to pipe": ((".", "-"), {}, ". is a folder: give a folder to write to"),
-    "empty folder": (("empty", "out"), {}, "folder empty holds no WAV, FLAC or OGG file: check the path"),
-    "raw": (("a.wav", "c.wav"), {"raw": 16_000}, "--raw is about what goes through a pipe: give - as input or output"),
-    "plots": ((".", "out"), {"plot": "a.png"}, "--plot is of one file: give a file instead of a folder"),
-    "plot": (("a.wav", "c.wav"), {"plot": "a.pdf"}, "--plot a.pdf: expected a name that ends in .png"),
+    "empty folder": (
+        ("empty", "out"),
+        {},
+        "folder empty holds no WAV, FLAC or OGG file: check the path",
+    ),
+    "raw": (
+        ("a.wav", "c.wav"),
+        {"raw": 16_000},
+        "--raw is about what goes through a pipe: give - as input or output",
+    ),
+    "plots": (
+        (".", "out"),
+        {"plot": "a.png"},
+        "--plot is of one file: give a file instead of a folder",
+    ),
+    "plot": (
+        ("a.wav", "c.wav"),
+        {"plot": "a.pdf"},
+        "--plot a.pdf: expected a name that ends in .png",
+    ),
 }
 
 
@@ -212,7 +271,12 @@ def test_wrong_usage_is_said_before_anything_is_done(case, tmp_path, monkeypatch
     write(Path("b.wav"))
     Path("empty").mkdir()
     with pytest.raises(UsageError) as error:
-        enhance(source, target, Path("no run"), **{name: Path(v) if name == "plot" else v for name, v in more.items()})
+        enhance(
+            source,
+            target,
+            Path("no run"),
+            **{name: Path(v) if name == "plot" else v for name, v in more.items()},
+        )
     assert str(error.value).startswith(message)
     assert sorted(path.name for path in Path().iterdir()) == ["a.wav", "b.wav", "empty"]
 
@@ -222,5 +286,7 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path):
 
     write(tmp_path / "a.wav")
     os.mkfifo(tmp_path / "b.wav")
-    with pytest.raises(UsageError, match=r"b.wav is no ordinary file: give - and redirect standard output"):
+    with pytest.raises(
+        UsageError, match=r"b.wav is no ordinary file: give - and redirect standard output"
+    ):
         run(tmp_path / "a.wav", tmp_path / "b.wav", tmp_path)

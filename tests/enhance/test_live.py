@@ -97,12 +97,18 @@ def test_what_is_played_is_what_was_heard_enhanced(card, denoiser):
 def test_the_card_is_asked_for_one_hop_at_the_rate_of_the_network(card, denoiser):
     found = card(SIGNAL)
     talk(denoiser, ())
-    for name, value in {"samplerate": 16_000, "blocksize": HOP, "channels": 1, "device": (0, 1)}.items():
+    for name, value in {
+        "samplerate": 16_000,
+        "blocksize": HOP,
+        "channels": 1,
+        "device": (0, 1),
+    }.items():
         assert found.asked[name] == value
 
 
 @pytest.mark.parametrize(
-    ("devices", "pair"), [(("Headset",), (2, 2)), (("0", "1"), (0, 1)), (("Array", "Headset"), (0, 2))]
+    ("devices", "pair"),
+    [(("Headset",), (2, 2)), (("0", "1"), (0, 1)), (("Array", "Headset"), (0, 2))],
 )
 def test_devices_are_chosen_by_name_or_number(card, denoiser, devices, pair):
     found = card(SIGNAL)
@@ -113,7 +119,10 @@ def test_devices_are_chosen_by_name_or_number(card, denoiser, devices, pair):
 def test_samples_that_come_too_late_are_counted_and_said(card, speech_run, log_lines):
     card(SIGNAL, late=(2, 3))
     jobs.live((), speech_run)
-    assert log_lines[1] == "live: speak; Ctrl-C ends. Latency 62 ms: 32 ms algorithmic, 30 ms of the sound card"
+    assert (
+        log_lines[1]
+        == "live: speak; Ctrl-C ends. Latency 62 ms: 32 ms algorithmic, 30 ms of the sound card"
+    )
     assert log_lines[2].startswith("live: 128.00 ms, samples came too late 2 times, inference ")
     assert log_lines[2].endswith(" per frame of 16 ms")
 
@@ -126,12 +135,15 @@ def test_the_callback_fills_the_output_in_place(denoiser):
     assert (heard.hops, heard.late) == (1, 0)
 
 
-# --- what is not there ------------------------------------------------------------------------------------------------
+# --- what is not there
+# ------------------------------------------------------------------------------------------------
 
 
 def test_no_sounddevice(monkeypatch, denoiser):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(TinypruneError, match=r'^--live needs sounddevice: pip install "tinyprune\[live\]"$'):
+    with pytest.raises(
+        TinypruneError, match=r'^--live needs sounddevice: pip install "tinyprune\[live\]"$'
+    ):
         talk(denoiser, ())
 
 
@@ -139,35 +151,48 @@ def test_no_portaudio(monkeypatch, denoiser, tmp_path):
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(TinypruneError, match=r"^--live needs the PortAudio library, which sounddevice did not find"):
+    with pytest.raises(
+        TinypruneError, match=r"^--live needs the PortAudio library, which sounddevice did not find"
+    ):
         talk(denoiser, ())
 
 
-@pytest.mark.parametrize(("left", "missing"), [((), "microphone"), ((1,), "microphone"), ((0,), "loudspeaker")])
+@pytest.mark.parametrize(
+    ("left", "missing"), [((), "microphone"), ((1,), "microphone"), ((0,), "loudspeaker")]
+)
 def test_no_microphone_or_no_loudspeaker(card, denoiser, left, missing):
     card(SIGNAL, devices=[DEVICES[number] for number in left])
-    with pytest.raises(TinypruneError, match=f"^there is no {missing}: connect one, and check that this user may use"):
+    with pytest.raises(
+        TinypruneError,
+        match=f"^there is no {missing}: connect one, and check that this user may use",
+    ):
         talk(denoiser, ())
 
 
 @pytest.mark.parametrize("name", ["Radio", "7", "Speakers"])
 def test_a_device_that_does_not_exist_or_cannot_hear(card, denoiser, name):
     card(SIGNAL)
-    with pytest.raises(UsageError, match=f"^no microphone {name}: --device takes one of 0 'Array', 2 'Headset'$"):
+    with pytest.raises(
+        UsageError, match=f"^no microphone {name}: --device takes one of 0 'Array', 2 'Headset'$"
+    ):
         talk(denoiser, (name,))
 
 
 def test_too_many_devices(card, denoiser):
     card(SIGNAL)
     with pytest.raises(
-        UsageError, match=r"^--device was given 3 times: expected the microphone, then the loudspeaker$"
+        UsageError,
+        match=r"^--device was given 3 times: expected the microphone, then the loudspeaker$",
     ):
         talk(denoiser, ("0", "1", "2"))
 
 
 def test_a_card_that_refuses(card, denoiser):
     card(SIGNAL, opens=False)
-    with pytest.raises(TinypruneError, match=r"^the sound card cannot be used: Error opening Stream: Invalid sample"):
+    with pytest.raises(
+        TinypruneError,
+        match=r"^the sound card cannot be used: Error opening Stream: Invalid sample",
+    ):
         talk(denoiser, ())
 
 

@@ -58,7 +58,9 @@ def test_a_picture_of_a_file(speech_run, tmp_path):
 
     noise = np.random.default_rng(0).normal(size=16_000) / 10
     soundfile.write(tmp_path / "a.wav", noise, RATE)
-    enhance(str(tmp_path / "a.wav"), str(tmp_path / "b.wav"), speech_run, plot=tmp_path / "deep/a.png")
+    enhance(
+        str(tmp_path / "a.wav"), str(tmp_path / "b.wav"), speech_run, plot=tmp_path / "deep/a.png"
+    )
     pixels = image.imread(tmp_path / "deep/a.png")
     assert pixels.shape[0] > 500
     assert pixels.shape[1] > 1000

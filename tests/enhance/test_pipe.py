@@ -109,7 +109,9 @@ def test_chunks_before_the_samples_are_passed_over():
 
 def test_raw_samples():
     pcm = (NOISE[:, 0] * 32768).astype("<i2")
-    found, samples = read(pcm.tobytes() + b"\x01", raw=8000)  # half a sample at the end does not count
+    found, samples = read(
+        pcm.tobytes() + b"\x01", raw=8000
+    )  # half a sample at the end does not count
     assert (found.rate, found.channels, found.frames) == (8000, 1, None)
     np.testing.assert_array_equal(samples[:, 0], pcm / np.float32(32768))
     stream = Pipe()
@@ -128,8 +130,14 @@ BROKEN = {
     "text": (b"no audio\n" * 20, "is no WAV: expected a WAV of 8 to 32 bit"),
     "header only": (wav()[:30], "is a WAV without samples: expected"),
     "no format": (b"RIFF\0\0\0\0WAVEdata\x10\0\0\0" + bytes(16), "has a broken header: expected"),
-    "no channels": (wav()[:22] + bytes(2) + wav()[24:], "is a WAV of format 1 with 0 channels of 16 bit at 16000 Hz"),
-    "compressed": (wav(NOISE[:, 0], 8000, "ULAW"), "is a WAV of format 7 with 1 channels of 8 bit at 8000 Hz"),
+    "no channels": (
+        wav()[:22] + bytes(2) + wav()[24:],
+        "is a WAV of format 1 with 0 channels of 16 bit at 16000 Hz",
+    ),
+    "compressed": (
+        wav(NOISE[:, 0], 8000, "ULAW"),
+        "is a WAV of format 7 with 1 channels of 8 bit at 8000 Hz",
+    ),
     "cut off": (wav()[:-400], "is cut off: 900 of 1000 samples are there"),
     "no samples": (wav(NOISE[:0]), "holds no samples"),
     "NaN": (wav(np.full((10, 1), np.nan), subtype="FLOAT"), "holds NaN or infinite samples"),
@@ -148,12 +156,18 @@ def test_a_terminal_is_no_pipe():
         def isatty(self):
             return True
 
-    with pytest.raises(UsageError, match=r"^standard input is a terminal: pipe a WAV into it, or give a file$"):
+    with pytest.raises(
+        UsageError, match=r"^standard input is a terminal: pipe a WAV into it, or give a file$"
+    ):
         open_pipe(Terminal(), None, HOP_MS)
-    with pytest.raises(UsageError, match=r"^standard output is a terminal: send it to a file or a program$"):
+    with pytest.raises(
+        UsageError, match=r"^standard output is a terminal: send it to a file or a program$"
+    ):
         create_pipe(Terminal(), Format(16_000, 1, "PCM_16"), None)
 
 
 def test_raw_samples_of_another_rate_or_several_channels():
-    with pytest.raises(UsageError, match=r"^--raw 16000 is one channel at 16000 Hz, the input has 2 at 48000 Hz"):
+    with pytest.raises(
+        UsageError, match=r"^--raw 16000 is one channel at 16000 Hz, the input has 2 at 48000 Hz"
+    ):
         create_pipe(Pipe(), Format(48_000, 2, "PCM_16"), 16_000)

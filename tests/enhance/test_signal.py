@@ -9,7 +9,7 @@ from tinyprune.audio.device import frontend_beside
 from tinyprune.enhance.denoiser import Denoiser, find
 from tinyprune.enhance.signal import SignalStream, resampling_seconds
 from tinyprune.errors import UsageError
-from tinyprune.export.interpreter import Int8Model
+from tinyprune.tflite.interpreter import Int8Model
 
 HOP = 256
 
@@ -69,7 +69,9 @@ def test_samples_are_those_of_the_batch_path(denoiser, speech_run):
 @pytest.mark.parametrize("block", [1, 100, HOP, 4096])
 def test_blocks_do_not_matter(denoiser, block):
     signal = noise(3 * HOP + 17)
-    np.testing.assert_array_equal(enhanced(denoiser, signal, block=block), enhanced(denoiser, signal, block=10**6))
+    np.testing.assert_array_equal(
+        enhanced(denoiser, signal, block=block), enhanced(denoiser, signal, block=10**6)
+    )
 
 
 def test_each_channel_is_on_its_own(denoiser):
@@ -97,7 +99,9 @@ def test_what_comes_out_is_aligned_in_time(transparent, rate):
     """A mask of ones gives the same samples at the same place, as far as 16 kHz can hold them."""
     signal = soxr.resample(noise(8000), 8000, rate).astype(np.float32)
     error = enhanced(transparent, signal, rate) - signal
-    assert np.sqrt((error[rate // 10 : -rate // 10] ** 2).mean()) < 0.01 * np.sqrt((signal**2).mean())
+    assert np.sqrt((error[rate // 10 : -rate // 10] ** 2).mean()) < 0.01 * np.sqrt(
+        (signal**2).mean()
+    )
 
 
 def test_as_soon_as_a_hop_is_complete_one_comes_out(denoiser):
@@ -122,7 +126,8 @@ def test_resampling_takes_its_time_and_no_resampling_none(denoiser):
     assert 0.01 < resampling_seconds(48_000, denoiser.front_end) < 0.3
 
 
-# --- which network ----------------------------------------------------------------------------------------------------
+# --- which network
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_the_newest_variant_is_meant(speech_run, log_lines):
@@ -136,15 +141,25 @@ def test_a_variant_or_a_file_is_meant(speech_run):
 
 
 def test_what_is_not_there(speech_run, tmp_path):
-    with pytest.raises(UsageError, match=r"^no finished run in .*: `tinyprune train`, then `tinyprune prune` make one"):
+    with pytest.raises(
+        UsageError,
+        match=r"^no finished run in .*: `tinyprune train`, then `tinyprune prune` make one",
+    ):
         find(tmp_path, None)
-    with pytest.raises(UsageError, match=r"^no finished variant 'x' in .*: it has baseline, small; or give a FILE"):
+    with pytest.raises(
+        UsageError, match=r"^no finished variant 'x' in .*: it has baseline, small; or give a FILE"
+    ):
         find(speech_run, "x")
     (tmp_path / "variants/baseline").mkdir(parents=True)
     (tmp_path / "variants/baseline/train.json").write_text("{}")
-    with pytest.raises(UsageError, match=r"^no variant in .* has an int8 streaming graph: `tinyprune export` makes it"):
+    with pytest.raises(
+        UsageError,
+        match=r"^no variant in .* has an int8 streaming graph: `tinyprune export` makes it",
+    ):
         find(tmp_path, None)
-    with pytest.raises(UsageError, match=r"^variant 'baseline' has no int8 streaming graph: `tinyprune export base"):
+    with pytest.raises(
+        UsageError, match=r"^variant 'baseline' has no int8 streaming graph: `tinyprune export base"
+    ):
         find(tmp_path, "baseline")
     with pytest.raises(UsageError, match=r"^.*train.json is no .tflite: export it first"):
         find(tmp_path, str(tmp_path / "variants/baseline/train.json"))
@@ -153,14 +168,20 @@ def test_what_is_not_there(speech_run, tmp_path):
 @pytest.mark.parametrize("name", ["dense", "all_cpu"])
 def test_a_network_of_classes_is_named(networks, name):
     path = getattr(networks, name)()
-    with pytest.raises(UsageError, match=f"^{path} is no streaming speech network .*: expected one frame of features"):
+    with pytest.raises(
+        UsageError,
+        match=f"^{path} is no streaming speech network .*: expected one frame of features",
+    ):
         Denoiser(path)
 
 
 def test_a_front_end_of_other_bands_is_named(speech_run, tmp_path):
     from tinyprune.audio.frontend import FrontEnd
-    from tinyprune.records import write_json
+    from tinyprune.storage.records import write_json
 
     write_json(tmp_path / "frontend.json", FrontEnd(bands=2, mean=(0.0, 1.0), std=(1.0, 2.0)))
-    with pytest.raises(UsageError, match="takes 16 features, its front end makes 2: give the one that it was trained"):
+    with pytest.raises(
+        UsageError,
+        match="takes 16 features, its front end makes 2: give the one that it was trained",
+    ):
         Denoiser(speech_run / "variants/small/streaming.tflite", tmp_path / "frontend.json")

@@ -1,6 +1,7 @@
 """Masks survive every activation pattern: their zeros are read from the exported flatbuffer, kernel by kernel.
 
-The path is that of a run: fold, prepare, masks, calibrate, strip, export. Beside the zeros, the int8 graph must compute
+The path is that of a run: fold, prepare, masks, calibrate, strip, export. Beside the zeros, the
+    int8 graph must compute
 what the fake-quantized Keras model does.
 """
 
@@ -12,16 +13,16 @@ import pytest
 
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
-from tinyprune.compress.kinds import kernels, kind
+from tinyprune.compress.layer_kinds import kernels, kind
 from tinyprune.compress.mask_updater import MaskUpdater, kept_units, read_masks
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, compressed_layers, prepare, strip
 from tinyprune.compress.remove import remove, remove_masks
 from tinyprune.config import PruneConfig
-from tinyprune.export.interpreter import Int8Model
 from tinyprune.export.kernels import read_kernels
 from tinyprune.export.tflite import export
-from tinyprune.flatbuffer import read
+from tinyprune.tflite.flatbuffer import read
+from tinyprune.tflite.interpreter import Int8Model
 
 L, ops = keras.layers, keras.ops
 IMAGE, SEQUENCE, VECTOR = (8, 8, 3), (10, 4), (12,)
@@ -73,7 +74,9 @@ def concatenated(x):
 
 
 def nested(x):
-    block = keras.Sequential([keras.Input((8, 8, 8)), L.Conv2D(6, 3), L.BatchNormalization(), L.ReLU(6)], name="block")
+    block = keras.Sequential(
+        [keras.Input((8, 8, 8)), L.Conv2D(6, 3), L.BatchNormalization(), L.ReLU(6)], name="block"
+    )
     return block(L.ReLU()(norm(conv(x))))
 
 
@@ -100,12 +103,27 @@ PATTERNS = {
     "squeeze and excite": (IMAGE, squeeze_and_excite),
     "nested block": (IMAGE, nested),
     "Conv -> pool -> Dense -> Softmax": (IMAGE, classifier),
-    "Depthwise -> BN -> ReLU6": (IMAGE, lambda x: L.ReLU(6)(norm(L.DepthwiseConv2D(3, depth_multiplier=2)(x)))),
-    "Depthwise of one channel": ((8, 8, 1), lambda x: L.ReLU()(norm(L.DepthwiseConv2D(3, depth_multiplier=4)(x)))),
-    "Conv2DTranspose -> BN -> ReLU": (IMAGE, lambda x: L.ReLU()(norm(L.Conv2DTranspose(8, 3, strides=2)(x)))),
+    "Depthwise -> BN -> ReLU6": (
+        IMAGE,
+        lambda x: L.ReLU(6)(norm(L.DepthwiseConv2D(3, depth_multiplier=2)(x))),
+    ),
+    "Depthwise of one channel": (
+        (8, 8, 1),
+        lambda x: L.ReLU()(norm(L.DepthwiseConv2D(3, depth_multiplier=4)(x))),
+    ),
+    "Conv2DTranspose -> BN -> ReLU": (
+        IMAGE,
+        lambda x: L.ReLU()(norm(L.Conv2DTranspose(8, 3, strides=2)(x))),
+    ),
     "SeparableConv2D -> BN -> ReLU": (IMAGE, lambda x: L.ReLU()(norm(L.SeparableConv2D(8, 3)(x)))),
-    "Conv1D -> BN -> ReLU": (SEQUENCE, lambda x: L.ReLU()(norm(L.Conv1D(8, 3, padding="causal")(x)))),
-    "dilated Conv1D -> ReLU": (SEQUENCE, lambda x: L.ReLU()(L.Conv1D(8, 3, padding="causal", dilation_rate=2)(x))),
+    "Conv1D -> BN -> ReLU": (
+        SEQUENCE,
+        lambda x: L.ReLU()(norm(L.Conv1D(8, 3, padding="causal")(x))),
+    ),
+    "dilated Conv1D -> ReLU": (
+        SEQUENCE,
+        lambda x: L.ReLU()(L.Conv1D(8, 3, padding="causal", dilation_rate=2)(x)),
+    ),
     "Dense -> Activation": (VECTOR, lambda x: L.Activation("relu")(L.Dense(16)(x))),
     "Dense with a fused relu": (VECTOR, lambda x: L.Dense(16, activation="relu")(x)),
     "Dense -> BN -> ReLU": (VECTOR, lambda x: L.ReLU()(norm(L.Dense(16)(x)))),
@@ -220,5 +238,9 @@ def test_masks_of_every_structure_survive(structure, tmp_path):
             if key in planned:
                 assert np.all((inputs_last.reshape(-1, 4) != 0).sum(axis=1) <= 2), key
     if structure == "weight":
-        share = sum(tensor.zeros for tensor in artifact.tensors) / sum(tensor.size for tensor in artifact.tensors)
-        assert PRUNED - 0.01 < share < PRUNED + 0.05  # each kernel has floor(0.7 * size), and what rounds to 0
+        share = sum(tensor.zeros for tensor in artifact.tensors) / sum(
+            tensor.size for tensor in artifact.tensors
+        )
+        assert (
+            PRUNED - 0.01 < share < PRUNED + 0.05
+        )  # each kernel has floor(0.7 * size), and what rounds to 0

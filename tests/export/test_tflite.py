@@ -6,18 +6,18 @@ import keras
 import numpy as np
 import pytest
 
-from tinyprune.artifacts import TFLiteArtifact
+from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater, read_masks
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare, strip
 from tinyprune.config import PruneConfig
 from tinyprune.errors import CheckFailed, TinypruneError
-from tinyprune.export.interpreter import Int8Model
 from tinyprune.export.kernels import read_kernels
 from tinyprune.export.tflite import export
-from tinyprune.flatbuffer import read
 from tinyprune.models.tinylstm import build
+from tinyprune.tflite.flatbuffer import read
+from tinyprune.tflite.interpreter import Int8Model
 
 BANDS, UNITS, HIDDEN, FRAMES = 8, 6, 5, 4
 SIZES = {
@@ -28,7 +28,9 @@ SIZES = {
     "dense/kernel": UNITS * HIDDEN,
     "mask/kernel": HIDDEN * BANDS,
 }
-FEATURES = np.cumsum(np.random.default_rng(0).normal(0, 0.3, (100, BANDS)), axis=0).astype(np.float32)
+FEATURES = np.cumsum(np.random.default_rng(0).normal(0, 0.3, (100, BANDS)), axis=0).astype(
+    np.float32
+)
 
 
 def network() -> keras.Model:
@@ -91,8 +93,14 @@ def test_int8_in_and_out_with_the_scales_of_the_record(pruned):
     (given,), (made,) = graph.inputs, graph.outputs
     assert (given.dtype, given.shape) == ("int8", (1, FRAMES, BANDS))
     assert (made.dtype, made.shape) == ("int8", (1, FRAMES, BANDS))
-    assert (given.scale[0], given.zero_point[0]) == (np.float32(artifact.input_scale), artifact.input_zero_point)
-    assert (made.scale[0], made.zero_point[0]) == (np.float32(artifact.output_scale), artifact.output_zero_point)
+    assert (given.scale[0], given.zero_point[0]) == (
+        np.float32(artifact.input_scale),
+        artifact.input_zero_point,
+    )
+    assert (made.scale[0], made.zero_point[0]) == (
+        np.float32(artifact.output_scale),
+        artifact.output_zero_point,
+    )
 
 
 def test_int8_is_close_to_the_fake_quantized_network_and_closer_than_the_float_one(pruned):
@@ -120,7 +128,9 @@ def test_masks_that_the_weights_do_not_have_are_a_failed_check(pruned, tmp_path)
     lost = np.count_nonzero(pruned.model.get_layer("dense").kernel.numpy()[mask == 1])
     mask[:] = 0
     masks = {**pruned.masks, "dense/kernel": mask}
-    message = rf"^dense/kernel: {lost} of {UNITS * HIDDEN} pruned weights are not zero in the export$"
+    message = (
+        rf"^dense/kernel: {lost} of {UNITS * HIDDEN} pruned weights are not zero in the export$"
+    )
     fails(pruned.model, masks, tmp_path, message)
 
 
@@ -132,7 +142,12 @@ def test_one_pruned_weight_that_came_back_is_a_failed_check(pruned, tmp_path):
     broken[row, column] = 0.5
     recurrent.assign(broken)
     try:
-        fails(pruned.model, pruned.masks, tmp_path, r"^lstm_2/recurrent_kernel: 1 of \d+ pruned weights are not zero")
+        fails(
+            pruned.model,
+            pruned.masks,
+            tmp_path,
+            r"^lstm_2/recurrent_kernel: 1 of \d+ pruned weights are not zero",
+        )
     finally:
         recurrent.assign(before)
 
@@ -161,7 +176,8 @@ def test_a_file_that_cannot_be_written_is_one_line(pruned, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["taken.tflite"]
 
 
-# --- networks with layers of which nothing is known -------------------------------------------------------------------
+# --- networks with layers of which nothing is known
+# -------------------------------------------------------------------
 
 L = keras.layers
 VECTORS = np.random.default_rng(0).normal(size=(16, 6)).astype(np.float32)
@@ -179,7 +195,11 @@ def around(middle) -> keras.Model:
     """Dense -> middle -> Dense."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((6,))
-    return fold(keras.Model(inputs, L.Dense(3, name="last")(middle(L.Dense(8, name="first")(inputs))), name="odd"))
+    return fold(
+        keras.Model(
+            inputs, L.Dense(3, name="last")(middle(L.Dense(8, name="first")(inputs))), name="odd"
+        )
+    )
 
 
 INT8 = {
@@ -206,10 +226,19 @@ def test_what_tflite_makes_int8_by_itself_is_left_dense(kind, tmp_path):
 
 
 FLOAT = {
-    "LayerNormalization": (lambda x: L.LayerNormalization(name="norm")(x), r"NEG of .*/norm\w* stays in float"),
-    "Embedding": (lambda x: L.Flatten()(L.Embedding(9, 2, name="table")(x)), r"CAST of .*/table\w* stays in float"),
+    "LayerNormalization": (
+        lambda x: L.LayerNormalization(name="norm")(x),
+        r"NEG of .*/norm\w* stays in float",
+    ),
+    "Embedding": (
+        lambda x: L.Flatten()(L.Embedding(9, 2, name="table")(x)),
+        r"CAST of .*/table\w* stays in float",
+    ),
     "sine": (keras.ops.sin, r"SIN\b.* stays in float"),
-    "an activation in a layer": (lambda x: L.Dense(4, activation="elu", name="k")(x), r"ELU\b.* stays in float"),
+    "an activation in a layer": (
+        lambda x: L.Dense(4, activation="elu", name="k")(x),
+        r"ELU\b.* stays in float",
+    ),
     "erf, which TFLite does not have": (keras.ops.erf, "tf.Erf"),
     "FFT, of complex numbers": (lambda x: keras.ops.rfft(x)[0], r"RFFT2D\b.* stays in float"),
 }
@@ -219,7 +248,9 @@ FLOAT = {
 def test_what_would_stay_in_float_is_a_failed_check_that_names_it(kind, tmp_path):
     """TensorFlow's converter leaves most of it in the middle of an int8 graph without a word."""
     middle, names = FLOAT[kind]
-    message = f"^model 'odd' cannot be fully int8 in TFLite: {names}; replace the layers that need it$"
+    message = (
+        f"^model 'odd' cannot be fully int8 in TFLite: {names}; replace the layers that need it$"
+    )
     with pytest.raises(CheckFailed, match=message) as caught:
         export(around(middle), None, VECTORS, {}, tmp_path / "odd.tflite")
     assert "\n" not in str(caught.value)

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from tinyprune.export.interpreter import Int8Model
 from tinyprune.export.tflite import convert
 from tinyprune.export.zero_gates import with_biases
-from tinyprune.flatbuffer import read
+from tinyprune.tflite.flatbuffer import read
+from tinyprune.tflite.interpreter import Int8Model
 
 FEATURES, UNITS = 16, 8
 CALIBRATION = np.random.default_rng(0).standard_normal((200, FEATURES), np.float32)
@@ -19,7 +19,9 @@ def network(gates: tuple[int, ...]) -> keras.Model:
     """One LSTM with biases from 0.5 to 1.5, which saturate where the scale is that of zeros alone."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((None, FEATURES))
-    model = keras.Model(inputs, keras.layers.LSTM(UNITS, return_sequences=True, name="lstm")(inputs))
+    model = keras.Model(
+        inputs, keras.layers.LSTM(UNITS, return_sequences=True, name="lstm")(inputs)
+    )
     kernel, recurrent, bias = model.get_weights()
     kernel.reshape(FEATURES, 4, UNITS)[:, list(gates)] = 0
     model.set_weights([kernel, recurrent, np.linspace(0.5, 1.5, len(bias))])
@@ -39,7 +41,9 @@ def test_int8_follows_float(gates, frames, tmp_path):
         matrix, bias = operator.inputs[1 + gate], operator.inputs[12 + gate]
         assert (not matrix.data.any()) == (gate in gates)
         assert bias.scale[0] == pytest.approx(operator.inputs[0].scale[0] * matrix.scale[0])
-        np.testing.assert_allclose(bias.data * float(bias.scale[0]), biases[gate], atol=bias.scale[0])
+        np.testing.assert_allclose(
+            bias.data * float(bias.scale[0]), biases[gate], atol=bias.scale[0]
+        )
 
 
 def test_the_converter_alone_loses_the_bias(tmp_path, monkeypatch):
@@ -64,4 +68,7 @@ def test_vela_compiles_it(tmp_path):
 
     path = Path(tmp_path / "network.tflite")
     path.write_bytes(convert(network((1,)), 1, CALIBRATION))
-    assert vela.compile_tflite(path, targets.resolve("ethos-u55-128"), tmp_path).report.cpu_operators == ()
+    assert (
+        vela.compile_tflite(path, targets.resolve("ethos-u55-128"), tmp_path).report.cpu_operators
+        == ()
+    )

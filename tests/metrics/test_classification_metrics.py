@@ -30,11 +30,16 @@ def test_auc_of_an_example_counted_by_hand():
 @pytest.mark.parametrize("seed", range(3))
 def test_auc_counts_every_pair_with_ties(levels, seed):
     rng = np.random.default_rng(seed)
-    labels, scores = rng.integers(0, 4, 60), rng.integers(-levels // 2, levels // 2, (60, 4)).astype(np.int8)
+    labels, scores = (
+        rng.integers(0, 4, 60),
+        rng.integers(-levels // 2, levels // 2, (60, 4)).astype(np.int8),
+    )
     assert auc(labels, scores) == pytest.approx(counted_auc(labels, scores), abs=1e-12)
 
 
-@pytest.mark.parametrize(("scores", "expected"), [(np.eye(3), 1), (1 - np.eye(3), 0), (np.ones((3, 3)), 0.5)])
+@pytest.mark.parametrize(
+    ("scores", "expected"), [(np.eye(3), 1), (1 - np.eye(3), 0), (np.ones((3, 3)), 0.5)]
+)
 def test_extremes(scores, expected):
     assert auc(np.arange(3), scores) == expected
 

@@ -13,7 +13,9 @@ RATE = 16_000
 def speech(seconds=2.0, seed=0):
     """Coloured noise that comes and goes four times a second."""
     time = np.arange(int(seconds * RATE)) / RATE
-    noise = scipy.signal.lfilter([1], [1, -0.9], np.random.default_rng(seed).normal(0, 0.05, len(time)))
+    noise = scipy.signal.lfilter(
+        [1], [1, -0.9], np.random.default_rng(seed).normal(0, 0.05, len(time))
+    )
     return (noise * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * time))).astype(np.float32)
 
 
@@ -26,10 +28,14 @@ def noise(seconds=2.0, seed=1):
 def test_it_is_what_pystoi_says_of_signals_at_its_own_rate(metric, extended, level):
     """Resampled to 10 kHz by somebody else."""
     clean, estimate = speech(), speech() + np.float32(level) * noise()
-    at_10_khz = [scipy.signal.resample_poly(signal.astype(float), 5, 8) for signal in (clean, estimate)]
+    at_10_khz = [
+        scipy.signal.resample_poly(signal.astype(float), 5, 8) for signal in (clean, estimate)
+    ]
     expected = pystoi.stoi(*at_10_khz, 10_000, extended=extended)
     assert metric(clean, estimate) == pytest.approx(expected, abs=2e-3)  # the two resamplers differ
-    assert metric(clean, estimate) == pytest.approx(pystoi.stoi(clean, estimate, RATE, extended=extended), abs=1e-3)
+    assert metric(clean, estimate) == pytest.approx(
+        pystoi.stoi(clean, estimate, RATE, extended=extended), abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("metric", [stoi, estoi])

@@ -13,7 +13,9 @@ METRICS = {"wb": pesq_wb, "nb": pesq_nb}
 
 def speech(seconds=2.0):
     time = np.arange(int(seconds * RATE)) / RATE
-    noise = scipy.signal.lfilter([1], [1, -0.9], np.random.default_rng(0).normal(0, 0.05, len(time)))
+    noise = scipy.signal.lfilter(
+        [1], [1, -0.9], np.random.default_rng(0).normal(0, 0.05, len(time))
+    )
     return (noise * (0.6 + 0.4 * np.sin(2 * np.pi * 2 * time))).astype(np.float32)
 
 

@@ -35,7 +35,12 @@ def test_every_metric_of_a_pair():
 
 @pytest.mark.parametrize(
     ("clean", "estimate"),
-    [(SILENCE, SPEECH), (SPEECH, SILENCE), (SPEECH, SPEECH * np.float32(np.nan)), (SILENCE, SILENCE)],
+    [
+        (SILENCE, SPEECH),
+        (SPEECH, SILENCE),
+        (SPEECH, SPEECH * np.float32(np.nan)),
+        (SILENCE, SILENCE),
+    ],
 )
 def test_silence_and_what_is_not_finite_have_no_metric(clean, estimate):
     assert score(clean, estimate, METRICS) == {}
@@ -106,5 +111,7 @@ print([name for name in ("tensorflow", "keras") if name in loaded], threads)
 
 def test_processes_hold_no_tensorflow_and_have_one_thread():
     """In a script without ``if __name__ == "__main__"``, too."""
-    done = subprocess.run([sys.executable, "-c", WORKERS], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", WORKERS], capture_output=True, text=True, timeout=60, check=True
+    )
     assert (done.stdout, done.stderr) == ("[] 1\n", "")

@@ -15,7 +15,9 @@ def random(samples, seed):
     return np.random.default_rng(seed).normal(0, 0.1, samples).astype(np.float32)
 
 
-@pytest.mark.parametrize(("amplitude", "expected_db"), [(1, 0), (0.1, 20), (10, -20), (0.5, 10 * np.log10(4))])
+@pytest.mark.parametrize(
+    ("amplitude", "expected_db"), [(1, 0), (0.1, 20), (10, -20), (0.5, 10 * np.log10(4))]
+)
 def test_si_sdr_is_the_ratio_of_powers_of_orthogonal_parts(amplitude, expected_db):
     assert si_sdr_db(CLEAN, CLEAN + amplitude * NOISE) == pytest.approx(expected_db, abs=1e-4)
 
@@ -34,7 +36,9 @@ def test_si_sdr_ignores_a_constant():
 
 def test_a_part_of_the_noise_that_is_like_the_speech_is_no_noise():
     """e = s + (s + n) / 10 = 1.1 s + 0.1 n: 20 log10(1.1 / 0.1) dB."""
-    assert si_sdr_db(CLEAN, CLEAN + 0.1 * (CLEAN + NOISE)) == pytest.approx(20 * np.log10(11), abs=1e-3)
+    assert si_sdr_db(CLEAN, CLEAN + 0.1 * (CLEAN + NOISE)) == pytest.approx(
+        20 * np.log10(11), abs=1e-3
+    )
 
 
 def least_squares_sdr_db(clean, estimate, taps=512):
@@ -62,7 +66,9 @@ def test_sdr_forgives_a_delay_that_si_sdr_does_not():
     assert si_sdr_db(clean, delayed) < -20
 
 
-@pytest.mark.parametrize("estimate", [CLEAN, -CLEAN, random(1600, 3)], ids=["perfect", "negative", "unrelated"])
+@pytest.mark.parametrize(
+    "estimate", [CLEAN, -CLEAN, random(1600, 3)], ids=["perfect", "negative", "unrelated"]
+)
 def test_extremes_are_finite(estimate):
     assert np.isfinite([si_sdr_db(CLEAN, estimate), sdr_db(CLEAN, estimate)]).all()
 
@@ -74,7 +80,12 @@ def test_a_perfect_estimate_has_the_highest_sdr():
 
 @pytest.mark.parametrize(
     "broken",
-    [SILENCE, SILENCE + 0.5, np.where(np.arange(1600) == 7, np.nan, CLEAN), np.where(CLEAN > 0, np.inf, CLEAN)],
+    [
+        SILENCE,
+        SILENCE + 0.5,
+        np.where(np.arange(1600) == 7, np.nan, CLEAN),
+        np.where(CLEAN > 0, np.inf, CLEAN),
+    ],
     ids=["silent", "constant", "nan", "inf"],
 )
 def test_silence_and_what_is_not_finite_have_no_ratio(broken):
@@ -83,7 +94,9 @@ def test_silence_and_what_is_not_finite_have_no_ratio(broken):
     assert is_defined(CLEAN, NOISE)
 
 
-@pytest.mark.parametrize(("clean", "estimate"), [(CLEAN, CLEAN[:-1]), (CLEAN[:0], CLEAN[:0])], ids=["cut", "empty"])
+@pytest.mark.parametrize(
+    ("clean", "estimate"), [(CLEAN, CLEAN[:-1]), (CLEAN[:0], CLEAN[:0])], ids=["cut", "empty"]
+)
 def test_other_lengths_and_no_samples_have_no_ratio(clean, estimate):
     assert not is_defined(clean, estimate)
 
@@ -94,7 +107,9 @@ def test_si_sdr_is_that_of_fast_bss_eval(level, seed):
     clean = random(20_000, seed) + np.float32(0.01)
     estimate = scipy.signal.lfilter([0.7, 0.2], [1], clean) + level * random(20_000, seed + 9)
     signals = (signal[None].astype(np.float64) for signal in (clean, estimate))
-    expected = fast_bss_eval.numpy.si_sdr(*signals, zero_mean=True)[0]  # without PyTorch the one above it fails
+    expected = fast_bss_eval.numpy.si_sdr(*signals, zero_mean=True)[
+        0
+    ]  # without PyTorch the one above it fails
     assert si_sdr_db(clean, estimate.astype(np.float32)) == pytest.approx(expected, abs=1e-3)
 
 
@@ -108,7 +123,8 @@ def test_a_tone_has_an_sdr_or_none_but_no_error():
     assert not np.isinf(sdr_db(tone, tone + random(4000, 0)))
 
 
-# --- segmental SNR ----------------------------------------------------------------------------------------------------
+# --- segmental SNR
+# ----------------------------------------------------------------------------------------------------
 
 
 def loizou_seg_snr_db(clean, estimate, rate=16_000):
@@ -117,7 +133,10 @@ def loizou_seg_snr_db(clean, estimate, rate=16_000):
     skip, eps, start, found = length // 4, np.finfo(float).eps, 0, []
     window = 0.5 * (1 - np.cos(2 * np.pi * np.arange(1, length + 1) / (length + 1)))
     for _ in range(int(len(clean) / skip - length / skip)):
-        speech, other = clean[start : start + length] * window, estimate[start : start + length] * window
+        speech, other = (
+            clean[start : start + length] * window,
+            estimate[start : start + length] * window,
+        )
         ratio = 10 * np.log10(np.sum(speech**2) / (np.sum((speech - other) ** 2) + eps) + eps)
         found.append(min(max(ratio, -10), 35))
         start += skip
@@ -136,7 +155,9 @@ def test_segmental_snr_is_loizou_s(samples, level):
 @pytest.mark.parametrize(("amplitude", "expected_db"), [(0.1, 20), (10, -10), (0.001, 35)])
 def test_each_frame_is_limited(amplitude, expected_db):
     """Speech and noise of one power in every frame; -20 and 60 dB are beyond the limits."""
-    assert seg_snr_db(CLEAN, CLEAN + np.float32(amplitude) * NOISE) == pytest.approx(expected_db, abs=1e-2)
+    assert seg_snr_db(CLEAN, CLEAN + np.float32(amplitude) * NOISE) == pytest.approx(
+        expected_db, abs=1e-2
+    )
 
 
 def test_segmental_snr_is_the_mean_of_frames_not_the_ratio_of_sums():
@@ -146,6 +167,8 @@ def test_segmental_snr_is_the_mean_of_frames_not_the_ratio_of_sums():
     assert seg_snr_db(clean, estimate) == pytest.approx((35 + 0) / 2, abs=0.5)
 
 
-@pytest.mark.parametrize(("samples", "is_there"), [(160, False), (480 + 119, False), (480 + 120, True)])
+@pytest.mark.parametrize(
+    ("samples", "is_there"), [(160, False), (480 + 119, False), (480 + 120, True)]
+)
 def test_less_than_two_frames_have_no_segmental_snr(samples, is_there):
     assert np.isfinite(seg_snr_db(random(samples, 0), random(samples, 1))) == is_there

@@ -39,7 +39,10 @@ def test_it_is_scipy_s_percentile_bootstrap():
     options = {"n_resamples": 10_000, "method": "percentile", "rng": np.random.default_rng(0)}
     expected = scipy.stats.bootstrap((values,), np.mean, **options).confidence_interval
     [found] = estimates(values[:, None])
-    assert (found.low, found.high) == (pytest.approx(expected.low, abs=0.02), pytest.approx(expected.high, abs=0.02))
+    assert (found.low, found.high) == (
+        pytest.approx(expected.low, abs=0.02),
+        pytest.approx(expected.high, abs=0.02),
+    )
 
 
 def test_a_paired_difference_is_surer_than_the_difference_of_means():
@@ -57,7 +60,10 @@ def test_undefined_values_do_not_change_the_interval_of_the_others():
     [whole] = estimates(values[:, None])
     [half] = estimates(np.where(np.arange(400) < 200, np.resize(values, 400), np.nan)[:, None])
     assert (half.count, half.mean) == (200, whole.mean)
-    assert (half.low, half.high) == (pytest.approx(whole.low, abs=0.02), pytest.approx(whole.high, abs=0.02))
+    assert (half.low, half.high) == (
+        pytest.approx(whole.low, abs=0.02),
+        pytest.approx(whole.high, abs=0.02),
+    )
 
 
 def test_the_same_numbers_give_the_same_interval():
@@ -77,6 +83,8 @@ def test_equal_values_are_sure():
     assert (found.low, found.high, found.sign) == (2, 2, 1)
 
 
-@pytest.mark.parametrize(("low", "high", "sign"), [(1, 2, 1), (-2, -1, -1), (-1, 1, 0), (0, 1, 0), (None, None, 0)])
+@pytest.mark.parametrize(
+    ("low", "high", "sign"), [(1, 2, 1), (-2, -1, -1), (-1, 1, 0), (0, 1, 0), (None, None, 0)]
+)
 def test_the_sign_needs_the_whole_interval(low, high, sign):
     assert Estimate(0.5, 0.5, low, high, 9).sign == sign

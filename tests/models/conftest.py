@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.npu import targets, vela
-from tinyprune.resources import ResourceReport
 
 #: A user's module, which works with either Keras.
 LAYERS_OF_MINE = """
@@ -43,7 +43,9 @@ def cost(tmp_path: Path) -> Callable[[keras.Model], ResourceReport]:
 
 
 def _cost(model: keras.Model, folder: Path) -> ResourceReport:
-    samples = np.random.default_rng(0).normal(size=(2, 1, *model.inputs[0].shape[1:])).astype(np.float32)
+    samples = (
+        np.random.default_rng(0).normal(size=(2, 1, *model.inputs[0].shape[1:])).astype(np.float32)
+    )
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([sample] for sample in samples)

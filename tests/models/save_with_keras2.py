@@ -1,6 +1,7 @@
 """Saves networks with Keras 2 in the current folder: NAME.h5 and NAME.keras, with inputs x and outputs y in NAME.npz.
 
-A script for a process of its own, with TF_USE_LEGACY_KERAS=1 and the user's module ``layers_of_mine`` on its path.
+A script for a process of its own, with TF_USE_LEGACY_KERAS=1 and the user's module
+``layers_of_mine`` on its path.
 """
 
 import numpy as np
@@ -43,10 +44,14 @@ def wrapped(x):
 
 def nested(x):
     """A Sequential, a functional model that is called twice, and a Sequential that gives the output."""
-    first = keras.Sequential([keras.Input((6, 6, 2)), Conv2D(3, 3), BatchNormalization()], name="first")
+    first = keras.Sequential(
+        [keras.Input((6, 6, 2)), Conv2D(3, 3), BatchNormalization()], name="first"
+    )
     inner = keras.Input((4, 4, 3))
     frozen = Conv2D(3, 3, padding="same", trainable=False)(inner)
-    core = keras.Model(inner, layers.Add()([inner, Conv2D(3, 3, padding="same")(frozen)]), name="core")
+    core = keras.Model(
+        inner, layers.Add()([inner, Conv2D(3, 3, padding="same")(frozen)]), name="core"
+    )
     last = keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), Dense(2)], name="last")
     return last(core(core(first(x))))
 
@@ -79,8 +84,21 @@ def mine(x):
 
 
 SHAPES = [
-    *[(dense, (4,)), (conv, (9, 9, 3)), (branches, (5, 5, 2)), (lstm, (None, 3)), (wrapped, (6, 2))],
-    *[(nested, (6, 6, 2)), (late, (5,)), (whole, (5,)), (operations, (4, 3, 2)), (sliced, (4,)), (mine, (4,))],
+    *[
+        (dense, (4,)),
+        (conv, (9, 9, 3)),
+        (branches, (5, 5, 2)),
+        (lstm, (None, 3)),
+        (wrapped, (6, 2)),
+    ],
+    *[
+        (nested, (6, 6, 2)),
+        (late, (5,)),
+        (whole, (5,)),
+        (operations, (4, 3, 2)),
+        (sliced, (4,)),
+        (mine, (4,)),
+    ],
 ]
 
 
@@ -89,7 +107,9 @@ def networks() -> dict:
     for network, shape in SHAPES:
         inputs = keras.Input(shape)
         found[network.__name__] = keras.Model(inputs, network(inputs))
-    found["sequential"] = keras.Sequential([keras.Input((4,)), Dense(6, "relu"), BatchNormalization()])
+    found["sequential"] = keras.Sequential(
+        [keras.Input((4,)), Dense(6, "relu"), BatchNormalization()]
+    )
     found["sequential"].compile("adam", "mse")
     found["built"] = keras.Sequential([Dense(6, "relu"), Dense(2)])
     found["built"].build((None, 4))
@@ -100,7 +120,9 @@ def networks() -> dict:
 def save(name: str, model, rng: np.random.Generator) -> None:
     for weights in model.weights:
         values = rng.uniform(0.1, 0.5, weights.shape)
-        weights.assign(values if "variance" in weights.name else values * rng.choice([-1, 1], weights.shape))
+        weights.assign(
+            values if "variance" in weights.name else values * rng.choice([-1, 1], weights.shape)
+        )
     x = rng.normal(size=(2, *(size or 5 for size in model.input_shape[1:]))).astype(np.float32)
     np.savez(f"{name}.npz", x=x, y=model(x))
     model.save(f"{name}.h5")

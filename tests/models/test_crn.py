@@ -80,7 +80,9 @@ def test_frames_may_be_fixed(frames):
 
 
 def test_bands_that_cannot_be_halved():
-    with pytest.raises(UsageError, match=r"^crn halves the bands 4 times: expected a multiple of 16, got 40$"):
+    with pytest.raises(
+        UsageError, match=r"^crn halves the bands 4 times: expected a multiple of 16, got 40$"
+    ):
         build((None, 40))
 
 

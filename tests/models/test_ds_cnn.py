@@ -42,9 +42,21 @@ def test_parameters_of_the_paper():
 
 def test_layers_of_the_benchmark():
     kinds = [type(layer).__name__ for layer in build().layers]
-    block = [kind for conv in ("DepthwiseConv2D", "Conv2D") for kind in (conv, "BatchNormalization", "ReLU")]
+    block = [
+        kind
+        for conv in ("DepthwiseConv2D", "Conv2D")
+        for kind in (conv, "BatchNormalization", "ReLU")
+    ]
     end = ["Dropout", "AveragePooling2D", "Flatten", "Dense"]
-    assert kinds == ["InputLayer", "Conv2D", "BatchNormalization", "ReLU", "Dropout", *4 * block, *end]
+    assert kinds == [
+        "InputLayer",
+        "Conv2D",
+        "BatchNormalization",
+        "ReLU",
+        "Dropout",
+        *4 * block,
+        *end,
+    ]
     assert [build().get_layer(name).rate for name in ("conv_dropout", "dropout")] == [0.2, 0.4]
 
 
@@ -73,7 +85,9 @@ def test_probabilities_of_any_input(inputs):
 
 @pytest.mark.parametrize("inputs", [(None, 128), (None, 10, 1), (49, 0, 1), ()])
 def test_inputs_of_another_kind_are_refused(inputs):
-    with pytest.raises(UsageError, match=r"ds_cnn takes inputs of shape \(frames, coefficients, channels\)"):
+    with pytest.raises(
+        UsageError, match=r"ds_cnn takes inputs of shape \(frames, coefficients, channels\)"
+    ):
         build(inputs)
 
 

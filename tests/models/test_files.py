@@ -22,9 +22,18 @@ def old_files(tmp_path_factory: pytest.TempPathFactory, layers_of_mine: str) -> 
     """A folder of models that Keras 2 saved, with the module of their custom layer."""
     folder = tmp_path_factory.mktemp("keras2")
     (folder / "layers_of_mine.py").write_text(layers_of_mine)
-    environment = {"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(folder)}
+    environment = {
+        "TF_USE_LEGACY_KERAS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONPATH": str(folder),
+    }
     done = subprocess.run(
-        [sys.executable, SAVE_WITH_KERAS_2], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, SAVE_WITH_KERAS_2],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return folder
@@ -46,7 +55,8 @@ def refusal(source: str | Path, custom: tuple[str, ...] = ()) -> str:
     return message
 
 
-# --- Keras 2 ----------------------------------------------------------------------------------------------------------
+# --- Keras 2
+# ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
@@ -71,7 +81,10 @@ def test_layers_keep_their_names_and_the_file_stays(old_files):
     before = path.read_bytes()
     names = [layer.name for layer in load(str(path)).layers]
     with h5py.File(path) as file:
-        saved = [layer["config"]["name"] for layer in json.loads(file.attrs["model_config"])["config"]["layers"]]
+        saved = [
+            layer["config"]["name"]
+            for layer in json.loads(file.attrs["model_config"])["config"]["layers"]
+        ]
     assert names == saved
     assert path.read_bytes() == before
 
@@ -79,7 +92,16 @@ def test_layers_keep_their_names_and_the_file_stays(old_files):
 def test_a_tensorflow_operation_is_a_layer(old_files):
     assert load(str(old_files / "conv.h5")).get_layer("tf.nn.relu6").max_value == 6
     kinds = {type(layer).__name__ for layer in load(str(old_files / "operations.h5")).layers}
-    assert kinds >= {"ZeroPadding2D", "LeakyReLU", "Rescaling", "Add", "Multiply", "Subtract", "Concatenate", "Softmax"}
+    assert kinds >= {
+        "ZeroPadding2D",
+        "LeakyReLU",
+        "Rescaling",
+        "Add",
+        "Multiply",
+        "Subtract",
+        "Concatenate",
+        "Softmax",
+    }
 
 
 def test_an_operation_without_a_layer_is_named(old_files):
@@ -102,12 +124,15 @@ def test_names_of_classes_before_keras_2_3(old_files, tmp_path):
     assert_same_outputs(load(str(path)), old_files / "nested.npz")
 
 
-# --- Keras 3 ----------------------------------------------------------------------------------------------------------
+# --- Keras 3
+# ----------------------------------------------------------------------------------------------------------
 
 
 def functional() -> keras.Model:
     keras.utils.set_random_seed(0)
-    inner = keras.Sequential([keras.Input((4, 4, 2)), keras.layers.Conv2D(3, 3), keras.layers.ReLU(6.0)])
+    inner = keras.Sequential(
+        [keras.Input((4, 4, 2)), keras.layers.Conv2D(3, 3), keras.layers.ReLU(6.0)]
+    )
     inputs = keras.Input((4, 4, 2))
     return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inner(inputs))))
 
@@ -130,7 +155,9 @@ def test_custom_objects_of_keras_3(here, suffix):
         patch.syspath_prepend(here)
         from layers_of_mine import Scale, double
 
-        model = keras.Sequential([keras.Input((4,)), Scale(3.0), keras.layers.Dense(2, activation=double)])
+        model = keras.Sequential(
+            [keras.Input((4,)), Scale(3.0), keras.layers.Dense(2, activation=double)]
+        )
         model.save(f"net{suffix}")
     del sys.modules["layers_of_mine"]
     (here / "layers_of_mine.py").rename(here / "renamed.py")
@@ -139,14 +166,18 @@ def test_custom_objects_of_keras_3(here, suffix):
     np.testing.assert_allclose(load(f"net{suffix}", ("renamed",))(x), model(x), atol=1e-6)
 
 
-# --- files that are no models -----------------------------------------------------------------------------------------
+# --- files that are no models
+# -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("name", "part"),
     [
         ("none.keras", "there is no file"),
-        ("none.onnx", "is no model: expected a file (.keras, .h5, .hdf5) or package.module:function"),
+        (
+            "none.onnx",
+            "is no model: expected a file (.keras, .h5, .hdf5) or package.module:function",
+        ),
         ("", "is a folder"),
         ("saved_model", "is a SavedModel"),
         ("weights.h5", "weights only: save the whole model"),
@@ -161,7 +192,9 @@ def test_a_file_that_is_no_model(old_files, name, part):
 
 def test_a_lambda_of_keras_3(tmp_path):
     path = tmp_path / "net.keras"
-    keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x + 1, name="plus")]).save(path)
+    keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x + 1, name="plus")]).save(
+        path
+    )
     assert "layer 'plus' is a Lambda" in refusal(path)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
-from tinyprune.compress.kinds import kernels
+from tinyprune.compress.layer_kinds import kernels
 from tinyprune.compress.remove import remove
 from tinyprune.errors import UsageError
 from tinyprune.models.mobilenet_v2 import build
@@ -21,7 +21,8 @@ BLOCKS = {
     "block_5a": (64, 6 * 64, 96),
     "block_5b": (96, 6 * 96, 96),
 }
-#: Pixels that a block's depthwise kernel makes; those that it reads are the ones of the block before.
+#: Pixels that a block's depthwise kernel makes; those that it reads are the ones of the block
+#: before.
 PIXELS = dict(zip(BLOCKS, [32**2, *(side**2 for side in (16, 16, 8, 8, 4, 4, 4, 4))], strict=True))
 
 
@@ -36,7 +37,12 @@ def sizes() -> dict[str, int]:
 
 def normalised() -> int:
     """Channels that have a BatchNormalization."""
-    return 16 + sum(2 * inside + made for _, inside, made in BLOCKS.values()) - BLOCKS["block_1a"][0] + 256
+    return (
+        16
+        + sum(2 * inside + made for _, inside, made in BLOCKS.values())
+        - BLOCKS["block_1a"][0]
+        + 256
+    )
 
 
 def macs() -> int:
@@ -51,7 +57,12 @@ def macs() -> int:
 def small() -> keras.Model:
     """Few channels, random BatchNormalization: nothing is 0 or 1 that hides a mistake."""
     rng, model = np.random.default_rng(0), build((16, 16, 3), outputs=4, width=0.25, expansion=2)
-    model.set_weights([rng.uniform(0.2, 1, w.shape) * rng.choice([-1, 1], w.shape) / 2 for w in model.get_weights()])
+    model.set_weights(
+        [
+            rng.uniform(0.2, 1, w.shape) * rng.choice([-1, 1], w.shape) / 2
+            for w in model.get_weights()
+        ]
+    )
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.moving_variance.assign(np.abs(layer.moving_variance))
@@ -65,7 +76,11 @@ def images(shape: tuple[int, ...]) -> np.ndarray:
 def test_parameters():
     model = build()
     with_kernels = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
-    assert {layer.name: layer.count_params() for layer in model.layers if isinstance(layer, with_kernels)} == sizes()
+    assert {
+        layer.name: layer.count_params()
+        for layer in model.layers
+        if isinstance(layer, with_kernels)
+    } == sizes()
     assert model.count_params() == sum(sizes().values()) + 4 * normalised() == 334_266
 
 
@@ -74,19 +89,24 @@ def test_bottlenecks_are_linear_and_added_where_shapes_are_equal():
     assert [layer.name for layer in model.layers if isinstance(layer, keras.layers.Add)] == [
         f"block_{number}b_add" for number in (2, 3, 4, 5)
     ]
-    readers = {layer.name: layer.input for layer in model.layers if isinstance(layer, keras.layers.Add)}
+    readers = {
+        layer.name: layer.input for layer in model.layers if isinstance(layer, keras.layers.Add)
+    }
     for name, tensors in readers.items():
         block = name.removesuffix("_add")
         ends = [f"{block[:-1]}{half}_project_bn" for half in "ab"]
         assert tensors == [model.get_layer(end).output for end in ends]
-    assert all(layer.max_value == 6 for layer in model.layers if isinstance(layer, keras.layers.ReLU))
+    assert all(
+        layer.max_value == 6 for layer in model.layers if isinstance(layer, keras.layers.ReLU)
+    )
 
 
 def test_feature_maps():
     model = build()
     shapes = [model.get_layer(f"{name}_project").output.shape[1:] for name in BLOCKS]
     assert shapes == [
-        (round(PIXELS[name] ** 0.5), round(PIXELS[name] ** 0.5), made) for name, (_, _, made) in BLOCKS.items()
+        (round(PIXELS[name] ** 0.5), round(PIXELS[name] ** 0.5), made)
+        for name, (_, _, made) in BLOCKS.items()
     ]
 
 
@@ -106,7 +126,9 @@ def test_probabilities_of_any_image(inputs):
 
 @pytest.mark.parametrize("inputs", [(None, 128), (None, None, 3), (32, 32)])
 def test_inputs_of_another_kind_are_refused(inputs):
-    with pytest.raises(UsageError, match=r"mobilenet_v2 takes inputs of shape \(height, width, channels\)"):
+    with pytest.raises(
+        UsageError, match=r"mobilenet_v2 takes inputs of shape \(height, width, channels\)"
+    ):
         build(inputs)
 
 
@@ -120,7 +142,9 @@ def test_the_bottlenecks_of_a_residual_stream_are_one_set():
         np.testing.assert_array_equal(first, second)
         np.testing.assert_array_equal(first, found.inputs[f"block_{number}b_expand/kernel"])
     # a depthwise kernel has the units of what it reads
-    np.testing.assert_array_equal(found.outputs["block_3b_depthwise/kernel"], found.outputs["block_3b_expand/kernel"])
+    np.testing.assert_array_equal(
+        found.outputs["block_3b_depthwise/kernel"], found.outputs["block_3b_expand/kernel"]
+    )
 
 
 def test_removed_units_are_masked_units():
@@ -129,7 +153,11 @@ def test_removed_units_are_masked_units():
     keep = np.zeros(found.units, bool)
     for item in found.sets:
         keep[item.start + rng.permutation(item.size)[: max(1, item.size * 3 // 5)]] = True
-    removed, values, whole = remove(model, found, keep), images((16, 16, 3)), model(images((16, 16, 3)))
+    removed, values, whole = (
+        remove(model, found, keep),
+        images((16, 16, 3)),
+        model(images((16, 16, 3))),
+    )
     masks = found.masks(keep)
     for layer in model.layers:
         for name, kernel in kernels(layer).items() if f"{layer.name}/kernel" in masks else ():

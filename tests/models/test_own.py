@@ -69,7 +69,8 @@ def refusal(source: str | Path, custom: tuple[str, ...] = ()) -> str:
     return message
 
 
-# --- functions --------------------------------------------------------------------------------------------------------
+# --- functions
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_a_function_of_the_current_folder(nets):
@@ -96,12 +97,18 @@ def test_one_output_comes_without_a_list(nets):
     [
         ("nets.mine:bild", "has no function 'bild': did you mean build"),
         ("nets.mine:constant", "has no function 'constant'"),
-        ("nets.mine:build_wide", "called without arguments, failed: TypeError: build_wide() missing 1 required"),
+        (
+            "nets.mine:build_wide",
+            "called without arguments, failed: TypeError: build_wide() missing 1 required",
+        ),
         ("nets.mine:fails", "failed: ValueError: first line"),
         ("nets.mine:leaves", "failed: SystemExit: 0"),
         ("nets.mine:nothing", "gives an object of type int: expected a keras.Model"),
         ("nets.mine:unbuilt", "has no input shape: start it with keras.Input(shape)"),
-        ("nets.mine:subclassed", "Mine is a subclass of keras.Model: expected a functional or Sequential model"),
+        (
+            "nets.mine:subclassed",
+            "Mine is a subclass of keras.Model: expected a functional or Sequential model",
+        ),
         ("nets.mine:two", "has 2 inputs and 2 outputs: expected one of each"),
         ("nets.yours:build", "there is no module 'nets.yours'"),
         ("nowhere:build", "there is no module 'nowhere'"),
@@ -120,10 +127,13 @@ def test_a_custom_module_that_does_not_exist(nets):
     assert "there is no module 'no_layers'" in refusal("nets.mine:build", ("no_layers",))
 
 
-# --- names ------------------------------------------------------------------------------------------------------------
+# --- names
+# ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["net.keras", "NET.H5", "a.hdf5", "package.module:function", "./net", "nets/net"])
+@pytest.mark.parametrize(
+    "name", ["net.keras", "NET.H5", "a.hdf5", "package.module:function", "./net", "nets/net"]
+)
 def test_names_of_own_models(name):
     assert is_own(name)
 

@@ -28,7 +28,9 @@ BATCH_NORMS = 3 * 16 + 2 * 32 + 2 * 64  # channels that are normalised; a projec
 def test_parameters_of_the_benchmark():
     model = build()
     kernels = (keras.layers.Conv2D, keras.layers.Dense)
-    assert {layer.name: layer.count_params() for layer in model.layers if isinstance(layer, kernels)} == SIZES
+    assert {
+        layer.name: layer.count_params() for layer in model.layers if isinstance(layer, kernels)
+    } == SIZES
     assert model.count_params() == sum(SIZES.values()) + 4 * BATCH_NORMS == 78_666
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     assert trainable == sum(SIZES.values()) + 2 * BATCH_NORMS == 78_186
@@ -65,13 +67,19 @@ def test_probabilities_of_any_image(inputs):
 
 @pytest.mark.parametrize("inputs", [(None, 128), (None, None, 3), (32, 32)])
 def test_inputs_of_another_kind_are_refused(inputs):
-    with pytest.raises(UsageError, match=r"resnet8 takes inputs of shape \(height, width, channels\)"):
+    with pytest.raises(
+        UsageError, match=r"resnet8 takes inputs of shape \(height, width, channels\)"
+    ):
         build(inputs)
 
 
 def test_the_npu_runs_all_of_it(cost):
     found = cost(build())
     assert found.cpu_operators == ()
-    stacks = 32**2 * (27 * 16 + 2 * 9 * 16**2) + 16**2 * (9 * (16 + 32) + 16) * 32 + 8**2 * (9 * (32 + 64) + 32) * 64
+    stacks = (
+        32**2 * (27 * 16 + 2 * 9 * 16**2)
+        + 16**2 * (9 * (16 + 32) + 16) * 32
+        + 8**2 * (9 * (32 + 64) + 32) * 64
+    )
     assert stacks + 64 * 10 <= found.macs <= 1.01 * stacks
     assert 70_000 < found.flash_bytes < 100_000

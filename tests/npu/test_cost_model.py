@@ -13,9 +13,9 @@ from tinyprune.npu.cost_constants import DATA, Constants, constants_of, from_jso
 from tinyprune.npu.cost_constants import targets as known_targets
 from tinyprune.npu.cost_features import Features, fused, stored
 from tinyprune.npu.cost_model import CostModel, predict
-from tinyprune.sparsity.coupling import UnitSet
 from tinyprune.sparsity.network_shape import Channels, NetworkShape, OperatorShape, TensorShape
 from tinyprune.sparsity.resource_model import NUMPY
+from tinyprune.sparsity.unit_sets import UnitSet
 
 TARGET = targets.resolve("ethos-u55-128")
 SETS = (UnitSet("conv", 0, 64),)
@@ -26,21 +26,41 @@ SQUARE = (16, 16)
 def network(*kinds):
     """A 3x3 convolution of 3 channels to one set, then operators of these kinds that keep the shape."""
     tensors = [TensorShape("in", SQUARE, FIXED), TensorShape("conv", SQUARE, UNITS)]
-    operators = [OperatorShape("conv", "conv", (0,), (1,), FIXED, UNITS, SQUARE, SQUARE, (3, 3), has_bias=True)]
+    operators = [
+        OperatorShape(
+            "conv", "conv", (0,), (1,), FIXED, UNITS, SQUARE, SQUARE, (3, 3), has_bias=True
+        )
+    ]
     for kind in kinds:
         number = len(tensors)
         tensors.append(TensorShape(kind, SQUARE, UNITS))
         read = (number - 1,) if kind != "add" else (number - 1, number - 2)
         window = (3, 3) if kind in ("conv", "depthwise") else (1, 1)
-        operators.append(OperatorShape(kind, kind, read, (number,), UNITS, UNITS, SQUARE, SQUARE, window))
+        operators.append(
+            OperatorShape(kind, kind, read, (number,), UNITS, UNITS, SQUARE, SQUARE, window)
+        )
     return NetworkShape(tuple(tensors), tuple(operators), SETS, (0,), (len(tensors) - 1,))
 
 
 def constants(**changes):
     """A model in which every term is its first column."""
-    terms = {"compute": (1, 0, 0, 0, 0), "sram": (0,) * 4, "slow": (0,) * 4, "encoding": (1, 0, 0, 0)}
-    fields = {"micro_blocks": ((1, 2, 8),), "kinds": dict.fromkeys(("conv", "tiled", "depthwise"), terms)}
-    fields |= {"output_cycles": 0.0, "scale_cycles": 0.0, "tables": {}, "staged": {}, "weights_in_sram": False}
+    terms = {
+        "compute": (1, 0, 0, 0, 0),
+        "sram": (0,) * 4,
+        "slow": (0,) * 4,
+        "encoding": (1, 0, 0, 0),
+    }
+    fields = {
+        "micro_blocks": ((1, 2, 8),),
+        "kinds": dict.fromkeys(("conv", "tiled", "depthwise"), terms),
+    }
+    fields |= {
+        "output_cycles": 0.0,
+        "scale_cycles": 0.0,
+        "tables": {},
+        "staged": {},
+        "weights_in_sram": False,
+    }
     fields |= {"buffer_part": 0.5, "buffer_bytes": 0.0, "cell_bytes": 0.0, "sram_bytes": 0.0}
     return Constants(**(fields | changes))
 
@@ -79,7 +99,9 @@ def test_weights_in_sram_and_copies_of_weights_count():
     kept = np.array([32.0])
     inside = CostModel(network("conv"), TARGET, NUMPY, constants(weights_in_sram=True))
     assert inside.sram_bytes(kept) == plain.sram_bytes(kept) + plain.flash_bytes(kept)
-    staged = CostModel(network("conv"), TARGET, NUMPY, constants(staged={"tiled": 1.0}, buffer_part=1.0))
+    staged = CostModel(
+        network("conv"), TARGET, NUMPY, constants(staged={"tiled": 1.0}, buffer_part=1.0)
+    )
     assert staged.sram_bytes(kept) == plain.sram_bytes(kept) + 9 * 32 * 32 + 320
     small = CostModel(network("conv"), TARGET, NUMPY, constants(sram_bytes=1024.0))
     assert small.sram_bytes(kept) == 1024
@@ -90,7 +112,8 @@ def test_zeros_take_the_bits_that_tell_them_from_the_rest():
     weights = 9 * 3 * 20
     assert dense == weights
     half = predict(network(), np.array([20.0]), TARGET, constants(), {"conv/kernel": 0.5})
-    # 1 bit for each weight says whether it is zero; a dense kernel has 2 % zeros, which take 0.141 bits of its 8
+    # 1 bit for each weight says whether it is zero; a dense kernel has 2 % zeros, which take 0.141
+    # bits of its 8
     some = -0.02 * np.log2(0.02) - 0.98 * np.log2(0.98)
     assert half.encoded_weight_bytes == pytest.approx(weights * (1 + 0.5 * (8 - some) / 0.98) / 8)
     assert half.scale_bytes == 208
@@ -98,7 +121,9 @@ def test_zeros_take_the_bits_that_tell_them_from_the_rest():
     assert full.encoded_weight_bytes == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("zeros", [None, {}, {"other/kernel": 0.9}, {"conv/kernel": 0.0}, {"conv/kernel": 0.02}])
+@pytest.mark.parametrize(
+    "zeros", [None, {}, {"other/kernel": 0.9}, {"conv/kernel": 0.0}, {"conv/kernel": 0.02}]
+)
 def test_what_nobody_pruned_costs_what_it_did(zeros):
     before = predict(network("conv"), np.array([20.0]), TARGET)
     after = predict(network("conv"), np.array([20.0]), TARGET, zeros=zeros)
@@ -107,12 +132,19 @@ def test_what_nobody_pruned_costs_what_it_did(zeros):
 
 
 def test_zeros_save_traffic_and_no_computing():
-    terms = {"compute": (0, 0, 1, 0, 0), "sram": (0,) * 4, "slow": (0,) * 4, "encoding": (1, 0, 0, 0)}
+    terms = {
+        "compute": (0, 0, 1, 0, 0),
+        "sram": (0,) * 4,
+        "slow": (0,) * 4,
+        "encoding": (1, 0, 0, 0),
+    }
     computing = constants(kinds={"tiled": terms})
     streaming = constants(kinds={"tiled": {**terms, "compute": (0,) * 5, "slow": (1, 0, 0, 0)}})
     kept, pruned = np.array([20.0]), {"conv/kernel": 0.9}
     for values, saves in ((computing, False), (streaming, True)):
-        before, after = (predict(network(), kept, TARGET, values, zeros).cycles for zeros in (None, pruned))
+        before, after = (
+            predict(network(), kept, TARGET, values, zeros).cycles for zeros in (None, pruned)
+        )
         assert (after < before) == saves
     assert after < 0.2 * before
 
@@ -126,7 +158,9 @@ def test_fusion():
 
 
 def test_unknown_targets_are_refused():
-    with pytest.raises(UsageError, match="no cost model for ethos-u55-32/.*expected one of ethos-u55-128/"):
+    with pytest.raises(
+        UsageError, match="no cost model for ethos-u55-32/.*expected one of ethos-u55-128/"
+    ):
         constants_of(targets.resolve("ethos-u55-32"))
 
 
@@ -154,10 +188,16 @@ def test_weights_that_need_not_be_compressed_are_left_as_they_are_while_that_is_
     few, many = ({"conv/kernel": 0.0, "conv_1/kernel": zeros} for zeros in (0.1, 0.9))
     shape = network("conv", "depthwise")
     second_of = shape.operators[1]
-    shape = replace(shape, operators=(shape.operators[0], replace(second_of, name="conv_1"), shape.operators[2]))
-    assert predict(shape, kept, TARGET, fast, few).encoded_weight_bytes == pytest.approx(first + left + own)
+    shape = replace(
+        shape, operators=(shape.operators[0], replace(second_of, name="conv_1"), shape.operators[2])
+    )
+    assert predict(shape, kept, TARGET, fast, few).encoded_weight_bytes == pytest.approx(
+        first + left + own
+    )
     pruned = predict(shape, kept, TARGET, fast, many).encoded_weight_bytes
-    assert pruned == pytest.approx(predict(shape, kept, TARGET, constants(), many).encoded_weight_bytes)
+    assert pruned == pytest.approx(
+        predict(shape, kept, TARGET, constants(), many).encoded_weight_bytes
+    )
     assert pruned < first + 0.3 * second + own
 
 
@@ -166,7 +206,9 @@ def test_a_kernel_of_one_tap_needs_many_inputs_to_be_left_as_it_is(channels, can
     reads, made = Channels(channels, np.zeros(0)), Channels(20, np.zeros(0))
     tensors = (TensorShape("in", (1, 1), reads), TensorShape("out", (1, 1), made))
     operator = OperatorShape("dense", "dense", (0,), (1,), reads, made, (1, 1), (1, 1))
-    found = Features(NetworkShape(tensors, (operator,), (), (0,), (1,)), [(1, 2, 8)], NUMPY).at(np.zeros(0))
+    found = Features(NetworkShape(tensors, (operator,), (), (0,), (1,)), [(1, 2, 8)], NUMPY).at(
+        np.zeros(0)
+    )
     assert (found["fast"].tolist(), found["can_be_fast"].tolist()) == ([24 * 64], [can])
 
 
@@ -174,11 +216,15 @@ def test_a_transposed_convolution_has_a_kernel_for_each_phase_of_its_stride():
     units = Channels(64, np.zeros(0))
     tensors = (TensorShape("in", (4, 4), units), TensorShape("out", (8, 8), units))
     operator = OperatorShape("up", "transposed", (0,), (1,), units, units, (4, 4), (8, 8), (3, 3))
-    found = Features(NetworkShape(tensors, (operator,), (), (0,), (1,)), [(1, 2, 8)], NUMPY).at(np.zeros(0))
+    found = Features(NetworkShape(tensors, (operator,), (), (0,), (1,)), [(1, 2, 8)], NUMPY).at(
+        np.zeros(0)
+    )
     assert found["fast"].tolist() == [64 * 64 * (5 + 5 + 5 + 1)]  # 2x2, 2x1, 1x2 and 1x1 taps
 
 
-@pytest.mark.parametrize(("npu", "mode"), [("ethos-u55-128", "Shared_Sram"), ("ethos-u85-256", "Sram_Only")])
+@pytest.mark.parametrize(
+    ("npu", "mode"), [("ethos-u55-128", "Shared_Sram"), ("ethos-u85-256", "Sram_Only")]
+)
 def test_gradients_follow_the_model(npu, mode):
     tf = pytest.importorskip("tensorflow")
     from tinyprune.compress.arrays import tensors
@@ -189,7 +235,9 @@ def test_gradients_follow_the_model(npu, mode):
         kept = tf.Variable([30.0])
         with tf.GradientTape() as tape:
             value = getattr(soft, name)(kept)
-        assert float(value) == pytest.approx(float(getattr(exact, name)(np.array([30.0]))), rel=1e-3)
+        assert float(value) == pytest.approx(
+            float(getattr(exact, name)(np.array([30.0]))), rel=1e-3
+        )
         assert float(tape.gradient(value, kept)[0]) > 0
 
 
@@ -198,7 +246,10 @@ def test_zeros_are_for_tensors_too():
     from tinyprune.compress.arrays import tensors
 
     zeros, shape = {"conv/kernel": 0.8}, network("conv")
-    exact, soft = CostModel(shape, TARGET, zeros=zeros), CostModel(shape, TARGET, tensors(tau=1.0), zeros=zeros)
+    exact, soft = (
+        CostModel(shape, TARGET, zeros=zeros),
+        CostModel(shape, TARGET, tensors(tau=1.0), zeros=zeros),
+    )
     for name in ("flash_bytes", "cycles"):
         assert float(getattr(soft, name)(tf.constant([30.0]))) == pytest.approx(
             float(getattr(exact, name)(np.array([30.0]))), rel=1e-3
@@ -230,7 +281,12 @@ def test_vela_says_the_same_of_ds_cnn(npu, mode, tmp_path):
     shape = network_shape(model, coupling(model))
     calibration = np.random.default_rng(0).standard_normal((4, 49, 10, 1), np.float32)
     source = export(model, None, calibration, {}, tmp_path / "ds_cnn.tflite").path
-    report, found = compile_tflite(source, target, tmp_path).report, predict(shape, shape.whole, target)
-    assert found.macs == pytest.approx(report.macs, rel=0.07)  # Vela counts pooling too, and on U85 a little less
+    report, found = (
+        compile_tflite(source, target, tmp_path).report,
+        predict(shape, shape.whole, target),
+    )
+    assert found.macs == pytest.approx(
+        report.macs, rel=0.07
+    )  # Vela counts pooling too, and on U85 a little less
     for name in ("cycles", "flash_bytes", "sram_bytes"):
         assert getattr(found, name) == pytest.approx(getattr(report, name), rel=0.25), name

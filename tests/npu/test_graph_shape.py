@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-from tinyprune import flatbuffer
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.shapes import network_shape
@@ -15,9 +14,13 @@ from tinyprune.models import crn, ds_cnn, resnet8, tinylstm
 from tinyprune.npu import targets
 from tinyprune.npu.cost_model import predict
 from tinyprune.npu.graph_shape import graph_shape, kernel_zeros
+from tinyprune.tflite import flatbuffer
 
 layers = keras.layers
-TARGETS = [targets.resolve("ethos-u55-128"), targets.resolve("ethos-u85-256", memory_mode="Sram_Only")]
+TARGETS = [
+    targets.resolve("ethos-u55-128"),
+    targets.resolve("ethos-u85-256", memory_mode="Sram_Only"),
+]
 NONE = np.zeros(0)
 
 
@@ -59,14 +62,19 @@ def test_the_same_is_predicted_of_a_file_as_of_the_network_in_it(name, tmp_path)
         expected, made = predict(shape, shape.whole, target), predict(found, NONE, target)
         for field in ("flash_bytes", "encoded_weight_bytes", "scale_bytes", "cycles", "macs"):
             assert getattr(made, field) == pytest.approx(getattr(expected, field)), field
-        assert made.sram_bytes == pytest.approx(expected.sram_bytes, rel=0.1)  # a file has an order of its own
+        assert made.sram_bytes == pytest.approx(
+            expected.sram_bytes, rel=0.1
+        )  # a file has an order of its own
 
 
 def test_sizes_of_a_dense_network(networks):
     graph = flatbuffer.read(networks.dense())
     shape = graph_shape(graph)
     assert [op.kind for op in shape.operators] == ["dense", "dense"]
-    assert [(op.channels_in.fixed, op.channels_out.fixed) for op in shape.operators] == [(16, 32), (32, 8)]
+    assert [(op.channels_in.fixed, op.channels_out.fixed) for op in shape.operators] == [
+        (16, 32),
+        (32, 8),
+    ]
     assert (shape.inputs, shape.outputs, shape.sets) == ((0,), (2,), ())
     assert predict(shape, NONE, TARGETS[0]).macs == 16 * 32 + 32 * 8
 
@@ -75,7 +83,10 @@ def test_states_are_what_nobody_makes(tmp_path):
     model = fold(tinylstm.build(units=24, hidden=16))
     shape = graph_shape(exported(model, 1, tmp_path / "model.tflite"))
     states = [tensor for tensor in shape.tensors if tensor.is_state]
-    assert [(state.channels.fixed, state.bytes_per_element) for state in states] == [(24, 1), (24, 2)] * 2
+    assert [(state.channels.fixed, state.bytes_per_element) for state in states] == [
+        (24, 1),
+        (24, 2),
+    ] * 2
 
 
 def test_zeros_are_counted_kernel_by_kernel(tmp_path):
@@ -96,7 +107,9 @@ def test_what_is_not_known_is_other_and_costs_nothing(networks):
     graph = flatbuffer.read(networks.dense())
     odd = flatbuffer.Operator("ODD", graph.operators[0].outputs, (), {})
     strange = flatbuffer.Operator("STRANGE", graph.operators[1].outputs, graph.outputs, {})
-    shape = graph_shape(flatbuffer.Graph((*graph.operators, odd, strange), graph.inputs, graph.outputs))
+    shape = graph_shape(
+        flatbuffer.Graph((*graph.operators, odd, strange), graph.inputs, graph.outputs)
+    )
     assert [op.kind for op in shape.operators] == ["dense", "dense", "other"]
     plain = predict(graph_shape(graph), NONE, TARGETS[0])
     assert predict(shape, NONE, TARGETS[0]).cycles == plain.cycles

@@ -3,10 +3,10 @@
 import keras
 import pytest
 
-from tinyprune import flatbuffer
+from tinyprune.artifacts.resources import UNITS, Kernel, OperatorCost
 from tinyprune.npu import targets, vela
 from tinyprune.npu.layers import layer_costs
-from tinyprune.resources import UNITS, Kernel, OperatorCost
+from tinyprune.tflite import flatbuffer
 
 SUMS = ("cycles", *UNITS.values(), "macs", "encoded_weight_bytes", "scale_bytes")
 
@@ -16,10 +16,14 @@ def report(path, folder, npu="ethos-u55-128", layers=()):
 
 
 @pytest.mark.parametrize("npu", ["ethos-u55-128", "ethos-u65-512", "ethos-u85-256"])
-def test_layers_are_the_sum_of_operators_and_the_model_that_of_layers(npu, networks, tmp_path) -> None:
+def test_layers_are_the_sum_of_operators_and_the_model_that_of_layers(
+    npu, networks, tmp_path
+) -> None:
     made = report(networks.dense(), tmp_path, npu)
     for name in SUMS:
-        assert sum(getattr(layer, name) for layer in made.layers) == sum(getattr(op, name) for op in made.operators)
+        assert sum(getattr(layer, name) for layer in made.layers) == sum(
+            getattr(op, name) for op in made.operators
+        )
     assert sum(layer.encoded_weight_bytes for layer in made.layers) == made.encoded_weight_bytes
     assert sum(layer.scale_bytes for layer in made.layers) == made.scale_bytes == 10 * (32 + 8)
     assert made.encoded_weight_bytes + made.scale_bytes + made.table_bytes == made.flash_bytes
@@ -58,8 +62,12 @@ def test_what_the_cpu_runs_is_a_layer_without_cycles(networks, tmp_path) -> None
 
 def test_names_come_from_the_file_where_nobody_gives_them(networks, tmp_path) -> None:
     first, last = report(networks.dense(), tmp_path).layers
-    place = flatbuffer.read(networks.dense()).operators[0].outputs[0].name.partition(";")[0].split("/")
-    assert place[1].startswith("dense")  # which number Keras gives it depends on what was built before
+    place = (
+        flatbuffer.read(networks.dense()).operators[0].outputs[0].name.partition(";")[0].split("/")
+    )
+    assert place[1].startswith(
+        "dense"
+    )  # which number Keras gives it depends on what was built before
     assert (first.name, last.name) == (place[1], "StatefulPartitionedCall_1:0")
 
 
@@ -68,7 +76,9 @@ def test_an_lstm_is_one_layer_of_eight_matrices(lstm_tflite, tmp_path) -> None:
     lstm, out = made.layers
     assert [kernel.shape for kernel in lstm.kernels] == [(8, 16)] * 4 + [(8, 8)] * 4
     assert lstm.scale_bytes == 8 * 10 * 8
-    assert sum(operator.source == 0 for operator in made.operators) > 8  # four gates, each of several operators
+    assert (
+        sum(operator.source == 0 for operator in made.operators) > 8
+    )  # four gates, each of several operators
     assert lstm.cycles + out.cycles == made.cycles
 
 
@@ -90,5 +100,7 @@ def lstm_tflite(tmp_path_factory):
     layers = [keras.layers.LSTM(8, return_sequences=True), keras.layers.Dense(4)]
     model = fold(keras.Sequential([keras.Input((None, 16)), *layers]))
     path = tmp_path_factory.mktemp("lstm") / "lstm.tflite"
-    path.write_bytes(convert(model, 1, np.random.default_rng(0).normal(size=(32, 16)).astype(np.float32)))
+    path.write_bytes(
+        convert(model, 1, np.random.default_rng(0).normal(size=(32, 16)).astype(np.float32))
+    )
     return path

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyprune.artifacts import BudgetLine, BudgetRecord, Removal
-from tinyprune.budgets import Budget, BudgetConfig
+from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Removal
+from tinyprune.artifacts.resources import NpuTarget, ResourceReport
+from tinyprune.config.budget import Budget, BudgetConfig
 from tinyprune.errors import CheckFailed
 from tinyprune.npu.limits import QUANTITIES, RECORD, Limit, hold, limits_of, measured, over, shown
-from tinyprune.records import read_json, write_json
-from tinyprune.resources import NpuTarget, ResourceReport
+from tinyprune.storage.records import read_json, write_json
 
 TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
 ALL = [Limit(name, 1.0) for name in ("flash", "SRAM", "MACs", "cycles", "latency")]
@@ -18,11 +18,29 @@ ALL = [Limit(name, 1.0) for name in ("flash", "SRAM", "MACs", "cycles", "latency
 
 def report(**values) -> ResourceReport:
     usual = dict.fromkeys(
-        ("cycles_npu", "cycles_sram", "cycles_dram", "cycles_on_chip_flash", "cycles_off_chip_flash"), 0.0
+        (
+            "cycles_npu",
+            "cycles_sram",
+            "cycles_dram",
+            "cycles_on_chip_flash",
+            "cycles_off_chip_flash",
+        ),
+        0.0,
     )
-    usual |= {"encoded_weight_bytes": 0.0, "sram_bytes": 30_000.0, "flash_bytes": 50_000.0, "cycles": 120_000.0}
+    usual |= {
+        "encoded_weight_bytes": 0.0,
+        "sram_bytes": 30_000.0,
+        "flash_bytes": 50_000.0,
+        "cycles": 120_000.0,
+    }
     usual |= {"macs": 2_500_000, "clock_hz": 5e8, "inference_seconds": 120_000 / 5e8}
-    usual |= {"target": TARGET, "vela_version": "5.2.0", "cpu_operators": (), "layers": (), "bound_by": "NPU"}
+    usual |= {
+        "target": TARGET,
+        "vela_version": "5.2.0",
+        "cpu_operators": (),
+        "layers": (),
+        "bound_by": "NPU",
+    }
     return ResourceReport(**(usual | values))
 
 
@@ -33,8 +51,15 @@ def variant(folder: Path, *lines: BudgetLine, **fields) -> Path:
 
 def test_the_limits_of_a_budget_are_those_that_it_sets():
     budget = BudgetConfig(max_flash="64KiB", max_latency="2ms", max_macs="2M").resolved()
-    assert limits_of(budget) == (Limit("flash", 64 * 1024), Limit("MACs", 2e6), Limit("latency", 0.002))
-    assert limits_of(Budget(cycles=3.0, sram_bytes=5, cpu_operators=0)) == (Limit("SRAM", 5), Limit("cycles", 3))
+    assert limits_of(budget) == (
+        Limit("flash", 64 * 1024),
+        Limit("MACs", 2e6),
+        Limit("latency", 0.002),
+    )
+    assert limits_of(Budget(cycles=3.0, sram_bytes=5, cpu_operators=0)) == (
+        Limit("SRAM", 5),
+        Limit("cycles", 3),
+    )
     assert limits_of(Budget()) == ()
 
 
@@ -55,15 +80,24 @@ def test_only_more_than_a_limit_is_over_it():
 def test_a_person_reads_units():
     limits = [Limit("flash", 64 * 1024), Limit("MACs", 2e6), Limit("latency", 0.002)]
     values = np.array([71_234.0, 2_500_000, 0.00025])
-    assert shown(limits, values) == "flash 71 kB of 66 kB, MACs 2.50 M of 2.00 M, latency 0.25 ms of 2.00 ms"
+    assert (
+        shown(limits, values)
+        == "flash 71 kB of 66 kB, MACs 2.50 M of 2.00 M, latency 0.25 ms of 2.00 ms"
+    )
 
 
 def test_a_variant_that_keeps_its_budget_has_what_vela_said_in_its_record(tmp_path):
-    lines = BudgetLine("flash", 60_000, 90_000, 49_000), BudgetLine("cycles", 120_000, 200_000, 119_000)
+    lines = (
+        BudgetLine("flash", 60_000, 90_000, 49_000),
+        BudgetLine("cycles", 120_000, 200_000, 119_000),
+    )
     variant(tmp_path, *lines, sets=("conv",), whole=(8,), removals=(Removal(1, (4,)),))
     hold(tmp_path, report())
     found = read_json(tmp_path / RECORD, BudgetRecord)
-    assert [line.measured for line in found.lines] == [50_000, 120_000]  # a limit that is just reached is kept
+    assert [line.measured for line in found.lines] == [
+        50_000,
+        120_000,
+    ]  # a limit that is just reached is kept
     assert [(line.name, line.most, line.before, line.expected) for line in found.lines] == [
         ("flash", 60_000, 90_000, 49_000),
         ("cycles", 120_000, 200_000, 119_000),
@@ -74,7 +108,11 @@ def test_a_variant_that_keeps_its_budget_has_what_vela_said_in_its_record(tmp_pa
 def test_a_variant_that_is_above_fails_the_check_and_says_how_near_it_came(tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()
-    variant(folder, BudgetLine("flash", 40_000, 90_000, 39_000), BudgetLine("SRAM", 40_000, 50_000, 30_000))
+    variant(
+        folder,
+        BudgetLine("flash", 40_000, 90_000, 39_000),
+        BudgetLine("SRAM", 40_000, 50_000, 30_000),
+    )
     with pytest.raises(CheckFailed) as caught:
         hold(folder, report())
     assert str(caught.value) == (
@@ -82,10 +120,19 @@ def test_a_variant_that_is_above_fails_the_check_and_says_how_near_it_came(tmp_p
         "flash is 25.0% above it; the variant is kept: ask for a little less, or for more --epochs"
     )
     assert caught.value.exit_code == 3
-    assert [line.measured for line in read_json(folder / RECORD, BudgetRecord).lines] == [50_000, 30_000]
+    assert [line.measured for line in read_json(folder / RECORD, BudgetRecord).lines] == [
+        50_000,
+        30_000,
+    ]
 
 
 def test_all_that_is_above_is_named(tmp_path):
-    variant(tmp_path, BudgetLine("MACs", 2_000_000, 9e6, 2e6), BudgetLine("latency", 0.0002, 1.0, 0.0002))
-    with pytest.raises(CheckFailed, match=r": MACs is 25\.0% above it and latency is 20\.0% above it; "):
+    variant(
+        tmp_path,
+        BudgetLine("MACs", 2_000_000, 9e6, 2e6),
+        BudgetLine("latency", 0.0002, 1.0, 0.0002),
+    )
+    with pytest.raises(
+        CheckFailed, match=r": MACs is 25\.0% above it and latency is 20\.0% above it; "
+    ):
         hold(tmp_path, report())

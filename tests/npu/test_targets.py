@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.errors import UsageError
 from tinyprune.npu import targets, vela
-from tinyprune.resources import NpuTarget
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,9 @@ def ini() -> configparser.ConfigParser:
 
 
 def test_every_accelerator_of_vela_has_a_target() -> None:
-    text = subprocess.run([*vela.command(), "--help"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        [*vela.command(), "--help"], capture_output=True, text=True, check=True
+    ).stdout
     choices = re.search(r"--accelerator-config\s+\{([^}]*)\}", text)
     assert choices
     assert sorted(targets.names()) == sorted(re.sub(r"\s", "", choices[1]).split(","))
@@ -35,12 +37,18 @@ def test_names_are_in_order_of_size() -> None:
 @pytest.mark.parametrize("npu", targets.names())
 def test_system_configs_are_those_of_the_family(npu: str, ini: configparser.ConfigParser) -> None:
     family = npu.split("-")[1].upper()  # "ethos-u55-128" -> "U55"
-    expected = {name.split(".")[1] for name in ini.sections() if name.startswith(f"System_Config.Ethos_{family}_")}
+    expected = {
+        name.split(".")[1]
+        for name in ini.sections()
+        if name.startswith(f"System_Config.Ethos_{family}_")
+    }
     assert set(targets.accelerator(npu).memory_modes) == expected
 
 
 @pytest.mark.parametrize("npu", targets.names())
-def test_memory_modes_are_those_whose_arena_can_be_written(npu: str, ini: configparser.ConfigParser) -> None:
+def test_memory_modes_are_those_whose_arena_can_be_written(
+    npu: str, ini: configparser.ConfigParser
+) -> None:
     for config, modes in targets.accelerator(npu).memory_modes.items():
         ports = ini[f"System_Config.{config}"]
         expected = set()
@@ -53,7 +61,14 @@ def test_memory_modes_are_those_whose_arena_can_be_written(npu: str, ini: config
 
 @pytest.mark.parametrize("npu", ["ethos-u55-32", "ethos-u65-512", "ethos-u85-128"])
 def test_defaults_are_those_of_vela(npu: str, networks, tmp_path) -> None:
-    command = [*vela.command(), str(networks.dense()), "--accelerator-config", npu, "--output-dir", str(tmp_path)]
+    command = [
+        *vela.command(),
+        str(networks.dense()),
+        "--accelerator-config",
+        npu,
+        "--output-dir",
+        str(tmp_path),
+    ]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     used = re.findall(r"Using a default of (\w+)\.", text)
     assert targets.resolve(npu) == NpuTarget(npu, used[0], used[1])
@@ -61,9 +76,14 @@ def test_defaults_are_those_of_vela(npu: str, networks, tmp_path) -> None:
 
 def test_resolve_takes_what_is_given() -> None:
     target = targets.resolve("ethos-u55-128", "Ethos_U55_Deep_Embedded", "Sram_Only")
-    assert target == NpuTarget("ethos-u55-128", "Ethos_U55_Deep_Embedded", "Sram_Only", is_default_system=False)
+    assert target == NpuTarget(
+        "ethos-u55-128", "Ethos_U55_Deep_Embedded", "Sram_Only", is_default_system=False
+    )
     assert target.name == "ethos-u55-128-ethos-u55-deep-embedded-sram-only"
-    assert targets.resolve("ethos-u55-128", "Ethos_U55_High_End_Embedded").name == "ethos-u55-128-shared-sram"
+    assert (
+        targets.resolve("ethos-u55-128", "Ethos_U55_High_End_Embedded").name
+        == "ethos-u55-128-shared-sram"
+    )
 
 
 def test_a_system_config_without_the_default_mode_brings_its_own() -> None:
@@ -75,9 +95,18 @@ def test_a_system_config_without_the_default_mode_brings_its_own() -> None:
     ("arguments", "words"),
     [
         (("ethos-u55-12",), ["unknown npu 'ethos-u55-12'", "did you mean", "ethos-u85-2048"]),
-        (("ethos-u55-128", "Ethos_U65_High_End"), ["unknown system config", "Ethos_U55_Deep_Embedded"]),
-        (("ethos-u55-128", None, "Shared_SRAM"), ["unknown memory mode", "did you mean 'Shared_Sram'", "Sram_Only"]),
-        (("ethos-u55-128", None, "Dedicated_Sram"), ["unknown memory mode", "Ethos_U55_High_End_Embedded"]),
+        (
+            ("ethos-u55-128", "Ethos_U65_High_End"),
+            ["unknown system config", "Ethos_U55_Deep_Embedded"],
+        ),
+        (
+            ("ethos-u55-128", None, "Shared_SRAM"),
+            ["unknown memory mode", "did you mean 'Shared_Sram'", "Sram_Only"],
+        ),
+        (
+            ("ethos-u55-128", None, "Dedicated_Sram"),
+            ["unknown memory mode", "Ethos_U55_High_End_Embedded"],
+        ),
         (("",), ["unknown npu ''"]),
         (("ethos-u55-128", "", ""), ["unknown system config"]),
     ],
@@ -90,7 +119,8 @@ def test_what_does_not_exist_is_named_with_what_does(arguments: tuple, words: li
     assert [word for word in words if word not in message] == []
 
 
-# --- the matrix -------------------------------------------------------------------------------------------------------
+# --- the matrix
+# -------------------------------------------------------------------------------------------------------
 
 
 def test_the_matrix_is_every_accelerator_with_every_memory_mode() -> None:
@@ -104,7 +134,9 @@ def test_the_matrix_is_every_accelerator_with_every_memory_mode() -> None:
 
 def test_the_matrix_of_some_accelerators_is_in_order_of_size() -> None:
     matrix = targets.all_targets(["ethos-u85-128", "ethos-u55-256", "ethos-u55-32", "ethos-u55-32"])
-    assert [target.npu for target in matrix] == 2 * ["ethos-u55-32"] + 2 * ["ethos-u55-256"] + 6 * ["ethos-u85-128"]
+    assert [target.npu for target in matrix] == 2 * ["ethos-u55-32"] + 2 * ["ethos-u55-256"] + 6 * [
+        "ethos-u85-128"
+    ]
 
 
 def test_nothing_asked_for_is_the_default_accelerator() -> None:
@@ -112,7 +144,9 @@ def test_nothing_asked_for_is_the_default_accelerator() -> None:
 
 
 def test_accelerators_and_memory_modes_are_crossed_and_each_target_is_there_once() -> None:
-    found = targets.several(["ethos-u55-32", "ethos-u55-64", "ethos-u55-32"], memory_modes=["Sram_Only", "Shared_Sram"])
+    found = targets.several(
+        ["ethos-u55-32", "ethos-u55-64", "ethos-u55-32"], memory_modes=["Sram_Only", "Shared_Sram"]
+    )
     assert [target.name for target in found] == [
         "ethos-u55-32-sram-only",
         "ethos-u55-32-shared-sram",
@@ -121,8 +155,12 @@ def test_accelerators_and_memory_modes_are_crossed_and_each_target_is_there_once
     ]
 
 
-def test_a_mode_that_one_accelerator_does_not_allow_is_left_out_with_a_note(log_lines: list[str]) -> None:
-    found = targets.several(["ethos-u55-64", "ethos-u65-256"], memory_modes=["Dedicated_Sram", "Sram_Only"])
+def test_a_mode_that_one_accelerator_does_not_allow_is_left_out_with_a_note(
+    log_lines: list[str],
+) -> None:
+    found = targets.several(
+        ["ethos-u55-64", "ethos-u65-256"], memory_modes=["Dedicated_Sram", "Sram_Only"]
+    )
     assert [target.name for target in found] == [
         "ethos-u55-64-sram-only",
         "ethos-u65-256-dedicated-sram",
@@ -133,13 +171,21 @@ def test_a_mode_that_one_accelerator_does_not_allow_is_left_out_with_a_note(log_
 
 
 def test_a_mode_that_none_allows_is_an_error() -> None:
-    with pytest.raises(UsageError, match="unknown memory mode of ethos-u55-64 with .* 'Dedicated_Sram'"):
-        targets.several(["ethos-u55-64", "ethos-u55-32"], memory_modes=["Sram_Only", "Dedicated_Sram"])
+    with pytest.raises(
+        UsageError, match="unknown memory mode of ethos-u55-64 with .* 'Dedicated_Sram'"
+    ):
+        targets.several(
+            ["ethos-u55-64", "ethos-u55-32"], memory_modes=["Sram_Only", "Dedicated_Sram"]
+        )
 
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("system_config", "Ethos_U55_Deep_Embedded"), ("memory_modes", ["Sram_Only"]), ("vela_config", Path("my.ini"))],
+    [
+        ("system_config", "Ethos_U55_Deep_Embedded"),
+        ("memory_modes", ["Sram_Only"]),
+        ("vela_config", Path("my.ini")),
+    ],
 )
 def test_everything_leaves_no_choice(option: str, value: object) -> None:
     assert len(targets.several(["ethos-u55-32"], everything=True)) == 2
@@ -148,7 +194,8 @@ def test_everything_leaves_no_choice(option: str, value: object) -> None:
         targets.several([], everything=True, **{option: value})
 
 
-# --- own targets ------------------------------------------------------------------------------------------------------
+# --- own targets
+# ------------------------------------------------------------------------------------------------------
 
 BOARD = """
 [System_Config.Ethos_U55_Board]
@@ -168,9 +215,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_own_target_is_called_after_its_file(folder: Path) -> None:
-    (folder / "targets" / "my-board.toml").write_text('npu = "ethos-u55-64"\nmemory_mode = "Sram_Only"\n')
+    (folder / "targets" / "my-board.toml").write_text(
+        'npu = "ethos-u55-64"\nmemory_mode = "Sram_Only"\n'
+    )
     target = targets.resolve("my-board")
-    assert target == NpuTarget("ethos-u55-64", "Ethos_U55_High_End_Embedded", "Sram_Only", label="my-board")
+    assert target == NpuTarget(
+        "ethos-u55-64", "Ethos_U55_High_End_Embedded", "Sram_Only", label="my-board"
+    )
     assert target.name == "my-board"
 
 
@@ -191,19 +242,30 @@ def test_what_is_asked_for_wins_over_the_own_target_and_changes_its_name(folder:
     assert targets.resolve("b", "Ethos_U55_Deep_Embedded").memory_mode == "Sram_Only"
 
 
-def test_a_configuration_file_is_relative_to_the_own_target(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configuration_file_is_relative_to_the_own_target(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = folder / "config" / "tinyprune" / "targets"
     (place / "board.ini").write_text(BOARD)
     (place / "mine.toml").write_text('npu = "ethos-u55-128"\nvela_config = "board.ini"\n')
     target = targets.resolve("mine")
-    assert (target.vela_config, target.system_config) == (str(place / "board.ini"), "Ethos_U55_Board")
-    assert (target.name, target.memory_mode, target.is_default_system) == ("mine", "Shared_Sram", False)
+    assert (target.vela_config, target.system_config) == (
+        str(place / "board.ini"),
+        "Ethos_U55_Board",
+    )
+    assert (target.name, target.memory_mode, target.is_default_system) == (
+        "mine",
+        "Shared_Sram",
+        False,
+    )
 
 
 def test_the_working_directory_comes_before_the_users_configuration(folder: Path) -> None:
     (folder / "config" / "tinyprune" / "targets" / "b.toml").write_text('npu = "ethos-u55-64"\n')
     assert targets.resolve("b").npu == "ethos-u55-64"
-    (folder / "targets" / "b.toml").write_text('npu = "ethos-u55-32"\ndescription = "the small one"\n')
+    (folder / "targets" / "b.toml").write_text(
+        'npu = "ethos-u55-32"\ndescription = "the small one"\n'
+    )
     assert targets.resolve("b").npu == "ethos-u55-32"
     assert targets.own() == [("b", "ethos-u55-32, the small one, targets/b.toml")]
 
@@ -220,16 +282,38 @@ def test_own_targets_are_in_the_matrix_if_they_are_asked_for(folder: Path) -> No
         ("b", "npu = ", "targets/b.toml is not TOML"),
         ("b", 'memory_mode = "Sram_Only"', "targets/b.toml: npu: it is needed"),
         ("b", 'npu = "ethos-u55-12"', "targets/b.toml: unknown npu 'ethos-u55-12': did you mean"),
-        ("b", 'npu = "ethos-u55-32"\nmemory = "x"', "targets/b.toml: unknown key 'memory': did you mean 'memory_"),
-        ("b", 'npu = "ethos-u55-32"\nmemory_mode = 3', "targets/b.toml: memory_mode: expected a text"),
-        ("b", 'npu = "ethos-u55-32"\nmemory_mode = "Shared"', "targets/b.toml: unknown memory mode"),
+        (
+            "b",
+            'npu = "ethos-u55-32"\nmemory = "x"',
+            "targets/b.toml: unknown key 'memory': did you mean 'memory_",
+        ),
+        (
+            "b",
+            'npu = "ethos-u55-32"\nmemory_mode = 3',
+            "targets/b.toml: memory_mode: expected a text",
+        ),
+        (
+            "b",
+            'npu = "ethos-u55-32"\nmemory_mode = "Shared"',
+            "targets/b.toml: unknown memory mode",
+        ),
         ("b", 'npu = "ethos-u55-32"\nsystem_config = "X"', "targets/b.toml: unknown system config"),
-        ("b", 'npu = "ethos-u55-32"\nvela_config = "no.ini"', "targets/b.toml: cannot read Vela's configuration"),
-        ("my board", 'npu = "ethos-u55-32"', "targets/my board.toml: its name cannot name a target"),
+        (
+            "b",
+            'npu = "ethos-u55-32"\nvela_config = "no.ini"',
+            "targets/b.toml: cannot read Vela's configuration",
+        ),
+        (
+            "my board",
+            'npu = "ethos-u55-32"',
+            "targets/my board.toml: its name cannot name a target",
+        ),
         ("ethos-u55-32", 'npu = "ethos-u55-32"', "its name hides the accelerator ethos-u55-32"),
     ],
 )
-def test_what_is_wrong_with_an_own_target_is_said_with_its_file(folder: Path, name: str, text: str, words: str) -> None:
+def test_what_is_wrong_with_an_own_target_is_said_with_its_file(
+    folder: Path, name: str, text: str, words: str
+) -> None:
     (folder / "targets" / f"{name}.toml").write_text(text)
     with pytest.raises(UsageError) as caught:
         targets.resolve(name)
@@ -250,10 +334,13 @@ def test_a_broken_own_target_is_in_the_way_of_nothing_else(folder: Path) -> None
 def test_two_targets_never_share_a_name(folder: Path) -> None:
     (folder / "targets" / "ethos-u55-32-sram-only.toml").write_text('npu = "ethos-u55-64"\n')
     with pytest.raises(UsageError, match="two targets are called ethos-u55-32-sram-only"):
-        targets.several(["ethos-u55-32-sram-only", "ethos-u55-32"], memory_modes=["Shared_Sram", "Sram_Only"])
+        targets.several(
+            ["ethos-u55-32-sram-only", "ethos-u55-32"], memory_modes=["Shared_Sram", "Sram_Only"]
+        )
 
 
-# --- a configuration file of the user ---------------------------------------------------------------------------------
+# --- a configuration file of the user
+# ---------------------------------------------------------------------------------
 
 
 def test_a_configuration_file_names_its_targets_after_its_sections(folder: Path) -> None:
@@ -287,13 +374,20 @@ def test_several_systems_or_modes_have_to_be_chosen_from(folder: Path) -> None:
         + BOARD.replace("Board", "Other")
         + "[Memory_Mode.A]\ninherit=Memory_Mode.Shared_Sram\n[Memory_Mode.B]\ninherit=Memory_Mode.Sram_Only\n"
     )
-    with pytest.raises(UsageError, match="choose one with --system-config: Ethos_U55_Board, Ethos_U55_Other"):
+    with pytest.raises(
+        UsageError, match="choose one with --system-config: Ethos_U55_Board, Ethos_U55_Other"
+    ):
         targets.resolve("ethos-u55-128", vela_config=ini)
-    with pytest.raises(UsageError, match="choose one with --memory-mode: A, B, Sram_Only, Shared_Sram"):
+    with pytest.raises(
+        UsageError, match="choose one with --memory-mode: A, B, Sram_Only, Shared_Sram"
+    ):
         targets.resolve("ethos-u55-128", "Ethos_U55_Board", vela_config=ini)
     found = targets.several(["ethos-u55-128"], "Ethos_U55_Board", ["A", "B"], ini)
     assert [target.memory_mode for target in found] == ["A", "B"]
-    with pytest.raises(UsageError, match="unknown system config of ethos-u55-128 with .*two.ini 'Ethos_U55_Bord': did"):
+    with pytest.raises(
+        UsageError,
+        match="unknown system config of ethos-u55-128 with .*two.ini 'Ethos_U55_Bord': did",
+    ):
         targets.resolve("ethos-u55-128", "Ethos_U55_Bord", vela_config=ini)
 
 
@@ -301,15 +395,26 @@ def test_a_mode_that_vela_would_refuse_says_why(folder: Path) -> None:
     ini = folder / "board.ini"
     ini.write_text(BOARD)
     # Port 1 of this system is flash, which cannot hold the arena.
-    with pytest.raises(UsageError, match="Dedicated_Sram does not go with Ethos_U55_Board: its arena .* OffChipFlash"):
+    with pytest.raises(
+        UsageError,
+        match="Dedicated_Sram does not go with Ethos_U55_Board: its arena .* OffChipFlash",
+    ):
         targets.resolve("ethos-u55-128", None, "Dedicated_Sram", ini)
 
 
 @pytest.mark.parametrize(
     ("npu", "section", "words"),
     [
-        ("ethos-u55-128", "Board", "16 bytes wide instead of 8, because of the name Board: its memory cycles are half"),
-        ("ethos-u65-256", "Ethos_U55_Board", "8 bytes wide instead of 16, because of the name Ethos_U55_Board"),
+        (
+            "ethos-u55-128",
+            "Board",
+            "16 bytes wide instead of 8, because of the name Board: its memory cycles are half",
+        ),
+        (
+            "ethos-u65-256",
+            "Ethos_U55_Board",
+            "8 bytes wide instead of 16, because of the name Ethos_U55_Board",
+        ),
         ("ethos-u55-128", "Ethos_U55_Board", ""),
         ("ethos-u65-256", "Board", ""),
     ],

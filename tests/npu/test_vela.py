@@ -12,17 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from tinyprune import flatbuffer
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.npu import targets, vela
-from tinyprune.resources import NpuTarget
+from tinyprune.tflite import flatbuffer
 
 U55 = targets.resolve("ethos-u55-128")
 U55_256 = targets.resolve("ethos-u55-256")
 U65 = targets.resolve("ethos-u65-256")
 SRAM_ONLY = targets.resolve("ethos-u55-128", memory_mode="Sram_Only")
 
-# Vela stores bias and scale of an output channel in 10 bytes; dense() has 32 hidden units and 8 outputs.
+# Vela stores bias and scale of an output channel in 10 bytes; dense() has 32 hidden units and 8
+# outputs.
 BIAS_BYTES = 10 * (32 + 8)
 
 
@@ -43,10 +44,16 @@ def test_what_comes_out_of_a_dense_network(networks, tmp_path) -> None:
     assert (report.target, report.vela_version) == (U55, importlib.metadata.version("ethos-u-vela"))
     assert report.macs == 16 * 32 + 32 * 8
     assert report.clock_hz == 500e6
-    assert report.cycles == float(row["cycles_total"]) == sum(operator.cycles for operator in report.operators)
+    assert (
+        report.cycles
+        == float(row["cycles_total"])
+        == sum(operator.cycles for operator in report.operators)
+    )
     assert report.inference_seconds == pytest.approx(report.cycles / 500e6)
     assert report.cpu_operators == ()
-    assert [operator.operator for operator in report.operators if operator.macs] == ["FullyConnected"] * 2
+    assert [operator.operator for operator in report.operators if operator.macs] == [
+        "FullyConnected"
+    ] * 2
     assert [operator.macs for operator in report.operators if operator.macs] == [16 * 32, 32 * 8]
 
 
@@ -62,7 +69,9 @@ def test_shared_sram_streams_weights_from_flash(networks, tmp_path) -> None:
     assert report.cycles_off_chip_flash > report.cycles_npu > 0
 
 
-def test_with_weights_in_sram_they_count_as_sram_and_still_have_to_be_stored(networks, tmp_path) -> None:
+def test_with_weights_in_sram_they_count_as_sram_and_still_have_to_be_stored(
+    networks, tmp_path
+) -> None:
     report = vela.compile_tflite(networks.dense(), SRAM_ONLY, tmp_path).report
     assert report.flash_bytes == report.encoded_weight_bytes + BIAS_BYTES
     assert report.sram_bytes == 16 + 32 + report.flash_bytes
@@ -71,18 +80,29 @@ def test_with_weights_in_sram_they_count_as_sram_and_still_have_to_be_stored(net
 
 
 def test_an_arena_in_dram_is_not_flash(networks, tmp_path) -> None:
-    report, row = vela.compile_tflite(networks.strided(), U65, tmp_path).report, summary_row(tmp_path)
+    report, row = (
+        vela.compile_tflite(networks.strided(), U65, tmp_path).report,
+        summary_row(tmp_path),
+    )
     cpu_weights = 32 * 3 * 3 * 8 + 4 * 32
     npu_constants = report.flash_bytes - cpu_weights
     assert npu_constants == report.encoded_weight_bytes + 10 * 16
     assert float(row["dram_memory_used"]) * 1024 > npu_constants
 
 
-def test_an_operator_that_stays_on_the_cpu_is_named_and_its_weights_count(networks, tmp_path) -> None:
-    report, row = vela.compile_tflite(networks.strided(), U55, tmp_path).report, summary_row(tmp_path)
+def test_an_operator_that_stays_on_the_cpu_is_named_and_its_weights_count(
+    networks, tmp_path
+) -> None:
+    report, row = (
+        vela.compile_tflite(networks.strided(), U55, tmp_path).report,
+        summary_row(tmp_path),
+    )
     assert report.cpu_operators == ("CONV_2D",)
     # Kernel 32 x 3 x 3 x 8 in int8 and 32 biases in int32, which Vela's own figure leaves out.
-    assert report.flash_bytes == float(row["off_chip_flash_memory_used"]) * 1024 + 32 * 3 * 3 * 8 + 4 * 32
+    assert (
+        report.flash_bytes
+        == float(row["off_chip_flash_memory_used"]) * 1024 + 32 * 3 * 3 * 8 + 4 * 32
+    )
 
 
 def test_a_network_with_nothing_for_the_npu_is_an_error(networks, tmp_path) -> None:
@@ -119,7 +139,9 @@ def test_compiling_again_replaces_its_own_files_and_keeps_others(networks, tmp_p
     assert "CPU operators = 0" in (tmp_path / "vela.log").read_text()
 
 
-def test_what_is_compiled_already_is_found_again_even_elsewhere(networks, tmp_path, monkeypatch) -> None:
+def test_what_is_compiled_already_is_found_again_even_elsewhere(
+    networks, tmp_path, monkeypatch
+) -> None:
     first = vela.compile_tflite(networks.dense(), U55, tmp_path / "out")
     (tmp_path / "out").rename(tmp_path / "moved")
     copy = Path(shutil.copy(networks.dense(), tmp_path / "other.tflite"))
@@ -128,7 +150,9 @@ def test_what_is_compiled_already_is_found_again_even_elsewhere(networks, tmp_pa
     assert again == replace(first, source=copy, path=tmp_path / "moved" / "dense_vela.tflite")
 
 
-@pytest.mark.parametrize("what", ["source", "target", "layers", "config", "record", "compiled", "log"])
+@pytest.mark.parametrize(
+    "what", ["source", "target", "layers", "config", "record", "compiled", "log"]
+)
 def test_what_differs_is_compiled_again(what: str, networks, tmp_path) -> None:
     out, source, target, layers = tmp_path / "out", networks.dense(), U55, ()
     if what == "config":
@@ -183,7 +207,8 @@ def test_an_output_folder_that_is_a_file(networks, tmp_path) -> None:
         vela.compile_tflite(networks.dense(), U55, tmp_path / "out")
 
 
-# --- programs in Vela's place -----------------------------------------------------------------------------------------
+# --- programs in Vela's place
+# -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -208,7 +233,8 @@ def fails(networks, tmp_path, monkeypatch):
     return compile_with
 
 
-# Does what Vela does: the files of a real compilation, with one text replaced, end up in --output-dir.
+# Does what Vela does: the files of a real compilation, with one text replaced, end up in
+# --output-dir.
 REPLACING = """
 import pathlib, sys
 out = pathlib.Path(sys.argv[sys.argv.index("--output-dir") + 1])
@@ -232,7 +258,9 @@ def test_a_crash_names_the_signal_and_the_last_line(fails, tmp_path) -> None:
 
 
 def test_a_crash_without_a_word(fails) -> None:
-    assert "crashed by SIGKILL: it printed nothing" in fails("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert "crashed by SIGKILL: it printed nothing" in fails(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
 
 
 def test_a_program_that_hangs_is_stopped(fails, tmp_path) -> None:
@@ -242,7 +270,9 @@ def test_a_program_that_hangs_is_stopped(fails, tmp_path) -> None:
 
 
 def test_an_exit_code_comes_with_the_end_of_the_traceback(fails) -> None:
-    assert "failed with exit code 1: ValueError: odd network" in fails("raise ValueError('odd network')")
+    assert "failed with exit code 1: ValueError: odd network" in fails(
+        "raise ValueError('odd network')"
+    )
 
 
 def test_vela_refuses_a_memory_mode(networks, tmp_path) -> None:
@@ -255,14 +285,18 @@ def test_a_program_that_writes_nothing(fails) -> None:
     assert "expected one file *_vela.tflite from Vela, found 0" in fails("print('done')")
 
 
-def test_the_stand_in_works_if_nothing_is_replaced(networks, replacing, tmp_path, monkeypatch) -> None:
+def test_the_stand_in_works_if_nothing_is_replaced(
+    networks, replacing, tmp_path, monkeypatch
+) -> None:
     (tmp_path / "fake_vela.py").write_text(replacing(b"no such text", b""))
     monkeypatch.setattr(vela, "command", lambda: [sys.executable, str(tmp_path / "fake_vela.py")])
     report = vela.compile_tflite(networks.dense(), U55, tmp_path / "out").report
     assert report.macs == 16 * 32 + 32 * 8
 
 
-@pytest.mark.parametrize("column", [b"cycles_total", b"sram_memory_used", b"core_clock", b"Op Cycles", b"Name"])
+@pytest.mark.parametrize(
+    "column", [b"cycles_total", b"sram_memory_used", b"core_clock", b"Op Cycles", b"Name"]
+)
 def test_a_column_that_is_gone_is_named(column: bytes, fails, replacing) -> None:
     assert f"has no column '{column.decode()}'" in fails(replacing(column, b"renamed"))
 
@@ -279,12 +313,18 @@ def test_a_name_with_commas_stays_whole(networks, replacing, tmp_path, monkeypat
     assert (operators[0].name, operators[0].macs) == ("a,b,c", 16 * 32)
 
 
-@pytest.mark.parametrize("old", [b"</debug>", b'"ext_key"', b'"weight_total_bytes"', b'name="perf"'])
-def test_without_a_debug_database_every_operator_is_a_layer(old: bytes, networks, replacing, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "old", [b"</debug>", b'"ext_key"', b'"weight_total_bytes"', b'name="perf"']
+)
+def test_without_a_debug_database_every_operator_is_a_layer(
+    old: bytes, networks, replacing, tmp_path, monkeypatch
+):
     (tmp_path / "fake_vela.py").write_text(replacing(old, b"gone"))
     monkeypatch.setattr(vela, "command", lambda: [sys.executable, str(tmp_path / "fake_vela.py")])
     report = vela.compile_tflite(networks.dense(), U55, tmp_path / "out").report
-    assert [layer.cycles for layer in report.layers] == [operator.cycles for operator in report.operators]
+    assert [layer.cycles for layer in report.layers] == [
+        operator.cycles for operator in report.operators
+    ]
     assert (report.scale_bytes, report.table_bytes) == (0, BIAS_BYTES)
     assert report.encoded_weight_bytes > 0
 
@@ -306,9 +346,11 @@ def test_without_vela_the_message_says_how_to_install_it(networks, tmp_path, mon
 
 def test_importing_the_rooms_is_cheap() -> None:
     script = (
-        "import sys, tinyprune.npu.vela, tinyprune.npu.targets, tinyprune.flatbuffer\n"
+        "import sys, tinyprune.npu.vela, tinyprune.npu.targets, tinyprune.tflite.flatbuffer\n"
         "heavy = {'ethosu', 'numpy', 'tensorflow', 'keras', 'ai_edge_litert'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"

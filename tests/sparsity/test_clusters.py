@@ -31,7 +31,10 @@ def test_as_many_clusters_as_values_change_nothing():
 @pytest.mark.parametrize("number", [1, 2, 3, 5])
 def test_no_other_intervals_have_a_smaller_error(number):
     draw = np.random.default_rng(number)
-    values, counts = np.sort(draw.choice(np.arange(-127, 128), 12, replace=False)), draw.integers(1, 50, 12)
+    values, counts = (
+        np.sort(draw.choice(np.arange(-127, 128), 12, replace=False)),
+        draw.integers(1, 50, 12),
+    )
     found = clustered(values, counts, number)
     assert len(set(found.tolist())) <= number
     # A rounded mean is up to 0.5 beside the mean: that costs up to 0.25 per weight.
@@ -48,4 +51,6 @@ def error(values, counts, cuts):
 def test_all_int8_values():
     values = np.arange(-127, 128)
     found = clustered(values, np.ones(255, int), 15)
-    assert np.array_equal(found, np.repeat(values[8::17], 17))  # 255 = 15 * 17: the middles of 15 runs of 17
+    assert np.array_equal(
+        found, np.repeat(values[8::17], 17)
+    )  # 255 = 15 * 17: the middles of 15 runs of 17

@@ -8,13 +8,23 @@ INF = np.inf
 
 
 def alone(importance: list[float], sparsity: float) -> list[float]:
-    return masks({"a": np.array(importance)}, {"a": np.arange(len(importance))}, sparsity, "layer")["a"].tolist()
+    return masks({"a": np.array(importance)}, {"a": np.arange(len(importance))}, sparsity, "layer")[
+        "a"
+    ].tolist()
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])
 @pytest.mark.parametrize(
     ("sparsity", "groups", "expected"),
-    [(0.3, 10, 3), (0.7, 10, 7), (0.29, 100, 29), (0.57, 100, 57), (0.9, 1000, 900), (0.99, 10, 9), (0.05, 10, 0)],
+    [
+        (0.3, 10, 3),
+        (0.7, 10, 7),
+        (0.29, 100, 29),
+        (0.57, 100, 57),
+        (0.9, 1000, 900),
+        (0.99, 10, 9),
+        (0.05, 10, 0),
+    ],
 )
 def test_a_decimal_fraction_means_what_it_says(sparsity, groups, expected, scope):
     importance = np.random.default_rng(0).random(groups)

@@ -19,8 +19,12 @@ def test_runs_lie_along_the_inputs_of_one_output():
 
 def test_runs_do_not_cross_positions_of_a_convolution():
     values = np.arange(1.0, 1 + 3 * 4).reshape(3, 1, 4, 1)
-    expected = np.where(values % 4 == 0, INF, values)  # the largest of 4 inputs, at each of 3 positions
-    np.testing.assert_array_equal(protect(values.ravel(), values.shape, 1, 4).reshape(values.shape), expected)
+    expected = np.where(
+        values % 4 == 0, INF, values
+    )  # the largest of 4 inputs, at each of 3 positions
+    np.testing.assert_array_equal(
+        protect(values.ravel(), values.shape, 1, 4).reshape(values.shape), expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,8 +65,12 @@ def test_vela_computes_2_4_along_the_inputs_faster_and_along_the_outputs_not(net
 
     def halved(axis: int):
         def initial(shape, dtype=None):
-            values = np.moveaxis(np.random.default_rng(0).normal(size=shape).astype(np.float32), axis, -2)
-            stays = np.isinf(protect(np.abs(values).ravel(), values.shape, 2, 4)).reshape(values.shape)
+            values = np.moveaxis(
+                np.random.default_rng(0).normal(size=shape).astype(np.float32), axis, -2
+            )
+            stays = np.isinf(protect(np.abs(values).ravel(), values.shape, 2, 4)).reshape(
+                values.shape
+            )
             return np.moveaxis(values * stays, -2, axis)
 
         return initial

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tinyprune.sparsity.coupling import UnitSet
 from tinyprune.sparsity.network_shape import Channels, NetworkShape, OperatorShape, TensorShape
 from tinyprune.sparsity.resource_model import NUMPY, ResourceModel, smooth_largest
+from tinyprune.sparsity.unit_sets import UnitSet
 
 SETS = (UnitSet("first", 0, 8), UnitSet("second", 8, 6))
 FIXED = Channels(3, np.array([0.0, 0.0]))
@@ -28,10 +28,14 @@ def network():
     )
     operators = (
         OperatorShape("a", "conv", (0,), (1,), FIXED, FIRST, square, square, (3, 3), has_bias=True),
-        OperatorShape("b", "conv", (1,), (2,), FIRST, SECOND, square, square, (3, 3), has_bias=True),
+        OperatorShape(
+            "b", "conv", (1,), (2,), FIRST, SECOND, square, square, (3, 3), has_bias=True
+        ),
         OperatorShape("c", "conv", (1,), (3,), FIRST, SECOND, square, square),
         OperatorShape("sum", "add", (2, 3), (4,), SECOND, SECOND, square, square),
-        OperatorShape("out", "dense", (4,), (5,), Channels(0, np.array([0.0, 100.0])), FIXED, has_bias=True),
+        OperatorShape(
+            "out", "dense", (4,), (5,), Channels(0, np.array([0.0, 100.0])), FIXED, has_bias=True
+        ),
     )
     return NetworkShape(tensors, operators, SETS, (0,), (5,))
 
@@ -60,16 +64,24 @@ def test_the_peak_moves_as_units_go():
 def test_states_are_always_alive():
     shape = network()
     state = TensorShape("state", (1, 1), FIRST, 2, True)
-    grown = NetworkShape((*shape.tensors, state), shape.operators, SETS, shape.inputs, shape.outputs)
+    grown = NetworkShape(
+        (*shape.tensors, state), shape.operators, SETS, shape.inputs, shape.outputs
+    )
     kept = np.array([8.0, 6.0])
-    assert (ResourceModel(grown).step_bytes(kept) == ResourceModel(shape).step_bytes(kept) + 2 * 8).all()
+    assert (
+        ResourceModel(grown).step_bytes(kept) == ResourceModel(shape).step_bytes(kept) + 2 * 8
+    ).all()
 
 
 def test_lstm_and_depthwise():
     operators = (
         OperatorShape("lstm", "lstm", (0,), (1,), FIXED, FIRST, has_bias=True),
-        OperatorShape("deep", "depthwise", (0,), (1,), FIRST, FIRST, (5, 5), (5, 5), (3, 3), has_bias=True),
-        OperatorShape("up", "transposed", (0,), (1,), FIRST, SECOND, (5, 5), (10, 10), (2, 2), (2, 2)),
+        OperatorShape(
+            "deep", "depthwise", (0,), (1,), FIRST, FIRST, (5, 5), (5, 5), (3, 3), has_bias=True
+        ),
+        OperatorShape(
+            "up", "transposed", (0,), (1,), FIRST, SECOND, (5, 5), (10, 10), (2, 2), (2, 2)
+        ),
     )
     model = ResourceModel(NetworkShape(network().tensors, operators, SETS, (0,), (1,)))
     kept = np.array([5.0, 4.0])

@@ -21,7 +21,9 @@ def curve(schedule, steps: int = 150) -> tuple[list[bool], np.ndarray]:
 def test_decays_are_the_closed_formula(make, power):
     due, sparsities = curve(make(*ARGUMENTS))
     progress = np.clip((np.arange(150) - BEGIN) / (END - BEGIN), 0, 1)
-    np.testing.assert_allclose(sparsities, FINAL + (INITIAL - FINAL) * (1 - progress) ** power, atol=1e-6)
+    np.testing.assert_allclose(
+        sparsities, FINAL + (INITIAL - FINAL) * (1 - progress) ** power, atol=1e-6
+    )
     assert np.flatnonzero(due).tolist() == list(range(BEGIN, END + 1, FREQUENCY))
 
 
@@ -43,11 +45,17 @@ def test_tfmot_agrees(name, monkeypatch):
     from tensorflow_model_optimization.python.core.sparsity.keras import pruning_schedule as tfmot
 
     theirs = {
-        "polynomial": lambda: tfmot.PolynomialDecay(INITIAL, FINAL, BEGIN, END, power=3, frequency=FREQUENCY),
-        "linear": lambda: tfmot.PolynomialDecay(INITIAL, FINAL, BEGIN, END, power=1, frequency=FREQUENCY),
+        "polynomial": lambda: tfmot.PolynomialDecay(
+            INITIAL, FINAL, BEGIN, END, power=3, frequency=FREQUENCY
+        ),
+        "linear": lambda: tfmot.PolynomialDecay(
+            INITIAL, FINAL, BEGIN, END, power=1, frequency=FREQUENCY
+        ),
         "constant": lambda: tfmot.ConstantSparsity(FINAL, BEGIN, END, FREQUENCY),
     }
-    (due, values), (their_due, their_values) = (curve(make) for make in (SCHEDULES[name](*ARGUMENTS), theirs[name]()))
+    (due, values), (their_due, their_values) = (
+        curve(make) for make in (SCHEDULES[name](*ARGUMENTS), theirs[name]())
+    )
     assert due == their_due
     np.testing.assert_array_equal(values, their_values)
 
@@ -92,7 +100,9 @@ def test_begin_and_end_at_one_step_is_one_update_to_the_final_sparsity(name, ste
     ],
 )
 def test_what_tfmot_refuses_is_an_error_for_a_person(name, changes, says):
-    arguments = dict(zip(("initial", "final", "begin_step", "end_step", "frequency"), ARGUMENTS, strict=True))
+    arguments = dict(
+        zip(("initial", "final", "begin_step", "end_step", "frequency"), ARGUMENTS, strict=True)
+    )
     with pytest.raises(UsageError, match=says):
         SCHEDULES[name](**arguments | changes)
 
@@ -109,4 +119,6 @@ def test_the_wish_for_keras_2_is_not_left_behind(before, monkeypatch):
         monkeypatch.setenv("TF_USE_LEGACY_KERAS", before)
     polynomial(*ARGUMENTS)
     assert os.environ.get("TF_USE_LEGACY_KERAS") == before
-    assert "tensorflow_model_optimization" in sys.modules  # imported again: the test saw what it is about
+    assert (
+        "tensorflow_model_optimization" in sys.modules
+    )  # imported again: the test saw what it is about

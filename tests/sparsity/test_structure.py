@@ -15,7 +15,14 @@ SHAPE = (3, 3, 8, 16)
     [
         ("weight", "16x16", Structure("weight"), "weight", None, weight.groups(SHAPE)),
         ("unit", "16x16", Structure("unit"), "unit", None, unit.groups(SHAPE)),
-        ("block", "16x16", Structure("block", 16, 16), "block 16x16", None, block.groups(SHAPE, 16, 16)),
+        (
+            "block",
+            "16x16",
+            Structure("block", 16, 16),
+            "block 16x16",
+            None,
+            block.groups(SHAPE, 16, 16),
+        ),
         ("block", "1x8", Structure("block", 1, 8), "block 1x8", None, block.groups(SHAPE, 1, 8)),
         ("2:4", "16x16", Structure("n:m", n=2, m=4), "2:4", 1 - 2 / 4, n_m.groups(SHAPE, 2, 4)),
         ("1:8", "nonsense", Structure("n:m", n=1, m=8), "1:8", 1 - 1 / 8, n_m.groups(SHAPE, 1, 8)),
@@ -29,20 +36,28 @@ def test_a_name_becomes_a_structure(name, size, structure, label, fixed, ids):
 
 
 def test_unused_numbers_are_none():
-    assert dataclasses.asdict(parse("unit")) == {"name": "unit", **dict.fromkeys(["rows", "columns", "n", "m"])}
+    assert dataclasses.asdict(parse("unit")) == {
+        "name": "unit",
+        **dict.fromkeys(["rows", "columns", "n", "m"]),
+    }
 
 
 def test_only_n_m_protects():
     importance = np.arange(8, dtype=np.float32)
     for name in ("weight", "block", "unit"):
         assert parse(name, "2x1").ranked(importance, (8, 1)) is importance
-    np.testing.assert_array_equal(parse("2:4").ranked(importance, (8, 1)), [0, 1, np.inf, np.inf, 4, 5, np.inf, np.inf])
+    np.testing.assert_array_equal(
+        parse("2:4").ranked(importance, (8, 1)), [0, 1, np.inf, np.inf, 4, 5, np.inf, np.inf]
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("blok", "unknown structure 'blok': did you mean 'block'? expected one of: 2:4, block, unit, weight"),
+        (
+            "blok",
+            "unknown structure 'blok': did you mean 'block'? expected one of: 2:4, block, unit, weight",
+        ),
         ("", "unknown structure '': expected one of: 2:4, block, unit, weight"),
         ("n:m", "structure 'n:m' is not n:m with two numbers: try 2:4"),
         ("2:", "structure '2:' is not n:m with two numbers: try 2:4"),
@@ -60,7 +75,11 @@ def test_names_that_make_no_sense(name, says):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("size", ["16", "0x4", "4x0", "ax4", "4x", "x4", "4x4x4", "-1x4", "4X4", "4 x 4", "", "1e3x4"])
+@pytest.mark.parametrize(
+    "size", ["16", "0x4", "4x0", "ax4", "4x", "x4", "4x4x4", "-1x4", "4X4", "4 x 4", "", "1e3x4"]
+)
 def test_block_sizes_that_make_no_sense(size):
-    with pytest.raises(UsageError, match=f"^block size '{size}' is not RxC, .*: try 16x16, 1x16 or 16x1$"):
+    with pytest.raises(
+        UsageError, match=f"^block size '{size}' is not RxC, .*: try 16x16, 1x16 or 16x1$"
+    ):
         parse("block", size)

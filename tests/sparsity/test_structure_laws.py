@@ -42,11 +42,16 @@ def kernel(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(-3, 4, shape).astype(np.float32)
 
 
-def masked(kernels: dict[str, np.ndarray], structure, percent: int, scope: str) -> tuple[dict, dict, dict]:
+def masked(
+    kernels: dict[str, np.ndarray], structure, percent: int, scope: str
+) -> tuple[dict, dict, dict]:
     """Masks, group ids and importances of kernels."""
     found = {key: structure(values.shape) for key, values in kernels.items()}
     ids = {key: found[key].groups(values.shape) for key, values in kernels.items()}
-    worth = {key: found[key].ranked(l1(values, ids[key]), values.shape) for key, values in kernels.items()}
+    worth = {
+        key: found[key].ranked(l1(values, ids[key]), values.shape)
+        for key, values in kernels.items()
+    }
     return masks(worth, ids, percent / 100, scope), ids, worth
 
 
@@ -95,12 +100,16 @@ def test_what_goes_is_worth_no_more_than_what_stays(structure, shape, percent, s
 @every_structure
 @quick
 @given(first=shapes, second=shapes, percent=percents, seed=seeds)
-def test_global_scope_counts_and_ranks_all_kernels_together(structure, first, second, percent, seed):
+def test_global_scope_counts_and_ranks_all_kernels_together(
+    structure, first, second, percent, seed
+):
     kernels = {"a": kernel(first, seed), "b": 2 * kernel(second, seed + 1)}
     found, ids, importances = masked(kernels, structure, percent, "global")
     away = np.concatenate([gone(found[key], ids[key]) for key in kernels])
     worth = np.concatenate([importances[key] for key in kernels])
-    assert away.sum() == min(percent * ((ids["a"].max() + 1) + (ids["b"].max() + 1)) // 100, np.isfinite(worth).sum())
+    assert away.sum() == min(
+        percent * ((ids["a"].max() + 1) + (ids["b"].max() + 1)) // 100, np.isfinite(worth).sum()
+    )
     assume(away.any())
     assert worth[away].max() <= worth[~away].min()
 
@@ -161,7 +170,13 @@ def test_every_importance_is_one_number_per_group(structure, importance, shape, 
 
 
 @quick
-@given(shape=shapes, m=st.integers(2, 6), n=st.integers(1, 5), seed=seeds, scope=st.sampled_from(["global", "layer"]))
+@given(
+    shape=shapes,
+    m=st.integers(2, 6),
+    n=st.integers(1, 5),
+    seed=seeds,
+    scope=st.sampled_from(["global", "layer"]),
+)
 def test_every_run_keeps_n_of_m_at_the_final_sparsity(shape, m, n, seed, scope):
     assume(n < m)
     structure, values = Structure("n:m", n=n, m=m), kernel(shape, seed)
@@ -171,7 +186,9 @@ def test_every_run_keeps_n_of_m_at_the_final_sparsity(shape, m, n, seed, scope):
     for start in range(0, shape[-2], m):
         run = slice(start, start + m)
         kept, magnitudes = mask[..., run, :] == 1, np.abs(values[..., run, :])
-        size = kept.shape[-2]  # n of a full run; of the last one, as many as a run padded with zeros keeps
+        size = kept.shape[
+            -2
+        ]  # n of a full run; of the last one, as many as a run padded with zeros keeps
         np.testing.assert_array_equal(kept.sum(axis=-2), min(n, size))
         stays = np.where(kept, magnitudes, np.inf).min(axis=-2)
         goes = np.where(kept, -np.inf, magnitudes).max(axis=-2)

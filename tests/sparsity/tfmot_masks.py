@@ -1,8 +1,8 @@
 """The opponent's masks, ``python tfmot_masks.py OUT.npz``: a program, because TFMOT's wrappers want Keras 2.
 
-Trains a Conv2D + Dense network with a learning rate of 0 under ``prune_low_magnitude`` and its own callback, and writes
-weights, and after every step the number of TFMOT's step and its masks: ``CASE/LAYER/weights``, ``CASE/LAYER/masks`` of
-shape (steps, *kernel), ``CASE/steps``.
+Trains a Conv2D + Dense network with a learning rate of 0 under ``prune_low_magnitude`` and its own
+callback, and writes weights, and after every step the number of TFMOT's step and its masks:
+``CASE/LAYER/weights``, ``CASE/LAYER/masks`` of shape (steps, *kernel), ``CASE/steps``.
 """
 
 import os
@@ -40,7 +40,9 @@ class Recorder(keras.callbacks.Callback):
         self.masks: dict[str, list[np.ndarray]] = {"conv": [], "dense": []}
 
     def on_train_batch_end(self, batch, logs=None) -> None:
-        wrappers = {layer.layer.name: layer for layer in self.model.layers if hasattr(layer, "pruning_step")}
+        wrappers = {
+            layer.layer.name: layer for layer in self.model.layers if hasattr(layer, "pruning_step")
+        }
         self.steps.append(int(wrappers["conv"].pruning_step))
         for name, masks in self.masks.items():
             ((_, mask, _),) = wrappers[name].pruning_vars
@@ -57,14 +59,20 @@ def run(inputs: int, **arguments) -> dict[str, np.ndarray]:
     x, y = rng.normal(size=(STEPS * BATCH, 6, 6, inputs)), rng.normal(size=(STEPS * BATCH, 50))
     pruned.fit(x, y, BATCH, verbose=0, callbacks=[_SPARSITY.UpdatePruningStep(), recorder])
     masks = {f"{name}/masks": np.stack(found) for name, found in recorder.masks.items()}
-    return {"steps": np.array(recorder.steps), **masks, **{f"{name}/weights": w for name, w in weights.items()}}
+    return {
+        "steps": np.array(recorder.steps),
+        **masks,
+        **{f"{name}/weights": w for name, w in weights.items()},
+    }
 
 
 def main(path: str) -> None:
     found = {}
     for inputs in (8, 6):
         for case, arguments in CASES.items():
-            found |= {f"{case}/{inputs}/{key}": value for key, value in run(inputs, **arguments).items()}
+            found |= {
+                f"{case}/{inputs}/{key}": value for key, value in run(inputs, **arguments).items()
+            }
     np.savez(path, **found)
 
 

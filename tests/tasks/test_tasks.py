@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from tinyprune.artifacts import TaskRecord
+from tinyprune.artifacts.quality import TaskRecord
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
 from tinyprune.data.clips import Clip, open_store
-from tinyprune.data.images import ImageFrontEnd
+from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.data.labelled import Examples, LabelledDataset
-from tinyprune.data.mixtures import Mixing, Split
-from tinyprune.data.speech import SpeechDataset
+from tinyprune.data.speech.dataset import SpeechDataset
+from tinyprune.data.speech.mixing import Mixing, Split
 from tinyprune.metrics.speech import si_sdr_db
-from tinyprune.records import write_json
-from tinyprune.tasks.choose import choose
+from tinyprune.storage.records import write_json
 from tinyprune.tasks.classification import BATCH, Classification
+from tinyprune.tasks.lookup import choose
 from tinyprune.tasks.speech import Speech
 
 CONFIG = TrainConfig(batch_size=2, frames=10)
@@ -25,10 +25,14 @@ def labelled(dev: int = 10, shape: tuple[int, ...] = (4, 4, 3)) -> LabelledDatas
     rng = np.random.default_rng(0)
 
     def examples(count: int) -> Examples:
-        return Examples(rng.integers(0, 255, (count, *shape)).astype(np.uint8), np.arange(count) % 3)
+        return Examples(
+            rng.integers(0, 255, (count, *shape)).astype(np.uint8), np.arange(count) % 3
+        )
 
     frontend = ImageFrontEnd(shape, "unit", (0.0,) * shape[-1], (255.0,) * shape[-1])
-    return LabelledDataset({"train": examples(12), "dev": examples(dev)}, ("a", "b", "c"), frontend, 0)
+    return LabelledDataset(
+        {"train": examples(12), "dev": examples(dev)}, ("a", "b", "c"), frontend, 0
+    )
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +43,14 @@ def speech(tmp_path_factory) -> SpeechDataset:
         clips = [Clip(str(i), kind, rng.normal(0, 0.1, 30_000)) for i in range(3)]
         return open_store(folder / f"{kind}.pcm", clips)
 
-    splits = {name: Split(store(f"{name} speech"), store(f"{name} noise")) for name in ("train", "dev")}
+    splits = {
+        name: Split(store(f"{name} speech"), store(f"{name} noise")) for name in ("train", "dev")
+    }
     return SpeechDataset(splits, Mixing((0.0, 0.0)), 2, 0)
 
 
-# --- which one --------------------------------------------------------------------------------------------------------
+# --- which one
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_labels_make_a_classification():
@@ -67,12 +74,15 @@ def test_a_front_end_that_was_measured_before_is_kept(speech, tmp_path):
     assert choose(speech, CONFIG, tmp_path / "frontend.json").frontend == known
 
 
-@pytest.mark.parametrize(("shape", "model"), [((8, 8, 3), "resnet8"), ((49, 10, 1), "ds_cnn"), ((28, 28, 1), "ds_cnn")])
+@pytest.mark.parametrize(
+    ("shape", "model"), [((8, 8, 3), "resnet8"), ((49, 10, 1), "ds_cnn"), ((28, 28, 1), "ds_cnn")]
+)
 def test_the_model_of_a_classification_follows_the_channels(shape, model):
     assert Classification(labelled(shape=shape)).default_model == model
 
 
-# --- classification ---------------------------------------------------------------------------------------------------
+# --- classification
+# ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("dev", "tolerance"), [(10, 2 / 10), (100, 0.02), (1000, 0.02)])
@@ -89,15 +99,33 @@ def test_classes_are_scored_in_batches_of_the_whole_split():
 
     found = task.quality(forward, "float", "dev")
     assert seen == [(BATCH, 4, 4, 3), (5, 4, 4, 3)]
-    assert (found.form, found.split, found.utterances, found.undefined) == ("float", "dev", BATCH + 5, 0)
-    assert found.metrics == {"accuracy": pytest.approx((np.arange(BATCH + 5) % 3 == 1).mean()), "auc": 0.5}
+    assert (found.form, found.split, found.utterances, found.undefined) == (
+        "float",
+        "dev",
+        BATCH + 5,
+        0,
+    )
+    assert found.metrics == {
+        "accuracy": pytest.approx((np.arange(BATCH + 5) % 3 == 1).mean()),
+        "auc": 0.5,
+    }
 
 
 def test_scores_of_classes_are_right_or_wrong_and_the_auc_is_one_figure():
     task = Classification(labelled(dev=4))
-    found = task.scores(lambda inputs: np.tile([0.0, 5.0, 1.0], (len(inputs), 1)), "int8", "dev", ("accuracy", "auc"))
-    assert [item.metrics for item in found.items] == [{"accuracy": right} for right in (0.0, 1.0, 0.0, 0.0)]
-    assert [(item.name, item.category, item.snr_db) for item in found.items][:2] == [("0", "a", None), ("1", "b", None)]
+    found = task.scores(
+        lambda inputs: np.tile([0.0, 5.0, 1.0], (len(inputs), 1)),
+        "int8",
+        "dev",
+        ("accuracy", "auc"),
+    )
+    assert [item.metrics for item in found.items] == [
+        {"accuracy": right} for right in (0.0, 1.0, 0.0, 0.0)
+    ]
+    assert [(item.name, item.category, item.snr_db) for item in found.items][:2] == [
+        ("0", "a", None),
+        ("1", "b", None),
+    ]
     assert found.whole == {"auc": 0.5}
     only = task.scores(lambda inputs: np.ones((len(inputs), 3)), "int8", "dev", ("accuracy",))
     assert only.whole == {}
@@ -121,7 +149,8 @@ def test_the_learner_of_classes_trains_on_train_and_scores_on_dev():
     assert (features.shape, labels.shape) == ((2, 4, 4, 3), (2,))
 
 
-# --- speech -----------------------------------------------------------------------------------------------------------
+# --- speech
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_mask_of_ones_is_the_mixture_as_it_is(speech):
@@ -133,7 +162,7 @@ def test_a_mask_of_ones_is_the_mixture_as_it_is(speech):
 
 
 def test_features_for_calibration_are_consecutive_frames(speech, monkeypatch):
-    from tinyprune.data import calibration
+    from tinyprune.data.speech import calibration
 
     monkeypatch.setattr(calibration, "SEQUENCES", 2)
     monkeypatch.setattr(calibration, "FRAMES", 20)
@@ -144,12 +173,19 @@ def test_scores_of_speech_are_those_of_every_mixture_in_order(speech):
     task = choose(speech, CONFIG)
     found = task.scores(np.ones_like, "float", "dev", ("stoi", "si_sdr_db"), "mine")
     mixtures = speech.utterances("dev")
-    assert (found.model, found.form, found.split, found.metrics) == ("mine", "float", "dev", ("stoi", "si_sdr_db"))
+    assert (found.model, found.form, found.split, found.metrics) == (
+        "mine",
+        "float",
+        "dev",
+        ("stoi", "si_sdr_db"),
+    )
     assert [item.name for item in found.items] == [mixture.name for mixture in mixtures]
     assert [item.snr_db for item in found.items] == [0.0, 0.0]
     assert [item.category for item in found.items] == [mixture.category for mixture in mixtures]
     for item, mixture in zip(found.items, mixtures, strict=True):
-        assert item.metrics["si_sdr_db"] == pytest.approx(si_sdr_db(mixture.clean, mixture.noisy), abs=0.01)
+        assert item.metrics["si_sdr_db"] == pytest.approx(
+            si_sdr_db(mixture.clean, mixture.noisy), abs=0.01
+        )
         assert 0 < item.metrics["stoi"] < 1
 
 

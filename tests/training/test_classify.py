@@ -6,15 +6,20 @@ from keras import layers
 
 from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import prepare
-from tinyprune.data.images import ImageFrontEnd
+from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.data.labelled import Examples, LabelledDataset
 from tinyprune.training.classify import Classify, ends_in_softmax, probabilities
 
 FRONTEND = ImageFrontEnd((4,), "none", (0.0,) * 4, (1.0,) * 4)
 LABELS = np.arange(12) % 3
-INPUTS = np.eye(4, dtype=np.float32)[LABELS] + np.random.default_rng(0).normal(0, 0.1, (12, 4)).astype(np.float32)
+INPUTS = np.eye(4, dtype=np.float32)[LABELS] + np.random.default_rng(0).normal(
+    0, 0.1, (12, 4)
+).astype(np.float32)
 DATASET = LabelledDataset(
-    {"train": Examples(INPUTS, LABELS), "dev": Examples(INPUTS[:7], LABELS[:7])}, ("a", "b", "c"), FRONTEND, 0
+    {"train": Examples(INPUTS, LABELS), "dev": Examples(INPUTS[:7], LABELS[:7])},
+    ("a", "b", "c"),
+    FRONTEND,
+    0,
 )
 BATCH = (tf.constant(INPUTS), tf.constant(LABELS))
 
@@ -38,7 +43,9 @@ def test_the_loss_is_the_cross_entropy():
 def test_scores_and_probabilities_have_the_same_loss():
     scores, chances = linear(), linear(activation="softmax")
     learner = Classify(DATASET, 4)
-    assert float(learner.loss(chances, BATCH)) == pytest.approx(float(learner.loss(scores, BATCH)), rel=1e-5)
+    assert float(learner.loss(chances, BATCH)) == pytest.approx(
+        float(learner.loss(scores, BATCH)), rel=1e-5
+    )
 
 
 def test_a_teacher_adds_the_divergence_from_what_it_thinks():
@@ -50,7 +57,9 @@ def test_a_teacher_adds_the_divergence_from_what_it_thinks():
         alone + divergence, rel=1e-4
     )
     itself = Classify(DATASET, 4, teacher=model)
-    assert float(itself.loss(model, BATCH)) == pytest.approx(alone, rel=1e-5)  # nothing to learn from oneself
+    assert float(itself.loss(model, BATCH)) == pytest.approx(
+        alone, rel=1e-5
+    )  # nothing to learn from oneself
 
 
 def test_a_certain_network_that_is_wrong_has_a_finite_loss_and_gradient():
@@ -78,7 +87,10 @@ def test_batches_are_those_of_the_dataset_and_follow_the_seed():
     assert learner.steps_per_epoch() == 12 // 5
     found = list(learner.batches(0))
     assert [labels.shape for _, labels in found] == [(5,), (5,)]
-    again, other = list(Classify(DATASET, 5, seed=1).batches(0)), list(Classify(DATASET, 5, seed=2).batches(0))
+    again, other = (
+        list(Classify(DATASET, 5, seed=1).batches(0)),
+        list(Classify(DATASET, 5, seed=2).batches(0)),
+    )
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(found, again, strict=True))
     assert not all(np.array_equal(a[0], b[0]) for a, b in zip(found, other, strict=True))
 
@@ -86,12 +98,22 @@ def test_batches_are_those_of_the_dataset_and_follow_the_seed():
 INPUT = keras.Input((4,))
 ENDINGS = {
     "fused": lambda: linear(activation="softmax"),
-    "activation layer": lambda: keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Activation("softmax")]),
-    "softmax layer": lambda: keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Softmax()]),
+    "activation layer": lambda: keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3), layers.Activation("softmax")]
+    ),
+    "softmax layer": lambda: keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3), layers.Softmax()]
+    ),
     "operation": lambda: keras.Model(INPUT, keras.ops.softmax(layers.Dense(3)(INPUT))),
     "nested": lambda: keras.Model(INPUT, linear(activation="softmax")(INPUT)),
     "not after a kernel": lambda: keras.Sequential(
-        [keras.Input((4,)), layers.Dense(6), layers.Reshape((2, 3)), layers.GlobalMaxPooling1D(), layers.Softmax()]
+        [
+            keras.Input((4,)),
+            layers.Dense(6),
+            layers.Reshape((2, 3)),
+            layers.GlobalMaxPooling1D(),
+            layers.Softmax(),
+        ]
     ),
 }
 
@@ -110,7 +132,9 @@ def test_other_endings_are_scores():
 
 
 def test_probabilities_stay_and_scores_become_some():
-    chances = np.array([[0.5, 0.5, 0.0], [0.25, 0.25, 0.46]])  # as int8 leaves them: they sum to about 1
+    chances = np.array(
+        [[0.5, 0.5, 0.0], [0.25, 0.25, 0.46]]
+    )  # as int8 leaves them: they sum to about 1
     assert probabilities(chances) is chances
     scores = np.array([[1.0, 2.0, 3.0], [1000.0, 0.0, -1000.0]])
     np.testing.assert_allclose(probabilities(scores)[0], softmax(scores[:1])[0])

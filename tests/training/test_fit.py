@@ -13,7 +13,7 @@ from tinyprune.compress.prepare import prepare, quantizers
 from tinyprune.compress.remove import carry, remove, without
 from tinyprune.errors import TinypruneError
 from tinyprune.models import tinylstm
-from tinyprune.training.course import Course, Replacement
+from tinyprune.training.compression import Course, Replacement
 from tinyprune.training.fit import Fit, learning_rate
 
 BANDS, FRAMES, BATCH, PER_EPOCH, EPOCHS = 8, 5, 4, 3, 4
@@ -47,14 +47,18 @@ class Imitate:
     def score(self, model: keras.Model) -> float:
         self.weights.append([np.asarray(variable) for variable in model.variables])
         features = next(self.batches(1000))
-        self.scores.append(self.given[len(self.scores)] if self.given else -float(self.loss(model, features)))
+        self.scores.append(
+            self.given[len(self.scores)] if self.given else -float(self.loss(model, features))
+        )
         return self.scores[-1]
 
 
 class Told(Course):
     """What a training tells its course: steps, losses; it may interrupt a step, and say which epochs count."""
 
-    def __init__(self, stop: int | None = None, counted: Callable[[int], bool] = lambda step: True) -> None:
+    def __init__(
+        self, stop: int | None = None, counted: Callable[[int], bool] = lambda step: True
+    ) -> None:
         self.steps, self.losses, self.asked = [], [], []
         self._stop, self._counted = stop, counted
 
@@ -73,10 +77,14 @@ class Told(Course):
 
 def dense(*hidden: int) -> keras.Model:
     layers = [keras.layers.Dense(units, activation="relu") for units in hidden]
-    return keras.Sequential([keras.Input((FRAMES, BANDS)), *layers, keras.layers.Dense(BANDS, activation="sigmoid")])
+    return keras.Sequential(
+        [keras.Input((FRAMES, BANDS)), *layers, keras.layers.Dense(BANDS, activation="sigmoid")]
+    )
 
 
-def fit(folder: Path, task: Imitate, epochs: int = EPOCHS, build=dense, course: Course | None = None) -> Fit:
+def fit(
+    folder: Path, task: Imitate, epochs: int = EPOCHS, build=dense, course: Course | None = None
+) -> Fit:
     """A training of an int8 network with masks, the same one every time."""
     keras.utils.set_random_seed(0)
     model = prepare(build())
@@ -111,7 +119,9 @@ def test_the_loss_goes_down_and_the_history_says_so(tmp_path):
     assert [record.step for record in records] == [PER_EPOCH * epoch for epoch in range(1, 8 + 1)]
     assert [record.score for record in records] == task.scores
     assert told.steps == list(range(8 * PER_EPOCH)) == list(range(training.steps))
-    assert np.reshape(told.losses, (8, PER_EPOCH)).mean(axis=1).tolist() == [record.loss for record in records]
+    assert np.reshape(told.losses, (8, PER_EPOCH)).mean(axis=1).tolist() == [
+        record.loss for record in records
+    ]
     found = rows(tmp_path)
     assert list(found[0]) == ["epoch", "step", "loss", "dev_si_sdr_db", "learning_rate", "seconds"]
     assert [float(row["loss"]) for row in found] == [record.loss for record in records]
@@ -131,7 +141,11 @@ class Penalised(Course):
     """A variable of its own, pulled towards 3 by a penalty, and the norms of the gradients of each step."""
 
     def __init__(self) -> None:
-        self.own, self.norms, self.step = tf.Variable(1.0), tf.Variable(tf.zeros(PER_EPOCH)), tf.Variable(0)
+        self.own, self.norms, self.step = (
+            tf.Variable(1.0),
+            tf.Variable(tf.zeros(PER_EPOCH)),
+            tf.Variable(0),
+        )
 
     learned = property(lambda self: [self.own])
     variables = property(lambda self: [self.own])
@@ -157,7 +171,9 @@ def test_a_course_sees_the_gradients_of_what_it_learns_and_adds_a_penalty(tmp_pa
     alone = fit(tmp_path / "alone", Imitate([0.0], 1e4), epochs=1, course=plain)
     alone.run("tiny")
     assert same(values(training.model), values(alone.model))
-    assert training.history[0].loss == alone.history[0].loss  # the loss that is told is that of the task
+    assert (
+        training.history[0].loss == alone.history[0].loss
+    )  # the loss that is told is that of the task
     with np.load(tmp_path / "checkpoint.npz") as arrays:
         found = len(arrays.files) - 1
     assert found == len(training.model.variables) + len(training.optimizer.variables) + 1
@@ -211,7 +227,9 @@ def test_a_stopped_training_continues_as_if_nothing_had_happened(tmp_path):
     whole.run("tiny")
 
     with pytest.raises(KeyboardInterrupt):  # within the third epoch
-        fit(tmp_path / "parts", Imitate(), build=build, course=Told(stop=2 * PER_EPOCH + 1)).run("tiny")
+        fit(tmp_path / "parts", Imitate(), build=build, course=Told(stop=2 * PER_EPOCH + 1)).run(
+            "tiny"
+        )
     assert len(rows(tmp_path / "parts")) == 2
     told = Told()
     continued = fit(tmp_path / "parts", Imitate(), build=build, course=told)
@@ -247,7 +265,11 @@ def test_a_finished_training_trains_no_more(tmp_path):
 
 def test_nothing_half_written_is_left(tmp_path):
     fit(tmp_path, Imitate(), epochs=1).run("tiny")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.npz", "checkpoint.npz", "history.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best.npz",
+        "checkpoint.npz",
+        "history.csv",
+    ]
 
 
 def refused(folder: Path, build=dense) -> None:
@@ -271,7 +293,9 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path, build):
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda raw: b"", lambda raw: b"text", lambda raw: raw[: len(raw) // 2]], ids=["empty", "text", "cut off"]
+    "damage",
+    [lambda raw: b"", lambda raw: b"text", lambda raw: raw[: len(raw) // 2]],
+    ids=["empty", "text", "cut off"],
 )
 def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     path = tmp_path / "checkpoint.npz"
@@ -282,7 +306,9 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
 
 @pytest.mark.parametrize("factor", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_says_what_to_try(tmp_path, factor):
-    with pytest.raises(TinypruneError, match="^the loss of epoch 1 is not finite: try a smaller --learning-rate$"):
+    with pytest.raises(
+        TinypruneError, match="^the loss of epoch 1 is not finite: try a smaller --learning-rate$"
+    ):
         fit(tmp_path, Imitate(factor=factor)).run("tiny")
     assert not list(tmp_path.iterdir())
 
@@ -300,7 +326,9 @@ def test_a_loss_that_stops_being_finite_stops_at_the_step_and_keeps_the_epoch_be
         fit(parts, Spoilt(), course=told).run("tiny")
     message = "the loss of epoch 3 is not finite: try a smaller --learning-rate; the state after epoch 2 is kept in "
     assert str(caught.value) == f"{message}{parts}"
-    assert told.steps == list(range(2 * PER_EPOCH + 2))  # the second step of the third epoch was the last one
+    assert told.steps == list(
+        range(2 * PER_EPOCH + 2)
+    )  # the second step of the third epoch was the last one
     assert len(told.losses) == 2 * PER_EPOCH + 1
     assert len(rows(parts)) == 2
     continued = fit(parts, Imitate())
@@ -315,7 +343,9 @@ def test_no_epoch_that_counts_is_an_error(tmp_path):
 
 def test_gradients_are_clipped(tmp_path):
     """However large the loss is, a step of Adam with clipped gradients is the same as from one barely too large."""
-    large, huge = (fit(tmp_path / str(factor), Imitate([0.0], factor), epochs=1) for factor in (1e4, 1e8))
+    large, huge = (
+        fit(tmp_path / str(factor), Imitate([0.0], factor), epochs=1) for factor in (1e4, 1e8)
+    )
     for training in (large, huge):
         training.run("tiny")
     for left, right in zip(values(large.model), values(huge.model), strict=True):
@@ -336,7 +366,8 @@ def test_the_learning_rate_warms_up_and_falls_by_a_cosine():
     assert np.argmax(rates) == 1
 
 
-# --- a model that another takes the place of --------------------------------------------------------------------------
+# --- a model that another takes the place of
+# --------------------------------------------------------------------------
 
 SLOTS = ("_momentums", "_velocities")
 
@@ -344,7 +375,8 @@ SLOTS = ("_momentums", "_velocities")
 class Halving(Course):
     """Every other unit goes after some epochs, from a network with dropout.
 
-    Attributes: carried, weight -> what the optimizer knew of it and what it knows of it now; optimizers, what it knows
+    Attributes: carried, weight -> what the optimizer knew of it and what it knows of it now;
+        optimizers, what it knows
     at the first step of each epoch, weight by weight.
     """
 
@@ -352,7 +384,9 @@ class Halving(Course):
         self._after, self._stop, self._times = after, stop, 0
         inputs = keras.Input((FRAMES, BANDS))
         x = keras.layers.Dense(8, activation="relu", name="first")(inputs)
-        x = keras.layers.Dense(8, activation="relu", name="second")(keras.layers.Dropout(0.2, name="dropout")(x))
+        x = keras.layers.Dense(8, activation="relu", name="second")(
+            keras.layers.Dropout(0.2, name="dropout")(x)
+        )
         self._template = keras.Model(inputs, keras.layers.Dense(BANDS, name="last")(x))
         self.prepared = prepare(self._template, masked=False, quantized=False)
         self.carried: dict[str, list] = {}
@@ -362,7 +396,9 @@ class Halving(Course):
         if step == self._stop:
             raise KeyboardInterrupt
         if step % PER_EPOCH == 0:
-            self.optimizers.append([[np.asarray(slot) for slot in getattr(self.fit.optimizer, name)] for name in SLOTS])
+            self.optimizers.append(
+                [[np.asarray(slot) for slot in getattr(self.fit.optimizer, name)] for name in SLOTS]
+            )
 
     def after_epoch(self, epoch: int) -> Replacement | None:
         if epoch not in self._after:
@@ -395,7 +431,9 @@ class Halving(Course):
         return self.prepared if state["times"] else None
 
 
-def halving(folder: Path, *after: int, task: Imitate | None = None, seed: int = 0, **options) -> tuple[Fit, Halving]:
+def halving(
+    folder: Path, *after: int, task: Imitate | None = None, seed: int = 0, **options
+) -> tuple[Fit, Halving]:
     keras.utils.set_random_seed(seed)
     course = Halving(after, **options)
     course.fit = Fit(course.prepared, task or Imitate(), EPOCHS, 0.03, folder, course)
@@ -406,17 +444,25 @@ def test_a_smaller_model_goes_on_with_what_the_optimizer_knows_of_its_weights(tm
     training, course = halving(tmp_path, 2)
     training.run("tiny")
     assert training.model is course.prepared
-    assert [training.model.get_layer(name).units for name in ("first", "second", "last")] == [4, 4, BANDS]
+    assert [training.model.get_layer(name).units for name in ("first", "second", "last")] == [
+        4,
+        4,
+        BANDS,
+    ]
     for before, after in course.carried["second/kernel"]:
         assert before.shape == (8, 8)
         assert np.array_equal(after, before[::2, ::2])
         assert after.any()
-    names = [f"{kind}/{part}" for kind in ("first", "second", "last") for part in ("kernel", "bias")]
+    names = [
+        f"{kind}/{part}" for kind in ("first", "second", "last") for part in ("kernel", "bias")
+    ]
     for number in range(len(SLOTS)):
         expected = [course.carried[name][number][1] for name in names]
         assert same(course.optimizers[2][number], expected)
     assert [len(found) for found in course.carried.values()] == [len(SLOTS)] * len(names)
-    assert int(training.optimizer.iterations) == EPOCHS * PER_EPOCH  # the learning rate goes on falling
+    assert (
+        int(training.optimizer.iterations) == EPOCHS * PER_EPOCH
+    )  # the learning rate goes on falling
     assert training.history[-1].learning_rate == pytest.approx(0.03 / 100, rel=1e-4)
 
 
@@ -459,7 +505,9 @@ def test_a_stopped_training_continues_across_replacements(tmp_path, stop, halved
     whole, history = halved
     with pytest.raises(KeyboardInterrupt):
         halving(tmp_path, 1, 3, stop=stop)[0].run("tiny")
-    continued, course = halving(tmp_path, 1, 3, seed=1)  # whose own weights, and random numbers, are others
+    continued, course = halving(
+        tmp_path, 1, 3, seed=1
+    )  # whose own weights, and random numbers, are others
     continued.run("tiny")
     assert len(course.optimizers) == EPOCHS - stop // PER_EPOCH
     assert same(values(continued.model), values(whole.model))

@@ -29,14 +29,20 @@ def command(tmp_path: Path) -> list[str]:
     return [sys.executable, "-m", "tinyprune", "train", *folders, *sizes]
 
 
-def run(command: list[str], folder: Path, send: signal.Signals | None = None) -> tuple[int, list[str]]:
+def run(
+    command: list[str], folder: Path, send: signal.Signals | None = None
+) -> tuple[int, list[str]]:
     """Exit code and stderr of a training that gets a signal as soon as it has finished one more epoch."""
 
-    def catch_ctrl_c() -> None:  # ignored by whatever a shell started in the background, such as a CI runner
+    def catch_ctrl_c() -> (
+        None
+    ):  # ignored by whatever a shell started in the background, such as a CI runner
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     lines = []
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, preexec_fn=catch_ctrl_c) as process:
+    with subprocess.Popen(
+        command, cwd=folder, stderr=subprocess.PIPE, text=True, preexec_fn=catch_ctrl_c
+    ) as process:
         for line in process.stderr:
             lines.append(line.rstrip())
             if send and re.search(r": epoch \d+/", line):
@@ -74,7 +80,9 @@ def test_a_killed_training_continues_and_loses_no_finished_epoch(command, tmp_pa
     baseline = tmp_path / "run" / "variants" / "baseline"
     with (baseline / "history.csv").open() as file:
         assert [int(row["epoch"]) for row in csv.DictReader(file)] == list(range(1, EPOCHS + 1))
-    assert {"model.keras", "frontend.json", "size.json", "train.json"} <= {path.name for path in baseline.iterdir()}
+    assert {"model.keras", "frontend.json", "size.json", "train.json"} <= {
+        path.name for path in baseline.iterdir()
+    }
     assert not list(baseline.glob("*.part*"))
     assert not list(baseline.glob(".*.part*"))
 

@@ -28,13 +28,19 @@ CLEAN, ESTIMATE = signals(0), signals(0) + 0.5 * signals(1)
 
 def value(graph: SpectralGraph, name: str, estimate: np.ndarray, clean: np.ndarray) -> float:
     """The loss of an estimated signal."""
-    return float(losses.by_name(name)(graph, graph.analyse(estimate), graph.analyse(clean), tf.constant(clean)))
+    return float(
+        losses.by_name(name)(
+            graph, graph.analyse(estimate), graph.analyse(clean), tf.constant(clean)
+        )
+    )
 
 
 def frames(signal: np.ndarray) -> np.ndarray:
     """Hann spectra by a plain loop, (batch, frames, bins)."""
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(2 * HOP) / (2 * HOP))
-    return np.stack([np.fft.rfft(signal[:, t * HOP : (t + 2) * HOP] * window) for t in range(FRAMES)], axis=1)
+    return np.stack(
+        [np.fft.rfft(signal[:, t * HOP : (t + 2) * HOP] * window) for t in range(FRAMES)], axis=1
+    )
 
 
 def si_sdr(estimate: np.ndarray, clean: np.ndarray) -> np.ndarray:
@@ -49,12 +55,16 @@ def spectrum(estimate: np.ndarray, clean: np.ndarray) -> float:
     level = np.sqrt(np.mean(clean.astype(np.float64) ** 2, axis=1))[:, None, None] + 1e-3
     e, t = frames(estimate) / level, frames(clean) / level
     magnitude = np.mean((np.abs(e) ** 0.3 - np.abs(t) ** 0.3) ** 2)
-    distance = np.mean(np.abs(np.abs(e) ** 0.3 * e / np.abs(e) - np.abs(t) ** 0.3 * t / np.abs(t)) ** 2)
+    distance = np.mean(
+        np.abs(np.abs(e) ** 0.3 * e / np.abs(e) - np.abs(t) ** 0.3 * t / np.abs(t)) ** 2
+    )
     return 0.7 * magnitude + 0.3 * distance
 
 
 def test_si_sdr_is_the_formula(graph):
-    assert value(graph, "si-sdr", ESTIMATE, CLEAN) == pytest.approx(-si_sdr(ESTIMATE, CLEAN).mean(), abs=1e-3)
+    assert value(graph, "si-sdr", ESTIMATE, CLEAN) == pytest.approx(
+        -si_sdr(ESTIMATE, CLEAN).mean(), abs=1e-3
+    )
 
 
 def test_si_sdr_is_the_metric_but_for_its_ceiling(graph):
@@ -66,7 +76,9 @@ def test_si_sdr_is_the_metric_but_for_its_ceiling(graph):
 
 
 def test_spectrum_is_the_formula(graph):
-    assert value(graph, "spectrum", ESTIMATE, CLEAN) == pytest.approx(spectrum(ESTIMATE, CLEAN), rel=1e-3)
+    assert value(graph, "spectrum", ESTIMATE, CLEAN) == pytest.approx(
+        spectrum(ESTIMATE, CLEAN), rel=1e-3
+    )
 
 
 def test_combined_is_both(graph):
@@ -77,7 +89,9 @@ def test_combined_is_both(graph):
 def test_a_perfect_estimate_earns_30_db_and_no_spectral_error(graph):
     assert value(graph, "si-sdr", CLEAN, CLEAN) == pytest.approx(-30, abs=0.01)
     assert value(graph, "spectrum", CLEAN, CLEAN) == pytest.approx(0, abs=1e-6)
-    assert value(graph, "si-sdr", CLEAN + 1e-3 * signals(1), CLEAN) == pytest.approx(-30, abs=0.01)  # 60 dB
+    assert value(graph, "si-sdr", CLEAN + 1e-3 * signals(1), CLEAN) == pytest.approx(
+        -30, abs=0.01
+    )  # 60 dB
 
 
 def test_si_sdr_does_not_care_for_scale(graph):
@@ -116,7 +130,9 @@ def test_value_and_gradient_are_always_finite(graph, name, case, fill):
     mask, mixed = tf.fill((BATCH, FRAMES, FRONTEND.bands), fill), graph.analyse(noisy)
     with tf.GradientTape() as tape:
         tape.watch(mask)
-        loss = losses.by_name(name)(graph, graph.apply(mask, mixed), graph.analyse(clean), tf.constant(clean))
+        loss = losses.by_name(name)(
+            graph, graph.apply(mask, mixed), graph.analyse(clean), tf.constant(clean)
+        )
     gradient = tape.gradient(loss, mask)
     assert np.isfinite(float(loss))
     assert np.isfinite(gradient.numpy()).all()

@@ -80,4 +80,6 @@ def test_a_terminal_gets_a_live_line_too(capsys, monkeypatch):
     train()
     err = capsys.readouterr().err
     assert "epoch 3/3 step 2/2 loss 0.500" in err
-    assert [err.count(f"epoch {epoch + 1}/3  loss 0.2500") for epoch in range(EPOCHS)] == EPOCHS * [1]
+    assert [err.count(f"epoch {epoch + 1}/3  loss 0.2500") for epoch in range(EPOCHS)] == EPOCHS * [
+        1
+    ]

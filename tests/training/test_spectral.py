@@ -27,14 +27,18 @@ def test_spectra_are_those_of_the_numpy_front_end(graph):
 def test_features_are_those_of_the_numpy_front_end(graph):
     found = graph.features(graph.analyse(SIGNALS)).numpy()
     assert found.shape == (BATCH, FRAMES, FRONTEND.bands)
-    np.testing.assert_allclose(found, FRONTEND.features(stft.analyse(SIGNALS))[:, INNER], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        found, FRONTEND.features(stft.analyse(SIGNALS))[:, INNER], rtol=1e-5, atol=1e-5
+    )
     assert 0.5 < found.std() < 2  # they are normalised
 
 
 def test_silence_has_finite_features(graph):
     found = graph.features(graph.analyse(0 * SIGNALS)).numpy()
     assert np.isfinite(found).all()
-    np.testing.assert_allclose(found, FRONTEND.features(stft.analyse(0 * SIGNALS))[:, INNER], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        found, FRONTEND.features(stft.analyse(0 * SIGNALS))[:, INNER], rtol=1e-5, atol=1e-5
+    )
 
 
 def test_a_mask_is_spread_as_in_the_numpy_front_end(graph):
@@ -46,7 +50,9 @@ def test_a_mask_is_spread_as_in_the_numpy_front_end(graph):
 
 def test_a_mask_of_ones_changes_nothing(graph):
     spectrum = graph.analyse(SIGNALS)
-    np.testing.assert_allclose(graph.apply(tf.ones((BATCH, FRAMES, FRONTEND.bands)), spectrum), spectrum, atol=1e-5)
+    np.testing.assert_allclose(
+        graph.apply(tf.ones((BATCH, FRAMES, FRONTEND.bands)), spectrum), spectrum, atol=1e-5
+    )
 
 
 def test_synthesis_is_the_inverse_of_analysis(graph):

@@ -1,11 +1,13 @@
 """The front end of a network as firmware needs it: one flat JSON beside the ``.tflite``, with every number in it.
 
-``FORM.frontend.json`` has the fields of the front end that the network was trained with, and what follows from them:
-window, matrices, scales, the state between two calls, the latency. Nothing has to be computed again, and nothing but
-the file is needed (:mod:`tinyprune.audio.streaming` runs on it).
+``FORM.frontend.json`` has the fields of the front end that the network was trained with, and what
+follows from them: window, matrices, scales, the state between two calls, the latency. Nothing has
+to be computed again, and nothing but the file is needed (:mod:`tinyprune.audio.streaming` runs on
+it).
 
-Matrices are packed, row by row, as CMSIS-DSP's ``arm_mfcc_init_f32`` takes its mel filters: row ``r`` is zero but for
-``LENGTHS[r]`` numbers from column ``FIRST[r]`` on, which follow each other in ``WEIGHTS``.
+Matrices are packed, row by row, as CMSIS-DSP's ``arm_mfcc_init_f32`` takes its mel filters: row
+``r`` is zero but for ``LENGTHS[r]`` numbers from column ``FIRST[r]`` on, which follow each other in
+``WEIGHTS``.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from tinyprune import flatbuffer
-from tinyprune.artifacts import ContextState, TFLiteArtifact
+from tinyprune.artifacts.network import ContextState, TFLiteArtifact
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.audio.stft import Array
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.records import read_json
+from tinyprune.storage.records import read_json
+from tinyprune.tflite import flatbuffer
 
 Numbers = tuple[float, ...]
 Indices = tuple[int, ...]
@@ -70,13 +72,17 @@ class DeviceFrontEnd(DeviceGraph):
     """The front end of a network that makes a mask of mel features, frame by frame.
 
     Attributes:
-        sample_rate, frame, bands, power, mean, std: as in :class:`tinyprune.audio.frontend.FrontEnd`.
+        sample_rate, frame, bands, power, mean, std: as in
+            :class:`tinyprune.audio.frontend.FrontEnd`.
         hop: samples that go in and come out per call. fft: length of the Fourier transform.
-        latency_samples, latency_seconds: from the moment a sample goes in to the moment it comes out enhanced.
+        latency_samples, latency_seconds: from the moment a sample goes in to the moment it comes
+            out enhanced.
         features, synthesis: what to compute before and after the network, in words.
         analysis_window, synthesis_window: (frame,).
-        mel_first, mel_lengths, mel_weights: packed matrix (bands, bins) from magnitudes to mel bands.
-        spread_first, spread_lengths, spread_weights: packed matrix (bins, bands) from the mask to gains.
+        mel_first, mel_lengths, mel_weights: packed matrix (bands, bins) from magnitudes to mel
+            bands.
+        spread_first, spread_lengths, spread_weights: packed matrix (bins, bands) from the mask to
+            gains.
     """
 
     sample_rate: int
@@ -109,7 +115,8 @@ class DeviceFrontEnd(DeviceGraph):
 def latency_samples(frontend: FrontEnd) -> int:
     """Samples from the moment a sample goes in to the moment it comes out enhanced: one frame.
 
-    A sample waits for its hop to be complete, and that hop's output for the next hop, whose frame overlaps it.
+    A sample waits for its hop to be complete, and that hop's output for the next hop, whose frame
+    overlaps it.
     """
     waits_for_its_hop, overlap = frontend.hop, frontend.frame - frontend.hop
     return waits_for_its_hop + overlap
@@ -137,7 +144,9 @@ def device_front_end(frontend: FrontEnd, artifact: TFLiteArtifact) -> DeviceFron
 def unpack(first: Indices, lengths: Indices, weights: Numbers, columns: int) -> Array:
     """The dense matrix (rows, columns) of a packed one."""
     matrix = np.zeros((len(first), columns), np.float32)
-    for row, start, values in zip(matrix, first, np.split(np.asarray(weights), np.cumsum(lengths)[:-1]), strict=True):
+    for row, start, values in zip(
+        matrix, first, np.split(np.asarray(weights), np.cumsum(lengths)[:-1]), strict=True
+    ):
         row[start : start + len(values)] = values
     return matrix
 
@@ -145,7 +154,8 @@ def unpack(first: Indices, lengths: Indices, weights: Numbers, columns: int) -> 
 def frontend_beside(model: Path, given: Path | None = None) -> FrontEnd:
     """The front end of a model file of speech: the given record, else the one beside the model, else its run's.
 
-    Looked for: ``STEM.frontend.json`` beside the model, ``frontend.json`` in its folder, ``../baseline/frontend.json``.
+    Looked for: ``STEM.frontend.json`` beside the model, ``frontend.json`` in its folder,
+        ``../baseline/frontend.json``.
 
     Raises UsageError if there is none, or if it is not that of a speech-enhancement network.
     """
@@ -163,12 +173,18 @@ def record_beside(model: Path, given: Path | None = None) -> FrontEnd | DeviceFr
     found = [path for path in ([given] if given else beside) if path.is_file()]
     if not found:
         what = f"there is no file {given}" if given else f"no front end beside {model}"
-        raise UsageError(f"{what}: give the STEM.frontend.json of its export, or frontend.json of its run's baseline")
+        raise UsageError(
+            f"{what}: give the STEM.frontend.json of its export, or frontend.json of its run's baseline"
+        )
     try:
         record = read_json(found[0], FrontEnd)
-        frontend = read_json(found[0], DeviceFrontEnd) if "mel_weights" in found[0].read_text() else record
+        frontend = (
+            read_json(found[0], DeviceFrontEnd) if "mel_weights" in found[0].read_text() else record
+        )
     except TinypruneError as error:
-        raise UsageError(f"{found[0]} is no front end: expected the JSON that train or export wrote") from error
+        raise UsageError(
+            f"{found[0]} is no front end: expected the JSON that train or export wrote"
+        ) from error
     if not (len(record.mean) == len(record.std) == record.bands > 0):
         raise UsageError(
             f"{found[0]} is not the front end of a speech-enhancement network: expected the mean and the deviation of "

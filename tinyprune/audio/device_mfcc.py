@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from tinyprune.artifacts import TFLiteArtifact
+from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.audio.device import DeviceGraph, Indices, Numbers, graph_fields, numbers, packed
 from tinyprune.audio.mfcc import LOG_OFFSET, MfccFrontEnd
 from tinyprune.audio.stft import hann
@@ -25,7 +25,8 @@ class DeviceMfcc(DeviceGraph):
         log_offset: added to the mel bands before the natural logarithm.
         features: what to compute before the network, in words.
         analysis_window: (window,).
-        mel_first, mel_lengths, mel_weights: packed matrix (bands, bins) from magnitudes to mel bands.
+        mel_first, mel_lengths, mel_weights: packed matrix (bands, bins) from magnitudes to mel
+            bands.
         dct: (coefficients, bands), row by row.
     """
 

@@ -1,7 +1,7 @@
 """Reading audio files of any format that libsndfile knows, as 16 kHz mono float32.
 
-Decoding, averaging and resampling are done in float64, so that samples rounded to 16 bits are the same on every
-machine.
+Decoding, averaging and resampling are done in float64, so that samples rounded to 16 bits are the
+same on every machine.
 """
 
 import re
@@ -23,8 +23,18 @@ if TYPE_CHECKING:
 Samples = npt.NDArray[np.float64]
 SUFFIXES = (".wav", ".flac", ".ogg")
 BLOCK = 2**18  # frames in memory at once: 5 s at 48 kHz
-_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 32, "DOUBLE": 64}
-_UNKNOWN_LENGTH = 0x7FFF0000  # programs that write WAV to a pipe claim at least this many bytes of samples
+_BITS = {
+    "PCM_U8": 8,
+    "PCM_S8": 8,
+    "PCM_16": 16,
+    "PCM_24": 24,
+    "PCM_32": 32,
+    "FLOAT": 32,
+    "DOUBLE": 64,
+}
+_UNKNOWN_LENGTH = (
+    0x7FFF0000  # programs that write WAV to a pipe claim at least this many bytes of samples
+)
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,12 @@ class Header:
 def list_audio(folder: Path) -> list[Path]:
     """All audio files below a folder, sorted. Raises UsageError if the folder is missing or holds none."""
     if not folder.is_dir():
-        raise UsageError(f"folder {folder} does not exist: expected a folder with WAV, FLAC or OGG files")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        raise UsageError(
+            f"folder {folder} does not exist: expected a folder with WAV, FLAC or OGG files"
+        )
+    files = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
+    )
     if not files:
         raise UsageError(f"folder {folder} holds no WAV, FLAC or OGG file: check the path")
     return files
@@ -63,7 +77,8 @@ def read_header(path: Path) -> Header:
 def read_blocks(path: Path) -> Iterator[tuple[Header, Samples]]:
     """The samples of a file, float64 (frames, channels), with its header, a block after the other.
 
-    Raises TinypruneError, in the middle too, for a file that is missing, damaged, empty, or holds NaN.
+    Raises TinypruneError, in the middle too, for a file that is missing, damaged, empty, or holds
+    NaN.
     """
     with _opened(path) as file:
         header = _header(file)
@@ -93,7 +108,9 @@ def _resampled(blocks: Iterator[tuple[Header, Samples]], sample_rate: int) -> It
         if header.sample_rate == sample_rate:
             yield mono.astype(np.float32)
         else:
-            stream = stream or soxr.ResampleStream(header.sample_rate, sample_rate, 1, dtype="float64")
+            stream = stream or soxr.ResampleStream(
+                header.sample_rate, sample_rate, 1, dtype="float64"
+            )
             yield stream.resample_chunk(mono).astype(np.float32)
     if stream is not None:
         yield stream.resample_chunk(np.empty(0), last=True).astype(np.float32)
@@ -110,8 +127,12 @@ def _opened(path: Path) -> Iterator["soundfile.SoundFile"]:
             yield file
     except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
         if not path.is_file():
-            raise TinypruneError(f"{path} does not exist: expected a WAV, FLAC or OGG file") from error
-        raise TinypruneError(f"{path} is damaged, or no WAV, FLAC or OGG file ({_reason(path, error)})") from error
+            raise TinypruneError(
+                f"{path} does not exist: expected a WAV, FLAC or OGG file"
+            ) from error
+        raise TinypruneError(
+            f"{path} is damaged, or no WAV, FLAC or OGG file ({_reason(path, error)})"
+        ) from error
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -119,7 +140,9 @@ def _reason(path: Path, error: Exception) -> str:
     if not path.stat().st_size:
         return "it is empty"
     text = getattr(error, "error_string", str(error))
-    return " ".join(text.removeprefix("Error : ").removeprefix("Internal error : ").rstrip(".").split())
+    return " ".join(
+        text.removeprefix("Error : ").removeprefix("Internal error : ").rstrip(".").split()
+    )
 
 
 def _check_whole(file: "soundfile.SoundFile") -> None:
@@ -131,4 +154,10 @@ def _check_whole(file: "soundfile.SoundFile") -> None:
 
 def _header(file: "soundfile.SoundFile") -> Header:
     bits = _BITS.get(file.subtype)
-    return Header(file.samplerate, file.channels, file.frames, bits, bits is not None and file.subtype[:3] == "PCM")
+    return Header(
+        file.samplerate,
+        file.channels,
+        file.frames,
+        bits,
+        bits is not None and file.subtype[:3] == "PCM",
+    )

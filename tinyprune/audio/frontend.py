@@ -1,8 +1,8 @@
 """The front end of a speech network: what turns samples into its input features, and its mask into samples again.
 
-Features are ``(mel @ |STFT|) ** power``, normalised per band with statistics of the training mixtures (power-law mel
-features as in Fedorov et al. 2020, "TinyLSTMs"). The record is saved beside the model, so that whoever runs the model
-feeds it what it was trained on.
+Features are ``(mel @ |STFT|) ** power``, normalised per band with statistics of the training
+mixtures (power-law mel features as in Fedorov et al. 2020, "TinyLSTMs"). The record is saved beside
+the model, so that whoever runs the model feeds it what it was trained on.
 """
 
 import functools
@@ -62,7 +62,8 @@ class FrontEnd:
     def measured(self, features: Array) -> "FrontEnd":
         """This front end with the statistics of features (..., bands) that are not normalised yet.
 
-        A band that hardly varies gets the median deviation of all bands, so that it is not blown up.
+        A band that hardly varies gets the median deviation of all bands, so that it is not blown
+        up.
         """
         flat = features.reshape(-1, self.bands)
         std = flat.std(axis=0)
@@ -74,7 +75,9 @@ class FrontEnd:
 def _mel(sample_rate: int, frame: int, bands: int) -> Array:
     import librosa
 
-    return np.ascontiguousarray(librosa.filters.mel(sr=sample_rate, n_fft=frame, n_mels=bands).T.astype(np.float32))
+    return np.ascontiguousarray(
+        librosa.filters.mel(sr=sample_rate, n_fft=frame, n_mels=bands).T.astype(np.float32)
+    )
 
 
 @functools.cache

@@ -1,7 +1,8 @@
 """The MFCC front end of keyword spotting: one second of speech as 49 frames of 10 cepstral coefficients.
 
-Framing and bands are those of the keyword spotting task of MLPerf Tiny (Banbury et al. 2021, "MLPerf Tiny Benchmark"):
-30 ms periodic Hann windows every 20 ms, magnitudes in 40 triangular mel bands from 20 to 4000 Hz, logarithm, DCT-II.
+Framing and bands are those of the keyword spotting task of MLPerf Tiny (Banbury et al. 2021,
+"MLPerf Tiny Benchmark"): 30 ms periodic Hann windows every 20 ms, magnitudes in 40 triangular mel
+bands from 20 to 4000 Hz, logarithm, DCT-II.
 """
 
 import functools
@@ -26,7 +27,8 @@ class MfccFrontEnd:
         bands: mel bands (HTK's scale, triangles of height 1).
         low_hz, high_hz: where the lowest band begins and the highest ends.
         coefficients: of the DCT, from the 0th on.
-        mean, std: per-coefficient statistics that normalise the features; empty before they are measured.
+        mean, std: per-coefficient statistics that normalise the features; empty before they are
+            measured.
     """
 
     sample_rate: int = 16_000
@@ -66,16 +68,20 @@ class MfccFrontEnd:
     def cepstra(self, clips: np.ndarray) -> Array:
         """MFCC before normalisation, (n, frames, coefficients), of clips (n, samples).
 
-        ``C = log(|rfft(w x)| M + 1e-6) D``: w the window, M the mel triangles (bins, bands), D the orthonormal DCT-II
-        (bands, coefficients). Clips are int16, or float with a full scale of 1.
+        ``C = log(|rfft(w x)| M + 1e-6) D``: w the window, M the mel triangles (bins, bands), D the
+        orthonormal DCT-II (bands, coefficients). Clips are int16, or float with a full scale of 1.
         """
         import scipy.fft
 
         scale = 1 / _FULL_SCALE if np.issubdtype(clips.dtype, np.integer) else 1.0
-        frames = np.lib.stride_tricks.sliding_window_view(clips, self.window, axis=-1)[:, :: self.stride]
+        frames = np.lib.stride_tricks.sliding_window_view(clips, self.window, axis=-1)[
+            :, :: self.stride
+        ]
         mel = self.mel()
         windowed = frames * (hann(self.window) * np.float32(scale))
-        spectrum = scipy.fft.rfft(windowed.astype(np.float32, copy=False), self.fft)[..., : len(mel)]
+        spectrum = scipy.fft.rfft(windowed.astype(np.float32, copy=False), self.fft)[
+            ..., : len(mel)
+        ]
         magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
         return np.log(magnitude @ mel + np.float32(LOG_OFFSET)) @ self.dct()
 
@@ -87,7 +93,8 @@ class MfccFrontEnd:
     def measured(self, cepstra: Array) -> "MfccFrontEnd":
         """This front end with the statistics of ``cepstra`` (..., coefficients), which are not normalised yet.
 
-        A coefficient that hardly varies gets a tenth of the median deviation, so that it is not blown up.
+        A coefficient that hardly varies gets a tenth of the median deviation, so that it is not
+        blown up.
         """
         flat = cepstra.reshape(-1, self.coefficients).astype(np.float64)
         std = flat.std(axis=0)
@@ -111,4 +118,6 @@ def _dct(bands: int, coefficients: int) -> Array:
     """Orthonormal DCT-II as a matrix (bands, coefficients)."""
     import scipy.fft
 
-    return np.ascontiguousarray(scipy.fft.dct(np.eye(bands), norm="ortho")[:, :coefficients], np.float32)
+    return np.ascontiguousarray(
+        scipy.fft.dct(np.eye(bands), norm="ortho")[:, :coefficients], np.float32
+    )

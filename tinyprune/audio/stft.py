@@ -1,7 +1,8 @@
 """Short-time Fourier transform of the project: periodic Hann frames at 50 % overlap, in NumPy.
 
-Frame ``t`` of a signal padded by one hop on the left covers samples ``[(t - 1) * hop, (t + 1) * hop)``: nothing of the
-future beyond the frame itself is needed, so the algorithmic latency is one frame (32 ms).
+Frame ``t`` of a signal padded by one hop on the left covers samples ``[(t - 1) * hop, (t + 1) *
+hop)``: nothing of the future beyond the frame itself is needed, so the algorithmic latency is one
+frame (32 ms).
 """
 
 import numpy as np

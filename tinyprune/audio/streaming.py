@@ -1,7 +1,7 @@
 """The front end one hop at a time, as a device runs it: a hop of samples in, features out; a mask in, a hop out.
 
-The state is a record that the caller owns, as in C. The numbers come from a device's record alone, or from the front
-end that a network was trained with; both give the features of training.
+The state is a record that the caller owns, as in C. The numbers come from a device's record alone,
+or from the front end that a network was trained with; both give the features of training.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,8 @@ class StreamingFrontEnd:
     Attributes:
         sample_rate: Hz. hop: samples in and out per call. hop_ms: their length in milliseconds.
         bands: features of a frame, and numbers of its mask.
-        latency: samples from the moment a sample goes in to the moment it comes out, waiting for its hop included.
+        latency: samples from the moment a sample goes in to the moment it comes out, waiting for
+            its hop included.
     """
 
     def __init__(self, record: FrontEnd | DeviceFrontEnd) -> None:
@@ -51,13 +52,19 @@ class StreamingFrontEnd:
         self.sample_rate, self.hop, self.bands = frontend.sample_rate, frontend.hop, frontend.bands
         self.hop_ms, self.latency = 1000 * frontend.hop_seconds, latency_samples(frontend)
         self._frame, self._power = frontend.frame, np.float32(frontend.power)
-        self._mean, self._std = (np.asarray(values, np.float32) for values in (frontend.mean, frontend.std))
+        self._mean, self._std = (
+            np.asarray(values, np.float32) for values in (frontend.mean, frontend.std)
+        )
         self._window, self._synthesis, self._mel, self._spread = _tables(record)
 
     def start(self) -> StreamState:
         """The state in which a signal starts."""
         bins = self._frame // 2 + 1
-        return StreamState(np.zeros(self.hop, np.float32), np.zeros(bins, np.complex64), np.zeros(self.hop, np.float32))
+        return StreamState(
+            np.zeros(self.hop, np.float32),
+            np.zeros(bins, np.complex64),
+            np.zeros(self.hop, np.float32),
+        )
 
     def analyse(self, state: StreamState, samples: Array) -> Array:
         """Normalised features (bands,) of the frame that ends with this hop of samples (hop,), full scale 1."""
@@ -78,8 +85,16 @@ class StreamingFrontEnd:
 def _tables(record: FrontEnd | DeviceFrontEnd) -> tuple[Array, Array, Array, Array]:
     """Window, synthesis window, mel matrix (bins, bands) and spread matrix (bands, bins)."""
     if isinstance(record, FrontEnd):
-        return stft.hann(record.frame), stft.synthesis_window(record.frame), record.mel(), record.spread()
-    window, synthesis = (np.asarray(values, np.float32) for values in (record.analysis_window, record.synthesis_window))
+        return (
+            stft.hann(record.frame),
+            stft.synthesis_window(record.frame),
+            record.mel(),
+            record.spread(),
+        )
+    window, synthesis = (
+        np.asarray(values, np.float32)
+        for values in (record.analysis_window, record.synthesis_window)
+    )
     mel = unpack(record.mel_first, record.mel_lengths, record.mel_weights, record.fft // 2 + 1)
     spread = unpack(record.spread_first, record.spread_lengths, record.spread_weights, record.bands)
     return window, synthesis, np.ascontiguousarray(mel.T), np.ascontiguousarray(spread.T)

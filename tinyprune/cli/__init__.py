@@ -48,12 +48,17 @@ class LazyGroup(groups.Group):
         if not {"-v", "--verbose"} & {*(sys.argv if args is None else args)}:
             chatter.mute()
         try:
-            code = super().main(args, *more, **{"prog_name": self.name, **extra, "standalone_mode": False})
+            code = super().main(
+                args, *more, **{"prog_name": self.name, **extra, "standalone_mode": False}
+            )
             sys.stdout.flush()
         except BrokenPipeError:  # the reader has seen enough, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
-        except (Exception, KeyboardInterrupt) as error:  # whatever it is, the person gets one line and an exit code
+        except (
+            Exception,
+            KeyboardInterrupt,
+        ) as error:  # whatever it is, the person gets one line and an exit code
             code = messages.report(error)
         sys.exit(code or 0)
 
@@ -70,7 +75,8 @@ class LazyGroup(groups.Group):
 def main(ctx: click.Context) -> None:
     """Compress Keras networks for Arm Ethos-U microNPUs.
 
-    A first session: `tinyprune train`, then `tinyprune prune`, then `tinyprune compile`. Each finds the stage before
+    A first session: `tinyprune train`, then `tinyprune prune`, then `tinyprune compile`. Each finds
+        the stage before
     it in the run folder.
     """
     messages.start_logging()

@@ -12,8 +12,9 @@ _STDERR = 2
 def mute() -> None:
     """Let only the Python code of this process write to stderr, without warnings.
 
-    TensorFlow's C++ code writes to the file descriptor, past its own TF_CPP_MIN_LOG_LEVEL. A crash in such code still
-    shows where it happened. Nothing changes where stderr is not the process's own, as in tests.
+    TensorFlow's C++ code writes to the file descriptor, past its own TF_CPP_MIN_LOG_LEVEL. A crash
+    in such code still shows where it happened. Nothing changes where stderr is not the process's
+    own, as in tests.
     """
     own = sys.__stderr__
     if own is None or sys.stderr is not own or own.fileno() != _STDERR:

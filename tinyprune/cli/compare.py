@@ -8,7 +8,7 @@ import click
 from tinyprune.cli import options
 
 if TYPE_CHECKING:
-    from tinyprune.report.compare import Comparison
+    from tinyprune.report.model.comparison import Comparison
 
 
 @click.command("compare")
@@ -29,17 +29,27 @@ if TYPE_CHECKING:
     show_default=True,
     help="How the comparison is printed.",
 )
-@click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file.")
-def compare(before: str, after: str, run: Path, policy: Path | None, output_format: str, path: Path | None) -> None:
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it to a file.",
+)
+def compare(
+    before: str, after: str, run: Path, policy: Path | None, output_format: str, path: Path | None
+) -> None:
     """Compare B with A, metric by metric; exit with 3 if something is worse than allowed.
 
-    A and B are variants of the run, run folders, JSON files that `compile` or `report` made, or FOLDER:VARIANT and
-    FILE:VARIANT. What both were compiled for is compared; of whole runs, the variants of the same name.
+    A and B are variants of the run, run folders, JSON files that `compile` or `report` made, or
+    FOLDER:VARIANT and FILE:VARIANT. What both were compiled for is compared; of whole runs, the
+    variants of the same name.
     """
-    from tinyprune.records import write_text
-    from tinyprune.report import compare as comparing
-    from tinyprune.report import references, terminal, verdict
-    from tinyprune.report.policy import Policy, load_policy
+    from tinyprune.report.model import comparison as comparing
+    from tinyprune.report.model import references
+    from tinyprune.report.model.policy import Policy, load_policy
+    from tinyprune.report.render import terminal, verdict
+    from tinyprune.storage.records import write_text
 
     left, right = references.resolve(before, run), references.resolve(after, run)
     rules = load_policy(policy, comparing.metric_names_of(left, right)) if policy else Policy()
@@ -55,7 +65,7 @@ def compare(before: str, after: str, run: Path, policy: Path | None, output_form
 
 def _text(found: "Comparison", output_format: str) -> str:
     """The comparison as text."""
-    from tinyprune.report import markdown, terminal, verdict
+    from tinyprune.report.render import markdown, terminal, verdict
 
     if output_format == "table":
         return terminal.to_text(verdict.format_table(found))

@@ -13,25 +13,47 @@ from tinyprune.cli import costs, options, stand_in
 @options.run_folder
 @options.target
 @options.budget
-@click.option("--gate", multiple=True, metavar="VARIANT", help="Who has to fit.  [default: all but the baseline]")
-@click.option("-o", "--output", "path", type=click.Path(path_type=Path), metavar="PATH", help="Where to write it.")
+@click.option(
+    "--gate",
+    multiple=True,
+    metavar="VARIANT",
+    help="Who has to fit.  [default: all but the baseline]",
+)
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Where to write it.",
+)
 @options.output_format
 def compile_command(
-    model: Path | None, run: Path, gate: tuple[str, ...], path: Path | None, output_format: str, **flags: Any
+    model: Path | None,
+    run: Path,
+    gate: tuple[str, ...],
+    path: Path | None,
+    output_format: str,
+    **flags: Any,
 ) -> None:
     """Compile for an Ethos-U with Vela and show what it costs.
 
-    Without MODEL.tflite: every variant of the run beside its baseline. With it: that int8 file alone; "pretrained" is
-    the network that comes with tinyprune, compiled into runs/pretrained, also where there is no run. Several targets
-    are compiled side by side; what is compiled already is not compiled again. Exits with 3 if a limit is exceeded.
+    Without MODEL.tflite: every variant of the run beside its baseline. With it: that int8 file
+        alone; "pretrained" is
+    the network that comes with tinyprune, compiled into runs/pretrained, also where there is no
+    run. Several targets are compiled side by side; what is compiled already is not compiled again.
+    Exits with 3 if a limit is exceeded.
     """
     limits = options.chosen_budget(flags)
     if model is None and path is not None:
-        raise click.UsageError("--output goes with MODEL.tflite; variants of a run are compiled into its folder")
+        raise click.UsageError(
+            "--output goes with MODEL.tflite; variants of a run are compiled into its folder"
+        )
     if model is not None and gate:
         raise click.UsageError("--gate goes with a run: MODEL.tflite is the one that has to fit")
-    from tinyprune import pipeline, pretrained
-    from tinyprune.report.summary import of_file
+    from tinyprune import pretrained
+    from tinyprune.report.model.summary import of_file
+    from tinyprune.stages import pipeline
 
     chosen = options.chosen_targets(flags)
     if model is None and not gate and stand_in.stands_in(run):

@@ -9,9 +9,9 @@ from tinyprune.cli.output import as_json, rows
 from tinyprune.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from tinyprune.artifacts import RunSummary
-    from tinyprune.budgets import Budget
-    from tinyprune.resources import CompiledArtifact
+    from tinyprune.artifacts.resources import CompiledArtifact
+    from tinyprune.artifacts.summary import RunSummary
+    from tinyprune.config.budget import Budget
 
 _SHOWN_WHOLE = 2  # targets; more of them are shown side by side only
 
@@ -21,16 +21,19 @@ def summaries(records: "Sequence[RunSummary]", output_format: str) -> None:
 
     As JSON the summary, or the list of several; as CSV all rows under one header.
     """
-    from tinyprune.report import matrix, table, terminal
+    from tinyprune.report.model import target_matrix
+    from tinyprune.report.render import table, terminal
 
     if output_format == "json":
         as_json(records[0] if len(records) == 1 else records)
     elif output_format == "csv":
         for index, record in enumerate(records):
-            click.echo("".join(table.to_csv(record).splitlines(keepends=True)[index > 0 :]), nl=False)
+            click.echo(
+                "".join(table.to_csv(record).splitlines(keepends=True)[index > 0 :]), nl=False
+            )
     else:
         shown = [table.format_table(record) for record in records if len(records) <= _SHOWN_WHOLE]
-        shown += [matrix.format_matrix(records)] if len(records) > 1 else []
+        shown += [target_matrix.format_matrix(records)] if len(records) > 1 else []
         for index, renderable in enumerate(shown):
             click.echo("\n" if index else "", nl=False)
             terminal.show(renderable)
@@ -39,8 +42,9 @@ def summaries(records: "Sequence[RunSummary]", output_format: str) -> None:
 
 def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> None:
     """Print what a compiled file costs: model and layers, or several targets side by side; CSV is a row per target."""
-    from tinyprune.report import matrix, storeys, terminal
-    from tinyprune.report.summary import of_file
+    from tinyprune.report.model import layer_costs, target_matrix
+    from tinyprune.report.model.summary import of_file
+    from tinyprune.report.render import terminal
 
     if output_format == "json":
         as_json(artifacts[0] if len(artifacts) == 1 else artifacts)
@@ -48,16 +52,16 @@ def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> Non
         cells = [_flat(artifact) for artifact in artifacts]
         rows([*cells[0]], [[str(value) for value in row.values()] for row in cells], output_format)
     elif len(artifacts) == 1:
-        terminal.show(storeys.format_compiled(artifacts[0]))
+        terminal.show(layer_costs.format_compiled(artifacts[0]))
     else:
         records = [of_file(artifact) for artifact in artifacts]
-        terminal.show(matrix.format_matrix(records))
+        terminal.show(target_matrix.format_matrix(records))
         _predicted(records)
 
 
 def _predicted(records: "Sequence[RunSummary]") -> None:
     """Print how far the cost model was off, where it says anything."""
-    from tinyprune.report import predictions
+    from tinyprune.report.model import predictions
 
     if told := predictions.line(records):
         click.echo(f"\n{predictions.TITLE}, {told}")
@@ -65,8 +69,8 @@ def _predicted(records: "Sequence[RunSummary]") -> None:
 
 def _flat(artifact: "CompiledArtifact") -> dict[str, object]:
     """The row of a compiled file, without layers and operators."""
-    from tinyprune.records import to_jsonable
-    from tinyprune.report.predictions import QUANTITIES
+    from tinyprune.report.model.predictions import QUANTITIES
+    from tinyprune.storage.records import to_jsonable
 
     report = to_jsonable(artifact.report)
     del report["layers"], report["operators"]
@@ -77,20 +81,28 @@ def _flat(artifact: "CompiledArtifact") -> dict[str, object]:
 
 
 def gate(
-    records: "Sequence[RunSummary]", limits: "Budget", variants: Sequence[str], output_format: str = "table"
+    records: "Sequence[RunSummary]",
+    limits: "Budget",
+    variants: Sequence[str],
+    output_format: str = "table",
 ) -> None:
     """Print what keeps which limit, on stderr unless the results are a table; raise CheckFailed for what does not.
 
     Nothing is printed where the only limit is that nothing runs on the CPU, and nothing does.
     """
-    from tinyprune.report import budget, terminal
+    from tinyprune.report.model import budget_gate
+    from tinyprune.report.render import terminal
 
-    verdicts = budget.check_all(records, limits, variants)
-    failed = budget.failed(verdicts)
+    verdicts = budget_gate.check_all(records, limits, variants)
+    failed = budget_gate.failed(verdicts)
     if failed or any(verdict.what != "CPU operators" for verdict in verdicts):
         is_table = output_format == "table"
         click.echo(err=not is_table)
-        click.echo(terminal.to_text(budget.format_verdicts(verdicts)), nl=False, err=not is_table)
+        click.echo(
+            terminal.to_text(budget_gate.format_verdicts(verdicts)), nl=False, err=not is_table
+        )
     if failed:
         on_cpu = any(verdict.what == "CPU operators" and not verdict.holds for verdict in verdicts)
-        raise CheckFailed(f"{failed}; accept operators on the CPU with --allow-cpu" if on_cpu else failed)
+        raise CheckFailed(
+            f"{failed}; accept operators on the CPU with --allow-cpu" if on_cpu else failed
+        )

@@ -10,11 +10,23 @@ import click
 from tinyprune.cli import options, output
 
 if TYPE_CHECKING:
-    from tinyprune.data.corpus import Corpus
-    from tinyprune.data.describe import Description, Summary
+    from tinyprune.data.corpora.corpus import Corpus
+    from tinyprune.data.corpora.description import Description, Summary
 
 FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
-HEADER = ["split", "kind", "files", "hours", "speakers", "kHz", "ch", "bits", "seconds", "level dBFS", "peak"]
+HEADER = [
+    "split",
+    "kind",
+    "files",
+    "hours",
+    "speakers",
+    "kHz",
+    "ch",
+    "bits",
+    "seconds",
+    "level dBFS",
+    "peak",
+]
 PROBLEMS = ("clipped", "silent", "unreadable")
 
 
@@ -23,14 +35,17 @@ PROBLEMS = ("clipped", "silent", "unreadable")
 @click.option("--noisy", type=FOLDER, metavar="DIR", help="Noisy files of pairs, with --clean.")
 @click.option("--clean", type=FOLDER, metavar="DIR", help="Clean files of the same names.")
 @options.output_format
-def describe(paths: tuple[Path, ...], noisy: Path | None, clean: Path | None, output_format: str) -> None:
+def describe(
+    paths: tuple[Path, ...], noisy: Path | None, clean: Path | None, output_format: str
+) -> None:
     """Show what corpora hold and what is wrong with them.
 
-    PATH is a corpus in a known layout (VoiceBank+DEMAND, MS-SNSD, DNS-Challenge, CHiME-2, folders noisy and clean or
-    speech and noise), a CSV manifest, or any folder of audio. Levels are percentiles (5, 50, 95) of the files' RMS.
+    PATH is a corpus in a known layout (VoiceBank+DEMAND, MS-SNSD, DNS-Challenge, CHiME-2, folders
+    noisy and clean or speech and noise), a CSV manifest, or any folder of audio. Levels are
+    percentiles (5, 50, 95) of the files' RMS.
     """
-    from tinyprune.data import describe as describing
-    from tinyprune.data import layouts
+    from tinyprune.data.corpora import description as describing
+    from tinyprune.data.corpora import layouts
 
     corpora = [layouts.recognise(path) for path in paths] + _given(noisy, clean)
     _show([describing.describe(corpus) for corpus in corpora], output_format)
@@ -38,7 +53,7 @@ def describe(paths: tuple[Path, ...], noisy: Path | None, clean: Path | None, ou
 
 def _given(noisy: Path | None, clean: Path | None) -> "list[Corpus]":
     """The corpus of two folders, if they are given. Raises UsageError where one is missing, or nothing is given."""
-    from tinyprune.data import layouts
+    from tinyprune.data.corpora import layouts
     from tinyprune.errors import UsageError
 
     if noisy and clean:
@@ -62,16 +77,26 @@ def _show(found: "Sequence[Description]", output_format: str) -> None:
             click.echo("\n" * bool(number) + f"{description.path}: {description.layout}\n")
             output.rows(HEADER, [_row(summary) for summary in description.summaries], "table")
             for line in _remarks(description):
-                click.echo("\n" + textwrap.fill(line, 100, subsequent_indent="  ", break_on_hyphens=False))
+                click.echo(
+                    "\n" + textwrap.fill(line, 100, subsequent_indent="  ", break_on_hyphens=False)
+                )
 
 
 def _row(summary: "Summary") -> list[str]:
     """The cells of one kind of files; what is unknown is empty."""
     unit = {"noise": "kind", "audio": "folder"}.get(summary.kind)
-    who = _counted(summary.groups, unit) if unit else "" if summary.kind == "rirs" else str(summary.groups)
+    who = (
+        _counted(summary.groups, unit)
+        if unit
+        else ""
+        if summary.kind == "rirs"
+        else str(summary.groups)
+    )
     rates = "/".join(f"{int(rate) / 1000:g}" for rate in summary.sample_rates)
     seconds = (
-        "" if summary.shortest_seconds is None else f"{summary.shortest_seconds:.3g}-{summary.longest_seconds:.3g}"
+        ""
+        if summary.shortest_seconds is None
+        else f"{summary.shortest_seconds:.3g}-{summary.longest_seconds:.3g}"
     )
     levels = " ".join(f"{level:.0f}" for level in summary.level_dbfs.values())
     peak = "" if summary.peak_dbfs is None else f"{summary.peak_dbfs:.1f}".replace("-0.0", "0.0")
@@ -89,18 +114,24 @@ def _remarks(description: "Description") -> Iterator[str]:
     """What the table does not say: SNRs and problems, the first few by name."""
     for summary in description.summaries:
         for problem in PROBLEMS:
-            yield from _problem(f"{summary.split} {summary.kind}, {problem}", getattr(summary, problem), description)
+            yield from _problem(
+                f"{summary.split} {summary.kind}, {problem}", getattr(summary, problem), description
+            )
     for pairs in description.pairs:
         snrs = ", ".join(f"{snr} ({count})" for snr, count in pairs.snr_db.items())
-        yield f"{pairs.split}: {pairs.pairs} pairs can be used" + (f"; SNR in dB (pairs): {snrs}" if snrs else "")
-        yield from _problem(f"{pairs.split}, pairs that cannot be used", pairs.unusable, description)
+        yield f"{pairs.split}: {pairs.pairs} pairs can be used" + (
+            f"; SNR in dB (pairs): {snrs}" if snrs else ""
+        )
+        yield from _problem(
+            f"{pairs.split}, pairs that cannot be used", pairs.unusable, description
+        )
         yield from _problem(f"{pairs.split}, files without a partner", pairs.unmatched, description)
 
 
 def _problem(what: str, things: Sequence[str], description: "Description") -> Iterator[str]:
     """One line with the number of problems and the first of them."""
     if things:
-        from tinyprune.data.corpus import some
+        from tinyprune.data.corpora.corpus import some
 
         yield f"{what}: {len(things)}: {some([thing.replace(f'{description.path}/', '') for thing in things])}"
 
@@ -109,10 +140,17 @@ def _csv_rows(description: "Description") -> Iterator[dict[str, str]]:
     """A row per split and kind; of lists, their lengths."""
     pairs = {found.split: found for found in description.pairs}
     for summary in description.summaries:
-        levels = {f"level_p{percent}_dbfs": summary.level_dbfs.get(percent) for percent in ("5", "50", "95")}
+        levels = {
+            f"level_p{percent}_dbfs": summary.level_dbfs.get(percent)
+            for percent in ("5", "50", "95")
+        }
         found = pairs.get(summary.split)
         of_pairs = {name: getattr(found, name, None) for name in ("pairs", "unusable", "unmatched")}
-        values = {name: value for name, value in vars(summary).items() if name != "level_dbfs"} | levels | of_pairs
+        values = (
+            {name: value for name, value in vars(summary).items() if name != "level_dbfs"}
+            | levels
+            | of_pairs
+        )
         corpus = {"path": str(description.path), "layout": description.layout}
         yield corpus | {name: _cell(value) for name, value in values.items()}
 

@@ -8,7 +8,7 @@ import click
 from tinyprune.cli import options, output
 
 if TYPE_CHECKING:
-    from tinyprune.data.mix import MixSummary
+    from tinyprune.data.speech.test_set import MixSummary
 
 FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 
@@ -17,11 +17,20 @@ FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--speech", type=FOLDER, metavar="DIR", help="Clean speech.")
 @click.option("--noise", type=FOLDER, metavar="DIR", help="Noise to mix it with.")
-@click.option("--rirs", type=FOLDER, metavar="DIR", help="Room impulse responses, for half of the speech.")
 @click.option(
-    "--path", type=click.Path(exists=True, path_type=Path), metavar="CORPUS", help="A corpus of both instead."
+    "--rirs", type=FOLDER, metavar="DIR", help="Room impulse responses, for half of the speech."
 )
-@click.option("--split", metavar="NAME", help="Which of its splits: train, dev or test.  [default: the last it has]")
+@click.option(
+    "--path",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="CORPUS",
+    help="A corpus of both instead.",
+)
+@click.option(
+    "--split",
+    metavar="NAME",
+    help="Which of its splits: train, dev or test.  [default: the last it has]",
+)
 @click.option(
     "--snr",
     type=options.LEVELS,
@@ -30,8 +39,20 @@ FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
     metavar="LO:HI|A,B,...",
     help="SNRs in dB, in turn: a range in six steps, or levels.",
 )
-@click.option("--count", type=options.COUNT, metavar="N", help="Mixtures.  [default: one for each file of speech]")
-@click.option("--seconds", type=options.SECONDS, default=5.0, show_default=True, metavar="S", help="Longest mixture.")
+@click.option(
+    "--count",
+    type=options.COUNT,
+    metavar="N",
+    help="Mixtures.  [default: one for each file of speech]",
+)
+@click.option(
+    "--seconds",
+    type=options.SECONDS,
+    default=5.0,
+    show_default=True,
+    metavar="S",
+    help="Longest mixture.",
+)
 @click.option(
     "--babble",
     type=options.SHARE,
@@ -39,15 +60,22 @@ FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
     metavar="X",
     help="Fraction whose noise is other speakers.  [default: 0]",
 )
-@click.option("--seed", type=options.SEED, default=0, show_default=True, metavar="N", help="Another seed, another set.")
+@click.option(
+    "--seed",
+    type=options.SEED,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Another seed, another set.",
+)
 @options.output_format
 def mix(out: Path, snr: tuple[float, ...], output_format: str, **given: Any) -> None:
     """Write a fixed set of noisy and clean files.
 
-    OUT gets noisy/*.wav, clean/*.wav (16 kHz, 16 bit) and manifest.csv. The same input and options give the same bytes
-    on every machine; interrupted, the same command finishes the work.
+    OUT gets noisy/*.wav, clean/*.wav (16 kHz, 16 bit) and manifest.csv. The same input and options
+    give the same bytes on every machine; interrupted, the same command finishes the work.
     """
-    from tinyprune.data.mix import MixRequest, MixSource, write_set
+    from tinyprune.data.speech.test_set import MixRequest, MixSource, write_set
 
     request = MixRequest(snr, *(given.pop(name) for name in ("count", "seconds", "babble", "seed")))
     _print(write_set(out, MixSource(**given), request), output_format)
@@ -62,4 +90,6 @@ def _print(summary: "MixSummary", output_format: str) -> None:
     if output_format == "csv":
         output.rows([*values], [[str(value) for value in values.values()]], "csv")
     else:
-        output.rows(["what", "value"], [[name, str(value)] for name, value in values.items()], "table")
+        output.rows(
+            ["what", "value"], [[name, str(value)] for name, value in values.items()], "table"
+        )

@@ -5,17 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyprune.budgets import LIMITS
 from tinyprune.cli import options, output
 from tinyprune.config import METHODS, PruneConfig, to_mapping
+from tinyprune.config.budget import LIMITS
 from tinyprune.config.pruning import DIFFERENTIABLE, WITHOUT_USE, default_structure
 from tinyprune.errors import UsageError
 
 if TYPE_CHECKING:
-    from tinyprune.artifacts import PruningPlan
+    from tinyprune.artifacts.plan import PruningPlan
 
 #: Flags that become tables of a pruning -> the option that sets each.
-_TABLES = {name: f"--{name.replace('_', '-')}" for name in (*LIMITS, "system_config", "vela_config")} | {
+_TABLES = {
+    name: f"--{name.replace('_', '-')}" for name in (*LIMITS, "system_config", "vela_config")
+} | {
     "npus": "--npu",
     "memory_modes": "--memory-mode",
 }
@@ -41,7 +43,9 @@ def values(
     if method == DIFFERENTIABLE:
         _check(found, bool(sparsities), bool(then), offline)
     elif needing and method in METHODS:
-        raise UsageError(f"{needing} goes with --method {DIFFERENTIABLE}: add that; without it nothing is held to it")
+        raise UsageError(
+            f"{needing} goes with --method {DIFFERENTIABLE}: add that; without it nothing is held to it"
+        )
     tables = {"budget": options.chosen_limits(flags), "target": options.chosen_target(flags)}
     return found | {name: table for name, table in tables.items() if table}
 
@@ -49,8 +53,12 @@ def values(
 def _check(found: Mapping[str, Any], has_sparsity: bool, has_then: bool, is_offline: bool) -> None:
     """Raise UsageError for the first option that a differentiable pruning has no use for."""
     given = {**found, **({"sparsity": True} if has_sparsity else {})}
-    reasons = {f"--{name.replace('_', '-')}": why for name, why in WITHOUT_USE.items() if name in given}
-    if found.get("structure", default_structure(DIFFERENTIABLE)) != default_structure(DIFFERENTIABLE):
+    reasons = {
+        f"--{name.replace('_', '-')}": why for name, why in WITHOUT_USE.items() if name in given
+    }
+    if found.get("structure", default_structure(DIFFERENTIABLE)) != default_structure(
+        DIFFERENTIABLE
+    ):
         reasons[f"--structure {found['structure']}"] = f"{DIFFERENTIABLE} removes whole units"
     if has_then:
         reasons["--then"] = "one pruning meets the budget; prune its result again with --from"
@@ -65,7 +73,12 @@ def plan(record: "PruningPlan", config: PruneConfig, output_format: str) -> None
     limits = {name: text for name, text in to_mapping(config.budget).items() if text is not None}
     if output_format == "json":
         layers = [{name: getattr(layer, name) for name in _SHOWN} for layer in record.layers]
-        asked = {"method": config.method, "budget": limits, "target": config.target, "round_to": config.round_to}
+        asked = {
+            "method": config.method,
+            "budget": limits,
+            "target": config.target,
+            "round_to": config.round_to,
+        }
         output.as_json({**asked, "layers": layers, "skipped": record.skipped})
         return
     rows = [
@@ -77,4 +90,6 @@ def plan(record: "PruningPlan", config: PruneConfig, output_format: str) -> None
     if output_format == "table":
         of = f" on {config.target.npu}" if config.target else ""
         held = ", ".join(f"--{name.replace('_', '-')} {text}" for name, text in limits.items())
-        click.echo(f"\n{config.method}, {held}{of}:\nthe training finds out how many units of each kernel stay")
+        click.echo(
+            f"\n{config.method}, {held}{of}:\nthe training finds out how many units of each kernel stay"
+        )

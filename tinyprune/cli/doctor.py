@@ -13,13 +13,16 @@ from tinyprune.cli import options, output
 def doctor(run: Path, output_format: str) -> None:
     """Show what is installed here, and what is missing.
 
-    Versions, the int8 interpreter, Vela, cores, memory, disk. Exits with 1 if something that is needed is missing.
+    Versions, the int8 interpreter, Vela, cores, memory, disk. Exits with 1 if something that is
+    needed is missing.
     """
-    from tinyprune.doctor import examine
     from tinyprune.errors import TinypruneError
+    from tinyprune.stages.doctor import examine
 
     checks = examine(run)
-    output.rows(["what", "found", "problem"], [[c.name, c.found, c.problem] for c in checks], output_format)
+    output.rows(
+        ["what", "found", "problem"], [[c.name, c.found, c.problem] for c in checks], output_format
+    )
     missing = [check for check in checks if check.problem]
     if missing:
         raise TinypruneError("; ".join(f"{check.name}: {check.problem}" for check in missing))

@@ -13,12 +13,31 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("source", required=False, metavar="[IN]")
 @click.argument("target", required=False, metavar="[OUT]")
 @options.run_folder
-@click.option("--model", metavar="MODEL", help="Variant of the run, FILE.tflite, or pretrained.  [default: see above]")
-@click.option("--frontend", type=FILE, metavar="FILE.json", help="Front end.  [default: the one beside the model]")
-@click.option("--raw", type=options.COUNT, metavar="RATE", help="What goes through - is mono 16-bit PCM, no WAV.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="Variant of the run, FILE.tflite, or pretrained.  [default: see above]",
+)
+@click.option(
+    "--frontend",
+    type=FILE,
+    metavar="FILE.json",
+    help="Front end.  [default: the one beside the model]",
+)
+@click.option(
+    "--raw",
+    type=options.COUNT,
+    metavar="RATE",
+    help="What goes through - is mono 16-bit PCM, no WAV.",
+)
 @click.option("--plot", type=FILE, metavar="FILE.png", help="Spectrograms before and after.")
 @click.option("--live", is_flag=True, help="From the microphone to the loudspeaker, until Ctrl-C.")
-@click.option("--device", multiple=True, metavar="NAME", help="Of --live: the microphone, then the loudspeaker.")
+@click.option(
+    "--device",
+    multiple=True,
+    metavar="NAME",
+    help="Of --live: the microphone, then the loudspeaker.",
+)
 def enhance(
     source: str | None,
     target: str | None,
@@ -32,10 +51,12 @@ def enhance(
 ) -> None:
     """Remove noise from speech, frame by frame with the int8 streaming network, as the device does it.
 
-    IN is a WAV, FLAC or OGG file or a folder of such, OUT where the result goes: same length, sampling rate, channels
+    IN is a WAV, FLAC or OGG file or a folder of such, OUT where the result goes: same length,
+        sampling rate, channels
     and bits. - is standard input or output, as WAV or, with --raw RATE, as little-endian PCM.
 
-    The network is the newest variant of the run, or where there is no run the one that comes with tinyprune.
+    The network is the newest variant of the run, or where there is no run the one that comes with
+    tinyprune.
     """
     if live == bool(source) or bool(source) != bool(target) or (live and (raw or plot)):
         raise click.UsageError("expected IN and OUT, or --live without them, --raw and --plot")

@@ -9,8 +9,8 @@ from tinyprune.cli import options
 from tinyprune.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
-    from tinyprune.metrics.evaluation import Evaluation
-    from tinyprune.tasks.wanted import Asked
+    from tinyprune.metrics.comparison import Evaluation
+    from tinyprune.stages.model_reference import Asked
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -19,19 +19,57 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @options.run_folder
 @click.option(
-    "--split", type=click.Choice(["dev", "test"]), help="Which files.  [default: dev; test of data that are given]"
+    "--split",
+    type=click.Choice(["dev", "test"]),
+    help="Which files.  [default: dev; test of data that are given]",
 )
 @click.option(
-    "--metric", "metrics", multiple=True, metavar="NAME", help="E.g. sdr, stoi, pesq, or all; may be repeated."
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="E.g. sdr, stoi, pesq, or all; may be repeated.",
 )
-@click.option("--test-speech", type=options.FOLDER, metavar="DIR", help="Clean speech of the test split.")
+@click.option(
+    "--test-speech", type=options.FOLDER, metavar="DIR", help="Clean speech of the test split."
+)
 @click.option("--test-noise", type=options.FOLDER, metavar="DIR", help="Noise of the test split.")
-@click.option("--noisy", type=options.FOLDER, metavar="DIR", help="Noisy recordings to score on, with --clean.")
-@click.option("--clean", type=options.FOLDER, metavar="DIR", help="Their clean speech, in files of the same names.")
-@click.option("--path", type=options.PATH, metavar="CORPUS", help="A corpus to score on: a known layout, or a CSV.")
-@click.option("--frontend", type=FILE, metavar="FILE", help="Front end (JSON) of model files.  [default: beside them]")
-@click.option("--max-drop", multiple=True, metavar="METRIC=X", help="Exit 3 if a model falls further below the first.")
-@click.option("--files", type=FILE, metavar="FILE.csv", help="Write the metrics of every file, model and form.")
+@click.option(
+    "--noisy",
+    type=options.FOLDER,
+    metavar="DIR",
+    help="Noisy recordings to score on, with --clean.",
+)
+@click.option(
+    "--clean",
+    type=options.FOLDER,
+    metavar="DIR",
+    help="Their clean speech, in files of the same names.",
+)
+@click.option(
+    "--path",
+    type=options.PATH,
+    metavar="CORPUS",
+    help="A corpus to score on: a known layout, or a CSV.",
+)
+@click.option(
+    "--frontend",
+    type=FILE,
+    metavar="FILE",
+    help="Front end (JSON) of model files.  [default: beside them]",
+)
+@click.option(
+    "--max-drop",
+    multiple=True,
+    metavar="METRIC=X",
+    help="Exit 3 if a model falls further below the first.",
+)
+@click.option(
+    "--files",
+    type=FILE,
+    metavar="FILE.csv",
+    help="Write the metrics of every file, model and form.",
+)
 @options.output_format
 def evaluate(
     models: tuple[str, ...],
@@ -46,17 +84,18 @@ def evaluate(
 ) -> None:
     """Score MODELs on the same files: how good, how sure, and how far from the first.
 
-    A MODEL is a variant of the run (all if none is named), in a form if you like (weight-0.80:float), or a file:
-    .keras, .h5, int8 .tflite, or "pretrained", which comes with tinyprune. The first is the reference; every difference
-    to it has a 95 % interval. Files need no run where --noisy and --clean, or --path, say what to score on. With
+    A MODEL is a variant of the run (all if none is named), in a form if you like
+    (weight-0.80:float), or a file: .keras, .h5, int8 .tflite, or "pretrained", which comes with
+    tinyprune. The first is the reference; every difference to it has a 95 % interval. Files need no
+    run where --noisy and --clean, or --path, say what to score on. With
     --max-drop and one variant the reference is the baseline.
     """
     limits = _limits(max_drop)
     asked = _asked(split, metrics, frontend, tuple(limits), data)
-    from tinyprune import pipeline
-    from tinyprune.metrics.evaluation import evaluation
-    from tinyprune.records import write_text
-    from tinyprune.report.evaluation import files_csv
+    from tinyprune.metrics.comparison import evaluation
+    from tinyprune.report.render.scores import files_csv
+    from tinyprune.stages import pipeline
+    from tinyprune.storage.records import write_text
 
     scored = pipeline.evaluate(run, models, asked)
     if files is not None:
@@ -67,12 +106,16 @@ def evaluate(
 
 
 def _asked(
-    split: str | None, metrics: tuple[str, ...], frontend: Path | None, held: tuple[str, ...], data: dict[str, Any]
+    split: str | None,
+    metrics: tuple[str, ...],
+    frontend: Path | None,
+    held: tuple[str, ...],
+    data: dict[str, Any],
 ) -> "Asked":
     """What the pipeline is asked for. Raises UsageError for what contradicts itself."""
-    from tinyprune.data.given import GivenData
-    from tinyprune.metrics.choose import resolve
-    from tinyprune.tasks.wanted import Asked
+    from tinyprune.data.speech.evaluation_data import GivenData
+    from tinyprune.metrics.selection import resolve
+    from tinyprune.stages.model_reference import Asked
 
     given = GivenData(**data)
     if given.is_given and split == "dev":
@@ -83,14 +126,15 @@ def _asked(
 
 def _limits(max_drop: tuple[str, ...]) -> dict[str, float]:
     """Metric name -> largest drop. Raises UsageError for what is no ``METRIC=X``."""
-    from tinyprune.metrics.choose import limit
+    from tinyprune.metrics.selection import limit
 
     return dict(map(limit, max_drop))
 
 
 def _show(found: "Evaluation", output_format: str) -> None:
     """Print the evaluation."""
-    from tinyprune.report import evaluation, terminal
+    from tinyprune.report.render import scores as evaluation
+    from tinyprune.report.render import terminal
 
     if output_format == "table":
         terminal.show(evaluation.format_evaluation(found))
@@ -101,8 +145,9 @@ def _show(found: "Evaluation", output_format: str) -> None:
 
 def _gate(found: "Evaluation", limits: dict[str, float], output_format: str) -> None:
     """Print what keeps its limit, on stderr unless the results are a table. Raises CheckFailed for what does not."""
-    from tinyprune.metrics.evaluation import drops
-    from tinyprune.report import evaluation, terminal
+    from tinyprune.metrics.comparison import drops
+    from tinyprune.report.render import scores as evaluation
+    from tinyprune.report.render import terminal
 
     if limits:
         checked, aside = drops(found, limits), output_format != "table"

@@ -12,7 +12,9 @@ class Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name, with ``-q`` and ``-v`` added; None if there is none."""
         command = self.find(ctx, cmd_name)
-        if command is not None and not any(parameter.name == "verbose" for parameter in command.params):
+        if command is not None and not any(
+            parameter.name == "verbose" for parameter in command.params
+        ):
             options.verbosity(command)
         return command
 

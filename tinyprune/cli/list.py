@@ -23,7 +23,10 @@ def _rows(kind: str) -> list[list[str]]:
 
     if kind == "npus":
         accelerators = [targets.accelerator(name) for name in targets.names()]
-        known = [["npu", a.name, f"{a.default_system_config}, {a.default_memory_mode}"] for a in accelerators]
+        known = [
+            ["npu", a.name, f"{a.default_system_config}, {a.default_memory_mode}"]
+            for a in accelerators
+        ]
         return known + [["npu", name, description] for name, description in targets.own()]
     table: registry.Registry = getattr(registry, kind.upper())
     return [[table.kind, name, _summary(target)] for name, target in table.targets.items()]

@@ -32,7 +32,9 @@ def start_logging() -> None:
     """Send the log lines of tinyprune to stderr."""
     if not any(isinstance(handler, _EchoHandler) for handler in LOGGER.handlers):
         LOGGER.addHandler(_EchoHandler())
-        LOGGER.propagate = False  # a library that configures the root logger must not repeat our lines
+        LOGGER.propagate = (
+            False  # a library that configures the root logger must not repeat our lines
+        )
 
 
 def set_level(quiet: bool, verbose: bool) -> None:
@@ -59,7 +61,10 @@ def describe(error: BaseException) -> tuple[str, int]:
         return _click_line(error), error.exit_code
     if isinstance(error, OSError) and error.strerror:
         return _os_line(error), 1
-    return f"unexpected {type(error).__name__}: {_first_line(str(error))}; run with -v for the traceback", 1
+    return (
+        f"unexpected {type(error).__name__}: {_first_line(str(error))}; run with -v for the traceback",
+        1,
+    )
 
 
 def _click_line(error: click.ClickException) -> str:

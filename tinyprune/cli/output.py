@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tinyprune.artifacts import LayerPlan, PruningPlan, Quality, TensorSparsity
+    from tinyprune.artifacts.network import TensorSparsity
+    from tinyprune.artifacts.plan import LayerPlan, PruningPlan
+    from tinyprune.artifacts.quality import Quality
     from tinyprune.compress.offline import OfflineResult
 
 Row = list[str]
@@ -28,7 +30,9 @@ def plan(record: "PruningPlan", output_format: str) -> None:
     header = ["kernel", "shape", "structure", "groups", "sparsity", "note"]
     pruned = [_plan_row(layer) for layer in record.layers]
     if output_format == "csv":
-        pruned += [[name, *[""] * 4, f"skipped: {reason}"] for name, reason in record.skipped.items()]
+        pruned += [
+            [name, *[""] * 4, f"skipped: {reason}"] for name, reason in record.skipped.items()
+        ]
     rows(header, pruned, output_format)
     if output_format == "table":
         _skipped(record.skipped)
@@ -46,7 +50,9 @@ def _skipped(reasons: dict[str, str]) -> None:
     """Print what is left alone, one paragraph per reason."""
     for reason in dict.fromkeys(reasons.values()):
         names = ", ".join(name for name, why in reasons.items() if why == reason)
-        click.echo("\n" + textwrap.fill(f"skipped {names}: {reason}", _WIDTH, subsequent_indent="  "))
+        click.echo(
+            "\n" + textwrap.fill(f"skipped {names}: {reason}", _WIDTH, subsequent_indent="  ")
+        )
 
 
 def _moment(value: float) -> str:
@@ -57,7 +63,14 @@ def _moment(value: float) -> str:
 def _plan_row(layer: "LayerPlan") -> Row:
     """The cells of one kernel."""
     shape = "x".join(map(str, layer.shape))
-    return [layer.key, shape, layer.structure, str(layer.groups), f"{layer.final_sparsity:.2f}", layer.note]
+    return [
+        layer.key,
+        shape,
+        layer.structure,
+        str(layer.groups),
+        f"{layer.final_sparsity:.2f}",
+        layer.note,
+    ]
 
 
 def offline(found: "Sequence[tuple[str, Quality]] | OfflineResult", output_format: str) -> None:
@@ -72,7 +85,9 @@ def offline(found: "Sequence[tuple[str, Quality]] | OfflineResult", output_forma
     pruned = [_tensor_row(tensor) for tensor in record.tensors]
     header = ["tensor", "weights", "pruned", "zeros", "note"]
     if output_format == "csv":
-        skipped = [[name, "", "", "", f"skipped: {reason}"] for name, reason in record.skipped.items()]
+        skipped = [
+            [name, "", "", "", f"skipped: {reason}"] for name, reason in record.skipped.items()
+        ]
         rows(header, pruned + skipped, output_format)
         return
     rows(header, [[_shortened(name), *cells] for name, *cells in pruned], output_format)
@@ -83,7 +98,12 @@ def offline(found: "Sequence[tuple[str, Quality]] | OfflineResult", output_forma
 def _tensor_row(tensor: "TensorSparsity") -> Row:
     """The cells of one pruned tensor; nothing gets through one without weights."""
     shares = [f"{count / tensor.size:.2f}" for count in (tensor.masked, tensor.zeros)]
-    return [tensor.name, str(tensor.size), *shares, "nothing is left of it" if tensor.zeros == tensor.size else ""]
+    return [
+        tensor.name,
+        str(tensor.size),
+        *shares,
+        "nothing is left of it" if tensor.zeros == tensor.size else "",
+    ]
 
 
 def _shortened(name: str) -> str:
@@ -94,15 +114,27 @@ def _shortened(name: str) -> str:
 
 def qualities(pairs: "Sequence[tuple[str, Quality]]", output_format: str) -> None:
     """Print the quality of (variant, quality) pairs; per input SNR, as a table, the first metric, else all."""
-    from tinyprune.records import to_jsonable
+    from tinyprune.storage.records import to_jsonable
 
     if output_format == "json":
         as_json([{"variant": name, **to_jsonable(quality)} for name, quality in pairs])
         return
     metrics = list(dict.fromkeys(metric for _, quality in pairs for metric in quality.metrics))
     by_snr = output_format == "csv"
-    header = ["variant", "form", "split", *(["snr_db"] if by_snr else []), "utterances", "undefined", *metrics]
-    rows(header, [row for pair in pairs for row in _quality_rows(*pair, metrics, by_snr)], output_format)
+    header = [
+        "variant",
+        "form",
+        "split",
+        *(["snr_db"] if by_snr else []),
+        "utterances",
+        "undefined",
+        *metrics,
+    ]
+    rows(
+        header,
+        [row for pair in pairs for row in _quality_rows(*pair, metrics, by_snr)],
+        output_format,
+    )
     snrs = sorted({snr for _, quality in pairs for snr in quality.by_snr}, key=float)
     if snrs and not by_snr:
         click.echo()
@@ -113,15 +145,24 @@ def qualities(pairs: "Sequence[tuple[str, Quality]]", output_format: str) -> Non
         )
 
 
-def _snr_rows(pairs: "Sequence[tuple[str, Quality]]", metric: str, snrs: Sequence[str]) -> list[Row]:
+def _snr_rows(
+    pairs: "Sequence[tuple[str, Quality]]", metric: str, snrs: Sequence[str]
+) -> list[Row]:
     """One row per quality: a metric at each input SNR; empty where it is missing."""
     return [
-        [name, quality.form, "", *(_numbers(quality.by_snr.get(snr, {}), [metric])[0] for snr in snrs)]
+        [
+            name,
+            quality.form,
+            "",
+            *(_numbers(quality.by_snr.get(snr, {}), [metric])[0] for snr in snrs),
+        ]
         for name, quality in pairs
     ]
 
 
-def _quality_rows(name: str, quality: "Quality", metrics: Sequence[str], by_snr: bool) -> Iterator[Row]:
+def _quality_rows(
+    name: str, quality: "Quality", metrics: Sequence[str], by_snr: bool
+) -> Iterator[Row]:
     """The row of one quality, and one per SNR, which counts no utterances of its own."""
     start = [name, quality.form, quality.split]
     counts = [str(quality.utterances), str(quality.undefined)]
@@ -145,7 +186,7 @@ def rows(header: Sequence[str], lines: Sequence[Row], output_format: str) -> Non
 
 def as_json(record: Any) -> None:
     """Print a record as JSON."""
-    from tinyprune.records import to_jsonable
+    from tinyprune.storage.records import to_jsonable
 
     click.echo(json.dumps(to_jsonable(record), indent=2))
 
@@ -164,10 +205,16 @@ def _aligned(lines: Sequence[Sequence[str]]) -> str:
     """
     widths = [max(map(len, column)) for column in zip(*(line[:-1] for line in lines), strict=True)]
     indent = sum(widths) + 2 * len(widths)
-    text = textwrap.TextWrapper(max(_WIDTH - indent, _WIDTH // 3), break_long_words=False, break_on_hyphens=False)
+    text = textwrap.TextWrapper(
+        max(_WIDTH - indent, _WIDTH // 3), break_long_words=False, break_on_hyphens=False
+    )
     padded = []
     for *cells, last in lines:
         first, *more = text.wrap(last) or [""]
-        padded.append("  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), first]))
+        padded.append(
+            "  ".join(
+                [*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), first]
+            )
+        )
         padded += [" " * indent + part for part in more]
     return "\n".join(line.rstrip() for line in padded)

@@ -22,27 +22,37 @@ REPORT = "report.html"
     metavar="FILE",
     help=f"Write it to a file.  [default of html: {REPORT} in the run folder]",
 )
-def report(variants: tuple[str, ...], run: Path, operators: bool, output_format: str, path: Path | None) -> None:
+def report(
+    variants: tuple[str, ...], run: Path, operators: bool, output_format: str, path: Path | None
+) -> None:
     """Show what a run has: quality, sizes, cycles, advice; of VARIANT, layer by layer.
 
-    Nothing is trained or compiled for it: of a run that is not finished it shows what is there. The HTML page is one
-    file with pictures; JSON has everything, with the SHA-256 of every file and the command that made it.
+    Nothing is trained or compiled for it: of a run that is not finished it shows what is there. The
+        HTML page is one
+    file with pictures; JSON has everything, with the SHA-256 of every file and the command that
+    made it.
     """
     if operators and not variants:
         raise click.UsageError("--operators goes with VARIANT")
     if variants and output_format != "table":
-        raise click.UsageError(f"VARIANT goes with --format table: {output_format} has all variants")
-    from tinyprune import pipeline
-    from tinyprune.records import write_text
-    from tinyprune.report import terminal, whole
+        raise click.UsageError(
+            f"VARIANT goes with --format table: {output_format} has all variants"
+        )
+    from tinyprune.report.render import formats, terminal
+    from tinyprune.stages import pipeline
+    from tinyprune.storage.records import write_text
 
     record = pipeline.report(run)
     path = run / REPORT if path is None and output_format == "html" else path
     if output_format == "table":
-        shown = whole.format_variants(record, variants, operators) if variants else whole.format_report(record)
+        shown = (
+            formats.format_variants(record, variants, operators)
+            if variants
+            else formats.format_report(record)
+        )
         text = terminal.to_text(shown) if path else ""
     else:
-        text = whole.to_format(record, run, output_format)
+        text = formats.to_format(record, run, output_format)
     if path is not None:
         write_text(path, text)
         click.echo(path)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from tinyprune.cli import costs, options
-from tinyprune.recipe import load_recipe, with_overrides
+from tinyprune.config.recipe import load_recipe, with_overrides
 
 
 @click.command()
@@ -20,15 +20,17 @@ from tinyprune.recipe import load_recipe, with_overrides
 @options.settings
 @options.budget
 @options.output_format
-def run(recipe: Path, run: Path | None, settings: tuple[str, ...], output_format: str, **flags: Any) -> None:
+def run(
+    recipe: Path, run: Path | None, settings: tuple[str, ...], output_format: str, **flags: Any
+) -> None:
     """Train, prune, export, compile and report, as RECIPE.toml says.
 
-    What is finished with the same configuration and data is not done again. Exits with 3 if a variant is above a
-    limit of the recipe's [budget] or of the command line.
+    What is finished with the same configuration and data is not done again. Exits with 3 if a
+    variant is above a limit of the recipe's [budget] or of the command line.
     """
     config = with_overrides(load_recipe(recipe), settings)
     limits = options.chosen_budget(flags, config.budget)
-    from tinyprune import pipeline
+    from tinyprune.stages import pipeline
 
     summaries = pipeline.run(config, run or Path("runs") / recipe.stem)
     costs.summaries(summaries, output_format)

@@ -15,9 +15,11 @@ def stands_in(run: Path) -> bool:
     It never does for a run that was asked for, nor where a variant was begun.
     """
     from tinyprune.pretrained import NAME
-    from tinyprune.workspace import Workspace
+    from tinyprune.storage.run_folder import Workspace
 
-    is_asked_for = click.get_current_context().get_parameter_source("run") is not ParameterSource.DEFAULT
+    is_asked_for = (
+        click.get_current_context().get_parameter_source("run") is not ParameterSource.DEFAULT
+    )
     if is_asked_for or Workspace(run).begun():
         return False
     log.info(

@@ -7,7 +7,7 @@ import click
 
 from tinyprune.cli import options
 from tinyprune.config import RunConfig
-from tinyprune.recipe import assignments, with_values
+from tinyprune.config.recipe import assignments, with_values
 
 #: Flag -> key of the recipe that it overrides.
 KEYS = {
@@ -44,31 +44,85 @@ KEYS = {
 
 @click.command()
 @options.run_folder
-@click.option("--model", metavar="MODEL", help="`tinyprune list models`, FILE.keras, FILE.h5, or module:function.")
-@click.option("--custom", multiple=True, metavar="MODULE", help="Module with custom layers of FILE.")
-@click.option("--data", metavar="NAME", help="Dataset, see `tinyprune list datasets`; follows from folders.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="`tinyprune list models`, FILE.keras, FILE.h5, or module:function.",
+)
+@click.option(
+    "--custom", multiple=True, metavar="MODULE", help="Module with custom layers of FILE."
+)
+@click.option(
+    "--data", metavar="NAME", help="Dataset, see `tinyprune list datasets`; follows from folders."
+)
 @click.option("--speech", type=options.FOLDER, metavar="DIR", help="Clean speech to train on.")
 @click.option("--noise", type=options.FOLDER, metavar="DIR", help="Noise to mix it with.")
-@click.option("--dev-speech", type=options.FOLDER, metavar="DIR", help="Clean speech held out for the dev split.")
-@click.option("--dev-noise", type=options.FOLDER, metavar="DIR", help="Noise held out for the dev split.")
-@click.option("--test-speech", type=options.FOLDER, metavar="DIR", help="Clean speech of the test split.")
-@click.option("--test-noise", type=options.FOLDER, metavar="DIR", help="Noise of the test split.")
-@click.option("--rirs", type=options.FOLDER, metavar="DIR", help="Room impulse responses, for half of the speech.")
-@click.option("--noisy", type=options.FOLDER, metavar="DIR", help="Noisy recordings to train on.")
-@click.option("--clean", type=options.FOLDER, metavar="DIR", help="The clean speech in them, by file name.")
-@click.option("--dev-noisy", type=options.FOLDER, metavar="DIR", help="Noisy recordings held out for the dev split.")
-@click.option("--dev-clean", type=options.FOLDER, metavar="DIR", help="The clean speech in them.")
-@click.option("--test-noisy", type=options.FOLDER, metavar="DIR", help="Noisy recordings of the test split.")
-@click.option("--test-clean", type=options.FOLDER, metavar="DIR", help="The clean speech in them.")
-@click.option("--snr", type=options.DECIBELS, metavar="LO:HI", help="Range of the SNR of a training mixture, in dB.")
-@click.option("--level", type=options.DECIBELS, metavar="LO:HI", help="Range of the level of the speech, in dBFS.")
-@click.option("--speed", type=options.FACTORS, metavar="LO:HI", help="Range of the speed of speech and noise.")
-@click.option("--babble", type=options.SHARE, metavar="X", help="Fraction whose noise is other speakers.")
-@click.option("--minutes", type=options.POSITIVE, metavar="X", help="Length of the synthetic training speech.")
 @click.option(
-    "--path", type=options.PATH, metavar="PATH", help="A corpus of speech or a CSV manifest; keywords; images."
+    "--dev-speech",
+    type=options.FOLDER,
+    metavar="DIR",
+    help="Clean speech held out for the dev split.",
 )
-@click.option("--words", metavar="A,B,...", help="Keywords that matter; all others are `unknown`.  [default: all]")
+@click.option(
+    "--dev-noise", type=options.FOLDER, metavar="DIR", help="Noise held out for the dev split."
+)
+@click.option(
+    "--test-speech", type=options.FOLDER, metavar="DIR", help="Clean speech of the test split."
+)
+@click.option("--test-noise", type=options.FOLDER, metavar="DIR", help="Noise of the test split.")
+@click.option(
+    "--rirs",
+    type=options.FOLDER,
+    metavar="DIR",
+    help="Room impulse responses, for half of the speech.",
+)
+@click.option("--noisy", type=options.FOLDER, metavar="DIR", help="Noisy recordings to train on.")
+@click.option(
+    "--clean", type=options.FOLDER, metavar="DIR", help="The clean speech in them, by file name."
+)
+@click.option(
+    "--dev-noisy",
+    type=options.FOLDER,
+    metavar="DIR",
+    help="Noisy recordings held out for the dev split.",
+)
+@click.option("--dev-clean", type=options.FOLDER, metavar="DIR", help="The clean speech in them.")
+@click.option(
+    "--test-noisy", type=options.FOLDER, metavar="DIR", help="Noisy recordings of the test split."
+)
+@click.option("--test-clean", type=options.FOLDER, metavar="DIR", help="The clean speech in them.")
+@click.option(
+    "--snr",
+    type=options.DECIBELS,
+    metavar="LO:HI",
+    help="Range of the SNR of a training mixture, in dB.",
+)
+@click.option(
+    "--level",
+    type=options.DECIBELS,
+    metavar="LO:HI",
+    help="Range of the level of the speech, in dBFS.",
+)
+@click.option(
+    "--speed", type=options.FACTORS, metavar="LO:HI", help="Range of the speed of speech and noise."
+)
+@click.option(
+    "--babble", type=options.SHARE, metavar="X", help="Fraction whose noise is other speakers."
+)
+@click.option(
+    "--minutes", type=options.POSITIVE, metavar="X", help="Length of the synthetic training speech."
+)
+@click.option(
+    "--path",
+    type=options.PATH,
+    metavar="PATH",
+    help="A corpus of speech or a CSV manifest; keywords; images.",
+)
+@click.option(
+    "--words",
+    metavar="A,B,...",
+    help="Keywords that matter; all others are `unknown`.  [default: all]",
+)
 @options.epochs
 @click.option("--batch-size", type=options.COUNT, metavar="N", help="Sequences per optimizer step.")
 @options.learning_rate
@@ -78,8 +132,9 @@ KEYS = {
 def train(run: Path, settings: tuple[str, ...], **flags: Any) -> None:
     """Train the float32 baseline of a run.
 
-    With nothing given it trains TinyLSTM on a synthetic corpus; with --speech and --noise, with --noisy and --clean, or
-    with a corpus at --path, on your own recordings. A network that is given as a file keeps its weights, unless
+    With nothing given it trains TinyLSTM on a synthetic corpus; with --speech and --noise, with
+    --noisy and --clean, or with a corpus at --path, on your own recordings. A network that is given
+    as a file keeps its weights, unless
     --epochs says otherwise.
     """
     if flags["data"] is None:
@@ -89,7 +144,7 @@ def train(run: Path, settings: tuple[str, ...], **flags: Any) -> None:
     flags["custom"] = list(flags["custom"]) or None
     values = {KEYS[flag]: value for flag, value in flags.items()} | assignments(settings)
     config = with_values(RunConfig(), values)
-    from tinyprune import pipeline
+    from tinyprune.stages import pipeline
 
     pipeline.train(run, config)
 
@@ -101,7 +156,7 @@ def _dataset(flags: dict[str, Any]) -> str | None:
     if flags["noisy"] or flags["clean"]:
         return "paired"
     if flags["path"]:
-        from tinyprune.data.layouts import dataset_of
+        from tinyprune.data.corpora.layouts import dataset_of
 
         return dataset_of(Path(flags["path"])) or None
     return None

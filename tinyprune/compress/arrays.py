@@ -11,7 +11,8 @@ def tensors(tau: float) -> Arrays:
     """Functions of tensors: ``ceil`` has the gradient of the identity, ``largest`` is smooth.
 
     Args:
-        tau: of the smooth maximum ``tau * logsumexp(x / tau)``, in the unit of what it is taken of: bytes.
+        tau: of the smooth maximum ``tau * logsumexp(x / tau)``, in the unit of what it is taken of:
+            bytes.
     """
     return Arrays(
         matvec=_matvec,

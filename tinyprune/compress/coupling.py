@@ -1,8 +1,10 @@
 """The coupling of a Keras model: which units its layers share, found by walking its graph with numbers for tensors.
 
-A tensor is stood for by one number per channel of its last axis: 0 for a channel that stays, else the channel of the
-layer that made it. Layers with kernels make new numbers, merges say that two numbers are one unit, and whatever is not
-understood says that its channels stay. What hangs together in the end is one unit.
+A tensor is stood for by one number per channel of its last axis: 0 for a channel that stays, else
+    the channel of the
+layer that made it. Layers with kernels make new numbers, merges say that two numbers are one unit,
+and whatever is not understood says that its channels stay. What hangs together in the end is one
+unit.
 """
 
 from dataclasses import dataclass
@@ -14,34 +16,69 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from tinyprune.compress import graph
-from tinyprune.compress.kinds import kernels, kind, layout
+from tinyprune.compress.layer_kinds import kernels, kind, layout
 from tinyprune.errors import UsageError
-from tinyprune.sparsity.coupling import Coupling, Ids, UnitSet
 from tinyprune.sparsity.layout import Layout
+from tinyprune.sparsity.unit_sets import Coupling, Ids, UnitSet
 
 _GATES = 4  # of an LSTM, side by side in its kernels
 _STAYS = 0
 
 _layers, _functions = keras.layers, keras.activations
 _NOT_BY_ELEMENT = ("softmax", "log_softmax", "sparsemax", "glu", "get", "serialize", "deserialize")
-_BY_ELEMENT = [function for name, function in vars(_functions).items() if name not in _NOT_BY_ELEMENT]
-# Layers that treat every channel alike and alone. Those with a data format are checked for channels_last.
+_BY_ELEMENT = [
+    function for name, function in vars(_functions).items() if name not in _NOT_BY_ELEMENT
+]
+# Layers that treat every channel alike and alone. Those with a data format are checked for
+# channels_last.
 _PER_CHANNEL = (
-    *(_layers.ReLU, _layers.LeakyReLU, _layers.ELU, _layers.PReLU, _layers.Identity, _layers.RepeatVector),
+    *(
+        _layers.ReLU,
+        _layers.LeakyReLU,
+        _layers.ELU,
+        _layers.PReLU,
+        _layers.Identity,
+        _layers.RepeatVector,
+    ),
     *(_layers.Dropout, _layers.SpatialDropout1D, _layers.SpatialDropout2D, _layers.AlphaDropout),
     *(_layers.GaussianDropout, _layers.GaussianNoise, _layers.ActivityRegularization),
     *(_layers.ZeroPadding1D, _layers.ZeroPadding2D, _layers.Cropping1D, _layers.Cropping2D),
     *(_layers.UpSampling1D, _layers.UpSampling2D),
-    *(_layers.MaxPooling1D, _layers.MaxPooling2D, _layers.AveragePooling1D, _layers.AveragePooling2D),
+    *(
+        _layers.MaxPooling1D,
+        _layers.MaxPooling2D,
+        _layers.AveragePooling1D,
+        _layers.AveragePooling2D,
+    ),
     *(_layers.GlobalMaxPooling1D, _layers.GlobalMaxPooling2D),
     *(_layers.GlobalAveragePooling1D, _layers.GlobalAveragePooling2D),
 )
-_MERGES = (_layers.Add, _layers.Subtract, _layers.Multiply, _layers.Average, _layers.Maximum, _layers.Minimum)
+_MERGES = (
+    _layers.Add,
+    _layers.Subtract,
+    _layers.Multiply,
+    _layers.Average,
+    _layers.Maximum,
+    _layers.Minimum,
+)
 # Names of Keras operations, such as `x + y` or `keras.ops.relu(x)`, that work element by element.
 _OPERATIONS_BY_ELEMENT = {
     *("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Power"),
     *("Negative", "Absolute", "Square", "Sqrt", "Rsqrt", "Exp", "Log", "Reciprocal"),
-    *("Relu", "ReLU", "Relu6", "LeakyRelu", "Elu", "Selu", "Gelu", "Silu", "Sigmoid", "Tanh", "Softplus", "Softsign"),
+    *(
+        "Relu",
+        "ReLU",
+        "Relu6",
+        "LeakyRelu",
+        "Elu",
+        "Selu",
+        "Gelu",
+        "Silu",
+        "Sigmoid",
+        "Tanh",
+        "Softplus",
+        "Softsign",
+    ),
     *("HardSigmoid", "HardSilu", "HardTanh"),
 }
 _REDUCTIONS = {"Mean", "Sum", "Max", "Min"}
@@ -50,13 +87,18 @@ _REDUCTIONS = {"Mean", "Sum", "Max", "Min"}
 def coupling(model: keras.Model) -> Coupling:
     """The coupling of the units of a functional or Sequential model, nested or flat.
 
-    Inputs and outputs of the network stay, and so does what goes into or comes out of a layer that is not understood:
-    grouped convolutions, GRU, softmax over channels, channels_first, users' own layers.
+    Inputs and outputs of the network stay, and so does what goes into or comes out of a layer that
+    is not understood: grouped convolutions, GRU, softmax over channels, channels_first, users' own
+    layers.
 
-    Raises UsageError for a model without a graph, with two layers of one name, or in which no unit can be removed.
+    Raises UsageError for a model without a graph, with two layers of one name, or in which no unit
+    can be removed.
     """
     walk = Walk(model.name)
-    stay = [TensorChannels(np.zeros(tensor.shape[-1] or 1, np.int64)) for tensor in graph.functional(model).inputs]
+    stay = [
+        TensorChannels(np.zeros(tensor.shape[-1] or 1, np.int64))
+        for tensor in graph.functional(model).inputs
+    ]
     for output in graph.run(model, stay, walk.call):
         walk.fix(output.ids)
     sets, numbers = _numbered(walk)
@@ -64,7 +106,8 @@ def coupling(model: keras.Model) -> Coupling:
         message = "expected a layer before the last whose channels do not reach an output, an input or an unknown layer"
         raise UsageError(f"model '{model.name}' has no unit that can be removed: {message}")
     inputs, outputs, channels = (
-        {key: numbers[ids] for key, ids in found.items()} for found in (walk.inputs, walk.outputs, walk.channels)
+        {key: numbers[ids] for key, ids in found.items()}
+        for found in (walk.inputs, walk.outputs, walk.channels)
     )
     return Coupling(sets, inputs, outputs, walk.layouts, walk.shapes, channels)
 
@@ -95,7 +138,9 @@ class Walk:
         self.makers: dict[str, int] = {}
         self._model_name = model_name
         self._named: dict[str, Any] = {}
-        self._calls: dict[str, tuple[Ids, Ids]] = {}  # what a layer read and made when it was first called
+        self._calls: dict[
+            str, tuple[Ids, Ids]
+        ] = {}  # what a layer read and made when it was first called
 
     def call(self, node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """The channels of each output of a call. What no rule understands keeps all its channels."""
@@ -170,7 +215,11 @@ class Walk:
         return longest
 
     def _concatenated(self, axis: int, node: Any, inputs: list[Ids]) -> Ids:
-        return np.concatenate(inputs) if axis in (-1, len(node.outputs[0].shape) - 1) else self._merged(inputs)
+        return (
+            np.concatenate(inputs)
+            if axis in (-1, len(node.outputs[0].shape) - 1)
+            else self._merged(inputs)
+        )
 
     def _reshaped(self, ids: Ids, width: int | None) -> Ids | None:
         """The last axis merged with those before it, or divided: then every part has the same units."""
@@ -255,7 +304,8 @@ def _width(value: Any) -> int:
 def _numbered(walk: Walk) -> tuple[tuple[UnitSet, ...], Ids]:
     """The sets, and for each number of the walk the unit that it is, or -1 if it stays.
 
-    Numbers that are the same, directly or through others, are one unit; units that the same layers make are one set.
+    Numbers that are the same, directly or through others, are one unit; units that the same layers
+    make are one set.
     """
     count = 1 + sum(walk.makers.values())
     first, second = (np.concatenate(side) for side in zip(*walk.same, strict=True))

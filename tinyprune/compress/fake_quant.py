@@ -12,7 +12,8 @@ MOMENTUM = 0.99
 def fake_quantize_kernel(kernel: tf.Tensor, axes: list[int]) -> tf.Tensor:
     """A kernel on the symmetric int8 grid: ``s * round(k / s)`` with ``s = max |k| / 127`` over ``axes``.
 
-    The gradient is that of the identity: with this scale nothing is ever clipped. An all-zero slice stays zero.
+    The gradient is that of the identity: with this scale nothing is ever clipped. An all-zero slice
+        stays zero.
 
     Args:
         kernel: float32, any shape.
@@ -28,7 +29,9 @@ class Observe(Enum):
     """What an activation quantizer does with the range of what passes."""
 
     AVERAGE = "average"  # training: moving average of each batch's extremes
-    EXTREMES = "extremes"  # calibration: smallest and largest value seen; passes everything unquantized
+    EXTREMES = (
+        "extremes"  # calibration: smallest and largest value seen; passes everything unquantized
+    )
 
 
 class FakeQuantize(keras.layers.Layer):
@@ -37,18 +40,24 @@ class FakeQuantize(keras.layers.Layer):
     Attributes:
         low, high: the range, scalar variables.
         fixed: a range that TFLite prescribes, or None if it is observed.
-        positive: whether the values are known not to be negative (a ReLU's), which saves looking for the smallest.
+        positive: whether the values are known not to be negative (a ReLU's), which saves looking
+            for the smallest.
         observe: see :class:`Observe`; read when a graph is traced.
     """
 
     def __init__(
-        self, fixed: tuple[float, float] | None = None, positive: bool = False, name: str | None = None
+        self,
+        fixed: tuple[float, float] | None = None,
+        positive: bool = False,
+        name: str | None = None,
     ) -> None:
         super().__init__(name=name)
         self.fixed, self.positive = fixed, positive
         self.observe = Observe.AVERAGE
         low, high = fixed or (0.0, 0.0)
-        self.low = self.add_weight(name="low", shape=(), initializer=keras.initializers.Constant(low), trainable=False)
+        self.low = self.add_weight(
+            name="low", shape=(), initializer=keras.initializers.Constant(low), trainable=False
+        )
         self.high = self.add_weight(
             name="high", shape=(), initializer=keras.initializers.Constant(high), trainable=False
         )
@@ -86,7 +95,9 @@ class FakeQuantize(keras.layers.Layer):
 
     def on_grid(self, values: tf.Tensor) -> tf.Tensor:
         """Values on the int8 grid of the range; gradient 1 inside the range and 0 outside."""
-        return tf.quantization.fake_quant_with_min_max_vars(values, self.low.value, self.high.value, num_bits=8)
+        return tf.quantization.fake_quant_with_min_max_vars(
+            values, self.low.value, self.high.value, num_bits=8
+        )
 
     def call(self, values: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Record the range when training or calibrating, and quantize unless calibrating."""

@@ -1,8 +1,8 @@
 """The canonical form of a network, before any int8 learning: what TFLite will compute, layer by layer.
 
-Nested models are expanded, separable convolutions split, BatchNorm is folded into the kernel before it, and an
-activation layer is fused into the layer before it. Then a mask and an int8 grid act on the weights that the device
-will have, and no activation gets a grid that TFLite fuses away.
+Nested models are expanded, separable convolutions split, BatchNorm is folded into the kernel before
+it, and an activation layer is fused into the layer before it. Then a mask and an int8 grid act on
+the weights that the device will have, and no activation gets a grid that TFLite fuses away.
 """
 
 from collections.abc import Mapping
@@ -12,19 +12,25 @@ import keras
 import numpy as np
 
 from tinyprune.compress import graph
-from tinyprune.compress.kinds import bias, kernels, kind, layout
+from tinyprune.compress.layer_kinds import bias, kernels, kind, layout
 from tinyprune.sparsity.layout import canonical, restored
 
-_OPERATIONS = {"Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax"}
+_OPERATIONS = {
+    "Relu": "relu",
+    "Relu6": "relu6",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Softmax": "softmax",
+}
 
 
 def fold(model: keras.Model) -> keras.Model:
     """A flat functional model that computes what ``model`` does in inference, in canonical form.
 
-    ``gamma (k x + b - mean) / sqrt(variance + epsilon) + beta`` becomes ``k' x + b'`` with
-    ``k' = k gamma / sqrt(variance + epsilon)`` per output channel (Jacob et al. 2018, section 3.2). A BatchNorm with no
-    kernel just before it stays. Names of layers stay; in nested models, those that occur twice get the model's name in
-    front. Raises UsageError for a model without a graph.
+    ``gamma (k x + b - mean) / sqrt(variance + epsilon) + beta`` becomes ``k' x + b'`` with ``k' = k
+    gamma / sqrt(variance + epsilon)`` per output channel (Jacob et al. 2018, section 3.2). A
+    BatchNorm with no kernel just before it stays. Names of layers stay; in nested models, those
+    that occur twice get the model's name in front. Raises UsageError for a model without a graph.
     """
     flat = _flat(model)
     uses, chains = graph.Uses(flat), {}
@@ -67,7 +73,9 @@ def _flat(model: keras.Model) -> keras.Model:
         def call(node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
             operation = node.operation
             if graph.is_model(operation):
-                outputs = graph.run(operation, keras.tree.flatten(args), visit(f"{prefix}{operation.name}_"))
+                outputs = graph.run(
+                    operation, keras.tree.flatten(args), visit(f"{prefix}{operation.name}_")
+                )
                 return outputs[0] if len(outputs) == 1 else outputs
             if id(operation) not in copies:
                 copies[id(operation)] = operation, _copies(operation, named(operation.name, prefix))
@@ -88,9 +96,18 @@ def _copies(operation: Any, name: str) -> list[Any]:
     """The same layer or operation without weights; a separable convolution as depthwise and pointwise."""
     if type(operation) is not keras.layers.SeparableConv2D:
         return [graph.copy(operation, name=name, **_trainable(operation))]
-    spatial = ("kernel_size", "strides", "padding", "dilation_rate", "data_format", "depth_multiplier")
+    spatial = (
+        "kernel_size",
+        "strides",
+        "padding",
+        "dilation_rate",
+        "data_format",
+        "depth_multiplier",
+    )
     depthwise = {key: getattr(operation, key) for key in spatial}
-    pointwise = {key: getattr(operation, key) for key in ("filters", "activation", "use_bias", "data_format")}
+    pointwise = {
+        key: getattr(operation, key) for key in ("filters", "activation", "use_bias", "data_format")
+    }
     return [
         keras.layers.DepthwiseConv2D(**depthwise, use_bias=False, name=f"{name}_depthwise"),
         keras.layers.Conv2D(kernel_size=1, **pointwise, name=f"{name}_pointwise"),
@@ -101,7 +118,10 @@ def _trainable(operation: Any) -> dict[str, Any]:
     """The entries of a configuration that let a layer learn masks and int8: no mixed precision, no frozen kernel."""
     if not isinstance(operation, keras.Layer):
         return {}
-    is_mixed = keras.backend.is_float_dtype(operation.compute_dtype) and operation.compute_dtype != "float32"
+    is_mixed = (
+        keras.backend.is_float_dtype(operation.compute_dtype)
+        and operation.compute_dtype != "float32"
+    )
     config: dict[str, Any] = {"dtype": "float32"} if is_mixed else {}
     return config if kind(operation) is None else {**config, "trainable": True}
 
@@ -115,7 +135,11 @@ def _divide(weights: list[Any], parts: list[Any]) -> None:
 
 def _is_plain(operation: Any) -> bool:
     """Whether a layer can take in what follows: a kernel, no activation of its own, channels last."""
-    if not isinstance(operation, keras.Layer) or kind(operation) is None or isinstance(operation, keras.layers.LSTM):
+    if (
+        not isinstance(operation, keras.Layer)
+        or kind(operation) is None
+        or isinstance(operation, keras.layers.LSTM)
+    ):
         return False
     return operation.activation is keras.activations.linear and _channels_last(operation)
 
@@ -130,7 +154,9 @@ def _followers(node: Any, uses: graph.Uses) -> list[Any]:
     rank = len(node.outputs[0].shape)
     while follower := uses.only_reader(found[-1] if found else node):
         name = activation(follower.operation)
-        if len(follower.input_tensors) > 1 or not (name or _is_batch_norm(follower.operation, rank)):
+        if len(follower.input_tensors) > 1 or not (
+            name or _is_batch_norm(follower.operation, rank)
+        ):
             break  # several: a mask goes with it
         found.append(follower)
         if name and name != "linear":
@@ -160,7 +186,9 @@ def _with_followers(layer: Any, chain: list[Any]) -> Any:
     """A copy of a layer without weights, with the activation at the end of its chain, and a bias if it needs one."""
     config: dict[str, Any] = {}
     own = getattr(layer, "activation", None)
-    if isinstance(own, keras.Layer) and (name := activation(own)):  # Dense(activation=keras.layers.ReLU())
+    if isinstance(own, keras.Layer) and (
+        name := activation(own)
+    ):  # Dense(activation=keras.layers.ReLU())
         config["activation"] = name
     if chain and (name := activation(chain[-1].operation)):
         config["activation"] = name
@@ -170,7 +198,9 @@ def _with_followers(layer: Any, chain: list[Any]) -> Any:
 
 
 def _set_weights(target: keras.Layer, source: keras.Layer, chain: list[Any]) -> None:
-    norms = [node.operation for node in chain if type(node.operation) is keras.layers.BatchNormalization]
+    norms = [
+        node.operation for node in chain if type(node.operation) is keras.layers.BatchNormalization
+    ]
     if not norms:
         graph.set_weights(target, source.weights)
         return

@@ -8,7 +8,8 @@ import keras
 
 from tinyprune.errors import UsageError
 
-#: (node, arguments, keyword arguments) -> outputs; ``node.operation`` is a layer or an operation such as ``x + y``.
+#: (node, arguments, keyword arguments) -> outputs; ``node.operation`` is a layer or an operation
+#: such as ``x + y``.
 Call = Callable[[Any, tuple, dict[str, Any]], Any]
 
 
@@ -16,7 +17,11 @@ def functional(model: keras.Model) -> Any:
     """The functional graph of a functional or Sequential model. Raises UsageError if it has none."""
     inner = model._functional if isinstance(model, keras.Sequential) else model
     if not isinstance(inner, keras.src.models.Functional):
-        how = "call it on data once, or start it with an Input" if isinstance(model, keras.Sequential) else "rewrite it"
+        how = (
+            "call it on data once, or start it with an Input"
+            if isinstance(model, keras.Sequential)
+            else "rewrite it"
+        )
         raise UsageError(f"model '{model.name}' is no functional or built Sequential model: {how}")
     return inner
 
@@ -29,7 +34,12 @@ def is_model(operation: Any) -> bool:
 def nodes(model: keras.Model) -> list[Any]:
     """Calls of a model's layers and operations, inputs left out, in an order in which they can be computed."""
     by_depth = functional(model)._nodes_by_depth
-    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if not node.is_input]
+    return [
+        node
+        for depth in sorted(by_depth, reverse=True)
+        for node in by_depth[depth]
+        if not node.is_input
+    ]
 
 
 def run(model: keras.Model, inputs: Iterable[Any], call: Call) -> list[Any]:
@@ -45,7 +55,10 @@ def run(model: keras.Model, inputs: Iterable[Any], call: Call) -> list[Any]:
 
 def rebuild(model: keras.Model, call: Call) -> keras.Model:
     """A new functional model: new inputs like the model's, its graph computed by ``call``."""
-    inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name) for x in functional(model).inputs]
+    inputs = [
+        keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
+        for x in functional(model).inputs
+    ]
     outputs = run(model, inputs, call)
     given, made = (values[0] if len(values) == 1 else values for values in (inputs, outputs))
     return keras.Model(given, made, name=model.name)
@@ -77,7 +90,8 @@ class Uses:
 def copy(operation: Any, **config: Any) -> Any:
     """A layer or operation of the same configuration, with entries of it replaced, and no weights yet.
 
-    Raises UsageError for one that Keras cannot make again from its configuration: a Lambda layer, an unknown function.
+    Raises UsageError for one that Keras cannot make again from its configuration: a Lambda layer,
+        an unknown function.
     """
     try:
         return type(operation).from_config({**operation.get_config(), **config})

@@ -8,13 +8,29 @@ import keras
 from tinyprune.compress import graph
 from tinyprune.compress.fake_quant import FakeQuantize
 from tinyprune.compress.fold import activation
-from tinyprune.compress.kinds import kind
+from tinyprune.compress.layer_kinds import kind
 from tinyprune.compress.layers import POSITIVE, PRESCRIBED, activation_name
 
-#: Layers and operations whose output has the scale of their input: nothing is computed, or TFLite says so (pooling).
+#: Layers and operations whose output has the scale of their input: nothing is computed, or TFLite
+#: says so (pooling).
 SAME_SCALE = {
-    *("Flatten", "Reshape", "Permute", "RepeatVector", "Identity", "Masking", "ActivityRegularization"),
-    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "AlphaDropout"),
+    *(
+        "Flatten",
+        "Reshape",
+        "Permute",
+        "RepeatVector",
+        "Identity",
+        "Masking",
+        "ActivityRegularization",
+    ),
+    *(
+        "Dropout",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "GaussianNoise",
+        "GaussianDropout",
+        "AlphaDropout",
+    ),
     *("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D", "UpSampling1D", "UpSampling2D"),
     *("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
     *("AveragePooling1D", "AveragePooling2D"),
@@ -47,7 +63,11 @@ class Grids:
     def of_input(self, value: Any) -> Any:
         """A value, on its grid if it is an input of the model."""
         history = getattr(value, "_keras_history", None)
-        if history is None or not isinstance(history.operation, keras.layers.InputLayer) or not _is_float(value):
+        if (
+            history is None
+            or not isinstance(history.operation, keras.layers.InputLayer)
+            or not _is_float(value)
+        ):
             return value
         if value.name not in self._inputs:
             self._inputs[value.name] = FakeQuantize(name=f"{value.name}_grid")(value)
@@ -65,20 +85,26 @@ class Grids:
         name = activation(operation)
         fixed, positive = PRESCRIBED.get(name or ""), name in POSITIVE
         self._calls[operation.name] += 1
-        again = self._calls[operation.name]  # each call of a layer has a tensor, and so a grid, of its own
+        again = self._calls[
+            operation.name
+        ]  # each call of a layer has a tensor, and so a grid, of its own
         grid = f"{operation.name}_grid" + (f"_{again}" if again > 1 else "")
         return FakeQuantize(fixed=fixed, positive=positive, name=grid)(outputs)
 
 
 def _is_float(value: Any) -> bool:
     """Whether a value is one tensor of floats; several, truth values and indices have no grid."""
-    return isinstance(value, keras.KerasTensor) and value.dtype == "float32"  # Keras calls `x * 2` sparse: do not ask
+    return (
+        isinstance(value, keras.KerasTensor) and value.dtype == "float32"
+    )  # Keras calls `x * 2` sparse: do not ask
 
 
 def unfamiliar(model: keras.Model) -> list[str]:
     """Layers and operations of a canonical model of which only a conversion can say whether they become int8 TFLite."""
     operations = {id(node.operation): node.operation for node in graph.nodes(model)}.values()
-    return [f"{type(layer).__name__} '{layer.name}'{why}" for layer in operations for why in _odd(layer)]
+    return [
+        f"{type(layer).__name__} '{layer.name}'{why}" for layer in operations for why in _odd(layer)
+    ]
 
 
 def _odd(operation: Any) -> list[str]:

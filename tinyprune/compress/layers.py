@@ -1,7 +1,7 @@
 """Keras layers whose kernels are ``effective = fake_quant(mask * kernel)``: mask and int8 grid are one composition.
 
-Each is a mixin plus the plain Keras layer, holds the same kernel and bias, and gives the plain layer back by
-:func:`tinyprune.compress.prepare.strip`.
+Each is a mixin plus the plain Keras layer, holds the same kernel and bias, and gives the plain
+layer back by :func:`tinyprune.compress.prepare.strip`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tinyprune.compress import recurrence
 from tinyprune.compress.fake_quant import MOMENTUM, FakeQuantize, fake_quantize_kernel
-from tinyprune.compress.kinds import bias, kernels
-from tinyprune.compress.normalise import Normaliser
+from tinyprune.compress.layer_kinds import bias, kernels
+from tinyprune.compress.normaliser import Normaliser
 
 # Ranges that TFLite prescribes: scale 1/256 and zero point -128, and 1/128 and 0.
 PRESCRIBED = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
@@ -35,13 +35,17 @@ class Compressed:
         masked: whether kernels have masks.
         quantized: whether kernels and activations are on their int8 grids.
         masks: kernel name -> mask variable of the kernel's shape.
-        saliency: kernel name -> moving average of (gradient * weight)^2, of the kernel's shape; empty unless asked for.
-        gates: kernel name -> what gives the gates of its inputs, of a shape that fits the kernel's; maybe empty.
+        saliency: kernel name -> moving average of (gradient * weight)^2, of the kernel's shape;
+            empty unless asked for.
+        gates: kernel name -> what gives the gates of its inputs, of a shape that fits the kernel's;
+            maybe empty.
     """
 
     plain: type[keras.Layer]
 
-    def __init__(self, masked: bool = True, quantized: bool = True, salient: bool = False, **config: Any) -> None:
+    def __init__(
+        self, masked: bool = True, quantized: bool = True, salient: bool = False, **config: Any
+    ) -> None:
         super().__init__(**config)
         self.masked, self.quantized, self._salient = masked, quantized, salient
         self.masks: dict[str, keras.Variable] = {}
@@ -58,7 +62,8 @@ class Compressed:
                 self.saliency[name] = self._beside(kernel, f"{name}_saliency", "zeros")
 
     def _beside(self, kernel: keras.Variable, name: str, initializer: str) -> keras.Variable:
-        return self.add_weight(name=name, shape=kernel.shape, initializer=initializer, trainable=False)  # type: ignore[attr-defined]
+        add = self.add_weight  # type: ignore[attr-defined]
+        return add(name=name, shape=kernel.shape, initializer=initializer, trainable=False)
 
     def observe(self, gradients: Mapping[str, tf.Tensor]) -> None:
         """Take a step's gradients of the kernels into the saliency (Molchanov et al. 2019, arXiv 1906.10771)."""
@@ -104,11 +109,14 @@ class CompressedLinear(Compressed):
         self.normaliser = Normaliser(name="normaliser") if normalised and has_bias else None
         activation = activation_name(self.activation)  # type: ignore[attr-defined]
         fused = activation in FUSED_ACTIVATIONS
-        # On its prescribed grid a class less likely than 1/512 has probability 0, and no gradient to learn from.
+        # On its prescribed grid a class less likely than 1/512 has probability 0, and no gradient
+        # to learn from.
         self._is_softmax = activation == "softmax"
         self.argument = FakeQuantize(name="argument") if self.quantized and not fused else None
         self.output_quantizer = (
-            FakeQuantize(fixed=PRESCRIBED.get(activation), positive=activation in POSITIVE, name="output")
+            FakeQuantize(
+                fixed=PRESCRIBED.get(activation), positive=activation in POSITIVE, name="output"
+            )
             if self.quantized
             else None
         )
@@ -205,7 +213,11 @@ class CompressedDepthwiseConv2D(CompressedLinear, keras.layers.DepthwiseConv2D):
     def linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The convolution of each channel on its own."""
         return keras.ops.depthwise_conv(
-            inputs, kernel, strides=self.strides, padding=self.padding, dilation_rate=self.dilation_rate
+            inputs,
+            kernel,
+            strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation_rate,
         )
 
 
@@ -245,11 +257,16 @@ class CompressedLSTM(Compressed, keras.layers.LSTM):
         return tf.reshape(fake_quantize_kernel(gates, [0, 2]), kernel.shape)
 
     def call(
-        self, sequences: tf.Tensor, initial_state: Any = None, mask: Any = None, training: bool = False
+        self,
+        sequences: tf.Tensor,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
     ) -> tf.Tensor:
         """Outputs (batch, frames, units), or the last one (batch, units), of sequences (batch, frames, features).
 
-        It starts from zero and takes no mask; :func:`tinyprune.compress.prepare.prepare` refuses both.
+        It starts from zero and takes no mask; :func:`tinyprune.compress.prepare.prepare` refuses
+        both.
         """
         inputs = tf.transpose(sequences, (1, 0, 2))
         projected = tf.tensordot(inputs, self.effective("kernel"), 1)

@@ -8,16 +8,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.artifacts import LayerPlan, PruningPlan
-from tinyprune.compress.kinds import kernels
+from tinyprune.artifacts.plan import LayerPlan, PruningPlan
+from tinyprune.compress.layer_kinds import kernels
 from tinyprune.compress.prepare import compressed_layers
 from tinyprune.registry import IMPORTANCES, SCHEDULES
-from tinyprune.sparsity.coupling import Coupling, Keep, clamped, keep_units
 from tinyprune.sparsity.importance import FROM_GRADIENTS
 from tinyprune.sparsity.layout import Layout, canonical, canonical_shape, restored
 from tinyprune.sparsity.masks import Floats, Ids, masks
 from tinyprune.sparsity.schedules import Schedule
 from tinyprune.sparsity.structure import Structure, parse
+from tinyprune.sparsity.unit_sets import Coupling, Keep, clamped, keep_units
 
 log = logging.getLogger(__name__)
 MASKS = "masks.npz"
@@ -27,13 +27,17 @@ SEEN_STEPS = 100  # of gradients, before they rank anything: as many as their mo
 class MaskUpdater:
     """Lets the masks of a prepared model follow a schedule while it trains.
 
-    Kernels of one structure and final sparsity are a pool: they share a schedule and, under a global scope, a ranking.
-    Weights that are masked from the start (a variant of a variant) stay masked. An importance that follows gradients
-    ranks nothing before it has seen some: its schedule does not begin before a tenth of the steps, 100 at most.
+    Kernels of one structure and final sparsity are a pool: they share a schedule and, under a
+        global scope, a ranking.
+    Weights that are masked from the start (a variant of a variant) stay masked. An importance that
+    follows gradients
+    ranks nothing before it has seen some: its schedule does not begin before a tenth of the steps,
+        100 at most.
 
     Attributes:
         plan: what is pruned.
-        begin_step, end_step: of the schedule, in optimizer steps; after ``end_step`` the masks stay as they are.
+        begin_step, end_step: of the schedule, in optimizer steps; after ``end_step`` the masks stay
+            as they are.
     """
 
     def __init__(
@@ -65,12 +69,16 @@ class MaskUpdater:
         self._pools = [
             pool
             for items in _alike(plan.layers)
-            for pool in _pools(items, plan, values, coupling, (self.begin_step, self.end_step, frequency))
+            for pool in _pools(
+                items, plan, values, coupling, (self.begin_step, self.end_step, frequency)
+            )
         ]
 
     def update(self, step: int) -> None:
         """Before optimizer step ``step`` (from 0): rank the groups and set the masks, if the schedule says so."""
-        if not self.begin_step <= step <= self.end_step or not any(pool.due(step) for pool in self._pools):
+        if not self.begin_step <= step <= self.end_step or not any(
+            pool.due(step) for pool in self._pools
+        ):
             return
         final, values = step == self.end_step, self._values()
         found = dict(self._inherited)
@@ -80,13 +88,22 @@ class MaskUpdater:
         self._assign(found)
         if final and (empty := [key for key, mask in found.items() if not mask.any()]):
             advice = "; try --scope layer, or --exclude it" if self.plan.scope == "global" else ""
-            log.warning("nothing is left of %s at sparsity %g%s", ", ".join(empty), self.plan.sparsity, advice)
+            log.warning(
+                "nothing is left of %s at sparsity %g%s",
+                ", ".join(empty),
+                self.plan.sparsity,
+                advice,
+            )
 
     def observe(self, variables: Sequence[keras.Variable], gradients: Sequence[tf.Tensor]) -> None:
         """In the compiled step: let importances that follow gradients see them; see :meth:`Compressed.observe`."""
-        by_variable = {id(variable): gradient for variable, gradient in zip(variables, gradients, strict=True)}
+        by_variable = {
+            id(variable): gradient for variable, gradient in zip(variables, gradients, strict=True)
+        }
         for layer in self._layers.values():
-            layer.observe({name: by_variable[id(kernel)] for name, kernel in kernels(layer).items()})
+            layer.observe(
+                {name: by_variable[id(kernel)] for name, kernel in kernels(layer).items()}
+            )
 
     def final(self, step: int) -> bool:
         """Whether the masks that act after ``step`` steps are the final ones."""
@@ -99,7 +116,9 @@ class MaskUpdater:
 
     def _kernels(self) -> dict[str, keras.Variable]:
         return {
-            f"{layer.name}/{name}": kernel for layer in self._layers.values() for name, kernel in kernels(layer).items()
+            f"{layer.name}/{name}": kernel
+            for layer in self._layers.values()
+            for name, kernel in kernels(layer).items()
         }
 
     def _values(self) -> dict[str, Floats]:
@@ -141,36 +160,54 @@ def _pools(
 class _Pool:
     """What the two kinds of pools share: a schedule and a measure."""
 
-    def __init__(self, items: list[LayerPlan], plan: PruningPlan, initial: float, steps: tuple[int, int, int]) -> None:
+    def __init__(
+        self, items: list[LayerPlan], plan: PruningPlan, initial: float, steps: tuple[int, int, int]
+    ) -> None:
         self.items, self.plan, self.sparsity = items, plan, items[0].final_sparsity
         self.measure = IMPORTANCES[plan.importance]
-        self._schedule: Schedule = SCHEDULES[plan.schedule](min(initial, self.sparsity), self.sparsity, *steps)
+        self._schedule: Schedule = SCHEDULES[plan.schedule](
+            min(initial, self.sparsity), self.sparsity, *steps
+        )
         self._end = steps[1]
 
     def due(self, step: int) -> bool:
         """Whether masks change before a step."""
-        return bool(self._schedule(step)[0]) or step == self._end  # TFMOT may not touch the last step
+        return (
+            bool(self._schedule(step)[0]) or step == self._end
+        )  # TFMOT may not touch the last step
 
     def target(self, step: int) -> float:
         """The sparsity at a step."""
-        return self.sparsity if step == self._end else round(float(self._schedule(step)[1]), 6)  # TFMOT has float32
+        return (
+            self.sparsity if step == self._end else round(float(self._schedule(step)[1]), 6)
+        )  # TFMOT has float32
 
 
 class _Groups(_Pool):
     """Kernels whose groups are ranked together: weights, blocks, runs."""
 
     def __init__(
-        self, items: list[LayerPlan], plan: PruningPlan, kernels: Mapping[str, Floats], steps: tuple[int, int, int]
+        self,
+        items: list[LayerPlan],
+        plan: PruningPlan,
+        kernels: Mapping[str, Floats],
+        steps: tuple[int, int, int],
     ) -> None:
         self._structure = _structure(items[0].structure)
-        self._shapes = {item.key: canonical_shape(item.shape, Layout(item.layout)) for item in items}
+        self._shapes = {
+            item.key: canonical_shape(item.shape, Layout(item.layout)) for item in items
+        }
         self._ids = {item.key: self._group_ids(item) for item in items}
-        zero = sum(int((IMPORTANCES["l1"](kernels[key], ids) == 0).sum()) for key, ids in self._ids.items())
+        zero = sum(
+            int((IMPORTANCES["l1"](kernels[key], ids) == 0).sum()) for key, ids in self._ids.items()
+        )
         super().__init__(items, plan, zero / sum(item.groups for item in items), steps)
 
     def _group_ids(self, item: LayerPlan) -> Ids:
         """Group ids in the kernel's own shape."""
-        return restored(self._structure.groups(self._shapes[item.key]), Layout(item.layout), item.shape)
+        return restored(
+            self._structure.groups(self._shapes[item.key]), Layout(item.layout), item.shape
+        )
 
     def masks(self, values: Mapping[str, Floats], step: int, final: bool) -> dict[str, Floats]:
         """Masks of the kernels at a step."""
@@ -186,7 +223,11 @@ class _Units(_Pool):
     """Coupled units."""
 
     def __init__(
-        self, items: list[LayerPlan], plan: PruningPlan, coupling: Coupling, steps: tuple[int, int, int]
+        self,
+        items: list[LayerPlan],
+        plan: PruningPlan,
+        coupling: Coupling,
+        steps: tuple[int, int, int],
     ) -> None:
         super().__init__(items, plan, 0.0, steps)
         self._coupling = coupling
@@ -198,8 +239,16 @@ class _Units(_Pool):
     def masks(self, values: Mapping[str, Floats], step: int, final: bool) -> dict[str, Floats]:
         """Masks of all kernels that make or read units; at the end, counts are multiples of ``round_to``."""
         importance = self._coupling.importance(values, self.measure)
-        importance[self._stay] = np.inf  # made by a kernel that is excluded or has another structure
-        asked = (importance, self._coupling, self.target(step), self.plan.scope, self.plan.round_to if final else None)
+        importance[self._stay] = (
+            np.inf
+        )  # made by a kernel that is excluded or has another structure
+        asked = (
+            importance,
+            self._coupling,
+            self.target(step),
+            self.plan.scope,
+            self.plan.round_to if final else None,
+        )
         if final and (names := clamped(*asked)):
             log.warning(
                 "%s would have no unit left at sparsity %g: kept %d",
@@ -207,7 +256,10 @@ class _Units(_Pool):
                 self.sparsity,
                 self.plan.round_to,
             )
-        return {key: mask.astype(np.float32) for key, mask in self._coupling.masks(keep_units(*asked)).items()}
+        return {
+            key: mask.astype(np.float32)
+            for key, mask in self._coupling.masks(keep_units(*asked)).items()
+        }
 
 
 def _structure(label: str) -> Structure:
@@ -230,7 +282,9 @@ def kept_units(coupling: Coupling, masks: Mapping[str, Floats]) -> Keep:
     keep = np.zeros(coupling.units + 1, bool)  # the last one is -1, no unit
     for key, mask in masks.items():
         standard = canonical(mask, coupling.layouts[key])
-        rows = standard.any(axis=tuple(axis for axis in range(standard.ndim) if axis != standard.ndim - 2))
+        rows = standard.any(
+            axis=tuple(axis for axis in range(standard.ndim) if axis != standard.ndim - 2)
+        )
         keep[coupling.outputs[key][standard.reshape(-1, standard.shape[-1]).any(axis=0)]] = True
         keep[coupling.inputs[key][rows]] = True
     return keep[:-1]

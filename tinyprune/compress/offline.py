@@ -1,9 +1,11 @@
 """The offline control: the int8 weights of a finished ``.tflite``, pruned by magnitude where they lie; no training.
 
-Biases, scales and everything else of the file stay as they are, byte for byte. What remains of the task after this is
-what a network loses that does not learn along, so it is the opponent of training.
+Biases, scales and everything else of the file stay as they are, byte for byte. What remains of the
+task after this is what a network loses that does not learn along, so it is the opponent of
+training.
 
-With it or alone goes weight clustering, which needs no training: few values for the weights that are left, of which the
+With it or alone goes weight clustering, which needs no training: few values for the weights that
+    are left, of which the
 NPU's encoder makes a palette.
 """
 
@@ -18,27 +20,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tinyprune import flatbuffer
-from tinyprune.artifacts import TensorSparsity
+from tinyprune.artifacts.network import TensorSparsity
 from tinyprune.errors import CheckFailed, UsageError
-from tinyprune.flatbuffer import Graph, Operator, Tensor
 from tinyprune.registry import IMPORTANCES
 from tinyprune.sparsity.clusters import clustered
 from tinyprune.sparsity.importance import FROM_GRADIENTS
 from tinyprune.sparsity.masks import masks
-from tinyprune.writing import writing
+from tinyprune.storage.writing import writing
+from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.flatbuffer import Graph, Operator, Tensor
 
 if TYPE_CHECKING:
     from tinyprune.sparsity.structure import Structure
 
-#: Weights of an operator: input -> its axes in the order (spatial..., inputs, outputs) of ``sparsity/layout.py``.
-#: TFLite has the outputs of a convolution first, and the channels of a depthwise one last, behind a 1.
+#: Weights of an operator: input -> its axes in the order (spatial..., inputs, outputs) of
+#: ``sparsity/layout.py``. TFLite has the outputs of a convolution first, and the channels of a
+#: depthwise one last, behind a 1.
 _WEIGHTS: dict[str, dict[int, tuple[int, ...]]] = {
     "CONV_2D": {1: (1, 2, 3, 0)},
     "DEPTHWISE_CONV_2D": {1: (1, 2, 0, 3)},
     "TRANSPOSE_CONV": {1: (1, 2, 3, 0)},
     "FULLY_CONNECTED": {1: (1, 0)},
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": dict.fromkeys(range(1, 9), (1, 0)),  # i, f, g, o of the input, then of h
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": dict.fromkeys(
+        range(1, 9), (1, 0)
+    ),  # i, f, g, o of the input, then of h
 }
 #: Which input holds the activations, where it is not the first.
 _ACTIVATIONS = {"TRANSPOSE_CONV": 2}
@@ -66,10 +71,14 @@ class OfflineResult:
     @property
     def sparsity(self) -> float:
         """Fraction of zeros over all pruned tensors, counted in the file."""
-        return sum(tensor.zeros for tensor in self.tensors) / sum(tensor.size for tensor in self.tensors)
+        return sum(tensor.zeros for tensor in self.tensors) / sum(
+            tensor.size for tensor in self.tensors
+        )
 
 
-def default_output(path: Path, structure: "Structure", sparsity: float, clusters: int | None = None) -> Path:
+def default_output(
+    path: Path, structure: "Structure", sparsity: float, clusters: int | None = None
+) -> Path:
     """Where the pruned file goes if nobody says: beside ``path``, e.g. ``MODEL-offline-weight-0.80.tflite``."""
     label = structure.label.replace(" ", "-").replace(":", "-")
     level = sparsity if structure.fixed_sparsity is None else structure.fixed_sparsity
@@ -89,18 +98,21 @@ def prune_file(
 ) -> OfflineResult:
     """Prune the int8 weights of a ``.tflite`` by magnitude and write the result, whole or not at all.
 
-    What a weight is worth is ``|scale * (int8 - zero_point)|``, so channels with different scales are compared as what
-    they stand for; a pruned weight becomes the zero point. Weights that several operators share are pruned once.
+    What a weight is worth is ``|scale * (int8 - zero_point)|``, so channels with different scales
+    are compared as what they stand for; a pruned weight becomes the zero point. Weights that
+    several operators share are pruned once.
 
     Args:
         path: any int8 ``.tflite``, not yet compiled by Vela.
         structure: weight, block or n:m; an LSTM gate is a matrix of its own (units, inputs).
         sparsity: fraction of the groups to prune, in [0, 1); n:m has its own.
-        scope: "global" ranks the groups of all tensors together, "layer" those of each tensor alone.
-        importance: name of a registered importance of groups that needs weights only (registry.IMPORTANCES).
+        scope: "global" ranks the groups of all tensors together, "layer" those of each tensor
+            alone.
+        importance: name of a registered importance of groups that needs weights only
+            (registry.IMPORTANCES).
         output: the new file; another one than ``path``.
-        clusters: if given, at most so many values are left in a kernel, zero among them: those that are nearest to what
-            was there (sparsity/clusters.py).
+        clusters: if given, at most so many values are left in a kernel, zero among them: those that
+            are nearest to what was there (sparsity/clusters.py).
 
     Raises:
         UsageError: the file is not int8, or has nothing to prune that the structure fits.
@@ -121,7 +133,9 @@ def prune_file(
             skipped[name] = f"keeps all of its weights as {structure.label}: too few inputs"
     if not chosen:
         first = [f"'{name}' {reason}" for name, reason in {**misfits, **skipped}.items()][:1]
-        raise UsageError(f"{path} has no weights to prune: {'; '.join(first if misfits else [_EXPECTED, *first])}")
+        raise UsageError(
+            f"{path} has no weights to prune: {'; '.join(first if misfits else [_EXPECTED, *first])}"
+        )
     for name, mask in chosen.items():
         np.copyto(found[name].integers, found[name].zeros, where=mask == 0)
     if clusters:
@@ -130,21 +144,33 @@ def prune_file(
     with writing(output) as part:
         part.write_bytes(content)
         tensors = _measure(part, output, chosen)
-    return OfflineResult(output, hashlib.sha256(content).hexdigest(), len(content), tensors, skipped)
+    return OfflineResult(
+        output, hashlib.sha256(content).hexdigest(), len(content), tensors, skipped
+    )
 
 
-def _check_request(path: Path, structure: "Structure", sparsity: float, importance: str, output: Path) -> None:
+def _check_request(
+    path: Path, structure: "Structure", sparsity: float, importance: str, output: Path
+) -> None:
     if structure.name == "unit":
         raise UsageError(
             "structure 'unit' removes channels, which a finished .tflite cannot lose: expected weight, block or n:m; "
             "prune the Keras model (tinyprune prune without --offline)"
         )
     if importance in FROM_GRADIENTS:
-        raise UsageError(f"importance '{importance}' needs training data, --offline has none: expected l1 or l2")
+        raise UsageError(
+            f"importance '{importance}' needs training data, --offline has none: expected l1 or l2"
+        )
     if not 0 <= sparsity < 1:
-        raise UsageError(f"sparsity {sparsity} is out of range: expected a fraction in [0, 1), e.g. 0.8")
-    if output.resolve() == path.resolve() or (output.exists() and path.exists() and output.samefile(path)):
-        raise UsageError(f"{output} is the file to prune, which is never overwritten: choose another output")
+        raise UsageError(
+            f"sparsity {sparsity} is out of range: expected a fraction in [0, 1), e.g. 0.8"
+        )
+    if output.resolve() == path.resolve() or (
+        output.exists() and path.exists() and output.samefile(path)
+    ):
+        raise UsageError(
+            f"{output} is the file to prune, which is never overwritten: choose another output"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,19 +189,25 @@ class _Weights:
     @cached_property
     def zeros(self) -> npt.NDArray[np.int8]:
         """The integer that stands for 0, for every weight."""
-        return np.broadcast_to(self._channels(self.tensor.zero_point, 0), self.integers.shape).astype(np.int8)
+        return np.broadcast_to(
+            self._channels(self.tensor.zero_point, 0), self.integers.shape
+        ).astype(np.int8)
 
     @property
     def values(self) -> npt.NDArray[np.float64]:
         """``scale * (int8 - zero_point)``."""
-        return self._channels(self.tensor.scale, 1) * (self.integers.astype(np.float64) - self.zeros)
+        return self._channels(self.tensor.scale, 1) * (
+            self.integers.astype(np.float64) - self.zeros
+        )
 
     def _channels(self, numbers: npt.NDArray, default: int) -> npt.NDArray:
         """One number per tensor or per channel, in a shape that broadcasts to the weights."""
         shape = [1] * len(self.order)
         if numbers.size > 1:
             shape[self.tensor.axis] = numbers.size
-        return (numbers if numbers.size else np.array([default])).reshape(shape).transpose(self.order)
+        return (
+            (numbers if numbers.size else np.array([default])).reshape(shape).transpose(self.order)
+        )
 
 
 def _find(path: Path, graph: Graph) -> tuple[dict[str, _Weights], dict[str, str]]:
@@ -245,7 +277,9 @@ def _refusal(uses: list[_Use]) -> str | None:
     """Why a constant cannot be pruned; None if it can, or if it is none that anybody would expect to be."""
     weights = [use for use in uses if use.order]
     if not weights:
-        return f"is a constant of {uses[0].operator.name}" if uses[0].tensor.dtype == "int8" else None
+        return (
+            f"is a constant of {uses[0].operator.name}" if uses[0].tensor.dtype == "int8" else None
+        )
     others = [use.operator.name for use in uses if not use.order]
     if others:
         return f"is stored together with a constant of {others[0]}"
@@ -304,12 +338,16 @@ def _masks(
 def _cluster(weights: _Weights, number: int) -> None:
     """Leave at most ``number`` values of a kernel; zeros stay."""
     left = weights.integers != weights.zeros
-    values, which, counts = np.unique(weights.integers[left], return_inverse=True, return_counts=True)
+    values, which, counts = np.unique(
+        weights.integers[left], return_inverse=True, return_counts=True
+    )
     fewer = clustered(values.astype(np.int64), counts, number - (not left.all()))
     weights.integers[left] = fewer[which]
 
 
-def _measure(path: Path, output: Path, chosen: dict[str, npt.NDArray[np.float32]]) -> tuple[TensorSparsity, ...]:
+def _measure(
+    path: Path, output: Path, chosen: dict[str, npt.NDArray[np.float32]]
+) -> tuple[TensorSparsity, ...]:
     """Zeros per tensor, counted in the file. Raises CheckFailed if a pruned weight is none."""
     tensors = []
     found, _ = _find(path, flatbuffer.read(path))
@@ -318,6 +356,8 @@ def _measure(path: Path, output: Path, chosen: dict[str, npt.NDArray[np.float32]
         zero, pruned = weights.integers == weights.zeros, mask == 0
         lost = int(np.count_nonzero(pruned & ~zero))
         if lost:
-            raise CheckFailed(f"'{name}': {lost} of {int(pruned.sum())} pruned weights are not zero in {output}")
+            raise CheckFailed(
+                f"'{name}': {lost} of {int(pruned.sum())} pruned weights are not zero in {output}"
+            )
         tensors.append(TensorSparsity(name, zero.size, int(pruned.sum()), int(zero.sum())))
     return tuple(tensors)

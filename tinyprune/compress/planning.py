@@ -6,9 +6,9 @@ from fnmatch import fnmatchcase
 import keras
 import numpy as np
 
-from tinyprune.artifacts import LayerPlan, PruningPlan
+from tinyprune.artifacts.plan import LayerPlan, PruningPlan
 from tinyprune.compress.coupling import coupling
-from tinyprune.compress.kinds import kernels, kind, layout
+from tinyprune.compress.layer_kinds import kernels, kind, layout
 from tinyprune.compress.prepare import check
 from tinyprune.config import LayerRule, PruneConfig
 from tinyprune.errors import UsageError
@@ -20,9 +20,9 @@ from tinyprune.sparsity.structure import Structure, parse
 def plan(model: keras.Model, config: PruneConfig) -> PruningPlan:
     """The plan of one pruning of a canonical model: every kernel of every layer that has one.
 
-    Kernels that a structure does not fit, layers that have weights but no kernel, and excluded layers are skipped, with
-    the reason. Raises UsageError for names that do not exist, patterns that fit nothing, layers that int8 does not
-    have, or if nothing is to be pruned.
+    Kernels that a structure does not fit, layers that have weights but no kernel, and excluded
+    layers are skipped, with the reason. Raises UsageError for names that do not exist, patterns
+    that fit nothing, layers that int8 does not have, or if nothing is to be pruned.
     """
     SCHEDULES.check(config.schedule)
     IMPORTANCES.check(config.importance)
@@ -34,7 +34,9 @@ def plan(model: keras.Model, config: PruneConfig) -> PruningPlan:
         check(layer)
         if kind(layer) is None:
             if layer.weights:
-                skipped[layer.name] = f"{type(layer).__name__} layers cannot be pruned: left as they are"
+                skipped[layer.name] = (
+                    f"{type(layer).__name__} layers cannot be pruned: left as they are"
+                )
             continue
         for name in kernels(layer):
             try:
@@ -72,7 +74,15 @@ def _layer_plan(layer: keras.Layer, name: str, config: PruneConfig) -> LayerPlan
     groups = int(structure.groups(standard).max()) + 1
     note = _note(structure, standard)
     return LayerPlan(
-        layer.name, name, shape, structure.label, config.method, groups, sparsity, layout(layer).value, note=note
+        layer.name,
+        name,
+        shape,
+        structure.label,
+        config.method,
+        groups,
+        sparsity,
+        layout(layer).value,
+        note=note,
     )
 
 
@@ -104,14 +114,21 @@ def _fits(pattern: str, layer: str, kernel: str) -> bool:
 
 def _check_patterns(model: keras.Model, config: PruneConfig) -> None:
     """Nobody excludes less than they think."""
-    names = [(layer.name, name) for layer in model.layers if kind(layer) is not None for name in kernels(layer)]
+    names = [
+        (layer.name, name)
+        for layer in model.layers
+        if kind(layer) is not None
+        for name in kernels(layer)
+    ]
     for pattern in [*config.exclude, *(rule.match for rule in config.layers)]:
         if not any(_fits(pattern, *pair) for pair in names):
             known = ", ".join(f"{layer}/{name}" for layer, name in names)
             raise UsageError(f"no kernel is called '{pattern}': the network has {known}")
 
 
-def _only_removable(model: keras.Model, layers: list[LayerPlan]) -> tuple[list[LayerPlan], dict[str, str]]:
+def _only_removable(
+    model: keras.Model, layers: list[LayerPlan]
+) -> tuple[list[LayerPlan], dict[str, str]]:
     """The plans of units count what is coupled: kernels whose outputs cannot be removed have none."""
     if not any(item.structure == "unit" for item in layers):
         return layers, {}
@@ -119,13 +136,19 @@ def _only_removable(model: keras.Model, layers: list[LayerPlan]) -> tuple[list[L
     kept: list[LayerPlan] = []
     fixed: dict[str, str] = {}
     for item in layers:
-        units = len(np.unique(outputs[item.key][outputs[item.key] >= 0])) if item.structure == "unit" else 0
+        units = (
+            len(np.unique(outputs[item.key][outputs[item.key] >= 0]))
+            if item.structure == "unit"
+            else 0
+        )
         if item.structure != "unit":
             kept.append(item)
         elif units:
             kept.append(replace(item, groups=units))
         else:
-            fixed[item.key] = "its outputs are outputs of the network, or feed something that needs all of them"
+            fixed[item.key] = (
+                "its outputs are outputs of the network, or feed something that needs all of them"
+            )
     return kept, fixed
 
 

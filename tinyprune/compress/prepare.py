@@ -10,9 +10,9 @@ import tensorflow as tf
 from tinyprune.compress import graph
 from tinyprune.compress.fake_quant import FakeQuantize, Observe
 from tinyprune.compress.grids import Grids
-from tinyprune.compress.kinds import bias, kernels, kind
+from tinyprune.compress.layer_kinds import bias, kernels, kind
 from tinyprune.compress.layers import COMPRESSED, CONVOLUTIONS, Compressed
-from tinyprune.compress.normalise import Normaliser
+from tinyprune.compress.normaliser import Normaliser
 from tinyprune.errors import UsageError
 
 
@@ -26,10 +26,11 @@ def prepare(
 ) -> keras.Model:
     """A copy of a model with compressed layers and the same weights; masks are all ones, ranges not set yet.
 
-    With neither masks nor int8 the copy computes what the model does, with this project's faster LSTM. For int8 the
-    model should be in canonical form (:func:`tinyprune.compress.fold.fold`). ``salient`` keeps, beside each kernel,
-    what importances that follow gradients need. ``normalised`` normalises convolutions while they are trained
-    (:class:`tinyprune.compress.normalise.Normaliser`); they compute the same until then.
+    With neither masks nor int8 the copy computes what the model does, with this project's faster
+    LSTM. For int8 the model should be in canonical form (:func:`tinyprune.compress.fold.fold`).
+    ``salient`` keeps, beside each kernel, what importances that follow gradients need.
+    ``normalised`` normalises convolutions while they are trained
+    (:class:`tinyprune.compress.normaliser.Normaliser`); they compute the same until then.
 
     Raises:
         UsageError: a layer cannot be compressed and would not survive the conversion either.
@@ -70,10 +71,14 @@ def _swapped(layer: Any, options: dict[str, bool], normalised: bool) -> Any:
 def check(layer: keras.Layer) -> None:
     """Raise UsageError for settings that the compressed layer, or the int8 operator behind it, does not have."""
     if getattr(layer, "data_format", None) == "channels_first":
-        raise UsageError(f"layer '{layer.name}' is channels_first: expected channels_last, as TFLite has it")
+        raise UsageError(
+            f"layer '{layer.name}' is channels_first: expected channels_last, as TFLite has it"
+        )
     if type(layer) is keras.layers.LSTM:
         _check_lstm(layer)
-    elif any(isinstance(part, keras.layers.RNN) for part in layer._flatten_layers()):  # would crash the converter
+    elif any(
+        isinstance(part, keras.layers.RNN) for part in layer._flatten_layers()
+    ):  # would crash the converter
         raise UsageError(
             f"{type(layer).__name__} layer '{layer.name}' is recurrent: expected LSTM layers, not wrapped or nested"
         )
@@ -86,17 +91,22 @@ def _check_lstm(layer: keras.layers.LSTM) -> None:
         "return_state": layer.return_state,
         "dropout": layer.dropout or layer.recurrent_dropout,
         "activation": keras.activations.serialize(layer.activation) != "tanh",
-        "recurrent_activation": keras.activations.serialize(layer.recurrent_activation) != "sigmoid",
+        "recurrent_activation": keras.activations.serialize(layer.recurrent_activation)
+        != "sigmoid",
     }
     wrong = [name for name, is_so in unusual.items() if is_so]
     if wrong:
-        raise UsageError(f"LSTM layer '{layer.name}' sets {', '.join(wrong)}: only the default of it can be compressed")
+        raise UsageError(
+            f"LSTM layer '{layer.name}' sets {', '.join(wrong)}: only the default of it can be compressed"
+        )
 
 
 def _check_call(layer: keras.layers.LSTM, args: tuple, kwargs: dict[str, Any]) -> None:
     given = [*args[1:], kwargs.get("initial_state"), kwargs.get("mask")]
     if any(value is not None for value in given):
-        raise UsageError(f"LSTM layer '{layer.name}' is given a state or a mask: neither can be compressed")
+        raise UsageError(
+            f"LSTM layer '{layer.name}' is given a state or a mask: neither can be compressed"
+        )
 
 
 def _pairs(source: keras.Model, target: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]:
@@ -116,7 +126,8 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
 def copy_state(source: keras.Model, target: keras.Model) -> None:
     """Let one prepared model go on where another of the same layers is: weights, normalisers, Dropout's random numbers.
 
-    Gates of the source are multiplied into the kernels of the target. What only the target has, such as ranges, stays.
+    Gates of the source are multiplied into the kernels of the target. What only the target has,
+    such as ranges, stays.
     """
     for layer, twin in _pairs(source, target):
         values = {variable.name: variable for variable in layer.variables}
@@ -164,16 +175,21 @@ def calibrate(prepared: keras.Model, batches: Iterable[np.ndarray], begins: bool
     Args:
         prepared: a model from :func:`prepare`.
         batches: inputs, each (batch, ...).
-        begins: whether normalisers begin here, with the statistics of the last batch; else they stay as they are.
+        begins: whether normalisers begin here, with the statistics of the last batch; else they
+            stay as they are.
     """
-    normalisers = [layer for layer in prepared._flatten_layers() if begins and isinstance(layer, Normaliser)]
+    normalisers = [
+        layer for layer in prepared._flatten_layers() if begins and isinstance(layer, Normaliser)
+    ]
     for quantizer in quantizers(prepared):
         quantizer.reset()
         quantizer.observe = Observe.EXTREMES
     for normaliser in normalisers:
         normaliser.measuring = True
     try:
-        observe = tf.function(lambda values: prepared(values, training=False), reduce_retracing=True)
+        observe = tf.function(
+            lambda values: prepared(values, training=False), reduce_retracing=True
+        )
         for batch in batches:
             observe(keras.tree.map_structure(tf.convert_to_tensor, batch))
     finally:

@@ -1,7 +1,8 @@
 """The LSTM recurrence as one differentiable function: the hot loop of training.
 
-The input projection of all frames and the gradient of the recurrent kernel are single matrix products outside the time
-loop, and the loop's body holds nothing but what depends on the step before. Everything is time-major inside.
+The input projection of all frames and the gradient of the recurrent kernel are single matrix
+products outside the time loop, and the loop's body holds nothing but what depends on the step
+before. Everything is time-major inside.
 """
 
 import tensorflow as tf
@@ -16,14 +17,16 @@ def lstm(
 ) -> tf.Tensor:
     """Outputs of an LSTM (Hochreiter & Schmidhuber 1997; Keras gate order i, f, g, o) from a zero state.
 
-    ``[i f g o] = projected_t + h_{t-1} R``, ``c_t = s(f) c_{t-1} + s(i) tanh(g)``, ``h_t = q(s(o) tanh(c_t))``, where
-    ``q`` puts h on the int8 grid of ``[low, high]`` with a straight-through gradient.
+    ``[i f g o] = projected_t + h_{t-1} R``, ``c_t = s(f) c_{t-1} + s(i) tanh(g)``, ``h_t = q(s(o)
+    tanh(c_t))``, where ``q`` puts h on the int8 grid of ``[low, high]`` with a straight-through
+    gradient.
 
     Args:
         projected: ``x_t W + b`` for all steps, (frames, batch, 4 * units).
         recurrent: R, (units, 4 * units).
         low, high: range of h, scalars; None leaves h in float32.
-        training: keep what the gradient needs; without it the loop is faster, and differentiated by TensorFlow itself.
+        training: keep what the gradient needs; without it the loop is faster, and differentiated by
+            TensorFlow itself.
 
     Returns:
         h of all steps, (frames, batch, units). Gradients flow to ``projected`` and ``recurrent``.
@@ -52,7 +55,11 @@ def _unstack(values: tf.Tensor) -> tf.TensorArray:
 
 
 def _forward(
-    projected: tf.Tensor, recurrent: tf.Tensor, low: tf.Tensor | None, high: tf.Tensor | None, keep: bool
+    projected: tf.Tensor,
+    recurrent: tf.Tensor,
+    low: tf.Tensor | None,
+    high: tf.Tensor | None,
+    keep: bool,
 ) -> list[tf.Tensor]:
     """Outputs (frames, batch, units); kept for the gradient, also cells and activated gates (..., 4 * units)."""
     units, inputs, frames = recurrent.shape[0], _unstack(projected), tf.shape(projected)[0]
@@ -66,16 +73,27 @@ def _forward(
         if low is not None:
             h = tf.quantization.fake_quant_with_min_max_vars(h, low, high, num_bits=8)
         values = (h, c, tf.concat([i, f, g, o], axis=1)) if keep else (h,)
-        return t + 1, h, c, *(array.write(t, value) for array, value in zip(arrays, values, strict=True))
+        return (
+            t + 1,
+            h,
+            c,
+            *(array.write(t, value) for array, value in zip(arrays, values, strict=True)),
+        )
 
     zero = tf.zeros((tf.shape(projected)[1], units))
-    arrays = [_array(projected, width) for width in ((units, units, 4 * units) if keep else (units,))]
+    arrays = [
+        _array(projected, width) for width in ((units, units, 4 * units) if keep else (units,))
+    ]
     _, _, _, *filled = tf.while_loop(lambda t, *_: t < frames, step, (0, zero, zero, *arrays))
     return [array.stack() for array in filled]
 
 
 def _backward(
-    recurrent: tf.Tensor, gates: tf.Tensor, cells: tf.Tensor, outputs: tf.Tensor, upstream: tf.Tensor
+    recurrent: tf.Tensor,
+    gates: tf.Tensor,
+    cells: tf.Tensor,
+    outputs: tf.Tensor,
+    upstream: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Gradients of ``projected`` and ``recurrent``; all factors that do not depend on the loop are made before it."""
     units, frames = recurrent.shape[0], tf.shape(gates)[0]
@@ -83,17 +101,23 @@ def _backward(
     squashed = tf.tanh(cells)
     output_to_o = _unstack(squashed * o * (1 - o))
     output_to_cell = _unstack(o * (1 - squashed**2))
-    cell_to_ifg = _unstack(tf.concat([g * i * (1 - i), _delay(cells) * f * (1 - f), i * (1 - g**2)], axis=2))
+    cell_to_ifg = _unstack(
+        tf.concat([g * i * (1 - i), _delay(cells) * f * (1 - f), i * (1 - g**2)], axis=2)
+    )
     forget, transposed, arriving = _unstack(f), tf.transpose(recurrent), _unstack(upstream)
 
     def step(t, dh, dc, deltas):  # type: ignore[no-untyped-def]
         dh += arriving.read(t)
         dc += dh * output_to_cell.read(t)
-        delta = tf.concat([tf.tile(dc, [1, 3]) * cell_to_ifg.read(t), dh * output_to_o.read(t)], axis=1)
+        delta = tf.concat(
+            [tf.tile(dc, [1, 3]) * cell_to_ifg.read(t), dh * output_to_o.read(t)], axis=1
+        )
         return t - 1, tf.matmul(delta, transposed), dc * forget.read(t), deltas.write(t, delta)
 
     zero = tf.zeros((tf.shape(gates)[1], units))
-    *_, deltas = tf.while_loop(lambda t, *_: t >= 0, step, (frames - 1, zero, zero, _array(gates, 4 * units)))
+    *_, deltas = tf.while_loop(
+        lambda t, *_: t >= 0, step, (frames - 1, zero, zero, _array(gates, 4 * units))
+    )
     delta = deltas.stack()
     rows = tf.reshape(_delay(outputs), (-1, units))
     return delta, tf.matmul(rows, tf.reshape(delta, (-1, 4 * units)), transpose_a=True)

@@ -7,15 +7,15 @@ import keras
 import numpy.typing as npt
 
 from tinyprune.compress import graph
-from tinyprune.sparsity.coupling import Coupling, Ids, Keep, kept
 from tinyprune.sparsity.layout import Layout, canonical, restored
+from tinyprune.sparsity.unit_sets import Coupling, Ids, Keep, kept
 
 
 def remove(model: keras.Model, coupling: Coupling, keep: Keep) -> keras.Model:
     """A copy of a model without the units that do not stay; inputs, outputs and names of layers are the model's.
 
-    It computes what the model does with its kernels times ``coupling.masks(keep)``: a unit that is gone was read by
-    nobody, whatever its bias. Nested models come out expanded.
+    It computes what the model does with its kernels times ``coupling.masks(keep)``: a unit that is
+    gone was read by nobody, whatever its bias. Nested models come out expanded.
 
     Args:
         model: the model of the coupling, or one of the same layers.
@@ -27,20 +27,29 @@ def remove(model: keras.Model, coupling: Coupling, keep: Keep) -> keras.Model:
     def call(node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         operation = node.operation
         if graph.is_model(operation):
-            return graph.run(operation, [x for x in keras.tree.flatten((args, kwargs)) if _is_tensor(x)], call)
+            return graph.run(
+                operation, [x for x in keras.tree.flatten((args, kwargs)) if _is_tensor(x)], call
+            )
         if id(operation) not in smaller:
-            smaller[id(operation)] = operation, graph.copy(operation, **_sizes(node, coupling, keep))
+            smaller[id(operation)] = (
+                operation,
+                graph.copy(operation, **_sizes(node, coupling, keep)),
+            )
         return smaller[id(operation)][1](*args, **kwargs)
 
     removed = graph.rebuild(model, call)
     for layer, copy in smaller.values():
         if isinstance(layer, keras.Layer):
-            copy.set_weights([without(layer, w.name, w.numpy(), coupling, keep) for w in layer.weights])
+            copy.set_weights(
+                [without(layer, w.name, w.numpy(), coupling, keep) for w in layer.weights]
+            )
             graph.derive(copy)
     return removed
 
 
-def remove_masks(masks: Mapping[str, npt.NDArray], coupling: Coupling, keep: Keep) -> dict[str, npt.NDArray]:
+def remove_masks(
+    masks: Mapping[str, npt.NDArray], coupling: Coupling, keep: Keep
+) -> dict[str, npt.NDArray]:
     """Masks of the kernels that :func:`remove` leaves: without the rows and columns of removed units.
 
     Args:
@@ -84,11 +93,15 @@ def carry(old: keras.Model, new: keras.Model, coupling: Coupling, keep: Keep) ->
         coupling, keep: as in :func:`remove`.
     """
     for layer in old.layers:
-        for variable, small in zip(layer.variables, new.get_layer(layer.name).variables, strict=True):
+        for variable, small in zip(
+            layer.variables, new.get_layer(layer.name).variables, strict=True
+        ):
             small.assign(without(layer, variable.name, variable.numpy(), coupling, keep))
 
 
-def without(layer: keras.Layer, name: str, value: npt.NDArray, coupling: Coupling, keep: Keep) -> npt.NDArray:
+def without(
+    layer: keras.Layer, name: str, value: npt.NDArray, coupling: Coupling, keep: Keep
+) -> npt.NDArray:
     """A weight of a layer, or an optimizer's number for each of its elements, without what belongs to removed units.
 
     Args:
@@ -100,7 +113,9 @@ def without(layer: keras.Layer, name: str, value: npt.NDArray, coupling: Couplin
     if key in coupling.outputs:
         return _kernel_without(value, key, coupling, keep)
     ids = coupling.outputs.get(f"{layer.name}/kernel", coupling.channels.get(layer.name))
-    if ids is None or value.ndim == 0 or value.shape[-1] != len(ids):  # a PReLU may share one number among channels
+    if (
+        ids is None or value.ndim == 0 or value.shape[-1] != len(ids)
+    ):  # a PReLU may share one number among channels
         return value
     return value[..., kept(ids, keep)]
 
@@ -109,5 +124,11 @@ def _kernel_without(value: npt.NDArray, key: str, coupling: Coupling, keep: Keep
     layout = coupling.layouts[key]
     rows, columns = kept(coupling.inputs[key], keep), kept(coupling.outputs[key], keep)
     small = canonical(value, layout)[..., rows, :][..., columns]
-    multiplier = value.shape[-1]  # of a depthwise kernel, whose channels stay or go with all that is made of them
-    return restored(small, layout, (*value.shape[:-2], -1, multiplier) if layout is Layout.DEPTHWISE else small.shape)
+    multiplier = value.shape[
+        -1
+    ]  # of a depthwise kernel, whose channels stay or go with all that is made of them
+    return restored(
+        small,
+        layout,
+        (*value.shape[:-2], -1, multiplier) if layout is Layout.DEPTHWISE else small.shape,
+    )

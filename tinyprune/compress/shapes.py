@@ -1,7 +1,8 @@
 """The shape of a canonical Keras model: the operators that its int8 network has, their channels linear in kept units.
 
-One walk of the graph with unit numbers for tensors, the one that finds the coupling, says for every tensor which units
-its channels are. A speech network is taken as its one-frame form, whose contexts are tensors too.
+One walk of the graph with unit numbers for tensors, the one that finds the coupling, says for every
+tensor which units its channels are. A speech network is taken as its one-frame form, whose contexts
+are tensors too.
 """
 
 from collections.abc import Sequence
@@ -13,10 +14,10 @@ import numpy as np
 
 from tinyprune.compress import graph
 from tinyprune.compress.coupling import TensorChannels, Walk
-from tinyprune.compress.kinds import bias, kind
-from tinyprune.export.streaming import Context, streaming
-from tinyprune.sparsity.coupling import Coupling, Ids
+from tinyprune.compress.layer_kinds import bias, kind
+from tinyprune.compress.streaming import Context, streaming
 from tinyprune.sparsity.network_shape import NetworkShape, OperatorShape, TensorShape, channels
+from tinyprune.sparsity.unit_sets import Coupling, Ids
 
 _layers = keras.layers
 _UNKNOWN = -2
@@ -28,9 +29,21 @@ _KERNELS: dict[type, str] = {
     _layers.Dense: "dense",
     _layers.LSTM: "lstm",
 }
-_MERGES = (_layers.Add, _layers.Subtract, _layers.Multiply, _layers.Average, _layers.Maximum, _layers.Minimum)
+_MERGES = (
+    _layers.Add,
+    _layers.Subtract,
+    _layers.Multiply,
+    _layers.Average,
+    _layers.Maximum,
+    _layers.Minimum,
+)
 _POOLS = (
-    *(_layers.MaxPooling1D, _layers.MaxPooling2D, _layers.AveragePooling1D, _layers.AveragePooling2D),
+    *(
+        _layers.MaxPooling1D,
+        _layers.MaxPooling2D,
+        _layers.AveragePooling1D,
+        _layers.AveragePooling2D,
+    ),
     *(_layers.GlobalMaxPooling1D, _layers.GlobalMaxPooling2D),
     *(_layers.GlobalAveragePooling1D, _layers.GlobalAveragePooling2D),
 )
@@ -41,7 +54,14 @@ _VIEWS = (
     *(_layers.GaussianDropout, _layers.GaussianNoise),
 )
 _BY_ELEMENT = (
-    *(_layers.ReLU, _layers.LeakyReLU, _layers.ELU, _layers.PReLU, _layers.Activation, _layers.Rescaling),
+    *(
+        _layers.ReLU,
+        _layers.LeakyReLU,
+        _layers.ELU,
+        _layers.PReLU,
+        _layers.Activation,
+        _layers.Rescaling,
+    ),
     _layers.BatchNormalization,
 )
 _OTHER_KINDS: dict[type, str] = {
@@ -53,21 +73,32 @@ _OTHER_KINDS: dict[type, str] = {
     _layers.Concatenate: "concat",
     _layers.Softmax: "softmax",
 }
-_OPERATIONS = {"Add": "add", "Subtract": "add", "Multiply": "add", "Maximum": "add", "Minimum": "add"}
-_OPERATIONS |= {"GetItem": "slice"} | dict.fromkeys(("Relu", "Relu6", "Sigmoid", "Tanh", "HardSwish"), "activation")
+_OPERATIONS = {
+    "Add": "add",
+    "Subtract": "add",
+    "Multiply": "add",
+    "Maximum": "add",
+    "Minimum": "add",
+}
+_OPERATIONS |= {"GetItem": "slice"} | dict.fromkeys(
+    ("Relu", "Relu6", "Sigmoid", "Tanh", "HardSwish"), "activation"
+)
 _FUSED = ("linear", "relu", "relu6")  # what TFLite puts into the operator before
 
 
-def network_shape(model: keras.Model, coupling: Coupling, frames: int | None = None) -> NetworkShape:
+def network_shape(
+    model: keras.Model, coupling: Coupling, frames: int | None = None
+) -> NetworkShape:
     """The shape of a canonical model, batch 1.
 
     Args:
         model: plain, in canonical form (:func:`tinyprune.compress.fold.fold`).
         coupling: of the same layers; its sets are the shape's.
-        frames: 1 for a sequence model that runs one frame per call; None for a model without a time axis.
+        frames: 1 for a sequence model that runs one frame per call; None for a model without a time
+            axis.
 
-    Raises UsageError if the model looks ahead though it runs frame by frame, or if units of one set are in a tensor a
-    different number of times.
+    Raises UsageError if the model looks ahead though it runs frame by frame, or if units of one set
+    are in a tensor a different number of times.
     """
     one_call, contexts = streaming(model) if frames == 1 else (model, ())
     return _Shapes(one_call, coupling, contexts).shape()
@@ -102,12 +133,19 @@ class _Shapes:
         given = [self._given(tensor) for tensor in graph.functional(self._model).inputs]
         made = graph.run(self._model, given, self._call)
         units, sets = self._units(), self._coupling.sets
-        inputs, outputs = (tuple(dict.fromkeys(value.number for value in values)) for values in (given, made))
+        inputs, outputs = (
+            tuple(dict.fromkeys(value.number for value in values)) for values in (given, made)
+        )
         return NetworkShape(
-            tuple(TensorShape(channels=channels(units[ids], sets), **fields) for ids, fields in self._tensors),
+            tuple(
+                TensorShape(channels=channels(units[ids], sets), **fields)
+                for ids, fields in self._tensors
+            ),
             tuple(
                 OperatorShape(
-                    channels_in=channels(units[read], sets), channels_out=channels(units[out], sets), **fields
+                    channels_in=channels(units[read], sets),
+                    channels_out=channels(units[out], sets),
+                    **fields,
                 )
                 for read, out, fields in self._operators
             ),
@@ -138,7 +176,9 @@ class _Shapes:
         values = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, _Value)]
         places = [_positions(tensor.shape) for tensor in node.outputs]
         if self._is_view(node, values):
-            return [_Value(one.ids, values[0].number, at) for one, at in zip(found, places, strict=True)]
+            return [
+                _Value(one.ids, values[0].number, at) for one, at in zip(found, places, strict=True)
+            ]
         is_kernel = isinstance(node.operation, keras.Layer) and kind(node.operation) is not None
         make = self._kernel if is_kernel else self._plain
         return [make(node, values, one.ids, at) for one, at in zip(found, places, strict=True)]
@@ -149,17 +189,31 @@ class _Shapes:
         if type(operation) in _VIEWS or _function(operation) == "linear":
             return True
         maker = self._operators and self._operators[-1][2]["outputs"]
-        return bool(_function(operation) in _FUSED and values[0].takes_relu and maker == (values[0].number,))
+        return bool(
+            _function(operation) in _FUSED and values[0].takes_relu and maker == (values[0].number,)
+        )
 
-    def _kernel(self, node: Any, values: list[_Value], ids: Ids, positions: tuple[int, int]) -> _Value:
+    def _kernel(
+        self, node: Any, values: list[_Value], ids: Ids, positions: tuple[int, int]
+    ) -> _Value:
         """An operator with kernels, and its activation where that is one of its own."""
         layer, given = node.operation, values[0]
         made = self._new(layer.name, ids, positions)
         inputs = [value.number for value in values]
         if isinstance(layer, _layers.LSTM):
-            inputs += [self._new(f"{layer.name}/{name}", ids, (1, 1), size, True).number for name, size in _STATES]
+            inputs += [
+                self._new(f"{layer.name}/{name}", ids, (1, 1), size, True).number
+                for name, size in _STATES
+            ]
         self._add(
-            *(layer.name, _KERNELS[kind(layer) or type(layer)], inputs, made, given.ids, given.positions),
+            *(
+                layer.name,
+                _KERNELS[kind(layer) or type(layer)],
+                inputs,
+                made,
+                given.ids,
+                given.positions,
+            ),
             kernel=_pair(getattr(layer, "kernel_size", 1)),
             stride=_pair(getattr(layer, "strides", 1)),
             has_bias=bias(layer) is not None,
@@ -168,19 +222,34 @@ class _Shapes:
         if isinstance(layer, _layers.LSTM) or function in _FUSED:
             return made
         after = self._new(f"{layer.name}/{function}", ids, positions)
-        self._add(f"{layer.name}/{function}", _by_function(function), [made.number], after, ids, positions)
+        self._add(
+            f"{layer.name}/{function}", _by_function(function), [made.number], after, ids, positions
+        )
         return after
 
-    def _plain(self, node: Any, values: list[_Value], ids: Ids, positions: tuple[int, int]) -> _Value:
+    def _plain(
+        self, node: Any, values: list[_Value], ids: Ids, positions: tuple[int, int]
+    ) -> _Value:
         """An operator without kernels."""
         operation, given = node.operation, values[0]
-        name = _OTHER_KINDS.get(type(operation)) or _OPERATIONS.get(type(operation).__name__, "other")
+        name = _OTHER_KINDS.get(type(operation)) or _OPERATIONS.get(
+            type(operation).__name__, "other"
+        )
         if name == "activation":
             name = _by_function(_function(operation))
         made = self._new(operation.name, ids, positions, takes_relu=name == "add")
         window, stride = _window(operation, given.positions)
         inputs = [value.number for value in values]
-        self._add(operation.name, name, inputs, made, given.ids, given.positions, kernel=window, stride=stride)
+        self._add(
+            operation.name,
+            name,
+            inputs,
+            made,
+            given.ids,
+            given.positions,
+            kernel=window,
+            stride=stride,
+        )
         return made
 
     def _new(
@@ -192,15 +261,29 @@ class _Shapes:
         state: bool = False,
         takes_relu: bool = False,
     ) -> _Value:
-        fields = {"name": name, "positions": positions, "bytes_per_element": size, "is_state": state}
+        fields = {
+            "name": name,
+            "positions": positions,
+            "bytes_per_element": size,
+            "is_state": state,
+        }
         self._tensors.append((ids, fields))
         return _Value(ids, len(self._tensors) - 1, positions, takes_relu)
 
     def _add(
-        self, name: str, of: str, inputs: list[int], made: _Value, read: Ids, at: tuple[int, int], **more: Any
+        self,
+        name: str,
+        of: str,
+        inputs: list[int],
+        made: _Value,
+        read: Ids,
+        at: tuple[int, int],
+        **more: Any,
     ) -> None:
         fields = {"name": name, "kind": of, "inputs": tuple(inputs), "outputs": (made.number,)}
-        self._operators.append((read, made.ids, fields | {"positions_in": at, "positions": made.positions} | more))
+        self._operators.append(
+            (read, made.ids, fields | {"positions_in": at, "positions": made.positions} | more)
+        )
 
 
 _STATES = (("hidden", 1), ("cell", 2))  # of an LSTM, with the bytes of an element: int8 and int16
@@ -221,7 +304,10 @@ def _pair(size: Any) -> tuple[int, int]:
 def _takes_frames(node: Any) -> bool:
     """Whether it takes some frames with all of their channels, as the one-frame form does for a dilated convolution."""
     shapes = [tensor.shape for tensor in (*node.input_tensors, *node.outputs)]
-    return type(node.operation).__name__ == "GetItem" and len({(len(shape), shape[-1]) for shape in shapes}) == 1
+    return (
+        type(node.operation).__name__ == "GetItem"
+        and len({(len(shape), shape[-1]) for shape in shapes}) == 1
+    )
 
 
 def _window(operation: Any, positions: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

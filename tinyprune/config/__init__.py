@@ -1,6 +1,7 @@
 """The whole configuration of a run: dataclasses, read from TOML. Unknown keys are errors with a suggestion.
 
-Every error is one line that starts with the key as one would write it in ``--set``, e.g. ``prune.0.sparsity``.
+Every error is one line that starts with the key as one would write it in ``--set``, e.g.
+``prune.0.sparsity``.
 """
 
 import dataclasses
@@ -9,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from tinyprune import strict
-from tinyprune.budgets import BudgetConfig, as_texts
+from tinyprune.config import parsing
+from tinyprune.config.budget import BudgetConfig, as_texts
 from tinyprune.config.data import NORMALISE, DataConfig
 from tinyprune.config.data import complaints as data_complaints
 from tinyprune.config.pruning import METHODS, SCOPES, LayerRule, PruneConfig, TargetConfig
@@ -46,7 +47,8 @@ class ModelConfig:
     """Which network.
 
     Attributes:
-        name: registry.MODELS, a file (.keras, .h5) or "package.module:function"; None: what fits the data.
+        name: registry.MODELS, a file (.keras, .h5) or "package.module:function"; None: what fits
+            the data.
         custom: modules with the custom layers and functions of a file.
     """
 
@@ -59,10 +61,13 @@ class TrainConfig:
     """How the float32 baseline is trained.
 
     Attributes:
-        epochs: passes over the training data; None: what fits the task, 0 for a model that is given with its weights.
+        epochs: passes over the training data; None: what fits the task, 0 for a model that is given
+            with its weights.
         batch_size: sequences or examples per step; frames: STFT frames per sequence of speech.
-        learning_rate: of Adam at its peak; it falls to a hundredth of it by a cosine. None: what fits the task.
-        loss: of speech: "si-sdr", "spectrum" or "combined" (training/losses.py); classes have cross-entropy.
+        learning_rate: of Adam at its peak; it falls to a hundredth of it by a cosine. None: what
+            fits the task.
+        loss: of speech: "si-sdr", "spectrum" or "combined" (training/losses.py); classes have
+            cross-entropy.
         seed: of the initial weights and of the order of the data.
     """
 
@@ -93,7 +98,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
 
 def build(kind: type[Config], mapping: Mapping[str, Any]) -> Config:
     """One configuration dataclass of a table, checked, e.g. ``build(PruneConfig, {"sparsity": 0.9})``."""
-    config = strict.structure(kind, _with_texts(kind, mapping))
+    config = parsing.structure(kind, _with_texts(kind, mapping))
     check(config)
     return config
 
@@ -106,8 +111,13 @@ def _with_texts(kind: type, table: Any) -> Any:
         return table
     if kind is BudgetConfig:
         return as_texts(table)
-    inside = {"budget": BudgetConfig, "prune": PruneConfig} if kind in (RunConfig, PruneConfig) else {}
-    return {key: _with_texts(inside[key], value) if key in inside else value for key, value in table.items()}
+    inside = (
+        {"budget": BudgetConfig, "prune": PruneConfig} if kind in (RunConfig, PruneConfig) else {}
+    )
+    return {
+        key: _with_texts(inside[key], value) if key in inside else value
+        for key, value in table.items()
+    }
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
@@ -117,7 +127,10 @@ def to_mapping(config: Any) -> dict[str, Any]:
 
 _COUNT = (lambda value: value >= 1, "at least 1")
 _POSITIVE = (lambda value: value is None or value > 0, "more than 0")
-_MOMENT = (lambda value: value >= 0, "a fraction of the training up to 1, or a number of optimizer steps")
+_MOMENT = (
+    lambda value: value >= 0,
+    "a fraction of the training up to 1, or a number of optimizer steps",
+)
 
 #: What the value of a field must be, wherever a field of that name occurs.
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -135,8 +148,14 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "round_to": _COUNT,
     "clusters": (lambda value: value is None or 2 <= value <= 255, "2 to 255 values, e.g. 16"),
     "snr_db": (lambda value: value[0] <= value[1], "low:high with low <= high, e.g. -6:9"),
-    "level_db": (lambda value: value[0] <= value[1] <= 0, "low:high with low <= high <= 0, e.g. -35:-15"),
-    "speed": (lambda value: 0.5 <= value[0] <= value[1] <= 2, "low:high with 0.5 <= low <= high <= 2, e.g. 0.9:1.1"),
+    "level_db": (
+        lambda value: value[0] <= value[1] <= 0,
+        "low:high with low <= high <= 0, e.g. -35:-15",
+    ),
+    "speed": (
+        lambda value: 0.5 <= value[0] <= value[1] <= 2,
+        "low:high with 0.5 <= low <= high <= 2, e.g. 0.9:1.1",
+    ),
     "babble": (lambda value: 0 <= value <= 1, "a fraction in [0, 1], e.g. 0.2"),
     "words": (lambda value: all(value) and len(set(value)) == len(value), "words, each once"),
     "normalise": (lambda value: value in NORMALISE, f"one of: {', '.join(NORMALISE)}"),
@@ -172,7 +191,11 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
     if dataclasses.is_dataclass(value):
         yield "", value
     elif isinstance(value, tuple):
-        yield from ((f"{index}.", entry) for index, entry in enumerate(value) if dataclasses.is_dataclass(entry))
+        yield from (
+            (f"{index}.", entry)
+            for index, entry in enumerate(value)
+            if dataclasses.is_dataclass(entry)
+        )
 
 
 def _complaints(config: Any) -> Iterator[tuple[str, str]]:
@@ -185,6 +208,10 @@ def _complaints(config: Any) -> Iterator[tuple[str, str]]:
         yield from config.complaints()
     elif isinstance(config, RunConfig):
         names = [prune.variant for prune in config.prune]
-        yield from ((f"prune.{i}.name", f"'{n}' is there twice") for i, n in enumerate(names) if n in names[:i])
+        yield from (
+            (f"prune.{i}.name", f"'{n}' is there twice")
+            for i, n in enumerate(names)
+            if n in names[:i]
+        )
         if not config.target:
             yield "target", "expected at least one [[target]]"

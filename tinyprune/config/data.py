@@ -26,7 +26,8 @@ class DataConfig:
     Attributes:
         name: dataset (registry.DATASETS).
         speech, noise: folders of clean speech and of noise, for "mixture".
-        dev_speech, dev_noise: held-out folders; without them a tenth of the speakers and noise files is held out.
+        dev_speech, dev_noise: held-out folders; without them a tenth of the speakers and noise
+            files is held out.
         test_speech, test_noise: folders for ``evaluate --split test``.
         rirs: folder of room impulse responses that half of the training speech is heard through.
         noisy, clean: folders of noisy and of clean speech with the same file names, for "paired".
@@ -38,11 +39,15 @@ class DataConfig:
         babble: fraction of the training mixtures whose noise is other speakers of the same split.
         minutes: length of the synthetic training speech.
         dev_utterances: number of mixtures in the dev and test sets.
-        path: of "mixture" and "paired", a corpus in a known layout or a CSV manifest (data/layouts.py); folder of
-            ``WORD/*.wav`` for "keywords"; for "images" an ``.npz``, CIFAR-10's pickles or ``CLASS/*.png``.
-        words: wanted keywords; of all others together about as many clips as of one are "unknown". Empty: all.
-        normalise: of images, "standard" (mean 0, deviation 1 per channel), "unit" (uint8 / 255) or "none".
-        image_size: height and width in pixels that image files are brought to; default: those of the first.
+        path: of "mixture" and "paired", a corpus in a known layout or a CSV manifest
+            (data/corpora/layouts.py); folder of ``WORD/*.wav`` for "keywords"; for "images" an
+            ``.npz``, CIFAR-10's pickles or ``CLASS/*.png``.
+        words: wanted keywords; of all others together about as many clips as of one are "unknown".
+            Empty: all.
+        normalise: of images, "standard" (mean 0, deviation 1 per channel), "unit" (uint8 / 255) or
+            "none".
+        image_size: height and width in pixels that image files are brought to; default: those of
+            the first.
         augment: vary the training examples (shifts, levels and noise; flips and crops).
         hold_out: fraction of the training examples that becomes dev where ``path`` has none.
         seed: of the synthetic corpus, of every mixture, of what is held out.
@@ -90,7 +95,9 @@ def complaints(data: DataConfig) -> Iterator[tuple[str, str]]:
     """What is needed and missing, or given and unused, as (field, complaint): nobody trains on data by mistake."""
     default = DataConfig()
     for name in dict.fromkeys(name for names in USES.values() for name in names):
-        if getattr(data, name) != getattr(default, name) and name not in USES.get(data.name, (name,)):
+        if getattr(data, name) != getattr(default, name) and name not in USES.get(
+            data.name, (name,)
+        ):
             others = " or ".join(f'"{other}"' for other, names in USES.items() if name in names)
             yield name, f'is not used by data.name = "{data.name}"; choose {others}'
     ways = _NEEDED.get(data.name, ())

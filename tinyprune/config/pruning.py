@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tinyprune.budgets import BudgetConfig
+from tinyprune.config.budget import BudgetConfig
 from tinyprune.pretrained import NAME as PRETRAINED
-from tinyprune.workspace import BASELINE
+from tinyprune.storage.run_folder import BASELINE
 
 METHODS = ("magnitude", "differentiable")
 DIFFERENTIABLE = METHODS[1]
@@ -37,7 +37,7 @@ class TargetConfig:
     """What to compile for; what is None is the accelerator's default (npu/targets/*.toml).
 
     Attributes:
-        npu: accelerator or own target (npu/own_targets.py).
+        npu: accelerator or own target (npu/user_targets.py).
         system_config, memory_mode: as in NpuTarget.
         vela_config: a user's Vela configuration file.
     """
@@ -70,24 +70,30 @@ class PruneConfig:
     """One pruning, jointly with int8 learning.
 
     Attributes:
-        name: of the variant; default ``structure-sparsity``, e.g. "weight-0.80", or ``differentiable-`` and the budget,
-            after the name of its base.
+        name: of the variant; default ``structure-sparsity``, e.g. "weight-0.80", or
+            ``differentiable-`` and the budget, after the name of its base.
         base: the variant that it starts from.
-        method: "magnitude" (what is worth least goes, on a schedule) or "differentiable" (what a budget needs goes).
-        structure: "weight", "block", "unit", or n:m such as "2:4"; empty: that of :func:`default_structure`.
+        method: "magnitude" (what is worth least goes, on a schedule) or "differentiable" (what a
+            budget needs goes).
+        structure: "weight", "block", "unit", or n:m such as "2:4"; empty: that of
+            :func:`default_structure`.
         block_size: RxC, for "block".
         sparsity: final fraction of zeros, in [0, 1); n:m has its own.
         importance: registry.IMPORTANCES. scope: "global" or "layer".
-        schedule: registry.SCHEDULES. begin, end: when it does, as a fraction of the training up to 1, else in
-            optimizer steps. update_every: steps between two updates of the masks; None: 50 updates in all.
+        schedule: registry.SCHEDULES. begin, end: when it does, as a fraction of the training up to
+            1, else in optimizer steps. update_every: steps between two updates of the masks; None:
+            50 updates in all.
         round_to: removed units leave a multiple of this.
-        exclude: patterns of kernel or layer names that stay dense. layers: what differs for some layers.
-        epochs, learning_rate: as in training; None: what fits the task. distill: learn from the float baseline too.
+        exclude: patterns of kernel or layer names that stay dense. layers: what differs for some
+            layers.
+        epochs, learning_rate: as in training; None: what fits the task. distill: learn from the
+            float baseline too.
         seed: of the order of the data.
-        clusters: at most so many int8 values are left in a kernel, zero among them; None: all. Only without training
-            (compress/offline.py), where it may stand alone: it has no sparsity of its own then.
-        budget: what the result of "differentiable" may cost. target: whose flash, SRAM, cycles and time these are;
-            None: those of the network itself (sparsity/resource_model.py).
+        clusters: at most so many int8 values are left in a kernel, zero among them; None: all. Only
+            without training (compress/offline.py), where it may stand alone: it has no sparsity of
+            its own then.
+        budget: what the result of "differentiable" may cost. target: whose flash, SRAM, cycles and
+            time these are; None: those of the network itself (sparsity/resource_model.py).
     """
 
     name: str | None = None
@@ -140,18 +146,29 @@ class PruneConfig:
     def variant(self) -> str:
         """Name of the variant: the given one, or what is done to the base, after the base's name."""
         start = "" if self.base == BASELINE else f"{self.base}-"
-        own = f"{self.method}-{self.budget.label}" if self.is_differentiable else self._structure_and_sparsity
+        own = (
+            f"{self.method}-{self.budget.label}"
+            if self.is_differentiable
+            else self._structure_and_sparsity
+        )
         return self.name or start + own
 
     @property
     def _structure_and_sparsity(self) -> str:
         """``structure-sparsity`` with two digits, or ``16-clusters``, or both."""
-        zeros, few = [self._zeros] if self.has_zeros else [], [f"{self.clusters}-clusters"] if self.clusters else []
+        zeros, few = (
+            [self._zeros] if self.has_zeros else [],
+            [f"{self.clusters}-clusters"] if self.clusters else [],
+        )
         return "-".join(zeros + few)
 
     @property
     def _zeros(self) -> str:
-        size = f"-{self.block_size}" if self.structure == "block" and self.block_size != "16x16" else ""
+        size = (
+            f"-{self.block_size}"
+            if self.structure == "block" and self.block_size != "16x16"
+            else ""
+        )
         own = f"{self.structure.replace(':', '-')}{size}"
         return own + ("" if ":" in self.structure else f"-{self.final_sparsity:.2f}")
 
@@ -159,10 +176,15 @@ class PruneConfig:
 def offline(config: PruneConfig, source: str) -> PruneConfig:
     """A pruning of the graphs of a variant as they are, without training.
 
-    It is called e.g. "offline-weight-0.80"; "weight-0.80-16-clusters" where there are clusters only.
+    It is called e.g. "offline-weight-0.80"; "weight-0.80-16-clusters" where there are clusters
+    only.
     """
     based = replace(config, base=source)
-    return based if config.name else replace(based, name=("offline-" if config.has_zeros else "") + based.variant)
+    return (
+        based
+        if config.name
+        else replace(based, name=("offline-" if config.has_zeros else "") + based.variant)
+    )
 
 
 def default_structure(method: str) -> str:
@@ -180,11 +202,16 @@ def complaints(config: PruneConfig) -> Iterator[tuple[str, str]]:
     """What is wrong between the values of a pruning: (key, complaint) pairs."""
     yield from _of_differentiable(config) if config.is_differentiable else _of_magnitude(config)
     if (config.begin <= 1) == (config.end <= 1) and config.begin > config.end:
-        yield "end", f"the schedule would end at {config.end:g} before it begins at {config.begin:g}"
+        yield (
+            "end",
+            f"the schedule would end at {config.end:g} before it begins at {config.begin:g}",
+        )
     if config.epochs == 0:
         yield "epochs", "expected at least 1, got 0"
     taken = (BASELINE, PRETRAINED)
-    if config.name is not None and (config.name in taken or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name)):
+    if config.name is not None and (
+        config.name in taken or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name)
+    ):
         rule = f"letters, digits, '.', '_' and '-', not '{BASELINE}' or '{PRETRAINED}'"
         yield "name", f"'{config.name}' cannot name a variant: {rule}"
 
@@ -192,21 +219,33 @@ def complaints(config: PruneConfig) -> Iterator[tuple[str, str]]:
 def _of_magnitude(config: PruneConfig) -> Iterator[tuple[str, str]]:
     if ":" in config.structure and config.sparsity is not None:
         yield "sparsity", f"{config.structure} sets it: leave it out"
-    for name, value, nothing in (("budget", config.budget, BudgetConfig()), ("target", config.target, None)):
+    for name, value, nothing in (
+        ("budget", config.budget, BudgetConfig()),
+        ("target", config.target, None),
+    ):
         if value != nothing:
-            yield name, f'it goes with method = "{DIFFERENTIABLE}": add that, or leave it out and give a sparsity'
+            yield (
+                name,
+                f'it goes with method = "{DIFFERENTIABLE}": add that, or leave it out and give a sparsity',
+            )
 
 
 def _of_differentiable(config: PruneConfig) -> Iterator[tuple[str, str]]:
     if config.structure != "unit":
-        yield "structure", f"{DIFFERENTIABLE} removes whole units, got {config.structure}: leave it out"
+        yield (
+            "structure",
+            f"{DIFFERENTIABLE} removes whole units, got {config.structure}: leave it out",
+        )
     for name, why in WITHOUT_USE.items():
         if getattr(config, name) != getattr(PruneConfig, name):
             yield name, f"{why}: leave it out"
     for index, rule in enumerate(config.layers):
         for name in ("structure", "block_size", "sparsity"):
             if getattr(rule, name) is not None:
-                yield f"layers.{index}.{name}", f"{DIFFERENTIABLE} takes a layer as the others or not: try skip = true"
+                yield (
+                    f"layers.{index}.{name}",
+                    f"{DIFFERENTIABLE} takes a layer as the others or not: try skip = true",
+                )
     yield from _of_its_budget(config)
 
 
@@ -214,9 +253,15 @@ def _of_its_budget(config: PruneConfig) -> Iterator[tuple[str, str]]:
     budget = config.budget
     if budget == BudgetConfig():
         limits = "give --max-flash, --max-sram or --max-macs, with --npu also --max-cycles or --max-latency"
-        yield "budget", f"{DIFFERENTIABLE} prunes until one is met: {limits} (in a recipe: max_flash, ...; target)"
+        yield (
+            "budget",
+            f"{DIFFERENTIABLE} prunes until one is met: {limits} (in a recipe: max_flash, ...; target)",
+        )
     if budget.max_cpu_ops is not None:
-        yield "budget.max_cpu_ops", "removing units takes no operator away from the CPU: leave it to [budget]"
+        yield (
+            "budget.max_cpu_ops",
+            "removing units takes no operator away from the CPU: leave it to [budget]",
+        )
     for name, why in _OF_A_TARGET.items():
         if config.target is None and getattr(budget, name) is not None:
             yield f"budget.{name}", f"{why}: give --npu NAME (in a recipe: target)"

@@ -19,7 +19,8 @@ class File:
     """One file of a class.
 
     Attributes:
-        path: of the file. name: its path below the folder of the data, with slashes. label: name of its class.
+        path: of the file. name: its path below the folder of the data, with slashes. label: name of
+            its class.
     """
 
     path: Path
@@ -30,11 +31,13 @@ class File:
 def splits(folder: Path, suffixes: tuple[str, ...], what: str) -> dict[str, list[File]]:
     """The files of each split, sorted; without a folder ``train/`` everything is "train".
 
-    Folders that begin with "." or "_" are no classes. Raises UsageError for a folder without class folders.
+    Folders that begin with "." or "_" are no classes. Raises UsageError for a folder without class
+    folders.
 
     Args:
         folder: of the data.
-        suffixes: of the files, in lower case. what: such files, in words for errors, e.g. "PNG or JPEG".
+        suffixes: of the files, in lower case. what: such files, in words for errors, e.g. "PNG or
+            JPEG".
     """
     if not folder.is_dir():
         problem = "is a file" if folder.exists() else "does not exist"
@@ -43,7 +46,9 @@ def splits(folder: Path, suffixes: tuple[str, ...], what: str) -> dict[str, list
     found = {split: _files(root, folder, suffixes) for split, root in roots.items()}
     for split, files in found.items():
         if not files:
-            raise UsageError(f"folder {roots[split]} holds no CLASS/FILE of {what} files: check the path")
+            raise UsageError(
+                f"folder {roots[split]} holds no CLASS/FILE of {what} files: check the path"
+            )
     return found
 
 
@@ -60,7 +65,9 @@ def _roots(folder: Path) -> dict[str, Path]:
 
 
 def _files(root: Path, folder: Path, suffixes: tuple[str, ...]) -> list[File]:
-    classes = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
+    classes = sorted(
+        path for path in root.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))
+    )
     return [
         File(path, path.relative_to(folder).as_posix(), parent.name)
         for parent in classes
@@ -75,10 +82,17 @@ def check_known(splits: dict[str, list[File]]) -> None:
     for files in splits.values():
         for file in files:
             if file.label not in known:
-                raise UsageError(f"{file.path} is of class '{file.label}', which the training files do not have")
+                raise UsageError(
+                    f"{file.path} is of class '{file.label}', which the training files do not have"
+                )
 
 
 def key(folder: Path, files: list[File], *settings: object) -> str:
     """A short text that changes with the list of files, any of their sizes, times or classes, or a setting."""
-    stats = [(file.name, file.label, file.path.stat().st_size, file.path.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(repr((folder.resolve().as_posix(), stats, settings)).encode()).hexdigest()[:16]
+    stats = [
+        (file.name, file.label, file.path.stat().st_size, file.path.stat().st_mtime_ns)
+        for file in files
+    ]
+    return hashlib.sha256(
+        repr((folder.resolve().as_posix(), stats, settings)).encode()
+    ).hexdigest()[:16]

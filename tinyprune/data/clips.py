@@ -1,7 +1,9 @@
 """Clips of audio, and the store that holds many of them as one file of 16-bit samples.
 
-Decoding and resampling are done once; after that a random excerpt costs one short read, whatever the format was, and
-memory does not grow with the corpus: the file is not mapped, else every page that was ever read would count.
+Decoding and resampling are done once; after that a random excerpt costs one short read, whatever
+the format was, and
+memory does not grow with the corpus: the file is not mapped, else every page that was ever read
+    would count.
 """
 
 import hashlib
@@ -15,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from tinyprune.audio.stft import Array
-from tinyprune.data.corpus import speakers
+from tinyprune.data.corpora.corpus import speakers
 from tinyprune.errors import TinypruneError
-from tinyprune.records import read_json, write_json
-from tinyprune.writing import writing
+from tinyprune.storage.records import read_json, write_json
+from tinyprune.storage.writing import writing
 
 FULL_SCALE = 32767.0
 
@@ -106,7 +108,9 @@ class ClipStore:
         if begin + start + samples <= end:
             piece = self._read(begin + start, samples)
         else:
-            piece = np.take(self._read(begin, end - begin), np.arange(start, start + samples), mode="wrap")
+            piece = np.take(
+                self._read(begin, end - begin), np.arange(start, start + samples), mode="wrap"
+            )
         return piece.astype(np.float32) / np.float32(FULL_SCALE)
 
     def _read(self, begin: int, samples: int) -> np.ndarray:
@@ -124,10 +128,15 @@ class ClipStore:
 def open_store(path: Path, clips: Iterable[Clip]) -> ClipStore:
     """The store at ``path``; if it is not there, whole, it is written from ``clips``, which is not touched otherwise.
 
-    Samples beyond full scale are scaled down to it, clip by clip. Raises TinypruneError when no space is left.
+    Samples beyond full scale are scaled down to it, clip by clip. Raises TinypruneError when no
+    space is left.
     """
     record = path.with_suffix(".json")
-    if not (record.exists() and path.exists() and path.stat().st_size == _bytes(read_json(record, ClipIndex))):
+    if not (
+        record.exists()
+        and path.exists()
+        and path.stat().st_size == _bytes(read_json(record, ClipIndex))
+    ):
         _write(path, clips)
     return ClipStore(path, read_json(record, ClipIndex))
 

@@ -25,10 +25,12 @@ class Examples:
     """Raw examples and what they are.
 
     Attributes:
-        inputs: raw values (n, ...): uint8 images, int16 clips (n, 16000), or float features; may be memory-mapped.
+        inputs: raw values (n, ...): uint8 images, int16 clips (n, 16000), or float features; may be
+            memory-mapped.
         labels: number of the class of each, int64 (n,).
         names: of each, where it has one; empty otherwise.
-        sha256: of the inputs, where whoever made them knows it; empty: it is computed when it is needed.
+        sha256: of the inputs, where whoever made them knows it; empty: it is computed when it is
+            needed.
     """
 
     inputs: np.ndarray
@@ -47,7 +49,11 @@ class Examples:
     def only(self, keep: np.ndarray) -> "Examples":
         """The examples at the given places: numbers (m,) or truth values (n,)."""
         rows = np.arange(len(self))[keep]
-        return Examples(self.inputs[rows], self.labels[rows], tuple(self.names[i] for i in rows) if self.names else ())
+        return Examples(
+            self.inputs[rows],
+            self.labels[rows],
+            tuple(self.names[i] for i in rows) if self.names else (),
+        )
 
 
 class FrontEnd(Protocol):
@@ -83,7 +89,8 @@ class LabelledDataset:
         classes: name of each class; a label is a place in it.
         frontend: makes features of raw examples.
         seed: of the order of the examples, of their variations and of the calibration set.
-        augment: ``(raw batch, rng) -> raw batch``, varies training examples; None: they stay as they are.
+        augment: ``(raw batch, rng) -> raw batch``, varies training examples; None: they stay as
+            they are.
     """
 
     splits: dict[str, Examples]
@@ -94,23 +101,34 @@ class LabelledDataset:
 
     def split(self, name: str) -> Examples:
         """A split by name. Raises UsageError if this dataset has none of that name."""
-        return split_of(self.splits, name, f"add a folder {name}/, or x_{name} and y_{name} to an .npz")
+        return split_of(
+            self.splits, name, f"add a folder {name}/, or x_{name} and y_{name} to an .npz"
+        )
 
     def fingerprint(self) -> str:
         """Changes when any example of training or dev, a class or a setting of the front end does."""
         settings = {
             field.name: getattr(self.frontend, field.name)
             for field in dataclasses.fields(cast(Any, self.frontend))
-            if field.name not in ("mean", "std")  # they follow from the training examples, to the last bit or not
+            if field.name
+            not in ("mean", "std")  # they follow from the training examples, to the last bit or not
         }
-        hashes = [f"{name}:{len(part)}:{part.digest()}" for name, part in self.splits.items() if name != "test"]
-        return "|".join([*hashes, ",".join(self.classes), json.dumps(settings, sort_keys=True), str(self.seed)])
+        hashes = [
+            f"{name}:{len(part)}:{part.digest()}"
+            for name, part in self.splits.items()
+            if name != "test"
+        ]
+        return "|".join(
+            [*hashes, ",".join(self.classes), json.dumps(settings, sort_keys=True), str(self.seed)]
+        )
 
     def batches_per_epoch(self, batch_size: int) -> int:
         """Number of batches of one epoch; the examples of a last short one wait for the next epoch's order."""
         return max(1, len(self.split("train")) // batch_size)
 
-    def batches(self, epoch: int, batch_size: int, seed: int = 0) -> Iterator[tuple[Array, np.ndarray]]:
+    def batches(
+        self, epoch: int, batch_size: int, seed: int = 0
+    ) -> Iterator[tuple[Array, np.ndarray]]:
         """Training batches of an epoch: features (batch_size, *shape), labels (batch_size,); the same for a seed.
 
         Where there are fewer examples than ``batch_size``, they are one smaller batch.
@@ -132,7 +150,10 @@ class LabelledDataset:
         """Features (about 256, *shape) of training examples as they are, as many of each class as there may be."""
         train, rng = self.split("train"), np.random.default_rng([self.seed, 2])
         share = max(1, CALIBRATION_EXAMPLES // len(self.classes))
-        picked = [rng.permutation(np.flatnonzero(train.labels == label))[:share] for label in range(len(self.classes))]
+        picked = [
+            rng.permutation(np.flatnonzero(train.labels == label))[:share]
+            for label in range(len(self.classes))
+        ]
         return features(self.frontend, train.inputs[rng.permutation(np.concatenate(picked))])
 
 
@@ -151,11 +172,13 @@ def check_classes(classes: tuple[str, ...], where: object) -> None:
         raise UsageError(f"{where} holds {found}: a classification task needs at least two")
 
 
-def hold_out(labels: np.ndarray, fraction: float, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+def hold_out(
+    labels: np.ndarray, fraction: float, seed: int, groups: np.ndarray | None = None
+) -> np.ndarray:
     """Which examples are kept apart for dev: truth values (n,).
 
-    Whole groups (speakers), if that leaves every class in training; otherwise the fraction of each class, at least one
-    of those that have two. Raises UsageError where that leaves nothing for dev.
+    Whole groups (speakers), if that leaves every class in training; otherwise the fraction of each
+    class, at least one of those that have two. Raises UsageError where that leaves nothing for dev.
 
     Args:
         labels: classes (n,), of any type. groups: of each example, (n,).
@@ -166,14 +189,18 @@ def hold_out(labels: np.ndarray, fraction: float, seed: int, groups: np.ndarray 
         held = np.isin(groups, rng.permutation(names)[: max(1, round(fraction * len(names)))])
         if set(labels[~held].tolist()) == set(labels.tolist()):
             return held
-        log.warning("dev holds speakers of training: to keep them apart, every class needs more speakers")
+        log.warning(
+            "dev holds speakers of training: to keep them apart, every class needs more speakers"
+        )
     held = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         count = min(max(1, round(fraction * len(rows))), len(rows) - 1)
         held[rng.permutation(rows)[:count]] = True
     if not held.any():
-        raise UsageError("one example per class cannot be split into training and dev: add some, or a folder dev/")
+        raise UsageError(
+            "one example per class cannot be split into training and dev: add some, or a folder dev/"
+        )
     return held
 
 

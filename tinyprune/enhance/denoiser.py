@@ -9,8 +9,8 @@ from tinyprune.audio.device import record_beside
 from tinyprune.audio.stft import Array
 from tinyprune.audio.streaming import StreamingFrontEnd
 from tinyprune.errors import UsageError
-from tinyprune.export.interpreter import Int8Model
-from tinyprune.workspace import Workspace
+from tinyprune.storage.run_folder import Workspace
+from tinyprune.tflite.interpreter import Int8Model
 
 log = logging.getLogger(__name__)
 FORM = "streaming"
@@ -34,7 +34,9 @@ def find(run: Path, model: str | None) -> Path:
     if model is None:
         return _newest(run, [path for path in variants.values() if path.exists()])
     if model not in variants:
-        raise UsageError(f"no finished variant '{model}' in {run}: it has {', '.join(variants)}; or give a FILE.tflite")
+        raise UsageError(
+            f"no finished variant '{model}' in {run}: it has {', '.join(variants)}; or give a FILE.tflite"
+        )
     if not variants[model].exists():
         raise UsageError(
             f"variant '{model}' has no int8 streaming graph: `tinyprune export {model}` makes it, of speech"
@@ -44,13 +46,17 @@ def find(run: Path, model: str | None) -> Path:
 
 def _file(path: Path) -> Path:
     if path.suffix != ".tflite":
-        raise UsageError(f"{path} is no .tflite: export it first (tinyprune export), then give its streaming.tflite")
+        raise UsageError(
+            f"{path} is no .tflite: export it first (tinyprune export), then give its streaming.tflite"
+        )
     return path
 
 
 def _newest(run: Path, graphs: list[Path]) -> Path:
     if not graphs:
-        raise UsageError(f"no variant in {run} has an int8 streaming graph: `tinyprune export` makes it, of speech")
+        raise UsageError(
+            f"no variant in {run} has an int8 streaming graph: `tinyprune export` makes it, of speech"
+        )
     path = max(graphs, key=lambda graph: (graph.parent / "train.json").stat().st_mtime_ns)
     log.info("model: %s, the newest variant in %s", path.parent.name, run)
     return path
@@ -63,9 +69,11 @@ class Denoiser:
         name: of the variant, or of the file.
         front_end: how hops become features and masks become hops.
         latency_seconds: algorithmic latency, at the network's own sampling rate.
-        frames, inference_seconds: how many frames the network has seen, and how long it took for them.
+        frames, inference_seconds: how many frames the network has seen, and how long it took for
+            them.
 
-    Raises UsageError for a file that is not the int8 streaming graph of a speech-enhancement network.
+    Raises UsageError for a file that is not the int8 streaming graph of a speech-enhancement
+    network.
     """
 
     def __init__(self, path: Path, frontend: Path | None = None) -> None:
@@ -115,7 +123,9 @@ def _mask_bands(path: Path, network: Int8Model) -> int:
     """How many numbers a mask has. Raises UsageError unless the network makes a mask of every frame of features."""
     frames, *bands = network.input_shape[1:]
     if network.input_shape != network.output_shape or len(bands) != 1 or frames != 1:
-        shapes = " -> ".join("x".join(map(str, shape)) for shape in (network.input_shape, network.output_shape))
+        shapes = " -> ".join(
+            "x".join(map(str, shape)) for shape in (network.input_shape, network.output_shape)
+        )
         raise UsageError(
             f"{path} is no streaming speech network ({shapes}): expected one frame of features in, its mask out, as "
             "streaming.tflite of a speech run has it"

@@ -10,7 +10,7 @@ import numpy as np
 from tinyprune.audio.files import BLOCK, SUFFIXES, list_audio, read_blocks, read_header
 from tinyprune.audio.stft import Array
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.writing import writing
+from tinyprune.storage.writing import writing
 
 Write = Callable[[Array], None]
 
@@ -50,7 +50,9 @@ def blocks(frames: int) -> int:
 def container(path: Path) -> str:
     """The format that the suffix of a file to be written names. Raises UsageError for one that is no audio."""
     if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path}: expected a name that ends in .wav, .flac or .ogg, a folder, or - for a pipe")
+        raise UsageError(
+            f"{path}: expected a name that ends in .wav, .flac or .ogg, a folder, or - for a pipe"
+        )
     return path.suffix[1:].upper()
 
 
@@ -103,7 +105,9 @@ def pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     if target.exists() and not target.is_dir():
         raise UsageError(f"{source} is a folder, so {target} has to be one too: it is a file")
     if source.resolve() == target.resolve():
-        raise UsageError(f"{target} is the input folder: choose another one, its files would be overwritten")
+        raise UsageError(
+            f"{target} is the input folder: choose another one, its files would be overwritten"
+        )
     files = [path for path in list_audio(source) if target.resolve() not in path.resolve().parents]
     return [(path, target / path.relative_to(source)) for path in files]
 

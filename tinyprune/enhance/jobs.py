@@ -33,14 +33,17 @@ def enhance(
     """Enhance ``source`` into ``target``: files, folders, or ``-`` for standard input and output.
 
     Args:
-        source, target: what to read and where to write it; a file goes into a folder under its own name.
-        run: folder in which a variant is looked for; model: variant or ``.tflite``, default the newest variant.
+        source, target: what to read and where to write it; a file goes into a folder under its own
+            name.
+        run: folder in which a variant is looked for; model: variant or ``.tflite``, default the
+            newest variant.
         frontend: record of the network's front end, default the one beside it.
-        raw: sampling rate of what goes through ``-`` as raw mono 16-bit PCM; without it that is WAV.
+        raw: sampling rate of what goes through ``-`` as raw mono 16-bit PCM; without it that is
+            WAV.
         plot: picture of the spectrograms before and after.
 
-    Raises UsageError for what makes no sense, TinypruneError for what cannot be read or written; of a folder, at the
-    end, for all such files together.
+    Raises UsageError for what makes no sense, TinypruneError for what cannot be read or written; of
+    a folder, at the end, for all such files together.
     """
     is_folder = source != PIPE and Path(source).is_dir()
     if PIPE not in (source, target) and not is_folder and Path(target).is_dir():
@@ -54,10 +57,14 @@ def enhance(
         work.signal(source, target, raw, plot)
     log.info("%s", work.summary(target if target != PIPE else source))
     if work.bad:
-        raise TinypruneError(f"{len(work.bad)} of {len(pairs)} files were not enhanced, the last: {work.bad[-1]}")
+        raise TinypruneError(
+            f"{len(work.bad)} of {len(pairs)} files were not enhanced, the last: {work.bad[-1]}"
+        )
 
 
-def live(devices: Sequence[str], run: Path, model: str | None = None, frontend: Path | None = None) -> None:
+def live(
+    devices: Sequence[str], run: Path, model: str | None = None, frontend: Path | None = None
+) -> None:
     """Enhance what a microphone hears into a loudspeaker until Ctrl-C, and say how it went."""
     denoiser = Denoiser(find(run, model), frontend)
     heard, front_end = talk(denoiser, devices), denoiser.front_end
@@ -73,7 +80,8 @@ class Enhancement:
 
     Attributes:
         denoiser: the network.
-        audio_seconds: length of what went through. seconds: how long it took, without reading and writing.
+        audio_seconds: length of what went through. seconds: how long it took, without reading and
+            writing.
         bad: what was wrong with files of a folder.
     """
 
@@ -116,7 +124,8 @@ class Enhancement:
         ]
         return ", ".join(parts)
 
-    # --- one after the other --------------------------------------------------------------------------------------
+    # --- one after the other
+    # --------------------------------------------------------------------------------------
 
     def _each(self, pairs: list[tuple[Path, Path]]) -> Iterator[None]:
         for source, target in pairs:
@@ -136,13 +145,19 @@ class Enhancement:
         shown: tuple[Spectrogram, Spectrogram] | None = None,
     ) -> Iterator[None]:
         if target == PIPE:
-            yield from self._through(found, blocks, pipe.create_pipe(sys.stdout.buffer, found, raw), shown)
+            yield from self._through(
+                found, blocks, pipe.create_pipe(sys.stdout.buffer, found, raw), shown
+            )
         else:
             with files.create_file(Path(target), found) as write:
                 yield from self._through(found, blocks, write, shown)
 
     def _through(
-        self, found: Format, blocks: Iterator[Array], write: Write, shown: tuple[Spectrogram, Spectrogram] | None
+        self,
+        found: Format,
+        blocks: Iterator[Array],
+        write: Write,
+        shown: tuple[Spectrogram, Spectrogram] | None,
     ) -> Iterator[None]:
         """Yields after every block."""
         stream = SignalStream(self.denoiser, found.rate, found.channels)

@@ -18,14 +18,17 @@ class Live:
     """What a sound card calls for every hop.
 
     Attributes:
-        hops: how many have gone through. late: how many times the sound card had no samples to play, or lost some.
+        hops: how many have gone through. late: how many times the sound card had no samples to
+            play, or lost some.
     """
 
     def __init__(self, denoiser: Denoiser) -> None:
         (self._channel,) = denoiser.channels(1)
         self.hops = self.late = 0
 
-    def __call__(self, indata: Array, outdata: Array, frames: int, moment: Any, status: Any) -> None:
+    def __call__(
+        self, indata: Array, outdata: Array, frames: int, moment: Any, status: Any
+    ) -> None:
         """Fill ``outdata`` (hop, 1) with the enhanced samples that ``indata`` (hop, 1) completes."""
         self.late += bool(status)
         self.hops += 1
@@ -37,7 +40,8 @@ def talk(denoiser: Denoiser, devices: Sequence[str]) -> Live:
 
     Args:
         denoiser: the network.
-        devices: name or number of the microphone, then of the loudspeaker; one for both; none for the usual ones.
+        devices: name or number of the microphone, then of the loudspeaker; one for both; none for
+            the usual ones.
 
     Raises UsageError for a device that does not exist, TinypruneError where sound is not available.
     """
@@ -57,11 +61,17 @@ def talk(denoiser: Denoiser, devices: Sequence[str]) -> Live:
             card = sum(stream.latency)
             log.info(
                 "live: speak; Ctrl-C ends. Latency %.0f ms: %.0f ms algorithmic, %.0f ms of the sound card",
-                *((denoiser.latency_seconds + card) * 1000, denoiser.latency_seconds * 1000, card * 1000),
+                *(
+                    (denoiser.latency_seconds + card) * 1000,
+                    denoiser.latency_seconds * 1000,
+                    card * 1000,
+                ),
             )
             _wait(stream)
     except sounddevice.PortAudioError as error:
-        raise TinypruneError(f"the sound card cannot be used: {_said(error)}; choose another --device") from error
+        raise TinypruneError(
+            f"the sound card cannot be used: {_said(error)}; choose another --device"
+        ) from error
     return live
 
 
@@ -91,7 +101,9 @@ def _sounddevice() -> Any:
 def _pair(sounddevice: Any, devices: Sequence[str]) -> tuple[int, int]:
     """Numbers of the microphone and the loudspeaker."""
     if len(devices) > 2:
-        raise UsageError(f"--device was given {len(devices)} times: expected the microphone, then the loudspeaker")
+        raise UsageError(
+            f"--device was given {len(devices)} times: expected the microphone, then the loudspeaker"
+        )
     wanted = (devices[0], devices[-1]) if devices else (None, None)
     return _number(sounddevice, wanted[0], "input"), _number(sounddevice, wanted[1], "output")
 
@@ -100,7 +112,9 @@ def _number(sounddevice: Any, wanted: str | None, kind: str) -> int:
     what = {"input": "microphone", "output": "loudspeaker"}[kind]
     found = [device for device in sounddevice.query_devices() if device[f"max_{kind}_channels"]]
     if not found:
-        raise TinypruneError(f"there is no {what}: connect one, and check that this user may use it")
+        raise TinypruneError(
+            f"there is no {what}: connect one, and check that this user may use it"
+        )
     device = int(wanted) if wanted is not None and wanted.isdecimal() else wanted
     try:
         return int(sounddevice.query_devices(device, kind)["index"])

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tinyprune.audio.stft import Array, hann
+from tinyprune.storage.writing import writing
 from tinyprune.units import format_seconds
-from tinyprune.writing import writing
 
 COLUMNS = 2048  # at most: above it, two neighbours become one
 RANGE_DB = 80.0
@@ -32,7 +32,11 @@ class Spectrogram:
 
     def push(self, block: Array) -> None:
         """The next samples (n, channels), full scale 1."""
-        begin = np.zeros((self._hop, block.shape[1]), np.float32) if self._waiting is None else self._waiting
+        begin = (
+            np.zeros((self._hop, block.shape[1]), np.float32)
+            if self._waiting is None
+            else self._waiting
+        )
         joined = np.concatenate([begin, block])
         frames = max(0, len(joined) // self._hop - 1)
         for start in range(0, frames * self._hop, self._hop):
@@ -52,14 +56,17 @@ class Spectrogram:
 
     def _add(self, frame: Array) -> None:
         spectrum = np.fft.rfft(frame * self._window[:, None], axis=0)
-        self._sum = self._sum + (np.abs(spectrum / (self._hop / 2)) ** 2).mean(axis=1).astype(np.float32)
+        self._sum = self._sum + (np.abs(spectrum / (self._hop / 2)) ** 2).mean(axis=1).astype(
+            np.float32
+        )
         self._summed += 1
         if self._summed == self.pooled:
             self._columns.append(self._sum / np.float32(self.pooled))
             self._sum, self._summed = np.zeros_like(self._sum), 0
         if len(self._columns) == COLUMNS:
             self._columns = [
-                (a + b) / np.float32(2) for a, b in zip(self._columns[::2], self._columns[1::2], strict=True)
+                (a + b) / np.float32(2)
+                for a, b in zip(self._columns[::2], self._columns[1::2], strict=True)
             ]
             self.pooled *= 2
 

@@ -44,7 +44,8 @@ def open_pipe(stream: BinaryIO, raw: int | None, block_ms: float) -> tuple[Forma
 def create_pipe(stream: BinaryIO, found: Format, raw: int | None) -> Write:
     """Write a header, unless it is raw, and return a function that writes blocks and flushes.
 
-    Raises UsageError for a terminal, and where raw samples would have another rate or several channels.
+    Raises UsageError for a terminal, and where raw samples would have another rate or several
+    channels.
     """
     if stream.isatty():
         raise UsageError("standard output is a terminal: send it to a file or a program")
@@ -64,7 +65,8 @@ def create_pipe(stream: BinaryIO, found: Format, raw: int | None) -> Write:
     return write
 
 
-# --- bytes ------------------------------------------------------------------------------------------------------------
+# --- bytes
+# ------------------------------------------------------------------------------------------------------------
 
 
 def _blocks(stream: BinaryIO, found: Format, frames: int) -> Iterator[Array]:
@@ -130,7 +132,13 @@ def _format(form: bytes, size: int) -> Format:
             f"standard input is a WAV of format {tag} with {channels} channels of {bits} bit at {rate} Hz: {_EXPECTED}"
         )
     known = 0 < size < _LEAST_UNKNOWN
-    return Format(rate, channels, _SUBTYPES[tag, bits], "LITTLE", size // (bits // 8 * channels) if known else None)
+    return Format(
+        rate,
+        channels,
+        _SUBTYPES[tag, bits],
+        "LITTLE",
+        size // (bits // 8 * channels) if known else None,
+    )
 
 
 def _wav_header(found: Format, subtype: str) -> bytes:

@@ -38,7 +38,9 @@ class SignalStream:
         """The rest of the signal."""
         started = time.perf_counter()
         rest = self._down(self._waiting[:0], last=True)
-        silence = -(len(self._waiting) + len(rest)) % self._hop + self._hop  # fills the last hop, and completes it
+        silence = (
+            -(len(self._waiting) + len(rest)) % self._hop + self._hop
+        )  # fills the last hop, and completes it
         made = self._up(self._hops(np.pad(rest, ((0, silence), (0, 0)))), last=True)
         missing = self.given - self._made
         self.seconds += time.perf_counter() - started

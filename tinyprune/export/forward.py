@@ -1,5 +1,6 @@
 """Networks as functions from a batch of inputs to a batch of outputs, whatever runs them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -7,8 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from tinyprune.audio.stft import Array
-from tinyprune.export.interpreter import Int8Model
-from tinyprune.tasks.task import Forward
+from tinyprune.tflite.interpreter import Int8Model
+
+#: A network as a function from inputs (batch, ...) to outputs (batch, ...).
+Forward = Callable[[Array], Array]
 
 
 def of_keras(model: keras.Model) -> Forward:

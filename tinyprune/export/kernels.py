@@ -8,19 +8,23 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from tinyprune.compress.kinds import kernels, kind, layout
+from tinyprune.compress.layer_kinds import kernels, kind, layout
 from tinyprune.errors import CheckFailed
-from tinyprune.flatbuffer import Graph, Operator, Tensor, place
 from tinyprune.sparsity.layout import canonical, restored
+from tinyprune.tflite.flatbuffer import Graph, Operator, Tensor, place
 
 Int8 = npt.NDArray[np.int8]
 
-#: Keras layer -> the operators that it can become, and the axis of their weights that has the output channels.
+#: Keras layer -> the operators that it can become, and the axis of their weights that has the
+#: output channels.
 _OPERATORS: dict[type[keras.Layer], dict[str, int]] = {
     keras.layers.Dense: {"FULLY_CONNECTED": 0},
     keras.layers.Conv1D: {"CONV_2D": 0},
     keras.layers.Conv2D: {"CONV_2D": 0},
-    keras.layers.DepthwiseConv2D: {"DEPTHWISE_CONV_2D": -1, "CONV_2D": 0},  # the latter for a single input channel
+    keras.layers.DepthwiseConv2D: {
+        "DEPTHWISE_CONV_2D": -1,
+        "CONV_2D": 0,
+    },  # the latter for a single input channel
     keras.layers.Conv2DTranspose: {"TRANSPOSE_CONV": 0},
 }
 _WEIGHTS_INPUT = 1  # of every operator in _OPERATORS
@@ -44,8 +48,8 @@ class Match:
 def match(graph: Graph, model: keras.Model) -> list[Match]:
     """The operator of every layer with kernels of a plain canonical model.
 
-    An operator belongs to a layer if its weights have the layer's shape; of several such, to the one whose values are
-    nearest. Raises CheckFailed if a layer has no operator.
+    An operator belongs to a layer if its weights have the layer's shape; of several such, to the
+    one whose values are nearest. Raises CheckFailed if a layer has no operator.
     """
     free = [op for op in graph.operators if len(op.inputs) > _WEIGHTS_INPUT]
     found = []
@@ -58,7 +62,11 @@ def match(graph: Graph, model: keras.Model) -> list[Match]:
 
 def read_kernels(graph: Graph, model: keras.Model) -> dict[str, Int8]:
     """``layer/kernel`` -> int8 weights in the Keras shape. Raises as :func:`match` does."""
-    return {f"{m.layer.name}/{name}": data for m in match(graph, model) for name, data in m.kernels.items()}
+    return {
+        f"{m.layer.name}/{name}": data
+        for m in match(graph, model)
+        for name, data in m.kernels.items()
+    }
 
 
 def layer_names(graph: Graph, model: keras.Model, matches: Sequence[Match]) -> tuple[str, ...]:
@@ -68,8 +76,16 @@ def layer_names(graph: Graph, model: keras.Model, matches: Sequence[Match]) -> t
     names: list[str] = []
     makers: dict[str, str] = {}
     for operator in graph.operators:
-        made_by = [makers[tensor.name] for tensor in operator.inputs if tensor is not None and tensor.name in makers]
-        name = by_kernels.get(id(operator)) or _named(operator, known) or next(iter(made_by), place(operator))
+        made_by = [
+            makers[tensor.name]
+            for tensor in operator.inputs
+            if tensor is not None and tensor.name in makers
+        ]
+        name = (
+            by_kernels.get(id(operator))
+            or _named(operator, known)
+            or next(iter(made_by), place(operator))
+        )
         names.append(name)
         makers |= {tensor.name: name for tensor in operator.outputs}
     return tuple(names)
@@ -78,7 +94,10 @@ def layer_names(graph: Graph, model: keras.Model, matches: Sequence[Match]) -> t
 def _named(operator: Operator, known: set[str]) -> str | None:
     """The layer in the name of an operator's output; Keras puts a number behind the name of a layer that is called."""
     parts = [part for path in operator.outputs[0].name.split(";") for part in path.split("/")]
-    return next((name for part in parts for name in (part, re.sub(r"_\d+$", "", part)) if name in known), None)
+    return next(
+        (name for part in parts for name in (part, re.sub(r"_\d+$", "", part)) if name in known),
+        None,
+    )
 
 
 def _best(layer: keras.Layer, operators: list[Operator]) -> Match:
@@ -86,9 +105,14 @@ def _best(layer: keras.Layer, operators: list[Operator]) -> Match:
     fitting = [(op, found) for op in operators if (found := _read(layer, op))]
     if not fitting:
         shapes = ", ".join(str(tuple(kernel.shape)) for kernel in kernels(layer).values())
-        raise CheckFailed(f"layer '{layer.name}' has no int8 operator of shape {shapes} in the export")
+        raise CheckFailed(
+            f"layer '{layer.name}' has no int8 operator of shape {shapes} in the export"
+        )
     trained = {name: _integers(layer, kernel.numpy()) for name, kernel in kernels(layer).items()}
-    best = min(fitting, key=lambda pair: sum(int((pair[1][name] != trained[name]).sum()) for name in trained))
+    best = min(
+        fitting,
+        key=lambda pair: sum(int((pair[1][name] != trained[name]).sum()) for name in trained),
+    )
     return Match(layer, *best)
 
 
@@ -129,13 +153,17 @@ def _linear(layer: keras.Layer, data: Int8, axis: int) -> Int8:
     standard = np.moveaxis(data, axis, -1)
     shape = tuple(kernels(layer)["kernel"].shape)
     wanted = canonical(np.broadcast_to(np.int8(0), shape), layout(layer)).shape
-    ones_aside = [size for size in standard.shape if size != 1] == [size for size in wanted if size != 1]
+    ones_aside = [size for size in standard.shape if size != 1] == [
+        size for size in wanted if size != 1
+    ]
     return restored(standard.reshape(wanted), layout(layer), shape) if ones_aside else standard
 
 
 def _lstm(operator: Operator) -> Iterator[tuple[str, Int8]]:
     """Four input matrices (units, features), then four recurrent ones (units, units), in the order i, f, g, o."""
-    matrices = [tensor for tensor in operator.inputs[1:9] if tensor is not None and _is_int8(tensor)]
+    matrices = [
+        tensor for tensor in operator.inputs[1:9] if tensor is not None and _is_int8(tensor)
+    ]
     if len(matrices) == 8:
         yield "kernel", np.concatenate([tensor.data.T for tensor in matrices[:4]], axis=1)  # type: ignore[union-attr]
         yield "recurrent_kernel", np.concatenate([tensor.data.T for tensor in matrices[4:]], axis=1)  # type: ignore[union-attr]

@@ -12,16 +12,21 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.lite.python.convert import ConverterError
 
-from tinyprune.artifacts import TensorSparsity, TFLiteArtifact
-from tinyprune.compress.kinds import kernels
+from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact
+from tinyprune.compress.fused_lstm import with_fused_lstm
+from tinyprune.compress.layer_kinds import kernels
+from tinyprune.compress.streaming import (
+    check_contexts,
+    stream_converter,
+    streaming,
+    tflite_converter,
+)
 from tinyprune.errors import CheckFailed
-from tinyprune.export.fused_lstm import with_fused_lstm
-from tinyprune.export.interpreter import Int8Model
 from tinyprune.export.kernels import Match, layer_names, match
-from tinyprune.export.streaming import check_contexts, stream_converter, streaming, tflite_converter
 from tinyprune.export.zero_gates import with_biases
-from tinyprune.flatbuffer import float_operators, parse, read, require_int8
-from tinyprune.writing import writing
+from tinyprune.storage.writing import writing
+from tinyprune.tflite.flatbuffer import float_operators, parse, read, require_int8
+from tinyprune.tflite.interpreter import Int8Model
 
 Floats = npt.NDArray[np.float32]
 
@@ -31,10 +36,11 @@ def convert(model: keras.Model, frames: int | None, calibration: Floats) -> byte
 
     Args:
         model: plain Keras model in canonical form.
-        frames: time steps of one call; None for a model without a time axis. With 1, a model that looks back by causal
-            padding gets the past as inputs and outputs beside its own (:func:`tinyprune.export.streaming.streaming`).
-        calibration: inputs (n, ...) of real data. With ``frames``: consecutive features (n, bands), whose order matters
-            because the calibrator keeps an LSTM's state.
+        frames: time steps of one call; None for a model without a time axis. With 1, a model that
+            looks back by causal padding gets the past as inputs and outputs beside its own
+            (:func:`tinyprune.compress.streaming.streaming`).
+        calibration: inputs (n, ...) of real data. With ``frames``: consecutive features (n, bands),
+            whose order matters because the calibrator keeps an LSTM's state.
 
     Raises:
         UsageError: with ``frames`` of 1, the model looks ahead.
@@ -54,7 +60,9 @@ def _converter(
     """A converter of a model without a past, and its calibration inputs."""
     fused = with_fused_lstm(model)
     samples = calibration[:, None] if frames is None else _calls(calibration, frames)
-    graph = tf.function(fused, input_signature=[tf.TensorSpec(samples.shape[1:])]).get_concrete_function()
+    graph = tf.function(
+        fused, input_signature=[tf.TensorSpec(samples.shape[1:])]
+    ).get_concrete_function()
     return tflite_converter(graph, fused.variables), lambda: ([sample] for sample in samples)
 
 
@@ -70,11 +78,16 @@ def to_int8(converter: Any, samples: Callable[[], Iterable[Any]], name: str) -> 
     except (RuntimeError, ValueError, tf.errors.OpError, ConverterError) as error:
         found = re.findall(r"op: '([\w.]+)'|'(tf\.\w+)' op|Op (\w+) is not", str(error))
         names = (
-            ", ".join(dict.fromkeys(name for groups in found for name in groups if name)) or str(error).split("\n")[0]
+            ", ".join(dict.fromkeys(name for groups in found for name in groups if name))
+            or str(error).split("\n")[0]
         )
         raise CheckFailed(f"{problem}: {names}; replace the layers that need it") from error
-    if floating := float_operators(parse(Path(name), content)):  # the converter leaves them without a word
-        raise CheckFailed(f"{problem}: {', '.join(floating)} stays in float; replace the layers that need it")
+    if floating := float_operators(
+        parse(Path(name), content)
+    ):  # the converter leaves them without a word
+        raise CheckFailed(
+            f"{problem}: {', '.join(floating)} stays in float; replace the layers that need it"
+        )
     return content
 
 
@@ -84,7 +97,11 @@ def _calls(features: Floats, frames: int) -> Floats:
 
 
 def export(
-    model: keras.Model, frames: int | None, calibration: Floats, masks: Mapping[str, Floats], path: Path
+    model: keras.Model,
+    frames: int | None,
+    calibration: Floats,
+    masks: Mapping[str, Floats],
+    path: Path,
 ) -> TFLiteArtifact:
     """Convert, check the zeros and write the file, whole or not at all.
 
@@ -95,8 +112,8 @@ def export(
 
     Raises:
         UsageError: as :func:`convert`.
-        CheckFailed: a masked weight is not zero in the flatbuffer, the zeros are not those of the int8 kernels, or a
-            context cannot be copied as bytes.
+        CheckFailed: a masked weight is not zero in the flatbuffer, the zeros are not those of the
+            int8 kernels, or a context cannot be copied as bytes.
         TinypruneError: the file cannot be written.
     """
     content = convert(model, frames, calibration)
@@ -123,10 +140,13 @@ def export(
     )
 
 
-def check_zeros(matches: Sequence[Match], masks: Mapping[str, Floats]) -> tuple[TensorSparsity, ...]:
+def check_zeros(
+    matches: Sequence[Match], masks: Mapping[str, Floats]
+) -> tuple[TensorSparsity, ...]:
     """Zeros of every kernel in a flatbuffer; raises CheckFailed where they are not those of the plan.
 
-    The plain model's kernels are on their int8 grid already, so its zeros are all the zeros there may be.
+    The plain model's kernels are on their int8 grid already, so its zeros are all the zeros there
+    may be.
     """
     tensors = []
     for found in matches:

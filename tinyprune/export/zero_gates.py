@@ -1,8 +1,10 @@
 """Gates without inputs: LSTM layers in which all input weights of a gate are zero.
 
-The converter gives such a matrix a scale of about 4e-9. A bias is int32 in units of that times the scale of the inputs,
-so it saturates, at 0.3 in TinyLSTM; of other operators the converter then enlarges the scale, of an LSTM it does not.
-Any scale is right for zeros: here it becomes that of the gate's recurrent matrix, and the bias is written anew.
+The converter gives such a matrix a scale of about 4e-9. A bias is int32 in units of that times the
+scale of the inputs, so it saturates, at 0.3 in TinyLSTM; of other operators the converter then
+enlarges the scale, of an LSTM it does not.
+Any scale is right for zeros: here it becomes that of the gate's recurrent matrix, and the bias is
+    written anew.
 """
 
 from collections.abc import Iterator
@@ -14,9 +16,14 @@ import keras
 import numpy as np
 
 from tinyprune.export.kernels import match
-from tinyprune.flatbuffer import parse
+from tinyprune.tflite.flatbuffer import parse
 
-_GATES, _INPUT, _RECURRENT, _BIAS = 4, 1, 5, 12  # gates i, f, g, o; where the operator has their matrices and biases
+_GATES, _INPUT, _RECURRENT, _BIAS = (
+    4,
+    1,
+    5,
+    12,
+)  # gates i, f, g, o; where the operator has their matrices and biases
 _PLAIN = 1 / 127  # scale of a gate that reads nothing at all
 
 
@@ -30,7 +37,9 @@ def with_biases(content: bytes, model: keras.Model) -> bytes:
 
     graph = parse(Path(model.name), content)
     edited = schema.ModelT.InitFromPackedBuf(content)
-    layers = {id(found.operator): found.layer for found in match(graph, model) if found.layer in lstms}
+    layers = {
+        id(found.operator): found.layer for found in match(graph, model) if found.layer in lstms
+    }
     for operator, own in zip(graph.operators, edited.subgraphs[0].operators, strict=False):
         if (layer := layers.get(id(operator))) is not None:
             for gate in _without_inputs(layer):
@@ -50,7 +59,9 @@ def _without_inputs(layer: keras.layers.LSTM) -> Iterator[int]:
 def _mend(model: Any, operator: Any, gate: int, bias: "np.ndarray[Any, Any]") -> None:
     """Give a gate a matrix with a usable scale and a bias (units,) in units of it, both tensors of its own."""
     tensors = model.subgraphs[0].tensors
-    inputs, recurrent = (tensors[operator.inputs[place]].quantization.scale[0] for place in (0, _RECURRENT + gate))
+    inputs, recurrent = (
+        tensors[operator.inputs[place]].quantization.scale[0] for place in (0, _RECURRENT + gate)
+    )
     scale = recurrent if recurrent > _PLAIN * 1e-3 else _PLAIN
     unit = float(inputs) * float(scale)
     limits = np.iinfo(np.int32)
@@ -59,7 +70,9 @@ def _mend(model: Any, operator: Any, gate: int, bias: "np.ndarray[Any, Any]") ->
     _replace(model, operator, _BIAS + gate, unit, whole.tobytes())
 
 
-def _replace(model: Any, operator: Any, place: int, scale: float, data: bytes | None = None) -> None:
+def _replace(
+    model: Any, operator: Any, place: int, scale: float, data: bytes | None = None
+) -> None:
     """Put a tensor of its own where an operator may have one that it shares with another gate."""
     tensors = model.subgraphs[0].tensors
     tensor = copy(tensors[operator.inputs[place]])

@@ -17,10 +17,11 @@ def accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve, in [0, 1], each class against the rest, averaged over the classes that occur.
 
-    For one class ``(R - p (p + 1) / 2) / (p q)``: p examples of it, q others, R the sum of the ranks of its examples
-    among all scores of that class; equal scores share their mean rank, so a tie counts one half. Hanley and McNeil
-    1982, "The meaning and use of the area under a receiver operating characteristic (ROC) curve"; the average as in
-    Fawcett 2006, "An introduction to ROC analysis". Raises TinypruneError where all examples are of one class.
+    For one class ``(R - p (p + 1) / 2) / (p q)``: p examples of it, q others, R the sum of the
+    ranks of its examples among all scores of that class; equal scores share their mean rank, so a
+    tie counts one half. Hanley and McNeil 1982, "The meaning and use of the area under a receiver
+    operating characteristic (ROC) curve"; the average as in Fawcett 2006, "An introduction to ROC
+    analysis". Raises TinypruneError where all examples are of one class.
 
     Args:
         labels: classes (n,). scores: (n, classes).
@@ -29,25 +30,33 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
     present = np.unique(labels)
     if len(present) < 2:
-        raise TinypruneError("the AUC needs examples of at least two classes: all labels are the same")
+        raise TinypruneError(
+            "the AUC needs examples of at least two classes: all labels are the same"
+        )
     ranks = rankdata(scores[:, present], axis=0)
     own = labels[:, None] == present
     positives = own.sum(axis=0).astype(np.float64)
-    areas = (np.sum(ranks * own, axis=0) - positives * (positives + 1) / 2) / (positives * (len(labels) - positives))
+    areas = (np.sum(ranks * own, axis=0) - positives * (positives + 1) / 2) / (
+        positives * (len(labels) - positives)
+    )
     return float(areas.mean())
 
 
-def score_examples(labels: np.ndarray, scores: np.ndarray) -> tuple[list[dict[str, float]], dict[str, float]]:
+def score_examples(
+    labels: np.ndarray, scores: np.ndarray
+) -> tuple[list[dict[str, float]], dict[str, float]]:
     """Of each example its accuracy, 0 or 1, and of all together the AUC, as metric name -> value.
 
-    An example with a score that is not finite has none and is left out of the AUC. A class that no example is of is
-    left out too; with one class only there is no AUC.
+    An example with a score that is not finite has none and is left out of the AUC. A class that no
+    example is of is left out too; with one class only there is no AUC.
 
     Args:
         labels: classes (n,). scores: (n, classes).
     """
     defined = np.isfinite(scores).all(axis=1)
     right = np.argmax(scores, axis=1) == labels
-    items = [{"accuracy": float(hit)} if known else {} for hit, known in zip(right, defined, strict=True)]
+    items = [
+        {"accuracy": float(hit)} if known else {} for hit, known in zip(right, defined, strict=True)
+    ]
     several = len(np.unique(labels[defined])) > 1
     return items, {"auc": auc(labels[defined], scores[defined])} if several else {}

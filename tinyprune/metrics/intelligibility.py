@@ -9,15 +9,16 @@ import numpy as np
 from tinyprune.audio.stft import Array
 from tinyprune.metrics.speech import SAMPLE_RATE
 
-#: 30 frames of 25.6 ms, half overlapping, and one sample: what is shorter has no segment to correlate.
+#: 30 frames of 25.6 ms, half overlapping, and one sample: what is shorter has no segment to
+#: correlate.
 SHORTEST_SECONDS = 0.0256 + 29 * 0.0128
 
 
 def stoi(clean: Array, estimate: Array) -> float:
     """Short-time objective intelligibility: correlation of third-octave envelopes over 384 ms, clean against estimate.
 
-    Taal et al. 2011, "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy Speech". NaN where
-    less than 0.4 s is left without the pauses (frames 40 dB below the loudest).
+    Taal et al. 2011, "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy
+    Speech". NaN where less than 0.4 s is left without the pauses (frames 40 dB below the loudest).
     """
     return _stoi(clean, estimate, extended=False)
 
@@ -25,8 +26,8 @@ def stoi(clean: Array, estimate: Array) -> float:
 def estoi(clean: Array, estimate: Array) -> float:
     """Extended STOI, for noise that comes and goes: the envelopes of all bands at once, normalised over time and bands.
 
-    Jensen and Taal 2016, "An Algorithm for Predicting the Intelligibility of Speech Masked by Modulated Noise Maskers".
-    NaN where :func:`stoi` is.
+    Jensen and Taal 2016, "An Algorithm for Predicting the Intelligibility of Speech Masked by
+    Modulated Noise Maskers". NaN where :func:`stoi` is.
     """
     return _stoi(clean, estimate, extended=True)
 
@@ -40,7 +41,11 @@ def _stoi(clean: Array, estimate: Array, extended: bool) -> float:
         warnings.simplefilter("ignore")
         warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
         try:
-            return float(pystoi.stoi(clean.astype(np.float64), estimate.astype(np.float64), SAMPLE_RATE, extended))
+            return float(
+                pystoi.stoi(
+                    clean.astype(np.float64), estimate.astype(np.float64), SAMPLE_RATE, extended
+                )
+            )
         except RuntimeWarning:  # it would give 1e-5
             return float("nan")
 

@@ -7,15 +7,17 @@ from tinyprune.errors import UsageError
 from tinyprune.metrics.speech import SAMPLE_RATE
 
 INSTALL = 'pip install "tinyprune[pesq]"'
-#: The reference code has room for 50 utterances of at least 0.4 s each with its pause; more overrun its memory.
+#: The reference code has room for 50 utterances of at least 0.4 s each with its pause; more overrun
+#: its memory.
 LONGEST_SECONDS = 20.0
 
 
 def pesq_wb(clean: Array, estimate: Array) -> float:
     """Wide-band PESQ, an estimate of the mean opinion score (MOS-LQO) from 1.04 to 4.64.
 
-    ITU-T P.862.2 (2007), by the ITU's reference code. NaN where that code finds no speech, for less than a quarter of a
-    second, and for more than 20 s, which it cannot take. Raises UsageError where ``pesq`` is not installed.
+    ITU-T P.862.2 (2007), by the ITU's reference code. NaN where that code finds no speech, for less
+    than a quarter of a second, and for more than 20 s, which it cannot take. Raises UsageError
+    where ``pesq`` is not installed.
     """
     return _pesq(clean, estimate, "wb")
 

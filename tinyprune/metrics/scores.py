@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tinyprune.artifacts import Quality
+from tinyprune.artifacts.quality import Quality
 
 Values = npt.NDArray[np.float64]
 
@@ -39,7 +39,8 @@ class Scores:
     """What one form of one model can do on a split, item by item.
 
     Attributes:
-        model: variant or file; "-" is the unprocessed input. form, split: as in :class:`tinyprune.artifacts.Quality`.
+        model: variant or file; "-" is the unprocessed input. form, split: as in
+            :class:`tinyprune.artifacts.Quality`.
         metrics: what was asked for, in order.
         items: in the order of the data, which is the same for all models.
         whole: metric name -> value of those that only a set as a whole has (AUC).
@@ -64,7 +65,8 @@ class Scored:
     Attributes:
         split: "dev" or "test". metrics: registered names; the first is the main one.
         noisy: of the unprocessed input; None where that means nothing.
-        models: the forms of each model that was named, float first; the first model is the reference.
+        models: the forms of each model that was named, float first; the first model is the
+            reference.
     """
 
     split: str
@@ -75,17 +77,24 @@ class Scored:
     @property
     def rows(self) -> tuple[Scores, ...]:
         """The unprocessed input, then every form of every model."""
-        return (*([self.noisy] if self.noisy else []), *(form for forms in self.models for form in forms))
+        return (
+            *([self.noisy] if self.noisy else []),
+            *(form for forms in self.models for form in forms),
+        )
 
 
 def quality(scores: Scores) -> Quality:
     """Mean of each metric over the items that have it, over all and per SNR; items that have none are counted."""
     scored = [item for item in scores.items if item.metrics]
     snrs = groups_of_snr(scored)
-    by_snr = {key: _means([scored[index] for index in rows], scores.metrics) for key, rows in snrs.items()}
+    by_snr = {
+        key: _means([scored[index] for index in rows], scores.metrics) for key, rows in snrs.items()
+    }
     means = _means(scored, scores.metrics) | scores.whole
     in_order = {name: means[name] for name in scores.metrics if name in means}
-    return Quality(scores.form, scores.split, len(scored), len(scores.items) - len(scored), in_order, by_snr)
+    return Quality(
+        scores.form, scores.split, len(scored), len(scores.items) - len(scored), in_order, by_snr
+    )
 
 
 def groups_of_snr(items: Sequence[ItemScore]) -> dict[str, list[int]]:
@@ -95,7 +104,9 @@ def groups_of_snr(items: Sequence[ItemScore]) -> dict[str, list[int]]:
     found: dict[float, list[int]] = {}
     for index, item in enumerate(items):
         if item.snr_db is not None:
-            found.setdefault(step * round(item.snr_db / step) if step else item.snr_db, []).append(index)
+            found.setdefault(step * round(item.snr_db / step) if step else item.snr_db, []).append(
+                index
+            )
     return {f"{snr:g}": found[snr] for snr in sorted(found)}
 
 
@@ -109,5 +120,7 @@ def groups_of_category(items: Sequence[ItemScore]) -> dict[str, list[int]]:
 
 
 def _means(items: Sequence[ItemScore], metrics: Sequence[str]) -> dict[str, float]:
-    values = {name: [item.metrics[name] for item in items if name in item.metrics] for name in metrics}
+    values = {
+        name: [item.metrics[name] for item in items if name in item.metrics] for name in metrics
+    }
     return {name: float(np.mean(found)) for name, found in values.items() if found}

@@ -1,7 +1,9 @@
 """Many pairs of clean speech and estimate, scored on all cores.
 
-A metric is a few milliseconds of small matrices and short loops: more threads make one file slower, more processes make
-many files faster. So each core has a process of its own that imports nothing but the metrics and uses one thread.
+A metric is a few milliseconds of small matrices and short loops: more threads make one file slower,
+    more processes make
+many files faster. So each core has a process of its own that imports nothing but the metrics and
+uses one thread.
 """
 
 from collections import deque
@@ -16,10 +18,12 @@ from tinyprune.registry import METRICS
 Pair = tuple[Array, Array]
 Found = dict[str, float]
 
-#: Metrics that take milliseconds per file; from this number of such scores on, more processes pay for their start.
+#: Metrics that take milliseconds per file; from this number of such scores on, more processes pay
+#: for their start.
 SLOW = ("sdr_db", "stoi", "estoi", "pesq_wb", "pesq_nb")
 ENOUGH_SCORES = 250
-#: Pairs that wait for each process: enough that none is idle, few enough that memory does not grow with the corpus.
+#: Pairs that wait for each process: enough that none is idle, few enough that memory does not grow
+#: with the corpus.
 AHEAD = 4
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -37,7 +41,8 @@ def score(clean: Array, estimate: Array, metrics: Sequence[str]) -> Found:
 def score_all(pairs: Iterable[Pair], metrics: Sequence[str], count: int) -> Iterator[Found]:
     """:func:`score` of about ``count`` pairs, in their order, on all cores where that is faster.
 
-    Pairs are taken as they are needed, while the ones before are scored. Raises TinypruneError if a process dies.
+    Pairs are taken as they are needed, while the ones before are scored. Raises TinypruneError if a
+    process dies.
     """
     from joblib import cpu_count
 
@@ -82,7 +87,9 @@ def _executor(workers: int) -> Any:
     """Processes that were started anew (this one may hold TensorFlow, which must not be forked), and stay a while."""
     from joblib.externals.loky import get_reusable_executor
 
-    return get_reusable_executor(workers, timeout=60, initializer=_leave_interrupts_to_the_parent, env=_ONE_THREAD)
+    return get_reusable_executor(
+        workers, timeout=60, initializer=_leave_interrupts_to_the_parent, env=_ONE_THREAD
+    )
 
 
 def _leave_interrupts_to_the_parent() -> None:

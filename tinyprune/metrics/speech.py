@@ -17,9 +17,13 @@ def is_defined(clean: Array, estimate: Array) -> bool:
 
     Of different lengths, nothing is: an estimate has the samples of its speech.
     """
-    if clean.shape != estimate.shape or not (np.isfinite(clean).all() and np.isfinite(estimate).all()):
+    if clean.shape != estimate.shape or not (
+        np.isfinite(clean).all() and np.isfinite(estimate).all()
+    ):
         return False
-    return all(len(x) > 0 and np.var(x, dtype=np.float64) > SILENCE_POWER for x in (clean, estimate))
+    return all(
+        len(x) > 0 and np.var(x, dtype=np.float64) > SILENCE_POWER for x in (clean, estimate)
+    )
 
 
 def si_sdr_db(clean: Array, estimate: Array) -> float:
@@ -36,7 +40,8 @@ def si_sdr_db(clean: Array, estimate: Array) -> float:
 def sdr_db(clean: Array, estimate: Array) -> float:
     """BSS-eval SDR, which forgives a filter of 512 taps, of signals (n,); NaN where they are no longer.
 
-    Vincent et al. 2006, "Performance measurement in blind audio source separation"; computed by ``fast_bss_eval``,
+    Vincent et al. 2006, "Performance measurement in blind audio source separation"; computed by
+    ``fast_bss_eval``,
     which fails on a perfect estimate unless the result is limited: here to +-100 dB.
     """
     import fast_bss_eval
@@ -45,7 +50,9 @@ def sdr_db(clean: Array, estimate: Array) -> float:
         return float("nan")
     signals = (signal[None].astype(np.float64) for signal in (clean, estimate))
     try:
-        return float(fast_bss_eval.sdr(*signals, filter_length=FILTER_TAPS, clamp_db=HIGHEST_SDR_DB)[0])
+        return float(
+            fast_bss_eval.sdr(*signals, filter_length=FILTER_TAPS, clamp_db=HIGHEST_SDR_DB)[0]
+        )
     except np.linalg.LinAlgError:  # speech that one filter turns into nothing: a pure tone
         return float("nan")
 
@@ -53,8 +60,9 @@ def sdr_db(clean: Array, estimate: Array) -> float:
 def seg_snr_db(clean: Array, estimate: Array) -> float:
     """Segmental SNR, the mean over frames of ``10 log10(|w s|^2 / |w (s - e)|^2)``, each limited to -10 ... 35 dB.
 
-    Frames of 30 ms every 7.5 ms under a Hann window ``w``; a filter or a gain is not forgiven. Quackenbush et al. 1988,
-    "Objective Measures of Speech Quality", with the limits of Hansen and Pellom 1998, as Loizou's ``comp_snr.m`` and
+    Frames of 30 ms every 7.5 ms under a Hann window ``w``; a filter or a gain is not forgiven.
+    Quackenbush et al. 1988, "Objective Measures of Speech Quality", with the limits of Hansen and
+    Pellom 1998, as Loizou's ``comp_snr.m`` and
     what follows it compute it: the last frame is left out. NaN where there is no other frame.
     """
     window = int(SEGMENT_SECONDS * SAMPLE_RATE)
@@ -64,7 +72,11 @@ def seg_snr_db(clean: Array, estimate: Array) -> float:
         return float("nan")
     hann = np.hanning(window + 2)[1:-1]
     speech, error = (
-        np.square(np.lib.stride_tricks.sliding_window_view(signal, window)[: count * hop : hop] * hann).sum(axis=1)
+        np.square(
+            np.lib.stride_tricks.sliding_window_view(signal, window)[: count * hop : hop] * hann
+        ).sum(axis=1)
         for signal in (clean.astype(np.float64), clean.astype(np.float64) - estimate)
     )
-    return float(np.mean(np.clip(10 * np.log10(speech / (error + least) + least), *SEGMENT_RANGE_DB)))
+    return float(
+        np.mean(np.clip(10 * np.log10(speech / (error + least) + least), *SEGMENT_RANGE_DB))
+    )

@@ -17,8 +17,8 @@ class Estimate:
 
     Attributes:
         mean, median: of the items that have a value. count: how many have.
-        low, high: ends of the 95 % interval of the mean; None where fewer than two items have a value, or where only a
-            set as a whole has one.
+        low, high: ends of the 95 % interval of the mean; None where fewer than two items have a
+            value, or where only a set as a whole has one.
     """
 
     mean: float
@@ -43,18 +43,22 @@ class Estimate:
 def estimates(columns: Values, seed: int = 0) -> list[Estimate | None]:
     """Mean, median and 95 % interval of the mean of every column of (n items, k); None where no item has a value.
 
-    The percentile bootstrap: of 10,000 samples of n items, drawn from the n items with replacement, the means lie in
-    ``[q(0.025), q(0.975)]`` in 95 % of the cases. All columns are drawn alike, and NaN (undefined) is left out of the
-    means, so a column of differences gives the interval of a paired difference. Efron 1979, "Bootstrap methods: another
-    look at the jackknife"; Efron and Tibshirani 1993, "An Introduction to the Bootstrap", section 13.3. The same for
-    the same seed. With few items (below about 20) such intervals are somewhat too narrow.
+    The percentile bootstrap: of 10,000 samples of n items, drawn from the n items with replacement,
+        the means lie in
+    ``[q(0.025), q(0.975)]`` in 95 % of the cases. All columns are drawn alike, and NaN (undefined)
+    is left out of the means, so a column of differences gives the interval of a paired difference.
+    Efron 1979, "Bootstrap methods: another look at the jackknife"; Efron and Tibshirani 1993, "An
+    Introduction to the Bootstrap", section 13.3. The same for the same seed. With few items (below
+    about 20) such intervals are somewhat too narrow.
     """
     counts = np.isfinite(columns).sum(axis=0)
     varying = counts > 1
     ends = np.full((2, columns.shape[1]), np.nan)
     if varying.any():
         tail = 100 * (1 - CONFIDENCE) / 2
-        ends[:, varying] = np.nanpercentile(_means(columns[:, varying], seed), [tail, 100 - tail], axis=0)
+        ends[:, varying] = np.nanpercentile(
+            _means(columns[:, varying], seed), [tail, 100 - tail], axis=0
+        )
     return [_estimate(*column) for column in zip(columns.T, ends.T, counts.tolist(), strict=True)]
 
 

@@ -1,8 +1,8 @@
 """CRN: a causal convolutional speech-enhancement network without LSTM, one frame of 16 ms per step.
 
-The encoder-decoder of Tan and Wang 2018 ("A Convolutional Recurrent Neural Network for Real-Time Speech Enhancement"),
-with a temporal convolution network in the middle instead of its LSTM (Bai et al. 2018, arXiv 1803.01271), as an NPU
-runs convolutions best.
+The encoder-decoder of Tan and Wang 2018 ("A Convolutional Recurrent Neural Network for Real-Time
+Speech Enhancement"), with a temporal convolution network in the middle instead of its LSTM (Bai et
+al. 2018, arXiv 1803.01271), as an NPU runs convolutions best.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ def build(
 ) -> keras.Model:
     """CRN with a temporal convolution network, causal speech enhancement: mel features -> mask; 445,360 parameters.
 
-    (batch, frames, bands) -> (batch, frames, outputs), in [0, 1]. 1.0 M multiply-accumulates per frame. With the
-    default sizes a frame depends on the 34 before it, half a second.
+    (batch, frames, bands) -> (batch, frames, outputs), in [0, 1]. 1.0 M multiply-accumulates per
+    frame. With the default sizes a frame depends on the 34 before it, half a second.
 
     Args:
         inputs: (frames, bands) of one sequence of features; frames may be None.
@@ -39,7 +39,9 @@ def build(
     check("crn", inputs, ("frames", "bands"), free=("frames",))
     bands, factor = int(inputs[1] or 0), 2 ** len(channels)
     if bands % factor:
-        raise UsageError(f"crn halves the bands {len(channels)} times: expected a multiple of {factor}, got {bands}")
+        raise UsageError(
+            f"crn halves the bands {len(channels)} times: expected a multiple of {factor}, got {bands}"
+        )
     features = keras.Input(inputs, name="features")
     x, skips = keras.layers.Reshape((-1, bands, 1), name="bands")(features), []
     for number, width in enumerate(channels, 1):
@@ -53,7 +55,8 @@ def build(
     x = _normalised(keras.layers.Dense(height * width, use_bias=False, name="expand")(x), "expand")
     x = keras.layers.Reshape((-1, height, width), name="unflat")(x)
     for number in range(len(channels), 0, -1):
-        # Added, not concatenated: what is concatenated has one int8 scale, and a context would be rounded once more.
+        # Added, not concatenated: what is concatenated has one int8 scale, and a context would be
+        # rounded once more.
         x = keras.layers.Add(name=f"decoder_{number}_skip")([x, skips.pop()])
         width = channels[number - 2] if number > 1 else max(1, channels[0] // 4)
         x = _decoder(x, width, f"decoder_{number}")
@@ -71,13 +74,17 @@ def _encoder(x: keras.KerasTensor, channels: int, look_back: int, name: str) -> 
 
 def _decoder(x: keras.KerasTensor, channels: int, name: str) -> keras.KerasTensor:
     """Twice the bands, of this frame alone."""
-    x = keras.layers.Conv2DTranspose(channels, (1, 3), (1, 2), padding="same", use_bias=False, name=name)(x)
+    x = keras.layers.Conv2DTranspose(
+        channels, (1, 3), (1, 2), padding="same", use_bias=False, name=name
+    )(x)
     return _normalised(x, name)
 
 
 def _residual(x: keras.KerasTensor, channels: int, dilation: int, name: str) -> keras.KerasTensor:
     """Three frames, ``dilation`` apart, added to the present one."""
-    past = keras.layers.Conv1D(channels, 3, padding="causal", dilation_rate=dilation, use_bias=False, name=name)(x)
+    past = keras.layers.Conv1D(
+        channels, 3, padding="causal", dilation_rate=dilation, use_bias=False, name=name
+    )(x)
     return keras.layers.Add(name=f"{name}_add")([x, _normalised(past, name)])
 
 

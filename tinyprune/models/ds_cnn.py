@@ -1,8 +1,8 @@
 """DS-CNN: keyword spotting with depthwise-separable convolutions (Zhang et al. 2017, "Hello Edge", arXiv 1711.07128).
 
-``build`` is the network of the keyword-spotting benchmark of MLPerf Tiny (Banbury et al. 2021, arXiv 2106.07597),
-``large`` has the sizes and strides of the paper's DS-CNN-L. The benchmark's L2 penalty on the kernels is left out: it
-belongs to the loss, and the fit loop adds none of a layer.
+``build`` is the network of the keyword-spotting benchmark of MLPerf Tiny (Banbury et al. 2021,
+arXiv 2106.07597), ``large`` has the sizes and strides of the paper's DS-CNN-L. The benchmark's L2
+penalty on the kernels is left out: it belongs to the loss, and the fit loop adds none of a layer.
 """
 
 from typing import Any
@@ -24,7 +24,8 @@ def build(
 ) -> keras.Model:
     """DS-CNN of MLPerf Tiny, keyword spotting: MFCC -> probabilities of words; 24,908 parameters.
 
-    (batch, frames, coefficients, channels) -> (batch, words). Of the parameters 23,756 are trainable.
+    (batch, frames, coefficients, channels) -> (batch, words). Of the parameters 23,756 are
+    trainable.
 
     Args:
         inputs: (frames, coefficients, channels) of one input.
@@ -54,10 +55,13 @@ def build(
     return keras.Model(features, probabilities, name="ds_cnn")
 
 
-def large(inputs: Shape = (49, 10, 1), outputs: int = 12, channels: int = 276, blocks: int = 5) -> keras.Model:
+def large(
+    inputs: Shape = (49, 10, 1), outputs: int = 12, channels: int = 276, blocks: int = 5
+) -> keras.Model:
     """DS-CNN-L of Zhang et al. 2017, keyword spotting: MFCC -> probabilities of words; 422,844 parameters.
 
-    As :func:`build`; the first convolution keeps all coefficients, the first block halves frames and coefficients.
+    As :func:`build`; the first convolution keeps all coefficients, the first block halves frames
+    and coefficients.
     """
     return build(inputs, outputs, channels, blocks, strides=(2, 1), block_strides=(2, 2))
 
@@ -70,6 +74,7 @@ def _bn_relu(x: Any, name: str) -> Any:
 def _pool(inputs: Shape, strides: Strides, block_strides: Strides) -> Strides:
     """Size of the last pool: as in the benchmark, 49 // 2 = 24 of the 25 frames are averaged."""
     rows, columns = (
-        max(1, int(size or 1) // (a * b)) for size, a, b in zip(inputs[:2], strides, block_strides, strict=True)
+        max(1, int(size or 1) // (a * b))
+        for size, a, b in zip(inputs[:2], strides, block_strides, strict=True)
     )
     return rows, columns

@@ -33,10 +33,14 @@ def from_file(path: Path, objects: Mapping[str, Any]) -> keras.Model:
     except TinypruneError as error:
         raise type(error)(f"{path}: {error}") from error
     except (zipfile.BadZipFile, OSError, EOFError) as error:
-        raise UsageError(f"{path} cannot be read, it may be damaged or truncated: {first_line(error)}") from error
+        raise UsageError(
+            f"{path} cannot be read, it may be damaged or truncated: {first_line(error)}"
+        ) from error
     except Exception as error:  # whatever Keras raises, often over many lines
         raise _load_error(path, error) from error
-    raise UsageError(f"{path} is no Keras model: neither a .keras file nor HDF5; is it damaged or truncated?")
+    raise UsageError(
+        f"{path} is no Keras model: neither a .keras file nor HDF5; is it damaged or truncated?"
+    )
 
 
 def from_keras2(model: Any, source: str, objects: Mapping[str, Any]) -> keras.Model:
@@ -68,20 +72,30 @@ def _from_zip(path: Path, objects: Mapping[str, Any]) -> keras.Model:
         missing = {"metadata.json", "config.json", "model.weights.h5"} - set(archive.namelist())
         if missing:
             raise UsageError(f"no Keras model: it contains no {' and no '.join(sorted(missing))}")
-        version, config = (json.loads(archive.read(f"{name}.json")) for name in ("metadata", "config"))
+        version, config = (
+            json.loads(archive.read(f"{name}.json")) for name in ("metadata", "config")
+        )
         _refuse_code(config)
         with tempfile.TemporaryDirectory() as folder:
             if not _made_by_keras2(version.get("keras_version")):
-                return keras.models.load_model(_named(path, ".keras", folder), objects, compile=False)
+                return keras.models.load_model(
+                    _named(path, ".keras", folder), objects, compile=False
+                )
             return keras2.load(config, Path(archive.extract("model.weights.h5", folder)), objects)
 
 
 def _from_hdf5(path: Path, objects: Mapping[str, Any]) -> keras.Model:
     with h5py.File(path) as file:
         version, config = (file.attrs.get(name) for name in ("keras_version", "model_config"))
-        weights_only = "layer_names" in file.attrs or {"layers", "vars", "_layer_checkpoint_dependencies"} & set(file)
+        weights_only = "layer_names" in file.attrs or {
+            "layers",
+            "vars",
+            "_layer_checkpoint_dependencies",
+        } & set(file)
     if config is None and weights_only:
-        raise UsageError("weights only: save the whole model, or give the network as package.module:function")
+        raise UsageError(
+            "weights only: save the whole model, or give the network as package.module:function"
+        )
     if config is None:
         raise UsageError("HDF5, but no Keras model: it has no model_config")
     config = json.loads(config)
@@ -116,7 +130,9 @@ def _refuse_code(config: Any) -> None:
     inner = config.get("config")
     if config.get("class_name") == "Lambda" and isinstance(inner, dict):
         function = inner.get("function")
-        if isinstance(function, list) or (isinstance(function, dict) and function.get("class_name") == "__lambda__"):
+        if isinstance(function, list) or (
+            isinstance(function, dict) and function.get("class_name") == "__lambda__"
+        ):
             raise UsageError(
                 f"layer '{inner.get('name')}' is a Lambda, code that would run unseen: give the model as "
                 "package.module:function"

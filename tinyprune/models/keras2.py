@@ -1,8 +1,8 @@
 """Models that Keras 2 saved, as models of Keras 3 with the same layer names, weights and outputs.
 
-Keras 3 reads the weights of Keras 2; what it does not read are parts of the configuration: the module of a functional
-model, arguments that some layers have lost, the counting of calls of a nested model, and TensorFlow operations
-(``tf_operations.py``). They are rewritten here.
+Keras 3 reads the weights of Keras 2; what it does not read are parts of the configuration: the
+module of a functional model, arguments that some layers have lost, the counting of calls of a
+nested model, and TensorFlow operations (``tf_operations.py``). They are rewritten here.
 """
 
 import copy
@@ -20,7 +20,8 @@ Config = dict[str, Any]
 _FUNCTIONAL, _SEQUENTIAL = ("Functional", "Model"), "Sequential"
 _TRANSPOSED = ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional")
-#: Argument that layers of Keras 3 have no more -> the only value that means the same without it, and these layers.
+#: Argument that layers of Keras 3 have no more -> the only value that means the same without it,
+#: and these layers.
 _GONE: dict[str, tuple[Any, tuple[str, ...]]] = {
     "groups": (1, ("DepthwiseConv", "SeparableConv", *_TRANSPOSED)),
     "time_major": (False, _RECURRENT),
@@ -38,8 +39,8 @@ def load(config: Config, weights: Path, custom_objects: Mapping[str, Any]) -> ke
         weights: ``.weights.h5`` out of a ``.keras`` file, or a whole legacy ``.h5``.
         custom_objects: layers and functions by name, of Keras 3.
 
-    Raises UsageError for what Keras 3 has no layer for, TinypruneError if weights and layers do not come in one order;
-    other errors are Keras's.
+    Raises UsageError for what Keras 3 has no layer for, TinypruneError if weights and layers do not
+    come in one order; other errors are Keras's.
     """
     config = _layer(copy.deepcopy(config))
     kind = keras.Sequential if config["class_name"] == _SEQUENTIAL else keras.Model
@@ -76,10 +77,15 @@ def _network(kind: str, config: Any) -> Config:
 
 def _arguments(kind: str, config: Config) -> Config:
     """The configuration of a layer without what Keras 3 does not take."""
-    config = {key: _wrapped(value) if key in _WRAPPED and _is_layer(value) else value for key, value in config.items()}
+    config = {
+        key: _wrapped(value) if key in _WRAPPED and _is_layer(value) else value
+        for key, value in config.items()
+    }
     for name, (neutral, kinds) in _GONE.items():
         if name in config and kind.startswith(kinds) and config.pop(name) != neutral:
-            raise UsageError(f"layer '{config.get('name', kind)}' of Keras 2 sets {name}, which Keras 3 cannot do")
+            raise UsageError(
+                f"layer '{config.get('name', kind)}' of Keras 2 sets {name}, which Keras 3 cannot do"
+            )
     for prefix, names in _UNUSED.items():
         if kind.startswith(prefix):
             config = {key: value for key, value in config.items() if key not in names}
@@ -94,7 +100,11 @@ def _wrapped(layer: Config) -> Config:
     modules = {_SEQUENTIAL: "keras", **dict.fromkeys(_FUNCTIONAL, "keras.src.models.functional")}
     kind = rewritten["class_name"]
     module = modules.get(kind, layer.get("module", "keras.layers"))
-    return rewritten | {"class_name": layer["class_name"], "module": module, "registered_name": kind}
+    return rewritten | {
+        "class_name": layer["class_name"],
+        "module": module,
+        "registered_name": kind,
+    }
 
 
 def _nodes(layer: Config, models: Mapping[str, Config]) -> list[Any]:
@@ -117,7 +127,9 @@ def _check_arguments(layer: Config, arguments: Mapping[str, Any]) -> None:
     """Tensors that a layer is given besides its inputs, as an LSTM its state, are lost on the way: say so."""
     given = [name for name, value in arguments.items() if tf_operations.is_reference(value)]
     if given:
-        raise UsageError(f"layer '{layer['name']}' of Keras 2 is given {', '.join(given)}: only its inputs can be kept")
+        raise UsageError(
+            f"layer '{layer['name']}' of Keras 2 is given {', '.join(given)}: only its inputs can be kept"
+        )
 
 
 def _ends(tensors: list[Any], models: Mapping[str, Config]) -> list[Any]:
@@ -126,7 +138,11 @@ def _ends(tensors: list[Any], models: Mapping[str, Config]) -> list[Any]:
     Keras 3 counts the calls of their layers as Keras 2 does, but not for a Sequential.
     """
     if isinstance(tensors[0], list):
-        return _ends(tensors[0], models) if len(tensors) == 1 else [_ends(each, models) for each in tensors]
+        return (
+            _ends(tensors[0], models)
+            if len(tensors) == 1
+            else [_ends(each, models) for each in tensors]
+        )
     name, node, index = tensors
     nested = models.get(name)
     shift = 1 if nested and nested["class_name"] == _SEQUENTIAL and _counts_itself(nested) else 0
@@ -136,7 +152,9 @@ def _ends(tensors: list[Any], models: Mapping[str, Config]) -> list[Any]:
 def _counts_itself(network: Config) -> bool:
     """A functional model does, and a Sequential that starts with its input."""
     first = network["config"]["layers"][:1]
-    return network["class_name"] in _FUNCTIONAL or any(layer["class_name"] == "InputLayer" for layer in first)
+    return network["class_name"] in _FUNCTIONAL or any(
+        layer["class_name"] == "InputLayer" for layer in first
+    )
 
 
 def _is_layer(value: Any) -> bool:

@@ -1,8 +1,9 @@
 """MobileNet-V2 for small images: inverted residuals with linear bottlenecks (Sandler et al. 2018, arXiv 1801.04381).
 
-The paper's network for 224 x 224 pixels, cut to 32 x 32 and to what a microcontroller holds: of its table of blocks the
-first five rows, each at most twice; the first convolution keeps all pixels and has half of the channels, as has the
-first block, which works on all pixels too; 256 channels at the end instead of 1280.
+The paper's network for 224 x 224 pixels, cut to 32 x 32 and to what a microcontroller holds: of its
+table of blocks the first five rows, each at most twice; the first convolution keeps all pixels and
+has half of the channels, as has the first block, which works on all pixels too; 256 channels at the
+end instead of 1280.
 """
 
 from typing import Any
@@ -17,10 +18,13 @@ FIRST, LAST = 16, 256
 MULTIPLE = 8  # of what a width is rounded to
 
 
-def build(inputs: Shape = (32, 32, 3), outputs: int = 10, width: float = 1.0, expansion: int = 6) -> keras.Model:
+def build(
+    inputs: Shape = (32, 32, 3), outputs: int = 10, width: float = 1.0, expansion: int = 6
+) -> keras.Model:
     """MobileNet-V2 for small images: images -> probabilities of classes; 334,266 parameters.
 
-    (batch, height, width, channels) -> (batch, classes). 10.5 M multiply-accumulates for 32 x 32 pixels.
+    (batch, height, width, channels) -> (batch, classes). 10.5 M multiply-accumulates for 32 x 32
+    pixels.
 
     Args:
         inputs: (height, width, channels) of one image.
@@ -38,7 +42,9 @@ def build(inputs: Shape = (32, 32, 3), outputs: int = 10, width: float = 1.0, ex
             x = _block(x, name, _scaled(channels, width), step, factor)
     x = _conv_bn(x, "last", _scaled(LAST, width))
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    probabilities = keras.layers.Dense(outputs, "softmax", kernel_initializer="he_normal", name="classes")(x)
+    probabilities = keras.layers.Dense(
+        outputs, "softmax", kernel_initializer="he_normal", name="classes"
+    )(x)
     return keras.Model(images, probabilities, name="mobilenet_v2")
 
 
@@ -54,13 +60,17 @@ def _block(x: Any, name: str, channels: int, strides: int, expansion: int) -> An
 
 def _conv_bn(x: Any, name: str, channels: int, size: int = 1, relu: bool = True) -> Any:
     options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
-    x = keras.layers.BatchNormalization(name=f"{name}_bn")(keras.layers.Conv2D(channels, size, name=name, **options)(x))
+    x = keras.layers.BatchNormalization(name=f"{name}_bn")(
+        keras.layers.Conv2D(channels, size, name=name, **options)(x)
+    )
     return keras.layers.ReLU(6.0, name=f"{name}_relu6")(x) if relu else x
 
 
 def _depthwise(x: Any, name: str, strides: int) -> Any:
     x = keras.layers.DepthwiseConv2D(3, strides, padding="same", use_bias=False, name=name)(x)
-    return keras.layers.ReLU(6.0, name=f"{name}_relu6")(keras.layers.BatchNormalization(name=f"{name}_bn")(x))
+    return keras.layers.ReLU(6.0, name=f"{name}_relu6")(
+        keras.layers.BatchNormalization(name=f"{name}_bn")(x)
+    )
 
 
 def _scaled(channels: int, width: float) -> int:

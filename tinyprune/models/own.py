@@ -1,6 +1,7 @@
 """A user's own network: a ``.keras`` file, a legacy ``.h5``, or a function that builds it.
 
-Importing this module imports neither TensorFlow nor Keras, so that a name can be told from a file at no cost.
+Importing this module imports neither TensorFlow nor Keras, so that a name can be told from a file
+at no cost.
 """
 
 import difflib
@@ -30,13 +31,14 @@ def load(source: str, custom: tuple[str, ...] = ()) -> "keras.Model":
     """A user's own model, functional or Sequential, with one input and one output; not compiled.
 
     Args:
-        source: a ``.keras`` file (of Keras 3 or 2), a legacy ``.h5`` or ``.hdf5`` with a whole model, or
-            ``package.module:function``, which is called without arguments; modules of the current folder can be
-            imported.
-        custom: modules that define layers or functions of the model; they are imported before it is loaded.
+        source: a ``.keras`` file (of Keras 3 or 2), a legacy ``.h5`` or ``.hdf5`` with a whole
+            model, or ``package.module:function``, which is called without arguments; modules of the
+            current folder can be imported.
+        custom: modules that define layers or functions of the model; they are imported before it is
+            loaded.
 
-    A model of Keras 2 becomes one of Keras 3 with the same layer names, weights and outputs. Raises UsageError, in one
-    line, for everything that is no such model.
+    A model of Keras 2 becomes one of Keras 3 with the same layer names, weights and outputs. Raises
+    UsageError, in one line, for everything that is no such model.
     """
     from tinyprune.models import files
 
@@ -49,7 +51,8 @@ def load(source: str, custom: tuple[str, ...] = ()) -> "keras.Model":
     return _checked(model, source)
 
 
-# --- modules ----------------------------------------------------------------------------------------------------------
+# --- modules
+# ----------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -73,10 +76,14 @@ def _module(name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise UsageError(f"there is no module '{name}' in the current folder or the installed packages") from error
+            raise UsageError(
+                f"there is no module '{name}' in the current folder or the installed packages"
+            ) from error
         raise UsageError(f"module '{name}' cannot be imported: {first_line(error)}") from error
     except (Exception, SystemExit) as error:
-        raise UsageError(f"module '{name}' cannot be imported: {type(error).__name__}: {first_line(error)}") from error
+        raise UsageError(
+            f"module '{name}' cannot be imported: {type(error).__name__}: {first_line(error)}"
+        ) from error
 
 
 def _custom_objects(modules: tuple[str, ...]) -> dict[str, Any]:
@@ -98,8 +105,14 @@ def _from_function(source: str) -> Any:
     module = _module(name)
     function = getattr(module, attribute, None)
     if not callable(function):
-        close = difflib.get_close_matches(attribute, [key for key, _ in inspect.getmembers(module, callable)], n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else "expected a function that returns a keras.Model"
+        close = difflib.get_close_matches(
+            attribute, [key for key, _ in inspect.getmembers(module, callable)], n=3
+        )
+        hint = (
+            f"did you mean {' or '.join(close)}?"
+            if close
+            else "expected a function that returns a keras.Model"
+        )
         raise UsageError(f"module '{name}' has no function '{attribute}': {hint}")
     try:
         return function()
@@ -110,12 +123,16 @@ def _from_function(source: str) -> Any:
         raise UsageError(f"{source}, called without arguments, failed: {what}") from error
 
 
-# --- models -----------------------------------------------------------------------------------------------------------
+# --- models
+# -----------------------------------------------------------------------------------------------------------
 
 
 def _is_keras2(model: Any) -> bool:
     """Whether this is a model of tf_keras, which is not imported for the question."""
-    return any(base.__module__.startswith("tf_keras.") and base.__name__ == "Model" for base in type(model).__mro__)
+    return any(
+        base.__module__.startswith("tf_keras.") and base.__name__ == "Model"
+        for base in type(model).__mro__
+    )
 
 
 def _checked(model: Any, source: str) -> "keras.Model":
@@ -123,18 +140,32 @@ def _checked(model: Any, source: str) -> "keras.Model":
     import keras
 
     if not isinstance(model, keras.Model):
-        raise UsageError(f"{source} gives an object of type {type(model).__name__}: expected a keras.Model")
+        raise UsageError(
+            f"{source} gives an object of type {type(model).__name__}: expected a keras.Model"
+        )
     if isinstance(model, keras.Sequential) and not model.built:
-        raise UsageError(f"{source}: the Sequential model has no input shape: start it with keras.Input(shape)")
-    if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):  # a functional model lists them
+        raise UsageError(
+            f"{source}: the Sequential model has no input shape: start it with keras.Input(shape)"
+        )
+    if not isinstance(model, keras.Sequential) and not hasattr(
+        model, "operations"
+    ):  # a functional model lists them
         kind = type(model).__name__
-        raise UsageError(f"{source}: {kind} is a subclass of keras.Model: expected a functional or Sequential model")
+        raise UsageError(
+            f"{source}: {kind} is a subclass of keras.Model: expected a functional or Sequential model"
+        )
     inputs, outputs = len(model.inputs), len(model.outputs)
     if (inputs, outputs) != (1, 1):
-        raise UsageError(f"{source} has {inputs} inputs and {outputs} outputs: expected one of each")
-    if isinstance(model, keras.Sequential) or not any(map(keras.tree.is_nested, (model.input, model.output))):
+        raise UsageError(
+            f"{source} has {inputs} inputs and {outputs} outputs: expected one of each"
+        )
+    if isinstance(model, keras.Sequential) or not any(
+        map(keras.tree.is_nested, (model.input, model.output))
+    ):
         return model
-    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)  # without the list or dict around each
+    return keras.Model(
+        model.inputs[0], model.outputs[0], name=model.name
+    )  # without the list or dict around each
 
 
 def first_line(error: BaseException | str) -> str:

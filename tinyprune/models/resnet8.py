@@ -1,6 +1,7 @@
 """ResNet-8: the image-classification network of MLPerf Tiny (Banbury et al. 2021, arXiv 2106.07597).
 
-A ResNet v1 (He et al. 2016) of three stacks with one residual block each. The benchmark's L2 penalty on the kernels is
+A ResNet v1 (He et al. 2016) of three stacks with one residual block each. The benchmark's L2
+penalty on the kernels is
 left out: it belongs to the loss, and the fit loop adds none of a layer.
 """
 
@@ -27,7 +28,9 @@ def build(inputs: Shape = (32, 32, 3), outputs: int = 10, filters: int = 16) -> 
     for stack in (1, 2, 3):
         x = _stack(x, f"stack_{stack}", filters * 2 ** (stack - 1), strides=1 if stack == 1 else 2)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    probabilities = keras.layers.Dense(outputs, "softmax", kernel_initializer="he_normal", name="classes")(x)
+    probabilities = keras.layers.Dense(
+        outputs, "softmax", kernel_initializer="he_normal", name="classes"
+    )(x)
     return keras.Model(images, probabilities, name="resnet8")
 
 
@@ -47,4 +50,6 @@ def _conv_bn(x: Any, name: str, filters: int, strides: int = 1) -> Any:
 
 
 def _conv(x: Any, name: str, filters: int, strides: int = 1, size: int = 3) -> Any:
-    return keras.layers.Conv2D(filters, size, strides, padding="same", kernel_initializer="he_normal", name=name)(x)
+    return keras.layers.Conv2D(
+        filters, size, strides, padding="same", kernel_initializer="he_normal", name=name
+    )(x)

@@ -1,6 +1,7 @@
 """TensorFlow operations inside a Keras 2 model (``tf.nn.relu6(x)``, ``x + y``) as the Keras layers that do the same.
 
-Keras 2 keeps such a call as a ``TFOpLambda`` layer that names the function and its arguments; Keras 3 has none.
+Keras 2 keeps such a call as a ``TFOpLambda`` layer that names the function and its arguments; Keras
+3 has none.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,9 @@ class Call:
 
     def refuse(self) -> Any:
         """Raises UsageError: there is no layer for this call."""
-        named = ", ".join(f"{name}={value}" for name, value in self.arguments.items() if not is_reference(value))
+        named = ", ".join(
+            f"{name}={value}" for name, value in self.arguments.items() if not is_reference(value)
+        )
         with_ = f" with {named}" if named else ""
         raise UsageError(
             f"tf.{self.function}{with_} of Keras 2 has no layer in Keras 3: use a layer of Keras in its place and save "
@@ -59,27 +62,44 @@ def as_layer(layer: dict[str, Any]) -> dict[str, Any]:
     kind, config, tensors = rule(call) if rule else call.refuse()
     name = layer["name"]
     nodes = [[[*tensor, {}] for tensor in tensors]]
-    return {"class_name": kind, "name": name, "config": {"name": name, **config}, "inbound_nodes": nodes}
+    return {
+        "class_name": kind,
+        "name": name,
+        "config": {"name": name, **config},
+        "inbound_nodes": nodes,
+    }
 
 
 def _call(layer: dict[str, Any]) -> Call:
     function, nodes = layer["config"].get("function", layer["class_name"]), layer["inbound_nodes"]
     if len(nodes) != 1:
-        raise UsageError(f"layer '{layer['name']}' (tf.{function}) is used more than once: use a layer of Keras")
+        raise UsageError(
+            f"layer '{layer['name']}' (tf.{function}) is used more than once: use a layer of Keras"
+        )
     tensors = [nodes[0]] if isinstance(nodes[0][0], str) else nodes[0]
     first = [tensor[2] if tensor[0] == _CONSTANT else tensor[:3] for tensor in tensors]
     given = tensors[0][3] if len(tensors[0]) > 3 else {}
-    return Call(function, first, {key: value for key, value in given.items() if value is not None and key != "name"})
+    return Call(
+        function,
+        first,
+        {key: value for key, value in given.items() if value is not None and key != "name"},
+    )
 
 
-def _activation(kind: str, *, rename: dict[str, str] | None = None, **config: Any) -> Callable[[Call], Layer]:
+def _activation(
+    kind: str, *, rename: dict[str, str] | None = None, **config: Any
+) -> Callable[[Call], Layer]:
     """A layer of one input; ``rename``: the function's arguments -> the layer's."""
 
     def rule(call: Call) -> Layer:
         names = rename or {}
         if len(call.first) != 1 or set(call.arguments) - set(names):
             call.refuse()
-        return kind, config | {names[key]: value for key, value in call.arguments.items()}, call.tensors()
+        return (
+            kind,
+            config | {names[key]: value for key, value in call.arguments.items()},
+            call.tensors(),
+        )
 
     return rule
 
@@ -118,7 +138,11 @@ def _concatenate(call: Call) -> Layer:
 
 def _reshape(call: Call) -> Layer:
     shape = call.arguments.get("shape", [])
-    if set(call.arguments) != {"shape"} or not all(isinstance(size, int) for size in shape) or shape[0] != -1:
+    if (
+        set(call.arguments) != {"shape"}
+        or not all(isinstance(size, int) for size in shape)
+        or shape[0] != -1
+    ):
         call.refuse()
     return "Reshape", {"target_shape": shape[1:]}, call.tensors()
 
@@ -131,14 +155,20 @@ def _pool(kind: str) -> Callable[[Call], Layer]:
         axes = sorted(axis) if isinstance(axis, list) else [axis]
         if set(call.arguments) - {"axis", "keepdims"} or axes not in ([1], [1, 2]):
             call.refuse()
-        return f"{kind}{len(axes)}D", {"keepdims": bool(call.arguments.get("keepdims"))}, call.tensors()
+        return (
+            f"{kind}{len(axes)}D",
+            {"keepdims": bool(call.arguments.get("keepdims"))},
+            call.tensors(),
+        )
 
     return rule
 
 
 def _pad(call: Call) -> Layer:
     padding = call.arguments.get("paddings", [])
-    zeros = call.arguments.get("mode", "CONSTANT") == "CONSTANT" and not call.arguments.get("constant_values")
+    zeros = call.arguments.get("mode", "CONSTANT") == "CONSTANT" and not call.arguments.get(
+        "constant_values"
+    )
     if not zeros or len(padding) != 4 or any(padding[0]) or any(padding[3]):
         call.refuse()
     return "ZeroPadding2D", {"padding": padding[1:3]}, call.tensors()
@@ -160,13 +190,25 @@ _softmax, _relu = _activation("Softmax", rename={"axis": "axis"}), _activation("
 _RULES: dict[str, Callable[[Call], Layer]] = {
     "nn.relu": _relu,
     "nn.relu6": _activation("ReLU", max_value=6.0),
-    "nn.leaky_relu": _activation("LeakyReLU", negative_slope=0.2, rename={"alpha": "negative_slope"}),
+    "nn.leaky_relu": _activation(
+        "LeakyReLU", negative_slope=0.2, rename={"alpha": "negative_slope"}
+    ),
     "nn.softmax": _softmax,
     "compat.v1.nn.softmax": _softmax,
     **{
         f"{module}.{name}": _activation("Activation", activation={"swish": "silu"}.get(name, name))
         for module in ("nn", "math")
-        for name in ("sigmoid", "tanh", "elu", "selu", "silu", "swish", "softplus", "softsign", "exp")
+        for name in (
+            "sigmoid",
+            "tanh",
+            "elu",
+            "selu",
+            "silu",
+            "swish",
+            "softplus",
+            "softsign",
+            "exp",
+        )
     },
     "identity": _activation("Activation", activation="linear"),
     "__operators__.add": _add,

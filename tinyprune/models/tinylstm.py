@@ -1,7 +1,7 @@
 """TinyLSTM: the speech-enhancement network of Fedorov et al. 2020 ("TinyLSTMs", arXiv 2005.11138).
 
-Mel features -> LSTM 256 -> LSTM 256 -> Dense 128 ReLU -> Dense 128 sigmoid -> mel mask, as Stamenovic et al. 2021 prune
-it. Causal; one frame of 16 ms per step.
+Mel features -> LSTM 256 -> LSTM 256 -> Dense 128 ReLU -> Dense 128 sigmoid -> mel mask, as
+Stamenovic et al. 2021 prune it. Causal; one frame of 16 ms per step.
 """
 
 import keras
@@ -9,7 +9,9 @@ import keras
 from tinyprune.models.inputs import Shape, check
 
 
-def build(inputs: Shape = (None, 128), outputs: int = 128, units: int = 256, hidden: int = 128) -> keras.Model:
+def build(
+    inputs: Shape = (None, 128), outputs: int = 128, units: int = 256, hidden: int = 128
+) -> keras.Model:
     """TinyLSTM (Fedorov et al. 2020), causal speech enhancement: mel features -> mask; 968,960 parameters.
 
     (batch, frames, bands) -> (batch, frames, outputs), in [0, 1].

@@ -7,8 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.errors import UsageError
-from tinyprune.resources import NpuTarget
 
 DATA = "cost_model.json"
 #: Kinds of operators that have constants of their own.
@@ -26,7 +26,8 @@ KINDS = (
     "softmax",
     "concat",
 )
-#: Bytes of weights as they are, over those that are compressed, up to which a U85 with weights in SRAM leaves them so.
+#: Bytes of weights as they are, over those that are compressed, up to which a U85 with weights in
+#: SRAM leaves them so.
 MOST_FAST = 2.3
 TERMS = {"compute": 5, "sram": 4, "slow": 4, "encoding": 4}  # how many constants
 
@@ -42,11 +43,13 @@ class Constants:
         scale_cycles: least cycles of the slow memory for the scales of 16 output channels.
         tables: kind -> bytes of lookup tables for one operator.
         staged: kind -> 1 if Vela copies weights of an operator to SRAM, 0 if not.
-        buffer_part, buffer_bytes: SRAM for these copies is at most this part of the weights plus so many bytes.
+        buffer_part, buffer_bytes: SRAM for these copies is at most this part of the weights plus so
+            many bytes.
         cell_bytes: SRAM for each unit of an LSTM while it runs, besides its input and output.
         sram_bytes: the most SRAM there is; 0: no limit.
         weights_in_sram: whether weights live in SRAM (Sram_Only).
-        fast_weights: whether weights need not be compressed, where that is faster (U85 with weights in SRAM).
+        fast_weights: whether weights need not be compressed, where that is faster (U85 with weights
+            in SRAM).
     """
 
     micro_blocks: tuple[tuple[int, int, int], ...]
@@ -70,7 +73,9 @@ def key(target: NpuTarget) -> str:
 
 @cache
 def _shipped() -> Mapping[str, Any]:
-    content: Mapping[str, Any] = json.loads(files("tinyprune.npu").joinpath(DATA).read_text(encoding="utf-8"))
+    content: Mapping[str, Any] = json.loads(
+        files("tinyprune.npu").joinpath(DATA).read_text(encoding="utf-8")
+    )
     return content
 
 
@@ -95,6 +100,9 @@ def constants_of(target: NpuTarget) -> Constants:
 
 def from_json(content: Mapping[str, Any]) -> Constants:
     """Constants of their JSON form."""
-    kinds = {kind: {term: tuple(values) for term, values in terms.items()} for kind, terms in content["kinds"].items()}
+    kinds = {
+        kind: {term: tuple(values) for term, values in terms.items()}
+        for kind, terms in content["kinds"].items()
+    }
     blocks = tuple((high, wide, depth) for high, wide, depth in content["micro_blocks"])
     return Constants(**{**content, "kinds": kinds, "micro_blocks": blocks})

@@ -10,7 +10,11 @@ import numpy as np
 from tinyprune.sparsity.network_shape import GATES, Channels, Floats, NetworkShape, OperatorShape
 from tinyprune.sparsity.resource_model import Arrays, ChannelCounts
 
-SCALE_BYTES, ALIGNMENT, BRICK = 10, 16, 16  # per output channel; of encoded tensors; channels of a feature map's brick
+SCALE_BYTES, ALIGNMENT, BRICK = (
+    10,
+    16,
+    16,
+)  # per output channel; of encoded tensors; channels of a feature map's brick
 _LEAST_BRICK = 8  # channels
 _NEVER = 1e12
 _FLAT = 1e3  # a step of 1 in the form of this many: with next to no gradient, and more than what rounding errors are
@@ -31,8 +35,8 @@ Block = tuple[int, int, int]
 class Row(NamedTuple):
     """A part of an operator with constants of its own: an LSTM has the matrices of its input, of its state, its cell.
 
-    Attributes: step: number of the operator; repeats: how many such parts run one after the other; kernel: name of the
-        weights, ``operator/kernel``.
+    Attributes: step: number of the operator; repeats: how many such parts run one after the other;
+        kernel: name of the weights, ``operator/kernel``.
     """
 
     step: int
@@ -49,11 +53,25 @@ def rows(shape: NetworkShape) -> list[Row]:
     found = []
     for step, op in enumerate(shape.operators):
         if op.kind == "lstm":
-            found.append(Row(step, "gate", GATES, op.channels_in, op.channels_out, op, f"{op.name}/kernel"))
-            found.append(Row(step, "gate", GATES, op.channels_out, op.channels_out, op, f"{op.name}/recurrent_kernel"))
+            found.append(
+                Row(step, "gate", GATES, op.channels_in, op.channels_out, op, f"{op.name}/kernel")
+            )
+            found.append(
+                Row(
+                    step,
+                    "gate",
+                    GATES,
+                    op.channels_out,
+                    op.channels_out,
+                    op,
+                    f"{op.name}/recurrent_kernel",
+                )
+            )
             found.append(Row(step, "cell", 1, op.channels_out, op.channels_out, op, ""))
         else:
-            found.append(Row(step, _kind(op), 1, op.channels_in, op.channels_out, op, f"{op.name}/kernel"))
+            found.append(
+                Row(step, _kind(op), 1, op.channels_in, op.channels_out, op, f"{op.name}/kernel")
+            )
     return found
 
 
@@ -71,7 +89,8 @@ class Features:
 
     Args:
         shape: from :func:`fused`.
-        micro_blocks: (rows, columns, channels) that the NPU can compute at once; what takes least steps is taken.
+        micro_blocks: (rows, columns, channels) that the NPU can compute at once; what takes least
+            steps is taken.
         arrays: the array library.
 
     Attributes:
@@ -90,18 +109,24 @@ class Features:
         self._makes = ChannelCounts([row.channels_out for row in self.rows], sets)
         self._depths = [block[2] for block in micro_blocks]
         self._fixed = {name: self._column(function) for name, function in _FIXED.items()}
-        self._blocks = [np.array([_blocks(row, block) for row in self.rows], np.float64) for block in micro_blocks]
+        self._blocks = [
+            np.array([_blocks(row, block) for row in self.rows], np.float64)
+            for block in micro_blocks
+        ]
         self.tiles = self._column(lambda row: -(-row.operator.area // _TILE))
-        self.step_of_row = np.array([[row.step == step for row in self.rows] for step in range(steps)], np.float64)
+        self.step_of_row = np.array(
+            [[row.step == step for row in self.rows] for step in range(steps)], np.float64
+        )
         self.next_step = np.eye(steps, k=1)
 
     def at(self, kept: Any) -> Mapping[str, Any]:
         """Feature -> (rows,).
 
-        Steps of all micro-blocks; elements made (of a sum as they are stored), and those of the first block; bytes of
-        feature maps read and made, and positions of those that have fewer channels than a burst of the memory;
-        weights, and what they are padded by; their bytes if they are not compressed, and whether they can be;
-        bytes of scales, and reads of 16 channels' scales; units of an LSTM;
+        Steps of all micro-blocks; elements made (of a sum as they are stored), and those of the
+        first block; bytes of feature maps read and made, and positions of those that have fewer
+        channels than a burst of the memory; weights, and what they are padded by; their bytes if
+        they are not compressed, and whether they can be; bytes of scales, and reads of 16 channels'
+        scales; units of an LSTM;
         how often the NPU starts: a concatenation copies its inputs one by one.
         """
         a, f = self._arrays, self._fixed
@@ -109,7 +134,10 @@ class Features:
         deep = f["deep"] + f["deep_per_channel"] * a.ceil(read / 32)
         part = f["part"] + f["part_per_channel"] * a.ceil(read / 8)
         steps = a.minimum(deep, part)
-        needed = [a.ceil(made / depth) * blocks for depth, blocks in zip(self._depths, self._blocks, strict=True)]
+        needed = [
+            a.ceil(made / depth) * blocks
+            for depth, blocks in zip(self._depths, self._blocks, strict=True)
+        ]
         depth = min(self._depths)
         weights = f["weights"] * made * (f["by_channel"] + (1 - f["by_channel"]) * read)
         padded = f["padded"] * 8 * steps * a.round_up(made, depth) / (f["by_channel"] * 7 + 1)
@@ -121,7 +149,8 @@ class Features:
             "first": a.minimum(elements, _FIRST + 0.0 * made),
             "read": f["area_in"] * stored(read, a),
             "made": f["area"] * stored(made, a),
-            "bursts": f["area_in"] * (1 - _is_brick(read, a)) + f["area"] * (1 - _is_brick(made, a)),
+            "bursts": f["area_in"] * (1 - _is_brick(read, a))
+            + f["area"] * (1 - _is_brick(made, a)),
             "weights": weights,
             "padding": a.maximum(padded - weights, 0.0 * weights),
             "fast": a.round_up(made, 8) * fast,
@@ -174,28 +203,39 @@ def _parts(row: Row) -> list[int]:
     if row.kind != "transposed":
         return [_taps(row)]
     op = row.operator
-    strides = [max(1, made // read) for made, read in zip(op.positions, op.positions_in, strict=True)]
-    sides = [[-(-(size - at) // step) for at in range(step)] for size, step in zip(op.kernel, strides, strict=True)]
+    strides = [
+        max(1, made // read) for made, read in zip(op.positions, op.positions_in, strict=True)
+    ]
+    sides = [
+        [-(-(size - at) // step) for at in range(step)]
+        for size, step in zip(op.kernel, strides, strict=True)
+    ]
     return [high * wide for high in sides[0] for wide in sides[1] if high * wide > 0]
 
 
-#: What of a row does not depend on the channels. Cycles of an output micro-block are ``deep`` or ``part``: 32 input
-#: channels and one tap in 4 cycles, or 8 input channels and four taps.
+#: What of a row does not depend on the channels. Cycles of an output micro-block are ``deep`` or
+#: ``part``: 32 input channels and one tap in 4 cycles, or 8 input channels and four taps.
 _FIXED: dict[str, Callable[[Row], float]] = {
     "deep": lambda row: _when(row.kind in _BY_CHANNEL, _alike(row)),
     "deep_per_channel": lambda row: _when(row.kind in (*_CONV, *_FULL), 4 * _taps(row)),
-    "part": lambda row: _when(row.kind in _BY_CHANNEL, _alike(row), _when(row.kind in _FULL, _NEVER)),
+    "part": lambda row: _when(
+        row.kind in _BY_CHANNEL, _alike(row), _when(row.kind in _FULL, _NEVER)
+    ),
     "part_per_channel": lambda row: _when(row.kind in _CONV, 4 * -(-_taps(row) // 4)),
     "by_channel": lambda row: row.kind in _BY_CHANNEL,
     "weights": lambda row: _when(row.kind in _WITH_WEIGHTS, _taps(row)),
     "fast_deep": lambda row: sum(taps == 1 for taps in _parts(row)),
-    "fast_part": lambda row: sum(_FAST_TAPS * -(-taps // _FAST_TAPS) for taps in _parts(row) if taps > 1),
+    "fast_part": lambda row: sum(
+        _FAST_TAPS * -(-taps // _FAST_TAPS) for taps in _parts(row) if taps > 1
+    ),
     "has_fast_deep": lambda row: any(taps == 1 for taps in _parts(row)),
     "has_fast_part": lambda row: any(taps > 1 for taps in _parts(row)),
     "padded": lambda row: row.kind in _WITH_WEIGHTS,
     "has_weights": lambda row: row.kind in _WITH_WEIGHTS,
     "area": lambda row: row.operator.area,
-    "area_in": lambda row: row.operator.positions_in[0] * row.operator.positions_in[1] * _sources(row),
+    "area_in": lambda row: (
+        row.operator.positions_in[0] * row.operator.positions_in[1] * _sources(row)
+    ),
     "is_cell": lambda row: row.kind == "cell",
     "by_brick": lambda row: row.kind == "add",
     "runs": lambda row: _when(row.kind == "concat", max(1, len(row.operator.inputs)), 1),
@@ -212,7 +252,9 @@ def _blocks(row: Row, micro_block: Block) -> float:
         return 0.0
     high, wide, depth = micro_block
     tall, across = row.operator.positions
-    if tall == 1 and across % 2 == 0 and row.operator.kernel[0] == 1:  # Vela turns the micro-block then
+    if (
+        tall == 1 and across % 2 == 0 and row.operator.kernel[0] == 1
+    ):  # Vela turns the micro-block then
         high, wide = 1, high * wide
     count = -(-tall // high) * -(-across // wide)
     return count if row.kind == "pool" else max(count, depth)
@@ -221,28 +263,48 @@ def _blocks(row: Row, micro_block: Block) -> float:
 def fused(shape: NetworkShape) -> NetworkShape:
     """The network as Vela runs it: padding and activations are part of their neighbours, sums overwrite an input.
 
-    A padded tensor is the tensor itself, so is one after an activation or a part of one, and a tensor that only a
-    concatenation reads is written where it will be. What a sum makes takes the place of an input that nobody needs.
+    A padded tensor is the tensor itself, so is one after an activation or a part of one, and a
+    tensor that only a concatenation reads is written where it will be. What a sum makes takes the
+    place of an input that nobody needs.
     """
-    readers = [[op for op in shape.operators if number in op.inputs] for number in range(len(shape.tensors))]
+    readers = [
+        [op for op in shape.operators if number in op.inputs]
+        for number in range(len(shape.tensors))
+    ]
     place = list(range(len(shape.tensors)))
     left_out = set()
     for step, op in enumerate(shape.operators):
         inner = op.kind == "slice" and not set(op.outputs) & set(shape.outputs)
-        if inner or op.kind == "pad" or (op.kind == "activation" and not set(op.inputs) & set(shape.inputs)):
+        if (
+            inner
+            or op.kind == "pad"
+            or (op.kind == "activation" and not set(op.inputs) & set(shape.inputs))
+        ):
             left_out.add(step)
             place[op.outputs[0]] = place[op.inputs[0]]
         elif op.kind == "concat":
             for number in op.inputs:
-                if number not in shape.inputs and len(readers[number]) == 1 and number not in shape.outputs:
+                if (
+                    number not in shape.inputs
+                    and len(readers[number]) == 1
+                    and number not in shape.outputs
+                ):
                     place[number] = op.outputs[0]
         elif op.kind == "add":
-            free = [n for n in op.inputs if _last(shape, n) == step and n not in (*shape.inputs, *shape.outputs)]
+            free = [
+                n
+                for n in op.inputs
+                if _last(shape, n) == step and n not in (*shape.inputs, *shape.outputs)
+            ]
             if free and op.outputs[0] not in shape.outputs:
                 place[op.outputs[0]] = place[free[0]]
     final = [_final(place, number) for number in range(len(place))]
     operators = [
-        replace(op, inputs=tuple(final[n] for n in op.inputs), outputs=tuple(final[n] for n in op.outputs))
+        replace(
+            op,
+            inputs=tuple(final[n] for n in op.inputs),
+            outputs=tuple(final[n] for n in op.outputs),
+        )
         for step, op in enumerate(shape.operators)
         if step not in left_out
     ]

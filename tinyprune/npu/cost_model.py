@@ -1,28 +1,32 @@
 """What Vela would say of a network, as a function of how many units of each set stay; nothing is compiled.
 
-The form is Vela's own (its ``npu_performance.py``); the constants are fitted to many compiled operators
-(``benchmarks/fit_npu.py``) and ship in ``cost_model.json``. For every operator, with C channels in and K out::
+The form is Vela's own (its ``npu_performance.py``); the constants are fitted to many compiled
+operators (``benchmarks/fit_npu.py``) and ship in ``cost_model.json``. For every operator, with C
+channels in and K out::
 
-    cycles  = max(compute, traffic of SRAM, traffic of the slow memory)
-    compute = a * max(steps, output_cycles * elements) + b * first + c * weight bytes + d * bursts + e * runs
-    steps   = ceil(K / depth) * micro-blocks * min(4 taps ceil(C / 32), 4 ceil(taps / 4) ceil(C / 8))
-    SRAM    = f * read bytes + g * made bytes + h * tiles * weight bytes + i
-    slow    = j * encoded weights + k * tiles * scales + l * (read bytes + made bytes) + m
+    cycles  = max(compute, traffic of SRAM, traffic of the slow memory) compute = a * max(steps,
+    output_cycles * elements) + b * first + c * weight bytes + d * bursts + e * runs steps   =
+    ceil(K / depth) * micro-blocks * min(4 taps ceil(C / 32), 4 ceil(taps / 4) ceil(C / 8)) SRAM
+    = f * read bytes + g * made bytes + h * tiles * weight bytes + i slow    = j * encoded weights +
+    k * tiles * scales + l * (read bytes + made bytes) + m
 
     encoded = n * weights + o * padding + p * weights * padding / (padding + 0.02 * weights) + q
     scales  = 10 bytes per output channel, rounded up to 16 for each operator
 
-With a share z of zeros, at least the 2 % that kernels have which nobody pruned (z0), and h(z) the bits that tell zeros
-from the rest, weights take ``encoded * s + (h(z) - s * h(z0)) * weights / 8`` bytes with ``s = (1 - z) / (1 - z0)``:
-the same bits for each weight that is left. Computing is no faster for zeros, only their traffic is less.
+With a share z of zeros, at least the 2 % that kernels have which nobody pruned (z0), and h(z) the
+bits that tell zeros from the rest, weights take ``encoded * s + (h(z) - s * h(z0)) * weights / 8``
+bytes with ``s = (1 - z) / (1 - z0)``: the same bits for each weight that is left. Computing is no
+faster for zeros, only their traffic is less.
 
-The NPU takes 32 input channels and one tap at a time, or 8 and four, for a micro-block of outputs: weights are padded
-to that. ``first`` are the elements of the first block of outputs, whose writing nothing hides; with several ``tiles``
-of positions, weights are read several times; a position with fewer than 8 channels is a burst of the memory by itself.
-A concatenation is a run for each of its inputs, a sum takes as long as its channels rounded up to 16.
+The NPU takes 32 input channels and one tap at a time, or 8 and four, for a micro-block of outputs:
+weights are padded to that. ``first`` are the elements of the first block of outputs, whose writing
+nothing hides; with several ``tiles`` of positions, weights are read several times; a position with
+fewer than 8 channels is a burst of the memory by itself. A concatenation is a run for each of its
+inputs, a sum takes as long as its channels rounded up to 16.
 
-The arena is the peak of the feature maps, their channels rounded up to 16, plus the weights that Vela stages. All of it
-is differentiable where ``ceil`` is (:class:`tinyprune.sparsity.resource_model.Arrays`).
+The arena is the peak of the feature maps, their channels rounded up to 16, plus the weights that
+Vela stages. All of it is differentiable where ``ceil`` is
+(:class:`tinyprune.sparsity.resource_model.Arrays`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,9 +34,17 @@ from typing import Any
 
 import numpy as np
 
+from tinyprune.artifacts.resources import NpuTarget, Prediction
 from tinyprune.npu.cost_constants import MOST_FAST, TERMS, Constants, constants_of
-from tinyprune.npu.cost_features import ALIGNMENT, BRICK, Features, above, fused, stored, table_kinds
-from tinyprune.resources import NpuTarget, Prediction
+from tinyprune.npu.cost_features import (
+    ALIGNMENT,
+    BRICK,
+    Features,
+    above,
+    fused,
+    stored,
+    table_kinds,
+)
 from tinyprune.sparsity.network_shape import Floats, NetworkShape
 from tinyprune.sparsity.resource_model import NUMPY, Arrays, ChannelCounts, ResourceModel
 
@@ -50,8 +62,8 @@ class CostModel:
         target: what for.
         arrays: the array library that ``kept`` is of.
         constants: default: those that ship for the target.
-        zeros: ``operator/kernel`` (of an LSTM ``operator/recurrent_kernel`` too) -> fraction of its weights that is
-            zero; default: no more than kernels have that nobody pruned.
+        zeros: ``operator/kernel`` (of an LSTM ``operator/recurrent_kernel`` too) -> fraction of its
+            weights that is zero; default: no more than kernels have that nobody pruned.
 
     Raises UsageError for a target without constants.
     """
@@ -67,18 +79,26 @@ class CostModel:
         self.constants, self.arrays = constants or constants_of(target), arrays
         deployed = fused(shape)
         self.features = Features(deployed, self.constants.micro_blocks, arrays)
-        self._zeros = _zero_factors([zeros.get(row.kernel, 0.0) for row in self.features.rows]) if zeros else None
+        self._zeros = (
+            _zero_factors([zeros.get(row.kernel, 0.0) for row in self.features.rows])
+            if zeros
+            else None
+        )
         self._memory = ResourceModel(deployed, arrays)
         self._bytes = _Arena(deployed, arrays)
         kinds = self.features.kinds
         self._terms = {
-            term: np.array([self.constants.kinds.get(kind, {}).get(term, (0.0,) * size) for kind in kinds])
+            term: np.array(
+                [self.constants.kinds.get(kind, {}).get(term, (0.0,) * size) for kind in kinds]
+            )
             .reshape(-1, size)
             .T
             for term, size in TERMS.items()
         }
         # of an LSTM's eight matrices one is in SRAM at a time; they come in two rows
-        self._staged = np.array([self.constants.staged.get(k, 0.0) * (0.5 if k == "gate" else 1.0) for k in kinds])
+        self._staged = np.array(
+            [self.constants.staged.get(k, 0.0) * (0.5 if k == "gate" else 1.0) for k in kinds]
+        )
         self._tables = sum(self.constants.tables.get(kind, 0.0) for kind in table_kinds(shape))
 
     def encoded_weight_bytes(self, kept: Any) -> Any:
@@ -103,9 +123,12 @@ class CostModel:
         found = self.features.at(kept)
         terms, arrays = self._terms, self.arrays
         encoded = self._stored(self._dense(found), found), self._encoded(found)
-        columns = term_columns(found, *encoded, self.features.tiles, self.constants.output_cycles, arrays)
+        columns = term_columns(
+            found, *encoded, self.features.tiles, self.constants.output_cycles, arrays
+        )
         compute, sram, slow = (
-            sum(factor * column for factor, column in zip(terms[term], columns[term], strict=True)) for term in columns
+            sum(factor * column for factor, column in zip(terms[term], columns[term], strict=True))
+            for term in columns
         )
         slow = arrays.maximum(slow, self.constants.scale_cycles * found["scale_fetches"])
         return self.features.repeats * arrays.maximum(compute, arrays.maximum(sram, slow))
@@ -115,7 +138,9 @@ class CostModel:
         found = self.features.at(kept)
         copied = self._staged * self._copied(self._encoded(found) + found["scales"])
         staged = self.arrays.matvec(self.features.step_of_row, copied)
-        cell = self.arrays.matvec(self.features.step_of_row, self.constants.cell_bytes * found["units"])
+        cell = self.arrays.matvec(
+            self.features.step_of_row, self.constants.cell_bytes * found["units"]
+        )
         # the weights of the next operator are on their way while one runs
         ahead = self.arrays.matvec(self.features.next_step, staged)
         peak = self.arrays.largest(self._bytes.steps(kept) + cell + staged + ahead)
@@ -126,7 +151,9 @@ class CostModel:
 
     def _copied(self, weights: Any) -> Any:
         """Bytes in SRAM for weights: all of them, or two buffers that take turns."""
-        return self.arrays.minimum(weights, self.constants.buffer_part * weights + self.constants.buffer_bytes)
+        return self.arrays.minimum(
+            weights, self.constants.buffer_part * weights + self.constants.buffer_bytes
+        )
 
     def macs(self, kept: Any) -> Any:
         """Multiply-accumulates of one inference."""
@@ -135,11 +162,19 @@ class CostModel:
     def _encoded(self, found: Mapping[str, Any]) -> Any:
         """Bytes of encoded weights."""
         dense = self._dense(found)
-        fewer = dense if self._zeros is None else self._zeros[0] * dense + self._zeros[1] * found["weights"]
+        fewer = (
+            dense
+            if self._zeros is None
+            else self._zeros[0] * dense + self._zeros[1] * found["weights"]
+        )
         return self._stored(fewer, found)
 
     def _stored(self, compressed: Any, found: Mapping[str, Any]) -> Any:
-        return stored_bytes(compressed, found, self.arrays) if self.constants.fast_weights else compressed
+        return (
+            stored_bytes(compressed, found, self.arrays)
+            if self.constants.fast_weights
+            else compressed
+        )
 
     def _dense(self, found: Mapping[str, Any]) -> Any:
         """Bytes of compressed weights if nobody had pruned."""
@@ -164,7 +199,8 @@ def _entropy(share: Floats | np.float64) -> Floats:
 def packing_columns(found: Mapping[str, Any]) -> tuple[Any, ...]:
     """What the constants of encoded weights are multiplied with, each (rows,).
 
-    The third are the weights once more, where they share the stream with zeros that pad them: the code fits them less.
+    The third are the weights once more, where they share the stream with zeros that pad them: the
+        code fits them less.
     """
     weights, padding = found["weights"], found["padding"]
     mixed = weights * padding / (padding + _MIXED * weights + 1e-6)
@@ -179,11 +215,17 @@ def stored_bytes(compressed: Any, found: Mapping[str, Any], arrays: Arrays) -> A
 
 
 def term_columns(
-    found: Mapping[str, Any], dense: Any, encoded: Any, tiles: Floats, output_cycles: float, arrays: Arrays
+    found: Mapping[str, Any],
+    dense: Any,
+    encoded: Any,
+    tiles: Floats,
+    output_cycles: float,
+    arrays: Arrays,
 ) -> dict[str, tuple[Any, ...]]:
     """Term of cycles -> what its constants are multiplied with, each (rows,).
 
-    Encoded: bytes of weights; dense: the same if none were pruned, because decoding is no faster for zeros.
+    Encoded: bytes of weights; dense: the same if none were pruned, because decoding is no faster
+        for zeros.
     """
     one, weights = 0.0 * encoded + 1.0, encoded + found["scales"]
     return {
@@ -202,21 +244,30 @@ class _Arena:
     def __init__(self, shape: NetworkShape, arrays: Arrays) -> None:
         self._arrays = arrays
         self._held = ChannelCounts([tensor.channels for tensor in shape.tensors], len(shape.sets))
-        self._area = np.array([tensor.area * tensor.bytes_per_element for tensor in shape.tensors], np.float64)
+        self._area = np.array(
+            [tensor.area * tensor.bytes_per_element for tensor in shape.tensors], np.float64
+        )
         ends = [number in (*shape.inputs, *shape.outputs) for number in range(len(shape.tensors))]
         self._plain = np.array(
-            [end or tensor.area == 1 for end, tensor in zip(ends, shape.tensors, strict=True)], float
+            [end or tensor.area == 1 for end, tensor in zip(ends, shape.tensors, strict=True)],
+            float,
         )
         joined = {number for op in shape.operators if op.kind == "concat" for number in op.outputs}
-        self._joined = np.array([number in joined for number in range(len(shape.tensors))], np.float64)
+        self._joined = np.array(
+            [number in joined for number in range(len(shape.tensors))], np.float64
+        )
         self._live = shape.live().astype(np.float64)
 
     def steps(self, kept: Any) -> Any:
         """Bytes of feature maps while each operator runs, (operators,)."""
         held = self._held(kept, self._arrays)
         plain = self._arrays.round_up(held * self._area, ALIGNMENT)
-        bricks = self._joined * self._arrays.round_up(held, BRICK) + (1 - self._joined) * stored(held, self._arrays)
-        return self._arrays.matvec(self._live, self._plain * plain + (1 - self._plain) * bricks * self._area)
+        bricks = self._joined * self._arrays.round_up(held, BRICK) + (1 - self._joined) * stored(
+            held, self._arrays
+        )
+        return self._arrays.matvec(
+            self._live, self._plain * plain + (1 - self._plain) * bricks * self._area
+        )
 
 
 def predict(
@@ -231,5 +282,12 @@ def predict(
     Raises UsageError for a target without constants.
     """
     model = CostModel(shape, target, NUMPY, constants, zeros)
-    functions = ("flash_bytes", "encoded_weight_bytes", "scale_bytes", "sram_bytes", "cycles", "macs")
+    functions = (
+        "flash_bytes",
+        "encoded_weight_bytes",
+        "scale_bytes",
+        "sram_bytes",
+        "cycles",
+        "macs",
+    )
     return Prediction(target, **{name: float(getattr(model, name)(kept)) for name in functions})

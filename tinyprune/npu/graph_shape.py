@@ -5,9 +5,9 @@ from math import prod
 
 import numpy as np
 
-from tinyprune.flatbuffer import Graph, Operator, Tensor
 from tinyprune.npu.layers import kernel
 from tinyprune.sparsity.network_shape import Channels, NetworkShape, OperatorShape, TensorShape
+from tinyprune.tflite.flatbuffer import Graph, Operator, Tensor
 
 _KINDS = {
     "CONV_2D": "conv",
@@ -35,7 +35,8 @@ _NO_SETS = np.zeros(0)
 def graph_shape(graph: Graph) -> NetworkShape:
     """The shape of a network in a file; it has no sets, so ``kept`` of it is empty.
 
-    An operator is named after its output. What has no kind of its own is "other": its tensors count, its work does not.
+    An operator is named after its output. What has no kind of its own is "other": its tensors
+    count, its work does not.
     """
     return _Shape(graph).shape()
 
@@ -45,7 +46,11 @@ def kernel_zeros(graph: Graph) -> Mapping[str, float]:
     found = {}
     for op in graph.operators:
         for name, tensors in _kernels(op):
-            counts = [kernel(tensor) for tensor in tensors if tensor is not None and tensor.data is not None]
+            counts = [
+                kernel(tensor)
+                for tensor in tensors
+                if tensor is not None and tensor.data is not None
+            ]
             if size := sum(count.size for count in counts):
                 found[f"{op.outputs[0].name}/{name}"] = sum(count.zeros for count in counts) / size
     return found
@@ -71,15 +76,21 @@ class _Shape:
 
     def shape(self) -> NetworkShape:
         inputs = [self._number(tensor) for tensor in self._graph.inputs]
-        operators = [found for op in self._graph.operators if (found := self._operator(op)) is not None]
+        operators = [
+            found for op in self._graph.operators if (found := self._operator(op)) is not None
+        ]
         outputs = [self._number(tensor) for tensor in self._graph.outputs]
-        return NetworkShape(tuple(self._tensors), tuple(operators), (), _once(inputs), _once(outputs))
+        return NetworkShape(
+            tuple(self._tensors), tuple(operators), (), _once(inputs), _once(outputs)
+        )
 
     def _number(self, tensor: Tensor) -> int:
         """Of the memory that a tensor is in; what nobody makes is a state."""
         if tensor not in self._numbers:
             size, state = _BYTES.get(tensor.dtype, _MOST_BYTES), tensor not in self._made
-            self._tensors.append(TensorShape(tensor.name, _positions(tensor), _channels(tensor), size, state))
+            self._tensors.append(
+                TensorShape(tensor.name, _positions(tensor), _channels(tensor), size, state)
+            )
             self._numbers[tensor] = len(self._tensors) - 1
         return self._numbers[tensor]
 
@@ -96,7 +107,9 @@ class _Shape:
         return operator_shape(op, inputs, outputs)
 
 
-def operator_shape(op: Operator, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> OperatorShape:
+def operator_shape(
+    op: Operator, inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> OperatorShape:
     """One operator of a ``.tflite``, all its channels fixed; ``inputs`` and ``outputs`` are numbers of tensors."""
     kind, made = _KINDS.get(op.name, "other"), op.outputs[0]
     given = op.inputs[_DATA_INPUT.get(op.name, 0)]
@@ -120,7 +133,9 @@ def operator_shape(op: Operator, inputs: tuple[int, ...], outputs: tuple[int, ..
     )
 
 
-def _window(op: Operator, kind: str, positions_in: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+def _window(
+    op: Operator, kind: str, positions_in: tuple[int, int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """Kernel and stride; a mean is over all positions."""
     if op.name == "MEAN":
         return positions_in, (1, 1)

@@ -2,30 +2,38 @@
 
 from collections.abc import Iterable, Sequence
 
-from tinyprune.flatbuffer import Graph, Operator, Tensor, place
-from tinyprune.resources import UNITS, Kernel, LayerCost, OperatorCost
+from tinyprune.artifacts.resources import UNITS, Kernel, LayerCost, OperatorCost
+from tinyprune.tflite.flatbuffer import Graph, Operator, Tensor, place
 
 _WITH_KERNELS = ("CONV", "FULLY_CONNECTED", "LSTM", "GRU", "RNN", "MATMUL")
 
 
-def layer_costs(operators: Sequence[OperatorCost], graph: Graph, names: Sequence[str] = ()) -> tuple[LayerCost, ...]:
+def layer_costs(
+    operators: Sequence[OperatorCost], graph: Graph, names: Sequence[str] = ()
+) -> tuple[LayerCost, ...]:
     """The costs of every layer, in the order of the ``.tflite``.
 
     Args:
-        operators: of the compiled network. Where Vela does not say which operator of the ``.tflite`` each comes from,
-            each is a layer of its own.
+        operators: of the compiled network. Where Vela does not say which operator of the
+            ``.tflite`` each comes from, each is a layer of its own.
         graph: the network that was compiled.
-        names: the layer of every operator in ``graph``; those with one name are one layer. Default: the places that
-            the converter left in the names of their outputs.
+        names: the layer of every operator in ``graph``; those with one name are one layer. Default:
+            the places that the converter left in the names of their outputs.
     """
     if any(cost.source is None or cost.source >= len(graph.operators) for cost in operators):
         return tuple(_layer(cost.name, (), [cost]) for cost in operators)
-    known = list(names) if len(names) == len(graph.operators) else [place(op) for op in graph.operators]
+    known = (
+        list(names) if len(names) == len(graph.operators) else [place(op) for op in graph.operators]
+    )
     members: dict[str, list[OperatorCost]] = {name: [] for name in known}
     for cost in operators:
         members[known[cost.source or 0]].append(cost)
     return tuple(
-        _layer(name, [op for op, layer in zip(graph.operators, known, strict=True) if layer == name], costs)
+        _layer(
+            name,
+            [op for op, layer in zip(graph.operators, known, strict=True) if layer == name],
+            costs,
+        )
         for name, costs in members.items()
         if costs
     )
@@ -60,7 +68,11 @@ def _kernels(sources: Iterable[Operator]) -> tuple[Kernel, ...]:
 
 
 def _is_kernel(tensor: Tensor) -> bool:
-    return tensor.data is not None and len(tensor.shape) > 1 and tensor.dtype in ("int8", "uint8", "int16")
+    return (
+        tensor.data is not None
+        and len(tensor.shape) > 1
+        and tensor.dtype in ("int8", "uint8", "int16")
+    )
 
 
 def kernel(tensor: Tensor) -> Kernel:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinyprune.artifacts import BudgetRecord
-from tinyprune.budgets import Budget
+from tinyprune.artifacts.budget import BudgetRecord
+from tinyprune.artifacts.resources import ResourceReport
+from tinyprune.config.budget import Budget
 from tinyprune.errors import CheckFailed
-from tinyprune.records import read_json, write_json
-from tinyprune.resources import ResourceReport
+from tinyprune.storage.records import read_json, write_json
 from tinyprune.units import format_bytes, format_count, format_seconds
 
 Floats = npt.NDArray[np.float64]
@@ -51,13 +51,17 @@ def measured(report: ResourceReport, limits: Sequence[Limit]) -> Floats:
 
 def over(limits: Sequence[Limit], values: Floats) -> Iterator[tuple[Limit, float]]:
     """The limits that are not kept, each with its value."""
-    return ((limit, value) for limit, value in zip(limits, values, strict=True) if value > limit.most)
+    return (
+        (limit, value) for limit, value in zip(limits, values, strict=True) if value > limit.most
+    )
 
 
 def shown(limits: Sequence[Limit], values: Floats) -> str:
     """``flash 71.2 KiB of 64 KiB, cycles 110 k of 100 k``."""
     pairs = zip(limits, values, strict=True)
-    return ", ".join(f"{limit.name} {limit.show(value)} of {limit.show(limit.most)}" for limit, value in pairs)
+    return ", ".join(
+        f"{limit.name} {limit.show(value)} of {limit.show(limit.most)}" for limit, value in pairs
+    )
 
 
 def hold(folder: Path, report: ResourceReport) -> None:
@@ -68,9 +72,14 @@ def hold(folder: Path, report: ResourceReport) -> None:
     record = read_json(folder / RECORD, BudgetRecord)
     limits = [Limit(line.name, line.most) for line in record.lines]
     values = measured(report, limits)
-    lines = (replace(line, measured=float(value)) for line, value in zip(record.lines, values, strict=True))
+    lines = (
+        replace(line, measured=float(value))
+        for line, value in zip(record.lines, values, strict=True)
+    )
     write_json(folder / RECORD, replace(record, lines=tuple(lines)))
-    if failed := [f"{one.name} is {value / one.most - 1:.1%} above it" for one, value in over(limits, values)]:
+    if failed := [
+        f"{one.name} is {value / one.most - 1:.1%} above it" for one, value in over(limits, values)
+    ]:
         raise CheckFailed(
             f"{folder.name}: {shown(limits, values)} on {report.target.name}: {' and '.join(failed)}; "
             "the variant is kept: ask for a little less, or for more --epochs"

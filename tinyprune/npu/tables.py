@@ -1,6 +1,7 @@
 """What Vela writes beside the compiled network: its summary, its table of operators, its debug database.
 
-Vela's units (KiB for memory in use, bytes for traffic and weights) are converted here and nowhere else.
+Vela's units (KiB for memory in use, bytes for traffic and weights) are converted here and nowhere
+else.
 """
 
 import csv
@@ -9,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tinyprune.artifacts.resources import OperatorCost
 from tinyprune.errors import TinypruneError
-from tinyprune.resources import OperatorCost
 
 log = logging.getLogger(__name__)
 Row = Mapping[str, str]
@@ -25,7 +26,13 @@ CYCLES = {
     "off-chip flash": "cycles_off_chip_flash_access",
 }
 _SUMMARY_COLUMNS = (
-    *("core_clock", "inference_time", "sram_memory_used", "dram_memory_used", "on_chip_flash_memory_used"),
+    *(
+        "core_clock",
+        "inference_time",
+        "sram_memory_used",
+        "dram_memory_used",
+        "on_chip_flash_memory_used",
+    ),
     *("total_npu_encoded_weights", "nn_macs", "cycles_total", *CYCLES.values()),
 )
 _SCALE_BYTES, _ALIGNMENT = 10, 16  # of bias and scale: per output channel; of each encoded tensor
@@ -53,14 +60,18 @@ def summary(folder: Path) -> dict[str, float]:
 def operators(folder: Path) -> tuple[OperatorCost, ...]:
     """Vela's operators in order of execution, with their weights and sources where the debug database has them.
 
-    Raises TinypruneError if the table of operators cannot be read; a debug database that cannot be read, or does not
-    fit to that table, is left out.
+    Raises TinypruneError if the table of operators cannot be read; a debug database that cannot be
+    read, or does not fit to that table, is left out.
     """
     path = only(folder, "*_per-layer.csv")
     header, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
     columns = header.split(",")
     # Vela does not quote, and a name may hold a comma; it is the last column.
-    rows = [dict(zip(columns, line.split(",", len(columns) - 1), strict=False)) for line in lines if line]
+    rows = [
+        dict(zip(columns, line.split(",", len(columns) - 1), strict=False))
+        for line in lines
+        if line
+    ]
     known = _origins(folder, [_text(row, "Name", path) for row in rows])
     return tuple(_operator(row, path, *origin) for row, origin in zip(rows, known, strict=True))
 
@@ -69,7 +80,9 @@ def _operator(row: Row, path: Path, source: int | None, encoded: int, scales: in
     name = _text(row, "NNG Operator", path)
     return OperatorCost(
         name=_text(row, "Name", path),
-        operator=_text(row, "Original Operator", path) if name == _ON_CPU else name,  # its own name says more
+        operator=_text(row, "Original Operator", path)
+        if name == _ON_CPU
+        else name,  # its own name says more
         sram_bytes=_number(row, "Staging Usage", path),
         cycles=_number(row, "Op Cycles", path),
         cycles_npu=_number(row, "NPU", path),
@@ -88,8 +101,8 @@ def _operator(row: Row, path: Path, source: int | None, encoded: int, scales: in
 def _origins(folder: Path, names: list[str]) -> list[tuple[int | None, int, int]]:
     """Per operator: which operator of the ``.tflite`` it comes from, bytes of its weights, of its biases and scales.
 
-    ``perf`` has the operators of the other table in the same order, ``source`` those of the ``.tflite`` with their
-    number (ext_key), ``perf_debug`` the encoded weights.
+    ``perf`` has the operators of the other table in the same order, ``source`` those of the
+    ``.tflite`` with their number (ext_key), ``perf_debug`` the encoded weights.
     """
     unknown: list[tuple[int | None, int, int]] = [(None, 0, 0)] * len(names)
     try:
@@ -125,11 +138,15 @@ def _number(row: Row, column: str, path: Path) -> float:
     try:
         return float(text)
     except ValueError:
-        raise TinypruneError(f"column {column} of Vela's {path.name} holds '{text}' instead of a number") from None
+        raise TinypruneError(
+            f"column {column} of Vela's {path.name} holds '{text}' instead of a number"
+        ) from None
 
 
 def _text(row: Row, column: str, path: Path) -> str:
     # DictReader gives None for the cells that a short row lacks.
     if row.get(column) is None:
-        raise TinypruneError(f"Vela's {path.name} has no column '{column}': is this version of Vela supported?")
+        raise TinypruneError(
+            f"Vela's {path.name} has no column '{column}': is this version of Vela supported?"
+        )
     return row[column]

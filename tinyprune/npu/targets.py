@@ -10,11 +10,11 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import TargetConfig
 from tinyprune.errors import UsageError, unknown_name
-from tinyprune.npu import own_targets, vela_config
+from tinyprune.npu import user_targets, vela_config
 from tinyprune.npu.vela_config import ARM, VelaConfig
-from tinyprune.resources import NpuTarget
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,8 @@ class Accelerator:
     """What Vela offers for one accelerator.
 
     Attributes:
-        name: as Vela calls it, e.g. "ethos-u55-128"; the last number is multiply-accumulates per cycle.
+        name: as Vela calls it, e.g. "ethos-u55-128"; the last number is multiply-accumulates per
+            cycle.
         default_system_config, default_memory_mode: what is used if nothing is asked for.
         memory_modes: system config -> memory modes that it allows.
     """
@@ -64,11 +65,17 @@ class _System:
         mode = self.default_mode if memory_mode is None else memory_mode
         if mode is None:
             modes = ", ".join(self.modes)
-            raise UsageError(f"{self.vela_config} has several memory modes: choose one with --memory-mode: {modes}")
+            raise UsageError(
+                f"{self.vela_config} has several memory modes: choose one with --memory-mode: {modes}"
+            )
         if mode in self.refused:
-            raise UsageError(f"memory mode {mode} does not go with {self.system_config}: {self.refused[mode]}")
+            raise UsageError(
+                f"memory mode {mode} does not go with {self.system_config}: {self.refused[mode]}"
+            )
         if mode not in self.modes:
-            raise unknown_name(f"memory mode of {self.npu} with {self.system_config}", mode, self.modes)
+            raise unknown_name(
+                f"memory mode of {self.npu} with {self.system_config}", mode, self.modes
+            )
         mention = self.label and mode != self.silent_mode
         return NpuTarget(
             npu=self.npu,
@@ -101,8 +108,8 @@ def accelerator(npu: str) -> Accelerator:
 
 
 def own() -> list[tuple[str, str]]:
-    """Name and description of every own target (npu/own_targets.py), by name; of a broken one what is wrong with it."""
-    return [(name, _description(path)) for name, path in sorted(own_targets.paths().items())]
+    """Name and description of every own target (npu/user_targets.py), by name; of a broken one what is wrong with it."""
+    return [(name, _description(path)) for name, path in sorted(user_targets.paths().items())]
 
 
 def configured(config: TargetConfig) -> NpuTarget:
@@ -112,16 +119,19 @@ def configured(config: TargetConfig) -> NpuTarget:
 
 
 def resolve(
-    npu: str, system_config: str | None = None, memory_mode: str | None = None, vela_config: Path | None = None
+    npu: str,
+    system_config: str | None = None,
+    memory_mode: str | None = None,
+    vela_config: Path | None = None,
 ) -> NpuTarget:
     """The target for an accelerator or an own target; what is None is its default.
 
-    A system config that does not allow the default memory mode comes with the first one that it allows. With
-    ``vela_config``, a ``.ini`` of the user: its only system config and its only memory mode are the default; what it
-    does not have comes from Arm's.
+    A system config that does not allow the default memory mode comes with the first one that it
+    allows. With ``vela_config``, a ``.ini`` of the user: its only system config and its only memory
+    mode are the default; what it does not have comes from Arm's.
 
-    Raises UsageError, listing what exists, for an unknown accelerator, system config or memory mode, and for a file
-    that cannot be read.
+    Raises UsageError, listing what exists, for an unknown accelerator, system config or memory
+    mode, and for a file that cannot be read.
     """
     return _system(npu, system_config, vela_config).target(memory_mode)
 
@@ -135,15 +145,22 @@ def several(
 ) -> list[NpuTarget]:
     """Every accelerator with every memory mode, each target once; ``everything``: :func:`all_targets` of ``npus``.
 
-    Without accelerators: the default one; without memory modes: each accelerator's own default. A memory mode that
-    only some of the accelerators allow is left out for the others, with a note in the log.
-    Raises UsageError as :func:`resolve` does, for a memory mode that none of them allows, and for two different targets
-    of one name.
+    Without accelerators: the default one; without memory modes: each accelerator's own default. A
+        memory mode that
+    only some of the accelerators allow is left out for the others, with a note in the log. Raises
+    UsageError as :func:`resolve` does, for a memory mode that none of them allows, and for two
+    different targets of one name.
     """
     if everything:
-        given = {"--system-config": system_config, "--memory-mode": memory_modes, "--vela-config": vela_config}
+        given = {
+            "--system-config": system_config,
+            "--memory-mode": memory_modes,
+            "--vela-config": vela_config,
+        }
         for option in (option for option, value in given.items() if value):
-            raise UsageError(f"--all-targets takes every memory mode of the default system: leave out {option}")
+            raise UsageError(
+                f"--all-targets takes every memory mode of the default system: leave out {option}"
+            )
         return all_targets(npus)
     systems = [_system(npu, system_config, vela_config) for npu in npus or [DEFAULT]]
     if not memory_modes:
@@ -152,8 +169,15 @@ def several(
         if not any(mode in system.modes for system in systems):
             systems[0].target(mode)  # says what is wrong with it
         for system in (system for system in systems if mode not in system.modes):
-            log.info("%s is left out with %s: %s does not allow it", system.npu, mode, system.system_config)
-    return _each_once(system.target(mode) for system in systems for mode in memory_modes if mode in system.modes)
+            log.info(
+                "%s is left out with %s: %s does not allow it",
+                system.npu,
+                mode,
+                system.system_config,
+            )
+    return _each_once(
+        system.target(mode) for system in systems for mode in memory_modes if mode in system.modes
+    )
 
 
 def all_targets(npus: Sequence[str] = ()) -> list[NpuTarget]:
@@ -169,10 +193,10 @@ def all_targets(npus: Sequence[str] = ()) -> list[NpuTarget]:
 
 def _system(npu: str, system_config: str | None, ini: Path | None) -> _System:
     """What is asked for, of an accelerator or of an own target with some of its values replaced."""
-    found = own_targets.find(npu, names())
+    found = user_targets.find(npu, names())
     if found is None:
         if npu not in names():
-            raise unknown_name("npu", npu, [*names(), *own_targets.paths()])
+            raise unknown_name("npu", npu, [*names(), *user_targets.paths()])
         return _built(npu, system_config, ini)
     try:
         plain = _built(found.npu, found.system_config, found.vela_config)
@@ -214,7 +238,9 @@ def _with_ini(chosen: Accelerator, system_config: str | None, ini: VelaConfig) -
     _warn_of_bus(chosen.name, config, ini)
     reasons = {mode: ini.complaint(config, mode) for mode in (*ini.own_modes, *ini.modes)}
     allowed = tuple(mode for mode, reason in reasons.items() if not reason)
-    label = f"{chosen.name}-{_slug(ini.path.stem)}-{_slug(config)}" if config in ini.arm_systems else ""
+    label = (
+        f"{chosen.name}-{_slug(ini.path.stem)}-{_slug(config)}" if config in ini.arm_systems else ""
+    )
     return _System(
         npu=chosen.name,
         system_config=config,
@@ -229,7 +255,9 @@ def _with_ini(chosen: Accelerator, system_config: str | None, ini: VelaConfig) -
 def _only_system(chosen: Accelerator, ini: VelaConfig) -> str:
     if len(ini.own_systems) > 1:
         found = ", ".join(ini.own_systems)
-        raise UsageError(f"{ini.path} has several system configs: choose one with --system-config: {found}")
+        raise UsageError(
+            f"{ini.path} has several system configs: choose one with --system-config: {found}"
+        )
     return ini.own_systems[0] if ini.own_systems else chosen.default_system_config
 
 
@@ -240,7 +268,8 @@ def _only_mode(ini: VelaConfig, allowed: Sequence[str]) -> str | None:
 
 
 def _warn_of_bus(npu: str, config: str, ini: VelaConfig) -> None:
-    # Vela 5.2 makes the bus 8 instead of 16 bytes wide if the section is called Ethos_U55..., whatever the accelerator.
+    # Vela 5.2 makes the bus 8 instead of 16 bytes wide if the section is called Ethos_U55...,
+    # whatever the accelerator.
     if npu.startswith("ethos-u55") == config.startswith("Ethos_U55"):
         return
     wide, right = (16, 8) if npu.startswith("ethos-u55") else (8, 16)
@@ -248,7 +277,15 @@ def _warn_of_bus(npu: str, config: str, ini: VelaConfig) -> None:
     log.warning(
         "Vela counts the bus of %s as %d bytes wide instead of %d, because of the name %s: its memory cycles are %s. "
         "Call the section System_Config.Ethos_%s_... in %s",
-        *(npu, wide, right, config, "half of what they are" if wide > right else "doubled", family, ini.path),
+        *(
+            npu,
+            wide,
+            right,
+            config,
+            "half of what they are" if wide > right else "doubled",
+            family,
+            ini.path,
+        ),
     )
 
 
@@ -277,7 +314,7 @@ def _text(target: NpuTarget) -> str:
 
 def _description(path: Path) -> str:
     try:
-        found = own_targets.read(path, names())
+        found = user_targets.read(path, names())
         return ", ".join(part for part in (found.npu, found.description, str(path)) if part)
     except UsageError as error:
         return f"broken: {error}"
@@ -289,7 +326,11 @@ def _slug(name: str) -> str:
 
 def _files() -> dict[str, Traversable]:
     folder = files("tinyprune.npu").joinpath("targets")
-    return {file.name.removesuffix(".toml"): file for file in folder.iterdir() if file.name.endswith(".toml")}
+    return {
+        file.name.removesuffix(".toml"): file
+        for file in folder.iterdir()
+        if file.name.endswith(".toml")
+    }
 
 
 def _family_and_size(name: str) -> tuple[str, int]:

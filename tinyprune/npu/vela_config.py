@@ -1,8 +1,11 @@
 """A user's own Vela configuration file (``.ini``): its system configs and memory modes, and whether Vela reads them.
 
-Vela 5.2 reads the file twice, with Python's configparser and again in its compiler core, and the core is stricter and
-silent: it stops at a line it does not know, ignores ``[DEFAULT]`` and keys in another case, and inherits only from
-sections above. What would end in "Feature Map memory not configured", or in cycles of another memory, is an error here.
+Vela 5.2 reads the file twice, with Python's configparser and again in its compiler core, and the
+core is stricter and
+silent: it stops at a line it does not know, ignores ``[DEFAULT]`` and keys in another case, and
+    inherits only from
+sections above. What would end in "Feature Map memory not configured", or in cycles of another
+memory, is an error here.
 """
 
 import configparser
@@ -13,8 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.resources import NpuTarget
 
 #: The configuration file that comes with Vela, as ``--config`` takes it.
 ARM = "Arm/vela.ini"
@@ -25,9 +28,22 @@ _SYSTEM, _MODE = "System_Config.", "Memory_Mode."
 _MEMORIES = ("Sram", "Dram", "OnChipFlash", "OffChipFlash")
 _PORTS = {"Axi0": "axi0_port", "Axi1": "axi1_port"}
 _AREAS = ("const_mem_area", "arena_mem_area", "cache_mem_area")
-_NUMBERS = ("clock_scale", "ports_used", "burst_length", "read_latency", "write_latency", "max_reads", "max_writes")
+_NUMBERS = (
+    "clock_scale",
+    "ports_used",
+    "burst_length",
+    "read_latency",
+    "write_latency",
+    "max_reads",
+    "max_writes",
+)
 _KEYS = {
-    _SYSTEM: ("inherit", "core_clock", *_PORTS.values(), *(f"{m}_{n}" for m in _MEMORIES for n in _NUMBERS)),
+    _SYSTEM: (
+        "inherit",
+        "core_clock",
+        *_PORTS.values(),
+        *(f"{m}_{n}" for m in _MEMORIES for n in _NUMBERS),
+    ),
     _MODE: ("inherit", *_AREAS, "arena_cache_size"),
 }
 
@@ -57,19 +73,24 @@ class VelaConfig:
             raise UsageError(f"{where}: expected letters, digits, '_', '-' and '.' in its name")
         for port in _PORTS.values():
             if keys.get(port) not in _MEMORIES:
-                raise UsageError(f"{where} {port}: expected one of {', '.join(_MEMORIES)}, got {_got(keys, port)}")
+                raise UsageError(
+                    f"{where} {port}: expected one of {', '.join(_MEMORIES)}, got {_got(keys, port)}"
+                )
         if "core_clock" not in keys:
             raise UsageError(f"{where} core_clock: it is needed: expected Hz, e.g. 500e6")
         for key in ("core_clock", *(key for key in keys if key.endswith(_NUMBERS))):
             if not _is_number(keys[key]):
                 raise UsageError(f"{where} {key}: expected a number, got {_got(keys, key)}")
         if float(keys["core_clock"]) <= 0:
-            raise UsageError(f"{where} core_clock: expected Hz, e.g. 500e6, got {_got(keys, 'core_clock')}")
+            raise UsageError(
+                f"{where} core_clock: expected Hz, e.g. 500e6, got {_got(keys, 'core_clock')}"
+            )
 
     def complaint(self, system: str, mode: str) -> str:
         """Why Vela refuses a memory mode with a system config that :meth:`check_system` accepts; empty if it does not.
 
-        Feature maps need memory that can be written, the cache is SRAM, and weights are in SRAM only where all is.
+        Feature maps need memory that can be written, the cache is SRAM, and weights are in SRAM
+        only where all is.
         """
         keys, ports = self.modes[mode], self.systems[system]
         for area in _AREAS:
@@ -90,7 +111,8 @@ class VelaConfig:
 def arguments(target: NpuTarget) -> list[str]:
     """The ``--config`` options of Vela for a target.
 
-    Arm's file comes first, so that sections of the user's can inherit from it, and win where both have one.
+    Arm's file comes first, so that sections of the user's can inherit from it, and win where both
+    have one.
     """
     files = [ARM] if target.vela_config == ARM else [ARM, target.vela_config]
     return [part for file in files for part in ("--config", file)]
@@ -105,7 +127,9 @@ def load(path: Path) -> VelaConfig:
     except OSError as error:
         raise UsageError(f"cannot read Vela's configuration {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a text in UTF-8: {error.reason} at byte {error.start}") from error
+        raise UsageError(
+            f"{path} is not a text in UTF-8: {error.reason} at byte {error.start}"
+        ) from error
     own = _sections(text, path)
     arm = _inherited(_arm_sections(), {}, Path(ARM))
     every = _inherited(own, arm, path)
@@ -141,9 +165,15 @@ def _line_complaints(text: str) -> Iterator[tuple[int, str]]:
         yield 1, "Vela cannot read a byte order mark: save the file as UTF-8 without one"
     for number, line in enumerate((line.strip() for line in text.splitlines()), 1):
         if line == "[DEFAULT]":
-            yield number, "Vela's compiler does not read [DEFAULT]: give every section its keys, or 'inherit'"
+            yield (
+                number,
+                "Vela's compiler does not read [DEFAULT]: give every section its keys, or 'inherit'",
+            )
         if not re.fullmatch(r"|;.*|\[[^\]]+\]|[^#:=]+=.*", line):
-            yield number, f"expected [SECTION], KEY=VALUE or a comment after ';', which is all Vela reads, got '{line}'"
+            yield (
+                number,
+                f"expected [SECTION], KEY=VALUE or a comment after ';', which is all Vela reads, got '{line}'",
+            )
 
 
 def _parse(text: str, path: Path) -> dict[str, Keys]:
@@ -152,7 +182,9 @@ def _parse(text: str, path: Path) -> dict[str, Keys]:
     try:
         parser.read_string(text, source=str(path))
     except configparser.Error as error:
-        raise UsageError(f"{path} is no configuration file: {' '.join(str(error).split())}") from error
+        raise UsageError(
+            f"{path} is no configuration file: {' '.join(str(error).split())}"
+        ) from error
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
@@ -165,28 +197,42 @@ def _key_complaints(section: str, keys: Keys) -> Iterator[str]:
             yield f"{key}: Vela ignores it: expected {right[key.lower()]}"
 
 
-def _inherited(sections: Mapping[str, Keys], above: Mapping[str, Keys], path: Path) -> dict[str, Keys]:
+def _inherited(
+    sections: Mapping[str, Keys], above: Mapping[str, Keys], path: Path
+) -> dict[str, Keys]:
     """All sections with what they inherit, as Vela's core does it: from above, a later section of a name wins."""
     done = dict(above)
     for name, keys in sections.items():
         parent = keys.get("inherit")
         if parent is not None and (parent not in done or parent == name):
-            raise UsageError(f"{path}: [{name}] inherits from [{parent}]: expected a section above it or one of {ARM}")
+            raise UsageError(
+                f"{path}: [{name}] inherits from [{parent}]: expected a section above it or one of {ARM}"
+            )
         done[name] = {**(done[parent] if parent else {}), **keys}
     return done
 
 
 def _named(sections: Mapping[str, Keys], start: str) -> dict[str, Keys]:
-    return {name.removeprefix(start): keys for name, keys in sections.items() if name.startswith(start)}
+    return {
+        name.removeprefix(start): keys for name, keys in sections.items() if name.startswith(start)
+    }
 
 
 @cache
 def _arm_sections() -> dict[str, Keys]:
     try:
-        path = Path(str(importlib.metadata.distribution("ethos-u-vela").locate_file(f"ethosu/config_files/{ARM}")))
+        path = Path(
+            str(
+                importlib.metadata.distribution("ethos-u-vela").locate_file(
+                    f"ethosu/config_files/{ARM}"
+                )
+            )
+        )
         return _parse(path.read_text(encoding="utf-8"), path)
     except (importlib.metadata.PackageNotFoundError, OSError):
-        raise TinypruneError("Vela is not installed for this Python: pip install ethos-u-vela") from None
+        raise TinypruneError(
+            "Vela is not installed for this Python: pip install ethos-u-vela"
+        ) from None
 
 
 def _is_number(text: str) -> bool:

@@ -9,8 +9,9 @@ from tinyprune.errors import UsageError
 def groups(shape: tuple[int, ...], rows: int, columns: int) -> npt.NDArray[np.int64]:
     """Tiles of rows x columns of the (spatial * inputs, outputs) matrix, ``--block-size RxC``.
 
-    Tiles are numbered row by row; those at the last rows and columns are smaller where the size does not divide the
-    matrix. A convolution's matrix has one row per spatial position and input: ``(kh * kw * inputs, outputs)``.
+    Tiles are numbered row by row; those at the last rows and columns are smaller where the size
+    does not divide the matrix. A convolution's matrix has one row per spatial position and input:
+    ``(kh * kw * inputs, outputs)``.
 
     Args:
         shape: of the kernel, (spatial..., inputs, outputs).

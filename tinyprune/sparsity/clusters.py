@@ -9,9 +9,9 @@ Integers = npt.NDArray[np.int64]
 def clustered(values: Integers, counts: Integers, number: int) -> Integers:
     """What each value becomes so that at most ``number`` are left and the squared error is the least there is.
 
-    Exact k-means in one dimension: clusters of sorted values are intervals, so dynamic programming over their ends
-    finds the best ones, ``cost[k, j] = min_i cost[k - 1, i - 1] + error(i..j)`` (Wang and Song 2011,
-    Ckmeans.1d.dp). Means are rounded to integers.
+    Exact k-means in one dimension: clusters of sorted values are intervals, so dynamic programming
+    over their ends finds the best ones, ``cost[k, j] = min_i cost[k - 1, i - 1] + error(i..j)``
+    (Wang and Song 2011, Ckmeans.1d.dp). Means are rounded to integers.
 
     Args:
         values: (n,) integers, each once, ascending. counts: (n,) how many weights have each.

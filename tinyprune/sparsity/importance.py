@@ -1,6 +1,7 @@
 """What a group is worth: functions of an array and its group ids, of any one shape, to an array of shape (groups,).
 
-The mean over the group, not the sum: a small tile at the edge of a kernel is not worth less for being small.
+The mean over the group, not the sum: a small tile at the edge of a kernel is not worth less for
+    being small.
 """
 
 import numpy as np
@@ -28,8 +29,9 @@ def l2(values: Floats, ids: Ids) -> Floats:
 def taylor(values: Floats, ids: Ids) -> Floats:
     """Mean of ``(gradient * weight)^2``, what the loss would change by (Molchanov et al. 2019, arXiv 1906.10771).
 
-    First-order Taylor expansion: setting a weight to zero changes the loss by about ``gradient * weight``; squared and
-    summed over batches by the caller, which passes these sums, one per weight, as ``values``.
+    First-order Taylor expansion: setting a weight to zero changes the loss by about ``gradient *
+    weight``; squared and summed over batches by the caller, which passes these sums, one per
+    weight, as ``values``.
     """
     return _mean(values, ids)
 

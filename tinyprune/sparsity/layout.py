@@ -1,7 +1,7 @@
 """How the axes of a kernel lie: structures work on ``(spatial..., inputs, outputs)``, whatever the layer calls it.
 
-``(spatial..., inputs, outputs)`` is what Dense, Conv1D, Conv2D and LSTM kernels have already (the LSTM's outputs are
-its four gates); seen as a matrix it is ``(prod(spatial) * inputs, outputs)``.
+``(spatial..., inputs, outputs)`` is what Dense, Conv1D, Conv2D and LSTM kernels have already (the
+LSTM's outputs are its four gates); seen as a matrix it is ``(prod(spatial) * inputs, outputs)``.
 """
 
 from enum import StrEnum

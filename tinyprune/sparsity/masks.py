@@ -21,15 +21,17 @@ def masks(
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Masks of several kernels, 1 = kept, each of its kernel's shape.
 
-    Masks depend on the order of the importances only, never on the machine; of equal groups the last goes first, so
-    that more sparsity never brings a group back.
+    Masks depend on the order of the importances only, never on the machine; of equal groups the
+    last goes first, so that more sparsity never brings a group back.
 
     Args:
-        importances: kernel -> importance of its groups, shape (groups,); a group worth +inf (or NaN) always stays.
+        importances: kernel -> importance of its groups, shape (groups,); a group worth +inf (or
+            NaN) always stays.
         ids: kernel -> group ids of the kernel's shape.
-        sparsity: fraction of groups to mask; ``floor(sparsity * groups)`` go, the least important first, but never
-            more than there are groups of finite importance.
-        scope: "global" counts and ranks the groups of all kernels together, "layer" those of each kernel alone.
+        sparsity: fraction of groups to mask; ``floor(sparsity * groups)`` go, the least important
+            first, but never more than there are groups of finite importance.
+        scope: "global" counts and ranks the groups of all kernels together, "layer" those of each
+            kernel alone.
 
     Raises:
         UsageError: the scope is none of the two.
@@ -47,7 +49,9 @@ def masks(
 
 def _keep(importance: Floats, sparsity: float) -> npt.NDArray[np.bool_]:
     """Which groups stay: all but the ``floor(sparsity * groups)`` of least importance."""
-    count = int(np.floor(sparsity * len(importance) + 1e-9))  # 0.3 * 10 must be 3 in binary floats too
+    count = int(
+        np.floor(sparsity * len(importance) + 1e-9)
+    )  # 0.3 * 10 must be 3 in binary floats too
     if count == 0:
         return np.ones(len(importance), bool)
     last = np.partition(importance, count - 1)[count - 1]
@@ -55,6 +59,8 @@ def _keep(importance: Floats, sparsity: float) -> npt.NDArray[np.bool_]:
         return ~np.isfinite(importance)
     keep = ~(importance <= last)
     equal = np.flatnonzero(importance == last)
-    surplus = len(importance) - np.count_nonzero(keep) - count  # partition by value masks all equals: bring back
+    surplus = (
+        len(importance) - np.count_nonzero(keep) - count
+    )  # partition by value masks all equals: bring back
     keep[equal[:surplus]] = True
     return keep

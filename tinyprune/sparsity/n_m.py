@@ -1,10 +1,11 @@
 """``n:m``: of every m consecutive inputs of an output, n weights may stay (Mishra et al. 2021, arXiv 2104.08378).
 
-The runs lie along the input axis, at one spatial position and one output, and begin at input 0. This is what Vela 5.2
-wants for Ethos-U85: its encoder walks the input depth of one output and one kernel position in runs of four that are
-aligned to four, takes what is missing of the last run for zeros, and uses the 2:4 format for a convolution or fully
-connected operator only if every run has at least two zeros (and no weight is -128). 2:4 along any other axis, and every
-other n:m that does not happen to be 2:4 too (1:4 is), costs the NPU as many cycles as a dense kernel.
+The runs lie along the input axis, at one spatial position and one output, and begin at input 0.
+This is what Vela 5.2 wants for Ethos-U85: its encoder walks the input depth of one output and one
+kernel position in runs of four that are aligned to four, takes what is missing of the last run for
+zeros, and uses the 2:4 format for a convolution or fully connected operator only if every run has
+at least two zeros (and no weight is -128). 2:4 along any other axis, and every other n:m that does
+not happen to be 2:4 too (1:4 is), costs the NPU as many cycles as a dense kernel.
 Depthwise kernels have one input per output: all of their weights stay.
 """
 
@@ -34,7 +35,8 @@ def groups(shape: tuple[int, ...], n: int, m: int) -> npt.NDArray[np.int64]:
 def protect(importance: Floats, shape: tuple[int, ...], n: int, m: int) -> Floats:
     """The importance with the n largest of each run of m consecutive inputs set to +inf: never masked.
 
-    The last run is padded with zeros where m does not divide the inputs, and the padding goes first: of r weights,
+    The last run is padded with zeros where m does not divide the inputs, and the padding goes
+        first: of r weights,
     ``max(0, r - n)`` may go. Among equals the earlier one stays.
 
     Args:
@@ -49,7 +51,9 @@ def protect(importance: Floats, shape: tuple[int, ...], n: int, m: int) -> Float
     if padding:
         values = np.pad(values, ((0, 0), (0, padding), (0, 0)), constant_values=-np.inf)
     runs = values.reshape(-1, m, outputs)
-    larger = np.zeros(runs.shape, np.min_scalar_type(m))  # how many of the run are worth more than this one
+    larger = np.zeros(
+        runs.shape, np.min_scalar_type(m)
+    )  # how many of the run are worth more than this one
     for first in range(m - 1):
         wins = runs[:, first, None] >= runs[:, first + 1 :]
         larger[:, first + 1 :] += wins

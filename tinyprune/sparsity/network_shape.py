@@ -1,7 +1,8 @@
 """A network as what its resources depend on: tensors and operators whose channels are linear in the kept units.
 
-``kept`` is an array of shape (sets,): how many units of each set of a :class:`tinyprune.sparsity.coupling.Coupling`
-stay; a real number while gates are soft, a whole one at the end.
+``kept`` is an array of shape (sets,): how many units of each set of a
+:class:`tinyprune.sparsity.unit_sets.Coupling` stay; a real number while gates are soft, a whole one
+at the end.
 """
 
 from collections.abc import Sequence
@@ -11,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyprune.errors import UsageError
-from tinyprune.sparsity.coupling import Ids, UnitSet
+from tinyprune.sparsity.unit_sets import Ids, UnitSet
 
 Floats = npt.NDArray[np.float64]
 
-#: Kinds of operators; those with kernels first. "other" is what has no rule: its tensors count, its work does not.
+#: Kinds of operators; those with kernels first. "other" is what has no rule: its tensors count, its
+#: work does not.
 WITH_KERNELS = ("conv", "depthwise", "transposed", "dense", "lstm")
 KINDS = (*WITH_KERNELS, "add", "pool", "activation", "softmax", "concat", "pad", "slice", "other")
 GATES = 4  # of an LSTM
@@ -27,7 +29,8 @@ class Channels:
 
     Attributes:
         fixed: channels that always stay.
-        per_set: (sets,), channels for each kept unit of a set: 1, or more where it is laid side by side.
+        per_set: (sets,), channels for each kept unit of a set: 1, or more where it is laid side by
+            side.
     """
 
     fixed: int
@@ -70,9 +73,10 @@ class OperatorShape:
         name: of its layer.
         kind: one of KINDS.
         inputs, outputs: numbers of tensors; a reshaped tensor is the same tensor.
-        channels_in, channels_out: of what it reads, flattened where a dense layer sees it so, and of what it makes;
-            of an LSTM features and units.
-        positions_in, positions: (rows, columns) of what it reads and makes; a dense layer after a Flatten has (1, 1).
+        channels_in, channels_out: of what it reads, flattened where a dense layer sees it so, and
+            of what it makes; of an LSTM features and units.
+        positions_in, positions: (rows, columns) of what it reads and makes; a dense layer after a
+            Flatten has (1, 1).
         kernel: (rows, columns) of the kernel or the pooling window.
         stride: (rows, columns).
         has_bias: whether a bias per output channel (of an LSTM: and gate) is stored.
@@ -126,15 +130,18 @@ class NetworkShape:
     def live(self) -> npt.NDArray[np.bool_]:
         """Which tensors are in memory while each operator runs, (operators, tensors).
 
-        An operator's own inputs and outputs, what a later one still reads, outputs of the network once they are made,
-        inputs of the network until they are read for the last time, and states always.
+        An operator's own inputs and outputs, what a later one still reads, outputs of the network
+        once they are made, inputs of the network until they are read for the last time, and states
+        always.
         """
         steps = len(self.operators)
         made, read = np.full(len(self.tensors), -1), np.full(len(self.tensors), -1)
         for step, operator in enumerate(self.operators):
             for number in operator.outputs:
                 # a tensor that parts are written to lives from the first of them on
-                made[number] = step if made[number] < 0 and number not in self.inputs else made[number]
+                made[number] = (
+                    step if made[number] < 0 and number not in self.inputs else made[number]
+                )
             for number in (*operator.inputs, *operator.outputs):
                 read[number] = step
         read[list(self.outputs)] = steps
@@ -147,7 +154,8 @@ class NetworkShape:
 def channels(ids: Ids, sets: Sequence[UnitSet]) -> Channels:
     """The number of channels with these units, -1 for one that stays.
 
-    Raises UsageError if units of one set are there a different number of times: then the count of kept units does not
+    Raises UsageError if units of one set are there a different number of times: then the count of
+        kept units does not
     say how many channels there are.
     """
     counts = np.bincount(ids[ids >= 0], minlength=sum(item.size for item in sets))

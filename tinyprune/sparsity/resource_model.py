@@ -1,9 +1,11 @@
 """What a network takes, as functions of how many units of each set stay: size, multiply-accumulates, peak memory.
 
-The same code counts and is differentiated: it uses plain operators and the few functions of :class:`Arrays`. With
-:data:`NUMPY` it is exact; the training gives it a library of tensors, a ``ceil`` whose gradient is 1 and a smooth
-``largest`` (Liberis and Lane 2021, "Differentiable Neural Network Pruning to Enable Smart Applications on
-Microcontrollers", arXiv 2110.08350, count peak memory over the operator order in the same way).
+The same code counts and is differentiated: it uses plain operators and the few functions of
+    :class:`Arrays`. With
+:data:`NUMPY` it is exact; the training gives it a library of tensors, a ``ceil`` whose gradient is
+1 and a smooth ``largest`` (Liberis and Lane 2021, "Differentiable Neural Network Pruning to Enable
+Smart Applications on Microcontrollers", arXiv 2110.08350, count peak memory over the operator order
+in the same way).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from tinyprune.sparsity.network_shape import GATES, WITH_KERNELS, Channels, Floats, NetworkShape, OperatorShape
+from tinyprune.sparsity.network_shape import (
+    GATES,
+    WITH_KERNELS,
+    Channels,
+    Floats,
+    NetworkShape,
+    OperatorShape,
+)
 
 BIAS_BYTES = 4  # int32
 
@@ -48,7 +57,8 @@ NUMPY = Arrays(np.matmul, np.maximum, np.minimum, lambda x: np.ceil(x - 1e-9), n
 def smooth_largest(logsumexp: Callable[[Any], Any], tau: float) -> Callable[[Any], Any]:
     """``tau * logsumexp(x / tau)``: at least the maximum of x (n,), at most ``tau * log(n)`` above it.
 
-    Its gradient is ``softmax(x / tau)``: every step near the peak is pushed down, not only the one that is largest now.
+    Its gradient is ``softmax(x / tau)``: every step near the peak is pushed down, not only the one
+    that is largest now.
     """
     return lambda x: tau * logsumexp(x / tau)
 
@@ -58,7 +68,9 @@ class ChannelCounts:
 
     def __init__(self, items: Sequence[Channels], sets: int) -> None:
         self._fixed = np.array([item.fixed for item in items], np.float64)
-        self._per_set = np.array([item.per_set for item in items], np.float64).reshape(len(items), sets)
+        self._per_set = np.array([item.per_set for item in items], np.float64).reshape(
+            len(items), sets
+        )
 
     def __call__(self, kept: Any, arrays: Arrays) -> Any:
         """(items,) for ``kept`` (sets,)."""
@@ -81,7 +93,9 @@ class ResourceModel:
         self._makes = ChannelCounts([operator.channels_out for operator in self._kernels], sets)
         self._factors = {name: self._column(function) for name, function in _FACTORS.items()}
         self._held = ChannelCounts([tensor.channels for tensor in shape.tensors], sets)
-        self._element_bytes = np.array([t.area * t.bytes_per_element for t in shape.tensors], np.float64)
+        self._element_bytes = np.array(
+            [t.area * t.bytes_per_element for t in shape.tensors], np.float64
+        )
         self._live = shape.live().astype(np.float64)
 
     def size_bytes(self, kept: Any) -> Any:
@@ -114,18 +128,22 @@ class ResourceModel:
 
     def _weights(self, products: Any, squares: Any, made: Any) -> Any:
         factors = self._factors
-        return factors["products"] * products + factors["squares"] * squares + factors["made"] * made
+        return (
+            factors["products"] * products + factors["squares"] * squares + factors["made"] * made
+        )
 
     def _column(self, function: Callable[[OperatorShape], float]) -> Floats:
         return np.array([function(operator) for operator in self._kernels], np.float64)
 
 
-#: How the weights of an operator depend on the channels that it reads and makes, how often each weight is used, and how
-#: many biases there are for each channel that it makes.
+#: How the weights of an operator depend on the channels that it reads and makes, how often each
+#: weight is used, and how many biases there are for each channel that it makes.
 _FACTORS: dict[str, Callable[[OperatorShape], float]] = {
     "products": lambda op: {"depthwise": 0, "lstm": GATES}.get(op.kind, op.taps),
     "squares": lambda op: GATES if op.kind == "lstm" else 0,
     "made": lambda op: op.taps if op.kind == "depthwise" else 0,
-    "uses": lambda op: op.positions_in[0] * op.positions_in[1] if op.kind == "transposed" else op.area,
+    "uses": lambda op: (
+        op.positions_in[0] * op.positions_in[1] if op.kind == "transposed" else op.area
+    ),
     "biases": lambda op: op.has_bias * (GATES if op.kind == "lstm" else 1),
 }

@@ -1,8 +1,9 @@
 """Schedules: functions of the optimizer step to ``(should_prune, sparsity)``, as TFMOT's ``PruningSchedule`` has them.
 
-A schedule is any callable of that form. TFMOT 0.8.1 has two classes: "polynomial" and "linear" are its PolynomialDecay,
-"constant" is its ConstantSparsity. All factories take the same arguments. TFMOT is imported on use only: it loads
-TensorFlow and asks the process for Keras 2, which is undone here.
+A schedule is any callable of that form. TFMOT 0.8.1 has two classes: "polynomial" and "linear" are
+    its PolynomialDecay,
+"constant" is its ConstantSparsity. All factories take the same arguments. TFMOT is imported on use
+only: it loads TensorFlow and asks the process for Keras 2, which is undone here.
 """
 
 import importlib
@@ -15,10 +16,13 @@ from tinyprune.errors import UsageError
 Schedule = Callable[[int], tuple[Any, Any]]
 
 
-def polynomial(initial: float, final: float, begin_step: int, end_step: int, frequency: int) -> Schedule:
+def polynomial(
+    initial: float, final: float, begin_step: int, end_step: int, frequency: int
+) -> Schedule:
     """Sparsity grows fast, then slowly: ``final + (initial - final) (1 - progress)^3`` (Zhu & Gupta 2017).
 
-    TFMOT's PolynomialDecay. With ``begin_step == end_step``, where TFMOT divides by zero, it is :func:`one_shot`.
+    TFMOT's PolynomialDecay. With ``begin_step == end_step``, where TFMOT divides by zero, it is
+    :func:`one_shot`.
 
     Args:
         initial, final: fractions of zeros at and before ``begin_step``, and at ``end_step``.
@@ -31,7 +35,9 @@ def polynomial(initial: float, final: float, begin_step: int, end_step: int, fre
     return _decay(3, initial, final, begin_step, end_step, frequency)
 
 
-def linear(initial: float, final: float, begin_step: int, end_step: int, frequency: int) -> Schedule:
+def linear(
+    initial: float, final: float, begin_step: int, end_step: int, frequency: int
+) -> Schedule:
     """Sparsity grows evenly: ``initial + (final - initial) progress``; TFMOT's PolynomialDecay of power 1.
 
     Arguments and errors are those of :func:`polynomial`.
@@ -39,7 +45,9 @@ def linear(initial: float, final: float, begin_step: int, end_step: int, frequen
     return _decay(1, initial, final, begin_step, end_step, frequency)
 
 
-def constant(initial: float, final: float, begin_step: int, end_step: int, frequency: int) -> Schedule:
+def constant(
+    initial: float, final: float, begin_step: int, end_step: int, frequency: int
+) -> Schedule:
     """The final sparsity from ``begin_step`` on, masks follow the weights to ``end_step``; TFMOT's ConstantSparsity.
 
     Arguments and errors are those of :func:`polynomial`; ``initial`` has no influence.
@@ -48,27 +56,36 @@ def constant(initial: float, final: float, begin_step: int, end_step: int, frequ
     return _tfmot().ConstantSparsity(final, begin_step, end_step, frequency)
 
 
-def one_shot(initial: float, final: float, begin_step: int, end_step: int, frequency: int) -> Schedule:
+def one_shot(
+    initial: float, final: float, begin_step: int, end_step: int, frequency: int
+) -> Schedule:
     """Everything at ``begin_step``: one update to the final sparsity, then the masks stay as they are.
 
-    Arguments and errors are those of :func:`polynomial`; ``end_step`` and ``frequency`` have no influence.
+    Arguments and errors are those of :func:`polynomial`; ``end_step`` and ``frequency`` have no
+    influence.
     """
     _check(initial, final, begin_step, end_step, frequency)
     return lambda step: (step == begin_step, final if step >= begin_step else initial)
 
 
-def _decay(power: int, initial: float, final: float, begin_step: int, end_step: int, frequency: int) -> Schedule:
+def _decay(
+    power: int, initial: float, final: float, begin_step: int, end_step: int, frequency: int
+) -> Schedule:
     _check(initial, final, begin_step, end_step, frequency)
     if begin_step == end_step:
         return one_shot(initial, final, begin_step, end_step, frequency)
-    return _tfmot().PolynomialDecay(initial, final, begin_step, end_step, power=power, frequency=frequency)
+    return _tfmot().PolynomialDecay(
+        initial, final, begin_step, end_step, power=power, frequency=frequency
+    )
 
 
 def _check(initial: float, final: float, begin_step: int, end_step: int, frequency: int) -> None:
     """TFMOT's rules, as errors for a person; its "-1 = for ever" is left out: a training has a last step."""
     for sparsity in (initial, final):
         if not 0 <= sparsity < 1:
-            raise UsageError(f"a sparsity of {sparsity:g} is not in [0, 1): it is a fraction, 80 % is 0.8")
+            raise UsageError(
+                f"a sparsity of {sparsity:g} is not in [0, 1): it is a fraction, 80 % is 0.8"
+            )
     if not 0 <= begin_step <= end_step:
         raise UsageError(
             f"a schedule cannot begin at step {begin_step} and end at step {end_step}: expected 0 <= begin <= end"

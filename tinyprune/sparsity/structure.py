@@ -35,10 +35,14 @@ class Structure:
     def groups(self, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
         """The group of each weight of a kernel, of its shape. Raises UsageError if the structure does not fit it."""
         numbers = (self.rows, self.columns, self.n, self.m)
-        ids: npt.NDArray[np.int64] = STRUCTURES[self.name](shape, *(value for value in numbers if value is not None))
+        ids: npt.NDArray[np.int64] = STRUCTURES[self.name](
+            shape, *(value for value in numbers if value is not None)
+        )
         return ids
 
-    def ranked(self, importance: npt.NDArray[np.floating], shape: tuple[int, ...]) -> npt.NDArray[np.floating]:
+    def ranked(
+        self, importance: npt.NDArray[np.floating], shape: tuple[int, ...]
+    ) -> npt.NDArray[np.floating]:
         """The importance of the groups, shape (groups,), with +inf for those that the structure never gives up."""
         if self.n is None or self.m is None:
             return importance
@@ -65,23 +69,31 @@ def parse(name: str, block_size: str = "16x16") -> Structure:
     if ":" in name:
         return _n_of_m(name)
     if name not in STRUCTURES.targets:
-        raise unknown_name("structure", name, [_EXAMPLE, *(known for known in STRUCTURES if known != _N_M)])
+        raise unknown_name(
+            "structure", name, [_EXAMPLE, *(known for known in STRUCTURES if known != _N_M)]
+        )
     return _blocks(block_size) if name == "block" else Structure(name)
 
 
 def _n_of_m(name: str) -> Structure:
     numbers = re.fullmatch("([0-9]{1,4}):([0-9]{1,4})", name)
     if not numbers:
-        raise UsageError(f"structure '{name}' is not n:m with two numbers: try {_EXAMPLE}, which keeps 2 of 4 weights")
+        raise UsageError(
+            f"structure '{name}' is not n:m with two numbers: try {_EXAMPLE}, which keeps 2 of 4 weights"
+        )
     n, m = map(int, numbers.groups())
     if not 1 <= n < m:
-        raise UsageError(f"structure '{name}' keeps {n} of {m} weights: expected n:m with 1 <= n < m, try {_EXAMPLE}")
+        raise UsageError(
+            f"structure '{name}' keeps {n} of {m} weights: expected n:m with 1 <= n < m, try {_EXAMPLE}"
+        )
     return Structure(_N_M, n=n, m=m)
 
 
 def _blocks(size: str) -> Structure:
     numbers = re.fullmatch("([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", size)
     if not numbers:
-        raise UsageError(f"block size '{size}' is not RxC, inputs x outputs of a block: try 16x16, 1x16 or 16x1")
+        raise UsageError(
+            f"block size '{size}' is not RxC, inputs x outputs of a block: try 16x16, 1x16 or 16x1"
+        )
     rows, columns = map(int, numbers.groups())
     return Structure("block", rows=rows, columns=columns)

@@ -7,7 +7,8 @@ import numpy.typing as npt
 def groups(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
     """All weights of one output: a neuron or a channel, the last axis of the kernel.
 
-    Ids are those of one kernel alone, of its shape (spatial..., inputs, outputs). Units that several kernels share
-    (residual sums, the four gates of an LSTM) are numbered by ``coupling.py``.
+    Ids are those of one kernel alone, of its shape (spatial..., inputs, outputs). Units that
+    several kernels share (residual sums, the four gates of an LSTM) are numbered by
+    ``coupling.py``.
     """
     return np.tile(np.arange(shape[-1], dtype=np.int64), (*shape[:-1], 1))

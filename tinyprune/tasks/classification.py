@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from tinyprune.artifacts import Quality, TaskRecord
+from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.audio.stft import Array
 from tinyprune.config import TrainConfig
 from tinyprune.data.labelled import LabelledDataset
-from tinyprune.metrics.choose import CHECKED
+from tinyprune.export.forward import Forward
 from tinyprune.metrics.classification import score_examples
 from tinyprune.metrics.scores import ItemScore, Scores, quality
+from tinyprune.metrics.selection import CHECKED
 from tinyprune.progress import track
-from tinyprune.tasks.task import Forward
 from tinyprune.training.classify import Classify, probabilities
 
 BATCH = 128
@@ -36,7 +36,9 @@ class Classification:
         self.tolerance = max(0.02, 2 / len(dataset.split("dev")))
         self.record = TaskRecord("classification", "accuracy", ("int8",), None, dataset.classes)
 
-    def learner(self, config: TrainConfig, seed: int, teacher: keras.Model | None = None) -> Classify:
+    def learner(
+        self, config: TrainConfig, seed: int, teacher: keras.Model | None = None
+    ) -> Classify:
         """Training examples and the accuracy on dev."""
         return Classify(self.dataset, config.batch_size, seed, teacher)
 
@@ -44,21 +46,34 @@ class Classification:
         """Features (n, ...) of training examples of all classes."""
         return self.dataset.calibration()
 
-    def scores(self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = "") -> Scores:
+    def scores(
+        self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = ""
+    ) -> Scores:
         """Of each example whether its class has the highest score, by a function (batch, ...) -> (batch, classes).
 
         AUC is a figure of the whole split.
         """
         inputs, labels = self.dataset.examples(split)
-        starts = track(range(0, len(inputs), BATCH), f"{model}: scoring {form}", -(-len(inputs) // BATCH))
-        outputs = probabilities(np.concatenate([forward(inputs[start : start + BATCH]) for start in starts]))
+        starts = track(
+            range(0, len(inputs), BATCH), f"{model}: scoring {form}", -(-len(inputs) // BATCH)
+        )
+        outputs = probabilities(
+            np.concatenate([forward(inputs[start : start + BATCH]) for start in starts])
+        )
         found, whole = score_examples(labels, outputs)
         names = self.dataset.split(split).names or tuple(map(str, range(len(labels))))
         items = tuple(
             ItemScore(name, "", self.dataset.classes[label], None, values)
             for name, label, values in zip(names, labels, found, strict=True)
         )
-        return Scores(model, form, split, tuple(metrics), items, {n: v for n, v in whole.items() if n in metrics})
+        return Scores(
+            model,
+            form,
+            split,
+            tuple(metrics),
+            items,
+            {n: v for n, v in whole.items() if n in metrics},
+        )
 
     def unprocessed_scores(self, split: str, metrics: Sequence[str]) -> None:
         """Nothing: an input alone has no class."""

@@ -6,19 +6,20 @@ from functools import cache
 
 import keras
 
-from tinyprune.artifacts import Quality, TaskRecord
+from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.audio.stft import Array
 from tinyprune.config import TrainConfig
-from tinyprune.data.calibration import calibration_features
-from tinyprune.data.mixtures import Mixture
-from tinyprune.data.scored import ScoredSet
-from tinyprune.data.speech import SpeechData
-from tinyprune.metrics.choose import CHECKED
+from tinyprune.data.speech.calibration import calibration_features
+from tinyprune.data.speech.dataset import SpeechData
+from tinyprune.data.speech.mixing import Mixture
+from tinyprune.data.speech.scored_set import ScoredSet
+from tinyprune.export.forward import Forward
 from tinyprune.metrics.scores import ItemScore, Scores, quality
 from tinyprune.metrics.scoring import Found, score_all
+from tinyprune.metrics.selection import CHECKED
 from tinyprune.progress import track
-from tinyprune.tasks.task import NOISY, NOISY_FORM, Forward
+from tinyprune.tasks.task import NOISY, NOISY_FORM
 from tinyprune.training.denoise import Denoise
 
 
@@ -40,11 +41,15 @@ class Speech:
         self.dataset, self.frontend = dataset, frontend
         self.inputs: tuple[int | None, ...] = (None, frontend.bands)
         self.outputs = frontend.bands
-        self.record = TaskRecord("speech", "si_sdr_db", ("streaming", "sequence"), frontend.hop_seconds)
+        self.record = TaskRecord(
+            "speech", "si_sdr_db", ("streaming", "sequence"), frontend.hop_seconds
+        )
         self._scored = cache(lambda split: ScoredSet(dataset.utterances(split), frontend))
         self._unprocessed = cache(self._as_it_is)
 
-    def learner(self, config: TrainConfig, seed: int, teacher: keras.Model | None = None) -> Denoise:
+    def learner(
+        self, config: TrainConfig, seed: int, teacher: keras.Model | None = None
+    ) -> Denoise:
         """Training mixtures and the SI-SDR on dev."""
         return Denoise(self.dataset, self._scored("dev"), config, seed, teacher)
 
@@ -52,7 +57,9 @@ class Speech:
         """Features (n, bands) of consecutive frames of training mixtures."""
         return calibration_features(self.dataset, self.frontend)
 
-    def scores(self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = "") -> Scores:
+    def scores(
+        self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = ""
+    ) -> Scores:
         """What a function from features to masks, both (batch, frames, bands), makes of each mixture of a split."""
         return self._scores(model, form, split, metrics, self._scored(split).enhance_each(forward))
 
@@ -73,7 +80,12 @@ class Speech:
         return self._scores(NOISY, NOISY_FORM, split, metrics, noisy)
 
     def _scores(
-        self, model: str, form: str, split: str, metrics: Sequence[str], estimates: Iterable[tuple[int, Array]]
+        self,
+        model: str,
+        form: str,
+        split: str,
+        metrics: Sequence[str],
+        estimates: Iterable[tuple[int, Array]],
     ) -> Scores:
         """Scores of (number of the mixture, estimate), in the order of the mixtures."""
         mixtures, numbers = self._scored(split).mixtures, []

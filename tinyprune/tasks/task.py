@@ -1,17 +1,16 @@
 """What a network is for. A task knows its data; the stages of a run know only this interface."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import keras
 
-from tinyprune.artifacts import Quality, TaskRecord
+from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.audio.stft import Array
 from tinyprune.config import TrainConfig
+from tinyprune.export.forward import Forward
 from tinyprune.metrics.scores import Scores
 from tinyprune.training.fit import Learner
-
-Forward = Callable[[Array], Array]
 
 #: What :class:`Scores` calls the unprocessed input, and its form.
 NOISY, NOISY_FORM = "-", "noisy"
@@ -27,7 +26,8 @@ class Task(Protocol):
         default_model: registry.MODELS.
         default_epochs, learning_rate: of a baseline, where none are given.
         prune_epochs, prune_learning_rate: of a pruning.
-        tolerance: how far ``record.metric`` of the int8 graph may be from that of the fake-quantized network.
+        tolerance: how far ``record.metric`` of the int8 graph may be from that of the
+            fake-quantized network.
     """
 
     record: TaskRecord
@@ -44,16 +44,21 @@ class Task(Protocol):
     def frontend(self) -> object:
         """The record of how raw data become the network's input."""
 
-    def learner(self, config: TrainConfig, seed: int, teacher: keras.Model | None = None) -> Learner:
+    def learner(
+        self, config: TrainConfig, seed: int, teacher: keras.Model | None = None
+    ) -> Learner:
         """What trains a network: batches, loss, and the score on dev."""
 
     def calibration(self) -> Array:
         """Inputs that activation ranges are measured on, (n, ...); of sequences, consecutive frames (n, features)."""
 
-    def scores(self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = "") -> Scores:
+    def scores(
+        self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = ""
+    ) -> Scores:
         """What a function from inputs (batch, ...) to outputs (batch, ...) can do on every item of a split.
 
-        ``metrics``: registered names, of this task. ``model``, ``form``: what the scores are called.
+        ``metrics``: registered names, of this task. ``model``, ``form``: what the scores are
+        called.
         """
 
     def unprocessed_scores(self, split: str, metrics: Sequence[str]) -> Scores | None:

@@ -19,7 +19,9 @@ def ends_in_softmax(model: keras.Model) -> bool:
     """Whether a model's outputs are probabilities already; what only puts them on a grid does not count."""
     history = model.outputs[0]._keras_history
     while isinstance(history.operation, FakeQuantize):
-        history = history.operation._inbound_nodes[history.node_index].input_tensors[0]._keras_history
+        history = (
+            history.operation._inbound_nodes[history.node_index].input_tensors[0]._keras_history
+        )
     last = history.operation
     if graph.is_model(last):
         return ends_in_softmax(last)
@@ -29,7 +31,9 @@ def ends_in_softmax(model: keras.Model) -> bool:
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
     """Scores (n, classes) as probabilities: as they are if they are such, else their softmax."""
-    if (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=0.1):  # int8 softmax sums to about 1
+    if (scores >= 0).all() and np.allclose(
+        scores.sum(axis=1), 1, atol=0.1
+    ):  # int8 softmax sums to about 1
         return scores
     shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
@@ -46,12 +50,18 @@ class Classify:
     metric = "accuracy"
 
     def __init__(
-        self, dataset: LabelledDataset, batch_size: int, seed: int = 0, teacher: keras.Model | None = None
+        self,
+        dataset: LabelledDataset,
+        batch_size: int,
+        seed: int = 0,
+        teacher: keras.Model | None = None,
     ) -> None:
         self.dataset, self.teacher = dataset, teacher
         self._batch_size, self._seed = batch_size, seed
         self._inputs, self._labels = dataset.examples("dev")
-        self._forward = tf.function(lambda model, inputs: model(inputs, training=False), reduce_retracing=True)
+        self._forward = tf.function(
+            lambda model, inputs: model(inputs, training=False), reduce_retracing=True
+        )
 
     def steps_per_epoch(self) -> int:
         """Number of batches of an epoch."""
@@ -67,17 +77,25 @@ class Classify:
         log_chances = _log_probabilities(model, model(inputs, training=True))
         loss = -tf.reduce_mean(tf.gather(log_chances, labels, batch_dims=1))
         if self.teacher is not None:
-            taught = tf.stop_gradient(_log_probabilities(self.teacher, self.teacher(inputs, training=False)))
+            taught = tf.stop_gradient(
+                _log_probabilities(self.teacher, self.teacher(inputs, training=False))
+            )
             loss += tf.reduce_mean(tf.reduce_sum(tf.exp(taught) * (taught - log_chances), axis=1))
         return loss
 
     def score(self, model: keras.Model) -> float:
         """Accuracy on dev, a fraction."""
         starts = range(0, len(self._inputs), BATCH)
-        scores = [self._forward(model, self._inputs[start : start + BATCH]).numpy() for start in starts]
+        scores = [
+            self._forward(model, self._inputs[start : start + BATCH]).numpy() for start in starts
+        ]
         return accuracy(self._labels, np.concatenate(scores))
 
 
 def _log_probabilities(model: keras.Model, outputs: tf.Tensor) -> tf.Tensor:
     """Logarithms (n, classes) of the probabilities that a model's outputs are or stand for."""
-    return tf.math.log(tf.maximum(outputs, SMALLEST)) if ends_in_softmax(model) else tf.nn.log_softmax(outputs)
+    return (
+        tf.math.log(tf.maximum(outputs, SMALLEST))
+        if ends_in_softmax(model)
+        else tf.nn.log_softmax(outputs)
+    )

@@ -9,8 +9,8 @@ import tensorflow as tf
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
-from tinyprune.data.scored import ScoredSet
-from tinyprune.data.speech import SpeechData
+from tinyprune.data.speech.dataset import SpeechData
+from tinyprune.data.speech.scored_set import ScoredSet
 from tinyprune.metrics.speech import is_defined, si_sdr_db
 from tinyprune.training import losses
 from tinyprune.training.spectral import SpectralGraph
@@ -23,7 +23,9 @@ def measure_frontend(dataset: SpeechData, batch_size: int, frames: int) -> Front
     """The front end with per-band statistics of training mixtures."""
     frontend, samples = FrontEnd(), (frames + 1) * FrontEnd().hop
     batches = zip(range(STATISTICS_BATCHES), dataset.batches(0, batch_size, samples), strict=False)
-    return frontend.measured(np.concatenate([frontend.compress(stft.analyse(noisy)) for _, (noisy, _) in batches]))
+    return frontend.measured(
+        np.concatenate([frontend.compress(stft.analyse(noisy)) for _, (noisy, _) in batches])
+    )
 
 
 class Denoise:
@@ -47,8 +49,13 @@ class Denoise:
         """A batch is ``batch_size`` sequences of ``frames`` frames of the dataset; the score is that on ``scored``."""
         self.dataset, self.teacher, self._seed, self._scored = dataset, teacher, seed, scored
         self._loss, self._graph = losses.by_name(config.loss), SpectralGraph(scored.frontend)
-        self._batch_size, self._samples = config.batch_size, (config.frames + 1) * scored.frontend.hop
-        self._forward = tf.function(lambda model, features: model(features, training=False), reduce_retracing=True)
+        self._batch_size, self._samples = (
+            config.batch_size,
+            (config.frames + 1) * scored.frontend.hop,
+        )
+        self._forward = tf.function(
+            lambda model, features: model(features, training=False), reduce_retracing=True
+        )
 
     def steps_per_epoch(self) -> int:
         """Number of batches of an epoch."""
@@ -64,7 +71,9 @@ class Denoise:
         spectrum = self._graph.analyse(noisy)
         features = self._graph.features(spectrum)
         mask = model(features, training=True)
-        loss = self._loss(self._graph, self._graph.apply(mask, spectrum), self._graph.analyse(clean), clean)
+        loss = self._loss(
+            self._graph, self._graph.apply(mask, spectrum), self._graph.analyse(clean), clean
+        )
         if self.teacher is not None:
             loss += DISTILL_WEIGHT * tf.reduce_mean(
                 (mask - tf.stop_gradient(self.teacher(features, training=False))) ** 2
@@ -73,9 +82,14 @@ class Denoise:
 
     def score(self, model: keras.Model) -> float:
         """Mean SI-SDR in dB on dev, of the utterances that have one; NaN if none has."""
-        return self._mean_si_sdr(self._scored.enhance(lambda features: self._forward(model, features).numpy()))
+        return self._mean_si_sdr(
+            self._scored.enhance(lambda features: self._forward(model, features).numpy())
+        )
 
     def _mean_si_sdr(self, estimates: list[np.ndarray]) -> float:
-        pairs = [(mixture.clean, estimate) for mixture, estimate in zip(self._scored.mixtures, estimates, strict=True)]
+        pairs = [
+            (mixture.clean, estimate)
+            for mixture, estimate in zip(self._scored.mixtures, estimates, strict=True)
+        ]
         scores = [si_sdr_db(*pair) for pair in pairs if is_defined(*pair)]
         return float(np.mean(scores)) if scores else float("nan")

@@ -16,10 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from tinyprune.errors import TinypruneError
-from tinyprune.records import write_text
-from tinyprune.training.course import Course, Replacement
+from tinyprune.storage.records import write_text
+from tinyprune.storage.writing import write_arrays
+from tinyprune.training.compression import Course, Replacement
 from tinyprune.training.progress import Progress
-from tinyprune.writing import write_arrays
 
 Batch = tuple[np.ndarray, ...]
 CLIP_NORM = 5.0
@@ -96,7 +96,12 @@ class Fit:
         course: Course | None = None,
     ) -> None:
         """``peak``: the learning rate's."""
-        self.learner, self.epochs, self.folder, self.course = learner, epochs, folder, course or Course()
+        self.learner, self.epochs, self.folder, self.course = (
+            learner,
+            epochs,
+            folder,
+            course or Course(),
+        )
         self.steps = epochs * learner.steps_per_epoch()
         self.history: list[EpochRecord] = []
         self.best: float | None = None
@@ -106,26 +111,37 @@ class Fit:
     def run(self, title: str) -> None:
         """Train what is left, then load the weights of the best epoch into the model.
 
-        ``title``: what the progress line calls it. Raises TinypruneError where the loss is not finite any more.
+        ``title``: what the progress line calls it. Raises TinypruneError where the loss is not
+        finite any more.
         """
         self._resume()
         steps = self.learner.steps_per_epoch()
-        with Progress(title, self.learner.metric, self.epochs, steps, len(self.history)) as progress:
+        with Progress(
+            title, self.learner.metric, self.epochs, steps, len(self.history)
+        ) as progress:
             for epoch in range(len(self.history), self.epochs):
                 record = self._epoch(epoch, progress)
                 self.history.append(record)
-                if self.course.counts(record.step) and record.score > (-math.inf if self.best is None else self.best):
+                if self.course.counts(record.step) and record.score > (
+                    -math.inf if self.best is None else self.best
+                ):
                     self.best = record.score
                     self._save("best.npz", self.model.variables, {})
                 best = self.best
                 if epoch + 1 < self.epochs and (found := self.course.after_epoch(epoch + 1)):
                     self._replace(found)
-                state = {"best": self.best, "history": list(map(asdict, self.history)), "course": self.course.state()}
+                state = {
+                    "best": self.best,
+                    "history": list(map(asdict, self.history)),
+                    "course": self.course.state(),
+                }
                 self._save("checkpoint.npz", self._state(), state)
                 write_text(self.folder / "history.csv", _csv(self.history, self.learner.metric))
                 progress.epoch_done(epoch, record, best, self.course.note())
         if not (self.folder / "best.npz").exists():
-            raise TinypruneError("no epoch has a score on dev: is it silent? or try a smaller --learning-rate")
+            raise TinypruneError(
+                "no epoch has a score on dev: is it silent? or try a smaller --learning-rate"
+            )
         self._load("best.npz", self.model.variables)
 
     def _epoch(self, epoch: int, progress: Progress) -> EpochRecord:
@@ -143,7 +159,9 @@ class Fit:
             progress.step(epoch, number + 1, losses[-1])
         step, score = (epoch + 1) * per_epoch, self.learner.score(self.model)
         rate = float(self.optimizer.learning_rate.numpy())
-        return EpochRecord(epoch + 1, step, float(np.mean(losses)), score, rate, progress.clock() - started)
+        return EpochRecord(
+            epoch + 1, step, float(np.mean(losses)), score, rate, progress.clock() - started
+        )
 
     def _train_step(self, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         with tf.GradientTape() as tape:
@@ -158,13 +176,18 @@ class Fit:
     def _take(self, model: keras.Model) -> None:
         """Train this model from now on, with an optimizer that knows nothing of it."""
         self.model = model
-        self.optimizer = keras.optimizers.Adam(learning_rate(self._peak, self.steps), global_clipnorm=CLIP_NORM)
+        self.optimizer = keras.optimizers.Adam(
+            learning_rate(self._peak, self.steps), global_clipnorm=CLIP_NORM
+        )
         self.optimizer.build(model.trainable_variables)
         self._step = tf.function(self._train_step, reduce_retracing=True)
 
     def _replace(self, found: Replacement) -> None:
         """Go on with another model; the best epoch so far was one of the old model and counts no more."""
-        old, layers = self.optimizer, {id(w): layer for layer in self.model.layers for w in layer.weights}
+        old, layers = (
+            self.optimizer,
+            {id(w): layer for layer in self.model.layers for w in layer.weights},
+        )
         variables = self.model.trainable_variables
         self._take(found.model)
         self.optimizer.iterations.assign(old.iterations)
@@ -191,7 +214,9 @@ class Fit:
 
     def _save(self, name: str, variables: list[Any], state: dict[str, Any]) -> None:
         """Write variables and a JSON state as one file that is whole or absent."""
-        arrays = {f"v{number:04d}": np.asarray(variable) for number, variable in enumerate(variables)}
+        arrays = {
+            f"v{number:04d}": np.asarray(variable) for number, variable in enumerate(variables)
+        }
         write_arrays(self.folder / name, arrays | {"state": np.array(json.dumps(state))})
 
     def _load(self, name: str, variables: list[Any]) -> None:
@@ -211,7 +236,9 @@ class Fit:
             raise self._unfit(name, error) from error
 
     def _unfit(self, name: str, why: object) -> TinypruneError:
-        return TinypruneError(f"{self.folder / name} does not fit this model ({why}); delete it and run again")
+        return TinypruneError(
+            f"{self.folder / name} does not fit this model ({why}); delete it and run again"
+        )
 
 
 def _ahead(batches: Iterable[Batch]) -> Iterator[Batch]:

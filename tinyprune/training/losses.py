@@ -15,7 +15,9 @@ CEILING = 1e-3  # 30 dB: what is better than that earns nothing more
 SILENT = 1e-6  # mean power below which an excerpt has no speech
 
 
-def si_sdr(graph: SpectralGraph, estimate: tf.Tensor, target: tf.Tensor, clean: tf.Tensor) -> tf.Tensor:
+def si_sdr(
+    graph: SpectralGraph, estimate: tf.Tensor, target: tf.Tensor, clean: tf.Tensor
+) -> tf.Tensor:
     """Negative SI-SDR in dB (Le Roux et al. 2019) of the synthesised signals, at most 30 dB; skips silent excerpts."""
     del target
     signal, reference = graph.synthesise(estimate), graph.inner(clean)
@@ -27,10 +29,13 @@ def si_sdr(graph: SpectralGraph, estimate: tf.Tensor, target: tf.Tensor, clean: 
     return -tf.reduce_sum(ratio * speech) / tf.maximum(tf.reduce_sum(speech), 1)
 
 
-def spectrum(graph: SpectralGraph, estimate: tf.Tensor, target: tf.Tensor, clean: tf.Tensor) -> tf.Tensor:
+def spectrum(
+    graph: SpectralGraph, estimate: tf.Tensor, target: tf.Tensor, clean: tf.Tensor
+) -> tf.Tensor:
     """Squared error of power-law compressed magnitudes and of compressed complex spectra (Braun & Tashev 2020).
 
-    Excerpts are brought to the level of their clean speech first, so that quiet ones count as much as loud ones.
+    Excerpts are brought to the level of their clean speech first, so that quiet ones count as much
+    as loud ones.
     """
     level = tf.sqrt(tf.reduce_mean(clean**2, axis=1))[:, None, None] + 1e-3
     parts = [(tf.math.real(x) / level, tf.math.imag(x) / level) for x in (estimate, target)]
@@ -41,9 +46,13 @@ def spectrum(graph: SpectralGraph, estimate: tf.Tensor, target: tf.Tensor, clean
     return tf.reduce_mean(0.7 * (magnitudes[0] - magnitudes[1]) ** 2 + 0.3 * distance)
 
 
-def combined(graph: SpectralGraph, estimate: tf.Tensor, target: tf.Tensor, clean: tf.Tensor) -> tf.Tensor:
+def combined(
+    graph: SpectralGraph, estimate: tf.Tensor, target: tf.Tensor, clean: tf.Tensor
+) -> tf.Tensor:
     """Both: the spectral error, and the SI-SDR at 0.05 per dB."""
-    return spectrum(graph, estimate, target, clean) + SI_SDR_WEIGHT * si_sdr(graph, estimate, target, clean)
+    return spectrum(graph, estimate, target, clean) + SI_SDR_WEIGHT * si_sdr(
+        graph, estimate, target, clean
+    )
 
 
 LOSSES: dict[str, Loss] = {"si-sdr": si_sdr, "spectrum": spectrum, "combined": combined}

@@ -19,7 +19,13 @@ class Progress:
 
     def __init__(self, title: str, metric: str, epochs: int, steps: int, done: int) -> None:
         """``done`` epochs of ``epochs`` are there already, each has ``steps`` steps; the score is a ``metric``."""
-        self.title, self.metric, self.epochs, self.steps, self.score = title, metric, epochs, steps, ""
+        self.title, self.metric, self.epochs, self.steps, self.score = (
+            title,
+            metric,
+            epochs,
+            steps,
+            "",
+        )
         self.console = Console(stderr=True, highlight=False)
         self.quiet = not log.isEnabledFor(logging.INFO)
         columns = (
@@ -30,7 +36,9 @@ class Progress:
         )
         live = self.console.is_terminal and not self.quiet
         self._bar = RichProgress(*columns, console=self.console, disable=not live)
-        self._task = self._bar.add_task(title, total=epochs * steps, completed=done * steps, note="")
+        self._task = self._bar.add_task(
+            title, total=epochs * steps, completed=done * steps, note=""
+        )
         if done and not self.quiet:
             self.console.print(f"{title}: continuing after epoch {done} of {epochs}")
 
@@ -41,13 +49,18 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
 
     def step(self, epoch: int, step: int, loss: float) -> None:
         """After each optimizer step of an epoch (from 0)."""
-        note = f"epoch {epoch + 1}/{self.epochs} step {step}/{self.steps} loss {loss:.3f}{self.score}"
+        note = (
+            f"epoch {epoch + 1}/{self.epochs} step {step}/{self.steps} loss {loss:.3f}{self.score}"
+        )
         self._bar.update(self._task, completed=epoch * self.steps + step, note=note)
 
     def epoch_done(self, epoch: int, record: Any, best: float | None, note: str = "") -> None:

@@ -9,8 +9,8 @@ from tinyprune.audio.stft import hann, synthesis_window
 class SpectralGraph:
     """STFT, features and masked synthesis of batches of excerpts, differentiable.
 
-    Excerpts have ``(frames + 1) * hop`` samples and are not padded: their first and last hop lie in one frame only, so
-    they are left out where a signal is compared.
+    Excerpts have ``(frames + 1) * hop`` samples and are not padded: their first and last hop lie in
+    one frame only, so they are left out where a signal is compared.
 
     Attributes:
         frontend: framing, mel bands and normalisation.

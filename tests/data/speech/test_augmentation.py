@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from tinyprune.data.speech.augmentation import (
+    babble,
+    change_speed,
+    convolve,
+    excerpt_length,
+    reverberate,
+)
+
+RATE = 16_000
+
+
+def tone(frequency, samples=RATE):
+    return np.sin(2 * np.pi * frequency * np.arange(samples) / RATE).astype(np.float32)
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).normal(0, 0.1, shape).astype(np.float32)
+
+
+# --- speed
+# ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_factor_raises_the_pitch():
+    """440 Hz, 1.25 times as fast, is 550 Hz."""
+    excerpts = np.stack([tone(440, 1250), tone(440, 1250)])
+    fast, same = change_speed(excerpts, np.array([1.25, 1.0]), 1000)
+    assert fast.shape == (1000,) and fast.dtype == np.float32
+    np.testing.assert_allclose(fast[50:-50], tone(550, 1000)[50:-50], atol=0.01)
+    np.testing.assert_array_equal(same, excerpts[1, :1000])
+
+
+def test_slow_speech_needs_fewer_samples():
+    """Half as fast: 500 samples become 1000, and what follows them is not heard."""
+    first, second = tone(300, 500), tone(7000, 500)
+    [slow] = change_speed(np.concatenate([first, second])[None], np.array([0.5]), 1000)
+    np.testing.assert_allclose(slow[50:-50], tone(150, 1000)[50:-50], atol=0.02)
+    assert excerpt_length(1000, 0.5) == 500
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.9, 1.0, 1.1, 1.37, 2.0])
+def test_every_factor_fills_the_excerpt(factor):
+    excerpts = np.ones((1, excerpt_length(1000, factor)), np.float32)
+    played = change_speed(excerpts, np.array([factor]), 1000)
+    np.testing.assert_allclose(played[0, 20:-20], 1, atol=0.02)
+    assert played[0].min() > 0.2  # it rings at the edges, as all that is cut out of something does
+
+
+def test_too_short_an_excerpt_ends_in_zeros():
+    played = change_speed(np.ones((1, 600), np.float32), np.array([2.0]), 1000)
+    assert played.shape == (1, 1000)
+    assert not played[0, 310:].any()
+
+
+def test_a_fast_excerpt_has_no_alias():
+    """7 kHz, twice as fast, would be 14 kHz: there is no such frequency at 16 kHz, and nothing takes its place."""
+    [played] = change_speed(tone(7000, 2000)[None], np.array([2.0]), 1000)
+    assert np.abs(played[50:-50]).max() < 1e-3
+
+
+# --- rooms
+# ------------------------------------------------------------------------------------------------------------
+
+
+def room(samples, **taps):
+    response = np.zeros(samples, np.float32)
+    for place, value in taps.items():
+        response[int(place[1:])] = value
+    return response
+
+
+def test_a_room_of_a_direct_path_alone_changes_nothing():
+    """Wherever it is in the response, and however loud."""
+    speech = noise(3, 4000)
+    rirs = np.stack([room(400, t0=1), room(400, t37=0.2), room(400, t399=-3)])
+    np.testing.assert_allclose(reverberate(speech, rirs), speech * [[1], [1], [-1]], atol=1e-6)
+
+
+def test_the_direct_path_keeps_its_place():
+    """An echo of half the height 100 samples later, and something quiet before: y(t) = x(t) + x(t - 100) / 2 + ..."""
+    [speech] = noise(1, 4000)
+    wet = convolve(speech[None], room(200, t20=0.1, t50=1, t150=0.5)[None])[0]
+    expected = speech.copy()
+    expected[100:] += 0.5 * speech[:-100]
+    expected[:-30] += 0.1 * speech[30:]
+    np.testing.assert_allclose(wet, expected, atol=1e-6)
+
+
+def test_a_room_keeps_the_level():
+    speech, rirs = (
+        noise(4, 8000),
+        noise(4, 3000, seed=1) * np.exp(-np.arange(3000) / 500).astype(np.float32),
+    )
+    wet = reverberate(speech, rirs)
+    assert wet.dtype == np.float32 and wet.shape == speech.shape
+    np.testing.assert_allclose(np.mean(wet**2, axis=1), np.mean(speech**2, axis=1), rtol=1e-4)
+
+
+def test_silence_in_a_room_is_silence():
+    assert not reverberate(np.zeros((1, 1000), np.float32), noise(1, 100)).any()
+
+
+def test_a_room_may_be_longer_than_the_speech():
+    assert reverberate(noise(2, 300), noise(2, 5000)).shape == (2, 300)
+
+
+def test_convolutions_of_integers_are_exact():
+    """Five seconds in a room of a second, all at full scale: the sums reach 2^44, and round to the integers."""
+    rng = np.random.default_rng(0)
+    speech, rir = (rng.integers(-32767, 32768, size) for size in (80_000, 16_000))
+    rir[0] = 32768
+    wet = np.rint(convolve(speech[None].astype(np.float64), rir[None].astype(np.float64)))[0]
+    for place in (0, 1, 15_999, 40_000, 79_999):
+        taps = rir[: place + 1]
+        assert wet[place] == int(taps @ speech[place - len(taps) + 1 : place + 1][::-1])
+
+
+# --- babble
+# -----------------------------------------------------------------------------------------------------------
+
+
+def test_babble_has_the_level_of_one_voice():
+    voices = noise(7, RATE)
+    assert np.std(babble(voices)) == pytest.approx(0.1, rel=0.02)
+    np.testing.assert_allclose(babble(voices[:1]), voices[0])

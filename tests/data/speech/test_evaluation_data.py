@@ -1,0 +1,72 @@
+"""Recordings that are only scored."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from tinyprune.data.speech.evaluation_data import GivenData, load_given
+from tinyprune.errors import UsageError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("noisy/a", "noisy/b", "clean/a", "clean/b"):
+        path = tmp_path / f"{name}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, np.random.default_rng(len(name)).normal(0, 0.1, 4000), 16_000)
+    return tmp_path
+
+
+def test_all_pairs_of_two_folders_are_the_test_split(folder, tmp_path):
+    data = GivenData(noisy=str(folder / "noisy"), clean=str(folder / "clean"))
+    assert (data.is_whole, data.is_given) == (True, True)
+    found = load_given(data, tmp_path / "cache").utterances("test")
+    assert [mixture.name for mixture in found] == ["a", "b"]
+    assert {len(mixture.clean) for mixture in found} == {4000}
+    assert {path.parent for path in tmp_path.rglob("*.pcm")} == {tmp_path / "cache"}
+
+
+def test_one_pair_is_enough(folder, tmp_path):
+    (folder / "noisy/b.wav").unlink()
+    data = GivenData(noisy=str(folder / "noisy"), clean=str(folder / "clean"))
+    assert len(load_given(data, tmp_path / "cache").utterances("test")) == 1
+
+
+def test_a_manifest_of_pairs(folder, tmp_path):
+    (folder / "list.csv").write_text("noisy,clean\nnoisy/a.wav,clean/a.wav\n")
+    assert (
+        len(
+            load_given(GivenData(path=str(folder / "list.csv")), tmp_path / "cache").utterances(
+                "test"
+            )
+        )
+        == 1
+    )
+
+
+def test_a_corpus_that_has_nothing_to_score(folder, tmp_path):
+    with pytest.raises(
+        UsageError, match=r"/clean \(.*\) has nothing to score: expected pairs, or a test split$"
+    ):
+        load_given(GivenData(path=str(folder / "clean")), tmp_path / "cache")
+
+
+def test_nothing_and_folders_to_mix_are_not_whole():
+    assert not GivenData().is_given
+    mixed = GivenData("speech", "noise")
+    assert (mixed.is_whole, mixed.is_given) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (GivenData(noisy="a"), "^--noisy and --clean go together: give both or none$"),
+        (GivenData(clean="a"), "^--noisy and --clean go together"),
+        (GivenData(test_noise="a"), "^--test-speech and --test-noise go together"),
+        (GivenData(noisy="a", clean="b", path="c"), "give one of the three$"),
+        (GivenData("a", "b", "c", "d"), "give one of the three$"),
+    ],
+)
+def test_what_contradicts_itself(data, message):
+    with pytest.raises(UsageError, match=message):
+        data.check()

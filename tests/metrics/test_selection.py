@@ -1,0 +1,115 @@
+import importlib.util
+
+import pytest
+
+from tinyprune.errors import UsageError
+from tinyprune.metrics import selection
+from tinyprune.registry import METRICS
+
+SPEECH = ("si_sdr_db", "sdr_db", "seg_snr_db", "stoi", "estoi", "pesq_wb", "pesq_nb")
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [
+        *(
+            ("sdr", "sdr_db"),
+            ("SI-SDR", "si_sdr_db"),
+            ("si_sdr_db", "si_sdr_db"),
+            ("seg-snr", "seg_snr_db"),
+        ),
+        *(
+            ("stoi", "stoi"),
+            ("pesq", "pesq_wb"),
+            ("pesq-nb", "pesq_nb"),
+            ("accuracy", "accuracy"),
+            ("all", "all"),
+        ),
+    ],
+)
+def test_short_names(name, metric):
+    assert selection.resolve(name) == metric
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_has_a_short_name(metric):
+    assert selection.resolve(selection.short(metric)) == metric
+
+
+def test_a_name_that_does_not_exist_is_said_with_the_closest():
+    with pytest.raises(
+        UsageError,
+        match=r"^unknown metric 'stio': did you mean 'stoi'\? expected one of: accuracy, all, ",
+    ):
+        selection.resolve("stio")
+
+
+def test_the_default_metrics_of_a_task():
+    assert selection.chosen((), "speech") == ("si_sdr_db", "sdr_db", "stoi")
+    assert selection.chosen((), "classification") == ("accuracy", "auc")
+
+
+def test_each_metric_is_there_once_and_what_is_held_too():
+    assert selection.chosen(("stoi", "sdr_db", "stoi"), "speech", ("sdr_db", "estoi")) == (
+        "stoi",
+        "sdr_db",
+        "estoi",
+    )
+
+
+def installed(monkeypatch, is_there):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: find("sys") if is_there and name == "pesq" else None,
+    )
+
+
+def test_all_is_with_pesq_where_that_is_installed(monkeypatch):
+    installed(monkeypatch, True)
+    assert selection.chosen(("all",), "speech") == SPEECH
+    installed(monkeypatch, False)
+    assert selection.chosen(("all",), "speech") == SPEECH[:5]
+    assert selection.chosen(("all",), "classification") == ("accuracy", "auc")
+
+
+def test_pesq_that_is_not_installed_is_said_before_anything_is_scored(monkeypatch):
+    installed(monkeypatch, False)
+    with pytest.raises(
+        UsageError,
+        match=r'^pesq-wb needs a package .* pip install "tinyprune\[pesq\]"; or leave it out$',
+    ):
+        selection.chosen(("stoi", "pesq_wb"), "speech")
+
+
+def test_a_metric_of_another_task_is_refused():
+    with pytest.raises(
+        UsageError, match="^accuracy is no metric of speech: expected si-sdr, sdr, seg-snr, stoi, "
+    ):
+        selection.chosen(("accuracy",), "speech")
+    with pytest.raises(
+        UsageError, match="^sdr is no metric of classification: expected accuracy, auc or all$"
+    ):
+        selection.chosen((), "classification", ("sdr_db",))
+
+
+def test_a_limit_is_a_metric_and_a_number():
+    assert selection.limit("sdr=0.1") == ("sdr_db", 0.1)
+    assert selection.limit("stoi=0") == ("stoi", 0.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["sdr", "sdr=", "sdr=-1", "sdr=much", "sdr=nan", "sdr=inf", "all=1", "0.1"]
+)
+def test_what_is_no_limit_is_refused(text):
+    with pytest.raises(
+        UsageError,
+        match=f"^--max-drop {text}: expected METRIC=X with X of at least 0, e.g. sdr=0.1$",
+    ):
+        selection.limit(text)
+
+
+def test_a_limit_of_an_unknown_metric_is_named():
+    with pytest.raises(UsageError, match="^unknown metric 'srd'"):
+        selection.limit("srd=0.1")

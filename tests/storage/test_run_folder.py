@@ -1,0 +1,228 @@
+import dataclasses
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tinyprune.artifacts.resources import NpuTarget
+from tinyprune.config import DataConfig, PruneConfig
+from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.storage.run_folder import BASELINE, Workspace, sha256
+
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
+
+
+@pytest.fixture
+def space(tmp_path):
+    return Workspace(tmp_path / "run")
+
+
+def finish(variant, stage="train", inputs=None, **files):
+    """A finished stage with files of the given contents; ``model_keras`` is ``model.keras``."""
+    variant.folder.mkdir(parents=True, exist_ok=True)
+    named = {name.replace("_", "."): content for name, content in files.items()}
+    for name, content in named.items():
+        (variant.folder / name).write_text(content)
+    variant.finish(stage, inputs or {}, [*named])
+
+
+def test_the_first_claim_names_the_variant_and_the_same_one_holds(space):
+    variant = space.variant("weight-0.80")
+    for _ in range(2):
+        variant.claim({"prune": PruneConfig(sparsity=0.8), "baseline_sha256": "abc"})
+    assert variant.configuration()["prune"]["sparsity"] == 0.8
+    assert variant.folder == space.root / "variants/weight-0.80"
+
+
+def test_another_configuration_is_refused_with_the_key_that_differs(space):
+    variant = space.variant("w")
+    variant.claim({"prune": PruneConfig(sparsity=0.8), "data": DataConfig()})
+    with pytest.raises(UsageError) as caught:
+        variant.claim({"prune": PruneConfig(sparsity=0.9), "data": DataConfig(snr_db=(0, 5))})
+    assert str(caught.value) == (
+        f"{variant.folder} exists with another configuration "
+        "(prune.sparsity: 0.8, now 0.9; data.snr_db: [-6.0, 9.0], now [0, 5]): "
+        "choose another --name or --run, or delete that folder"
+    )
+    assert variant.configuration()["prune"]["sparsity"] == 0.8
+
+
+def test_settings_that_are_newer_than_a_claim_had_their_defaults(space):
+    variant = space.variant("w")
+    older = {"data": {"name": "mixture", "speech": "/s", "noise": "/n"}, "data_sha256": "abc"}
+    variant.claim(older)
+    now = DataConfig(name="mixture", speech="/s", noise="/n")
+    variant.claim({"data": now, "data_sha256": "abc"})
+    assert variant.configuration() == older
+    with pytest.raises(UsageError, match=r"data\.babble: 0\.0, now 0\.2"):
+        variant.claim({"data": dataclasses.replace(now, babble=0.2), "data_sha256": "abc"})
+
+
+def test_at_most_three_differences_are_named_and_long_ones_cut(space):
+    variant = space.variant("w")
+    variant.claim({"a": 1, "b": "x" * 100, "c": 1, "d": 1})
+    with pytest.raises(
+        UsageError, match=rf'\(a: 1, now 2; b: "{"x" * 36}\.\.\., now 2; c: 1, now 2\)'
+    ):
+        variant.claim({"a": 2, "b": 2, "c": 2, "d": 2})
+
+
+def test_a_key_more_or_less_is_a_difference(space):
+    variant = space.variant("w")
+    variant.claim({"a": 1})
+    with pytest.raises(UsageError, match=r"\(b: null, now 2\)"):
+        variant.claim({"a": 1, "b": 2})
+
+
+def test_a_claim_is_undone_where_its_stage_was_asked_for_something_wrong(space):
+    variant = space.variant("w")
+    with pytest.raises(UsageError, match="not so"), variant.claimed({"a": 1}):
+        assert variant.configuration() == {"a": 1}
+        raise UsageError("not so")
+    assert not variant.folder.exists()
+    with variant.claimed({"a": 1}):
+        finish(variant, model_keras="abc")
+    with pytest.raises(UsageError, match="not so"), variant.claimed({"a": 1}):
+        raise UsageError("not so")
+    assert variant.is_done("train")
+
+
+@pytest.mark.parametrize("error", [TinypruneError, KeyboardInterrupt])
+def test_a_claim_stays_where_its_stage_failed_or_was_stopped(space, error):
+    variant = space.variant("w")
+    with pytest.raises(error), variant.claimed({"a": 1}):
+        raise error
+    assert variant.configuration() == {"a": 1}
+
+
+def test_a_damaged_claim_is_one_line(space):
+    variant = space.variant("w")
+    variant.claim({"a": 1})
+    (variant.folder / "variant.json").write_text("{")
+    with pytest.raises(
+        TinypruneError,
+        match=r"variants/w/variant\.json cannot be read \(.*\); delete .*/variants/w$",
+    ):
+        variant.claim({"a": 1})
+
+
+def test_a_stage_is_done_once_it_is_finished(space):
+    variant = space.variant("w")
+    assert not variant.is_done("train")
+    finish(variant, model_keras="abc")
+    assert variant.is_done("train")
+    assert not variant.is_done("export")
+    assert variant.output_sha256("train", "model.keras") == ABC
+
+
+def test_a_missing_file_undoes_a_stage(space):
+    variant = space.variant("w")
+    finish(variant, model_keras="abc", size_json="1")
+    (variant.folder / "size.json").unlink()
+    assert not variant.is_done("train")
+
+
+def test_changed_inputs_undo_a_stage(space):
+    variant, target = space.variant("w"), NpuTarget("ethos-u55-128", "S", "M")
+    finish(variant, "export", {"model": "abc", "target": target})
+    assert variant.is_done("export")
+    assert variant.is_done("export", {"model": "abc", "target": target})
+    assert not variant.is_done("export", {"model": "abd", "target": target})
+    assert not variant.is_done(
+        "export", {"model": "abc", "target": NpuTarget("ethos-u55-128", "S", "N")}
+    )
+
+
+def test_a_damaged_record_of_a_stage_is_one_line(space):
+    variant = space.variant("w")
+    finish(variant, model_keras="abc")
+    (variant.folder / "train.json").write_text("{")
+    with pytest.raises(
+        TinypruneError,
+        match=r"variants/w/train\.json cannot be read \(.*\); delete it and run again$",
+    ):
+        variant.is_done("train")
+
+
+def test_variants_come_baseline_first_then_in_order_of_creation(space):
+    for age, name in enumerate(["z", BASELINE, "a", "m"]):
+        finish(space.variant(name), model_keras=name)
+        os.utime(space.variant(name).folder / "train.json", (age, age))
+    space.variant("claimed-only").claim({})
+    assert [variant.name for variant in space.variants()] == [BASELINE, "z", "a", "m"]
+
+
+def test_an_empty_run_has_no_variants(space):
+    assert space.variants() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".hidden", "a/b", "../up", "a b", "a\nb", "a\0b", "ü", "-x"]
+)
+def test_a_name_that_cannot_be_a_folder(space, name):
+    with pytest.raises(
+        UsageError, match=r"cannot be the name of a variant: expected letters, digits, '-', '_' and"
+    ):
+        space.variant(name)
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from tinyprune.storage.run_folder import Workspace
+with Workspace(Path(sys.argv[1])).locked():
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_processes_cannot_work_in_one_run(space):
+    command = [sys.executable, "-c", HOLDER, str(space.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"locked\n"
+        message = f"^another tinyprune works in {space.root}: wait for it, or choose another --run$"
+        with pytest.raises(TinypruneError, match=message), space.locked():
+            raise AssertionError("both are in")
+        other.kill()
+    with space.locked() as entered:
+        assert entered is space
+
+
+def test_a_failure_inside_unlocks(space):
+    with pytest.raises(ValueError, match="inside"), space.locked():
+        raise ValueError("inside")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(space.root)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout.read() == b"locked\n"
+
+
+def test_a_run_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(
+            TinypruneError,
+            match=r"^cannot write in .*/file/run: Not a directory; choose another --run$",
+        ),
+        Workspace(tmp_path / "file/run").locked(),
+    ):
+        raise AssertionError("nothing to work in")
+
+
+def test_a_run_folder_that_is_read_only(read_only_folder):
+    with (
+        pytest.raises(
+            TinypruneError,
+            match=r"^cannot write in .*: Read-only file system; choose another --run$",
+        ),
+        Workspace(read_only_folder / "run").locked(),
+    ):
+        raise AssertionError("nothing to work in")
+
+
+def test_sha256(tmp_path):
+    (tmp_path / "abc").write_text("abc")
+    assert sha256(tmp_path / "abc") == ABC

@@ -1,0 +1,83 @@
+"""Exported networks: one int8 ``.tflite`` file, its zeros and its states."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class TensorSparsity:
+    """Zeros of one kernel, counted in the exported flatbuffer.
+
+    Attributes:
+        name: ``layer/kernel``, as in the plan.
+        size: number of weights.
+        masked: number of weights that the mask removed.
+        zeros: number of int8 weights that are 0 in the flatbuffer (masked, or rounded to 0).
+    """
+
+    name: str
+    size: int
+    masked: int
+    zeros: int
+
+
+@dataclass(frozen=True)
+class ContextState:
+    """What one layer of a one-frame graph remembers: after each call, copy the bytes of the output to the input.
+
+    An utterance starts with ``zero_point`` in every byte. The input and the output that no state
+    names are the network's own. Vela keeps names and positions.
+
+    Attributes:
+        layer: the layer that looks back.
+        input_name, output_name: of the tensors in the flatbuffer.
+        input_position, output_position: in the flatbuffer's lists of inputs and outputs, from 0.
+        shape: (1, frames, ...) of both, one byte per number.
+        scale, zero_point: of both; float = scale * (int8 - zero_point).
+    """
+
+    layer: str
+    input_name: str
+    output_name: str
+    input_position: int
+    output_position: int
+    shape: tuple[int, ...]
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class TFLiteArtifact:
+    """One int8 ``.tflite`` file.
+
+    Attributes:
+        path: the file.
+        sha256: of its content.
+        file_bytes: its size.
+        frames: time steps of one call (1: streaming, and networks without a time axis).
+        input_scale, input_zero_point: float = scale * (int8 - zero_point).
+        output_scale, output_zero_point: the same for the output.
+        tensors: zeros per kernel.
+        contexts: states that go in and come out of every call; empty where the file keeps all
+            states itself.
+        layers: the Keras layer of every operator in the file, in order of execution.
+    """
+
+    path: Path
+    sha256: str
+    file_bytes: int
+    frames: int
+    input_scale: float
+    input_zero_point: int
+    output_scale: float
+    output_zero_point: int
+    tensors: tuple[TensorSparsity, ...] = ()
+    contexts: tuple[ContextState, ...] = ()
+    layers: tuple[str, ...] = ()
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of zeros over all kernels."""
+        return sum(tensor.zeros for tensor in self.tensors) / max(
+            1, sum(tensor.size for tensor in self.tensors)
+        )

@@ -1,0 +1,45 @@
+"""The purpose of a run's networks, and how well one form of a network serves it."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """What the networks of a run are for.
+
+    Attributes:
+        name: "speech" or "classification".
+        metric: the one that chooses the best epoch (registry.METRICS).
+        forms: int8 graphs that are exported; the first is the one that the device runs.
+        hop_seconds: time between two inferences in streaming use; None where the network does not
+            stream.
+        classes: names of what is told apart; empty where nothing is.
+    """
+
+    name: str
+    metric: str
+    forms: tuple[str, ...]
+    hop_seconds: float | None = None
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well one form of a network does its task on one split.
+
+    Attributes:
+        form: "noisy" (the unprocessed input), "float", or an int8 graph: "streaming", "sequence",
+            "int8".
+        split: "dev" or "test".
+        utterances: how many utterances or examples were scored; undefined: how many were left out
+            (silence).
+        metrics: metric name (registry.METRICS) -> its value, of utterances the mean.
+        by_snr: nominal input SNR in dB, as text -> the same per SNR.
+    """
+
+    form: str
+    split: str
+    utterances: int
+    undefined: int
+    metrics: dict[str, float]
+    by_snr: dict[str, dict[str, float]] = field(default_factory=dict)

@@ -1,0 +1,263 @@
+"""What a network costs on an accelerator: tensor, operator, layer, model; each storey is the sum of the one below.
+
+The unit of every number is in its name. Cycles are Vela's estimates; it counts for every operator
+what the NPU computes and what each memory moves, and takes roughly the largest of them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Units that an operator can wait for, as ``bound_by`` calls them -> the field with their cycles.
+#: The order decides a tie: what computes is named before what feeds it.
+UNITS = {
+    "NPU": "cycles_npu",
+    "SRAM": "cycles_sram",
+    "DRAM": "cycles_dram",
+    "on-chip flash": "cycles_on_chip_flash",
+    "off-chip flash": "cycles_off_chip_flash",
+}
+
+
+@dataclass(frozen=True)
+class NpuTarget:
+    """What Vela compiles for.
+
+    Attributes:
+        npu: name of the accelerator, e.g. "ethos-u55-128".
+        system_config: clock and memories, a section of Vela's configuration file.
+        memory_mode: where weights and feature maps live, a section of the same file.
+        vela_config: Vela's configuration file, as ``--config`` takes it; the default is the one
+            that comes with Vela.
+        label: name that a user gave to this target; empty: it is called after what it is made of.
+        is_default_system: whether ``system_config`` is the one that the accelerator has if nothing
+            is asked for.
+    """
+
+    npu: str
+    system_config: str
+    memory_mode: str
+    vela_config: str = "Arm/vela.ini"
+    label: str = ""
+    is_default_system: bool = True
+
+    @property
+    def name(self) -> str:
+        """Name of the target in file names and tables, e.g. ``ethos-u55-128-shared-sram``; no two share one."""
+        system = "" if self.is_default_system else f"-{self.system_config}"
+        return self.label or f"{self.npu}{system}-{self.memory_mode}".lower().replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One constant tensor of weights in a ``.tflite``.
+
+    Attributes:
+        shape: in TFLite's axis order, outputs first (depthwise: last).
+        zeros: number of weights that are 0.
+    """
+
+    shape: tuple[int, ...]
+    zeros: int
+
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        size = 1
+        for length in self.shape:
+            size *= length
+        return size
+
+
+@dataclass(frozen=True)
+class OperatorCost:
+    """Vela's estimate for one operator of the compiled network.
+
+    Attributes:
+        name: Vela's name of the operator's output.
+        operator: e.g. "FullyConnected".
+        sram_bytes: SRAM in use while it runs.
+        cycles_npu, cycles_sram, cycles_dram, cycles_on_chip_flash, cycles_off_chip_flash: cycles by
+            unit.
+        cycles: what it costs in the end, roughly the largest of them.
+        macs: multiply-accumulates.
+        on_npu: False for what Vela leaves to the CPU, which has no cycles.
+        source: which operator of the ``.tflite`` it comes from, from 0; None where Vela does not
+            say.
+        encoded_weight_bytes: its weights as Vela encodes them. scale_bytes: its biases and scales,
+            10 bytes per output channel, rounded up to 16 bytes. Both 0 where Vela does not say.
+    """
+
+    name: str
+    operator: str
+    sram_bytes: float
+    cycles: float
+    cycles_npu: float
+    cycles_sram: float
+    cycles_dram: float
+    cycles_on_chip_flash: float
+    cycles_off_chip_flash: float
+    macs: int
+    on_npu: bool = True
+    source: int | None = None
+    encoded_weight_bytes: float = 0.0
+    scale_bytes: float = 0.0
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What one layer costs: the sum over the operators that it became.
+
+    Attributes:
+        name: of the Keras layer, where the export knows it; else of its place in the ``.tflite``.
+        operators: operators of the ``.tflite``, e.g. ("FULLY_CONNECTED", "LOGISTIC").
+        kernels: its weights, tensor by tensor; the fused LSTM has eight matrices.
+        encoded_weight_bytes, scale_bytes: as in OperatorCost.
+        macs: multiply-accumulates.
+        cycles, cycles_npu, cycles_sram, cycles_dram, cycles_on_chip_flash, cycles_off_chip_flash:
+            as in OperatorCost.
+        sram_bytes: the most SRAM in use while it runs.
+        processor: "NPU", "CPU" or "NPU+CPU".
+        bound_by: the unit with the most cycles (UNITS); empty on the CPU, which Vela does not
+            count.
+    """
+
+    name: str
+    operators: tuple[str, ...]
+    kernels: tuple[Kernel, ...]
+    encoded_weight_bytes: float
+    scale_bytes: float
+    macs: int
+    cycles: float
+    cycles_npu: float
+    cycles_sram: float
+    cycles_dram: float
+    cycles_on_chip_flash: float
+    cycles_off_chip_flash: float
+    sram_bytes: float
+    processor: str
+    bound_by: str
+
+    @property
+    def weights(self) -> int:
+        """Number of weights; int8, so also their bytes in the ``.tflite``."""
+        return sum(kernel.size for kernel in self.kernels)
+
+    @property
+    def sparsity(self) -> float | None:
+        """Fraction of its weights that are 0; None without weights."""
+        return sum(kernel.zeros for kernel in self.kernels) / self.weights if self.weights else None
+
+    @property
+    def compression(self) -> float | None:
+        """Weights in the ``.tflite`` over encoded weights; None where there are none."""
+        return (
+            self.weights / self.encoded_weight_bytes
+            if self.weights and self.encoded_weight_bytes
+            else None
+        )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What Vela was expected to say, by the cost model (npu/cost_model.py); fields as in ResourceReport.
+
+    Attributes:
+        target: what for.
+        flash_bytes: encoded weights, biases, scales and lookup tables.
+        encoded_weight_bytes, scale_bytes: parts of it.
+        sram_bytes: peak SRAM; with weights in SRAM, those too.
+        cycles: per inference.
+        macs: multiply-accumulates per inference.
+    """
+
+    target: NpuTarget
+    flash_bytes: float
+    encoded_weight_bytes: float
+    scale_bytes: float
+    sram_bytes: float
+    cycles: float
+    macs: float
+
+
+@dataclass(frozen=True)
+class ResourceReport:
+    """What a compiled network costs on its target, as Vela estimates it.
+
+    Attributes:
+        target: accelerator, system config, memory mode.
+        vela_version: version of the compiler.
+        sram_bytes: peak SRAM (arena; with weights in SRAM, those too).
+        flash_bytes: read-only memory: encoded weights, biases, scales, lookup tables, and the
+            weights of CPU operators; not the command stream (npu/vela.py: read_report).
+        encoded_weight_bytes: weights as Vela encodes them.
+        cycles: total per inference; cycles_npu, cycles_sram, cycles_dram, cycles_on_chip_flash,
+            cycles_off_chip_flash: by unit.
+        macs: multiply-accumulates per inference.
+        clock_hz: clock of the accelerator.
+        inference_seconds: time of one inference.
+        cpu_operators: names of the operators that are left to the CPU.
+        layers: per layer, in order of execution.
+        bound_by: the unit with the most cycles (UNITS).
+        operators: per operator, in order of execution.
+        dram_bytes: DRAM in use, without the flash contents that are copied there (Dedicated_Sram:
+            the arena).
+        scale_bytes: biases and scales in flash_bytes.
+        cpu_weight_bytes: constants of CPU operators in flash_bytes.
+        command_stream_bytes: what tells the NPU what to do, beside flash_bytes in the compiled
+            file.
+        file_bytes: size of the compiled file.
+        predicted: what the cost model expected; None where it has no constants for the target.
+    """
+
+    target: NpuTarget
+    vela_version: str
+    sram_bytes: float
+    flash_bytes: float
+    encoded_weight_bytes: float
+    cycles: float
+    cycles_npu: float
+    cycles_sram: float
+    cycles_dram: float
+    cycles_on_chip_flash: float
+    cycles_off_chip_flash: float
+    macs: int
+    clock_hz: float
+    inference_seconds: float
+    cpu_operators: tuple[str, ...]
+    layers: tuple[LayerCost, ...]
+    bound_by: str
+    operators: tuple[OperatorCost, ...] = ()
+    dram_bytes: float = 0.0
+    scale_bytes: float = 0.0
+    cpu_weight_bytes: float = 0.0
+    command_stream_bytes: float = 0.0
+    file_bytes: float = 0.0
+    predicted: Prediction | None = None
+
+    @property
+    def table_bytes(self) -> float:
+        """What is left of flash_bytes: lookup tables and other constants."""
+        return (
+            self.flash_bytes - self.encoded_weight_bytes - self.scale_bytes - self.cpu_weight_bytes
+        )
+
+
+@dataclass(frozen=True)
+class CompiledArtifact:
+    """A network compiled by Vela.
+
+    Attributes:
+        source: the ``.tflite`` that was compiled; source_sha256: of its content.
+        path: the compiled ``.tflite``; sha256: of its content.
+        report: what it costs.
+        config_sha256: of Vela's configuration file, where it is not the one that comes with Vela.
+        layers_sha256: of the names that the layers were given.
+    """
+
+    source: Path
+    source_sha256: str
+    path: Path
+    report: ResourceReport
+    sha256: str = ""
+    config_sha256: str = ""
+    layers_sha256: str = ""

@@ -1,0 +1,204 @@
+"""Synthetic speech: who speaks what. Sentences in twelve languages, said by espeak-ng with many voices.
+
+A speaker is a language (or accent) and a timbre; pace, pitch, melody and the length of the vocal
+tract belong to the speaker and never change. Each timbre is in one split only, so nobody who is
+heard in training is heard again in a test.
+"""
+
+import functools
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyprune.audio.stft import Array
+from tinyprune.data.clips import Clip
+from tinyprune.data.synthetic import espeak
+from tinyprune.data.synthetic.channel import channel
+from tinyprune.data.synthetic.common import SAMPLE_RATE, at_level, check, generator, stream
+from tinyprune.data.synthetic.texts import sentence
+
+SHORTEST_SECONDS, LONGEST_SECONDS = 2.0, 8.0
+LEVEL_DB = (-34.0, -18.0)
+
+# espeak-ng voice: language of the text.
+_VOICES = {
+    "en-us": "en",
+    "en": "en",
+    "en-gb-scotland": "en",
+    "de": "de",
+    "fr": "fr",
+    "fr-be": "fr",
+    "es": "es",
+    "es-419": "es",
+    "it": "it",
+    "pt": "pt",
+    "pt-br": "pt",
+    "nl": "nl",
+    "sv": "sv",
+    "da": "da",
+    "pl": "pl",
+    "fi": "fi",
+    "ro": "ro",
+}
+
+# High and low timbres by split. Left out: effects (robots, whispers), and those whose samples
+# change from run to run.
+_TIMBRES = {
+    "train": (
+        ("f1", "f2", "f4", "Alicia", "Annie", "belinda", "aunty", "steph", "anika"),
+        (
+            "m1",
+            "m2",
+            "m3",
+            "m5",
+            "m7",
+            "Alex",
+            "Andy",
+            "Denis",
+            "Henrique",
+            "Lee",
+            "Mario",
+            "Nguyen",
+            "boris",
+            "david",
+        )
+        + (
+            "gustave",
+            "marcelo",
+            "max",
+            "pablo",
+            "quincy",
+            "robert",
+            "victor",
+            "adam",
+            "norbert",
+            "travis",
+        ),
+    ),
+    "dev": (("f3", "linda", "grandma"), ("m4", "Michael", "miguel", "edward")),
+    "test": (("f5", "Andrea", "shelby"), ("m6", "m8", "Diogo", "rob")),
+}
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A voice and how it talks.
+
+    Attributes:
+        voice: espeak-ng voice.
+        variant: espeak-ng timbre.
+        words_per_minute: usual pace.
+        pitch, pitch_range: as espeak-ng takes them, 50 is the timbre's own.
+        tract: factor on all frequencies, as of a shorter (above 1) or longer vocal tract.
+    """
+
+    voice: str
+    variant: str
+    words_per_minute: int
+    pitch: int
+    pitch_range: int
+    tract: float
+
+    @property
+    def name(self) -> str:
+        """The speaker's unique name, e.g. ``"de+f1"``."""
+        return f"{self.voice}+{self.variant}"
+
+
+def clips(split: str, minutes: float, seed: int) -> Iterator[Clip]:
+    """Utterances of 2 to 8 s, made when asked for; with more minutes the first ones stay the same.
+
+    Args:
+        split: "train", "dev" or "test"; speakers and sentences differ between them.
+        minutes: how much speech; the last clip may pass it.
+        seed: of everything random.
+
+    Raises:
+        UsageError: no such split or seed.
+        TinypruneError: espeak-ng is missing.
+    """
+    check(split, seed)
+    return stream(functools.partial(_clip, split, seed), minutes)
+
+
+@functools.cache
+def speakers(split: str) -> tuple[tuple[Speaker, ...], tuple[Speaker, ...]]:
+    """The speakers of a split: those with high voices, those with low voices."""
+    high, low = (
+        tuple(_speaker(voice, name) for voice in _VOICES for name in names)
+        for names in _TIMBRES[split]
+    )
+    return high, low
+
+
+def any_speaker(rng: np.random.Generator, split: str) -> Speaker:
+    """A random speaker of a split: high and low voices are equally likely, although there are more low timbres."""
+    group = speakers(split)[rng.integers(2)]
+    return group[rng.integers(len(group))]
+
+
+def say(rng: np.random.Generator, speaker: Speaker, split: str, use: str) -> Array:
+    """A random sentence as espeak-ng says it: float32, shape (samples,), at 22,050 Hz, without silence around it."""
+    samples = espeak.speak(
+        sentence(rng, _VOICES[speaker.voice], split, use),
+        speaker.voice,
+        variant=speaker.variant,
+        words_per_minute=round(speaker.words_per_minute * rng.uniform(0.9, 1.1)),
+        pitch=speaker.pitch + int(rng.integers(-4, 5)),
+        pitch_range=speaker.pitch_range,
+    )
+    return _trim(samples)
+
+
+def _speaker(voice: str, variant: str) -> Speaker:
+    rng = np.random.default_rng(zlib.crc32(f"{voice}+{variant}".encode()))
+    return Speaker(
+        voice,
+        variant,
+        words_per_minute=int(rng.integers(140, 200)),
+        pitch=int(rng.integers(30, 75)),
+        pitch_range=int(rng.integers(30, 90)),
+        tract=float(rng.uniform(0.94, 1.08)),
+    )
+
+
+def _clip(split: str, seed: int, index: int) -> Clip:
+    rng = generator("speech", split, seed, index)
+    speaker = any_speaker(rng, split)
+    samples = channel(_utterance(rng, speaker, split), rng)
+    return Clip(
+        f"speech-{split}-{index:05d}", speaker.name, at_level(samples, rng.uniform(*LEVEL_DB))
+    )
+
+
+def _utterance(rng: np.random.Generator, speaker: Speaker, split: str) -> Array:
+    """One or more sentences with pauses, float32, shape (samples,), at 16 kHz."""
+    import soxr
+
+    enough = rng.uniform(SHORTEST_SECONDS, 5.0) * SAMPLE_RATE
+    parts = [_pause(rng, 0.05, 0.3)]
+    while sum(map(len, parts)) < enough:
+        spoken = soxr.resample(
+            say(rng, speaker, split, "speech"), espeak.SAMPLE_RATE * speaker.tract, SAMPLE_RATE
+        )
+        parts += [spoken, _pause(rng, 0.1, 0.5)]
+    return _fade(np.concatenate(parts)[: round(LONGEST_SECONDS * SAMPLE_RATE)])
+
+
+def _pause(rng: np.random.Generator, shortest: float, longest: float) -> Array:
+    return np.zeros(round(rng.uniform(shortest, longest) * SAMPLE_RATE), np.float32)
+
+
+def _trim(samples: Array) -> Array:
+    loud = np.flatnonzero(np.abs(samples) > 1e-3)
+    return samples[loud[0] : loud[-1] + 1] if len(loud) else samples
+
+
+def _fade(samples: Array) -> Array:
+    """Fade the last 20 ms out: a long utterance is cut off in the middle of a word."""
+    ramp = SAMPLE_RATE // 50
+    return np.concatenate(
+        [samples[:-ramp], samples[-ramp:] * np.linspace(1, 0, ramp, dtype=np.float32)]
+    )

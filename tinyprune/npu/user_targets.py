@@ -1,0 +1,105 @@
+"""A user's own targets: TOML files in ``./targets`` and ``~/.config/tinyprune/targets``; the file's stem is the name.
+
+::
+
+    npu = "ethos-u55-128"                  # needed
+    system_config = "Ethos_U55_My_Board"   # the rest may be left out
+    memory_mode = "Shared_Sram"
+    vela_config = "my-board.ini"           # relative to this file
+    description = "our board, 250 MHz, octal flash"
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyprune.config import parsing
+from tinyprune.errors import UsageError, unknown_name
+
+
+@dataclass(frozen=True)
+class OwnTarget:
+    """What one file says; what is None is the default of the accelerator or of the Vela configuration.
+
+    Attributes:
+        path: the file.
+        npu: name of the accelerator.
+        system_config, memory_mode, vela_config, description: as in the file; vela_config made
+            absolute.
+    """
+
+    path: Path
+    npu: str
+    system_config: str | None
+    memory_mode: str | None
+    vela_config: Path | None
+    description: str
+
+    @property
+    def name(self) -> str:
+        """Name of the target, the stem of its file."""
+        return self.path.stem
+
+
+@dataclass(frozen=True)
+class _Table:
+    npu: str
+    system_config: str | None = None
+    memory_mode: str | None = None
+    vela_config: str | None = None
+    description: str = ""
+
+
+def folders() -> list[Path]:
+    """Where own targets are looked for, first one first; XDG_CONFIG_HOME stands in for ``~/.config``."""
+    given = os.environ.get("XDG_CONFIG_HOME", "")
+    # The XDG specification asks to ignore a relative path.
+    config = Path(given) if given.startswith("/") else Path("~/.config").expanduser()
+    return [Path("targets"), config / "tinyprune" / "targets"]
+
+
+def paths() -> dict[str, Path]:
+    """Name -> file of every own target, without looking into the files; of two with one name the first counts."""
+    found = [file for folder in folders() for file in sorted(folder.glob("*.toml"))]
+    return {file.stem: file for file in reversed(found)}
+
+
+def find(name: str, accelerators: Iterable[str]) -> OwnTarget | None:
+    """The own target of a name, if there is one. Raises UsageError that names its file."""
+    path = paths().get(name)
+    return None if path is None else read(path, accelerators)
+
+
+def read(path: Path, accelerators: Iterable[str]) -> OwnTarget:
+    """The target in a file. Raises UsageError with its name for broken TOML, unknown keys and accelerators."""
+    known = list(accelerators)
+    try:
+        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read target {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}") from error
+    try:
+        return _checked(path, parsing.structure(_Table, mapping), known)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _checked(path: Path, table: _Table, accelerators: list[str]) -> OwnTarget:
+    if path.stem in accelerators:
+        raise UsageError(f"its name hides the accelerator {path.stem}: give the file another name")
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", path.stem):
+        raise UsageError("its name cannot name a target: letters, digits, '.', '_' and '-'")
+    if table.npu not in accelerators:
+        raise unknown_name("npu", table.npu, accelerators)
+    ini = (
+        None
+        if table.vela_config is None
+        else path.absolute().parent / Path(table.vela_config).expanduser()
+    )
+    return OwnTarget(
+        path, table.npu, table.system_config, table.memory_mode, ini, table.description
+    )

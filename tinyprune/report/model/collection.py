@@ -1,0 +1,168 @@
+"""What is known of a run, finished or not, as one record; nothing is trained or compiled for it."""
+
+import csv
+import importlib.metadata
+import math
+import platform
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tinyprune import __version__
+from tinyprune.artifacts.budget import BudgetRecord
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.quality import Quality, TaskRecord
+from tinyprune.artifacts.summary import RunSummary
+from tinyprune.errors import UsageError
+from tinyprune.npu.limits import RECORD
+from tinyprune.report.model.advice import advice
+from tinyprune.report.model.loading import load_summaries
+from tinyprune.report.model.record import SCHEMA, ManifestEntry, RunReport, VariantRecord
+from tinyprune.storage.records import read_json
+from tinyprune.storage.run_folder import BASELINE, Variant, Workspace, sha256
+
+_PROGRAMS = ("keras", "tensorflow", "ethos-u-vela", "ai-edge-litert", "numpy")
+
+
+def collect(space: Workspace) -> RunReport:
+    """The report of a run folder. Raises UsageError if it is none."""
+    begun = space.begun()
+    if not begun:
+        raise UsageError(
+            f"there is no run in {space.root}: run `tinyprune train` first, or choose another --run"
+        )
+    variants = tuple(_variant(variant) for variant in begun)
+    summaries = tuple(_summaries(space))
+    return RunReport(
+        schema=SCHEMA,
+        run=space.root.resolve().name,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=_versions(),
+        task=_task(space),
+        variants=variants,
+        summaries=summaries,
+        manifest=tuple(entry for variant in begun for entry in _manifest(space, variant)),
+        notes=tuple(_notes(variants, summaries)),
+        advice=_advice(summaries),
+    )
+
+
+def _variant(variant: Variant) -> VariantRecord:
+    tflite = _tflite(variant)
+    trained = variant.is_done("train")
+    return VariantRecord(
+        name=variant.name,
+        state="export" if tflite else "train" if trained else "",
+        configuration=variant.configuration(),
+        parameters=read_json(variant.folder / "size.json", int) if trained else None,
+        sparsity=tflite.sparsity if tflite else None,
+        qualities=tuple(read_json(variant.folder / "quality.json", list[Quality]))
+        if tflite
+        else (),
+        history=tuple(_history(variant.folder / "history.csv")),
+        tflite=tflite,
+        budget=_budget(variant) if trained else None,
+    )
+
+
+def _budget(variant: Variant) -> BudgetRecord | None:
+    path = variant.folder / RECORD
+    return read_json(path, BudgetRecord) if path.exists() else None
+
+
+def _tflite(variant: Variant) -> TFLiteArtifact | None:
+    """The graph that the device runs: the first form of the task that was exported."""
+    if not variant.is_done("export"):
+        return None
+    task = variant.folder.parent / BASELINE / "task.json"
+    for form in read_json(task, TaskRecord).forms:
+        if (variant.folder / f"{form}.json").exists():
+            return read_json(variant.folder / f"{form}.json", TFLiteArtifact)
+    return None
+
+
+def _history(path: Path) -> Iterator[dict[str, float | None]]:
+    """The rows of a training curve; a cell that is empty or not finite is None."""
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            yield {column: _finite(value) for column, value in row.items() if column}
+
+
+def _finite(text: str | None) -> float | None:
+    try:
+        value = float(text or "nan")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _summaries(space: Workspace) -> Iterator[RunSummary]:
+    """The summaries of all targets, the newest first."""
+    for path in sorted(
+        space.root.glob("summary-*.json"), key=lambda path: -path.stat().st_mtime_ns
+    ):
+        yield from load_summaries(path)
+
+
+def _manifest(space: Workspace, variant: Variant) -> Iterator[ManifestEntry]:
+    for record in variant.stages():
+        for name, digest in record["outputs"].items():
+            path = variant.folder / name
+            exists = path.exists()
+            yield ManifestEntry(
+                path=path.relative_to(space.root).as_posix(),
+                sha256=digest,
+                file_bytes=path.stat().st_size if exists else 0,
+                stage=f"{variant.name}/{record['stage']}",
+                command=record.get("command", ""),
+                made=record.get("made", ""),
+                tinyprune=record.get("tinyprune", ""),
+                state="missing"
+                if not exists
+                else "unchanged"
+                if sha256(path) == digest
+                else "changed",
+            )
+
+
+def _notes(variants: tuple[VariantRecord, ...], summaries: tuple[RunSummary, ...]) -> Iterator[str]:
+    """What is missing or out of date, with the command that makes it."""
+    for variant in variants:
+        if not variant.state:
+            command = "train" if variant.name == BASELINE else "prune"
+            yield f"{variant.name}: its training is not finished; the same `tinyprune {command}` goes on with it"
+    trained = [variant for variant in variants if variant.state]
+    if trained and not summaries:
+        yield "nothing is compiled yet: run `tinyprune compile`"
+    for summary in summaries:
+        compiled = {variant.name: variant.tflite.sha256 for variant in summary.variants}
+        stale = [
+            v.name
+            for v in trained
+            if compiled.get(v.name) != (v.tflite.sha256 if v.tflite else None)
+        ]
+        if stale:
+            target = f"--npu {summary.target.npu} --memory-mode {summary.target.memory_mode}"
+            yield f"{summary.target.name} does not have {', '.join(stale)} as now: run `tinyprune compile {target}`"
+
+
+def _advice(summaries: tuple[RunSummary, ...]) -> dict[str, tuple[str, ...]]:
+    found = advice(summaries[0]) if summaries else {}
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def _task(space: Workspace) -> TaskRecord | None:
+    path = space.variant(BASELINE).folder / "task.json"
+    return read_json(path, TaskRecord) if path.exists() else None
+
+
+def _versions() -> dict[str, str]:
+    versions = {"tinyprune": __version__, "python": platform.python_version()}
+    for program in _PROGRAMS:
+        try:
+            versions[program] = importlib.metadata.version(program)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

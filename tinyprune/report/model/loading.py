@@ -1,0 +1,105 @@
+"""Reports and summaries from JSON, of this schema and of older ones; fields that nobody knows are ignored."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tinyprune.artifacts.summary import RunSummary
+from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.report.model.record import SCHEMA, RunReport
+from tinyprune.storage.records import from_jsonable
+
+_EXPECTED = (
+    "expected a summary-TARGET.json of a run or what `tinyprune report --format json` prints"
+)
+
+
+def load(path: Path) -> RunReport | tuple[RunSummary, ...]:
+    """The report in a JSON file, or the summaries, one per target; what is older has the form of today's schema.
+
+    Raises UsageError if there is no such file, TinypruneError if it is broken, another record or of
+    a newer schema.
+    """
+    value = _read(path)
+    entries = value if isinstance(value, list) else [value]
+    if not entries or not all(isinstance(entry, dict) for entry in entries):
+        raise _another(path)
+    _check_schemas(path, entries)
+    if isinstance(value, dict) and "summaries" in value:
+        return _report(path, value)
+    return tuple(_summary(path, entry) for entry in entries)
+
+
+def load_summaries(path: Path) -> tuple[RunSummary, ...]:
+    """The summaries in a JSON file of either kind, one per target. Raises what :func:`load` raises."""
+    found = load(path)
+    return found.summaries if isinstance(found, RunReport) else found
+
+
+def _read(path: Path) -> Any:
+    """What a JSON file says; editors and shells of Windows put a mark before UTF-8."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {path}: {_EXPECTED}") from error
+    except OSError as error:
+        raise TinypruneError(f"cannot read {path}: {error.strerror}; {_EXPECTED}") from error
+    except (ValueError, RecursionError) as error:
+        raise TinypruneError(f"{path} is not JSON ({error}); {_EXPECTED}") from error
+
+
+def _check_schemas(path: Path, entries: list[dict[str, Any]]) -> None:
+    """Raise TinypruneError if one is of a schema that does not exist yet, or has none at all."""
+    for entry in entries:
+        schema = entry.get("schema")
+        if type(schema) is not int or schema < 1:
+            raise _another(path)
+        if schema > SCHEMA:
+            raise TinypruneError(
+                f"{path} has schema {schema}, this tinyprune reads up to {SCHEMA}: install a newer one"
+            )
+        nested = entry.get("summaries", [])
+        if not isinstance(nested, list) or not all(isinstance(summary, dict) for summary in nested):
+            raise _another(path)
+        _check_schemas(path, nested)
+
+
+def _report(path: Path, value: dict[str, Any]) -> RunReport:
+    nested = [_upgraded(path, summary) for summary in value["summaries"]]
+    return _structured(path, {**value, "schema": SCHEMA, "summaries": nested}, RunReport)
+
+
+def _summary(path: Path, value: dict[str, Any]) -> RunSummary:
+    return _structured(path, _upgraded(path, value), RunSummary)
+
+
+def _structured(path: Path, value: dict[str, Any], kind: Any) -> Any:
+    try:
+        return from_jsonable(value, kind)
+    except Exception as error:  # any malformed content means the same to the reader
+        raise _another(path) from error
+
+
+def _upgraded(path: Path, summary: dict[str, Any]) -> dict[str, Any]:
+    """A summary in the form of today's schema."""
+    if summary["schema"] == SCHEMA:
+        return summary
+    try:
+        variants = [
+            {**variant, "report": _with_operators(variant["report"])}
+            for variant in summary["variants"]
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _another(path) from error
+    return {**summary, "schema": SCHEMA, "variants": variants}
+
+
+def _with_operators(report: dict[str, Any]) -> dict[str, Any]:
+    """Schema 1 called the operators of a network its layers."""
+    return (
+        report if "operators" in report else {**report, "operators": report["layers"], "layers": []}
+    )
+
+
+def _another(path: Path) -> TinypruneError:
+    return TinypruneError(f"{path} is neither a report nor a summary of tinyprune: {_EXPECTED}")

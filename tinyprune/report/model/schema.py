@@ -1,0 +1,120 @@
+"""JSON Schema of the records, made from their dataclasses, so that it cannot say anything else than the code."""
+
+import dataclasses
+import inspect
+import itertools
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+_PLAIN: dict[Any, dict[str, Any]] = {
+    str: {"type": "string"},
+    Path: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    type(None): {"type": "null"},
+    Any: {},
+}
+
+
+def json_schema(kind: type) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what ``records.to_jsonable`` makes of a dataclass.
+
+    Fields without a default are required. Fields that are not named are allowed, because readers
+    ignore them. Raises TypeError for a type that no record has.
+    """
+    definitions: dict[str, Any] = {}
+    body = _object(kind, definitions)
+    definitions.pop(kind.__name__, None)
+    return {
+        "$schema": DRAFT,
+        "title": kind.__name__,
+        **body,
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def descriptions(kind: type) -> dict[str, str]:
+    """Field -> what the ``Attributes:`` block of a docstring says about it; ``a, b: text`` says it about both."""
+    fields = "|".join(field.name for field in dataclasses.fields(typing.cast(Any, kind)))
+    _, _, block = (inspect.getdoc(kind) or "").partition("Attributes:\n")
+    block = re.split(r"\n\s*\n", block)[0]
+    # A name begins a line, or follows a full stop or a semicolon on the same line.
+    starts = list(
+        re.finditer(
+            rf"(?:^\s*|(?<!e\.g)[.;]\s+)((?:{fields})(?:,\s+(?:{fields}))*):\s", block, re.MULTILINE
+        )
+    )
+    found: dict[str, str] = {}
+    for start, following in itertools.zip_longest(starts, starts[1:]):
+        end = following.start(1) if following else len(block)
+        text = " ".join(block[start.end() : end].split()).rstrip(";")
+        found |= dict.fromkeys(re.split(r",\s+", start[1]), text)
+    return found
+
+
+def _object(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a dataclass; those in it are put into ``definitions``."""
+    hints, texts = typing.get_type_hints(kind), descriptions(kind)
+    fields = dataclasses.fields(typing.cast(Any, kind))
+    properties = {}
+    for field in fields:
+        text = {"description": texts[field.name]} if field.name in texts else {}
+        properties[field.name] = {**text, **_value(hints[field.name], definitions)}
+    required = [
+        field.name
+        for field in fields
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    return {
+        "description": (inspect.getdoc(kind) or "").partition("\n")[0],
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": True,
+    }
+
+
+def _value(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a type hint."""
+    if hint in _PLAIN:
+        return dict(_PLAIN[hint])
+    if dataclasses.is_dataclass(hint):
+        return _reference(typing.cast(type, hint), definitions)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return _union([_value(argument, definitions) for argument in arguments])
+    if origin is tuple and arguments[-1:] == (...,):
+        return {"type": "array", "items": _value(arguments[0], definitions)}
+    if origin is tuple:
+        items = [_value(argument, definitions) for argument in arguments]
+        return {
+            "type": "array",
+            "prefixItems": items,
+            "minItems": len(items),
+            "maxItems": len(items),
+        }
+    if origin is dict and arguments[0] is str:
+        return {"type": "object", "additionalProperties": _value(arguments[1], definitions) or True}
+    raise TypeError(
+        f"a record has no field of type {hint}: expected plain types, tuples, dicts and dataclasses"
+    )
+
+
+def _reference(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    if kind.__name__ not in definitions:
+        definitions[kind.__name__] = {}  # it may contain itself
+        definitions[kind.__name__] = _object(kind, definitions)
+    return {"$ref": f"#/$defs/{kind.__name__}"}
+
+
+def _union(members: list[dict[str, Any]]) -> dict[str, Any]:
+    """``{"type": ["string", "null"]}`` where that is enough."""
+    if all(set(member) == {"type"} for member in members):
+        return {"type": [member["type"] for member in members]}
+    return {"anyOf": members}

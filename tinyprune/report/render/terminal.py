@@ -1,0 +1,76 @@
+"""Tables on a terminal and in a pipe: no lines, at most 100 columns, so that what is piped is plain text."""
+
+import io
+import re
+import sys
+from typing import TextIO
+
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+WIDTH = 100
+NONE = "-"
+
+
+def show(renderable: RenderableType, file: TextIO | None = None) -> None:
+    """Write to a terminal, in colour unless NO_COLOR is set, or plainly to anything else (default: stdout)."""
+    stream = sys.stdout if file is None else file
+    if not stream.isatty():
+        stream.write(to_text(renderable))
+        return
+    _print(Console(file=stream, highlight=False, markup=False, emoji=False), renderable)
+
+
+def to_text(renderable: RenderableType) -> str:
+    """Plain text, 100 columns wide if that is enough: no colour, no lines, no blanks at the end of a line."""
+    text = io.StringIO()
+    _print(
+        Console(
+            file=text, width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False
+        ),
+        renderable,
+    )
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def _print(console: Console, renderable: RenderableType) -> None:
+    # Rich cuts cells without a word where they do not fit; lines that a narrow window wraps are the
+    # lesser evil.
+    wide = console.options.update(max_width=10 * WIDTH)
+    console.width = max(console.width, WIDTH, Measurement.get(console, wide, renderable).minimum)
+    console.print(renderable)
+
+
+def columns(first: str, *numbers: str, left: str | None = None) -> Table:
+    """A table without lines: a first column of text, right-aligned numbers, maybe a last column of text."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column(Text(first), overflow="fold")
+    for name in numbers:
+        table.add_column(Text(name, justify="right"), justify="right", no_wrap=True)
+    if left is not None:
+        table.add_column(Text(left), overflow="fold")
+    return table
+
+
+def shown_factor(value: float | None) -> str:
+    """``4.1x``; a dash for what does not exist."""
+    if value is None:
+        return NONE
+    return f"{value:.1f}x" if value < 9.95 else f"{value:.0f}x"
+
+
+def shown_milliseconds(seconds: float) -> str:
+    """Hundredths; below a tenth three significant digits, because a small network takes microseconds."""
+    return f"{1000 * seconds:.2f}" if seconds >= 1e-4 else f"{1000 * seconds:.3g}"
+
+
+def wrapped(name: str, width: int) -> str:
+    """A name with line breaks where it is longer than ``width``: behind - and /, or in words that are longer alone."""
+    lines = [""]
+    for part in re.findall(rf"[^-/]{{1,{width - 1}}}[-/]?|[-/]", name):
+        if lines[-1] and len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)

@@ -1,0 +1,220 @@
+"""The run folder: which variant was made by which configuration, which of its stages are done, one writer at a time.
+
+::
+
+    RUN/data/                           decoded audio RUN/variants/NAME/variant.json      the
+    configuration that the variant stands for RUN/variants/NAME/STAGE.json        a finished stage:
+    what went in, SHA-256 of what came out, the command, when RUN/variants/NAME/...
+    models, history, checkpoints, compiled networks RUN/summary-TARGET.json             the resource
+    summary
+"""
+
+import dataclasses
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from tinyprune import __version__
+from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.storage.records import to_jsonable, write_json
+
+BASELINE = "baseline"
+STAGES = ("train", "export", "compile")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One model of a run. Attributes: name; folder, where everything of it is."""
+
+    name: str
+    folder: Path
+
+    def claim(self, configuration: Mapping[str, Any]) -> None:
+        """Say what this variant is. Raises UsageError if it exists with another configuration."""
+        wanted, path = (
+            json.loads(json.dumps(to_jsonable(configuration))),
+            self.folder / "variant.json",
+        )
+        if not path.exists():
+            write_json(path, wanted)
+            return
+        differences = _differences(_completed(self.configuration(), configuration), wanted)
+        if differences:
+            raise UsageError(
+                f"{self.folder} exists with another configuration ({'; '.join(differences[:3])}): "
+                "choose another --name or --run, or delete that folder"
+            )
+
+    @contextmanager
+    def claimed(self, configuration: Mapping[str, Any]) -> Iterator[None]:
+        """:meth:`claim` around a stage; where that raises UsageError, a new variant leaves nothing."""
+        is_new = not (self.folder / "variant.json").exists()
+        self.claim(configuration)
+        try:
+            yield
+        except UsageError:
+            if is_new:
+                shutil.rmtree(self.folder)
+                with suppress(OSError):  # other variants are in it
+                    self.folder.parent.rmdir()
+            raise
+
+    def configuration(self) -> dict[str, Any]:
+        """What the variant was claimed as. Raises TinypruneError if that cannot be read."""
+        return _read(self.folder / "variant.json", f"delete {self.folder}")
+
+    def is_done(self, stage: str, inputs: Mapping[str, Any] | None = None) -> bool:
+        """Whether a stage is finished, with these inputs if any are given, and its files are still there."""
+        if not (self.folder / f"{stage}.json").exists():
+            return False
+        record = self._record(stage)
+        same = inputs is None or record["inputs"] == json.loads(json.dumps(to_jsonable(inputs)))
+        return same and all((self.folder / name).exists() for name in record["outputs"])
+
+    def finish(self, stage: str, inputs: Mapping[str, Any], outputs: list[str]) -> None:
+        """Record a finished stage: inputs, SHA-256 of the files (names in the folder) that it made, when, by what."""
+        hashes = {name: sha256(self.folder / name) for name in outputs}
+        made = {"command": _command(), "made": datetime.now(UTC).isoformat(timespec="seconds")}
+        record = {
+            "stage": stage,
+            "inputs": inputs,
+            "outputs": hashes,
+            "tinyprune": __version__,
+            **made,
+        }
+        write_json(self.folder / f"{stage}.json", record)
+
+    def stages(self) -> list[dict[str, Any]]:
+        """The records of its finished stages, in the order in which they were finished."""
+        found = [*self.folder.glob("*.json"), *self.folder.glob("compiled/*/compile.json")]
+        records = [_read(path, "delete it and run again") for path in found if path.stem in STAGES]
+        return sorted(
+            records, key=lambda record: (STAGES.index(Path(record["stage"]).name), record["stage"])
+        )
+
+    def output_sha256(self, stage: str, name: str) -> str:
+        """SHA-256 of a file that a finished stage made."""
+        return str(self._record(stage)["outputs"][name])
+
+    def _record(self, stage: str) -> dict[str, Any]:
+        return _read(self.folder / f"{stage}.json", "delete it and run again")
+
+
+class Workspace:
+    """A run folder. Attributes: root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def data(self) -> Path:
+        """Where decoded audio is kept."""
+        return self.root / "data"
+
+    def variant(self, name: str) -> Variant:
+        """A variant by name, existing or not. Raises UsageError for a name that cannot be a folder."""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise UsageError(
+                f"{name!r} cannot be the name of a variant: expected letters, digits, '-', '_' and '.'"
+            )
+        return Variant(name, self.root / "variants" / name)
+
+    def variants(self) -> list[Variant]:
+        """The variants whose training is finished, baseline first, then in order of creation."""
+        folders = sorted(
+            (self.root / "variants").glob("*/train.json"), key=lambda path: path.stat().st_mtime_ns
+        )
+        found = [Variant(path.parent.name, path.parent) for path in folders]
+        return sorted(found, key=lambda variant: variant.name != BASELINE)
+
+    def begun(self) -> list[Variant]:
+        """All variants, those whose training is not finished last."""
+        folders = sorted(
+            (self.root / "variants").glob("*/variant.json"),
+            key=lambda path: path.stat().st_mtime_ns,
+        )
+        found = [*self.variants(), *(Variant(path.parent.name, path.parent) for path in folders)]
+        return list({variant.name: variant for variant in found}.values())
+
+    @contextmanager
+    def locked(self) -> Iterator["Workspace"]:
+        """Keep other processes out. Raises TinypruneError if one is in, or the folder cannot be written."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / ".lock", timeout=0, is_singleton=True)
+            lock.acquire()
+        except Timeout:
+            raise TinypruneError(
+                f"another tinyprune works in {self.root}: wait for it, or choose another --run"
+            ) from None
+        except OSError as error:
+            raise TinypruneError(
+                f"cannot write in {self.root}: {error.strerror}; choose another --run"
+            ) from error
+        try:
+            yield self
+        finally:
+            lock.release()
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _command() -> str:
+    """The command line of this process, its program by name only."""
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    return shlex.join([name, *sys.argv[1:]])
+
+
+def _read(path: Path, advice: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        raise TinypruneError(f"{path} cannot be read ({error}); {advice}") from error
+
+
+def _completed(old: dict[str, Any], configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """An older claim with the defaults of settings that did not exist yet when it was made."""
+    completed = dict(old)
+    for name, value in configuration.items():
+        if dataclasses.is_dataclass(value) and isinstance(old.get(name), dict):
+            fields = [
+                field
+                for field in dataclasses.fields(value)
+                if field.default is not dataclasses.MISSING
+            ]
+            defaults = {field.name: field.default for field in fields}
+            completed[name] = json.loads(json.dumps(to_jsonable(defaults))) | old[name]
+    return completed
+
+
+def _differences(old: Any, new: Any, key: str = "") -> list[str]:
+    """What differs, as ``train.epochs: 30, now 10``."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = list(dict.fromkeys([*old, *new]))
+        return [
+            line
+            for name in names
+            for line in _differences(old.get(name), new.get(name), f"{key}.{name}" if key else name)
+        ]
+    return [] if old == new else [f"{key}: {_short(old)}, now {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
