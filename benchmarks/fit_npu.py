@@ -19,13 +19,14 @@ from scipy.optimize import nnls
 from benchmarks.common import ROOT, Case, Check, Report, say
 from benchmarks.npu_networks import Network, export, networks
 from benchmarks.npu_samples import Sample, samples
+from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.npu import targets, vela
 from tinyprune.npu.batch import Job, compile_many
 from tinyprune.npu.cost_constants import DATA, Constants, key
 from tinyprune.npu.cost_features import Block, table_kinds
 from tinyprune.npu.cost_model import CostModel, packing_columns, stored_bytes, term_columns
-from tinyprune.sparsity.network_shape import Floats, NetworkShape
+from tinyprune.sparsity.network_shape import NetworkShape
 from tinyprune.sparsity.resource_model import NUMPY
 from tinyprune.storage.writing import writing
 from tinyprune.tflite import flatbuffer
@@ -42,7 +43,7 @@ _ROUNDS = 8
 _CACHES = {"256KB": 256 * 1024, "384KB": 384 * 1024, "512KB": 512 * 1024}
 _OUTPUT = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
 QUANTITIES = {"cycles": "cycles", "flash": "flash_bytes", "SRAM": "sram_bytes"}
-Measured = tuple[NetworkShape, Floats, flatbuffer.Graph, dict[str, ResourceReport]]
+Measured = tuple[NetworkShape, Float64Array, flatbuffer.Graph, dict[str, ResourceReport]]
 
 
 def measure(options: argparse.Namespace) -> Report:
@@ -181,12 +182,12 @@ def _fitted(
     return constants, float(np.mean(errors))
 
 
-def _matters(cycles: Floats, unit: Floats) -> Floats:
+def _matters(cycles: Float64Array, unit: Float64Array) -> Float64Array:
     """How much of the cycles of each operator a unit's are."""
     return np.clip(unit / cycles, 0.1, 1) ** 2
 
 
-def _columns(members: Sequence[Sample], side: str) -> dict[str, Floats]:
+def _columns(members: Sequence[Sample], side: str) -> dict[str, Float64Array]:
     return {
         name: np.array([getattr(row, side)[name] for row in members])
         for name in getattr(members[0], side)
@@ -194,10 +195,10 @@ def _columns(members: Sequence[Sample], side: str) -> dict[str, Floats]:
 
 
 def _solve(
-    columns: Iterable[Floats],
-    wanted: Floats,
+    columns: Iterable[Float64Array],
+    wanted: Float64Array,
     rows: Any = slice(None),
-    matters: Floats | None = None,
+    matters: Float64Array | None = None,
 ) -> tuple[float, ...]:
     """Non-negative least squares of relative errors, reweighted so that an error counts by its size, not its square.
 

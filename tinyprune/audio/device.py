@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import ContextState, TFLiteArtifact
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
-from tinyprune.audio.stft import Array
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.records import read_json
 from tinyprune.tflite import flatbuffer
@@ -141,7 +141,7 @@ def device_front_end(frontend: FrontEnd, artifact: TFLiteArtifact) -> DeviceFron
     )
 
 
-def unpack(first: Indices, lengths: Indices, weights: Numbers, columns: int) -> Array:
+def unpack(first: Indices, lengths: Indices, weights: Numbers, columns: int) -> Float32Array:
     """The dense matrix (rows, columns) of a packed one."""
     matrix = np.zeros((len(first), columns), np.float32)
     for row, start, values in zip(
@@ -215,12 +215,12 @@ def graph_fields(artifact: TFLiteArtifact, state: str) -> dict[str, Any]:
     }
 
 
-def numbers(values: Array) -> Numbers:
+def numbers(values: Float32Array) -> Numbers:
     """Float32 numbers, in the fewest digits that give the same float32 again."""
     return tuple(float(str(value)) for value in np.asarray(values, np.float32).ravel())
 
 
-def packed(name: str, matrix: Array) -> dict[str, Any]:
+def packed(name: str, matrix: Float32Array) -> dict[str, Any]:
     """The three fields of a packed matrix (rows, columns)."""
     firsts, lengths, weights = [], [], []
     for row in matrix:

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array, Float64Array
 from tinyprune.errors import TinypruneError, UsageError
 
 if TYPE_CHECKING:
     import soundfile
 
-Samples = npt.NDArray[np.float64]
 SUFFIXES = (".wav", ".flac", ".ogg")
 BLOCK = 2**18  # frames in memory at once: 5 s at 48 kHz
 _BITS = {
@@ -74,7 +72,7 @@ def read_header(path: Path) -> Header:
         return _header(file)
 
 
-def read_blocks(path: Path) -> Iterator[tuple[Header, Samples]]:
+def read_blocks(path: Path) -> Iterator[tuple[Header, Float64Array]]:
     """The samples of a file, float64 (frames, channels), with its header, a block after the other.
 
     Raises TinypruneError, in the middle too, for a file that is missing, damaged, empty, or holds
@@ -90,7 +88,7 @@ def read_blocks(path: Path) -> Iterator[tuple[Header, Samples]]:
             yield header, block
 
 
-def read_mono(path: Path, sample_rate: int = 16_000) -> Array:
+def read_mono(path: Path, sample_rate: int = 16_000) -> Float32Array:
     """Samples (n,) of a file, channels averaged, resampled. Raises TinypruneError if it cannot be read as audio."""
     mono = np.concatenate([*_resampled(read_blocks(path), sample_rate)])
     if not len(mono):
@@ -98,7 +96,9 @@ def read_mono(path: Path, sample_rate: int = 16_000) -> Array:
     return mono
 
 
-def _resampled(blocks: Iterator[tuple[Header, Samples]], sample_rate: int) -> Iterator[Array]:
+def _resampled(
+    blocks: Iterator[tuple[Header, Float64Array]], sample_rate: int
+) -> Iterator[Float32Array]:
     """Blocks (frames, channels) as float32 blocks (n,) at another rate, as if they had been resampled in one piece."""
     import soxr
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyprune.audio.stft import Array, Spectrum
+from tinyprune.array_types import Float32Array
+from tinyprune.audio.stft import Spectrum
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,24 @@ class FrontEnd:
         """Seconds between two frames."""
         return self.hop / self.sample_rate
 
-    def mel(self) -> Array:
+    def mel(self) -> Float32Array:
         """Mel filterbank, shape (frame // 2 + 1, bands)."""
         return _mel(self.sample_rate, self.frame, self.bands)
 
-    def spread(self) -> Array:
+    def spread(self) -> Float32Array:
         """Matrix (bands, frame // 2 + 1) that spreads a mel mask over the bins; its columns sum to 1."""
         return _spread(self.sample_rate, self.frame, self.bands)
 
-    def compress(self, spectrum: Spectrum) -> Array:
+    def compress(self, spectrum: Spectrum) -> Float32Array:
         """Power-law mel features before normalisation, (..., frames, bands), of spectra (..., frames, bins)."""
         return (np.abs(spectrum) @ self.mel()) ** np.float32(self.power)
 
-    def features(self, spectrum: Spectrum) -> Array:
+    def features(self, spectrum: Spectrum) -> Float32Array:
         """Normalised features, (..., frames, bands), of spectra (..., frames, bins)."""
         mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
         return (self.compress(spectrum) - mean) / std
 
-    def measured(self, features: Array) -> "FrontEnd":
+    def measured(self, features: Float32Array) -> "FrontEnd":
         """This front end with the statistics of features (..., bands) that are not normalised yet.
 
         A band that hardly varies gets the median deviation of all bands, so that it is not blown
@@ -72,7 +73,7 @@ class FrontEnd:
 
 
 @functools.cache
-def _mel(sample_rate: int, frame: int, bands: int) -> Array:
+def _mel(sample_rate: int, frame: int, bands: int) -> Float32Array:
     import librosa
 
     return np.ascontiguousarray(
@@ -81,7 +82,7 @@ def _mel(sample_rate: int, frame: int, bands: int) -> Array:
 
 
 @functools.cache
-def _spread(sample_rate: int, frame: int, bands: int) -> Array:
+def _spread(sample_rate: int, frame: int, bands: int) -> Float32Array:
     """Transposed filterbank with columns that sum to 1; a bin outside every band takes the nearest band's value."""
     weights = _mel(sample_rate, frame, bands).T.copy()
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)

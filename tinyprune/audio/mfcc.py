@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyprune.audio.stft import Array, hann
+from tinyprune.array_types import Float32Array
+from tinyprune.audio.stft import hann
 
 LOG_OFFSET = 1e-6
 _FULL_SCALE = 32768.0
@@ -57,15 +58,15 @@ class MfccFrontEnd:
         """Length of the Fourier transform: the power of two that holds a window."""
         return 1 << (self.window - 1).bit_length()
 
-    def mel(self) -> Array:
+    def mel(self) -> Float32Array:
         """Mel triangles, shape (bins, bands), up to the last bin that a band has."""
         return _mel(self.sample_rate, self.fft, self.bands, self.low_hz, self.high_hz)
 
-    def dct(self) -> Array:
+    def dct(self) -> Float32Array:
         """Orthonormal DCT-II, shape (bands, coefficients)."""
         return _dct(self.bands, self.coefficients)
 
-    def cepstra(self, clips: np.ndarray) -> Array:
+    def cepstra(self, clips: np.ndarray) -> Float32Array:
         """MFCC before normalisation, (n, frames, coefficients), of clips (n, samples).
 
         ``C = log(|rfft(w x)| M + 1e-6) D``: w the window, M the mel triangles (bins, bands), D the
@@ -85,12 +86,12 @@ class MfccFrontEnd:
         magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
         return np.log(magnitude @ mel + np.float32(LOG_OFFSET)) @ self.dct()
 
-    def features(self, clips: np.ndarray) -> Array:
+    def features(self, clips: np.ndarray) -> Float32Array:
         """Normalised features (n, frames, coefficients, 1) of clips (n, samples), int16 or float of full scale 1."""
         mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
         return ((self.cepstra(clips) - mean) / std)[..., None]
 
-    def measured(self, cepstra: Array) -> "MfccFrontEnd":
+    def measured(self, cepstra: Float32Array) -> "MfccFrontEnd":
         """This front end with the statistics of ``cepstra`` (..., coefficients), which are not normalised yet.
 
         A coefficient that hardly varies gets a tenth of the median deviation, so that it is not
@@ -103,7 +104,7 @@ class MfccFrontEnd:
 
 
 @functools.cache
-def _mel(sample_rate: int, fft: int, bands: int, low_hz: float, high_hz: float) -> Array:
+def _mel(sample_rate: int, fft: int, bands: int, low_hz: float, high_hz: float) -> Float32Array:
     """Mel triangles (bins, bands); the bins above the highest band are left out, they cost half of the time."""
     import librosa
 
@@ -114,7 +115,7 @@ def _mel(sample_rate: int, fft: int, bands: int, low_hz: float, high_hz: float) 
 
 
 @functools.cache
-def _dct(bands: int, coefficients: int) -> Array:
+def _dct(bands: int, coefficients: int) -> Float32Array:
     """Orthonormal DCT-II as a matrix (bands, coefficients)."""
     import scipy.fft
 

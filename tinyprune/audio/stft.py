@@ -8,28 +8,29 @@ frame (32 ms).
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+from tinyprune.array_types import Float32Array
+
 Spectrum = npt.NDArray[np.complex64]
 
 
-def hann(frame: int) -> Array:
+def hann(frame: int) -> Float32Array:
     """Periodic Hann window, shape (frame,)."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame) / frame)).astype(np.float32)
 
 
-def synthesis_window(frame: int) -> Array:
+def synthesis_window(frame: int) -> Float32Array:
     """Dual of the Hann window at 50 % overlap, shape (frame,): ``w[n] / (w[n]^2 + w[n + frame/2]^2)``."""
     window = hann(frame)
     return window / (window**2 + np.roll(window, frame // 2) ** 2)
 
 
-def pad(signal: Array, hop: int) -> Array:
+def pad(signal: Float32Array, hop: int) -> Float32Array:
     """Signals (..., samples) with one hop of zeros on the left, and on the right up to a whole hop plus one."""
     right = -signal.shape[-1] % hop + hop
     return np.pad(signal, [(0, 0)] * (signal.ndim - 1) + [(hop, right)])
 
 
-def analyse(signal: Array, frame: int = 512) -> Spectrum:
+def analyse(signal: Float32Array, frame: int = 512) -> Spectrum:
     """Spectra (..., frames, frame // 2 + 1) of signals (..., samples); every sample lies in two frames."""
     halves = pad(signal, frame // 2)
     halves = halves.reshape(*halves.shape[:-1], -1, frame // 2)
@@ -37,7 +38,7 @@ def analyse(signal: Array, frame: int = 512) -> Spectrum:
     return np.fft.rfft(frames).astype(np.complex64)
 
 
-def synthesise(spectrum: Spectrum, samples: int) -> Array:
+def synthesise(spectrum: Spectrum, samples: int) -> Float32Array:
     """Signals (..., samples) of spectra (..., frames, bins): the inverse of :func:`analyse` by overlap-add."""
     frame = 2 * (spectrum.shape[-1] - 1)
     frames = np.fft.irfft(spectrum, frame).astype(np.float32) * synthesis_window(frame)

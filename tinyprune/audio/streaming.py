@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyprune.array_types import Float32Array
 from tinyprune.audio import stft
 from tinyprune.audio.device import DeviceFrontEnd, latency_samples, unpack
 from tinyprune.audio.frontend import FrontEnd
-from tinyprune.audio.stft import Array, Spectrum
+from tinyprune.audio.stft import Spectrum
 
 
 @dataclass
@@ -24,9 +25,9 @@ class StreamState:
         tail: second half of the last enhanced frame, (hop,).
     """
 
-    before: Array
+    before: Float32Array
     spectrum: Spectrum
-    tail: Array
+    tail: Float32Array
 
 
 class StreamingFrontEnd:
@@ -66,14 +67,14 @@ class StreamingFrontEnd:
             np.zeros(self.hop, np.float32),
         )
 
-    def analyse(self, state: StreamState, samples: Array) -> Array:
+    def analyse(self, state: StreamState, samples: Float32Array) -> Float32Array:
         """Normalised features (bands,) of the frame that ends with this hop of samples (hop,), full scale 1."""
         frame = np.concatenate([state.before, samples]) * self._window
         state.spectrum = np.fft.rfft(frame).astype(np.complex64)
         state.before = np.array(samples, np.float32)
         return ((np.abs(state.spectrum) @ self._mel) ** self._power - self._mean) / self._std
 
-    def synthesise(self, state: StreamState, mask: Array) -> Array:
+    def synthesise(self, state: StreamState, mask: Float32Array) -> Float32Array:
         """The enhanced hop of samples (hop,) that the mask (bands,) of the last frame completes."""
         masked = state.spectrum * (mask @ self._spread)
         frame = np.fft.irfft(masked, self._frame).astype(np.float32) * self._synthesis
@@ -82,7 +83,9 @@ class StreamingFrontEnd:
         return enhanced
 
 
-def _tables(record: FrontEnd | DeviceFrontEnd) -> tuple[Array, Array, Array, Array]:
+def _tables(
+    record: FrontEnd | DeviceFrontEnd,
+) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
     """Window, synthesis window, mel matrix (bins, bands) and spread matrix (bands, bins)."""
     if isinstance(record, FrontEnd):
         return (

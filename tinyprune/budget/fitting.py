@@ -3,16 +3,15 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-Counts = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Measure = Callable[[Counts], Floats]
+from tinyprune.array_types import Float64Array, IntArray
+
+Measure = Callable[[IntArray], Float64Array]
 
 
 def fitted(
-    wanted: Floats, sizes: Sequence[int], ratios: Measure, lost: Measure, step: int
-) -> Counts | None:
+    wanted: Float64Array, sizes: Sequence[int], ratios: Measure, lost: Measure, step: int
+) -> IntArray | None:
     """How many units of each set stay so that no limit is passed; None if even the fewest are too many.
 
     First the multiple of ``step`` next to what is wanted. While that is too much, units go from the
@@ -45,13 +44,13 @@ def fitted(
 
 
 def _cheapest(
-    counts: Counts, least: Counts, ratios: Measure, lost: Measure, step: int
-) -> Counts | None:
+    counts: IntArray, least: IntArray, ratios: Measure, lost: Measure, step: int
+) -> IntArray | None:
     """One set with fewer units; None if there is nothing that could go."""
     before, worth = ratios(counts), lost(counts)
     passed = before > 1
 
-    def gain(fewer: Counts) -> float:
+    def gain(fewer: IntArray) -> float:
         return float(np.log(before[passed] / ratios(fewer)[passed]).sum())
 
     helps, others = [], []  # (price, counts)
@@ -70,13 +69,15 @@ def _below(count: int, least: int, step: int) -> int:
     return max(least, -(-count // step) * step - step)
 
 
-def _with(counts: Counts, number: int, count: int) -> Counts:
+def _with(counts: IntArray, number: int, count: int) -> IntArray:
     changed = counts.copy()
     changed[number] = count
     return changed
 
 
-def _filled(counts: Counts, whole: Counts, ratios: Measure, lost: Measure, step: int) -> Counts:
+def _filled(
+    counts: IntArray, whole: IntArray, ratios: Measure, lost: Measure, step: int
+) -> IntArray:
     """As many more units as fit, those of highest worth first."""
     while True:
         worth, best = lost(counts), None

@@ -34,14 +34,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from tinyprune.array_types import Float64Array, IntArray
 from tinyprune.compress.prepare import compressed_layers
 from tinyprune.sparsity.layout import Layout
-from tinyprune.sparsity.unit_sets import Coupling, Ids, Keep
+from tinyprune.sparsity.unit_sets import Coupling, Keep
 
-Floats = npt.NDArray[np.float64]
 CLOSED = 0.01  # a gate below it is closed; one above 1 - CLOSED is open
 REACH = float(np.log(1 / CLOSED - 1))  # how many widths a gate needs from one half to there
 MOMENTUM = 0.98  # of the importance
@@ -65,7 +64,7 @@ class Gates:
     """
 
     def __init__(
-        self, coupling: Coupling, sizes: Floats | None = None, temperature: float = 0.1
+        self, coupling: Coupling, sizes: Float64Array | None = None, temperature: float = 0.1
     ) -> None:
         self.coupling = coupling
         alive = np.array([item.size for item in coupling.sets], np.float64)
@@ -136,7 +135,7 @@ class Gates:
         step = tf.clip_by_value(self.rate * down, -self.fastest, self.fastest)
         self.share.assign(tf.clip_by_value(self.share - step, *self._ends))
 
-    def rank(self, worth: Floats | None = None) -> None:
+    def rank(self, worth: Float64Array | None = None) -> None:
         """Rank the units of each set anew, by ``worth`` (units,), by default what has been observed."""
         values = self.worth.numpy() if worth is None else worth
         ranks = np.empty(len(values), np.float32)
@@ -165,12 +164,12 @@ class Gates:
         )
         return keep
 
-    def best(self, counts: npt.NDArray[np.int64]) -> Keep:
+    def best(self, counts: IntArray) -> Keep:
         """The units that stay if ``counts`` (sets,) of each set do, (units,): those of the highest rank."""
         keep: Keep = self._ranks.numpy() < counts[self._set_of]
         return keep
 
-    def lost(self, counts: npt.NDArray[np.int64]) -> Floats:
+    def lost(self, counts: IntArray) -> Float64Array:
         """What the units are worth together that would go if ``counts`` (sets,) stay, (sets,)."""
         gone = np.where(self.best(counts), 0.0, self.worth.numpy())
         return np.bincount(self._set_of, gone, len(self.sizes)).astype(np.float64)
@@ -186,11 +185,11 @@ class Gates:
         found.rank(-self._ranks.numpy()[keep])
         return found
 
-    def _widest(self, temperature: float) -> Floats:
+    def _widest(self, temperature: float) -> Float64Array:
         """The shares at which every gate is open."""
         alive = np.array([item.size for item in self.coupling.sets], np.float64)
         width = np.maximum(temperature * self.sizes, NARROWEST)
-        shares: Floats = (alive + REACH * width) / self.sizes
+        shares: Float64Array = (alive + REACH * width) / self.sizes
         return shares
 
     def _factors(self, layer: str) -> dict[str, Callable[[], tf.Tensor]]:
@@ -203,7 +202,7 @@ class Gates:
             if key.rpartition("/")[0] == layer and (ids >= 0).any()
         }
 
-    def _factor(self, ids: Ids, rank: int, layout: Layout) -> Callable[[], tf.Tensor]:
+    def _factor(self, ids: IntArray, rank: int, layout: Layout) -> Callable[[], tf.Tensor]:
         """Inputs are the last axis but one; of a transposed convolution the last."""
         shape: Any = [1] * rank
         shape[-1 if layout is Layout.TRANSPOSED else -2] = len(ids)

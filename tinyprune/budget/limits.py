@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.compress.arrays import tensors
 from tinyprune.errors import UsageError
@@ -15,7 +16,6 @@ from tinyprune.npu.limits import Limit, over
 from tinyprune.sparsity.network_shape import NetworkShape
 from tinyprune.sparsity.resource_model import NUMPY, Arrays, ResourceModel
 
-Floats = npt.NDArray[np.float64]
 SMOOTH = 0.02  # of the peak: how far the smooth maximum of SRAM looks
 
 
@@ -34,7 +34,7 @@ class Limits:
         shape: NetworkShape,
         target: NpuTarget | None = None,
         clock_hz: float = 1.0,
-        corrections: Floats | None = None,
+        corrections: Float64Array | None = None,
     ) -> None:
         """Without a target: bytes of weights and biases, peak of the feature maps, MACs; else what Vela would say."""
         self.limits, self.shape, self._target, self._clock_hz = (
@@ -49,16 +49,18 @@ class Limits:
         self._smooth = self._functions(tensors(max(1.0, SMOOTH * peak)))
         self._compiled = tf.function(self._pull, reduce_retracing=True)
 
-    def values(self, kept: npt.NDArray) -> Floats:
+    def values(self, kept: npt.NDArray) -> Float64Array:
         """What a network with ``kept`` (sets,) units takes of each, (limits,), corrected."""
         counts = np.asarray(kept, np.float64)
         return np.array([float(function(counts)) for function in self._exact]) * self.corrections
 
-    def ratios(self, kept: npt.NDArray) -> Floats:
+    def ratios(self, kept: npt.NDArray) -> Float64Array:
         """The same over what is allowed: above 1 is over the limit."""
         return self.values(kept) / np.array([limit.most for limit in self.limits])
 
-    def pull(self, kept: npt.NDArray, strengths: Floats, allowed: Floats) -> tuple[Floats, Floats]:
+    def pull(
+        self, kept: npt.NDArray, strengths: Float64Array, allowed: Float64Array
+    ) -> tuple[Float64Array, Float64Array]:
         """Where the penalty ``sum strengths * max(0, log(value / allowed))`` pushes the kept units.
 
         Args:
@@ -73,7 +75,7 @@ class Limits:
         values, gradient = self._compiled(*(tf.constant(one) for one in arguments))
         return values.numpy(), gradient.numpy()
 
-    def check_reachable(self, least: Floats, step: int) -> None:
+    def check_reachable(self, least: Float64Array, step: int) -> None:
         """Raise UsageError, with the least that can be reached, for limits that no pruning can keep.
 
         Args:

@@ -27,8 +27,9 @@ times too early: most of it has to be held up by what units are worth, and so la
 import numpy as np
 import tensorflow as tf
 
+from tinyprune.array_types import Float64Array
 from tinyprune.budget.gates import Gates
-from tinyprune.budget.limits import Floats, Limits
+from tinyprune.budget.limits import Limits
 
 SOFT = 0.05  # temperature of the gates at first
 WARM_UP = 0.1  # of the steps with gates: what units are worth is seen before any goes
@@ -63,7 +64,7 @@ class Pressure:
         self._steps, self._least = steps, least
         self._warm, self._step = max(1, int(WARM_UP * steps)), 0
 
-    def before_step(self, step: int, gates: Gates, limits: Limits, before: Floats) -> None:
+    def before_step(self, step: int, gates: Gates, limits: Limits, before: Float64Array) -> None:
         """Before step ``step``, from 0, if it is time: rank and cool the gates, refresh the penalty.
 
         ``before``: (limits,), what the network took at first.
@@ -77,7 +78,7 @@ class Pressure:
         if self._step < self._warm:
             self.losses.append(abs(loss))
 
-    def _refresh(self, gates: Gates, limits: Limits, before: Floats) -> None:
+    def _refresh(self, gates: Gates, limits: Limits, before: Float64Array) -> None:
         way = (self._step - self._warm) / max(1, self._steps - self._warm)
         if not self.strengths.any():
             self.strengths[:] = STRENGTH * max(float(np.mean(self.losses or [1.0])), LEAST_LOSS)

@@ -7,10 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from tinyprune.array_types import Float64Array, IntArray
 from tinyprune.artifacts.budget import Expectation
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
-from tinyprune.budget.fitting import Counts, Measure, fitted
-from tinyprune.budget.limits import Floats, Limits
+from tinyprune.budget.fitting import Measure, fitted
+from tinyprune.budget.limits import Limits
 from tinyprune.budget.vela_loop import VelaLoop
 from tinyprune.compress.remove import remove
 from tinyprune.compress.shapes import network_shape
@@ -53,20 +54,20 @@ class Meter:
         self._vela, self._frames, self._limits = vela, frames, tuple(limits)
         self._report = vela.compile(network) if vela else None
         self._modelled = self._model_of(network, of)
-        self.compilations: list[tuple[Floats, Floats]] = []
-        self._expected: Floats | None = None  # of what Vela is looking at
+        self.compilations: list[tuple[Float64Array, Float64Array]] = []
+        self._expected: Float64Array | None = None  # of what Vela is looking at
         self.now = self._limited(network, of, np.ones(len(self._limits)))
         if self._report is not None:
             self._correct(self._report, self.taken)
         self.before = self.taken
 
     @property
-    def taken(self) -> Floats:
+    def taken(self) -> Float64Array:
         """What the network takes as it is, (limits,)."""
         return self.now.values(self.sizes)
 
     @property
-    def sizes(self) -> Floats:
+    def sizes(self) -> Float64Array:
         """How many units it has, (sets,)."""
         return self.now.shape.whole
 
@@ -91,7 +92,7 @@ class Meter:
         """Multiply-accumulates with ``kept`` (sets,) units."""
         return float(ResourceModel(self.now.shape).macs(np.asarray(kept, np.float64)))
 
-    def least(self, network: keras.Model, of: Coupling, counts: Floats) -> Floats:
+    def least(self, network: keras.Model, of: Coupling, counts: Float64Array) -> Float64Array:
         """What a network takes with ``counts`` (sets,) units, (limits,); where that may be too much, by Vela."""
         if self._vela is None or (self.now.ratios(counts) < DOUBT).all():
             return self.now.values(counts)
@@ -100,14 +101,14 @@ class Meter:
             self._vela.compile(remove(network, of, np.concatenate(firsts))), self._limits
         )
 
-    def fitted(self, kept: Floats, lost: Measure, step: int) -> Counts | None:
+    def fitted(self, kept: Float64Array, lost: Measure, step: int) -> IntArray | None:
         """Whole counts near ``kept`` (sets,) that keep the budget; None where there are none.
 
         ``lost``, ``step``: as of :func:`tinyprune.budget.fitting.fitted`.
         """
         sizes = [int(size) for size in self.sizes]
 
-        def within(margin: float) -> Counts | None:
+        def within(margin: float) -> IntArray | None:
             return fitted(kept, sizes, lambda counts: self.now.ratios(counts) / margin, lost, step)
 
         found = within(MARGIN) if self._vela else None
@@ -115,7 +116,7 @@ class Meter:
             within(1.0) if found is None else found
         )  # without the margin where there is no room for it
 
-    def compile(self, network: keras.Model, counts: Counts) -> None:
+    def compile(self, network: keras.Model, counts: IntArray) -> None:
         """Take what Vela says of a network with ``counts`` (sets,) units; it is waited for. Needs a target."""
         assert self._vela is not None
         self._correct(self._vela.compile(network), self.now.values(counts) / self.now.corrections)
@@ -167,14 +168,14 @@ class Meter:
             )
         return found
 
-    def _limited(self, network: keras.Model, of: Coupling, corrections: Floats) -> Limits:
+    def _limited(self, network: keras.Model, of: Coupling, corrections: Float64Array) -> Limits:
         shape, clock_hz = (
             network_shape(network, of, self._frames),
             self._report.clock_hz if self._report else 1.0,
         )
         return Limits(self._limits, shape, self._modelled, clock_hz, corrections)
 
-    def _correct(self, report: ResourceReport, expected: Floats) -> None:
+    def _correct(self, report: ResourceReport, expected: Float64Array) -> None:
         """Take what Vela says of a network of which the models alone expected ``expected``, (limits,)."""
         found = measured(report, self._limits)
         self.compilations.append((expected * self.now.corrections, found))

@@ -16,10 +16,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tinyprune.array_types import Float64Array, IntArray
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Removal
-from tinyprune.budget.fitting import Counts
 from tinyprune.budget.gates import Gates
-from tinyprune.budget.limits import Floats
 from tinyprune.budget.penalty import SOFT, Pressure
 from tinyprune.budget.tracker import Meter
 from tinyprune.budget.vela_loop import VelaLoop
@@ -250,7 +249,7 @@ class Gating(Course):
         )
         return removed
 
-    def _fitted(self, kept: Floats) -> Counts | None:
+    def _fitted(self, kept: Float64Array) -> IntArray | None:
         return self.meter.fitted(kept, self._gates.lost, self._ask.step)
 
     def _still_too_much(self) -> Replacement | None:

@@ -15,11 +15,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from tinyprune.array_types import IntArray
 from tinyprune.compress import graph
 from tinyprune.compress.layer_kinds import kernels, kind, layout
 from tinyprune.errors import UsageError
 from tinyprune.sparsity.layout import Layout
-from tinyprune.sparsity.unit_sets import Coupling, Ids, UnitSet
+from tinyprune.sparsity.unit_sets import Coupling, UnitSet
 
 _GATES = 4  # of an LSTM, side by side in its kernels
 _STAYS = 0
@@ -116,7 +117,7 @@ def coupling(model: keras.Model) -> Coupling:
 class TensorChannels:
     """What stands for a tensor. Attributes: ids: one number per channel of its last axis."""
 
-    ids: Ids
+    ids: IntArray
 
 
 class Walk:
@@ -129,17 +130,17 @@ class Walk:
     """
 
     def __init__(self, model_name: str) -> None:
-        self.inputs: dict[str, Ids] = {}
-        self.outputs: dict[str, Ids] = {}
+        self.inputs: dict[str, IntArray] = {}
+        self.outputs: dict[str, IntArray] = {}
         self.layouts: dict[str, Layout] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self.channels: dict[str, Ids] = {}
-        self.same: list[tuple[Ids, Ids]] = []
+        self.channels: dict[str, IntArray] = {}
+        self.same: list[tuple[IntArray, IntArray]] = []
         self.makers: dict[str, int] = {}
         self._model_name = model_name
         self._named: dict[str, Any] = {}
         self._calls: dict[
-            str, tuple[Ids, Ids]
+            str, tuple[IntArray, IntArray]
         ] = {}  # what a layer read and made when it was first called
 
     def call(self, node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -162,11 +163,11 @@ class Walk:
             return [TensorChannels(np.zeros(width or 1, np.int64)) for width in widths]
         return [TensorChannels(found) for _ in widths]
 
-    def fix(self, ids: Ids) -> None:
+    def fix(self, ids: IntArray) -> None:
         """These channels stay."""
         self.same.append((ids, np.full_like(ids, _STAYS)))
 
-    def _outputs(self, node: Any, inputs: list[Ids], constants: list[Any]) -> Ids | None:
+    def _outputs(self, node: Any, inputs: list[IntArray], constants: list[Any]) -> IntArray | None:
         """The channels of every output of a call, or None where it is not understood."""
         operation = node.operation
         if any(len(tensor.shape) < 2 for tensor in (*node.input_tensors, *node.outputs)):
@@ -183,7 +184,7 @@ class Walk:
             return self._concatenated(operation.axis, node, inputs)
         return self._one_input(operation, node, inputs[0]) if len(inputs) == 1 else None
 
-    def _one_input(self, layer: Any, node: Any, ids: Ids) -> Ids | None:
+    def _one_input(self, layer: Any, node: Any, ids: IntArray) -> IntArray | None:
         if type(layer) in (_layers.Flatten, _layers.Reshape):
             found = self._reshaped(ids, node.outputs[0].shape[-1])
         else:
@@ -192,7 +193,9 @@ class Walk:
             self.channels[layer.name] = self._merged([self.channels.get(layer.name, found), found])
         return found
 
-    def _operation(self, node: Any, inputs: list[Ids], constants: list[Any]) -> Ids | None:
+    def _operation(
+        self, node: Any, inputs: list[IntArray], constants: list[Any]
+    ) -> IntArray | None:
         name, rank = type(node.operation).__name__, len(node.input_tensors[0].shape)
         if not type(node.operation).__module__.startswith("keras.src."):
             return None
@@ -204,7 +207,7 @@ class Walk:
             return inputs[0]
         return None
 
-    def _merged(self, inputs: list[Ids]) -> Ids:
+    def _merged(self, inputs: list[IntArray]) -> IntArray:
         """Channel by channel the same units; a single channel that is spread over many stays."""
         longest = max(inputs, key=len)
         for ids in inputs:
@@ -214,14 +217,14 @@ class Walk:
                 self.fix(ids)
         return longest
 
-    def _concatenated(self, axis: int, node: Any, inputs: list[Ids]) -> Ids:
+    def _concatenated(self, axis: int, node: Any, inputs: list[IntArray]) -> IntArray:
         return (
             np.concatenate(inputs)
             if axis in (-1, len(node.outputs[0].shape) - 1)
             else self._merged(inputs)
         )
 
-    def _reshaped(self, ids: Ids, width: int | None) -> Ids | None:
+    def _reshaped(self, ids: IntArray, width: int | None) -> IntArray | None:
         """The last axis merged with those before it, or divided: then every part has the same units."""
         if width and width % len(ids) == 0:
             return np.tile(ids, width // len(ids))
@@ -229,7 +232,7 @@ class Walk:
             return self._merged(list(ids.reshape(-1, width)))
         return None
 
-    def _kernels(self, layer: Any, inputs: list[Ids]) -> Ids | None:
+    def _kernels(self, layer: Any, inputs: list[IntArray]) -> IntArray | None:
         """The outputs of a layer with kernels: at each further call the same as at its first, from the same inputs."""
         has_state = isinstance(layer, _layers.LSTM) and len(inputs) == 3  # its first h and c
         if getattr(layer, "groups", 1) != 1 or (len(inputs) != 1 and not has_state):
@@ -240,7 +243,7 @@ class Walk:
         self.same += [(read, inputs[0]), *((made, state) for state in inputs[1:])]
         return made
 
-    def _made(self, layer: Any, ids: Ids) -> Ids:
+    def _made(self, layer: Any, ids: IntArray) -> IntArray:
         is_lstm = isinstance(layer, _layers.LSTM)
         if layout(layer) is Layout.DEPTHWISE:
             made = np.repeat(ids, layer.depth_multiplier)
@@ -265,7 +268,7 @@ class Walk:
         for ids in self._calls[layer.name]:
             self.fix(ids)
 
-    def _record(self, layer: Any, kernel: str, inputs: Ids, outputs: Ids) -> None:
+    def _record(self, layer: Any, kernel: str, inputs: IntArray, outputs: IntArray) -> None:
         key = f"{layer.name}/{kernel}"
         self.inputs[key], self.outputs[key] = inputs, outputs
         self.layouts[key], self.shapes[key] = layout(layer), tuple(kernels(layer)[kernel].shape)
@@ -301,7 +304,7 @@ def _width(value: Any) -> int:
     return (tuple(getattr(value, "shape", ())) or (1,))[-1]
 
 
-def _numbered(walk: Walk) -> tuple[tuple[UnitSet, ...], Ids]:
+def _numbered(walk: Walk) -> tuple[tuple[UnitSet, ...], IntArray]:
     """The sets, and for each number of the walk the unit that it is, or -1 if it stays.
 
     Numbers that are the same, directly or through others, are one unit; units that the same layers

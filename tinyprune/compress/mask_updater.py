@@ -8,13 +8,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tinyprune.array_types import FloatArray, IntArray
 from tinyprune.artifacts.plan import LayerPlan, PruningPlan
 from tinyprune.compress.layer_kinds import kernels
 from tinyprune.compress.prepare import compressed_layers
 from tinyprune.registry import IMPORTANCES, SCHEDULES
 from tinyprune.sparsity.importance import FROM_GRADIENTS
 from tinyprune.sparsity.layout import Layout, canonical, canonical_shape, restored
-from tinyprune.sparsity.masks import Floats, Ids, masks
+from tinyprune.sparsity.masks import masks
 from tinyprune.sparsity.schedules import Schedule
 from tinyprune.sparsity.structure import Structure, parse
 from tinyprune.sparsity.unit_sets import Coupling, Keep, clamped, keep_units
@@ -46,7 +47,7 @@ class MaskUpdater:
         plan: PruningPlan,
         steps: int,
         coupling: Coupling | None = None,
-        inherited: Mapping[str, Floats] | None = None,
+        inherited: Mapping[str, FloatArray] | None = None,
     ) -> None:
         """For a training of ``steps`` optimizer steps.
 
@@ -109,7 +110,7 @@ class MaskUpdater:
         """Whether the masks that act after ``step`` steps are the final ones."""
         return step > self.end_step
 
-    def _assign(self, masks: Mapping[str, Floats]) -> None:
+    def _assign(self, masks: Mapping[str, FloatArray]) -> None:
         for key, mask in masks.items():
             layer, _, name = key.rpartition("/")
             self._layers[layer].masks[name].assign(mask)
@@ -121,7 +122,7 @@ class MaskUpdater:
             for name, kernel in kernels(layer).items()
         }
 
-    def _values(self) -> dict[str, Floats]:
+    def _values(self) -> dict[str, FloatArray]:
         """What importances are made of: kernels as they are deployed, or what was accumulated from their gradients."""
         if self.plan.importance not in FROM_GRADIENTS:
             return {
@@ -147,7 +148,7 @@ def _alike(layers: Sequence[LayerPlan]) -> list[list[LayerPlan]]:
 def _pools(
     items: list[LayerPlan],
     plan: PruningPlan,
-    kernels: Mapping[str, Floats],
+    kernels: Mapping[str, FloatArray],
     coupling: Coupling | None,
     steps: tuple[int, int, int],
 ) -> "list[_Units] | list[_Groups]":
@@ -190,7 +191,7 @@ class _Groups(_Pool):
         self,
         items: list[LayerPlan],
         plan: PruningPlan,
-        kernels: Mapping[str, Floats],
+        kernels: Mapping[str, FloatArray],
         steps: tuple[int, int, int],
     ) -> None:
         self._structure = _structure(items[0].structure)
@@ -203,13 +204,15 @@ class _Groups(_Pool):
         )
         super().__init__(items, plan, zero / sum(item.groups for item in items), steps)
 
-    def _group_ids(self, item: LayerPlan) -> Ids:
+    def _group_ids(self, item: LayerPlan) -> IntArray:
         """Group ids in the kernel's own shape."""
         return restored(
             self._structure.groups(self._shapes[item.key]), Layout(item.layout), item.shape
         )
 
-    def masks(self, values: Mapping[str, Floats], step: int, final: bool) -> dict[str, Floats]:
+    def masks(
+        self, values: Mapping[str, FloatArray], step: int, final: bool
+    ) -> dict[str, FloatArray]:
         """Masks of the kernels at a step."""
         del final
         importances = {
@@ -236,7 +239,9 @@ class _Units(_Pool):
         self._stay = np.unique(np.concatenate([np.empty(0, np.int64), *others]))
         self._stay = self._stay[self._stay >= 0]
 
-    def masks(self, values: Mapping[str, Floats], step: int, final: bool) -> dict[str, Floats]:
+    def masks(
+        self, values: Mapping[str, FloatArray], step: int, final: bool
+    ) -> dict[str, FloatArray]:
         """Masks of all kernels that make or read units; at the end, counts are multiples of ``round_to``."""
         importance = self._coupling.importance(values, self.measure)
         importance[self._stay] = (
@@ -268,7 +273,7 @@ def _structure(label: str) -> Structure:
     return parse(name, size) if size else parse(name)
 
 
-def read_masks(prepared: keras.Model) -> dict[str, Floats]:
+def read_masks(prepared: keras.Model) -> dict[str, FloatArray]:
     """``layer/kernel`` -> mask of a prepared model, each of its kernel's shape."""
     return {
         f"{layer.name}/{name}": mask.numpy()
@@ -277,7 +282,7 @@ def read_masks(prepared: keras.Model) -> dict[str, Floats]:
     }
 
 
-def kept_units(coupling: Coupling, masks: Mapping[str, Floats]) -> Keep:
+def kept_units(coupling: Coupling, masks: Mapping[str, FloatArray]) -> Keep:
     """Which units have a weight left, made or read, in the masks of all kernels, (units,)."""
     keep = np.zeros(coupling.units + 1, bool)  # the last one is -1, no unit
     for key, mask in masks.items():
@@ -290,7 +295,7 @@ def kept_units(coupling: Coupling, masks: Mapping[str, Floats]) -> Keep:
     return keep[:-1]
 
 
-def load_masks(folder: Path) -> dict[str, Floats]:
+def load_masks(folder: Path) -> dict[str, FloatArray]:
     """The masks that a variant's folder holds, ``layer/kernel`` -> mask; none of a baseline."""
     if not (folder / MASKS).exists():
         return {}

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tinyprune.array_types import Float32Array, Float64Array, Int8Array
 from tinyprune.artifacts.network import TensorSparsity
 from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.registry import IMPORTANCES
@@ -181,20 +182,20 @@ class _Weights:
     order: tuple[int, ...]
 
     @cached_property
-    def integers(self) -> npt.NDArray[np.int8]:
+    def integers(self) -> Int8Array:
         """The weights in canonical axes; a view: what is written to it is written to the file's bytes."""
         assert self.tensor.data is not None
         return self.tensor.data.transpose(self.order)
 
     @cached_property
-    def zeros(self) -> npt.NDArray[np.int8]:
+    def zeros(self) -> Int8Array:
         """The integer that stands for 0, for every weight."""
         return np.broadcast_to(
             self._channels(self.tensor.zero_point, 0), self.integers.shape
         ).astype(np.int8)
 
     @property
-    def values(self) -> npt.NDArray[np.float64]:
+    def values(self) -> Float64Array:
         """``scale * (int8 - zero_point)``."""
         return self._channels(self.tensor.scale, 1) * (
             self.integers.astype(np.float64) - self.zeros
@@ -323,7 +324,7 @@ def _misfits(found: dict[str, _Weights], structure: "Structure") -> dict[str, st
 
 def _masks(
     found: dict[str, _Weights], structure: "Structure", sparsity: float, scope: str, importance: str
-) -> dict[str, npt.NDArray[np.float32]]:
+) -> dict[str, Float32Array]:
     """One mask per tensor in its canonical axes, 1 = kept."""
     worth = IMPORTANCES[importance]
     ids, importances = {}, {}
@@ -346,7 +347,7 @@ def _cluster(weights: _Weights, number: int) -> None:
 
 
 def _measure(
-    path: Path, output: Path, chosen: dict[str, npt.NDArray[np.float32]]
+    path: Path, output: Path, chosen: dict[str, Float32Array]
 ) -> tuple[TensorSparsity, ...]:
     """Zeros per tensor, counted in the file. Raises CheckFailed if a pruned weight is none."""
     tensors = []

@@ -6,9 +6,10 @@ from typing import Any
 import keras
 import numpy.typing as npt
 
+from tinyprune.array_types import IntArray
 from tinyprune.compress import graph
 from tinyprune.sparsity.layout import Layout, canonical, restored
-from tinyprune.sparsity.unit_sets import Coupling, Ids, Keep, kept
+from tinyprune.sparsity.unit_sets import Coupling, Keep, kept
 
 
 def remove(model: keras.Model, coupling: Coupling, keep: Keep) -> keras.Model:
@@ -80,7 +81,7 @@ def _sizes(node: Any, coupling: Coupling, keep: Keep) -> dict[str, Any]:
     return {"units" if hasattr(layer, "units") else "filters": _count(units, keep)}
 
 
-def _count(ids: Ids, keep: Keep) -> int:
+def _count(ids: IntArray, keep: Keep) -> int:
     return int(kept(ids, keep).sum())
 
 

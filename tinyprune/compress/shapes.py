@@ -12,12 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from tinyprune.array_types import IntArray
 from tinyprune.compress import graph
 from tinyprune.compress.coupling import TensorChannels, Walk
 from tinyprune.compress.layer_kinds import bias, kind
 from tinyprune.compress.streaming import Context, streaming
 from tinyprune.sparsity.network_shape import NetworkShape, OperatorShape, TensorShape, channels
-from tinyprune.sparsity.unit_sets import Coupling, Ids
+from tinyprune.sparsity.unit_sets import Coupling
 
 _layers = keras.layers
 _UNKNOWN = -2
@@ -126,8 +127,8 @@ class _Shapes:
         self._model, self._coupling = model, coupling
         self._walk, self._uses = Walk(model.name), graph.Uses(model)
         self._contexts = {f"{context.name}_context" for context in contexts}
-        self._tensors: list[tuple[Ids, dict[str, Any]]] = []
-        self._operators: list[tuple[Ids, Ids, dict[str, Any]]] = []
+        self._tensors: list[tuple[IntArray, dict[str, Any]]] = []
+        self._operators: list[tuple[IntArray, IntArray, dict[str, Any]]] = []
 
     def shape(self) -> NetworkShape:
         given = [self._given(tensor) for tensor in graph.functional(self._model).inputs]
@@ -160,7 +161,7 @@ class _Shapes:
             self._walk.makers[tensor.name] = len(ids)
         return self._new(tensor.name, ids, _positions(tensor.shape))
 
-    def _units(self) -> Ids:
+    def _units(self) -> IntArray:
         """For each number of the walk its unit in the coupling."""
         units = np.full(1 + sum(self._walk.makers.values()), _UNKNOWN)
         units[0] = -1
@@ -194,7 +195,7 @@ class _Shapes:
         )
 
     def _kernel(
-        self, node: Any, values: list[_Value], ids: Ids, positions: tuple[int, int]
+        self, node: Any, values: list[_Value], ids: IntArray, positions: tuple[int, int]
     ) -> _Value:
         """An operator with kernels, and its activation where that is one of its own."""
         layer, given = node.operation, values[0]
@@ -228,7 +229,7 @@ class _Shapes:
         return after
 
     def _plain(
-        self, node: Any, values: list[_Value], ids: Ids, positions: tuple[int, int]
+        self, node: Any, values: list[_Value], ids: IntArray, positions: tuple[int, int]
     ) -> _Value:
         """An operator without kernels."""
         operation, given = node.operation, values[0]
@@ -255,7 +256,7 @@ class _Shapes:
     def _new(
         self,
         name: str,
-        ids: Ids,
+        ids: IntArray,
         positions: tuple[int, int],
         size: int = 1,
         state: bool = False,
@@ -276,7 +277,7 @@ class _Shapes:
         of: str,
         inputs: list[int],
         made: _Value,
-        read: Ids,
+        read: IntArray,
         at: tuple[int, int],
         **more: Any,
     ) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from keras import layers
 
+from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import ContextState
 from tinyprune.compress import graph
 from tinyprune.compress.causality import (
@@ -31,8 +31,6 @@ from tinyprune.compress.fused_lstm import with_fused_lstm
 from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.tflite.flatbuffer import Tensor, read
 from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT, signature_details
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ class _Builder:
 # ---------------------------------------------------------------------------------------------------
 
 
-def calibration_inputs(model: keras.Model, features: Floats) -> Iterator[list[Floats]]:
+def calibration_inputs(model: keras.Model, features: Float32Array) -> Iterator[list[Float32Array]]:
     """The inputs of every call of the one-frame form of a float model over consecutive features (n, ...).
 
     The past of a call is cut out of what the whole sequence makes of the features: one pass instead
@@ -182,8 +180,8 @@ def tflite_converter(function: Any, variables: Sequence[keras.Variable]) -> Any:
 
 
 def stream_converter(
-    model: keras.Model, stream: keras.Model, features: Floats
-) -> tuple[Any, Callable[[], Iterable[dict[str, Floats]]]]:
+    model: keras.Model, stream: keras.Model, features: Float32Array
+) -> tuple[Any, Callable[[], Iterable[dict[str, Float32Array]]]]:
     """A TFLite converter of the one-frame form of a model, and its calibration on consecutive features (n, ...).
 
     The signature of the flatbuffer calls the inputs ``features``, ``context_1``, ... and the
@@ -203,7 +201,7 @@ def stream_converter(
     ]
     function = tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
 
-    def samples() -> Iterable[dict[str, Floats]]:
+    def samples() -> Iterable[dict[str, Float32Array]]:
         return (
             dict(zip(inputs, values, strict=True)) for values in calibration_inputs(model, features)
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.data.corpora.corpus import speakers
 from tinyprune.errors import TinypruneError
 from tinyprune.storage.records import read_json, write_json
@@ -37,7 +37,7 @@ class Clip:
 
     name: str
     group: str
-    samples: Array
+    samples: Float32Array
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class ClipStore:
         """Name of each clip of this view."""
         return [self.index.names[clip] for clip in self.clips]
 
-    def excerpt(self, number: int, start: int, samples: int) -> Array:
+    def excerpt(self, number: int, start: int, samples: int) -> Float32Array:
         """Samples (samples,) of a clip from ``start``; the clip is repeated where it is too short."""
         begin, end = self._offsets[self.clips[number] : self.clips[number] + 2]
         if begin + start + samples <= end:
@@ -141,7 +141,7 @@ def open_store(path: Path, clips: Iterable[Clip]) -> ClipStore:
     return ClipStore(path, read_json(record, ClipIndex))
 
 
-def power(signal: Array) -> float:
+def power(signal: Float32Array) -> float:
     """Mean square of samples (n,), added up one after the other: the order of ``np.sum`` differs between machines."""
     return float(np.cumsum(np.square(signal, dtype=np.float64))[-1] / len(signal))
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.data.splits import split_of
 from tinyprune.errors import UsageError
 
@@ -76,7 +76,7 @@ class FrontEnd(Protocol):
     def std(self) -> tuple[float, ...]:
         """What the features are divided by."""
 
-    def features(self, raw: np.ndarray) -> Array:
+    def features(self, raw: np.ndarray) -> Float32Array:
         """Features (n, *shape) of raw examples (n, ...)."""
 
 
@@ -128,7 +128,7 @@ class LabelledDataset:
 
     def batches(
         self, epoch: int, batch_size: int, seed: int = 0
-    ) -> Iterator[tuple[Array, np.ndarray]]:
+    ) -> Iterator[tuple[Float32Array, np.ndarray]]:
         """Training batches of an epoch: features (batch_size, *shape), labels (batch_size,); the same for a seed.
 
         Where there are fewer examples than ``batch_size``, they are one smaller batch.
@@ -141,12 +141,12 @@ class LabelledDataset:
             varied = raw if self.augment is None else self.augment(raw, rng)
             yield self.frontend.features(varied), train.labels[rows]
 
-    def examples(self, split: str) -> tuple[Array, np.ndarray]:
+    def examples(self, split: str) -> tuple[Float32Array, np.ndarray]:
         """All of a split as it is: features (n, *shape), labels (n,)."""
         part = self.split(split)
         return features(self.frontend, part.inputs), part.labels
 
-    def calibration(self) -> Array:
+    def calibration(self) -> Float32Array:
         """Features (about 256, *shape) of training examples as they are, as many of each class as there may be."""
         train, rng = self.split("train"), np.random.default_rng([self.seed, 2])
         share = max(1, CALIBRATION_EXAMPLES // len(self.classes))
@@ -157,7 +157,7 @@ class LabelledDataset:
         return features(self.frontend, train.inputs[rng.permutation(np.concatenate(picked))])
 
 
-def features(frontend: FrontEnd, inputs: np.ndarray) -> Array:
+def features(frontend: FrontEnd, inputs: np.ndarray) -> Float32Array:
     """Features (n, *shape) of raw examples (n, ...), some at a time: what is in between does not grow with n."""
     made = np.empty((len(inputs), *frontend.shape), np.float32)
     for start in range(0, len(inputs), _CHUNK):

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from tinyprune import pretrained
+from tinyprune.array_types import Float32Array
 from tinyprune.audio.device import record_beside
-from tinyprune.audio.stft import Array
 from tinyprune.audio.streaming import StreamingFrontEnd
 from tinyprune.errors import UsageError
 from tinyprune.storage.run_folder import Workspace
@@ -108,7 +108,7 @@ class Channel:
         self._denoiser, self._network, self._state = denoiser, network, denoiser.front_end.start()
         network.reset()
 
-    def enhance(self, samples: Array) -> Array:
+    def enhance(self, samples: Float32Array) -> Float32Array:
         """The enhanced hop before the one that goes in, (hop,); of the first call it lies before the signal."""
         front_end = self._denoiser.front_end
         features = front_end.analyse(self._state, samples)

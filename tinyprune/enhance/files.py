@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import BLOCK, SUFFIXES, list_audio, read_blocks, read_header
-from tinyprune.audio.stft import Array
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.writing import writing
 
-Write = Callable[[Array], None]
+Write = Callable[[Float32Array], None]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Format:
     frames: int | None = None
 
 
-def open_file(path: Path) -> tuple[Format, Iterator[Array]]:
+def open_file(path: Path) -> tuple[Format, Iterator[Float32Array]]:
     """The format of a file and its blocks of samples (n, channels). Raises TinypruneError for what is no audio."""
     import soundfile
 
@@ -91,7 +91,7 @@ def _endian(name: str, found: Format) -> str:
     return found.endian if name == "WAV" else "FILE"
 
 
-def _write(file: object, block: Array, most: int = 2**15) -> None:
+def _write(file: object, block: Float32Array, most: int = 2**15) -> None:
     """Write a block in pieces: libsndfile's Vorbis encoder puts what it is given on the stack."""
     for start in range(0, len(block), most):
         file.write(block[start : start + most])  # type: ignore[attr-defined]

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import read_header
-from tinyprune.audio.stft import Array
 from tinyprune.enhance import files, pipe
 from tinyprune.enhance.denoiser import Denoiser, find
 from tinyprune.enhance.files import Format, Write
@@ -140,7 +140,7 @@ class Enhancement:
         self,
         target: str,
         found: Format,
-        blocks: Iterator[Array],
+        blocks: Iterator[Float32Array],
         raw: int | None = None,
         shown: tuple[Spectrogram, Spectrogram] | None = None,
     ) -> Iterator[None]:
@@ -155,7 +155,7 @@ class Enhancement:
     def _through(
         self,
         found: Format,
-        blocks: Iterator[Array],
+        blocks: Iterator[Float32Array],
         write: Write,
         shown: tuple[Spectrogram, Spectrogram] | None,
     ) -> Iterator[None]:
@@ -174,7 +174,9 @@ class Enhancement:
         self.seconds += stream.seconds
 
 
-def _show(shown: tuple[Spectrogram, Spectrogram] | None, before: Array, after: Array) -> None:
+def _show(
+    shown: tuple[Spectrogram, Spectrogram] | None, before: Float32Array, after: Float32Array
+) -> None:
     for spectrogram, samples in zip(shown or (), (before, after), strict=False):
         spectrogram.push(samples)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.enhance.denoiser import Denoiser
 from tinyprune.errors import TinypruneError, UsageError
 
@@ -27,7 +27,7 @@ class Live:
         self.hops = self.late = 0
 
     def __call__(
-        self, indata: Array, outdata: Array, frames: int, moment: Any, status: Any
+        self, indata: Float32Array, outdata: Float32Array, frames: int, moment: Any, status: Any
     ) -> None:
         """Fill ``outdata`` (hop, 1) with the enhanced samples that ``indata`` (hop, 1) completes."""
         self.late += bool(status)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyprune.audio.stft import Array, hann
+from tinyprune.array_types import Float32Array
+from tinyprune.audio.stft import hann
 from tinyprune.storage.writing import writing
 from tinyprune.units import format_seconds
 
@@ -26,11 +27,11 @@ class Spectrogram:
         self.rate, self.pooled = rate, 1
         self._hop = max(1, round(_FRAME_SECONDS * rate / 2))
         self._window = hann(2 * self._hop)
-        self._waiting: Array | None = None
-        self._columns: list[Array] = []
+        self._waiting: Float32Array | None = None
+        self._columns: list[Float32Array] = []
         self._sum, self._summed = np.zeros(self._hop + 1, np.float32), 0
 
-    def push(self, block: Array) -> None:
+    def push(self, block: Float32Array) -> None:
         """The next samples (n, channels), full scale 1."""
         begin = (
             np.zeros((self._hop, block.shape[1]), np.float32)
@@ -43,7 +44,7 @@ class Spectrogram:
             self._add(joined[start : start + 2 * self._hop])
         self._waiting = joined[frames * self._hop :]
 
-    def columns(self) -> Array:
+    def columns(self) -> Float32Array:
         """Levels (bins, columns) in dB; a sine of full scale has 0 dB."""
         rest = [self._sum / self._summed] if self._summed else []
         power = np.stack([*self._columns, *rest] or [self._sum], axis=1)
@@ -54,7 +55,7 @@ class Spectrogram:
         """Length of what the columns show, at least a frame."""
         return max(1, len(self._columns) * self.pooled + self._summed) * self._hop / self.rate
 
-    def _add(self, frame: Array) -> None:
+    def _add(self, frame: Float32Array) -> None:
         spectrum = np.fft.rfft(frame * self._window[:, None], axis=0)
         self._sum = self._sum + (np.abs(spectrum / (self._hop / 2)) ** 2).mean(axis=1).astype(
             np.float32

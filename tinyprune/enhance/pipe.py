@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.enhance.files import Format, Write, kept
 from tinyprune.errors import TinypruneError, UsageError
 
@@ -25,7 +25,9 @@ _SUBTYPES = {
 _TAGS = {subtype: tag for tag, subtype in _SUBTYPES.items()}
 
 
-def open_pipe(stream: BinaryIO, raw: int | None, block_ms: float) -> tuple[Format, Iterator[Array]]:
+def open_pipe(
+    stream: BinaryIO, raw: int | None, block_ms: float
+) -> tuple[Format, Iterator[Float32Array]]:
     """The format of what a stream brings, and its samples (n, channels), a hop at a time, as soon as they are there.
 
     Args:
@@ -58,7 +60,7 @@ def create_pipe(stream: BinaryIO, found: Format, raw: int | None) -> Write:
     if not raw:
         stream.write(_wav_header(found, subtype))
 
-    def write(block: Array) -> None:
+    def write(block: Float32Array) -> None:
         stream.write(_encode(block, found.rate, subtype))
         stream.flush()
 
@@ -69,7 +71,7 @@ def create_pipe(stream: BinaryIO, found: Format, raw: int | None) -> Write:
 # ------------------------------------------------------------------------------------------------------------
 
 
-def _blocks(stream: BinaryIO, found: Format, frames: int) -> Iterator[Array]:
+def _blocks(stream: BinaryIO, found: Format, frames: int) -> Iterator[Float32Array]:
     width = _TAGS[found.subtype][1] // 8 * found.channels
     whole = left = UNKNOWN * width if found.frames is None else found.frames * width
     while left > 0 and (content := stream.read(min(frames * width, left))):
@@ -86,7 +88,7 @@ def _blocks(stream: BinaryIO, found: Format, frames: int) -> Iterator[Array]:
         )
 
 
-def _decode(content: bytes, found: Format) -> Array:
+def _decode(content: bytes, found: Format) -> Float32Array:
     import soundfile
 
     how = {"samplerate": found.rate, "channels": found.channels, "subtype": found.subtype}
@@ -96,7 +98,7 @@ def _decode(content: bytes, found: Format) -> Array:
     return np.asarray(samples, np.float32)
 
 
-def _encode(block: Array, rate: int, subtype: str) -> bytes:
+def _encode(block: Float32Array, rate: int, subtype: str) -> bytes:
     import soundfile
 
     content = io.BytesIO()

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.audio.streaming import StreamingFrontEnd
 from tinyprune.enhance.denoiser import Denoiser
 
@@ -25,7 +25,7 @@ class SignalStream:
         self._ahead = self._hop  # what comes out first lies before the signal
         self.given, self._made, self.seconds = 0, 0, 0.0
 
-    def push(self, block: Array) -> Array:
+    def push(self, block: Float32Array) -> Float32Array:
         """The next block (n, channels), full scale 1; returns what is finished by now, (m, channels)."""
         started = time.perf_counter()
         self.given += len(block)
@@ -34,7 +34,7 @@ class SignalStream:
         self.seconds += time.perf_counter() - started
         return made
 
-    def finish(self) -> Array:
+    def finish(self) -> Float32Array:
         """The rest of the signal."""
         started = time.perf_counter()
         rest = self._down(self._waiting[:0], last=True)
@@ -46,7 +46,7 @@ class SignalStream:
         self.seconds += time.perf_counter() - started
         return np.pad(made[:missing], ((0, max(0, missing - len(made))), (0, 0)))
 
-    def _hops(self, samples: Array) -> Array:
+    def _hops(self, samples: Float32Array) -> Float32Array:
         """What the network makes of all whole hops, at its own rate."""
         joined = np.concatenate([self._waiting, samples])
         whole = len(joined) // self._hop * self._hop
@@ -70,10 +70,10 @@ class _Resampler:
         if source != target:
             self._stream = soxr.ResampleStream(source, target, channels, dtype="float32")
 
-    def __call__(self, samples: Array, last: bool = False) -> Array:
+    def __call__(self, samples: Float32Array, last: bool = False) -> Float32Array:
         if self._stream is None:
             return samples
-        resampled: Array = self._stream.resample_chunk(np.ascontiguousarray(samples), last)
+        resampled: Float32Array = self._stream.resample_chunk(np.ascontiguousarray(samples), last)
         return resampled
 
 

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.tflite.interpreter import Int8Model
 
 #: A network as a function from inputs (batch, ...) to outputs (batch, ...).
-Forward = Callable[[Array], Array]
+Forward = Callable[[Float32Array], Float32Array]
 
 
 def of_keras(model: keras.Model) -> Forward:
@@ -28,7 +28,7 @@ def of_int8(path: Path) -> Forward:
 def of_runner(runner: Int8Model) -> Forward:
     """An int8 graph that is loaded already."""
 
-    def forward(inputs: Array) -> Array:
+    def forward(inputs: Float32Array) -> Float32Array:
         return np.stack([runner.run(item) for item in inputs])
 
     return forward

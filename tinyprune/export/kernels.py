@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
+from tinyprune.array_types import Float32Array, Int8Array
 from tinyprune.compress.layer_kinds import kernels, kind, layout
 from tinyprune.errors import CheckFailed
 from tinyprune.sparsity.layout import canonical, restored
 from tinyprune.tflite.flatbuffer import Graph, Operator, Tensor, place
-
-Int8 = npt.NDArray[np.int8]
 
 #: Keras layer -> the operators that it can become, and the axis of their weights that has the
 #: output channels.
@@ -42,7 +40,7 @@ class Match:
 
     layer: keras.Layer
     operator: Operator
-    kernels: dict[str, Int8]
+    kernels: dict[str, Int8Array]
 
 
 def match(graph: Graph, model: keras.Model) -> list[Match]:
@@ -60,7 +58,7 @@ def match(graph: Graph, model: keras.Model) -> list[Match]:
     return found
 
 
-def read_kernels(graph: Graph, model: keras.Model) -> dict[str, Int8]:
+def read_kernels(graph: Graph, model: keras.Model) -> dict[str, Int8Array]:
     """``layer/kernel`` -> int8 weights in the Keras shape. Raises as :func:`match` does."""
     return {
         f"{m.layer.name}/{name}": data
@@ -116,7 +114,7 @@ def _best(layer: keras.Layer, operators: list[Operator]) -> Match:
     return Match(layer, *best)
 
 
-def _integers(layer: keras.Layer, kernel: npt.NDArray[np.float32]) -> Int8:
+def _integers(layer: keras.Layer, kernel: Float32Array) -> Int8Array:
     """The kernel on the int8 grid that TFLite gives it, in the Keras shape."""
     standard = canonical(kernel, layout(layer))
     matrix = standard.reshape(-1, standard.shape[-1])
@@ -129,7 +127,7 @@ def _integers(layer: keras.Layer, kernel: npt.NDArray[np.float32]) -> Int8:
     return restored(whole.reshape(standard.shape), layout(layer), kernel.shape)
 
 
-def _read(layer: keras.Layer, operator: Operator) -> dict[str, Int8]:
+def _read(layer: keras.Layer, operator: Operator) -> dict[str, Int8Array]:
     """Kernel name -> int8 weights, if the operator can be this layer; else nothing."""
     if isinstance(layer, keras.layers.LSTM):
         found = dict(_lstm(operator)) if operator.name == "UNIDIRECTIONAL_SEQUENCE_LSTM" else {}
@@ -148,7 +146,7 @@ def _plain(layer: keras.Layer) -> type[keras.Layer]:
     return plain
 
 
-def _linear(layer: keras.Layer, data: Int8, axis: int) -> Int8:
+def _linear(layer: keras.Layer, data: Int8Array, axis: int) -> Int8Array:
     """Weights (outputs, ..., inputs) or, depthwise, (1, ..., outputs) in the Keras shape, if they can have it."""
     standard = np.moveaxis(data, axis, -1)
     shape = tuple(kernels(layer)["kernel"].shape)
@@ -159,7 +157,7 @@ def _linear(layer: keras.Layer, data: Int8, axis: int) -> Int8:
     return restored(standard.reshape(wanted), layout(layer), shape) if ones_aside else standard
 
 
-def _lstm(operator: Operator) -> Iterator[tuple[str, Int8]]:
+def _lstm(operator: Operator) -> Iterator[tuple[str, Int8Array]]:
     """Four input matrices (units, features), then four recurrent ones (units, units), in the order i, f, g, o."""
     matrices = [
         tensor for tensor in operator.inputs[1:9] if tensor is not None and _is_int8(tensor)

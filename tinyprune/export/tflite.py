@@ -8,10 +8,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.lite.python.convert import ConverterError
 
+from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact
 from tinyprune.compress.fused_lstm import with_fused_lstm
 from tinyprune.compress.layer_kinds import kernels
@@ -28,10 +28,8 @@ from tinyprune.storage.writing import writing
 from tinyprune.tflite.flatbuffer import float_operators, parse, read, require_int8
 from tinyprune.tflite.interpreter import Int8Model
 
-Floats = npt.NDArray[np.float32]
 
-
-def convert(model: keras.Model, frames: int | None, calibration: Floats) -> bytes:
+def convert(model: keras.Model, frames: int | None, calibration: Float32Array) -> bytes:
     """The int8 flatbuffer of a plain model; its one input and its one output are int8, the batch is 1.
 
     Args:
@@ -55,8 +53,8 @@ def convert(model: keras.Model, frames: int | None, calibration: Floats) -> byte
 
 
 def _converter(
-    model: keras.Model, frames: int | None, calibration: Floats
-) -> tuple[Any, Callable[[], Iterable[list[Floats]]]]:
+    model: keras.Model, frames: int | None, calibration: Float32Array
+) -> tuple[Any, Callable[[], Iterable[list[Float32Array]]]]:
     """A converter of a model without a past, and its calibration inputs."""
     fused = with_fused_lstm(model)
     samples = calibration[:, None] if frames is None else _calls(calibration, frames)
@@ -91,7 +89,7 @@ def to_int8(converter: Any, samples: Callable[[], Iterable[Any]], name: str) -> 
     return content
 
 
-def _calls(features: Floats, frames: int) -> Floats:
+def _calls(features: Float32Array, frames: int) -> Float32Array:
     """Features (n, bands) as the inputs of consecutive calls (n // frames, 1, frames, bands)."""
     return features[: len(features) // frames * frames].reshape(-1, 1, frames, *features.shape[1:])
 
@@ -99,8 +97,8 @@ def _calls(features: Floats, frames: int) -> Floats:
 def export(
     model: keras.Model,
     frames: int | None,
-    calibration: Floats,
-    masks: Mapping[str, Floats],
+    calibration: Float32Array,
+    masks: Mapping[str, Float32Array],
     path: Path,
 ) -> TFLiteArtifact:
     """Convert, check the zeros and write the file, whole or not at all.
@@ -141,7 +139,7 @@ def export(
 
 
 def check_zeros(
-    matches: Sequence[Match], masks: Mapping[str, Floats]
+    matches: Sequence[Match], masks: Mapping[str, Float32Array]
 ) -> tuple[TensorSparsity, ...]:
     """Zeros of every kernel in a flatbuffer; raises CheckFailed where they are not those of the plan.
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinyprune.metrics.scores import Scored, Scores, Values, groups_of_category, groups_of_snr
+from tinyprune.array_types import Float64Array
+from tinyprune.metrics.scores import Scored, Scores, groups_of_category, groups_of_snr
 from tinyprune.metrics.statistics import Estimate, estimates
 
 #: Version of :class:`Evaluation` as JSON.
@@ -176,7 +177,7 @@ def _figures(
     return [{name: figures[name] for name in scored.metrics} for figures in rows]
 
 
-def _columns(scored: Scored, row: Scores, reference: Scores | None) -> Iterator[Values]:
+def _columns(scored: Scored, row: Scores, reference: Scores | None) -> Iterator[Float64Array]:
     """Value, improvement and difference (n,) of every metric of a row; NaN where there is none."""
     nothing = np.full(len(row.items), math.nan)
     for metric in scored.metrics:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.metrics.speech import SAMPLE_RATE
 
 #: 30 frames of 25.6 ms, half overlapping, and one sample: what is shorter has no segment to
@@ -14,7 +14,7 @@ from tinyprune.metrics.speech import SAMPLE_RATE
 SHORTEST_SECONDS = 0.0256 + 29 * 0.0128
 
 
-def stoi(clean: Array, estimate: Array) -> float:
+def stoi(clean: Float32Array, estimate: Float32Array) -> float:
     """Short-time objective intelligibility: correlation of third-octave envelopes over 384 ms, clean against estimate.
 
     Taal et al. 2011, "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy
@@ -23,7 +23,7 @@ def stoi(clean: Array, estimate: Array) -> float:
     return _stoi(clean, estimate, extended=False)
 
 
-def estoi(clean: Array, estimate: Array) -> float:
+def estoi(clean: Float32Array, estimate: Float32Array) -> float:
     """Extended STOI, for noise that comes and goes: the envelopes of all bands at once, normalised over time and bands.
 
     Jensen and Taal 2016, "An Algorithm for Predicting the Intelligibility of Speech Masked by
@@ -32,7 +32,7 @@ def estoi(clean: Array, estimate: Array) -> float:
     return _stoi(clean, estimate, extended=True)
 
 
-def _stoi(clean: Array, estimate: Array, extended: bool) -> float:
+def _stoi(clean: Float32Array, estimate: Float32Array, extended: bool) -> float:
     import pystoi
 
     if len(clean) <= SHORTEST_SECONDS * SAMPLE_RATE:

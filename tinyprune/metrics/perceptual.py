@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.errors import UsageError
 from tinyprune.metrics.speech import SAMPLE_RATE
 
@@ -12,7 +12,7 @@ INSTALL = 'pip install "tinyprune[pesq]"'
 LONGEST_SECONDS = 20.0
 
 
-def pesq_wb(clean: Array, estimate: Array) -> float:
+def pesq_wb(clean: Float32Array, estimate: Float32Array) -> float:
     """Wide-band PESQ, an estimate of the mean opinion score (MOS-LQO) from 1.04 to 4.64.
 
     ITU-T P.862.2 (2007), by the ITU's reference code. NaN where that code finds no speech, for less
@@ -22,7 +22,7 @@ def pesq_wb(clean: Array, estimate: Array) -> float:
     return _pesq(clean, estimate, "wb")
 
 
-def pesq_nb(clean: Array, estimate: Array) -> float:
+def pesq_nb(clean: Float32Array, estimate: Float32Array) -> float:
     """Narrow-band PESQ, telephone speech up to 3.4 kHz, an estimate of the mean opinion score (MOS-LQO) up to 4.55.
 
     ITU-T P.862 (2001) with the mapping of P.862.1 (2003); otherwise as :func:`pesq_wb`.
@@ -30,7 +30,7 @@ def pesq_nb(clean: Array, estimate: Array) -> float:
     return _pesq(clean, estimate, "nb")
 
 
-def _pesq(clean: Array, estimate: Array, mode: str) -> float:
+def _pesq(clean: Float32Array, estimate: Float32Array, mode: str) -> float:
     try:
         import pesq
     except ImportError as error:

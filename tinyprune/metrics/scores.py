@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.quality import Quality
-
-Values = npt.NDArray[np.float64]
 
 #: Where more SNRs than these occur, they were measured and not chosen: they are rounded.
 CHOSEN_SNRS = 10
@@ -53,7 +51,7 @@ class Scores:
     items: tuple[ItemScore, ...]
     whole: dict[str, float] = field(default_factory=dict)
 
-    def values(self, metric: str) -> Values:
+    def values(self, metric: str) -> Float64Array:
         """A metric of every item (n,); NaN where it is undefined."""
         return np.asarray([item.metrics.get(metric, math.nan) for item in self.items], np.float64)
 

@@ -10,12 +10,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.errors import TinypruneError
 from tinyprune.metrics.speech import is_defined
 from tinyprune.registry import METRICS
 
-Pair = tuple[Array, Array]
+Pair = tuple[Float32Array, Float32Array]
 Found = dict[str, float]
 
 #: Metrics that take milliseconds per file; from this number of such scores on, more processes pay
@@ -28,7 +28,7 @@ AHEAD = 4
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-def score(clean: Array, estimate: Array, metrics: Sequence[str]) -> Found:
+def score(clean: Float32Array, estimate: Float32Array, metrics: Sequence[str]) -> Found:
     """Metric name -> value of an estimate (n,) of clean speech (n,), without those that are undefined."""
     import math
 

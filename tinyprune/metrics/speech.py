@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 
 SAMPLE_RATE = 16_000
 SILENCE_POWER = 1e-10
@@ -12,7 +12,7 @@ SEGMENT_SECONDS, SEGMENTS_PER_WINDOW = 0.03, 4
 SEGMENT_RANGE_DB = (-10.0, 35.0)
 
 
-def is_defined(clean: Array, estimate: Array) -> bool:
+def is_defined(clean: Float32Array, estimate: Float32Array) -> bool:
     """Whether a score against the clean speech (n,) means anything: both signals finite, neither silent nor constant.
 
     Of different lengths, nothing is: an estimate has the samples of its speech.
@@ -26,7 +26,7 @@ def is_defined(clean: Array, estimate: Array) -> bool:
     )
 
 
-def si_sdr_db(clean: Array, estimate: Array) -> float:
+def si_sdr_db(clean: Float32Array, estimate: Float32Array) -> float:
     """Scale-invariant SDR, ``10 log10(|a s|^2 / |a s - e|^2)`` with ``a = <e, s> / <s, s>``, of zero-mean signals (n,).
 
     Le Roux et al. 2019, "SDR: half-baked or well done?".
@@ -37,7 +37,7 @@ def si_sdr_db(clean: Array, estimate: Array) -> float:
     return float(10 * np.log10((target @ target + 1e-20) / (noise @ noise + 1e-20)))
 
 
-def sdr_db(clean: Array, estimate: Array) -> float:
+def sdr_db(clean: Float32Array, estimate: Float32Array) -> float:
     """BSS-eval SDR, which forgives a filter of 512 taps, of signals (n,); NaN where they are no longer.
 
     Vincent et al. 2006, "Performance measurement in blind audio source separation"; computed by
@@ -57,7 +57,7 @@ def sdr_db(clean: Array, estimate: Array) -> float:
         return float("nan")
 
 
-def seg_snr_db(clean: Array, estimate: Array) -> float:
+def seg_snr_db(clean: Float32Array, estimate: Float32Array) -> float:
     """Segmental SNR, the mean over frames of ``10 log10(|w s|^2 / |w (s - e)|^2)``, each limited to -10 ... 35 dB.
 
     Frames of 30 ms every 7.5 ms under a Hann window ``w``; a filter or a gain is not forgiven.

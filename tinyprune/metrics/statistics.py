@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyprune.metrics.scores import Values
+from tinyprune.array_types import Float64Array
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -40,7 +40,7 @@ class Estimate:
         return (self.low > 0) - (self.high < 0)
 
 
-def estimates(columns: Values, seed: int = 0) -> list[Estimate | None]:
+def estimates(columns: Float64Array, seed: int = 0) -> list[Estimate | None]:
     """Mean, median and 95 % interval of the mean of every column of (n items, k); None where no item has a value.
 
     The percentile bootstrap: of 10,000 samples of n items, drawn from the n items with replacement,
@@ -62,7 +62,7 @@ def estimates(columns: Values, seed: int = 0) -> list[Estimate | None]:
     return [_estimate(*column) for column in zip(columns.T, ends.T, counts.tolist(), strict=True)]
 
 
-def _estimate(column: Values, ends: Values, count: int) -> Estimate | None:
+def _estimate(column: Float64Array, ends: Float64Array, count: int) -> Estimate | None:
     if not count:
         return None
     values = column[np.isfinite(column)]
@@ -70,7 +70,7 @@ def _estimate(column: Values, ends: Values, count: int) -> Estimate | None:
     return Estimate(float(values.mean()), float(np.median(values)), low, high, count)
 
 
-def _means(columns: Values, seed: int) -> Values:
+def _means(columns: Float64Array, seed: int) -> Float64Array:
     """The means of every column (resamples, k); NaN where a sample holds no value of a column."""
     items, rng = len(columns), np.random.default_rng(seed)
     known = np.isfinite(columns)

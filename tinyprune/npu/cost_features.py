@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyprune.sparsity.network_shape import GATES, Channels, Floats, NetworkShape, OperatorShape
+from tinyprune.array_types import Float64Array
+from tinyprune.sparsity.network_shape import GATES, Channels, NetworkShape, OperatorShape
 from tinyprune.sparsity.resource_model import Arrays, ChannelCounts
 
 SCALE_BYTES, ALIGNMENT, BRICK = (
@@ -163,7 +164,7 @@ class Features:
             "runs": f["runs"] + 0.0 * made,
         }
 
-    def _column(self, function: Callable[[Row], float]) -> Floats:
+    def _column(self, function: Callable[[Row], float]) -> Float64Array:
         return np.array([function(row) for row in self.rows], np.float64)
 
 

@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.resources import NpuTarget, Prediction
 from tinyprune.npu.cost_constants import MOST_FAST, TERMS, Constants, constants_of
 from tinyprune.npu.cost_features import (
@@ -45,7 +46,7 @@ from tinyprune.npu.cost_features import (
     stored,
     table_kinds,
 )
-from tinyprune.sparsity.network_shape import Floats, NetworkShape
+from tinyprune.sparsity.network_shape import NetworkShape
 from tinyprune.sparsity.resource_model import NUMPY, Arrays, ChannelCounts, ResourceModel
 
 _LEAST_SRAM = 16
@@ -183,14 +184,14 @@ class CostModel:
         return sum(factor * column for factor, column in zip(factors, columns, strict=True))
 
 
-def _zero_factors(zeros: Sequence[float]) -> Floats:
+def _zero_factors(zeros: Sequence[float]) -> Float64Array:
     """What encoded bytes are of dense encoded bytes and of weights, (2, rows); (1, 0) where nothing was pruned."""
     share = np.maximum(np.asarray(zeros, np.float64), _DENSE_ZEROS)
     left = (1 - share) / (1 - _DENSE_ZEROS)
     return np.stack([left, (_entropy(share) - left * _entropy(np.float64(_DENSE_ZEROS))) / 8])
 
 
-def _entropy(share: Floats | np.float64) -> Floats:
+def _entropy(share: Float64Array | np.float64) -> Float64Array:
     """Bits that say of each weight whether it is zero, where ``share`` of them are."""
     share, other = np.clip(share, 1e-12, 1.0), np.clip(1 - share, 1e-12, 1.0)
     return np.asarray(-share * np.log2(share) - other * np.log2(other))
@@ -218,7 +219,7 @@ def term_columns(
     found: Mapping[str, Any],
     dense: Any,
     encoded: Any,
-    tiles: Floats,
+    tiles: Float64Array,
     output_cycles: float,
     arrays: Arrays,
 ) -> dict[str, tuple[Any, ...]]:
@@ -272,7 +273,7 @@ class _Arena:
 
 def predict(
     shape: NetworkShape,
-    kept: Floats,
+    kept: Float64Array,
     target: NpuTarget,
     constants: Constants | None = None,
     zeros: Mapping[str, float] | None = None,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.config.budget import Budget
@@ -14,7 +14,6 @@ from tinyprune.errors import CheckFailed
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.units import format_bytes, format_count, format_seconds
 
-Floats = npt.NDArray[np.float64]
 RECORD = "budget.json"  # of a variant that was pruned to a budget
 #: What is limited -> field of Budget, of ResourceReport, and how a number of it is shown.
 QUANTITIES: dict[str, tuple[str, str, Callable[[float], str]]] = {
@@ -44,19 +43,19 @@ def limits_of(budget: Budget) -> tuple[Limit, ...]:
     return tuple(Limit(name, float(most)) for name, most in found if most is not None)
 
 
-def measured(report: ResourceReport, limits: Sequence[Limit]) -> Floats:
+def measured(report: ResourceReport, limits: Sequence[Limit]) -> Float64Array:
     """What Vela says of each limited quantity, (limits,)."""
     return np.array([getattr(report, QUANTITIES[limit.name][1]) for limit in limits], np.float64)
 
 
-def over(limits: Sequence[Limit], values: Floats) -> Iterator[tuple[Limit, float]]:
+def over(limits: Sequence[Limit], values: Float64Array) -> Iterator[tuple[Limit, float]]:
     """The limits that are not kept, each with its value."""
     return (
         (limit, value) for limit, value in zip(limits, values, strict=True) if value > limit.most
     )
 
 
-def shown(limits: Sequence[Limit], values: Floats) -> str:
+def shown(limits: Sequence[Limit], values: Float64Array) -> str:
     """``flash 71.2 KiB of 64 KiB, cycles 110 k of 100 k``."""
     pairs = zip(limits, values, strict=True)
     return ", ".join(

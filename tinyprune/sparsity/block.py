@@ -1,12 +1,12 @@
 """``block``: the weights of one tile of the kernel's matrix live and die together."""
 
 import numpy as np
-import numpy.typing as npt
 
+from tinyprune.array_types import IntArray
 from tinyprune.errors import UsageError
 
 
-def groups(shape: tuple[int, ...], rows: int, columns: int) -> npt.NDArray[np.int64]:
+def groups(shape: tuple[int, ...], rows: int, columns: int) -> IntArray:
     """Tiles of rows x columns of the (spatial * inputs, outputs) matrix, ``--block-size RxC``.
 
     Tiles are numbered row by row; those at the last rows and columns are smaller where the size

@@ -1,12 +1,11 @@
 """Few values for many weights: what an NPU's weight encoder turns into a palette."""
 
 import numpy as np
-import numpy.typing as npt
 
-Integers = npt.NDArray[np.int64]
+from tinyprune.array_types import Float64Array, IntArray
 
 
-def clustered(values: Integers, counts: Integers, number: int) -> Integers:
+def clustered(values: IntArray, counts: IntArray, number: int) -> IntArray:
     """What each value becomes so that at most ``number`` are left and the squared error is the least there is.
 
     Exact k-means in one dimension: clusters of sorted values are intervals, so dynamic programming
@@ -37,7 +36,7 @@ def clustered(values: Integers, counts: Integers, number: int) -> Integers:
     return found
 
 
-def _sums(numbers: Integers) -> npt.NDArray[np.float64]:
+def _sums(numbers: IntArray) -> Float64Array:
     """Sums of the entries i to j, (i, j)."""
     up_to = np.append(0, numbers.cumsum())
     return (up_to[None, 1:] - up_to[:-1, None]).astype(np.float64)

@@ -5,28 +5,26 @@ The mean over the group, not the sum: a small tile at the edge of a kernel is no
 """
 
 import numpy as np
-import numpy.typing as npt
 
-Ids = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.floating]
+from tinyprune.array_types import FloatArray, IntArray
 
 FROM_GRADIENTS = frozenset({"taylor"})
 """Names of the importances whose values are not the weights but accumulated squares of gradient times weight."""
 
 
-def l1(values: Floats, ids: Ids) -> Floats:
+def l1(values: FloatArray, ids: IntArray) -> FloatArray:
     """Mean absolute weight, ``mean |w|`` (Han et al. 2015, arXiv 1506.02626; Li et al. 2017, arXiv 1608.08710)."""
     return _mean(np.abs(values), ids)
 
 
-def l2(values: Floats, ids: Ids) -> Floats:
+def l2(values: FloatArray, ids: IntArray) -> FloatArray:
     """Root mean square of the weights, ``sqrt(mean w^2)`` (He et al. 2018, arXiv 1808.06866)."""
     if _alone(ids):
         return l1(values, ids)
     return np.sqrt(_mean(np.square(values, dtype=np.float64), ids))
 
 
-def taylor(values: Floats, ids: Ids) -> Floats:
+def taylor(values: FloatArray, ids: IntArray) -> FloatArray:
     """Mean of ``(gradient * weight)^2``, what the loss would change by (Molchanov et al. 2019, arXiv 1906.10771).
 
     First-order Taylor expansion: setting a weight to zero changes the loss by about ``gradient *
@@ -36,7 +34,7 @@ def taylor(values: Floats, ids: Ids) -> Floats:
     return _mean(values, ids)
 
 
-def _mean(values: Floats, ids: Ids) -> Floats:
+def _mean(values: FloatArray, ids: IntArray) -> FloatArray:
     """Mean of each group, shape (groups,), in float64; a weight alone keeps its value and its precision."""
     flat = ids.ravel()
     if _alone(ids):
@@ -46,6 +44,6 @@ def _mean(values: Floats, ids: Ids) -> Floats:
     return np.bincount(flat, values.ravel()) / np.bincount(flat)
 
 
-def _alone(ids: Ids) -> bool:
+def _alone(ids: IntArray) -> bool:
     """Whether the last weight shows that every weight is alone: ids have no gaps, so there are max + 1 groups."""
     return bool(ids.flat[-1] == ids.size - 1)

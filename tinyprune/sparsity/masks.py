@@ -3,22 +3,19 @@
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from tinyprune.array_types import BoolArray, Float32Array, FloatArray, IntArray
 from tinyprune.errors import UsageError
 from tinyprune.sparsity.importance import l1 as magnitude
 
-__all__ = ["SCOPES", "Floats", "Ids", "magnitude", "masks"]
-
-Ids = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.floating]
+__all__ = ["SCOPES", "magnitude", "masks"]
 
 SCOPES = ("global", "layer")
 
 
 def masks(
-    importances: Mapping[str, Floats], ids: Mapping[str, Ids], sparsity: float, scope: str
-) -> dict[str, npt.NDArray[np.float32]]:
+    importances: Mapping[str, FloatArray], ids: Mapping[str, IntArray], sparsity: float, scope: str
+) -> dict[str, Float32Array]:
     """Masks of several kernels, 1 = kept, each of its kernel's shape.
 
     Masks depend on the order of the importances only, never on the machine; of equal groups the
@@ -47,7 +44,7 @@ def masks(
     return {key: keep.astype(np.float32)[ids[key]] for key, keep in kept.items()}
 
 
-def _keep(importance: Floats, sparsity: float) -> npt.NDArray[np.bool_]:
+def _keep(importance: FloatArray, sparsity: float) -> BoolArray:
     """Which groups stay: all but the ``floor(sparsity * groups)`` of least importance."""
     count = int(
         np.floor(sparsity * len(importance) + 1e-9)

@@ -10,14 +10,12 @@ Depthwise kernels have one input per output: all of their weights stay.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from tinyprune.array_types import FloatArray, IntArray
 from tinyprune.sparsity import weight
 
-Floats = npt.NDArray[np.floating]
 
-
-def groups(shape: tuple[int, ...], n: int, m: int) -> npt.NDArray[np.int64]:
+def groups(shape: tuple[int, ...], n: int, m: int) -> IntArray:
     """Every weight alone, n of every m consecutive inputs stay, e.g. ``2:4``, which Ethos-U85 computes faster.
 
     Which weights of a run stay is up to :func:`protect`.
@@ -32,7 +30,7 @@ def groups(shape: tuple[int, ...], n: int, m: int) -> npt.NDArray[np.int64]:
     return weight.groups(shape)
 
 
-def protect(importance: Floats, shape: tuple[int, ...], n: int, m: int) -> Floats:
+def protect(importance: FloatArray, shape: tuple[int, ...], n: int, m: int) -> FloatArray:
     """The importance with the n largest of each run of m consecutive inputs set to +inf: never masked.
 
     The last run is padded with zeros where m does not divide the inputs, and the padding goes

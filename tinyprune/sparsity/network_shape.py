@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from tinyprune.array_types import BoolArray, Float64Array, IntArray
 from tinyprune.errors import UsageError
-from tinyprune.sparsity.unit_sets import Ids, UnitSet
-
-Floats = npt.NDArray[np.float64]
+from tinyprune.sparsity.unit_sets import UnitSet
 
 #: Kinds of operators; those with kernels first. "other" is what has no rule: its tensors count, its
 #: work does not.
@@ -34,9 +32,9 @@ class Channels:
     """
 
     fixed: int
-    per_set: Floats
+    per_set: Float64Array
 
-    def count(self, kept: Floats) -> float:
+    def count(self, kept: Float64Array) -> float:
         """How many channels there are with ``kept`` units of each set."""
         return float(self.fixed + self.per_set @ kept)
 
@@ -123,11 +121,11 @@ class NetworkShape:
     outputs: tuple[int, ...] = field(default=())
 
     @property
-    def whole(self) -> Floats:
+    def whole(self) -> Float64Array:
         """``kept`` of the network from which nothing is gone, (sets,)."""
         return np.array([item.size for item in self.sets], np.float64)
 
-    def live(self) -> npt.NDArray[np.bool_]:
+    def live(self) -> BoolArray:
         """Which tensors are in memory while each operator runs, (operators, tensors).
 
         An operator's own inputs and outputs, what a later one still reads, outputs of the network
@@ -151,7 +149,7 @@ class NetworkShape:
         return live
 
 
-def channels(ids: Ids, sets: Sequence[UnitSet]) -> Channels:
+def channels(ids: IntArray, sets: Sequence[UnitSet]) -> Channels:
     """The number of channels with these units, -1 for one that stays.
 
     Raises UsageError if units of one set are there a different number of times: then the count of

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from tinyprune.array_types import Float64Array
 from tinyprune.sparsity.network_shape import (
     GATES,
     WITH_KERNELS,
     Channels,
-    Floats,
     NetworkShape,
     OperatorShape,
 )
@@ -39,7 +39,7 @@ class Arrays:
         largest: maximum of a vector; in training the smooth one of :func:`smooth_largest`.
     """
 
-    matvec: Callable[[Floats, Any], Any]
+    matvec: Callable[[Float64Array, Any], Any]
     maximum: Callable[[Any, Any], Any]
     minimum: Callable[[Any, Any], Any]
     ceil: Callable[[Any], Any]
@@ -132,7 +132,7 @@ class ResourceModel:
             factors["products"] * products + factors["squares"] * squares + factors["made"] * made
         )
 
-    def _column(self, function: Callable[[OperatorShape], float]) -> Floats:
+    def _column(self, function: Callable[[OperatorShape], float]) -> Float64Array:
         return np.array([function(operator) for operator in self._kernels], np.float64)
 
 

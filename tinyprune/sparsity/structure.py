@@ -3,9 +3,7 @@
 import re
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from tinyprune.array_types import FloatArray, IntArray
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.registry import STRUCTURES
 from tinyprune.sparsity import n_m
@@ -32,17 +30,15 @@ class Structure:
     n: int | None = None
     m: int | None = None
 
-    def groups(self, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    def groups(self, shape: tuple[int, ...]) -> IntArray:
         """The group of each weight of a kernel, of its shape. Raises UsageError if the structure does not fit it."""
         numbers = (self.rows, self.columns, self.n, self.m)
-        ids: npt.NDArray[np.int64] = STRUCTURES[self.name](
+        ids: IntArray = STRUCTURES[self.name](
             shape, *(value for value in numbers if value is not None)
         )
         return ids
 
-    def ranked(
-        self, importance: npt.NDArray[np.floating], shape: tuple[int, ...]
-    ) -> npt.NDArray[np.floating]:
+    def ranked(self, importance: FloatArray, shape: tuple[int, ...]) -> FloatArray:
         """The importance of the groups, shape (groups,), with +inf for those that the structure never gives up."""
         if self.n is None or self.m is None:
             return importance

@@ -1,10 +1,11 @@
 """``unit``: everything that computes one output channel or neuron lives and dies together."""
 
 import numpy as np
-import numpy.typing as npt
+
+from tinyprune.array_types import IntArray
 
 
-def groups(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+def groups(shape: tuple[int, ...]) -> IntArray:
     """All weights of one output: a neuron or a channel, the last axis of the kernel.
 
     Ids are those of one kernel alone, of its shape (spatial..., inputs, outputs). Units that

@@ -12,15 +12,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from tinyprune.array_types import BoolArray, Float64Array, FloatArray, IntArray
 from tinyprune.sparsity.layout import Layout, canonical, canonical_shape, restored
 
-Ids = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.floating]
-Keep = npt.NDArray[np.bool_]
+Keep = BoolArray
 #: (weights (n,), group ids (n,)) -> importance of each group (groups,)
-Measure = Callable[[Floats, Ids], npt.NDArray[np.float64]]
+Measure = Callable[[FloatArray, IntArray], Float64Array]
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,11 @@ class Coupling:
     """
 
     sets: tuple[UnitSet, ...]
-    inputs: Mapping[str, Ids]
-    outputs: Mapping[str, Ids]
+    inputs: Mapping[str, IntArray]
+    outputs: Mapping[str, IntArray]
     layouts: Mapping[str, Layout]
     shapes: Mapping[str, tuple[int, ...]]
-    channels: Mapping[str, Ids] = field(default_factory=dict)
+    channels: Mapping[str, IntArray] = field(default_factory=dict)
 
     @property
     def units(self) -> int:
@@ -70,7 +68,7 @@ class Coupling:
         return sum(item.size for item in self.sets)
 
     @cached_property
-    def _slices(self) -> tuple[dict[str, Keep], Ids]:
+    def _slices(self) -> tuple[dict[str, Keep], IntArray]:
         """Kernel that makes units -> which of its outputs are units; the unit of each weight of these outputs."""
         live = {key: ids >= 0 for key, ids in self.outputs.items() if (ids >= 0).any()}
         rows = {
@@ -81,7 +79,7 @@ class Coupling:
             [np.tile(self.outputs[key][live[key]], rows[key]) for key in live]
         )
 
-    def importance(self, values: Mapping[str, Floats], measure: Measure) -> npt.NDArray[np.float64]:
+    def importance(self, values: Mapping[str, FloatArray], measure: Measure) -> Float64Array:
         """What each unit is worth, shape (units,): 1 is the mean of its set, so that sets can be ranked together.
 
         Args:
@@ -147,13 +145,13 @@ def only(coupling: Coupling, names: Collection[str]) -> Coupling:
     return Coupling(tuple(sets), inputs, outputs, coupling.layouts, coupling.shapes, channels)
 
 
-def kept(ids: Ids, keep: Keep) -> Keep:
+def kept(ids: IntArray, keep: Keep) -> Keep:
     """Which channels stay, of ``ids``' shape: those of kept units, and those that are no unit (-1)."""
     return np.append(keep, True)[ids]
 
 
 def keep_units(
-    importance: npt.NDArray[np.float64],
+    importance: Float64Array,
     coupling: Coupling,
     sparsity: float,
     scope: str,
@@ -181,7 +179,7 @@ def keep_units(
 
 
 def clamped(
-    importance: npt.NDArray[np.float64],
+    importance: Float64Array,
     coupling: Coupling,
     sparsity: float,
     scope: str,
@@ -195,9 +193,7 @@ def clamped(
     )
 
 
-def _counts(
-    importance: npt.NDArray[np.float64], coupling: Coupling, sparsity: float, scope: str
-) -> list[int]:
+def _counts(importance: Float64Array, coupling: Coupling, sparsity: float, scope: str) -> list[int]:
     """How many units of each set stay by rank alone."""
     ranked = (
         [item.slice for item in coupling.sets] if scope == "layer" else [slice(0, len(importance))]

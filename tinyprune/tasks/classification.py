@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.quality import Quality, TaskRecord
-from tinyprune.audio.stft import Array
 from tinyprune.config import TrainConfig
 from tinyprune.data.labelled import LabelledDataset
 from tinyprune.export.forward import Forward
@@ -42,7 +42,7 @@ class Classification:
         """Training examples and the accuracy on dev."""
         return Classify(self.dataset, config.batch_size, seed, teacher)
 
-    def calibration(self) -> Array:
+    def calibration(self) -> Float32Array:
         """Features (n, ...) of training examples of all classes."""
         return self.dataset.calibration()
 

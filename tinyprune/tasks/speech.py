@@ -6,9 +6,9 @@ from functools import cache
 
 import keras
 
+from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.audio.frontend import FrontEnd
-from tinyprune.audio.stft import Array
 from tinyprune.config import TrainConfig
 from tinyprune.data.speech.calibration import calibration_features
 from tinyprune.data.speech.dataset import SpeechData
@@ -53,7 +53,7 @@ class Speech:
         """Training mixtures and the SI-SDR on dev."""
         return Denoise(self.dataset, self._scored("dev"), config, seed, teacher)
 
-    def calibration(self) -> Array:
+    def calibration(self) -> Float32Array:
         """Features (n, bands) of consecutive frames of training mixtures."""
         return calibration_features(self.dataset, self.frontend)
 
@@ -85,12 +85,12 @@ class Speech:
         form: str,
         split: str,
         metrics: Sequence[str],
-        estimates: Iterable[tuple[int, Array]],
+        estimates: Iterable[tuple[int, Float32Array]],
     ) -> Scores:
         """Scores of (number of the mixture, estimate), in the order of the mixtures."""
         mixtures, numbers = self._scored(split).mixtures, []
 
-        def pairs() -> Iterator[tuple[Array, Array]]:
+        def pairs() -> Iterator[tuple[Float32Array, Float32Array]]:
             for number, estimate in estimates:
                 numbers.append(number)
                 yield mixtures[number].clean, estimate

@@ -5,8 +5,8 @@ from typing import Protocol
 
 import keras
 
+from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.quality import Quality, TaskRecord
-from tinyprune.audio.stft import Array
 from tinyprune.config import TrainConfig
 from tinyprune.export.forward import Forward
 from tinyprune.metrics.scores import Scores
@@ -49,7 +49,7 @@ class Task(Protocol):
     ) -> Learner:
         """What trains a network: batches, loss, and the score on dev."""
 
-    def calibration(self) -> Array:
+    def calibration(self) -> Float32Array:
         """Inputs that activation ranges are measured on, (n, ...); of sequences, consecutive frames (n, features)."""
 
     def scores(

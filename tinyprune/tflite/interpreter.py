@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from tinyprune.array_types import Float32Array
 from tinyprune.errors import TinypruneError, UsageError
 
-Floats = npt.NDArray[np.float32]
 Details = dict[str, dict[str, Any]]
 
 #: In the signature of a one-frame graph: how the inputs that carry the past are called, and the
@@ -86,7 +85,7 @@ class Int8Model:
                 old["index"], np.full(old["shape"], old["quantization"][1], old["dtype"])
             )
 
-    def step(self, features: Floats) -> Floats:
+    def step(self, features: Float32Array) -> Float32Array:
         """Outputs (frames, outputs) of the next features (frames, bands); or of one input, without the batch axis."""
         scaled = np.round(features / self.input_scale) + self.input_zero_point
         limited = np.clip(scaled, self._dtype.min, self._dtype.max).astype(self._dtype.dtype)
@@ -98,7 +97,7 @@ class Int8Model:
                 self._model.set_tensor(old["index"], self._model.get_tensor(new["index"]))
         return (raw - np.float32(self.output_zero_point)) * np.float32(self.output_scale)
 
-    def run(self, features: Floats) -> Floats:
+    def run(self, features: Float32Array) -> Float32Array:
         """Outputs (n, outputs) of a whole utterance's features (n, bands), from a reset state.
 
         Of a network without a time axis: outputs (...) of one input (...).

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from tinyprune.array_types import Float64Array
 from tinyprune.audio.files import Header, read_blocks
 from tinyprune.data.corpora.corpus import AudioFile, Corpus, Pair, Part
 from tinyprune.data.speech.mixing import SILENCE_RMS
@@ -21,7 +21,6 @@ CLIPPED_RUN = 3  # samples at full scale one after the other
 KINDS = ("speech", "noise", "rirs", "audio")
 Item = TypeVar("Item")
 Found = TypeVar("Found")
-Samples = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def _on_all_cores(
 def measure(path: Path) -> Facts:
     """Format, length and levels of a file, block by block."""
     header, frames, squares, peak, clipped = None, 0, 0.0, 0.0, False
-    tail: Samples = np.zeros((0, 1))
+    tail: Float64Array = np.zeros((0, 1))
     try:
         for header, block in read_blocks(path):
             frames += len(block)
@@ -163,7 +162,7 @@ def measure(path: Path) -> Facts:
     return Facts(header, frames / header.sample_rate, float(rms), peak, clipped)
 
 
-def _is_clipped(block: Samples, header: Header) -> bool:
+def _is_clipped(block: Float64Array, header: Header) -> bool:
     """Whether samples (frames, channels) have a run at full scale; integers end a step below 1."""
     limit = 1 - 2.0 ** (1 - header.bits) if header.integer and header.bits else 1.0
     full = np.abs(block) >= limit

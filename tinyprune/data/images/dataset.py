@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.config import DataConfig
 from tinyprune.data.images import arrays
 from tinyprune.data.images.arrays import Found, Images
@@ -32,7 +32,7 @@ class ImageFrontEnd:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
 
-    def features(self, raw: np.ndarray) -> Array:
+    def features(self, raw: np.ndarray) -> Float32Array:
         """Features float32 (n, *shape) of pixels (n, *shape), uint8 or float."""
         mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
         return (raw.astype(np.float32) - mean) / std

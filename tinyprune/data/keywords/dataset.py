@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import SUFFIXES, list_audio, read_mono
 from tinyprune.audio.mfcc import MfccFrontEnd
-from tinyprune.audio.stft import Array
 from tinyprune.config import DataConfig
 from tinyprune.data import class_folders
 from tinyprune.data.class_folders import File
@@ -218,7 +218,7 @@ def _decoded(folder: Path, files: Iterable[File], whole: bool = False) -> Iterat
         )
 
 
-def one_second(samples: Array) -> Array:
+def one_second(samples: Float32Array) -> Float32Array:
     """Samples (16000,): zeros on both sides of a shorter clip (n,), or the second of a longer one that is loudest."""
     missing = SAMPLES - len(samples)
     if missing >= 0:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 
 SHIFT = 1600  # samples, 100 ms at 16 kHz
 LEVEL_DB = 6.0
@@ -23,9 +23,9 @@ class Distortion:
             level is free.
     """
 
-    noise: Array
+    noise: Float32Array
 
-    def __call__(self, clips: np.ndarray, rng: np.random.Generator) -> Array:
+    def __call__(self, clips: np.ndarray, rng: np.random.Generator) -> Float32Array:
         """Other versions of clips (n, samples), int16: float32 with a full scale of 1, which a loud one may pass."""
         count, samples = clips.shape
         clean = _shifted(clips, rng.integers(-SHIFT, SHIFT + 1, (count,))) / np.float32(_FULL_SCALE)
@@ -38,7 +38,7 @@ class Distortion:
         )
 
 
-def coloured_noise(samples: int, rng: np.random.Generator) -> Array:
+def coloured_noise(samples: int, rng: np.random.Generator) -> Float32Array:
     """White, pink (power ~ 1/f) and brown (1/f^2) noise one after the other, 20 s each or ``samples`` if that is more.
 
     Returns:
@@ -53,7 +53,7 @@ def coloured_noise(samples: int, rng: np.random.Generator) -> Array:
     return np.concatenate([0.1 * colour / colour.std() for colour in colours]).astype(np.float32)
 
 
-def _shifted(clips: np.ndarray, shifts: np.ndarray) -> Array:
+def _shifted(clips: np.ndarray, shifts: np.ndarray) -> Float32Array:
     """Clips (n, samples) later by ``shifts`` samples (n,), with zeros where nothing is known."""
     samples = clips.shape[1]
     padded = np.pad(clips, [(0, 0), (SHIFT, SHIFT)])
@@ -61,11 +61,11 @@ def _shifted(clips: np.ndarray, shifts: np.ndarray) -> Array:
     return np.stack(rows).astype(np.float32)
 
 
-def _gain(level_db: np.ndarray) -> Array:
+def _gain(level_db: np.ndarray) -> Float32Array:
     """Factors (n, 1) of levels in dB (n, 1)."""
     return (10 ** (level_db / 20)).astype(np.float32)
 
 
-def _rms(signals: Array) -> Array:
+def _rms(signals: Float32Array) -> Float32Array:
     """Root mean squares (n, 1) of signals (n, samples)."""
     return np.sqrt(np.mean(np.square(signals), axis=1, keepdims=True))

@@ -1,11 +1,9 @@
 """Speech at another speed, in a room, or as babble: pure functions on batches of signals."""
 
 import numpy as np
-import numpy.typing as npt
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array, FloatArray
 
-Signals = npt.NDArray[np.floating]
 QUALITY = "LQ"  # of soxr: good for 16 bits, which is what clips are stored with
 
 
@@ -14,7 +12,7 @@ def excerpt_length(samples: int, fastest: float) -> int:
     return int(np.ceil(samples * fastest))
 
 
-def change_speed(excerpts: Array, factors: np.ndarray, samples: int) -> Array:
+def change_speed(excerpts: Float32Array, factors: np.ndarray, samples: int) -> Float32Array:
     """Excerpts (batch, n) played ``factors`` (batch,) times as fast, shape (batch, samples): tempo and pitch change.
 
     ``y(t) = x(factor * t)``, resampled from ``factor`` times the sampling rate. Row i uses its
@@ -33,7 +31,7 @@ def change_speed(excerpts: Array, factors: np.ndarray, samples: int) -> Array:
     return played
 
 
-def reverberate(speech: Array, rirs: Array) -> Array:
+def reverberate(speech: Float32Array, rirs: Float32Array) -> Float32Array:
     """Speech (batch, samples) as it sounds in rooms of impulse responses (batch, m), one for each row.
 
     ``y = g * (x * h)`` with :func:`convolve`, so that the direct path stays where it was, and g
@@ -48,7 +46,7 @@ def reverberate(speech: Array, rirs: Array) -> Array:
     return wet * gains[:, None]
 
 
-def convolve(signals: Signals, rirs: Signals) -> Signals:
+def convolve(signals: FloatArray, rirs: FloatArray) -> FloatArray:
     """Convolution of the rows of (batch, samples) and (batch, m), by FFT, shape (batch, samples), in their precision.
 
     ``y(t) = sum over k of h(k) x(t + d - k)``, d being where the largest sample of h is: the direct
@@ -65,7 +63,7 @@ def convolve(signals: Signals, rirs: Signals) -> Signals:
     )
 
 
-def babble(voices: Array) -> Array:
+def babble(voices: Float32Array) -> Float32Array:
     """Many talkers at once, (samples,), of unit level if each of ``voices`` (talkers, samples) is: their sum over
     ``sqrt(talkers)``, for levels of independent signals add up as powers do.
     """

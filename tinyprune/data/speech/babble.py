@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.data.clips import ClipStore
 from tinyprune.data.speech import augmentation
 
@@ -41,7 +41,7 @@ class Talkers:
         return clip, int(rng.integers(self.store.lengths[clip]))
 
 
-def babble(store: ClipStore, voices: Voices, samples: int) -> Array:
+def babble(store: ClipStore, voices: Voices, samples: int) -> Float32Array:
     """These voices at once, (samples,), at equal levels: those of the clips as a whole, not of their excerpts."""
     gains = [1 / max(float(store.rms[clip]), 1e-4) for clip, _ in voices]
     excerpts = [

@@ -2,16 +2,16 @@
 
 import numpy as np
 
+from tinyprune.array_types import Float32Array
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
-from tinyprune.audio.stft import Array
 from tinyprune.data.speech.dataset import SpeechData
 
 SEQUENCES = 10
 FRAMES = 250
 
 
-def calibration_features(dataset: SpeechData, frontend: FrontEnd) -> Array:
+def calibration_features(dataset: SpeechData, frontend: FrontEnd) -> Float32Array:
     """Features (2500, bands) of ten stretches of 4 s, one after the other, as a stream would bring them."""
     noisy, _ = next(dataset.batches(0, SEQUENCES, (FRAMES - 1) * frontend.hop))
     features = frontend.features(stft.analyse(noisy))

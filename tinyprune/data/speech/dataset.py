@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.data.speech import fixed_mixtures
 from tinyprune.data.speech.excerpts import Excerpts, Variation
 from tinyprune.data.speech.mixing import Mixing, Mixture, Split
@@ -21,7 +21,7 @@ class SpeechData(Protocol):
 
     def batches(
         self, epoch: int, batch_size: int, samples: int, seed: int = 0
-    ) -> Iterator[tuple[Array, Array]]:
+    ) -> Iterator[tuple[Float32Array, Float32Array]]:
         """The training excerpts of an epoch, (noisy, clean), each (batch_size, samples), float32, 16 kHz."""
 
     def utterances(self, split: str) -> list[Mixture]:
@@ -74,7 +74,7 @@ class SpeechDataset:
 
     def batches(
         self, epoch: int, batch_size: int, samples: int, seed: int = 0
-    ) -> Iterator[tuple[Array, Array]]:
+    ) -> Iterator[tuple[Float32Array, Float32Array]]:
         """The training mixtures of an epoch, (noisy, clean), each (batch_size, samples); the same for the same seed."""
         split, mixing = self.split("train"), self.mixing
         rng, varying = (

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.data.clips import ClipStore
 from tinyprune.data.speech import augmentation
 from tinyprune.data.speech.babble import Talkers, babble
@@ -28,7 +28,7 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def excerpt(self, number: int, start: int, samples: int) -> Array:
+    def excerpt(self, number: int, start: int, samples: int) -> Float32Array:
         """Samples (..., samples) of one of them."""
 
 
@@ -43,7 +43,7 @@ class Excerpts:
         self.gains = 1 / np.maximum(store.rms, 1e-4)
         self.queue: deque[int] = deque()
 
-    def draw(self, count: int) -> tuple[list[int], Array]:
+    def draw(self, count: int) -> tuple[list[int], Float32Array]:
         """The numbers of ``count`` clips and an excerpt of each, (count, samples).
 
         The level of a clip as a whole, not of its excerpt, is 1.
@@ -53,7 +53,7 @@ class Excerpts:
         clips = [self.queue.popleft() for _ in range(count)]
         return clips, np.stack([self._excerpt(clip) for clip in clips])
 
-    def _excerpt(self, number: int) -> Array:
+    def _excerpt(self, number: int) -> Float32Array:
         spare = max(1, int(self.store.lengths[number]) - self.samples + 1)
         start = int(self.rng.integers(spare if spare > 1 else self.store.lengths[number]))
         return self.store.excerpt(number, start, self.samples) * np.float32(self.gains[number])
@@ -74,7 +74,7 @@ class Variation:
         self.drawn = augmentation.excerpt_length(samples, mixing.speed[1])
         self._talkers = Talkers(split.speech) if mixing.babble else None
 
-    def speech(self, excerpts: Array) -> Array:
+    def speech(self, excerpts: Float32Array) -> Float32Array:
         """Excerpts (batch, drawn) at other speeds, half of them in rooms, (batch, samples)."""
         excerpts = self._at_other_speeds(excerpts)
         if self.rirs is not None:
@@ -86,7 +86,7 @@ class Variation:
                 )
         return excerpts
 
-    def noise(self, excerpts: Array, clips: list[int]) -> Array:
+    def noise(self, excerpts: Float32Array, clips: list[int]) -> Float32Array:
         """Noise (batch, drawn) at other speeds, some of it babble of others than those who speak in ``clips`` (batch).
 
         The result is (batch, samples).
@@ -98,7 +98,7 @@ class Variation:
                 excerpts[row] = babble(self._talkers.store, voices, self.samples)
         return excerpts
 
-    def _at_other_speeds(self, excerpts: Array) -> Array:
+    def _at_other_speeds(self, excerpts: Float32Array) -> Float32Array:
         """Excerpts (batch, drawn) as (batch, samples), each at a speed of its own."""
         if self.mixing.speed == (1.0, 1.0):
             return excerpts
@@ -106,7 +106,7 @@ class Variation:
         return augmentation.change_speed(excerpts, factors, self.samples)
 
 
-def impulse_responses(store: ClipStore, rooms: list[int]) -> Array:
+def impulse_responses(store: ClipStore, rooms: list[int]) -> Float32Array:
     """Impulse responses (rooms, m) by their numbers, zeros after the end of a short one; a second at most."""
     lengths = np.minimum(store.lengths[rooms], LONGEST_RIR)
     responses = np.zeros((len(rooms), int(lengths.max())), np.float32)

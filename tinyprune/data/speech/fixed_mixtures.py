@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.data.clips import FULL_SCALE, ClipStore, power
 from tinyprune.data.speech import augmentation
 from tinyprune.data.speech.babble import Talkers, Voices, babble
@@ -128,7 +128,7 @@ def noise_name(split: Split, draw: Draw) -> str:
     )
 
 
-def _speech(split: Split, draw: Draw, samples: int) -> Array:
+def _speech(split: Split, draw: Draw, samples: int) -> Float32Array:
     """The speech of a draw, in its room. Convolving integers is exact: no FFT is 0.5 off, and what it is off is cut."""
     dry = split.speech.excerpt(draw.speech, 0, samples)
     if draw.room is None or split.rirs is None:
@@ -138,14 +138,14 @@ def _speech(split: Split, draw: Draw, samples: int) -> Array:
     return (wet * np.sqrt(power(dry) / max(power(wet), 1e-12))).astype(np.float32)
 
 
-def _noise(split: Split, draw: Draw, samples: int) -> Array:
+def _noise(split: Split, draw: Draw, samples: int) -> Float32Array:
     """The noise of a draw."""
     if draw.talkers:
         return babble(split.speech, draw.talkers, samples)
     return _audible(split.noise, draw.noise, draw.start, samples)
 
 
-def _audible(store: ClipStore, number: int, start: int, samples: int) -> Array:
+def _audible(store: ClipStore, number: int, start: int, samples: int) -> Float32Array:
     """The excerpt from ``start``, or from the clip's loudest sample if that one is silent and has no SNR."""
     excerpt = store.excerpt(number, start, samples)
     if np.sqrt(power(excerpt)) < SILENCE_RMS:
@@ -154,7 +154,7 @@ def _audible(store: ClipStore, number: int, start: int, samples: int) -> Array:
     return excerpt
 
 
-def _integers(samples: Array) -> np.ndarray:
+def _integers(samples: Float32Array) -> np.ndarray:
     """Samples as the integers that are stored, in float64."""
     return np.rint(samples.astype(np.float64) * FULL_SCALE)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.config import DataConfig
 from tinyprune.data.clips import ClipStore
 
@@ -24,8 +24,8 @@ class Mixture:
     name: str
     snr_db: float
     category: str
-    noisy: Array
-    clean: Array
+    noisy: Float32Array
+    clean: Float32Array
     speaker: str = ""
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import read_mono
-from tinyprune.audio.stft import Array
 from tinyprune.config import DataConfig
 from tinyprune.data.clips import Clip, ClipStore, open_store
 from tinyprune.data.corpora import layouts
@@ -100,7 +100,7 @@ def _clips(kind: str, files: Sequence[AudioFile]) -> Iterator[Clip]:
         )
 
 
-def _read(kind: str, path: Path) -> Array:
+def _read(kind: str, path: Path) -> Float32Array:
     """The samples of a file; impulse responses at full scale: only their form matters, and 16 bits are stored."""
     samples = read_mono(path)
     if kind == "rirs":

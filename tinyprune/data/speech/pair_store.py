@@ -8,8 +8,8 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import list_audio, read_header, read_mono
-from tinyprune.audio.stft import Array
 from tinyprune.data.clips import Clip, ClipStore, open_store
 from tinyprune.data.corpora.corpus import Pair, Part, digest, some
 from tinyprune.data.speech.mixing import SAMPLE_RATE, SILENCE_RMS
@@ -90,7 +90,7 @@ class PairStore:
         """Root mean square of each clean recording, shape (n,)."""
         return self.clips.rms[1::2]
 
-    def excerpt(self, number: int, start: int, samples: int) -> Array:
+    def excerpt(self, number: int, start: int, samples: int) -> Float32Array:
         """Noisy and clean, (2, samples), of a pair from ``start``; repeated where it is too short."""
         return np.stack([self.clips.excerpt(2 * number + side, start, samples) for side in (0, 1)])
 
@@ -140,7 +140,7 @@ def _clips(part: Part, where: str) -> Iterator[Clip]:
         )
 
 
-def read_pair(pair: Pair) -> tuple[Array, Array]:
+def read_pair(pair: Pair) -> tuple[Float32Array, Float32Array]:
     """(noisy, clean) samples of one length, both scaled by one factor if either passes full scale.
 
     Raises TinypruneError if they are not a pair that one can learn from, see :func:`open_pairs`.
@@ -170,7 +170,7 @@ def check_headers(pair: Pair) -> None:
         )
 
 
-def measured_snr_db(noisy: Array, clean: Array) -> float:
+def measured_snr_db(noisy: Float32Array, clean: Float32Array) -> float:
     """SNR of a pair, ``10 log10(sum clean^2 / sum (noisy - clean)^2)``, rounded to the nearest 5 dB.
 
     The noise is at least the rounding error of 16-bit samples, so it is finite for equal signals

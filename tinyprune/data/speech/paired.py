@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.config import DataConfig
 from tinyprune.data.corpora import layouts
 from tinyprune.data.corpora.corpus import held_out
@@ -94,7 +94,7 @@ class PairedDataset:
 
     def batches(
         self, epoch: int, batch_size: int, samples: int, seed: int = 0
-    ) -> Iterator[tuple[Array, Array]]:
+    ) -> Iterator[tuple[Float32Array, Float32Array]]:
         """Random excerpts of training pairs, (noisy, clean), each (batch_size, samples); the same for the same seed.
 
         Level and speed of both files of a pair change together, so their SNR stays what it is.

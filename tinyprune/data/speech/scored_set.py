@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from tinyprune.array_types import Float32Array
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
-from tinyprune.audio.stft import Array
 from tinyprune.data.speech.mixing import Mixture
 
 BATCH = 16
@@ -25,12 +25,14 @@ class ScoredSet:
     def __init__(self, mixtures: list[Mixture], frontend: FrontEnd) -> None:
         self.mixtures, self.frontend = mixtures, frontend
 
-    def enhance(self, masks: Callable[[Array], Array]) -> list[Array]:
+    def enhance(self, masks: Callable[[Float32Array], Float32Array]) -> list[Float32Array]:
         """Enhanced signals of the mixtures' lengths, by a function (batch, frames, bands) -> masks of this shape."""
         enhanced = dict(self.enhance_each(masks))
         return [enhanced[number] for number in range(len(self.mixtures))]
 
-    def enhance_each(self, masks: Callable[[Array], Array]) -> Iterator[tuple[int, Array]]:
+    def enhance_each(
+        self, masks: Callable[[Float32Array], Float32Array]
+    ) -> Iterator[tuple[int, Float32Array]]:
         """The same one by one, with the number of the mixture: batch after batch, as they are needed."""
         for batch in self._batches():
             yield from self._enhanced(batch, masks)
@@ -44,8 +46,8 @@ class ScoredSet:
             yield order[start : start + BATCH]
 
     def _enhanced(
-        self, batch: list[int], masks: Callable[[Array], Array]
-    ) -> Iterator[tuple[int, Array]]:
+        self, batch: list[int], masks: Callable[[Float32Array], Float32Array]
+    ) -> Iterator[tuple[int, Float32Array]]:
         """The mixtures of these numbers, padded to the longest of them, masked, and cut to their lengths again."""
         signals = [self.mixtures[number].noisy for number in batch]
         samples = max(map(len, signals))

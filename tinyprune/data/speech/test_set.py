@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.data.clips import FULL_SCALE, ClipStore
 from tinyprune.data.corpora import layouts, manifest
 from tinyprune.data.corpora.corpus import Part, files_in, some
@@ -276,7 +276,7 @@ def _cells(split: Split, draw: Draw, mixture: Mixture, name: str) -> Iterator[st
     yield split.rirs.names[draw.room] if split.rirs is not None and draw.room is not None else ""
 
 
-def _write_wav(path: Path, signal: Array, gain: float) -> str:
+def _write_wav(path: Path, signal: Float32Array, gain: float) -> str:
     """Write 16-bit samples and return the SHA-256 of the file; nothing in it but a header of 44 bytes and samples."""
     file = io.BytesIO()
     with wave.open(file, "wb") as wav:

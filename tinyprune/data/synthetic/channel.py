@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.data.synthetic.common import SAMPLE_RATE
 
 _ROOM_SHARE = 0.3
 
 
-def channel(samples: Array, rng: np.random.Generator) -> Array:
+def channel(samples: Float32Array, rng: np.random.Generator) -> Float32Array:
     """Random mild equalisation; for some clips also a slight, short reverberation.
 
     Args:

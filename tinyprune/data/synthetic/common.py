@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.data.clips import Clip
 from tinyprune.errors import UsageError, unknown_name
 
@@ -40,7 +40,7 @@ def stream(make: Callable[[int], Clip], minutes: float) -> Iterator[Clip]:
         index += 1
 
 
-def at_level(samples: np.ndarray, rms_db: float) -> Array:
+def at_level(samples: np.ndarray, rms_db: float) -> Float32Array:
     """Scale to an RMS level in dB relative to full scale, lower where the peak would pass 0.95.
 
     Args:

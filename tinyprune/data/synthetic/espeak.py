@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.errors import TinypruneError
 
 SAMPLE_RATE = 22_050
@@ -48,7 +48,7 @@ def speak(
     pitch: int = 50,
     pitch_range: int = 50,
     volume: int = 60,
-) -> Array:
+) -> Float32Array:
     """Speak a text; the same request gives the same samples, whatever was spoken before.
 
     Args:
@@ -85,7 +85,7 @@ def variants() -> tuple[str, ...]:
     return tuple(sorted(path.name for path in (_paths()[1] / "voices" / "!v").iterdir()))
 
 
-def _speak(text: str, voice: str, variant: str, values: dict[str, int]) -> Array:
+def _speak(text: str, voice: str, variant: str, values: dict[str, int]) -> Float32Array:
     with _LOCK, _fresh_library() as library:
         _set_voice(library, voice, variant)
         for name, value in values.items():
@@ -98,7 +98,7 @@ def _speak(text: str, voice: str, variant: str, values: dict[str, int]) -> Array
         return _synthesise(library, text)
 
 
-def _synthesise(library: ctypes.CDLL, text: str) -> Array:
+def _synthesise(library: ctypes.CDLL, text: str) -> Float32Array:
     chunks: list[bytes] = []
 
     @_CALLBACK

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.data.clips import Clip
 from tinyprune.data.synthetic import espeak, voices
 from tinyprune.data.synthetic.channel import channel
@@ -232,7 +232,7 @@ def _over_floor(rng: np.random.Generator, tone: np.ndarray) -> np.ndarray:
 # -----------------------------------------------------------------------------------------------------------
 
 
-def babble(split: str, rng: np.random.Generator, count: int) -> Array:
+def babble(split: str, rng: np.random.Generator, count: int) -> Float32Array:
     """Three to seven voices of a split at once, saying sentences that the speech clips never say."""
     import soxr
 
@@ -243,7 +243,7 @@ def babble(split: str, rng: np.random.Generator, count: int) -> Array:
     return channel(soxr.resample(mix, espeak.SAMPLE_RATE, SAMPLE_RATE)[:count], rng)
 
 
-def _talker(rng: np.random.Generator, split: str, count: int) -> Array:
+def _talker(rng: np.random.Generator, split: str, count: int) -> Float32Array:
     """One voice that talks all the time, float32, shape (count,), at espeak-ng's rate; it starts in mid-sentence."""
     speaker = voices.any_speaker(rng, split)
     said = np.zeros(0, np.float32)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyprune.audio.stft import Array
+from tinyprune.array_types import Float32Array
 from tinyprune.data.clips import Clip
 from tinyprune.data.synthetic import espeak
 from tinyprune.data.synthetic.channel import channel
@@ -139,7 +139,7 @@ def any_speaker(rng: np.random.Generator, split: str) -> Speaker:
     return group[rng.integers(len(group))]
 
 
-def say(rng: np.random.Generator, speaker: Speaker, split: str, use: str) -> Array:
+def say(rng: np.random.Generator, speaker: Speaker, split: str, use: str) -> Float32Array:
     """A random sentence as espeak-ng says it: float32, shape (samples,), at 22,050 Hz, without silence around it."""
     samples = espeak.speak(
         sentence(rng, _VOICES[speaker.voice], split, use),
@@ -173,7 +173,7 @@ def _clip(split: str, seed: int, index: int) -> Clip:
     )
 
 
-def _utterance(rng: np.random.Generator, speaker: Speaker, split: str) -> Array:
+def _utterance(rng: np.random.Generator, speaker: Speaker, split: str) -> Float32Array:
     """One or more sentences with pauses, float32, shape (samples,), at 16 kHz."""
     import soxr
 
@@ -187,16 +187,16 @@ def _utterance(rng: np.random.Generator, speaker: Speaker, split: str) -> Array:
     return _fade(np.concatenate(parts)[: round(LONGEST_SECONDS * SAMPLE_RATE)])
 
 
-def _pause(rng: np.random.Generator, shortest: float, longest: float) -> Array:
+def _pause(rng: np.random.Generator, shortest: float, longest: float) -> Float32Array:
     return np.zeros(round(rng.uniform(shortest, longest) * SAMPLE_RATE), np.float32)
 
 
-def _trim(samples: Array) -> Array:
+def _trim(samples: Float32Array) -> Float32Array:
     loud = np.flatnonzero(np.abs(samples) > 1e-3)
     return samples[loud[0] : loud[-1] + 1] if len(loud) else samples
 
 
-def _fade(samples: Array) -> Array:
+def _fade(samples: Float32Array) -> Float32Array:
     """Fade the last 20 ms out: a long utterance is cut off in the middle of a word."""
     ramp = SAMPLE_RATE // 50
     return np.concatenate(
