@@ -1,55 +1,64 @@
 # Every target makes the virtual environment by itself; when nothing changed, that costs nothing.
+# Users (demo) need the package only; developers need the tools too, and PESQ, which compiles C.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+PIP_INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
+USER_STAMP := $(VENV)/.installed
+DEVELOPER_STAMP := $(VENV)/.installed-for-development
 # Arguments for pytest: two processes, each file in one of them; e.g. `make test PYTEST_ARGS="-x tests/cli"`.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 # Options of the paper's rows, e.g. `make paper PAPER_ARGS="--speech DIR --noise DIR"`.
 PAPER_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo paper test test-all lint format docs bench install clean
+.PHONY: help demo paper test test-all lint format docs bench install install-dev clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(STAMP) ## train, prune, compile and report the speech example on a synthetic corpus
+demo: $(USER_STAMP) ## train, prune, compile and report the speech example on a synthetic corpus
 	$(BIN)/tinyprune run examples/denoise.toml
 
-paper: $(STAMP) ## reproduce "Weight, Block or Unit?": every row, then docs/results.md; continues where it stopped
+paper: $(DEVELOPER_STAMP) ## reproduce "Weight, Block or Unit?": every row, then docs/results.md; continues where it stopped
 	$(BIN)/python -m benchmarks.paper $(PAPER_ARGS)
 
-test: $(STAMP) ## the quick tests
+test: $(DEVELOPER_STAMP) ## the quick tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-all: $(STAMP) ## every test, the slow ones too
+test-all: $(DEVELOPER_STAMP) ## every test, the slow ones too
 	$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
 
-lint: $(STAMP) ## style, format, types and import directions
+lint: $(DEVELOPER_STAMP) ## style, format, types and import directions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(STAMP) ## put the code in order
+format: $(DEVELOPER_STAMP) ## put the code in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(STAMP) ## write the generated pages again
+docs: $(DEVELOPER_STAMP) ## write the generated pages again
 	$(BIN)/python docs/generate_cli.py
 	$(BIN)/python docs/generate_schema.py
 
-bench: $(STAMP) ## measure, with the opponents beside
+bench: $(DEVELOPER_STAMP) ## measure, with the opponents beside
 	$(BIN)/python benchmarks/run.py
 
-install: $(STAMP) ## make the virtual environment only
+install: $(USER_STAMP) ## make the virtual environment only, as `make demo` needs it
 
-$(STAMP): pyproject.toml constraints.txt
+install-dev: $(DEVELOPER_STAMP) ## make the virtual environment with what the tests need
+
+$(USER_STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tinyprune needs Python 3.11 or newer; make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,live]'
-	@$(BIN)/python -m pip install --quiet -c constraints.txt 'pesq>=0.0.4' || \
+	$(PIP_INSTALL) -e .
+	@touch $@
+
+$(DEVELOPER_STAMP): $(USER_STAMP)
+	$(PIP_INSTALL) -e '.[dev,live]'
+	@$(PIP_INSTALL) -e '.[pesq]' || \
 		echo 'PESQ was not installed: it compiles C and needs a compiler; its tests will be skipped'
 	@touch $@
 
