@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinyprune.array_types import Float64Array
-from tinyprune.sparsity.network_shape import GATES, Channels, NetworkShape, OperatorShape
+from tinyprune.sparsity.network_shape import Channels, NetworkShape, OperatorShape
 from tinyprune.sparsity.resource_model import Arrays, ChannelCounts
+from tinyprune.tflite.operators import GATES
 
 SCALE_BYTES, ALIGNMENT, BRICK = (
     10,

@@ -18,7 +18,6 @@ from tinyprune.sparsity.unit_sets import UnitSet
 #: work does not.
 WITH_KERNELS = ("conv", "depthwise", "transposed", "dense", "lstm")
 KINDS = (*WITH_KERNELS, "add", "pool", "activation", "softmax", "concat", "pad", "slice", "other")
-GATES = 4  # of an LSTM
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,12 +16,12 @@ import numpy as np
 
 from tinyprune.array_types import Float64Array
 from tinyprune.sparsity.network_shape import (
-    GATES,
     WITH_KERNELS,
     Channels,
     NetworkShape,
     OperatorShape,
 )
+from tinyprune.tflite.operators import GATES
 
 BIAS_BYTES = 4  # int32
 
