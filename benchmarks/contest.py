@@ -81,7 +81,7 @@ class Contest:
 
 def prepared(setting: Setting, options: argparse.Namespace) -> Contest:
     """The contest of a setting; its baseline is trained, or copied from ``--baseline``."""
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.train import train_baseline
 
     if options.quick:
         setting = replace(setting, epochs=QUICK_EPOCHS, pruning=QUICK_EPOCHS)
@@ -95,7 +95,7 @@ def prepared(setting: Setting, options: argparse.Namespace) -> Contest:
     run = options.work / f"differentiable-{setting.model}-{data.name}-{setting.epochs}"
     share_data(run, options.work)
     train = TrainConfig(epochs=setting.epochs, batch_size=8 if options.quick else 64)
-    pipeline.train(run, RunConfig(data, ModelConfig(setting.model), train))
+    train_baseline(run, RunConfig(data, ModelConfig(setting.model), train))
     return Contest(setting, run, what)
 
 

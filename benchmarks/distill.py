@@ -12,7 +12,7 @@ WAYS = {"with distillation": True, "without": False}
 def measure(options: argparse.Namespace) -> Report:
     """One pruning per way and seed of the same baseline, in a run folder of its own."""
     from tinyprune.config import DataConfig, PruneConfig, build
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.prune import prune_variants
     from tinyprune.storage.run_folder import Workspace
 
     if (
@@ -36,7 +36,7 @@ def measure(options: argparse.Namespace) -> Report:
             pruning = PruneConfig(
                 name=name, sparsity=SPARSITY, epochs=epochs, distill=distill, seed=seed
             )
-            pipeline.prune(run, [pruning])
+            prune_variants(run, [pruning])
             found[way].append(
                 dev_quality(run / "variants" / name, baseline.folder, config, run / "data")
             )

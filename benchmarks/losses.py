@@ -9,7 +9,7 @@ from tinyprune.config import LOSSES, RunConfig, TrainConfig
 
 def measure(options: argparse.Namespace) -> Report:
     """One training per loss and seed, in run folders of their own that a killed measurement continues from."""
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.train import train_baseline
 
     log_to_stderr()
     epochs = options.epochs or (1 if options.quick else 10)
@@ -17,7 +17,7 @@ def measure(options: argparse.Namespace) -> Report:
     for seed in range(options.seeds):
         for loss in LOSSES:
             run = options.work / f"losses-{config.name}-{epochs}" / f"{loss}-{seed}"
-            pipeline.train(
+            train_baseline(
                 run, RunConfig(data=config, train=TrainConfig(epochs=epochs, loss=loss, seed=seed))
             )
             baseline = run / "variants" / "baseline"

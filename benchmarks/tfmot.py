@@ -94,13 +94,13 @@ def measure(options: argparse.Namespace) -> Report:
 def _compared(
     name: str, setting: Setting, options: argparse.Namespace
 ) -> tuple[dict[str, list[Found]], str]:
-    from tinyprune.stages import pipeline
     from tinyprune.stages.run import Run
+    from tinyprune.stages.train import train_baseline
     from tinyprune.storage.run_folder import Workspace
 
     folder = options.work / f"tfmot-{name}-{setting.epochs}"
     train = TrainConfig(epochs=setting.epochs)
-    pipeline.train(
+    train_baseline(
         folder, RunConfig(data=setting.data, model=ModelConfig(setting.model), train=train)
     )
     run = Run(Workspace(folder))
@@ -114,14 +114,14 @@ def _compared(
 
 def _ours(run: Any, setting: Setting, way: str, seed: int) -> Found:
     """The int8 graph of one pruning of ours; on TFMOT's terms the same number of zeros in the same kernels."""
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.prune import prune_variants
 
     terms: dict[str, Any] = {"scope": "layer", "exclude": setting.dense} if way == SAME else {}
     variant = f"{'same' if way == SAME else 'default'}-{setting.pruning}-{seed}"
     config = PruneConfig(
         name=variant, sparsity=SPARSITY, epochs=setting.pruning, seed=seed, **terms
     )
-    pipeline.prune(run.space.root, [config])
+    prune_variants(run.space.root, [config])
     return _scored(run, run.space.variant(variant).folder / "int8.tflite")
 
 

@@ -23,8 +23,11 @@ from tinyprune.config import ModelConfig, PruneConfig
 from tinyprune.errors import TinypruneError
 from tinyprune.npu import targets
 from tinyprune.npu.limits import RECORD
-from tinyprune.stages import pipeline
+from tinyprune.stages.compile import compile_variants
+from tinyprune.stages.export import export_variant
+from tinyprune.stages.prune import prune_variants
 from tinyprune.stages.run import Run
+from tinyprune.stages.train import train_baseline
 from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import BASELINE, Workspace
 from tinyprune.storage.writing import writing
@@ -112,7 +115,7 @@ class Ways:
         self._task = self._opened.record
         self._frames = 1 if self._opened.record.hop_seconds else None
         self._target = _target(contest)
-        pipeline.export(self.run, None)
+        export_variant(self.run, None)
         self.dense = self._row(self.run, BASELINE, DENSE, 0)
         self.budget, self.extreme = (
             {name: float(int(self.dense.takes[name] / times)) for name, times in cuts.items()}
@@ -168,7 +171,7 @@ class Ways:
             epochs=self.setting.pruning,
             seed=seed,
         )
-        pipeline.prune(self.run, [config])
+        prune_variants(self.run, [config])
         return self._row(self.run, name, way, seed)
 
     def uniform(self, width: Width, seed: int) -> Row:
@@ -183,7 +186,7 @@ class Ways:
             epochs=self.setting.pruning,
             seed=seed,
         )
-        pipeline.prune(self.run, [config])
+        prune_variants(self.run, [config])
         return self._row(self.run, name, UNIFORM, seed)
 
     def narrower(self, width: Width, seed: int) -> Row:
@@ -196,9 +199,9 @@ class Ways:
                 narrow.untrained(self._baseline(), width, seed).save(part)
         recipe = self._opened.recipe
         model = ModelConfig(str(path), recipe.model.custom)
-        pipeline.train(run, replace(recipe, model=model, train=replace(recipe.train, seed=seed)))
+        train_baseline(run, replace(recipe, model=model, train=replace(recipe.train, seed=seed)))
         name = f"{NARROWER}-{self.setting.pruning}"
-        pipeline.prune(
+        prune_variants(
             run, [PruneConfig(name=name, sparsity=0.0, epochs=self.setting.pruning, seed=seed)]
         )
         return self._row(run, name, NARROWER, seed, run / "variants" / BASELINE)
@@ -264,7 +267,7 @@ class Ways:
                 run / "variants" / variant / "model.keras", compile=False
             )
             return takes.counted(model, self._frames)
-        (summary,) = pipeline.compile(run, [self._target])
+        (summary,) = compile_variants(run, [self._target])
         return takes.of_report(next(row.report for row in summary.variants if row.name == variant))
 
 

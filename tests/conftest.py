@@ -161,7 +161,7 @@ def _tiny_sizes() -> Iterator[None]:
     from tinyprune.data.speech import calibration, fixed_mixtures
     from tinyprune.data.synthetic import corpus
     from tinyprune.models import tinylstm
-    from tinyprune.stages import export as stage
+    from tinyprune.stages import int8_graphs as stage
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tinylstm, "build", partial(tinylstm.build, units=16, hidden=16))
@@ -188,16 +188,18 @@ class Run:
     def __init__(self, folder: Path) -> None:
         from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig, TrainConfig
         from tinyprune.npu import targets
-        from tinyprune.stages import pipeline
+        from tinyprune.stages.compile import compile_variants
+        from tinyprune.stages.prune import prune_variants
+        from tinyprune.stages.train import train_baseline
 
         self.folder = folder
         data = DataConfig(minutes=0.3, dev_utterances=3)
         self.train = RunConfig(data=data, train=TrainConfig(epochs=2, batch_size=4, frames=50))
         self.prune, self.target = PruneConfig(epochs=2), TargetConfig()
         with _tiny_sizes():
-            pipeline.train(folder, self.train)
-            self.qualities = pipeline.prune(folder, [self.prune])
-            [self.summary] = pipeline.compile(folder, [targets.resolve(self.target.npu)])
+            train_baseline(folder, self.train)
+            self.qualities = prune_variants(folder, [self.prune])
+            [self.summary] = compile_variants(folder, [targets.resolve(self.target.npu)])
 
 
 @pytest.fixture(scope="session")
@@ -290,7 +292,10 @@ class ImageRun:
         from tinyprune.cli.chain import chain
         from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
         from tinyprune.npu import targets
-        from tinyprune.stages import pipeline
+        from tinyprune.stages.compile import compile_variants
+        from tinyprune.stages.offline import prune_offline
+        from tinyprune.stages.prune import prune_variants
+        from tinyprune.stages.train import train_baseline
 
         self.folder = folder / "run"
         data = DataConfig(
@@ -309,11 +314,11 @@ class ImageRun:
                 [],
             ),
         ]
-        pipeline.train(self.folder, self.config)
-        self.qualities = pipeline.prune(self.folder, self.configs)
+        train_baseline(self.folder, self.config)
+        self.qualities = prune_variants(self.folder, self.configs)
         int8 = self.folder / "variants/baseline/int8.tflite"
-        self.offline = pipeline.prune_offline(self.folder, int8, PruneConfig(), None)
-        [self.summary] = pipeline.compile(self.folder, [targets.resolve("ethos-u55-128")])
+        self.offline = prune_offline(self.folder, int8, PruneConfig(), None)
+        [self.summary] = compile_variants(self.folder, [targets.resolve("ethos-u55-128")])
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from tinyprune.config import DataConfig, PruneConfig, check
 from tinyprune.data.synthetic import corpus
 from tinyprune.errors import UsageError
 from tinyprune.metrics.speech import si_sdr_db
-from tinyprune.stages.model_reference import Wanted, parse
+from tinyprune.stages.model_reference import ModelReference, parse_reference
 from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import sha256
 from tinyprune.tflite import flatbuffer
@@ -206,9 +206,9 @@ def test_evaluate_it_on_pairs():
 
 
 def test_its_name_is_taken():
-    assert parse("pretrained") == Wanted("pretrained", path=pretrained.denoiser())
+    assert parse_reference("pretrained") == ModelReference("pretrained", path=pretrained.denoiser())
     with pytest.raises(UsageError, match=r"^'pretrained:float': that network is in one form only"):
-        parse("pretrained:float")
+        parse_reference("pretrained:float")
     with pytest.raises(
         UsageError, match="'pretrained' cannot name a variant: .* not 'baseline' or 'pretrained'"
     ):

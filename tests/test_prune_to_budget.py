@@ -19,7 +19,7 @@ from tinyprune.config import PruneConfig, TargetConfig
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.npu.limits import RECORD
-from tinyprune.stages import pipeline
+from tinyprune.stages.prune import prune_variants
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.storage.run_folder import sha256
 
@@ -46,7 +46,7 @@ def run(image_run, tmp_path_factory) -> Path:
     """The run on pictures with two prunings to a budget."""
     folder = tmp_path_factory.mktemp("budget") / "run"
     shutil.copytree(image_run.folder, folder)
-    pipeline.prune(folder, [OWN, ON_NPU])
+    prune_variants(folder, [OWN, ON_NPU])
     return folder
 
 
@@ -128,7 +128,7 @@ def test_what_is_done_is_not_done_again(run):
         for path in (run / "variants/own").rglob("*")
         if path.is_file()
     }
-    names = [name for name, _ in pipeline.prune(run, [OWN])]
+    names = [name for name, _ in prune_variants(run, [OWN])]
     assert set(names) == {"own"}
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -148,7 +148,7 @@ def test_a_variant_that_vela_finds_too_large_fails_with_exit_3(run, tmp_path, ow
         CheckFailed,
         match=r"^npu: flash \d+ B of 2000 B, .*: flash is \d+\.\d% above it; the variant ",
     ):
-        pipeline.prune(folder, [ON_NPU])
+        prune_variants(folder, [ON_NPU])
     command = [
         "prune",
         "--method",
@@ -177,7 +177,7 @@ def test_a_variant_that_vela_finds_too_large_fails_with_exit_3(run, tmp_path, ow
 
 def test_a_variant_with_pruned_weights_is_refused(run):
     with pytest.raises(UsageError) as caught:
-        pipeline.prune(
+        prune_variants(
             run, [config("more", base="weight-0.50", budget=BudgetConfig(max_macs="10k"))]
         )
     assert str(caught.value) == (
@@ -194,7 +194,7 @@ def test_a_variant_of_fewer_units_goes_on_from_there(run):
     asked = config(
         "more", base=base, round_to=1, epochs=2, budget=BudgetConfig(max_macs=str(macs(*units) - 1))
     )
-    pipeline.prune(run, [asked])
+    prune_variants(run, [asked])
     stem, pointwise = left(run, "more")
     assert macs(stem, pointwise) < macs(*units)
     assert record(run, "more").whole == units
@@ -229,7 +229,7 @@ def test_a_variant_of_fewer_units_goes_on_from_there(run):
 def test_what_cannot_be_is_said_before_training_and_leaves_nothing(run, fields, message):
     asked = config("bad", **{"budget": BudgetConfig(max_macs=str(macs(8, 12)))} | fields)
     with pytest.raises(TinypruneError) as caught:
-        pipeline.prune(run, [asked])
+        prune_variants(run, [asked])
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value, UsageError)
@@ -237,7 +237,7 @@ def test_what_cannot_be_is_said_before_training_and_leaves_nothing(run, fields, 
 
 
 def test_a_budget_that_is_kept_already_is_said_and_prunes_nothing(run, log_lines):
-    pipeline.prune(run, [config("kept", epochs=2, budget=BudgetConfig(max_macs="1M"))])
+    prune_variants(run, [config("kept", epochs=2, budget=BudgetConfig(max_macs="1M"))])
     [line] = [line for line in log_lines if "kept already" in line]
     assert line.startswith("kept: MACs ")
     assert line.endswith("the budget is kept already, nothing is removed")

@@ -7,8 +7,8 @@ from pathlib import Path
 from tinyprune.data.speech.evaluation_data import GivenData
 from tinyprune.data.speech.test_set import MixRequest, MixSource, write_set
 from tinyprune.metrics.comparison import Row, evaluation
-from tinyprune.stages import pipeline
-from tinyprune.stages.model_reference import Asked
+from tinyprune.stages.evaluate import evaluate_models
+from tinyprune.stages.model_reference import EvaluationRequest
 
 METRIC = "si_sdr_db"
 SNRS_DB, EACH = (-12.0, -6.0, 0.0, 6.0, 12.0, 18.0, 24.0, 30.0), 24
@@ -28,8 +28,8 @@ def measure(network: Path, speech: Path, noise: Path) -> BySnr:
     with tempfile.TemporaryDirectory(prefix="tinyprune-") as folder:
         mixtures = Path(folder) / "mixtures"
         write_set(mixtures, MixSource(speech, noise), MixRequest(SNRS_DB, EACH * len(SNRS_DB)))
-        asked = Asked("test", (METRIC,), GivenData(path=str(mixtures)))
-        noisy, enhanced = evaluation(pipeline.evaluate(Path(folder), [str(network)], asked)).rows
+        asked = EvaluationRequest("test", (METRIC,), GivenData(path=str(mixtures)))
+        noisy, enhanced = evaluation(evaluate_models(Path(folder), [str(network)], asked)).rows
     return BySnr(EACH, _means(noisy), _means(enhanced))
 
 

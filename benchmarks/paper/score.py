@@ -8,7 +8,8 @@ from tinyprune.data.speech.evaluation_data import GivenData
 from tinyprune.metrics.comparison import Figure, Row, evaluation
 from tinyprune.metrics.scores import Scored, Scores
 from tinyprune.metrics.selection import is_installed
-from tinyprune.stages.model_reference import Asked, Wanted
+from tinyprune.stages.evaluate import score_references
+from tinyprune.stages.model_reference import EvaluationRequest, ModelReference
 from tinyprune.stages.run import Run
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.storage.run_folder import BASELINE
@@ -17,7 +18,7 @@ METRICS = {
     "speech": ("si_sdr_db", "sdr_db", "stoi", "pesq_wb"),
     "classification": ("accuracy", "auc"),
 }
-REFERENCE = Wanted(BASELINE, "float")
+REFERENCE = ModelReference(BASELINE, "float")
 Form = tuple[str, str]  # of a variant: its name and "float", or an int8 graph
 AT_ONCE = 8  # models of the test split whose scores are in memory
 
@@ -40,12 +41,12 @@ def test(
 
     ``folders``: "test_speech" and "test_noise", or nothing for data that have a test split.
     """
-    asked = Asked("test", metrics_of(run), GivenData(**folders))
+    asked = EvaluationRequest("test", metrics_of(run), GivenData(**folders))
     models = [
         REFERENCE,
-        *(Wanted(*one) for one in wanted if one != (REFERENCE.name, REFERENCE.form)),
+        *(ModelReference(*one) for one in wanted if one != (REFERENCE.name, REFERENCE.form)),
     ]
-    return _splits(run.evaluate(models, asked))
+    return _splits(score_references(run, models, asked))
 
 
 def metrics_of(run: Run) -> tuple[str, ...]:
@@ -64,18 +65,18 @@ def _reference(run: Run) -> Scored:
     if path.exists() and mark.exists() and read_json(mark, dict[str, str]) == wanted:
         return read_json(path, Scored)
     mark.unlink(missing_ok=True)
-    found = run.evaluate([REFERENCE], Asked("dev", metrics_of(run)))
+    found = score_references(run, [REFERENCE], EvaluationRequest("dev", metrics_of(run)))
     write_json(path, found)
     write_json(mark, wanted)
     return found
 
 
 def _scores(run: Run, variant: str, form: str) -> Scores:
-    from tinyprune.stages import evaluation as models
+    from tinyprune.stages import scoring
 
     folder = run.require(variant).folder
-    name, task, forms = models.of_variant(Wanted(variant, form), run.task, folder, None)
-    return task.scores(forms[form](), form, "dev", metrics_of(run), name)
+    model = scoring.model_of_variant(ModelReference(variant, form), run.task, folder, None)
+    return model.task.scores(model.forms[form](), form, "dev", metrics_of(run), model.name)
 
 
 def _splits(scored: Scored) -> dict[Form, Split]:

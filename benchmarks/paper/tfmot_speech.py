@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks.common import Unavailable
 from benchmarks.keras2 import Keras2
 from tinyprune.config import PruneConfig, to_mapping
+from tinyprune.stages.export import ensure_exported
 from tinyprune.stages.run import Run
 from tinyprune.storage.records import write_json
 from tinyprune.storage.run_folder import Variant
@@ -24,7 +25,7 @@ def prune(run: Run, config: PruneConfig) -> tuple[Variant, list[str]]:
     ):
         if not variant.is_done("train"):
             variant.finish("train", {}, _trained(run, config, variant.folder))
-    run.export(variant)
+    ensure_exported(run, variant)
     return variant, _said(run, variant.folder)
 
 

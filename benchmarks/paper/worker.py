@@ -20,6 +20,9 @@ from tinyprune.config import PruneConfig, RunConfig, build, from_mapping, to_map
 from tinyprune.npu import targets
 from tinyprune.npu.batch import Job as Compilation
 from tinyprune.npu.batch import compile_many
+from tinyprune.stages.export import ensure_exported
+from tinyprune.stages.offline import prune_variant_offline
+from tinyprune.stages.prune import prune_variant
 from tinyprune.stages.run import Run
 from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import Variant, Workspace
@@ -52,10 +55,10 @@ class Job:
 
 def work(job: Job) -> None:
     """Train the baseline, or make a row and write its record; a row that fails leaves a record of that."""
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.train import train_baseline
 
     if job.row is None:
-        pipeline.train(job.folder, job.config)
+        train_baseline(job.folder, job.config)
         return
     row = find(job.row, job.quick)
     begun = _begun(job, row)
@@ -136,18 +139,18 @@ def _made(run: Run, row: Row, begun: RowRecord, pruning: PruneConfig | None) -> 
 
 
 def _baseline(run: Run, config: PruneConfig | None) -> tuple[Variant, list[str]]:
-    run.export(run.baseline)
+    ensure_exported(run, run.baseline)
     return run.baseline, []
 
 
 def _joint(run: Run, config: PruneConfig | None) -> tuple[Variant, list[str]]:
     assert config is not None
-    return run.prune(config), []
+    return prune_variant(run, config), []
 
 
 def _offline(run: Run, config: PruneConfig | None) -> tuple[Variant, list[str]]:
     assert config is not None
-    return run.prune_offline(run.require(config.base), config), []
+    return prune_variant_offline(run, run.require(config.base), config), []
 
 
 def _tfmot(run: Run, config: PruneConfig | None) -> tuple[Variant, list[str]]:

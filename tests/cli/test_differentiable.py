@@ -23,9 +23,11 @@ FLASH = (*TO_BUDGET, "--max-flash", "64KiB")
 
 
 def asked(*arguments) -> PruneConfig:
-    """The one pruning that a command line asks the pipeline for."""
+    """The one pruning that a command line asks for."""
     with (
-        mock.patch("tinyprune.stages.pipeline.prune", autospec=True, return_value=[]) as patched,
+        mock.patch(
+            "tinyprune.stages.prune.prune_variants", autospec=True, return_value=[]
+        ) as patched,
         mock.patch("tinyprune.cli.output.qualities", autospec=True),
     ):
         result = CliRunner().invoke(main, arguments)
@@ -309,7 +311,7 @@ def test_the_plan_of_a_run(image_run):
         == "the training finds out how many units of each kernel stay"
     )
     with mock.patch(
-        "tinyprune.stages.pipeline.show_plan", autospec=True, return_value=PLAN
+        "tinyprune.stages.prune.plan_pruning", autospec=True, return_value=PLAN
     ) as shown:
         CliRunner().invoke(main, [*FLASH, "--show-plan"])
     shown.assert_called_once_with(

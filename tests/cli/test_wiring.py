@@ -1,4 +1,4 @@
-"""Each command calls one function of the pipeline, with exactly these arguments."""
+"""Each command calls one function of a stage, with exactly these arguments."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from tinyprune.config.budget import Budget, BudgetConfig
 from tinyprune.data.speech.evaluation_data import GivenData
 from tinyprune.metrics.scores import ItemScore, Scored, Scores
 from tinyprune.npu import targets
-from tinyprune.stages.model_reference import Asked
+from tinyprune.stages.model_reference import EvaluationRequest
 
 DEFAULT = Path("runs/default")
 NO_CPU = Budget(cpu_operators=0)
@@ -22,11 +22,9 @@ NOTHING_SCORED = Scored("dev", (), None, ())
 
 
 def call(function, printer, *arguments, output_format="table"):
-    """The arguments with which a command line calls a function of the pipeline; its result goes to a printer."""
+    """The arguments with which a command line calls a function of a stage; its result goes to a printer."""
     with (
-        mock.patch(
-            f"tinyprune.stages.pipeline.{function}", autospec=True, return_value="result"
-        ) as patched,
+        mock.patch(f"tinyprune.stages.{function}", autospec=True, return_value="result") as patched,
         mock.patch(f"tinyprune.cli.output.{printer}", autospec=True) as printed,
     ):
         result = CliRunner().invoke(main, arguments)
@@ -41,9 +39,7 @@ def call_compile(
 ):
     """The same of a command that ends with a gate; what it is called with is checked too."""
     with (
-        mock.patch(
-            f"tinyprune.stages.pipeline.{function}", autospec=True, return_value=[]
-        ) as patched,
+        mock.patch(f"tinyprune.stages.{function}", autospec=True, return_value=[]) as patched,
         mock.patch(f"tinyprune.cli.costs.{printer}", autospec=True) as printed,
         mock.patch("tinyprune.cli.costs.gate", autospec=True) as gated,
     ):
@@ -57,8 +53,10 @@ def call_compile(
 
 
 def call_train(*arguments):
-    """The arguments with which a command line calls ``pipeline.train``, which has nothing to print."""
-    with mock.patch("tinyprune.stages.pipeline.train", autospec=True, return_value=None) as patched:
+    """The arguments with which a command line calls ``train_baseline``, which has nothing to print."""
+    with mock.patch(
+        "tinyprune.stages.train.train_baseline", autospec=True, return_value=None
+    ) as patched:
         result = CliRunner().invoke(main, ["train", *arguments])
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     patched.assert_called_once()
@@ -187,13 +185,13 @@ def test_train_on_images(tmp_path):
 
 
 def test_prune_with_nothing_given():
-    assert call("prune", "qualities", "prune") == mock.call(DEFAULT, [PruneConfig()])
+    assert call("prune.prune_variants", "qualities", "prune") == mock.call(DEFAULT, [PruneConfig()])
 
 
 def test_prune_with_everything_given():
     call_args = call(
         *(
-            "prune",
+            "prune.prune_variants",
             "qualities",
             "prune",
             "--run",
@@ -270,7 +268,7 @@ def test_prune_with_everything_given():
 def test_prune_by_two_structures_and_up_a_ladder():
     call_args = call(
         *(
-            "prune",
+            "prune.prune_variants",
             "qualities",
             "prune",
             "--structure",
@@ -295,16 +293,16 @@ def test_prune_by_two_structures_and_up_a_ladder():
 
 
 def test_prune_shows_its_plan_and_stops():
-    with mock.patch("tinyprune.stages.pipeline.prune", autospec=True) as prune:
-        assert call("show_plan", "plan", "prune", "--show-plan") == mock.call(
+    with mock.patch("tinyprune.stages.prune.prune_variants", autospec=True) as prune:
+        assert call("prune.plan_pruning", "plan", "prune", "--show-plan") == mock.call(
             DEFAULT, PruneConfig()
         )
     prune.assert_not_called()
 
 
 def test_prune_offline():
-    with mock.patch("tinyprune.stages.pipeline.prune", autospec=True) as prune:
-        call_args = call("prune_offline", "offline", "prune", "--offline", "m.tflite")
+    with mock.patch("tinyprune.stages.prune.prune_variants", autospec=True) as prune:
+        call_args = call("offline.prune_offline", "offline", "prune", "--offline", "m.tflite")
         config = PruneConfig()
         assert call_args == mock.call(DEFAULT, Path("m.tflite"), config, None)
     prune.assert_not_called()
@@ -313,7 +311,7 @@ def test_prune_offline():
 def test_prune_offline_with_everything_given():
     call_args = call(
         *(
-            "prune_offline",
+            "offline.prune_offline",
             "offline",
             "prune",
             "--run",
@@ -351,7 +349,9 @@ def test_prune_offline_with_everything_given():
 
 @pytest.mark.parametrize(("arguments", "variant"), [([], None), (["weight-0.80"], "weight-0.80")])
 def test_export(arguments, variant):
-    assert call("export", "qualities", "export", *arguments) == mock.call(DEFAULT, variant)
+    assert call("export.export_variant", "qualities", "export", *arguments) == mock.call(
+        DEFAULT, variant
+    )
 
 
 @pytest.fixture
@@ -365,7 +365,7 @@ def begun_run(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("begun_run")
 def test_compile_with_nothing_given():
-    assert call_compile("compile", "summaries", "compile") == mock.call(
+    assert call_compile("compile.compile_variants", "summaries", "compile") == mock.call(
         DEFAULT, [targets.resolve("ethos-u55-128")]
     )
 
@@ -373,7 +373,7 @@ def test_compile_with_nothing_given():
 def test_compile_a_run_for_several_targets_under_a_budget():
     call_args = call_compile(
         *(
-            "compile",
+            "compile.compile_variants",
             "summaries",
             "compile",
             "--run",
@@ -419,19 +419,21 @@ def test_compile_a_run_for_several_targets_under_a_budget():
 
 @pytest.mark.usefixtures("begun_run")
 def test_compile_for_all_targets():
-    call_args = call_compile("compile", "summaries", "compile", "--all-targets")
+    call_args = call_compile("compile.compile_variants", "summaries", "compile", "--all-targets")
     assert call_args == mock.call(DEFAULT, targets.all_targets())
 
 
 def test_compile_without_a_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    call_args = call_compile("compile_file", "compiled", "compile", said="model: pretrained, ")
+    call_args = call_compile(
+        "compile.compile_file", "compiled", "compile", said="model: pretrained, "
+    )
     assert call_args == mock.call(Path("pretrained"), [targets.resolve("ethos-u55-128")], None)
 
 
 def test_compile_a_file():
     call_args = call_compile(
-        *("compile_file", "compiled", "compile", "m.tflite", "--npu", "ethos-u85-256"),
+        *("compile.compile_file", "compiled", "compile", "m.tflite", "--npu", "ethos-u85-256"),
         *(
             "--system-config",
             "Ethos_U85_SYS_DRAM_Low",
@@ -479,9 +481,9 @@ def test_compile_writes_a_run_into_its_folder_only():
 
 
 def call_evaluate(*arguments, scored=NOTHING_SCORED, exit_code=0):
-    """The arguments with which a command line calls ``pipeline.evaluate``, and what it prints of the scores."""
+    """The arguments with which a command line calls ``evaluate_models``, and what it prints of the scores."""
     with mock.patch(
-        "tinyprune.stages.pipeline.evaluate", autospec=True, return_value=scored
+        "tinyprune.stages.evaluate.evaluate_models", autospec=True, return_value=scored
     ) as patched:
         result = CliRunner().invoke(main, ["evaluate", *arguments])
     assert result.exit_code == exit_code, result.output
@@ -491,7 +493,7 @@ def call_evaluate(*arguments, scored=NOTHING_SCORED, exit_code=0):
 
 def test_evaluate_with_nothing_given():
     call_args, result = call_evaluate()
-    assert call_args == mock.call(DEFAULT, (), Asked())
+    assert call_args == mock.call(DEFAULT, (), EvaluationRequest())
     assert (result.stdout.splitlines()[0], result.stderr) == ("0 examples of the dev split", "")
 
 
@@ -530,7 +532,7 @@ def test_evaluate_with_everything_given(tmp_path):
         ),
     )
     metrics, data = ("si_sdr_db", "pesq_wb"), GivenData(test_speech=folder, test_noise=folder)
-    asked = Asked("test", metrics, data, file, ("sdr_db", "stoi"))
+    asked = EvaluationRequest("test", metrics, data, file, ("sdr_db", "stoi"))
     assert call_args == mock.call(Path("r"), ("baseline:float", "b"), asked)
     assert json.loads(result.stdout)["rows"] == []
     assert (tmp_path / "files.csv").exists()
@@ -541,7 +543,9 @@ def test_data_that_are_given_are_a_test_split(tmp_path, given):
     flags = [part for name in given for part in (f"--{name.replace('_', '-')}", str(tmp_path))]
     call_args, _ = call_evaluate("m.tflite", *flags)
     assert call_args == mock.call(
-        DEFAULT, ("m.tflite",), Asked("test", (), GivenData(**dict.fromkeys(given, str(tmp_path))))
+        DEFAULT,
+        ("m.tflite",),
+        EvaluationRequest("test", (), GivenData(**dict.fromkeys(given, str(tmp_path)))),
     )
     result = CliRunner().invoke(main, ["evaluate", *flags, "--split", "dev"])
     assert result.stderr.startswith(
@@ -609,14 +613,16 @@ def test_evaluations_that_make_no_sense(arguments, message):
 def test_run_has_a_folder_of_its_own(tmp_path):
     recipe = tmp_path / "night.toml"
     recipe.write_text("[train]\nepochs = 2\n")
-    assert call_compile("run", "summaries", "run", str(recipe)).args[1] == Path("runs/night")
+    assert call_compile("recipe.run_recipe", "summaries", "run", str(recipe)).args[1] == Path(
+        "runs/night"
+    )
 
 
 def test_run(tmp_path):
     recipe = tmp_path / "r.toml"
     recipe.write_text("[train]\nepochs = 3\nseed = 4\n")
     call_args = call_compile(
-        "run", "summaries", "run", str(recipe), "--run", "r", "--set", "train.seed=5"
+        "recipe.run_recipe", "summaries", "run", str(recipe), "--run", "r", "--set", "train.seed=5"
     )
     assert call_args == mock.call(RunConfig(train=TrainConfig(epochs=3, seed=5)), Path("r"))
 
@@ -627,7 +633,7 @@ def test_run_under_the_budget_of_its_recipe_and_that_of_the_command_line(tmp_pat
         '[budget]\nmax_flash = "100KiB"\nmax_cycles = 200000\nmax_macs = 2e6\nmax_cpu_ops = 1\n'
     )
     call_args = call_compile(
-        *("run", "summaries", "run", str(recipe), "--max-cycles", "100k"),
+        *("recipe.run_recipe", "summaries", "run", str(recipe), "--max-cycles", "100k"),
         limits=Budget(flash_bytes=100 * 1024, cycles=100_000, cpu_operators=1, macs=2_000_000),
     )
     budget = BudgetConfig(
@@ -639,7 +645,7 @@ def test_run_under_the_budget_of_its_recipe_and_that_of_the_command_line(tmp_pat
 def test_report():
     with (
         mock.patch(
-            "tinyprune.stages.pipeline.report", autospec=True, return_value="record"
+            "tinyprune.stages.report.report_run", autospec=True, return_value="record"
         ) as collected,
         mock.patch(
             "tinyprune.report.render.formats.to_format", autospec=True, return_value="text"

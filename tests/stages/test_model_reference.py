@@ -5,26 +5,26 @@ from pathlib import Path
 import pytest
 
 from tinyprune.errors import UsageError
-from tinyprune.stages.model_reference import Asked, Wanted, parse
+from tinyprune.stages.model_reference import EvaluationRequest, ModelReference, parse_reference
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("weight-0.80", Wanted("weight-0.80")),
-        ("weight-0.80:float", Wanted("weight-0.80", "float")),
-        ("b:int8", Wanted("b", "int8")),
+        ("weight-0.80", ModelReference("weight-0.80")),
+        ("weight-0.80:float", ModelReference("weight-0.80", "float")),
+        ("b:int8", ModelReference("b", "int8")),
     ],
 )
 def test_variants_with_and_without_a_form(text, wanted):
-    assert parse(text) == wanted
+    assert parse_reference(text) == wanted
 
 
 @pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.TFLITE"])
 def test_files_by_their_suffix(tmp_path, name):
     path = tmp_path / name
     path.touch()
-    assert parse(str(path)) == Wanted(str(path), None, path)
+    assert parse_reference(str(path)) == ModelReference(str(path), None, path)
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def test_what_is_no_model(tmp_path, monkeypatch, text, message):
     monkeypatch.chdir(tmp_path)
     Path("here.onnx").touch()
     with pytest.raises(UsageError, match=message):
-        parse(text)
+        parse_reference(text)
 
 
 def test_a_gate_needs_two():
-    one, two = Wanted("a"), Wanted("a", "float")
-    Asked().check_gate([one])
-    Asked(held=("sdr_db",)).check_gate([one, two])
+    one, two = ModelReference("a"), ModelReference("a", "float")
+    EvaluationRequest().check_reference([one])
+    EvaluationRequest(limited=("sdr_db",)).check_reference([one, two])
     with pytest.raises(
         UsageError, match="^--max-drop holds models to the first one: name another beside a$"
     ):
-        Asked(held=("sdr_db",)).check_gate([one, one])
+        EvaluationRequest(limited=("sdr_db",)).check_reference([one, one])

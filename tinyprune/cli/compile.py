@@ -53,16 +53,16 @@ def compile_command(
         raise click.UsageError("--gate goes with a run: MODEL.tflite is the one that has to fit")
     from tinyprune import pretrained
     from tinyprune.report.model.summary import of_file
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.compile import compile_file, compile_variants
 
     chosen = options.chosen_targets(flags)
     if model is None and not gate and stand_in.stands_in(run):
         model = Path(pretrained.NAME)
     if model is None:
-        summaries = pipeline.compile(run, chosen)
+        summaries = compile_variants(run, chosen)
         costs.summaries(summaries, output_format)
     else:
-        artifacts = pipeline.compile_file(model, chosen, path)
+        artifacts = compile_file(model, chosen, path)
         summaries = [of_file(artifact) for artifact in artifacts]
         costs.compiled(artifacts, output_format)
     costs.gate(summaries, limits, gate, output_format)

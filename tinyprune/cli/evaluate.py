@@ -10,7 +10,7 @@ from tinyprune.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from tinyprune.metrics.comparison import Evaluation
-    from tinyprune.stages.model_reference import Asked
+    from tinyprune.stages.model_reference import EvaluationRequest
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -91,13 +91,13 @@ def evaluate(
     --max-drop and one variant the reference is the baseline.
     """
     limits = _limits(max_drop)
-    asked = _asked(split, metrics, frontend, tuple(limits), data)
+    request = _request(split, metrics, frontend, tuple(limits), data)
     from tinyprune.metrics.comparison import evaluation
     from tinyprune.report.render.scores import files_csv
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.evaluate import evaluate_models
     from tinyprune.storage.records import write_text
 
-    scored = pipeline.evaluate(run, models, asked)
+    scored = evaluate_models(run, models, request)
     if files is not None:
         write_text(files, files_csv(scored))
     found = evaluation(scored)
@@ -105,23 +105,25 @@ def evaluate(
     _gate(found, limits, output_format)
 
 
-def _asked(
+def _request(
     split: str | None,
     metrics: tuple[str, ...],
     frontend: Path | None,
     held: tuple[str, ...],
     data: dict[str, Any],
-) -> "Asked":
-    """What the pipeline is asked for. Raises UsageError for what contradicts itself."""
+) -> "EvaluationRequest":
+    """Return data and metrics to score with. Raises UsageError for what contradicts itself."""
     from tinyprune.data.speech.evaluation_data import GivenData
     from tinyprune.metrics.selection import resolve
-    from tinyprune.stages.model_reference import Asked
+    from tinyprune.stages.model_reference import EvaluationRequest
 
     given = GivenData(**data)
     if given.is_given and split == "dev":
         raise UsageError("--split dev is the run's own: leave it out, or leave out the folders")
     names = tuple(map(resolve, metrics))
-    return Asked(split or ("test" if given.is_given else "dev"), names, given, frontend, held)
+    return EvaluationRequest(
+        split or ("test" if given.is_given else "dev"), names, given, frontend, held
+    )
 
 
 def _limits(max_drop: tuple[str, ...]) -> dict[str, float]:

@@ -16,6 +16,6 @@ def export(variant: str | None, run: Path, output_format: str) -> None:
 
     `tinyprune prune` exports its variant already; this is for the baseline, or to export again.
     """
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.export import export_variant
 
-    output.qualities(pipeline.export(run, variant), output_format)
+    output.qualities(export_variant(run, variant), output_format)

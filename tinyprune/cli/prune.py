@@ -136,12 +136,13 @@ def prune(
         raise click.UsageError(
             "--show-plan goes with training: --offline prints what it has pruned"
         )
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.offline import prune_offline
+    from tinyprune.stages.prune import plan_pruning, prune_variants
 
     if show_plan and configs[0].is_differentiable:
-        differentiable.plan(pipeline.show_plan(run, configs[0]), configs[0], output_format)
+        differentiable.plan(plan_pruning(run, configs[0]), configs[0], output_format)
     elif show_plan:
-        output.plan(pipeline.show_plan(run, configs[0]), output_format)
+        output.plan(plan_pruning(run, configs[0]), output_format)
         if len(configs) > 1:
             more = len(configs) - 1
             click.echo(
@@ -149,6 +150,6 @@ def prune(
                 err=True,
             )
     elif offline is None:
-        output.qualities(pipeline.prune(run, configs), output_format)
+        output.qualities(prune_variants(run, configs), output_format)
     else:
-        output.offline(pipeline.prune_offline(run, offline, configs[0], path), output_format)
+        output.offline(prune_offline(run, offline, configs[0], path), output_format)

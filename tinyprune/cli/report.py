@@ -39,10 +39,10 @@ def report(
             f"VARIANT goes with --format table: {output_format} has all variants"
         )
     from tinyprune.report.render import formats, terminal
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.report import report_run
     from tinyprune.storage.records import write_text
 
-    record = pipeline.report(run)
+    record = report_run(run)
     path = run / REPORT if path is None and output_format == "html" else path
     if output_format == "table":
         shown = (

@@ -30,8 +30,8 @@ def run(
     """
     config = with_overrides(load_recipe(recipe), settings)
     limits = options.chosen_budget(flags, config.budget)
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.recipe import run_recipe
 
-    summaries = pipeline.run(config, run or Path("runs") / recipe.stem)
+    summaries = run_recipe(config, run or Path("runs") / recipe.stem)
     costs.summaries(summaries, output_format)
     costs.gate(summaries, limits, (), output_format)

@@ -144,9 +144,9 @@ def train(run: Path, settings: tuple[str, ...], **flags: Any) -> None:
     flags["custom"] = list(flags["custom"]) or None
     values = {KEYS[flag]: value for flag, value in flags.items()} | assignments(settings)
     config = with_values(RunConfig(), values)
-    from tinyprune.stages import pipeline
+    from tinyprune.stages.train import train_baseline
 
-    pipeline.train(run, config)
+    train_baseline(run, config)
 
 
 def _dataset(flags: dict[str, Any]) -> str | None:

@@ -8,7 +8,7 @@ from tinyprune.compress.grids import unfamiliar
 from tinyprune.compress.streaming import streaming
 from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.export.tflite import convert
-from tinyprune.stages.export import FRAMES
+from tinyprune.stages.int8_graphs import FRAMES
 from tinyprune.tasks.task import Task
 
 log = logging.getLogger(__name__)

@@ -1,90 +1,56 @@
-"""The export of a variant: int8 graphs from the same weights, checked against the network that was trained."""
+"""The export of a run's variants as int8 TFLite."""
 
-import logging
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
-import keras
-
+from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
-from tinyprune.compress.fold import fold
-from tinyprune.compress.mask_updater import load_masks
-from tinyprune.compress.prepare import batches, calibrate, prepare
-from tinyprune.errors import CheckFailed
-from tinyprune.export import forward
-from tinyprune.export.tflite import export
-from tinyprune.stages.front_end_record import write_front_end
-from tinyprune.storage.records import write_json
-from tinyprune.tasks.task import Task
-from tinyprune.units import format_metric
+from tinyprune.stages.run import Run, is_offline, open_run
+from tinyprune.storage.records import read_json
+from tinyprune.storage.run_folder import BASELINE, Variant
 
-log = logging.getLogger(__name__)
-FRAMES = {
-    "streaming": 1,
-    "sequence": 100,
-}  # of one call, by the form that is exported; other forms have no time axis
+#: (variant, quality of one of its forms) pairs.
+Qualities = list[tuple[str, Quality]]
 
 
-def export_variant(model: keras.Model, task: Task, folder: Path) -> list[str]:
-    """Write ``FORM.tflite`` and its record for every form of a task, its front end's, and ``quality.json`` on dev.
+def export_variant(run: Path | Run, variant: str | None = None) -> Qualities:
+    """Export a variant, by default the baseline, as int8 TFLite.
 
-    A network whose past goes in and comes out of every call has the first form only, the one that
-    the device runs. Returns the files it made. Raises CheckFailed if zeros were lost, or if an int8
-    graph is further from the fake-quantized Keras model than the task tolerates.
+    Returns its quality on dev, form by form, as (variant, quality) pairs. Raises UsageError where
+    there is no such variant, CheckFailed where the int8 graph is too far from the trained network.
     """
-    log.info("%s: exporting int8 TFLite", folder.name)
-    canonical, calibration, masks = fold(model), task.calibration(), load_masks(folder)
-    for form in task.record.forms:
-        artifact = export(
-            canonical, FRAMES.get(form), calibration, masks, folder / f"{form}.tflite"
-        )
-        write_json(folder / f"{form}.json", replace(artifact, path=Path(artifact.path.name)))
-        if artifact.contexts:
-            break
-    noisy = task.unprocessed("dev")
-    qualities = [*([noisy] if noisy else []), *evaluate(model, task, "dev", folder)]
-    simulated = prepare(canonical, masked=False)
-    calibrate(simulated, batches(calibration, simulated))
-    _check(
-        folder.name,
-        qualities,
-        task.quality(forward.of_keras(simulated), "fake-quantized", "dev", folder.name),
-        task,
-    )
-    write_json(folder / "quality.json", qualities)
-    graphs = [
-        f"{form}{suffix}" for form in exported(task, folder) for suffix in (".tflite", ".json")
-    ]
-    return [*graphs, *write_front_end(task, folder), "quality.json"]
+    with open_run(run) as opened:
+        exported = opened.require(variant or BASELINE)
+        return named(exported, ensure_exported(opened, exported))
 
 
-def exported(task: Task, folder: Path) -> list[str]:
-    """The forms of a task whose int8 graphs are in a variant's folder."""
-    return [form for form in task.record.forms if (folder / f"{form}.tflite").exists()]
+def ensure_exported(run: Run, variant: Variant) -> list[Quality]:
+    """Make the int8 graphs of a variant of an opened run, if they are not there.
+
+    Returns its quality on dev, form by form. Graphs of the offline control are there always.
+    """
+    if not is_offline(variant):
+        inputs = {"model": variant.output_sha256("train", "model.keras")}
+        if not variant.is_done("export", inputs):
+            from tinyprune.stages.int8_graphs import export_graphs
+
+            network = run.load_network(variant)
+            variant.finish("export", inputs, export_graphs(network, run.task, variant.folder))
+    return read_json(variant.folder / "quality.json", list[Quality])
 
 
-def evaluate(model: keras.Model | None, task: Task, split: str, folder: Path) -> list[Quality]:
-    """Quality of the float model, if there is one, and of the int8 graphs in a variant's folder."""
-    ways = {} if model is None else {"float": forward.of_keras(model)}
-    ways |= {form: forward.of_int8(folder / f"{form}.tflite") for form in exported(task, folder)}
-    return [task.quality(way, form, split, folder.name) for form, way in ways.items()]
+def device_graph(run: Run, variant: Variant) -> TFLiteArtifact:
+    """Return the record of the graph of a variant that the device runs, exported if it is not."""
+    ensure_exported(run, variant)
+    return read_json(variant.folder / f"{run.record.forms[0]}.json", TFLiteArtifact)
 
 
-def _check(name: str, qualities: list[Quality], simulated: Quality, task: Task) -> None:
-    metric = task.record.metric
-    for found in qualities:
-        if found.form in task.record.forms:
-            graph = found.form if found.form == "int8" else f"int8 {found.form}"
-            if not (found.metrics and simulated.metrics):
-                raise CheckFailed(
-                    f"{name}: the {graph} graph cannot be checked: all {found.undefined} outputs are silent "
-                    "or not finite; check the dev data, or train longer"
-                )
-            difference = found.metrics[metric] - simulated.metrics[metric]
-            shown = format_metric(metric, difference)
-            log.info("%s: %s is %s from the trained network", name, graph, shown)
-            if not abs(difference) <= task.tolerance + 1e-9:
-                raise CheckFailed(
-                    f"{name}: the {graph} graph is {shown} from the fake-quantized model, expected within "
-                    f"{task.tolerance:g}: its activation ranges do not fit; train longer"
-                )
+def device_quality(run: Run, variant: Variant) -> Quality:
+    """Return the quality on dev of the graph of a variant that the device runs."""
+    qualities = {quality.form: quality for quality in ensure_exported(run, variant)}
+    return qualities[run.record.forms[0]]
+
+
+def named(variant: Variant, qualities: Sequence[Quality]) -> Qualities:
+    """Return qualities with the name of their variant."""
+    return [(variant.name, quality) for quality in qualities]

@@ -1,39 +1,78 @@
-"""The offline control as a variant of a run: int8 graphs of another variant, pruned without training, and scored."""
+"""The offline control: int8 graphs that are pruned as they are, without training."""
 
 import logging
-import shutil
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.compress.offline import prune_file
 from tinyprune.config import PruneConfig
+from tinyprune.config.pruning import offline
 from tinyprune.sparsity.structure import parse
-from tinyprune.stages.export import evaluate, exported
-from tinyprune.stages.front_end_record import write_front_end
-from tinyprune.storage.records import read_json, write_json
-from tinyprune.tasks.task import Task
+from tinyprune.stages.export import Qualities, ensure_exported, named
+from tinyprune.stages.prune import check_structures
+from tinyprune.stages.run import Run, open_run
+from tinyprune.storage.run_folder import Variant, sha256
+
+if TYPE_CHECKING:
+    from tinyprune.compress.offline import OfflineResult
 
 log = logging.getLogger(__name__)
 
 
-def prune_graphs(source: Path, task: Task, config: PruneConfig, folder: Path) -> list[str]:
-    """Prune every int8 graph in the folder ``source`` into ``folder``, with its records. Returns the files it made."""
-    structure, names = parse(config.structure, config.block_size), []
-    folder.mkdir(parents=True, exist_ok=True)
-    for form in exported(task, source):
-        name = f"{form}.tflite"
-        how = structure, config.final_sparsity, config.scope, config.importance
-        found = prune_file(source / name, *how, folder / name, config.clusters)
-        before = read_json(source / f"{form}.json", TFLiteArtifact)
-        after = replace(
-            before, sha256=found.sha256, file_bytes=found.file_bytes, tensors=found.tensors
-        )
-        write_json(folder / f"{form}.json", after)
-        names += [name, f"{form}.json"]
-    shutil.copy(source / "size.json", folder / "size.json")
-    log.info(
-        "%s: pruned without training; scoring its int8 graphs", folder.name
-    )  # nothing is refused from here on
-    write_json(folder / "quality.json", evaluate(None, task, "dev", folder))
-    return [*names, *write_front_end(task, folder), "quality.json"]
+def prune_offline(
+    run: Path | Run, path: Path, config: PruneConfig, output: Path | None
+) -> "Qualities | OfflineResult":
+    """Prune a finished int8 ``.tflite`` without training.
+
+    A graph of the run becomes a variant of that run. Any other file is pruned into a new file.
+
+    Args:
+        run: the run that ``path`` may be a graph of.
+        path: the ``.tflite``.
+        config: structure, sparsity and clusters.
+        output: the file to write, also of a graph of the run; default: beside ``path``.
+
+    Returns the quality of the new variant on dev, as (variant, quality) pairs, or the zeros of the
+    new file.
+    """
+    check_structures([config])
+    folder = run.space.root if isinstance(run, Run) else run
+    source = _variant_of(folder, path)
+    if source is None or output is not None:
+        return _prune_file(path, config, output)
+    with open_run(run) as opened:
+        variant = prune_variant_offline(opened, opened.require(source), offline(config, source))
+        return named(variant, ensure_exported(opened, variant))
+
+
+def prune_variant_offline(run: Run, source: Variant, config: PruneConfig) -> Variant:
+    """Prune the int8 graphs of a variant of an opened run into a variant of their own."""
+    ensure_exported(run, source)
+    variant = run.space.variant(config.variant)
+    graphs = {path.stem: sha256(path) for path in sorted(source.folder.glob("*.tflite"))}
+    with variant.claimed({"offline": config, "source": source.name, "tflite_sha256": graphs}):
+        if variant.is_done("export"):
+            log.info("%s: made already, in %s", variant.name, variant.folder)
+        else:
+            from tinyprune.stages.offline_graphs import prune_graphs
+
+            outputs = prune_graphs(source.folder, run.task, config, variant.folder)
+            variant.finish("train", {}, ["size.json"])
+            variant.finish("export", {}, outputs)
+    return variant
+
+
+def _prune_file(path: Path, config: PruneConfig, output: Path | None) -> "OfflineResult":
+    from tinyprune.compress.offline import default_output, prune_file
+
+    structure = parse(config.structure, config.block_size)
+    sparsity = config.final_sparsity
+    place = output or default_output(path, structure, sparsity, config.clusters)
+    return prune_file(
+        path, structure, sparsity, config.scope, config.importance, place, config.clusters
+    )
+
+
+def _variant_of(run: Path, path: Path) -> str | None:
+    """Return the name of the variant of a run that a ``.tflite`` belongs to, if any."""
+    folder = path.resolve().parent
+    return folder.name if folder.parent == (run / "variants").resolve() else None

@@ -20,8 +20,12 @@ from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.config import DataConfig, LayerRule, ModelConfig, PruneConfig, RunConfig, TrainConfig
 from tinyprune.data.speech.evaluation_data import GivenData
 from tinyprune.errors import UsageError
-from tinyprune.stages import pipeline
-from tinyprune.stages.model_reference import Asked
+from tinyprune.stages.evaluate import evaluate_models
+from tinyprune.stages.export import export_variant
+from tinyprune.stages.model_reference import EvaluationRequest
+from tinyprune.stages.offline import prune_offline
+from tinyprune.stages.prune import plan_pruning, prune_variants
+from tinyprune.stages.train import train_baseline
 from tinyprune.storage.records import read_json
 
 #: layer/kernel -> number of weights.
@@ -219,7 +223,7 @@ def test_the_offline_control_is_a_variant_without_training(image_run):
 
 
 def test_all_variants_are_scored_on_the_test_split(image_run):
-    found = pipeline.evaluate(image_run.folder, (), Asked("test"))
+    found = evaluate_models(image_run.folder, (), EvaluationRequest("test"))
     forms = [(name, form) for name in VARIANTS[:-1] for form in ("float", "int8")]
     assert [(row.model, row.form) for row in found.rows] == [*forms, (VARIANTS[-1], "int8")]
     assert (found.noisy, found.metrics) == (None, ("accuracy", "auc"))
@@ -230,17 +234,17 @@ def test_all_variants_are_scored_on_the_test_split(image_run):
 def test_a_form_that_a_variant_does_not_have(image_run):
     message = r"^variant 'offline-weight-0\.80' has no form 'float': expected int8$"
     with pytest.raises(UsageError, match=message):
-        pipeline.evaluate(image_run.folder, ("offline-weight-0.80:float",))
+        evaluate_models(image_run.folder, ("offline-weight-0.80:float",))
     with pytest.raises(
         UsageError, match="^variant 'baseline' has no form 'sequence': expected float or int8$"
     ):
-        pipeline.evaluate(image_run.folder, ("baseline:sequence",))
+        evaluate_models(image_run.folder, ("baseline:sequence",))
 
 
 def test_files_of_a_classifier_are_scored_on_the_data_of_the_run(image_run):
     folder = image_run.folder / "variants/2-4"
     files = [str(folder / name) for name in ("model.keras", "int8.tflite")]
-    found = pipeline.evaluate(image_run.folder, ("2-4", *files))
+    found = evaluate_models(image_run.folder, ("2-4", *files))
     variant, *others = found.models
     assert [row.values("accuracy").tolist() for row in variant] == [
         row.values("accuracy").tolist() for (row,) in others
@@ -252,17 +256,18 @@ def test_a_classifier_has_no_recordings_to_be_scored_on(image_run, tmp_path):
     with pytest.raises(
         UsageError, match="is a run of classification: it is scored on its own data$"
     ):
-        pipeline.evaluate(image_run.folder, (), Asked("test", data=data))
+        evaluate_models(image_run.folder, (), EvaluationRequest("test", data=data))
 
 
 AGAIN = """
 import pickle, sys
 from pathlib import Path
-from tinyprune import pipeline
 from tinyprune.npu import targets
+from tinyprune.stages.compile import compile_variants
+from tinyprune.stages.prune import prune_variants
 run, configs = Path(sys.argv[1]), pickle.loads(bytes.fromhex(sys.argv[2]))
-pipeline.prune(run, configs)
-pipeline.compile(run, [targets.resolve("ethos-u55-128")])
+prune_variants(run, configs)
+compile_variants(run, [targets.resolve("ethos-u55-128")])
 print([name for name in ("tensorflow", "keras", "librosa") if name in sys.modules])
 """
 
@@ -285,7 +290,7 @@ def test_what_is_finished_is_not_done_again_and_loads_nothing_heavy(image_run):
 
 def test_the_same_training_is_not_done_again(image_run, log_lines):
     before = snapshot(image_run.folder / "variants")
-    pipeline.train(image_run.folder, image_run.config)
+    train_baseline(image_run.folder, image_run.config)
     assert [line.partition(",")[0] for line in log_lines] == ["baseline: trained already"]
     assert snapshot(image_run.folder / "variants") == before
 
@@ -293,7 +298,7 @@ def test_the_same_training_is_not_done_again(image_run, log_lines):
 def test_the_same_offline_pruning_is_not_done_again(image_run):
     before = snapshot(image_run.folder / "variants")
     int8 = image_run.folder / "variants/baseline/int8.tflite"
-    again = pipeline.prune_offline(image_run.folder, int8, PruneConfig(), None)
+    again = prune_offline(image_run.folder, int8, PruneConfig(), None)
     assert again == image_run.offline
     assert snapshot(image_run.folder / "variants") == before
 
@@ -304,13 +309,13 @@ def test_another_offline_pruning_of_the_same_name_is_refused(image_run):
     with pytest.raises(
         UsageError, match=r"another configuration \(offline\.sparsity: null, now 0\.5\)"
     ):
-        pipeline.prune_offline(image_run.folder, int8, config, None)
+        prune_offline(image_run.folder, int8, config, None)
 
 
 def test_a_graph_of_a_run_may_be_pruned_into_a_file_of_its_own(image_run, tmp_path):
     before = snapshot(image_run.folder)
     int8 = image_run.folder / "variants/baseline/int8.tflite"
-    found = pipeline.prune_offline(
+    found = prune_offline(
         image_run.folder, int8, PruneConfig(sparsity=0.5), tmp_path / "out.tflite"
     )
     assert found.path == tmp_path / "out.tflite"
@@ -320,14 +325,14 @@ def test_a_graph_of_a_run_may_be_pruned_into_a_file_of_its_own(image_run, tmp_pa
 
 def test_a_plan_of_any_variant_is_shown_without_training(image_run):
     before = snapshot(image_run.folder)
-    plan = pipeline.show_plan(image_run.folder, PruneConfig(base="unit-0.50", structure="2:4"))
+    plan = plan_pruning(image_run.folder, PruneConfig(base="unit-0.50", structure="2:4"))
     stem = load(image_run.folder, "unit-0.50").get_layer("stem").filters
     assert {layer.key: layer.groups for layer in plan.layers}["stem/kernel"] == 3 * 3 * 3 * stem
     assert snapshot(image_run.folder) == before
 
 
 def test_runs_of_m_that_do_not_divide_the_inputs_are_said_in_the_plan(image_run):
-    plan = pipeline.show_plan(image_run.folder, PruneConfig(structure="2:5"))
+    plan = plan_pruning(image_run.folder, PruneConfig(structure="2:5"))
     assert {layer.layer: layer.note for layer in plan.layers} == {
         "stem": "last run of 3 inputs padded to 5",
         "pointwise": "last run of 1 inputs padded to 5",
@@ -341,7 +346,7 @@ def test_layers_may_have_rules_of_their_own(image_run):
         LayerRule("head/kernel", skip=True),
         LayerRule("point*", "2:4"),
     )
-    plan = pipeline.show_plan(image_run.folder, PruneConfig(sparsity=0.75, layers=rules))
+    plan = plan_pruning(image_run.folder, PruneConfig(sparsity=0.75, layers=rules))
     assert {layer.layer: (layer.structure, layer.final_sparsity) for layer in plan.layers} == {
         "stem": ("unit", 0.75),
         "depthwise": ("weight", 0.75),
@@ -361,7 +366,7 @@ def test_a_schedule_may_be_given_in_steps_and_a_ranking_by_gradients(image_run_c
         end=2,
         epochs=1,
     )
-    pipeline.prune(image_run_copy, [config])
+    prune_variants(image_run_copy, [config])
     tensors = read_json(image_run_copy / "variants/soon/int8.json", TFLiteArtifact).tensors
     assert {tensor.name: tensor.masked for tensor in tensors}.items() >= {
         ("head/kernel", int(0.6 * KERNELS["head/kernel"])),
@@ -372,7 +377,7 @@ def test_a_schedule_may_be_given_in_steps_and_a_ranking_by_gradients(image_run_c
 def test_what_was_deleted_is_exported_again_and_is_the_same(image_run_copy, image_run):
     path = image_run_copy / "variants/2-4/int8.tflite"
     path.unlink()
-    again = pipeline.export(image_run_copy, "2-4")
+    again = export_variant(image_run_copy, "2-4")
     assert [found for name, found in image_run.qualities if name == "2-4"] == [
         found for _, found in again
     ]
@@ -396,10 +401,10 @@ def test_a_stopped_pruning_continues_and_gives_what_one_go_gives(
     with monkeypatch.context() as patch:
         patch.setattr(Fit, "_epoch", stop)
         with pytest.raises(KeyboardInterrupt):
-            pipeline.prune(image_run_copy, [config])
+            prune_variants(image_run_copy, [config])
     assert (folder / "checkpoint.npz").exists()
     assert not (folder / "train.json").exists()
-    pipeline.prune(image_run_copy, [config])
+    prune_variants(image_run_copy, [config])
     with (folder / "history.csv").open() as file:
         assert [int(line["epoch"]) for line in csv.DictReader(file)] == [1, 2]
     assert (folder / "int8.tflite").read_bytes() == (
@@ -419,7 +424,7 @@ def adopt(image_run, tmp_path) -> Callable[[], None]:
     config = RunConfig(
         data=data, model=ModelConfig(str(tmp_path / "net.keras")), train=TrainConfig(batch_size=8)
     )
-    return lambda: pipeline.train(tmp_path / "run", config)
+    return lambda: train_baseline(tmp_path / "run", config)
 
 
 def test_a_model_in_a_file_keeps_its_weights(adopt, image_run, tmp_path, log_lines):
@@ -453,7 +458,7 @@ def test_another_model_in_the_same_file_is_refused(adopt, tmp_path):
 def test_what_was_adopted_needs_its_file_no_more(adopt, tmp_path):
     adopt()
     (tmp_path / "net.keras").unlink()
-    assert pipeline.show_plan(tmp_path / "run", PruneConfig()).layers
+    assert plan_pruning(tmp_path / "run", PruneConfig()).layers
     with pytest.raises(UsageError, match=r"^there is no file .*net\.keras: expected a file "):
         adopt()
 
@@ -470,9 +475,9 @@ def test_changed_data_are_refused(image_run_copy, image_run):
         with pytest.raises(
             UsageError, match="^the files of the data have changed since the baseline in "
         ):
-            pipeline.prune(image_run_copy, [PruneConfig(sparsity=0.25, epochs=1)])
+            prune_variants(image_run_copy, [PruneConfig(sparsity=0.25, epochs=1)])
         with pytest.raises(UsageError, match=r'exists with another configuration \(data_sha256: "'):
-            pipeline.train(image_run_copy, image_run.config)
+            train_baseline(image_run_copy, image_run.config)
     finally:
         path.write_bytes(kept)
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
@@ -496,7 +501,7 @@ def test_pictures_in_folders_with_the_model_of_the_task(tmp_path, monkeypatch):
             Image.fromarray(pixels).save(path)
     monkeypatch.setattr(Classification, "default_epochs", 1)
     data = DataConfig(name="images", path=str(tmp_path / "data"), hold_out=0.25)
-    pipeline.train(tmp_path / "run", RunConfig(data=data, train=TrainConfig(batch_size=6)))
+    train_baseline(tmp_path / "run", RunConfig(data=data, train=TrainConfig(batch_size=6)))
     folder = tmp_path / "run/variants/baseline"
     assert json.loads((folder / "variant.json").read_text())["model"]["name"] == "resnet8"
     assert read_json(folder / "task.json", TaskRecord).classes == ("b", "g", "r")

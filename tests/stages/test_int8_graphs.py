@@ -20,8 +20,8 @@ from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.export.kernels import read_kernels
 from tinyprune.models import crn
 from tinyprune.registry import DATASETS
-from tinyprune.stages.export import evaluate, export_variant
-from tinyprune.stages.offline import prune_graphs
+from tinyprune.stages.int8_graphs import evaluate, export_graphs
+from tinyprune.stages.offline_graphs import prune_graphs
 from tinyprune.storage.records import read_json
 from tinyprune.storage.writing import write_arrays
 from tinyprune.tasks.lookup import choose
@@ -83,7 +83,7 @@ def exported(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp("variants") / "half"
     folder.mkdir()
     write_arrays(folder / MASKS, {key: mask.astype(bool) for key, mask in masks.items()})
-    return Exported(plain, masks, folder, export_variant(plain, task, folder))
+    return Exported(plain, masks, folder, export_graphs(plain, task, folder))
 
 
 def on_grid(kernel: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -166,7 +166,7 @@ def test_a_graph_further_away_than_the_task_tolerates_is_a_failed_check(
     with pytest.raises(
         CheckFailed, match=r"the int8 streaming graph is .* from the fake-quantized model, expected"
     ):
-        export_variant(exported.model, task, tmp_path)
+        export_graphs(exported.model, task, tmp_path)
     assert not (tmp_path / "quality.json").exists()
 
 
@@ -210,5 +210,5 @@ def test_a_network_that_looks_ahead_is_named(task, tmp_path):
     with pytest.raises(
         UsageError, match=r"^layer 'ahead' \(Conv1D\) cannot run frame by frame: it looks ahead"
     ):
-        export_variant(model, task, tmp_path)
+        export_graphs(model, task, tmp_path)
     assert not list(tmp_path.iterdir())

@@ -22,9 +22,16 @@ from tinyprune.errors import UsageError
 from tinyprune.metrics.scores import ItemScore, Scores, quality
 from tinyprune.npu import targets
 from tinyprune.registry import DATASETS
-from tinyprune.stages import pipeline
-from tinyprune.stages.model_reference import Asked
+from tinyprune.stages.compile import compile_file, compile_variants
+from tinyprune.stages.evaluate import evaluate_models
+from tinyprune.stages.export import export_variant
+from tinyprune.stages.model_reference import EvaluationRequest
+from tinyprune.stages.offline import prune_offline
+from tinyprune.stages.prune import plan_pruning, prune_variants
+from tinyprune.stages.recipe import run_recipe
+from tinyprune.stages.report import report_run
 from tinyprune.stages.run import Run
+from tinyprune.stages.train import train_baseline
 from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import sha256
 
@@ -118,7 +125,7 @@ BOTH = ("float", "streaming")
 
 
 def test_evaluate_scores_all_variants_on_another_split(finished_run, tiny_sizes):
-    found = pipeline.evaluate(finished_run.folder, (), Asked("test"))
+    found = evaluate_models(finished_run.folder, (), EvaluationRequest("test"))
     assert forms_of(found) == [
         ("-", "noisy"),
         *((name, form) for name in ("baseline", PRUNED) for form in BOTH),
@@ -131,8 +138,8 @@ def test_evaluate_scores_all_variants_on_another_split(finished_run, tiny_sizes)
 
 
 def test_evaluate_scores_the_forms_that_are_named_once(finished_run, tiny_sizes):
-    asked = Asked(metrics=("si_sdr_db",))
-    found = pipeline.evaluate(
+    asked = EvaluationRequest(metrics=("si_sdr_db",))
+    found = evaluate_models(
         finished_run.folder, (f"{PRUNED}:sequence", PRUNED, f"{PRUNED}:float"), asked
     )
     assert [[row.form for row in forms] for forms in found.models] == [
@@ -148,13 +155,15 @@ def test_evaluate_scores_the_forms_that_are_named_once(finished_run, tiny_sizes)
 
 
 def test_a_variant_alone_is_held_to_the_baseline(finished_run, tiny_sizes):
-    found = pipeline.evaluate(
-        finished_run.folder, (PRUNED,), Asked(metrics=("si_sdr_db",), held=("seg_snr_db",))
+    found = evaluate_models(
+        finished_run.folder,
+        (PRUNED,),
+        EvaluationRequest(metrics=("si_sdr_db",), limited=("seg_snr_db",)),
     )
     assert [forms[0].model for forms in found.models] == ["baseline", PRUNED]
     assert found.metrics == ("si_sdr_db", "seg_snr_db")
     with pytest.raises(UsageError, match="name another beside baseline$"):
-        pipeline.evaluate(finished_run.folder, ("baseline",), Asked(held=("sdr_db",)))
+        evaluate_models(finished_run.folder, ("baseline",), EvaluationRequest(limited=("sdr_db",)))
 
 
 @pytest.fixture
@@ -167,7 +176,7 @@ def recordings(finished_run, tiny_sizes, tmp_path):
             soundfile.write(
                 tmp_path / kind / f"p_{number}.wav", getattr(mixture, kind), 16_000, subtype="FLOAT"
             )
-    return Asked(
+    return EvaluationRequest(
         "test",
         ("si_sdr_db",),
         GivenData(noisy=str(tmp_path / "noisy"), clean=str(tmp_path / "clean")),
@@ -179,12 +188,12 @@ def test_files_on_recordings_need_no_run_and_give_what_the_variant_gives(
 ):
     folder, before = finished_run.folder / "variants" / PRUNED, set(tmp_path.rglob("*"))
     files = [str(folder / name) for name in ("model.keras", "streaming.tflite", "sequence.tflite")]
-    found = pipeline.evaluate(tmp_path / "none", files, recordings)
+    found = evaluate_models(tmp_path / "none", files, recordings)
     assert forms_of(found) == [
         ("-", "noisy"),
         *zip(files, ("float", "streaming", "sequence"), strict=True),
     ]
-    variant = pipeline.evaluate(finished_run.folder, (PRUNED,), recordings)
+    variant = evaluate_models(finished_run.folder, (PRUNED,), recordings)
     for one, other in zip(found.rows[:3], variant.rows, strict=True):
         assert np.array_equal(one.values("si_sdr_db"), other.values("si_sdr_db"))
     on_export = {
@@ -198,7 +207,9 @@ def test_files_on_recordings_need_no_run_and_give_what_the_variant_gives(
 
 def test_a_file_on_the_data_of_the_run(finished_run, tiny_sizes):
     file = str(finished_run.folder / "variants" / PRUNED / "streaming.tflite")
-    found = pipeline.evaluate(finished_run.folder, (PRUNED, file), Asked(metrics=("si_sdr_db",)))
+    found = evaluate_models(
+        finished_run.folder, (PRUNED, file), EvaluationRequest(metrics=("si_sdr_db",))
+    )
     assert [[row.form for row in forms] for forms in found.models] == [
         ["float", "streaming"],
         ["streaming"],
@@ -209,14 +220,16 @@ def test_a_file_on_the_data_of_the_run(finished_run, tiny_sizes):
 AGAIN = """
 import sys
 from pathlib import Path
-from tinyprune import pipeline
 from tinyprune.config import PruneConfig
 from tinyprune.npu import targets
 from tinyprune.report.render.table import to_csv
+from tinyprune.stages.compile import compile_variants
+from tinyprune.stages.export import export_variant
+from tinyprune.stages.prune import prune_variants
 run = Path(sys.argv[1])
-pipeline.prune(run, [PruneConfig(epochs=2)])
-pipeline.export(run, None)
-print(to_csv(pipeline.compile(run, [targets.resolve("ethos-u55-128")])[0]))
+prune_variants(run, [PruneConfig(epochs=2)])
+export_variant(run, None)
+print(to_csv(compile_variants(run, [targets.resolve("ethos-u55-128")])[0]))
 print([name for name in ("tensorflow", "keras", "librosa") if name in sys.modules])
 """
 
@@ -238,7 +251,7 @@ def test_a_recipe_continues_where_the_run_is(run_copy, finished_run, tiny_sizes)
     before = snapshot(run_copy / "variants")
     targets = (finished_run.target, TargetConfig(npu="ethos-u55-32"))
     config = replace(finished_run.train, prune=(finished_run.prune,), target=targets)
-    big, small = pipeline.run(config, run_copy)
+    big, small = run_recipe(config, run_copy)
     assert [variant.report for variant in big.variants] == [
         v.report for v in finished_run.summary.variants
     ]
@@ -255,13 +268,13 @@ def test_a_recipe_continues_where_the_run_is(run_copy, finished_run, tiny_sizes)
 def test_what_was_deleted_is_compiled_again(run_copy, finished_run, name):
     [path] = (run_copy / "variants/baseline/compiled").rglob(name)
     path.unlink()
-    [summary] = pipeline.compile(run_copy, [U55])
+    [summary] = compile_variants(run_copy, [U55])
     assert summary.variants[0].report == finished_run.summary.variants[0].report
     assert path.exists()
 
 
 def test_a_plan_is_shown_without_training(finished_run):
-    plan = pipeline.show_plan(finished_run.folder, PruneConfig(sparsity=0.5, name="not-yet"))
+    plan = plan_pruning(finished_run.folder, PruneConfig(sparsity=0.5, name="not-yet"))
     assert {layer.key: layer.groups for layer in plan.layers} == KERNELS
     assert not (finished_run.folder / "variants/not-yet").exists()
 
@@ -269,11 +282,11 @@ def test_a_plan_is_shown_without_training(finished_run):
 @pytest.mark.parametrize(
     "stage",
     [
-        lambda run: pipeline.prune(run, [PruneConfig()]),
-        lambda run: pipeline.show_plan(run, PruneConfig()),
-        lambda run: pipeline.export(run, None),
-        lambda run: pipeline.compile(run, [U55]),
-        lambda run: pipeline.evaluate(run),
+        lambda run: prune_variants(run, [PruneConfig()]),
+        lambda run: plan_pruning(run, PruneConfig()),
+        lambda run: export_variant(run, None),
+        lambda run: compile_variants(run, [U55]),
+        lambda run: evaluate_models(run),
     ],
     ids=["prune", "show_plan", "export", "compile", "evaluate"],
 )
@@ -289,9 +302,9 @@ def test_without_a_baseline_nothing_is_done_and_nothing_is_left(tmp_path, stage)
 def test_a_variant_that_is_not_there(finished_run):
     message = f"^no finished variant 'block-0.80' in .*: it has baseline, {PRUNED}$"
     with pytest.raises(UsageError, match=message):
-        pipeline.export(finished_run.folder, "block-0.80")
+        export_variant(finished_run.folder, "block-0.80")
     with pytest.raises(UsageError, match=message):
-        pipeline.evaluate(finished_run.folder, ("block-0.80",))
+        evaluate_models(finished_run.folder, ("block-0.80",))
 
 
 def test_another_configuration_of_the_baseline_is_refused(finished_run, tiny_sizes):
@@ -299,13 +312,13 @@ def test_another_configuration_of_the_baseline_is_refused(finished_run, tiny_siz
     with pytest.raises(
         UsageError, match=r"exists with another configuration \(train\.epochs: 2, now 3\)"
     ):
-        pipeline.train(finished_run.folder, other)
+        train_baseline(finished_run.folder, other)
 
 
 def test_other_data_are_refused(finished_run, tiny_sizes):
     other = replace(finished_run.train, data=DataConfig(minutes=0.3, dev_utterances=4))
     with pytest.raises(UsageError, match=r"data\.dev_utterances: 3, now 4; data_sha256: "):
-        pipeline.train(finished_run.folder, other)
+        train_baseline(finished_run.folder, other)
 
 
 def test_another_pruning_of_the_same_name_is_refused(finished_run):
@@ -313,7 +326,7 @@ def test_another_pruning_of_the_same_name_is_refused(finished_run):
         UsageError,
         match=r"another configuration \(prune\.schedule: \"polynomial\", now \"constant\"\)",
     ):
-        pipeline.prune(finished_run.folder, [PruneConfig(epochs=2, schedule="constant")])
+        prune_variants(finished_run.folder, [PruneConfig(epochs=2, schedule="constant")])
 
 
 def test_test_folders_that_would_not_be_used_are_refused(finished_run, tmp_path):
@@ -321,18 +334,20 @@ def test_test_folders_that_would_not_be_used_are_refused(finished_run, tmp_path)
         UsageError,
         match='test_speech: is not used by data.name = "synthetic-speech"; choose "mixture"',
     ):
-        pipeline.evaluate(
-            finished_run.folder, (), Asked("test", data=GivenData(str(tmp_path), str(tmp_path)))
+        evaluate_models(
+            finished_run.folder,
+            (),
+            EvaluationRequest("test", data=GivenData(str(tmp_path), str(tmp_path))),
         )
 
 
 def test_a_file_is_compiled_beside_itself_or_into_a_folder_per_target(networks, tmp_path):
     path = Path(shutil.copy(networks.dense(), tmp_path))
-    [beside] = pipeline.compile_file(path, [U55], None)
+    [beside] = compile_file(path, [U55], None)
     assert beside.path == tmp_path / f"dense-{U55.name}" / "dense_vela.tflite"
-    [alone] = pipeline.compile_file(path, [U55], tmp_path / "out")
+    [alone] = compile_file(path, [U55], tmp_path / "out")
     assert alone.path == tmp_path / "out" / "dense_vela.tflite"
-    both = pipeline.compile_file(path, [U55, U85], tmp_path / "all")
+    both = compile_file(path, [U55, U85], tmp_path / "all")
     assert [made.path.parent for made in both] == [
         tmp_path / "all" / U55.name,
         tmp_path / "all" / U85.name,
@@ -342,11 +357,11 @@ def test_a_file_is_compiled_beside_itself_or_into_a_folder_per_target(networks, 
 
 def test_every_variant_for_every_target(run_copy, finished_run):
     before = snapshot(run_copy / "variants")
-    first, second = pipeline.compile(run_copy, [U55, U85])
+    first, second = compile_variants(run_copy, [U55, U85])
     assert first == finished_run.summary
     assert (second.target, [v.name for v in second.variants]) == (U85, ["baseline", PRUNED])
     assert {path: snapshot(run_copy / "variants")[path] for path in before} == before
-    report = pipeline.report(run_copy)
+    report = report_run(run_copy)
     assert [summary.target for summary in report.summaries] == [U55, U85]
     assert report.summaries == (first, second)
 
@@ -362,6 +377,8 @@ class Stub:
         1,
         1e-3,
     )
+
+    frontend = None
 
     def __init__(self, dataset):
         self.dataset = dataset
@@ -381,11 +398,11 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
             samples = np.random.default_rng(number).uniform(-0.3, 0.3, 1600)
             soundfile.write(tmp_path / name / f"{name}{number}.wav", samples, 16_000)
     # What is trained and scored does not matter here: only on which mixtures.
-    monkeypatch.setattr("tinyprune.stages.training.train_baseline", lambda *_: [])
+    monkeypatch.setattr("tinyprune.stages.baseline.fit_baseline", lambda *_: [])
     monkeypatch.setattr("tinyprune.tasks.lookup.choose", lambda dataset, *_: Stub(dataset))
     monkeypatch.setattr(Run, "record", Stub.record)
-    for name in ("export", "_model"):
-        monkeypatch.setattr(Run, name, lambda *_: None)
+    monkeypatch.setattr("tinyprune.stages.evaluate.ensure_exported", lambda *_: None)
+    monkeypatch.setattr(Run, "load_network", lambda *_: None)
 
     def train(**test):
         folders = {name: str(tmp_path / name) for name in ("speech", "noise")}
@@ -395,11 +412,15 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
             **folders,
             **{k: str(tmp_path / v) for k, v in test.items()},
         )
-        pipeline.train(tmp_path / "run", RunConfig(data=data))
+        train_baseline(tmp_path / "run", RunConfig(data=data))
 
     def scored(*folders):
         data = GivenData(*(str(tmp_path / folder) for folder in folders))
-        return pipeline.evaluate(tmp_path / "run", (), Asked("test", data=data)).noisy.items[0].name
+        return (
+            evaluate_models(tmp_path / "run", (), EvaluationRequest("test", data=data))
+            .noisy.items[0]
+            .name
+        )
 
     train()
     with pytest.raises(UsageError, match="no 'test' split"):
@@ -422,7 +443,7 @@ def test_pruning_on_other_data_than_the_baseline_is_refused(run_copy, tiny_sizes
         re.sub(r'"data_sha256": "\w+"', '"data_sha256": "of other samples"', record.read_text())
     )
     with pytest.raises(UsageError, match="files of the data have changed since the baseline"):
-        pipeline.prune(run_copy, [PruneConfig(sparsity=0.5, epochs=1)])
+        prune_variants(run_copy, [PruneConfig(sparsity=0.5, epochs=1)])
 
 
 # --- what is asked wrongly is said before anything is loaded or made
@@ -453,8 +474,8 @@ def test_pruning_on_other_data_than_the_baseline_is_refused(run_copy, tiny_sizes
 def test_a_model_that_cannot_be_is_named_at_once(tmp_path, monkeypatch, table, message):
     monkeypatch.chdir(tmp_path)
     for stage in (
-        lambda config: pipeline.train(Path("run"), config),
-        lambda config: pipeline.run(config, Path("run")),
+        lambda config: train_baseline(Path("run"), config),
+        lambda config: run_recipe(config, Path("run")),
     ):
         with pytest.raises(UsageError) as caught:
             stage(from_mapping(table))
@@ -465,9 +486,9 @@ def test_a_model_that_cannot_be_is_named_at_once(tmp_path, monkeypatch, table, m
 def test_clusters_are_not_for_training(tmp_path):
     config, run = build(PruneConfig, {"clusters": 16}), tmp_path / "run"
     for stage in (
-        lambda: pipeline.prune(run, [PruneConfig(), config]),
-        lambda: pipeline.show_plan(run, config),
-        lambda: pipeline.run(RunConfig(prune=(config,)), run),
+        lambda: prune_variants(run, [PruneConfig(), config]),
+        lambda: plan_pruning(run, config),
+        lambda: run_recipe(RunConfig(prune=(config,)), run),
     ):
         with pytest.raises(
             UsageError, match=r"^--clusters goes with --offline: they are made of a finished graph"
@@ -509,10 +530,10 @@ def test_clusters_are_not_for_training(tmp_path):
 def test_a_structure_that_cannot_be_is_named_at_once(tmp_path, table, message):
     config, run = build(PruneConfig, table), tmp_path / "run"
     for stage in (
-        lambda: pipeline.prune(run, [PruneConfig(), config]),
-        lambda: pipeline.show_plan(run, config),
-        lambda: pipeline.prune_offline(run, tmp_path / "m.tflite", config, None),
-        lambda: pipeline.run(RunConfig(prune=(config,)), run),
+        lambda: prune_variants(run, [PruneConfig(), config]),
+        lambda: plan_pruning(run, config),
+        lambda: prune_offline(run, tmp_path / "m.tflite", config, None),
+        lambda: run_recipe(RunConfig(prune=(config,)), run),
     ):
         with pytest.raises(UsageError) as caught:
             stage()

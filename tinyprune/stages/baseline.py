@@ -1,0 +1,112 @@
+"""The float32 baseline of a run: which network, its first weights, its training."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+
+from tinyprune.compress.fold import fold
+from tinyprune.compress.prepare import prepare, strip
+from tinyprune.config import ModelConfig, RunConfig, TrainConfig
+from tinyprune.models.own import is_own, load
+from tinyprune.registry import MODELS
+from tinyprune.stages.convertible import check_convertible
+from tinyprune.stages.saving import save_network
+from tinyprune.storage.records import write_json
+from tinyprune.storage.run_folder import sha256
+from tinyprune.tasks.shape_check import check_fits
+from tinyprune.tasks.task import Task
+from tinyprune.training.fit import Fit
+from tinyprune.units import format_metric
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ResolvedTraining:
+    """The training of a baseline, with what the configuration left open filled in.
+
+    Attributes:
+        model: the network; it has a name.
+        train: its training; epochs and learning rate are numbers.
+        source: "model_sha256" -> SHA-256 of the file that the model comes from; empty where it
+            comes from no file.
+    """
+
+    model: ModelConfig
+    train: TrainConfig
+    source: dict[str, str]
+
+
+def resolve(config: RunConfig, task: Task) -> ResolvedTraining:
+    """Fill in what a configuration leaves to the task.
+
+    A network in a file comes with its weights: where no epochs are given it is not trained.
+    """
+    model = config.model if config.model.name else replace(config.model, name=task.default_model)
+    path = Path(str(model.name))
+    is_file = is_own(str(model.name)) and path.is_file()
+    epochs = config.train.epochs
+    if epochs is None:
+        epochs = 0 if is_file else task.default_epochs
+    rate = config.train.learning_rate or task.learning_rate
+    train = replace(config.train, epochs=epochs, learning_rate=rate)
+    return ResolvedTraining(model, train, {"model_sha256": sha256(path)} if is_file else {})
+
+
+def build_network(config: ModelConfig, train: TrainConfig, task: Task) -> keras.Model:
+    """Build a registered network in the sizes of the task, or load the user's own.
+
+    Raises UsageError for a network whose shapes are not those of the task.
+    """
+    keras.utils.set_random_seed(train.seed)
+    name = str(config.name)
+    model = load(name, config.custom) if is_own(name) else MODELS[name](task.inputs, task.outputs)
+    check_fits(model, task)
+    return model
+
+
+def fit_baseline(model: keras.Model, task: Task, config: TrainConfig, folder: Path) -> list[str]:
+    """Train a network in float32, or continue where it was interrupted.
+
+    Args:
+        model: the network; 0 epochs keep its weights.
+        task: data and loss.
+        config: the training, resolved.
+        folder: of the baseline.
+
+    Returns the names of the files it made.
+    """
+    prepared = prepare(
+        model, masked=False, quantized=False
+    )  # refuses what the converter crashes on
+    check_convertible(fold(model), task)
+    learner = task.learner(config, config.seed)
+
+    history = []
+    if config.epochs:
+        assert config.learning_rate, "it is resolved before a training"
+        fit = Fit(prepared, learner, config.epochs, config.learning_rate, folder)
+        fit.run("baseline")
+        model = strip(prepared, model)
+        score = fit.best
+        history = ["history.csv"]
+    else:
+        score = learner.score(model)
+
+    _log_score(task, score or 0.0, folder)
+    write_json(folder / "frontend.json", task.frontend)
+    write_json(folder / "task.json", task.record)
+    return [*save_network(model, folder), *history, "frontend.json", "task.json"]
+
+
+def _log_score(task: Task, score: float, folder: Path) -> None:
+    """Log the score on dev, beside that of the unprocessed input where it has one."""
+    metric = task.record.metric
+    unprocessed = task.unprocessed("dev")
+    beside = ""
+    if unprocessed and unprocessed.metrics:
+        number = format_metric(metric, unprocessed.metrics[metric]).partition(" ")[2]
+        beside = f", {number} in the noisy input"
+    log.info("baseline: dev %s%s; in %s", format_metric(metric, score), beside, folder)

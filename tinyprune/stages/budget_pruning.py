@@ -1,0 +1,85 @@
+"""Pruning to a budget: gates close while the network trains, then it learns int8."""
+
+import logging
+
+import keras
+
+from tinyprune.artifacts.resources import NpuTarget
+from tinyprune.budget.training import Ask, Gating
+from tinyprune.budget.vela_loop import VelaLoop
+from tinyprune.compress.coupling import coupling
+from tinyprune.compress.prepare import batches, strip
+from tinyprune.errors import UsageError
+from tinyprune.npu.limits import RECORD, limits_of
+from tinyprune.sparsity.unit_sets import removable
+from tinyprune.stages.int8_graphs import FRAMES
+from tinyprune.stages.pruning_job import PruningJob
+from tinyprune.stages.saving import save_network
+from tinyprune.storage.records import write_json
+from tinyprune.training.fit import Fit, Learner
+
+log = logging.getLogger(__name__)
+LEAST_EPOCHS = 2
+GATE_SHARE = 0.4  # of the epochs; the others learn int8
+MEASUREMENTS = 4  # by Vela, of the epochs that learn int8
+
+
+def prune_to_budget(job: PruningJob, target: NpuTarget | None) -> list[str]:
+    """Gates, removal while training, then int8: units go until the budget is kept.
+
+    ``target``: the accelerator whose costs the budget limits; None: the network's own costs.
+
+    Returns the names of the files it made. Raises UsageError for a budget that cannot be met,
+    CheckFailed for one that is not.
+    """
+    canonical, pruning = job.plan()
+    if job.epochs < LEAST_EPOCHS:
+        raise UsageError(
+            f"epochs: expected {LEAST_EPOCHS} or more, for gates and then for int8, got {job.epochs}"
+        )
+    learner = job.learner()
+    keys = [layer.key for layer in pruning.layers]
+    ask = _ask(job, learner, removable(coupling(canonical), keys))
+    vela = None
+    if target:
+        vela = VelaLoop(target, ask.frames, job.task.calibration(), job.folder / "vela-loop")
+    try:
+        gating = Gating(canonical, ask, vela)
+        if gating.is_met:
+            log.info(
+                "%s: %s: the budget is kept already, nothing is removed",
+                job.config.variant,
+                gating.note(),
+            )
+        fit = Fit(gating.prepared, learner, job.epochs, job.learning_rate, job.folder, gating)
+        fit.run(job.config.variant)
+    finally:
+        if vela:
+            vela.close()
+
+    write_json(job.folder / "plan.json", pruning)
+    write_json(job.folder / RECORD, gating.record())
+    outputs = [*save_network(strip(fit.model, gating.template), job.folder)]
+    outputs += ["history.csv", "plan.json"]
+    if target is None:
+        outputs.append(RECORD)  # else what Vela says of the export is still to be added to it
+    return outputs
+
+
+def _ask(job: PruningJob, learner: Learner, sets: tuple[str, ...]) -> Ask:
+    gate_epochs = max(1, round(GATE_SHARE * job.epochs))
+
+    def calibration_batches(model: keras.Model) -> list:
+        return batches(job.task.calibration(), model)
+
+    return Ask(
+        limits=limits_of(job.config.budget.resolved()),
+        step=job.config.round_to,
+        removable=sets,
+        gate_epochs=gate_epochs,
+        measure_every=max(1, (job.epochs - gate_epochs) // MEASUREMENTS),
+        steps_per_epoch=learner.steps_per_epoch(),
+        batch_size=job.train.batch_size,
+        frames=FRAMES.get(job.task.record.forms[0]),
+        batches=calibration_batches,
+    )

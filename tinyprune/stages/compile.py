@@ -1,0 +1,129 @@
+"""Compilations with Vela: the variants of a run, or a single file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinyprune import pretrained
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget
+from tinyprune.artifacts.summary import RunSummary, VariantSummary
+from tinyprune.npu import vela
+from tinyprune.npu.batch import Job, compile_many
+from tinyprune.report.model.record import SCHEMA
+from tinyprune.stages.export import device_graph, device_quality, ensure_exported
+from tinyprune.stages.run import Run, open_run
+from tinyprune.storage.records import read_json, write_json
+from tinyprune.storage.run_folder import Variant
+from tinyprune.tflite import flatbuffer
+
+
+def compile_variants(run: Path | Run, targets: Sequence[NpuTarget]) -> list[RunSummary]:
+    """Compile every variant of a run for every target.
+
+    Returns one summary per target, with what each variant costs beside its quality on dev. Raises
+    UsageError without a baseline.
+    """
+    with open_run(run) as opened:
+        variants = opened.space.variants()
+        jobs = []
+        for target in targets:
+            jobs += [compilation_job(opened, variant, target) for variant in variants]
+        compiled = iter(compile_many(jobs))
+
+        summaries = []
+        for target in targets:
+            rows = [_row(opened, variant, target, next(compiled)) for variant in variants]
+            summaries.append(_summary(opened, target, rows))
+
+        # The first target is what a report shows first: the one that was made last.
+        for summary in reversed(summaries):
+            name = f"summary-{summary.target.name}.json"
+            write_json(opened.space.root / name, summary)
+        return summaries
+
+
+def compile_file(
+    path: Path, targets: Sequence[NpuTarget], output: Path | None
+) -> list[CompiledArtifact]:
+    """Compile any int8 ``.tflite``.
+
+    Args:
+        path: the file; "pretrained" is the network that comes with tinyprune.
+        targets: accelerators.
+        output: the folder for one target; for several, each has a folder in it. Default: a folder
+            per target beside the file, of "pretrained" in ``runs/pretrained``.
+
+    Raises:
+        UsageError: the file is no int8 network.
+    """
+    layers: tuple[str, ...] = ()
+    folders = [path.parent / f"{path.stem}-{target.name}" for target in targets]
+    if path == Path(pretrained.NAME):
+        path = pretrained.denoiser()
+        layers = read_json(pretrained.record(), TFLiteArtifact).layers
+        folders = [pretrained.COMPILED / target.name for target in targets]
+    if output is not None and len(targets) == 1:
+        folders = [output]
+    elif output is not None:
+        folders = [output / target.name for target in targets]
+
+    # What is wrong with the file is said once, not per target.
+    flatbuffer.require_int8(path, flatbuffer.read(path))
+    pairs = zip(targets, folders, strict=True)
+    return compile_many([Job(path, target, folder, layers) for target, folder in pairs])
+
+
+def compilation_job(run: Run, variant: Variant, target: NpuTarget) -> Job:
+    """Return the compilation of the graph of a variant that the device runs, exported if needed."""
+    graph = device_graph(run, variant)
+    folder = variant.folder / _place(target)
+    return Job(variant.folder / graph.path, target, folder, graph.layers)
+
+
+def _place(target: NpuTarget) -> str:
+    """Return the folder of a target in the folder of a variant."""
+    return f"compiled/{target.name}"
+
+
+def _row(
+    run: Run, variant: Variant, target: NpuTarget, compiled: CompiledArtifact
+) -> VariantSummary:
+    """Return the row of a variant in the summary of a target; its compilation is recorded."""
+    graph = device_graph(run, variant)
+    _finish(variant, graph, target, compiled)
+    return VariantSummary(
+        name=variant.name,
+        parameters=read_json(variant.folder / "size.json", int),
+        sparsity=graph.sparsity,
+        quality=device_quality(run, variant),
+        tflite=graph,
+        report=compiled.report,
+    )
+
+
+def _finish(
+    variant: Variant, graph: TFLiteArtifact, target: NpuTarget, compiled: CompiledArtifact
+) -> None:
+    """Record that a compilation is finished, if it is not recorded."""
+    inputs = {"tflite": graph.sha256, "target": target, "vela": compiled.report.vela_version}
+    stage = f"{_place(target)}/compile"
+    if not variant.is_done(stage, inputs):
+        files = (vela.RECORD_NAME, compiled.path.name)
+        variant.finish(stage, inputs, [f"{_place(target)}/{name}" for name in files])
+
+
+def _summary(run: Run, target: NpuTarget, rows: Sequence[VariantSummary]) -> RunSummary:
+    return RunSummary(
+        schema=SCHEMA,
+        target=target,
+        hop_seconds=run.record.hop_seconds,
+        noisy=_unprocessed(ensure_exported(run, run.baseline)),
+        variants=tuple(rows),
+    )
+
+
+def _unprocessed(qualities: Sequence[Quality]) -> Quality | None:
+    """Return the quality of the unprocessed input, where an input has one."""
+    forms = {quality.form: quality for quality in qualities}
+    return forms.get("noisy")

@@ -1,0 +1,138 @@
+"""The evaluation of models on the data of a run, or on recordings of their own."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyprune.config import check
+from tinyprune.data.speech.evaluation_data import GivenData, load_given
+from tinyprune.errors import UsageError
+from tinyprune.metrics import selection
+from tinyprune.metrics.scores import Scored
+from tinyprune.stages.export import ensure_exported
+from tinyprune.stages.model_reference import EvaluationRequest, ModelReference, parse_reference
+from tinyprune.stages.run import Run, is_offline, open_run, read_run
+from tinyprune.storage.run_folder import BASELINE
+
+if TYPE_CHECKING:
+    from tinyprune.stages.scoring import ScoredModel
+    from tinyprune.tasks.lookup import Dataset
+    from tinyprune.tasks.task import Task
+
+
+def evaluate_models(
+    run: Path | Run, models: Sequence[str] = (), request: EvaluationRequest | None = None
+) -> Scored:
+    """Score models, and the input as it is, on every item of a split.
+
+    Args:
+        run: the run whose variants and data are scored; not touched if all models are files and
+            the data are pairs.
+        models: variants, with a form or without (``weight-0.80:float``), and files; none: all
+            variants.
+        request: split, metrics, data; default: the default metrics on the run's dev split.
+
+    Raises:
+        UsageError: there is no such model, form, metric or split, or a file does not fit the data.
+    """
+    request = request or EvaluationRequest()
+    references = [parse_reference(text) for text in models]
+    request.data.check()
+    are_files = bool(references) and all(reference.path for reference in references)
+    if are_files and request.data.is_whole:
+        return _evaluate_files(references, request)
+    try:
+        with open_run(run) as opened:
+            return score_references(opened, references, request)
+    except UsageError as error:
+        if are_files and not read_run(run).space.variants():
+            raise UsageError(
+                f"{error}; or give what to score the files on: --noisy DIR --clean DIR"
+            ) from error
+        raise
+
+
+def score_references(
+    run: Run, models: Sequence[ModelReference], request: EvaluationRequest
+) -> Scored:
+    """Score models, by default all variants, with the task of an opened run."""
+    references = _references(run, models, request)
+    request.check_reference(references)
+    for reference in references:
+        if reference.path is None:
+            run.require(reference.name)
+    metrics = selection.chosen(request.metrics, run.record.name, request.limited)
+    dataset = _scored_data(run, request.data)
+    task = run.task_of(dataset)
+
+    from tinyprune.stages import scoring
+
+    tasks = scoring.FileTasks(dataset, task, request.frontend)
+    scored_models = []
+    for reference in references:
+        if reference.path is None:
+            scored_models.append(_variant(run, reference, task))
+        else:
+            custom = run.recipe.model.custom
+            scored_models.append(scoring.model_of_file(reference, tasks, custom))
+    return scoring.score_models(scored_models, request.split, metrics)
+
+
+def _references(
+    run: Run, models: Sequence[ModelReference], request: EvaluationRequest
+) -> list[ModelReference]:
+    """Return the models to score. A variant alone that is held to a limit has the baseline before it."""
+    references = list(models)
+    if not references:
+        references = [ModelReference(variant.name) for variant in run.space.variants()]
+    is_alone = len(references) == 1 and references[0].path is None
+    if request.limited and is_alone:
+        references.insert(0, ModelReference(BASELINE))
+    return references
+
+
+def _variant(run: Run, reference: ModelReference, task: "Task") -> "ScoredModel":
+    """Return the forms of a variant; int8 graphs that are not there are made."""
+    from tinyprune.stages import scoring
+
+    variant = run.require(reference.name)
+    ensure_exported(run, variant)
+    if is_offline(variant):
+        return scoring.model_of_variant(reference, task, variant.folder, None)
+    return scoring.model_of_variant(
+        reference, task, variant.folder, lambda: run.load_network(variant)
+    )
+
+
+def _scored_data(run: Run, data: GivenData) -> "Dataset":
+    """Return recordings of their own, or the data of the run, maybe with other test folders."""
+    if data.is_whole:
+        if run.record.name != "speech":
+            raise UsageError(
+                f"{run.space.root} is a run of {run.record.name}: it is scored on its own data"
+            )
+        return load_given(data, run.space.data)
+    folders: dict[str, Any] = dict(run.test_folders())
+    if data.is_given:
+        folders = {"test_speech": data.test_speech, "test_noise": data.test_noise}
+    config = replace(run.recipe.data, **folders)
+    check(config)
+    return run.load_dataset(config)
+
+
+def _evaluate_files(models: Sequence[ModelReference], request: EvaluationRequest) -> Scored:
+    """Score speech models in files on recordings of their own.
+
+    There is no run: decoded audio is kept only for as long as it takes.
+    """
+    from tinyprune.stages import scoring
+
+    request.check_reference(models)
+    metrics = selection.chosen(request.metrics, "speech", request.limited)
+    with tempfile.TemporaryDirectory(prefix="tinyprune-") as cache:
+        dataset = load_given(request.data, Path(cache))
+        tasks = scoring.FileTasks(dataset, frontend=request.frontend)
+        scored_models = [scoring.model_of_file(model, tasks) for model in models]
+        return scoring.score_models(scored_models, request.split, metrics)

@@ -1,0 +1,118 @@
+"""Int8 graphs of a network: written, checked against the network that was trained, and scored."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tinyprune.artifacts.quality import Quality
+from tinyprune.compress.fold import fold
+from tinyprune.compress.mask_updater import load_masks
+from tinyprune.compress.prepare import batches, calibrate, prepare
+from tinyprune.errors import CheckFailed
+from tinyprune.export import forward
+from tinyprune.export.tflite import export
+from tinyprune.stages.front_end_record import write_front_end
+from tinyprune.storage.records import write_json
+from tinyprune.tasks.task import Task
+from tinyprune.units import format_metric
+
+log = logging.getLogger(__name__)
+#: Frames of one call, by the form that is exported; other forms have no time axis.
+FRAMES = {"streaming": 1, "sequence": 100}
+ROUNDING = 1e-9
+
+
+def export_graphs(model: keras.Model, task: Task, folder: Path) -> list[str]:
+    """Export a network in the forms of its task and score them on dev.
+
+    Every form becomes ``FORM.tflite`` with its record ``FORM.json``; the first also has the front
+    end for the device. A network whose past goes in and comes out of every call has the first form
+    only, the one that the device runs. The scores are ``quality.json``.
+
+    Returns the names of the files it made. Raises CheckFailed where zeros were lost, or where an
+    int8 graph is further from the fake-quantized Keras model than the task tolerates.
+    """
+    log.info("%s: exporting int8 TFLite", folder.name)
+    canonical = fold(model)
+    calibration = task.calibration()
+    _write_graphs(canonical, task, calibration, folder)
+
+    qualities = [*_unprocessed(task), *evaluate(model, task, "dev", folder)]
+    simulated = _simulated_quality(canonical, task, calibration, folder.name)
+    _check(folder.name, qualities, simulated, task)
+    write_json(folder / "quality.json", qualities)
+
+    outputs = []
+    for form in exported(task, folder):
+        outputs += [f"{form}.tflite", f"{form}.json"]
+    return [*outputs, *write_front_end(task, folder), "quality.json"]
+
+
+def exported(task: Task, folder: Path) -> list[str]:
+    """Return the forms of a task whose int8 graphs are in the folder of a variant."""
+    return [form for form in task.record.forms if (folder / f"{form}.tflite").exists()]
+
+
+def evaluate(model: keras.Model | None, task: Task, split: str, folder: Path) -> list[Quality]:
+    """Score the float network, if there is one, and the int8 graphs in the folder of a variant."""
+    qualities = []
+    if model is not None:
+        qualities.append(task.quality(forward.of_keras(model), "float", split, folder.name))
+    for form in exported(task, folder):
+        network = forward.of_int8(folder / f"{form}.tflite")
+        qualities.append(task.quality(network, form, split, folder.name))
+    return qualities
+
+
+def _write_graphs(
+    canonical: keras.Model, task: Task, calibration: np.ndarray, folder: Path
+) -> None:
+    masks = load_masks(folder)
+    for form in task.record.forms:
+        path = folder / f"{form}.tflite"
+        artifact = export(canonical, FRAMES.get(form), calibration, masks, path)
+        write_json(folder / f"{form}.json", replace(artifact, path=Path(path.name)))
+        if artifact.contexts:
+            return
+
+
+def _unprocessed(task: Task) -> list[Quality]:
+    """Return the quality of the input as it is, where it has one."""
+    quality = task.unprocessed("dev")
+    return [quality] if quality else []
+
+
+def _simulated_quality(
+    canonical: keras.Model, task: Task, calibration: np.ndarray, variant: str
+) -> Quality:
+    """Score the fake-quantized Keras model, which int8 graphs are held to."""
+    simulated = prepare(canonical, masked=False)
+    calibrate(simulated, batches(calibration, simulated))
+    return task.quality(forward.of_keras(simulated), "fake-quantized", "dev", variant)
+
+
+def _check(name: str, qualities: Sequence[Quality], simulated: Quality, task: Task) -> None:
+    """Raise CheckFailed for an int8 graph that is too far from the fake-quantized model."""
+    metric = task.record.metric
+    for quality in qualities:
+        if quality.form not in task.record.forms:
+            continue
+        graph = quality.form if quality.form == "int8" else f"int8 {quality.form}"
+        if not (quality.metrics and simulated.metrics):
+            raise CheckFailed(
+                f"{name}: the {graph} graph cannot be checked: all {quality.undefined} outputs are "
+                "silent or not finite; check the dev data, or train longer"
+            )
+        difference = quality.metrics[metric] - simulated.metrics[metric]
+        shown = format_metric(metric, difference)
+        log.info("%s: %s is %s from the trained network", name, graph, shown)
+        is_near = abs(difference) <= task.tolerance + ROUNDING
+        if not is_near:
+            raise CheckFailed(
+                f"{name}: the {graph} graph is {shown} from the fake-quantized model, expected "
+                f"within {task.tolerance:g}: its activation ranges do not fit; train longer"
+            )

@@ -1,0 +1,50 @@
+"""Int8 graphs of a variant, pruned without training, and scored."""
+
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.compress.offline import prune_file
+from tinyprune.config import PruneConfig
+from tinyprune.sparsity.structure import parse
+from tinyprune.stages.front_end_record import write_front_end
+from tinyprune.stages.int8_graphs import evaluate, exported
+from tinyprune.storage.records import read_json, write_json
+from tinyprune.tasks.task import Task
+
+log = logging.getLogger(__name__)
+
+
+def prune_graphs(source: Path, task: Task, config: PruneConfig, folder: Path) -> list[str]:
+    """Prune every int8 graph in the folder ``source`` into ``folder``, with its records.
+
+    Returns the names of the files it made.
+    """
+    structure = parse(config.structure, config.block_size)
+    folder.mkdir(parents=True, exist_ok=True)
+    outputs = []
+    for form in exported(task, source):
+        name = f"{form}.tflite"
+        pruned = prune_file(
+            source / name,
+            structure,
+            config.final_sparsity,
+            config.scope,
+            config.importance,
+            folder / name,
+            config.clusters,
+        )
+        before = read_json(source / f"{form}.json", TFLiteArtifact)
+        after = replace(
+            before, sha256=pruned.sha256, file_bytes=pruned.file_bytes, tensors=pruned.tensors
+        )
+        write_json(folder / f"{form}.json", after)
+        outputs += [name, f"{form}.json"]
+
+    shutil.copy(source / "size.json", folder / "size.json")
+    # Nothing is refused from here on.
+    log.info("%s: pruned without training; scoring its int8 graphs", folder.name)
+    write_json(folder / "quality.json", evaluate(None, task, "dev", folder))
+    return [*outputs, *write_front_end(task, folder), "quality.json"]

@@ -1,0 +1,132 @@
+"""Prunings of a run, each jointly with int8 learning, and their plans."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyprune.artifacts.plan import PruningPlan
+from tinyprune.artifacts.resources import NpuTarget
+from tinyprune.config import PruneConfig
+from tinyprune.errors import UsageError
+from tinyprune.npu import limits, targets
+from tinyprune.npu.batch import compile_many
+from tinyprune.sparsity.structure import parse
+from tinyprune.stages.compile import compilation_job
+from tinyprune.stages.export import Qualities, ensure_exported, named
+from tinyprune.stages.run import Run, open_run, read_run
+from tinyprune.storage.run_folder import Variant
+
+if TYPE_CHECKING:
+    from tinyprune.stages.pruning_job import PruningJob
+
+log = logging.getLogger(__name__)
+
+
+def prune_variants(run: Path | Run, configs: Sequence[PruneConfig]) -> Qualities:
+    """Prune jointly with int8 learning and export, one pruning after the other.
+
+    Args:
+        run: the run, with its baseline.
+        configs: prunings; each may start from the variant of one before.
+
+    Returns the quality of every form of each variant on dev, as (variant, quality) pairs.
+
+    Raises:
+        UsageError: a pruning makes no sense, or its variant is there with another configuration.
+        CheckFailed: a budget is not kept, or an int8 graph is too far from the trained network.
+    """
+    check_trained_prunings(configs)
+    with open_run(run) as opened:
+        variants = [prune_variant(opened, config) for config in configs]
+        qualities: Qualities = []
+        for variant in variants:
+            qualities += named(variant, ensure_exported(opened, variant))
+        return qualities
+
+
+def plan_pruning(run: Path | Run, config: PruneConfig) -> PruningPlan:
+    """Return what :func:`prune_variants` would do, layer by layer, without training."""
+    check_trained_prunings([config])
+    opened = read_run(run)
+    base = opened.require_network(config.base)
+
+    from tinyprune.compress.fold import fold
+    from tinyprune.compress.planning import plan
+
+    return plan(fold(opened.load_network(base)), config)
+
+
+def prune_variant(run: Run, config: PruneConfig) -> Variant:
+    """Prune a variant of an opened run into a new one and export it."""
+    base = run.require_network(config.base)
+    variant = run.space.variant(config.variant)
+    claim = {"prune": config, "base_sha256": base.output_sha256("train", "model.keras")}
+    with variant.claimed(claim):
+        if variant.is_done("train"):
+            log.info("%s: pruned already, in %s", variant.name, variant.folder)
+        else:
+            variant.finish("train", {}, _train(run, base, config, variant.folder))
+    ensure_exported(run, variant)
+    if config.is_differentiable and config.target:
+        _hold_to_budget(run, variant, targets.configured(config.target))
+    return variant
+
+
+def check_trained_prunings(configs: Sequence[PruneConfig]) -> None:
+    """Raise UsageError, before anything is loaded, for prunings that cannot be trained."""
+    check_structures(configs)
+    if any(config.clusters for config in configs):
+        raise UsageError(
+            "--clusters goes with --offline: they are made of a finished graph, without training, "
+            "e.g. `tinyprune prune --offline runs/default/variants/weight-0.80/streaming.tflite "
+            "--clusters 16`"
+        )
+
+
+def check_structures(configs: Sequence[PruneConfig]) -> None:
+    """Raise UsageError, before anything is loaded, for structures and targets that do not exist."""
+    for config in configs:
+        parse(config.structure, config.block_size)
+        for rule in config.layers:
+            parse(rule.structure or config.structure, rule.block_size or config.block_size)
+        if config.target is not None:
+            targets.configured(config.target)
+
+
+def _train(run: Run, base: Variant, config: PruneConfig, folder: Path) -> list[str]:
+    """Train a pruning in a folder. Returns the files it made."""
+    from tinyprune.compress.mask_updater import load_masks
+    from tinyprune.stages.budget_pruning import prune_to_budget
+    from tinyprune.stages.magnitude_pruning import prune_by_magnitude
+
+    job = _job(run, base, config, folder)
+    masks = load_masks(base.folder)
+    if not config.is_differentiable:
+        return prune_by_magnitude(job, masks)
+    if not all(mask.all() for mask in masks.values()):
+        raise UsageError(
+            f"variant '{base.name}' has pruned weights, which a differentiable pruning would bring "
+            "back: start --from one without, and prune its weights afterwards"
+        )
+    target = targets.configured(config.target) if config.target else None
+    return prune_to_budget(job, target)
+
+
+def _job(run: Run, base: Variant, config: PruneConfig, folder: Path) -> "PruningJob":
+    from tinyprune.stages.pruning_job import PruningJob
+
+    return PruningJob(
+        base=run.load_network(base),
+        baseline=run.load_network(run.baseline),
+        task=run.task,
+        train=run.recipe.train,
+        config=config,
+        folder=folder,
+    )
+
+
+def _hold_to_budget(run: Run, variant: Variant, target: NpuTarget) -> None:
+    """Compile a variant and hold it to its budget. Raises CheckFailed that says how near it came."""
+    [compiled] = compile_many([compilation_job(run, variant, target)])
+    limits.hold(variant.folder, compiled.report)

@@ -1,0 +1,64 @@
+"""One pruning that is trained, and what both ways of doing it begin with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from tinyprune.artifacts.plan import PruningPlan
+from tinyprune.compress.fold import fold
+from tinyprune.compress.planning import plan
+from tinyprune.compress.prepare import prepare
+from tinyprune.config import PruneConfig, TrainConfig
+from tinyprune.stages.convertible import check_convertible
+from tinyprune.tasks.task import Task
+from tinyprune.training.fit import Learner
+
+
+@dataclass(frozen=True)
+class PruningJob:
+    """A pruning, jointly with int8 learning.
+
+    Attributes:
+        base: the network that is pruned.
+        baseline: the float32 network, which teaches if ``config.distill``.
+        task: the task of both.
+        train: the training of the baseline.
+        config: structure, sparsity or budget, schedule.
+        folder: of the new variant.
+    """
+
+    base: keras.Model
+    baseline: keras.Model
+    task: Task
+    train: TrainConfig
+    config: PruneConfig
+    folder: Path
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the pruning."""
+        return self.config.epochs or self.task.prune_epochs
+
+    @property
+    def learning_rate(self) -> float:
+        """Peak of the learning rate."""
+        return self.config.learning_rate or self.task.prune_learning_rate
+
+    def plan(self) -> tuple[keras.Model, PruningPlan]:
+        """Set the seed. Return the network in canonical form and the plan of its pruning.
+
+        Raises UsageError for a network that cannot be fully int8.
+        """
+        keras.utils.set_random_seed(self.config.seed)
+        canonical = fold(self.base)
+        pruning = plan(canonical, self.config)
+        check_convertible(canonical, self.task)
+        return canonical, pruning
+
+    def learner(self) -> Learner:
+        """Return what is learned: also from the float32 baseline if the pruning distills."""
+        teacher = None
+        if self.config.distill:
+            teacher = prepare(fold(self.baseline), masked=False, quantized=False)
+        return self.task.learner(self.train, self.config.seed, teacher)

@@ -1,0 +1,26 @@
+"""The whole line of a recipe."""
+
+from pathlib import Path
+
+from tinyprune.artifacts.summary import RunSummary
+from tinyprune.config import RunConfig
+from tinyprune.npu import targets
+from tinyprune.stages.compile import compile_variants
+from tinyprune.stages.prune import check_trained_prunings, prune_variants
+from tinyprune.stages.run import begin_run
+from tinyprune.stages.train import check_model, train_baseline
+
+
+def run_recipe(config: RunConfig, folder: Path) -> list[RunSummary]:
+    """Train, prune, export and compile, as a recipe says. Returns one summary per target.
+
+    What is finished with the same configuration and data is not done again. Raises UsageError,
+    before anything is loaded, for a configuration that makes no sense.
+    """
+    resolved = list(dict.fromkeys(targets.configured(target) for target in config.target))
+    check_model(config)
+    check_trained_prunings(config.prune)
+    with begin_run(folder) as run:
+        train_baseline(run, config)
+        prune_variants(run, config.prune)
+        return compile_variants(run, resolved)

@@ -1,0 +1,12 @@
+"""The report of a run."""
+
+from pathlib import Path
+
+from tinyprune.report.model.collection import collect
+from tinyprune.report.model.record import RunReport
+from tinyprune.stages.run import Run, read_run
+
+
+def report_run(run: Path | Run) -> RunReport:
+    """Return what is known of a run, finished or not. Raises UsageError where there is none."""
+    return collect(read_run(run).space)

@@ -1,0 +1,166 @@
+"""Models of any kind as functions that are scored: the task that fits each, and the forms it has."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import keras
+
+from tinyprune.audio.device import frontend_beside
+from tinyprune.data.labelled import LabelledDataset
+from tinyprune.errors import UsageError
+from tinyprune.export import forward
+from tinyprune.export.forward import Forward
+from tinyprune.metrics.scores import Scored, Scores
+from tinyprune.models.own import load
+from tinyprune.stages.int8_graphs import exported
+from tinyprune.stages.model_reference import TFLITE, ModelReference
+from tinyprune.tasks.lookup import Dataset
+from tinyprune.tasks.shape_check import check_fits, check_shapes
+from tinyprune.tasks.speech import Speech
+from tinyprune.tasks.task import Task
+from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.interpreter import Int8Model
+
+#: Form -> loads the function that runs it, which is done when its turn comes.
+Forms = dict[str, Callable[[], Forward]]
+_SPEECH_SHAPE = "(1, frames, mel bands)"
+
+
+@dataclass(frozen=True)
+class ScoredModel:
+    """A model that is scored.
+
+    Attributes:
+        name: variant or file.
+        task: data, with the front end of this model.
+        forms: those that are scored.
+    """
+
+    name: str
+    task: Task
+    forms: Forms
+
+
+class FileTasks:
+    """Tasks of model files on one data set: every file has the front end that it was trained with.
+
+    Attributes:
+        dataset: the data that are scored.
+        own: the task of the run; None without a run.
+        frontend: record of the front end of all files, instead of the one beside each.
+    """
+
+    def __init__(
+        self, dataset: Dataset, own: Task | None = None, frontend: Path | None = None
+    ) -> None:
+        self.dataset = dataset
+        self.own = own
+        self.frontend = frontend
+        self._tasks: dict[object, Task] = {own.frontend: own} if own else {}
+
+    def task_of(self, path: Path) -> Task:
+        """Return the task of a model file. Raises UsageError if it has no front end."""
+        if isinstance(self.dataset, LabelledDataset):
+            assert self.own is not None  # only a run has classes
+            return self.own
+        frontend = frontend_beside(path, self.frontend)
+        if frontend not in self._tasks:
+            self._tasks[frontend] = Speech(self.dataset, frontend)
+        return self._tasks[frontend]
+
+
+def score_models(models: Iterable[ScoredModel], split: str, metrics: Sequence[str]) -> Scored:
+    """Score every form of every model, and the input as it is; a form that comes twice is once."""
+    unprocessed: Scores | None = None
+    seen: set[tuple[str, str]] = set()
+    groups = []
+    for model in models:
+        unprocessed = unprocessed or model.task.unprocessed_scores(split, metrics)
+        scores = []
+        for form, load_form in model.forms.items():
+            if (model.name, form) not in seen:
+                seen.add((model.name, form))
+                scores.append(model.task.scores(load_form(), form, split, metrics, model.name))
+        if scores:
+            groups.append(tuple(scores))
+    return Scored(split, tuple(metrics), unprocessed, tuple(groups))
+
+
+def model_of_variant(
+    reference: ModelReference,
+    task: Task,
+    folder: Path,
+    load_network: Callable[[], keras.Model] | None,
+) -> ScoredModel:
+    """Return a variant in the form that is named, else in float and the form that the device runs.
+
+    Args:
+        reference: the variant.
+        task: of its run.
+        folder: with its int8 graphs.
+        load_network: loads it in float; None if there is only int8.
+
+    Raises:
+        UsageError: it does not have that form.
+    """
+    int8: Forms = {
+        form: partial(forward.of_int8, folder / f"{form}.tflite") for form in exported(task, folder)
+    }
+    forms: Forms = {}
+    if load_network is not None:
+        forms["float"] = lambda: forward.of_keras(load_network())
+    if reference.form is None:
+        for form in [*int8][:1]:
+            forms[form] = int8[form]
+        return ScoredModel(reference.name, task, forms)
+
+    forms.update(int8)
+    if reference.form not in forms:
+        raise UsageError(
+            f"variant '{reference.name}' has no form '{reference.form}': "
+            f"expected {' or '.join(forms)}"
+        )
+    return ScoredModel(reference.name, task, {reference.form: forms[reference.form]})
+
+
+def model_of_file(
+    reference: ModelReference, tasks: FileTasks, custom: tuple[str, ...] = ()
+) -> ScoredModel:
+    """Return a model in a file.
+
+    ``custom``: modules that define layers of Keras models. Raises UsageError for a model that does
+    not fit its front end or the data.
+    """
+    path = reference.path
+    assert path is not None
+    if path.suffix.lower() != TFLITE:
+        model = load(str(path), custom)
+        task = tasks.task_of(path)
+        check_fits(model, task, reference.name)
+        return ScoredModel(reference.name, task, {"float": lambda: forward.of_keras(model)})
+
+    flatbuffer.require_int8(path, flatbuffer.read(path))
+    runner = Int8Model(path)
+    task = _task_of_graph(runner, reference, tasks)
+    form = "int8"
+    if task.record.hop_seconds:
+        form = "streaming" if runner.frames == 1 else "sequence"
+    return ScoredModel(reference.name, task, {form: lambda: forward.of_runner(runner)})
+
+
+def _task_of_graph(runner: Int8Model, reference: ModelReference, tasks: FileTasks) -> Task:
+    """Return the task of an int8 graph. Raises UsageError where their shapes differ."""
+    inputs, outputs = runner.input_shape, runner.output_shape
+    is_speech = not isinstance(tasks.dataset, LabelledDataset)
+    if is_speech and not len(inputs) == len(outputs) == 3:
+        raise UsageError(
+            f"{reference.name} takes inputs of shape {inputs} and gives {outputs}: a network of "
+            f"speech takes and gives {_SPEECH_SHAPE}"
+        )
+    assert reference.path is not None
+    task = tasks.task_of(reference.path)
+    ends = [(None, *shape[2:]) if is_speech else shape[1:] for shape in (inputs, outputs)]
+    check_shapes(reference.name, ends[0], ends[1], task)
+    return task

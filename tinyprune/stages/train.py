@@ -1,0 +1,93 @@
+"""The training of a run's float32 baseline."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tinyprune.config import MODEL_FILES, DataConfig, RunConfig
+from tinyprune.config.data import FOLDERS
+from tinyprune.errors import UsageError
+from tinyprune.models.own import EXPECTED, is_own
+from tinyprune.registry import MODELS
+from tinyprune.stages.run import Run, begin_run, digest
+from tinyprune.storage.run_folder import BASELINE
+
+log = logging.getLogger(__name__)
+#: The fields of DataConfig that only the test split reads.
+TEST_FIELDS = tuple(name for name in FOLDERS if name.startswith("test_"))
+
+
+def train_baseline(run: Path | Run, config: RunConfig) -> None:
+    """Train the float32 baseline of a run, or continue where it was interrupted.
+
+    Args:
+        run: its folder, which is made if it is not there.
+        config: data, model and training; prunings and targets are not looked at.
+
+    Raises:
+        UsageError: a baseline with another configuration is there, or the configuration makes no
+            sense.
+    """
+    check_model(config)
+    with begin_run(run) as opened:
+        _train(opened, config)
+
+
+def check_model(config: RunConfig) -> None:
+    """Raise UsageError, before anything is loaded, for a model that cannot be trained.
+
+    That is one that does not exist, or one that would keep random weights.
+    """
+    name = config.model.name
+    if name is not None and is_own(name):
+        if Path(name).suffix.lower() in MODEL_FILES and not Path(name).exists():
+            raise UsageError(f"there is no file {name}: {EXPECTED}")
+        return
+    if name is not None:
+        MODELS.check(name)
+    if config.train.epochs == 0:
+        raise UsageError(
+            "train.epochs: expected at least 1, got 0: "
+            "only a model of your own comes with its weights"
+        )
+
+
+def _train(run: Run, config: RunConfig) -> None:
+    from tinyprune.stages import baseline
+    from tinyprune.tasks import lookup
+
+    data = _without_test(config.data)
+    dataset = run.load_dataset(data)
+    task = lookup.choose(dataset, config.train)
+    resolved = baseline.resolve(config, task)
+    claim = {
+        "data": data,
+        "model": resolved.model,
+        "train": resolved.train,
+        **resolved.source,
+        "data_sha256": digest(dataset),
+    }
+    variant = run.space.variant(BASELINE)
+    with variant.claimed(claim):
+        if config.data != data:
+            _keep_test_folders(run, config.data)
+        if variant.is_done("train"):
+            log.info("baseline: trained already, in %s", variant.folder)
+            return
+        network = baseline.build_network(resolved.model, resolved.train, task)
+        outputs = baseline.fit_baseline(network, task, resolved.train, variant.folder)
+        variant.finish("train", {}, outputs)
+
+
+def _keep_test_folders(run: Run, data: DataConfig) -> None:
+    """Remember the folders of the test split. What is wrong with them is said now, not at the end."""
+    run.load_dataset(data)
+    folders = {name: getattr(data, name) for name in TEST_FIELDS}
+    run.keep_test_folders({name: folder for name, folder in folders.items() if folder})
+
+
+def _without_test(data: DataConfig) -> DataConfig:
+    """Return the configuration without folders of the test split: no training depends on them."""
+    nothing: dict[str, Any] = dict.fromkeys(TEST_FIELDS)
+    return replace(data, **nothing)
