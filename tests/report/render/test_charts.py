@@ -1,36 +1,16 @@
-"""Charts as SVG: what is on the Pareto front, where points, labels and bars lie, and that names cannot break out."""
+"""Bars and curves as SVG: where parts and lines lie, and that names cannot break out."""
 
-import math
 import re
 from xml.etree import ElementTree
 
 import pytest
 
 from tinyprune.report.render import charts, svg
-from tinyprune.report.render.charts import Bar, Curve, Point
-
-TINYLSTM = [
-    Point("baseline", 943_000, 8.47, 0),
-    Point("weight-0.80", 303_000, 8.51, 1),
-    Point("weight-0.95", 124_000, 8.35, 2),
-    Point("block-0.80", 310_000, 8.05, 3),
-]
+from tinyprune.report.render.charts import Bar, Curve
 
 
 def drawn(markup) -> ElementTree.Element:
     return ElementTree.fromstring(str(markup))
-
-
-def kilobytes(count: float) -> str:
-    return f"{count / 1000:.0f} kB"
-
-
-def scatter(points) -> ElementTree.Element:
-    return drawn(
-        charts.scatter(
-            "quality against flash", points, "flash", "SI-SDR dB (up is better)", kilobytes
-        )
-    )
 
 
 def labels(chart: ElementTree.Element, kind: str = "point") -> dict[str, tuple[float, float]]:
@@ -42,97 +22,9 @@ def labels(chart: ElementTree.Element, kind: str = "point") -> dict[str, tuple[f
     }
 
 
-def test_the_front_is_what_nothing_beats() -> None:
-    # The baseline loses to weight-0.80 in both, block-0.80 too; weight-0.95 is the smallest.
-    assert charts.pareto(TINYLSTM) == {"weight-0.80", "weight-0.95"}
-
-
-@pytest.mark.parametrize(
-    ("points", "front"),
-    [
-        ([], set()),
-        ([Point("a", 1, 1)], {"a"}),
-        ([Point("a", 1, 1), Point("b", 1, 1)], {"a", "b"}),  # neither is better
-        ([Point("a", 1, 1), Point("b", 1, 2)], {"b"}),
-        ([Point("a", 1, 1), Point("b", 2, 1)], {"a"}),
-        ([Point("a", 1, 1), Point("b", 2, 2), Point("c", 3, 3)], {"a", "b", "c"}),
-    ],
-)
-def test_ties_stay_on_the_front(points, front) -> None:
-    assert charts.pareto(points) == front
-
-
-def test_every_variant_is_named_and_front_markers_are_filled() -> None:
-    chart = scatter(TINYLSTM)
-    assert set(labels(chart)) == {point.name for point in TINYLSTM}
-    marks = {group.find("title").text.partition(":")[0]: group[1] for group in chart.iter("g")}
-    assert {name for name, mark in marks.items() if mark.get("class") == "front"} == {
-        "weight-0.80",
-        "weight-0.95",
-    }
-    assert {name for name, mark in marks.items() if mark.get("class") == "behind"} == {
-        "baseline",
-        "block-0.80",
-    }
-    shapes = [mark.get("points", "circle") for mark in marks.values()]
-    assert len(set(shapes)) == len(TINYLSTM)
-    assert len([path for path in chart.iter("path") if path.get("class") == "frontline"]) == 1
-
-
-def test_eight_variants_have_eight_shapes() -> None:
-    marks = [drawn(svg.marker(shape, 0, 0, "front")) for shape in range(8)]
-    assert len({mark.get("points") for mark in marks}) == 8
-    assert str(svg.marker(9, 0, 0, "front")) == str(svg.marker(1, 0, 0, "front"))
-
-
-def test_labels_of_close_points_do_not_cover_each_other() -> None:
-    close = [
-        Point(f"weight-0.8{index}", 100_000 + 300 * index, 8.0 + 0.01 * index, index)
-        for index in range(6)
-    ]
-    places = list(labels(scatter([*close, Point("baseline", 900_000, 9.0)])).items())
-    boxes = [(x, y - 11, x + 6 * len(name), y) for name, (x, y) in places]
-    for index, (left, top, right, bottom) in enumerate(boxes):
-        assert left >= 0 and right <= svg.WIDTH + 1
-        for other in boxes[:index]:
-            assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
-
-
-def test_costs_that_lie_far_apart_have_a_log_axis() -> None:
-    assert "flash, log scale" in labels(scatter(TINYLSTM), "label")
-    near = [Point("a", 100_000, 1.0), Point("b", 390_000, 2.0)]  # 390 < 4 * 100
-    assert "flash" in labels(scatter(near), "label")
-    ticks = labels(scatter(near), "tick")
-    assert {"0 kB", "100 kB", "200 kB", "300 kB", "400 kB"} <= set(ticks)
-
-
-@pytest.mark.parametrize(
-    "points",
-    [
-        [Point("one", 5, 1.0)],
-        [Point("free", 0, 0.5)],
-        [Point("a", 0, 0.0), Point("b", 0, 0.0)],
-        [Point("a", 10, -3.0), Point("b", 1_000_000, -3.0)],
-        [Point("a", 1e-6, 1e-9), Point("b", 1e9, 1e9)],
-    ],
-)
-def test_odd_points_lie_inside(points) -> None:
-    chart = scatter(points)
-    assert "nan" not in ElementTree.tostring(chart, "unicode")
-    for x, y in labels(chart).values():
-        assert 0 <= x <= svg.WIDTH and 0 <= y <= 300
-
-
-def test_what_is_no_number_is_left_out() -> None:
-    chart = scatter([*TINYLSTM[:2], Point("broken", 100, math.nan)])
-    assert set(labels(chart)) == {"baseline", "weight-0.80"}
-    assert not charts.scatter("", [Point("broken", math.inf, 1)], "", "", str)
-
-
 def test_names_are_text() -> None:
     name = '<script>"&'
     for chart in (
-        scatter([Point(name, 1, 1)]),
         drawn(charts.stacks(name, [Bar(name, name, ((name, 1, 0),))])),
         drawn(charts.remains(name, [(name, 1, 2)])),
         drawn(charts.curves(name, [Curve(name, ((1, 1), (2, 2)))])),
@@ -193,15 +85,6 @@ def test_what_remains_lies_on_what_there_was() -> None:
     assert not charts.remains("units", []) and not charts.remains("units", [("lstm", 0, 0)])
 
 
-def test_every_hatch_is_defined_once_and_differs() -> None:
-    patterns = list(drawn(svg.hatches()).iter("pattern"))
-    assert [pattern.get("id") for pattern in patterns] == [
-        f"h{index}" for index in range(svg.HATCHES)
-    ]
-    lines = [pattern.find("path").get("d") for pattern in patterns[:-1]]
-    assert len(set(lines)) == svg.HATCHES - 1
-
-
 def test_a_curve_goes_through_its_epochs() -> None:
     chart = drawn(
         charts.curves("training", [Curve("loss", ((1, 4.0), (2, 2.0), (3, 1.0))), Curve("dev", ())])
@@ -229,12 +112,3 @@ def test_short_flat_and_long_curves(points) -> None:
     chart = charts.curves("training", [Curve("loss", points)])
     assert not re.search("nan|inf", str(chart))
     assert drawn(chart).get("viewBox") == f"0 0 {svg.WIDTH} 170"
-
-
-def test_ticks_are_round_and_told_apart() -> None:
-    scale = svg.Scale(8.05, 8.51, 0, 100)
-    assert svg.tick_texts(scale.ticks()) == [
-        (pytest.approx(tick), f"{tick:.1f}") for tick in (8.1, 8.2, 8.3, 8.4, 8.5)
-    ]
-    assert svg.Scale(90, 2100, 0, 1, log=True).ticks() == [100, 200, 500, 1000, 2000]
-    assert svg.Scale(1, 100, 0, 100, log=True)(10) == pytest.approx(50)

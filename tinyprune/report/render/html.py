@@ -21,6 +21,7 @@ from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecor
 from tinyprune.report.model.summary import metric_names, summary_rows
 from tinyprune.report.model.target_matrix import flips
 from tinyprune.report.render import charts, patterns
+from tinyprune.report.render.scatter import Point, pareto, scatter
 from tinyprune.report.render.svg import HATCHES, hatches, marker, swatch
 from tinyprune.report.render.terminal import shown_factor, shown_milliseconds
 from tinyprune.storage.records import to_jsonable
@@ -165,14 +166,14 @@ def _target(summary: RunSummary, metric: str, order: Mapping[str, int]) -> Targe
         ("cycles", "cycles", units.format_count),
     ):
         points = [
-            charts.Point(row["variant"], row[key], row[metric], row["shape"])
+            Point(row["variant"], row[key], row[metric], row["shape"])
             for row in rows
             if _is_number(row.get(metric))
         ]
-        front |= charts.pareto(points)
+        front |= pareto(points)
         title = f"{units.metric_label(metric)} against {what}, {_target_text(summary.target)}"
         label = f"{units.metric_label(metric)} (up is better)"
-        trades.append(charts.scatter(title, points, f"{what} (left is better)", label, form))
+        trades.append(scatter(title, points, f"{what} (left is better)", label, form))
     named = _named_layers(summary.variants)
     legend = [(index, name) for index, name in enumerate(named)]
     bars = tuple(

@@ -1,46 +1,53 @@
-"""Pictures of where the zeros of a network lie: one PNG per kernel, in the shape that the kernel has in the baseline.
+"""Pictures of where the zeros of a network lie: one PNG per kernel.
 
-A kernel is a matrix of inputs (rows; of a convolution once per place of its window) and outputs
-(columns). The gates of
-an LSTM stand side by side. A big matrix is reduced: one pixel is the density of some weights. Units
-    that are gone
+A picture has the shape that the kernel has in the baseline. A kernel is a matrix of inputs (rows;
+of a convolution once per place of its window) and outputs (columns). The gates of an LSTM stand
+side by side. A big matrix is reduced: one pixel is the density of some weights. Units that are gone
 leave a hatched field.
 """
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from tinyprune.array_types import BoolArray, Int8Array
 from tinyprune.errors import TinypruneError
 from tinyprune.report.model.record import VariantRecord
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.operators import GATES, operator_type
+
+Levels = npt.NDArray[np.uint8]
 
 #: No side of a picture has more pixels.
 SIDE = 256
-#: Kernels of a variant that are pictured, the biggest; and bytes that the pictures of all variants
-#: take, about.
-PICTURED, PICTURE_BYTES = 16, 400_000
-#: Density that each grey stands for, from all zero to all kept; finer where it is low, so that few
-#: weights are seen.
-GREYS = tuple((level / 13) ** 2 for level in range(14))
+#: Kernels of a variant that are pictured, the biggest.
+PICTURED = 16
+#: Bytes that the pictures of all variants take, about.
+PICTURE_BYTES = 400_000
+#: Levels of grey from all zero to all kept.
+_DARKEST = 13
+#: Density that each grey stands for; finer where it is low, so that few weights are seen.
+GREYS = tuple((level / _DARKEST) ** 2 for level in range(_DARKEST + 1))
 
+#: Levels of the two colours that hatch what is gone.
 _STRIPE, _BETWEEN = 14, 15
+_STRIPE_COLOUR = [198, 120, 60]
+_BETWEEN_COLOUR = [250, 236, 220]
+#: Columns between the gates of an LSTM.
+_GATE_GAP = 2
+#: Sides are not reduced below this.
 _THINNEST = 32
-_GATES = 4
-_PALETTE = [
-    *(grey for level in range(14) for grey in [255 - round(level * 255 / 13)] * 3),
-    198,
-    120,
-    60,
-    250,
-    236,
-    220,
-]
+#: Pixels of the screen that one pixel of a small picture takes, at most.
+_LARGEST_ZOOM = 8
+#: Kernels of an LSTM. A bidirectional one starts with the same inputs.
+_LSTM_KERNELS = operator_type("UNIDIRECTIONAL_SEQUENCE_LSTM").kernels
+_LEGEND = {0: "all zero", 4: "10 % kept", 7: "30 %", 9: "50 %", 13: "all kept"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +61,7 @@ class KernelMatrix:
     """
 
     name: str
-    kept: "np.ndarray[Any, Any]"
+    kept: BoolArray
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -86,7 +93,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The pictures of one variant. Attributes: name; pictures; left: how many kernels are not pictured."""
+    """The pictures of one variant.
+
+    Attributes:
+        name: of the variant. pictures: in order of execution.
+        left: number of kernels that are not pictured.
+    """
 
     name: str
     pictures: tuple[Picture, ...]
@@ -101,30 +113,27 @@ def kernels(path: Path, layers: Sequence[str] = ()) -> dict[str, KernelMatrix]:
         layers: the layer of every operator; default: their places in the network.
     """
     operators = flatbuffer.read(path).operators
-    names = (
-        layers
-        if len(layers) == len(operators)
-        else [flatbuffer.place(operator) for operator in operators]
-    )
-    found: dict[str, KernelMatrix] = {}
-    for layer, operator in zip(names, operators, strict=True):
+    if len(layers) != len(operators):
+        layers = [flatbuffer.place(operator) for operator in operators]
+    matrices: dict[str, KernelMatrix] = {}
+    for layer, operator in zip(layers, operators, strict=True):
         for label, kept in _matrices(operator):
-            name = _free(f"{layer}/{label}", found)
-            found[name] = KernelMatrix(name, kept)
-    return found
+            name = _free(f"{layer}/{label}", matrices)
+            matrices[name] = KernelMatrix(name, kept)
+    return matrices
 
 
 def pictures(
     variant: Mapping[str, KernelMatrix], baseline: Mapping[str, KernelMatrix], most: int
 ) -> list[Picture]:
     """Pictures of the ``most`` biggest kernels of a variant, in order of execution."""
-    ranked = sorted(variant.values(), key=lambda kernel: -kernel.kept.size)[:most]
-    chosen = {kernel.name for kernel in ranked}
-    return [
-        picture(kernel, baseline.get(kernel.name, kernel))
-        for name, kernel in variant.items()
-        if name in chosen
-    ]
+    ranked = sorted(variant.values(), key=lambda kernel: -kernel.kept.size)
+    biggest = {kernel.name for kernel in ranked[:most]}
+    drawn = []
+    for name, kernel in variant.items():
+        if name in biggest:
+            drawn.append(picture(kernel, baseline.get(name, kernel)))
+    return drawn
 
 
 def gallery(variants: Sequence[VariantRecord], folder: Path) -> list[Gallery]:
@@ -136,25 +145,25 @@ def gallery(variants: Sequence[VariantRecord], folder: Path) -> list[Gallery]:
     """
     if not variants:
         return []
-    baseline = _of_variant(variants[0], folder)
-    shown: list[Gallery] = []
-    used = 0
-    for variant in variants[variants[0].name == "baseline" :]:
-        found = _of_variant(variant, folder)
-        drawn = pictures(found, baseline, PICTURED) if used < PICTURE_BYTES else []
-        used += sum(len(picture.uri) for picture in drawn)
-        shown.append(Gallery(variant.name, tuple(drawn), len(found) - len(drawn)))
-    return shown
+    baseline = _variant_kernels(variants[0], folder)
+    pictured = variants[1:] if variants[0].name == "baseline" else variants
+    galleries: list[Gallery] = []
+    used_bytes = 0
+    for variant in pictured:
+        matrices = _variant_kernels(variant, folder)
+        drawn = pictures(matrices, baseline, PICTURED) if used_bytes < PICTURE_BYTES else []
+        used_bytes += sum(len(picture.uri) for picture in drawn)
+        galleries.append(Gallery(variant.name, tuple(drawn), len(matrices) - len(drawn)))
+    return galleries
 
 
-def _of_variant(variant: VariantRecord, folder: Path) -> dict[str, KernelMatrix]:
-    """Its kernels; none where there is no file, or none that can be read."""
+def _variant_kernels(variant: VariantRecord, folder: Path) -> dict[str, KernelMatrix]:
+    """The kernels of a variant; none where there is no file, or none that can be read."""
     if variant.tflite is None:
         return {}
+    path = folder / "variants" / variant.name / variant.tflite.path
     try:
-        return kernels(
-            folder / "variants" / variant.name / variant.tflite.path, variant.tflite.layers
-        )
+        return kernels(path, variant.tflite.layers)
     except TinypruneError:
         return {}
 
@@ -165,13 +174,17 @@ def picture(kernel: KernelMatrix, baseline: KernelMatrix) -> Picture:
     field = np.full(frame, -1, np.int8)
     places, inputs, gates, outputs = kernel.kept.shape
     field[:places, :inputs, :gates, :outputs] = kernel.kept
+
     rows, columns = frame[0] * frame[1], frame[2] * frame[3]
     cell = _cell(rows, columns)
-    gap = np.full((-(-rows // cell[0]), 2), _STRIPE, np.uint8)
-    parts = [_levels(field[:, :, gate].reshape(rows, frame[3]), cell) for gate in range(frame[2])]
-    levels = np.hstack([piece for part in parts for piece in (gap, part)][1:])
+    gate_levels = []
+    for gate in range(frame[2]):
+        matrix = field[:, :, gate].reshape(rows, frame[3])
+        gate_levels.append(_levels(matrix, cell))
+    levels = _side_by_side(gate_levels)
+
     height, width = levels.shape
-    zoom = max(1, min(8, SIDE // max(height, width)))
+    zoom = max(1, min(_LARGEST_ZOOM, SIDE // max(height, width)))
     return Picture(
         name=kernel.name,
         shape=kernel.shape,
@@ -185,100 +198,129 @@ def picture(kernel: KernelMatrix, baseline: KernelMatrix) -> Picture:
 
 
 def legend() -> list[tuple[str, str]]:
-    """(picture, what it means) for the greys and the hatch."""
-    shades = [(0, "all zero"), (4, "10 % kept"), (7, "30 %"), (9, "50 %"), (13, "all kept")]
-    squares = [(np.full((16, 24), level, np.uint8), meaning) for level, meaning in shades]
-    gone = _levels(np.full((16, 24), -1, np.int8), (1, 1))
-    return [
-        (_png(square), meaning) for square, meaning in [*squares, (gone, "removed with its unit")]
-    ]
+    """(picture, meaning) of the greys and the hatch."""
+    shape = (16, 24)
+    squares = []
+    for level, meaning in _LEGEND.items():
+        squares.append((_png(np.full(shape, level, np.uint8)), meaning))
+    gone = _levels(np.full(shape, -1, np.int8), (1, 1))
+    squares.append((_png(gone), "removed with its unit"))
+    return squares
 
 
-def _matrices(operator: flatbuffer.Operator) -> Iterator[tuple[str, "np.ndarray[Any, Any]"]]:
+def _matrices(operator: flatbuffer.Operator) -> list[tuple[str, BoolArray]]:
     """Label and kept weights (places, inputs, gates, outputs) of the kernels of an operator."""
-    tensors = [
-        tensor if tensor is not None and _is_kernel(tensor) else None for tensor in operator.inputs
-    ]
-    kept = [None if tensor is None else _kept(tensor) for tensor in tensors]
     if "SEQUENCE_LSTM" in operator.name:
-        # Inputs 1 to 4 and 5 to 8 of the operator: what the gates make of x and of h, each (units,
-        # inputs).
-        for label, first in (("kernel", 1), ("recurrent_kernel", 5)):
-            gates = [gate for gate in kept[first : first + _GATES] if gate is not None]
-            if len(gates) == _GATES:
-                yield label, np.stack(gates, axis=-1).transpose(1, 2, 0)[None]
-        return
-    for array in (array for array in kept if array is not None):
-        if "DEPTHWISE" in operator.name:
-            yield "kernel", array.reshape(-1, 1, 1, array.shape[-1])
+        return _lstm_matrices(operator)
+    is_depthwise = operator_type(operator.name).kind == "depthwise"
+    matrices = []
+    for tensor in operator.inputs:
+        if tensor is None or not _is_kernel(tensor):
+            continue
+        kept = _kept(tensor)
+        if is_depthwise:
+            matrix = kept.reshape(-1, 1, 1, kept.shape[-1])
         else:
-            yield (
-                "kernel",
-                array.reshape(array.shape[0], -1, array.shape[-1]).transpose(1, 2, 0)[:, :, None],
-            )
+            flat = kept.reshape(kept.shape[0], -1, kept.shape[-1])  # (outputs, places, inputs)
+            matrix = flat.transpose(1, 2, 0)[:, :, None]
+        matrices.append(("kernel", matrix))
+    return matrices
+
+
+def _lstm_matrices(operator: flatbuffer.Operator) -> list[tuple[str, BoolArray]]:
+    """The kernels of an LSTM that have a matrix (units, inputs) for each gate."""
+    matrices = []
+    for kernel in _LSTM_KERNELS:
+        gates = []
+        for number in kernel.inputs:
+            tensor = operator.inputs[number]
+            if tensor is not None and _is_kernel(tensor):
+                gates.append(_kept(tensor))
+        if len(gates) == GATES:
+            stacked = np.stack(gates, axis=-1)  # (units, inputs, gates)
+            matrices.append((kernel.name, stacked.transpose(1, 2, 0)[None]))
+    return matrices
 
 
 def _is_kernel(tensor: flatbuffer.Tensor) -> bool:
-    return (
-        tensor.data is not None
-        and tensor.dtype == "int8"
-        and len(tensor.shape) > 1
-        and tensor.data.size > 0
-    )
+    is_constant = tensor.data is not None and tensor.data.size > 0
+    return is_constant and tensor.dtype == "int8" and len(tensor.shape) > 1
 
 
-def _kept(tensor: flatbuffer.Tensor) -> "np.ndarray[Any, Any]":
+def _kept(tensor: flatbuffer.Tensor) -> BoolArray:
     zero = tensor.zero_point[0] if len(tensor.zero_point) else 0
     return np.asarray(tensor.data) != zero
 
 
 def _free(name: str, taken: Mapping[str, Any]) -> str:
-    number = 2
+    """The name, with a number behind it where it is taken."""
     free = name
+    number = 2
     while free in taken:
-        free, number = f"{name} {number}", number + 1
+        free = f"{name} {number}"
+        number += 1
     return free
 
 
 def _frame(shape: tuple[int, ...], baseline: tuple[int, ...]) -> tuple[int, ...]:
-    same = shape[0] == baseline[0] and shape[2] == baseline[2]
-    return (
-        baseline
-        if same and all(own <= other for own, other in zip(shape, baseline, strict=True))
-        else shape
-    )
+    """The shape of the baseline where a kernel fits into it, else its own."""
+    same_window = shape[0] == baseline[0] and shape[2] == baseline[2]
+    has_room = shape[1] <= baseline[1] and shape[3] <= baseline[3]
+    return baseline if same_window and has_room else shape
 
 
 def _cell(rows: int, columns: int) -> tuple[int, int]:
     """Weights per pixel: square, unless a thin matrix would become a line."""
-    reduce = -(-max(rows, columns) // SIDE)
-    return min(reduce, max(1, rows // _THINNEST)), min(reduce, max(1, columns // _THINNEST))
+    reduction = -(-max(rows, columns) // SIDE)
+    down = min(reduction, max(1, rows // _THINNEST))
+    across = min(reduction, max(1, columns // _THINNEST))
+    return down, across
 
 
-def _levels(field: "np.ndarray[Any, Any]", cell: tuple[int, int]) -> "np.ndarray[Any, Any]":
-    """Grey per cell of a matrix of 1 (kept), 0 (zero) and -1 (gone); hatched where most of a cell is gone."""
-    rows, columns = (
-        -(-length // step) * step for length, step in zip(field.shape, cell, strict=True)
-    )
-    padded = np.full((rows, columns), -2, np.int8)
+def _levels(field: Int8Array, cell: tuple[int, int]) -> Levels:
+    """Level per cell of a matrix of 1 (kept), 0 (zero) and -1 (gone).
+
+    A cell is hatched where most of it is gone.
+    """
+    down, across = cell
+    rows = -(-field.shape[0] // down)
+    columns = -(-field.shape[1] // across)
+    padded = np.full((rows * down, columns * across), -2, np.int8)
     padded[: field.shape[0], : field.shape[1]] = field
-    cells = padded.reshape(rows // cell[0], cell[0], columns // cell[1], cell[1])
-    kept, there, gone = (
-        (cells == 1).sum((1, 3)),
-        (cells >= 0).sum((1, 3)),
-        (cells == -1).sum((1, 3)),
-    )
-    levels = np.round(13 * np.sqrt(kept / np.maximum(there, 1))).astype(np.uint8)
+    cells = padded.reshape(rows, down, columns, across)
+    kept = (cells == 1).sum((1, 3))
+    there = (cells >= 0).sum((1, 3))
+    gone = (cells == -1).sum((1, 3))
+
+    levels = np.round(_DARKEST * np.sqrt(kept / np.maximum(there, 1))).astype(np.uint8)
     y, x = np.indices(levels.shape)
     stripes = np.where((x + y) % 4 == 0, _STRIPE, _BETWEEN)
     return np.where(gone > there, stripes, levels).astype(np.uint8)
 
 
-def _png(levels: "np.ndarray[Any, Any]") -> str:
+def _side_by_side(parts: Sequence[Levels]) -> Levels:
+    """Pictures of the same height with a line between them."""
+    gap = np.full((len(parts[0]), _GATE_GAP), _STRIPE, np.uint8)
+    pieces = [parts[0]]
+    for part in parts[1:]:
+        pieces += [gap, part]
+    return np.hstack(pieces)
+
+
+def _png(levels: Levels) -> str:
     from PIL import Image
 
     image = Image.fromarray(levels)
-    image.putpalette(_PALETTE)
+    image.putpalette(_palette())
     file = io.BytesIO()
     image.save(file, format="PNG", bits=4, optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _palette() -> list[int]:
+    """Red, green and blue of every level."""
+    palette = []
+    for level in range(_DARKEST + 1):
+        grey = 255 - round(level * 255 / _DARKEST)
+        palette += [grey, grey, grey]
+    return palette + _STRIPE_COLOUR + _BETWEEN_COLOUR

@@ -12,9 +12,33 @@ from markupsafe import Markup, escape
 #: Width of every chart in its own units. Letters of 12 of them stay readable on a phone 390 pixels
 #: wide.
 WIDTH = 400
+#: Width of a letter in a chart, about.
+LETTER = 6.7
 #: Hatches that :func:`hatches` defines, ``h0`` to ``h7``; the last one is for what has no name of
 #: its own.
 HATCHES = 8
+
+#: Corners of the markers 1 to 7; marker 0 is a circle.
+_CORNERS = {
+    1: "-5,-5 5,-5 5,5 -5,5",
+    2: "0,-6.5 6.5,5 -6.5,5",
+    3: "0,-7 7,0 0,7 -7,0",
+    4: "0,6.5 6.5,-5 -6.5,-5",
+    5: "-2,-6 2,-6 2,-2 6,-2 6,2 2,2 2,6 -2,6 -2,2 -6,2 -6,-2 -2,-2",
+    6: "0,-7 2,-2 7,-2 3,1.5 4.5,7 0,3.5 -4.5,7 -3,1.5 -7,-2 -2,-2",
+    7: "-6,-6 0,-2 6,-6 2,0 6,6 0,2 -6,6 -2,0",
+}
+#: Lines of each hatch in a square of 8 x 8; the first and the last have only a colour.
+_HATCH_LINES = (
+    "",
+    "M0 8 8 0M-2 2 2 -2M6 10 10 6",
+    "M0 0 8 8M-2 6 2 10M6 -2 10 2",
+    "M0 2H8M0 6H8",
+    "M2 0V8M6 0V8",
+    "M0 4H8M4 0V8",
+    "M2 2h.01M6 6h.01",
+    "",
+)
 
 
 @dataclass(frozen=True)
@@ -28,63 +52,54 @@ class Scale:
     log: bool = False
 
     def __call__(self, value: float) -> float:
-        """Where a value lies in the drawing."""
-        low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, value))
-        return self.start + (at - low) / (high - low) * (self.end - self.start)
+        """Return the place of a value in the drawing."""
+        low, high = self.low, self.high
+        if self.log:
+            low, high, value = math.log(low), math.log(high), math.log(value)
+        return self.start + (value - low) / (high - low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
         """Round numbers inside the range."""
         if self.log:
-            powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            marks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
-            return [mark for mark in marks if self.low <= mark <= self.high]
+            return self._log_ticks()
         step = _step((self.high - self.low) / 5)
         first = math.ceil(self.low / step - 1e-9)
-        return [count * step for count in range(first, math.floor(self.high / step + 1e-9) + 1)]
+        last = math.floor(self.high / step + 1e-9)
+        return [count * step for count in range(first, last + 1)]
+
+    def _log_ticks(self) -> list[float]:
+        """1, 2 and 5 times the powers of ten inside the range."""
+        first = math.floor(math.log10(self.low))
+        last = math.ceil(math.log10(self.high))
+        ticks = []
+        for power in range(first, last + 1):
+            for digit in (1, 2, 5):
+                tick = digit * 10.0**power
+                if self.low <= tick <= self.high:
+                    ticks.append(tick)
+        return ticks
 
 
 def marker(shape: int, x: float, y: float, kind: str) -> Markup:
     """One of eight shapes around a point, 12 units wide; ``kind`` is its CSS class."""
-    if shape % 8 == 0:
+    shape = shape % 8
+    if shape == 0:
         return tag("circle", cx=x, cy=y, r=5.5, class_=kind)
-    corners = {
-        1: "-5,-5 5,-5 5,5 -5,5",
-        2: "0,-6.5 6.5,5 -6.5,5",
-        3: "0,-7 7,0 0,7 -7,0",
-        4: "0,6.5 6.5,-5 -6.5,-5",
-        5: "-2,-6 2,-6 2,-2 6,-2 6,2 2,2 2,6 -2,6 -2,2 -6,2 -6,-2 -2,-2",
-        6: "0,-7 2,-2 7,-2 3,1.5 4.5,7 0,3.5 -4.5,7 -3,1.5 -7,-2 -2,-2",
-        7: "-6,-6 0,-2 6,-6 2,0 6,6 0,2 -6,6 -2,0",
-    }
     place = f"translate({number(x)} {number(y)})"
-    return tag("polygon", points=corners[shape % 8], transform=place, class_=kind)
+    return tag("polygon", points=_CORNERS[shape], transform=place, class_=kind)
 
 
 def hatches() -> Markup:
     """The patterns that bars are filled with, once per page: ``<svg><defs>`` without a size."""
-    lines = (
-        "",
-        "M0 8 8 0M-2 2 2 -2M6 10 10 6",
-        "M0 0 8 8M-2 6 2 10M6 -2 10 2",
-        "M0 2H8M0 6H8",
-        "M2 0V8M6 0V8",
-        "M0 4H8M4 0V8",
-        "M2 2h.01M6 6h.01",
-        "",
-    )
-    patterns = Markup("").join(
-        tag(
-            "pattern",
-            tag("rect", width=8, height=8, class_=f"c{index}")
-            + tag("path", d=path, class_="hatch"),
-            id=f"h{index}",
-            width=8,
-            height=8,
-            patternUnits="userSpaceOnUse",
-        )
-        for index, path in enumerate(lines)
-    )
-    return tag("svg", tag("defs", patterns), width=0, height=0, class_="defs", aria_hidden="true")
+    patterns = [_hatch(index, lines) for index, lines in enumerate(_HATCH_LINES)]
+    definitions = tag("defs", Markup("").join(patterns))
+    return tag("svg", definitions, width=0, height=0, class_="defs", aria_hidden="true")
+
+
+def _hatch(index: int, lines: str) -> Markup:
+    ground = tag("rect", width=8, height=8, class_=f"c{index}")
+    content = ground + tag("path", d=lines, class_="hatch")
+    return tag("pattern", content, id=f"h{index}", width=8, height=8, patternUnits="userSpaceOnUse")
 
 
 def swatch(hatch: int) -> Markup:
@@ -105,35 +120,58 @@ def tick_texts(ticks: list[float]) -> list[tuple[float, str]]:
 def _step(rough: float) -> float:
     """The next of 1, 2, 5, 10, 20, ... that is not below."""
     power = 10.0 ** math.floor(math.log10(rough))
-    return next(digit * power for digit in (1, 2, 5, 10) if digit * power >= rough * (1 - 1e-9))
+    least = rough * (1 - 1e-9)
+    for digit in (1, 2, 5):
+        if digit * power >= least:
+            return digit * power
+    return 10 * power
 
 
 def svg(title: str, height: float, parts: Iterable[Markup]) -> Markup:
-    """A chart that takes the width of its column."""
+    """A chart that takes the width of its column; ``title`` is what a screen reader says."""
     content = tag("title", title) + Markup("").join(parts)
     return tag("svg", content, viewBox=f"0 0 {WIDTH} {number(height)}", role="img", class_="chart")
 
 
+def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    """A line from (x1, y1) to (x2, y2); ``kind`` is its CSS class."""
+    return tag("line", x1=x1, x2=x2, y1=y1, y2=y2, class_=kind)
+
+
 def text(content: str, x: float, y: float, kind: str, anchor: str = "start") -> Markup:
     """A line of text; ``kind`` is its CSS class."""
-    return tag(
-        "text", content, x=x, y=y, class_=kind, text_anchor=anchor if anchor != "start" else None
-    )
+    text_anchor = None if anchor == "start" else anchor
+    return tag("text", content, x=x, y=y, class_=kind, text_anchor=text_anchor)
+
+
+def text_width(content: str) -> float:
+    """Width of a line of text, about."""
+    return LETTER * len(content)
+
+
+def shortened(name: str, length: int) -> str:
+    """A name of at most ``length`` letters; an ellipsis stands for what is cut off."""
+    return name if len(name) <= length else name[: length - 1] + "…"
 
 
 def tag(name: str, content: str = "", /, **attributes: str | float | None) -> Markup:
-    """An element; text that is not Markup is escaped. ``class_`` is ``class``, other underscores are dashes."""
-    given = {
-        key.rstrip("_").replace("_", "-"): value
-        for key, value in attributes.items()
-        if value is not None
-    }
-    shown = "".join(
-        f' {k}="{escape(v if isinstance(v, str) else number(v))}"' for k, v in given.items()
-    )
-    return Markup(f"<{name}{shown}>{escape(content)}</{name}>")
+    """An element; text that is not Markup is escaped.
+
+    Args:
+        name: of the element.
+        content: what stands inside.
+        attributes: ``class_`` is ``class``, other underscores are dashes; those that are None are
+            left out, and numbers are written in tenths.
+    """
+    written = ""
+    for key, value in attributes.items():
+        if value is None:
+            continue
+        attribute = key.rstrip("_").replace("_", "-")
+        written += f' {attribute}="{escape(number(value))}"'
+    return Markup(f"<{name}{written}>{escape(content)}</{name}>")
 
 
 def number(value: float | str) -> str:
-    """A coordinate, in tenths."""
+    """A coordinate, in tenths; a text as it is."""
     return value if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")
