@@ -12,13 +12,13 @@ from click.testing import CliRunner
 
 from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.plan import PruningPlan
 from tinyprune.artifacts.resources import CompiledArtifact
 from tinyprune.cli import main
 from tinyprune.config import PruneConfig, TargetConfig
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.npu.limits import RECORD
+from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.prune import prune_variants
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.storage.run_folder import sha256

@@ -68,10 +68,10 @@ DATASETS = Registry(
 STRUCTURES = Registry(
     "structure",
     {
-        "weight": "tinyprune.sparsity.weight:groups",
-        "block": "tinyprune.sparsity.block:groups",
-        "n:m": "tinyprune.sparsity.n_m:groups",
-        "unit": "tinyprune.sparsity.unit:groups",
+        "weight": "tinyprune.sparsity.weight:Weight",
+        "block": "tinyprune.sparsity.block:Block",
+        "n:m": "tinyprune.sparsity.n_m:NOfM",
+        "unit": "tinyprune.sparsity.unit:Unit",
     },
 )
 

@@ -12,11 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from tests.cli.test_import_budget import PROBE
-from tinyprune.artifacts.plan import LayerPlan, PruningPlan
 from tinyprune.cli import differentiable, main
 from tinyprune.cli.chain import chain
 from tinyprune.config import PruneConfig, TargetConfig
 from tinyprune.config.budget import BudgetConfig
+from tinyprune.sparsity.plan import LayerPlan, PruningPlan
+from tinyprune.sparsity.unit import Unit
 
 TO_BUDGET = ("prune", "--method", "differentiable")
 FLASH = (*TO_BUDGET, "--max-flash", "64KiB")
@@ -256,7 +257,7 @@ def test_a_slip_is_said_at_once(arguments, heavy, tmp_path):
 # ---------------------------------------------------------------------------------------------------------
 
 PLAN = PruningPlan(
-    layers=(LayerPlan("stem", "kernel", (3, 3, 3, 16), "unit", "differentiable", 16, 0.0),),
+    layers=(LayerPlan("stem", "kernel", (3, 3, 3, 16), Unit(), "differentiable", 16, 0.0),),
     skipped={"head/kernel": "its outputs are outputs of the network"},
     scope="global",
     schedule="polynomial",

@@ -6,17 +6,19 @@ from pathlib import Path
 import pytest
 
 from tinyprune.artifacts.network import TensorSparsity
-from tinyprune.artifacts.plan import LayerPlan, PruningPlan
 from tinyprune.artifacts.quality import Quality
 from tinyprune.cli import output
 from tinyprune.compress.offline import OfflineResult
+from tinyprune.sparsity.n_m import NOfM
+from tinyprune.sparsity.plan import LayerPlan, PruningPlan
+from tinyprune.sparsity.weight import Weight
 
 PADDED = "last run of 2 inputs padded to 4"
 PLAN = PruningPlan(
     layers=(
-        LayerPlan("lstm", "kernel", (32, 4 * 8), "weight", "magnitude", 32 * 4 * 8, 0.8),
+        LayerPlan("lstm", "kernel", (32, 4 * 8), Weight(), "magnitude", 32 * 4 * 8, 0.8),
         LayerPlan(
-            "conv", "kernel", (3, 3, 6, 8), "2:4", "magnitude", 3 * 3 * 6 * 8, 0.5, note=PADDED
+            "conv", "kernel", (3, 3, 6, 8), NOfM(2, 4), "magnitude", 3 * 3 * 6 * 8, 0.5, note=PADDED
         ),
     ),
     skipped={"head": "too small", "tail": "too small"},

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tinyprune.artifacts.plan import PruningPlan
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.layer_kinds import kernels
 from tinyprune.compress.mask_updater import (
@@ -23,6 +22,7 @@ from tinyprune.compress.prepare import compressed_layers, prepare
 from tinyprune.config import LayerRule, PruneConfig
 from tinyprune.models.tinylstm import build
 from tinyprune.registry import SCHEDULES
+from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.sparsity.structure import parse
 from tinyprune.storage.writing import write_arrays
 
@@ -259,7 +259,7 @@ def images() -> keras.Model:
 def pruned(model: keras.Model, steps: int = 20, **config) -> dict[str, np.ndarray]:
     """The masks at the end of a training in which the weights stay."""
     found, prepared = plan(model, PruneConfig(**config)), prepare(model)
-    units = coupling(model) if any(item.structure == "unit" for item in found.layers) else None
+    units = coupling(model) if found.removes_units else None
     updater = MaskUpdater(prepared, found, steps, units)
     for step in range(steps):
         updater.update(step)

@@ -15,6 +15,7 @@ from tinyprune.artifacts.network import TensorSparsity
 from tinyprune.compress.offline import OfflineResult, default_output, prune_file
 from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.sparsity import layout
+from tinyprune.sparsity.block import Block
 from tinyprune.sparsity.layout import Layout
 from tinyprune.sparsity.masks import masks
 from tinyprune.sparsity.structure import Structure, parse
@@ -471,7 +472,7 @@ def test_a_constant_of_a_matrix_product_lies_as_its_options_say(index, adjoint, 
     inputs_last = (index == 0) != adjoint
     result = pruned(
         written(tmp_path / "m.tflite", made),
-        Structure("block", *((1, 2) if inputs_last else (2, 1))),
+        Block(*((1, 2) if inputs_last else (2, 1))),
         0.25,
     )
     assert constant(result.path, "kernel").tolist() == [[[0, 9, 9, 9], [0, 9, 9, 9]]]

@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 
-from tinyprune.artifacts.plan import LayerPlan, PruningPlan
 from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
 from tinyprune.config import LayerRule, PruneConfig
@@ -10,6 +9,8 @@ from tinyprune.config.budget import BudgetConfig
 from tinyprune.errors import UsageError
 from tinyprune.models.tinylstm import build
 from tinyprune.registry import IMPORTANCES, SCHEDULES
+from tinyprune.sparsity.plan import LayerPlan, PruningPlan
+from tinyprune.sparsity.weight import Weight
 
 L = keras.layers
 BANDS, UNITS, HIDDEN = 8, 6, 5
@@ -50,7 +51,7 @@ def test_every_kernel_of_the_network_is_in_the_plan():
         key: rows * cols for key, (rows, cols) in shapes.items()
     }
     assert found.layers[0] == LayerPlan(
-        "lstm_1", "kernel", (BANDS, 4 * UNITS), "weight", "magnitude", BANDS * 4 * UNITS, 0.8
+        "lstm_1", "kernel", (BANDS, 4 * UNITS), Weight(), "magnitude", BANDS * 4 * UNITS, 0.8
     )
     assert (found.skipped, found.scope, found.schedule, found.sparsity) == (
         {},
@@ -139,7 +140,7 @@ def test_rules_change_structure_size_and_sparsity_of_some():
     )
     found = planned(lstms(), layers=rules)
     assert {
-        item.key: (item.structure, item.final_sparsity, item.groups) for item in found.layers
+        item.key: (item.structure.label, item.final_sparsity, item.groups) for item in found.layers
     } == {
         "lstm_1/kernel": ("2:4", 1 - 2 / 4, BANDS * 4 * UNITS),
         "lstm_1/recurrent_kernel": ("block 3x4", 0.25, (UNITS // 3) * (4 * UNITS // 4)),
@@ -240,7 +241,7 @@ def test_what_cannot_be_trained_in_int8_has_no_plan(layer, message):
 
 def test_blocks_tile_the_matrix_of_inputs_and_outputs():
     found = planned(convolutions(), structure="block", block_size="4x8", exclude=("classes",))
-    assert {item.key: (item.structure, item.groups) for item in found.layers} == {
+    assert {item.key: (item.structure.label, item.groups) for item in found.layers} == {
         "stem/kernel": ("block 4x8", 7 * 1),  # 3 * 3 * 3 = 27 rows: 6 whole tiles and one of 3 rows
         "depth/kernel": ("block 4x8", 3 * 1),  # 3 * 3 * 1 rows, 8 columns
         "point/kernel": ("block 4x8", 2 * 2),
@@ -278,7 +279,7 @@ def test_n_of_m_says_where_it_pads_and_skips_what_has_too_few_inputs():
         "shortcut/kernel": "",
         "classes/kernel": "",
     }
-    assert {(item.structure, item.final_sparsity) for item in found.layers} == {("2:4", 0.5)}
+    assert {(item.structure.label, item.final_sparsity) for item in found.layers} == {("2:4", 0.5)}
     assert found.skipped == {"depth/kernel": "1 input: no run of 4 to choose 2 of"}
 
 
@@ -324,7 +325,7 @@ def test_units_of_some_layers_and_weights_of_others():
         convolutions(),
         layers=(LayerRule("point", structure="unit"), LayerRule("shortcut", structure="unit")),
     )
-    assert {item.key: (item.structure, item.groups) for item in found.layers} == {
+    assert {item.key: (item.structure.label, item.groups) for item in found.layers} == {
         "stem/kernel": ("weight", 3 * 3 * 3 * 8),
         "depth/kernel": ("weight", 3 * 3 * 8),
         "point/kernel": ("unit", 16),
@@ -366,7 +367,7 @@ def test_a_budget_plans_the_units_and_no_sparsity():
     assert [(item.key, item.groups) for item in found.layers] == [
         (item.key, item.groups) for item in units.layers
     ]
-    assert {(item.structure, item.method, item.final_sparsity) for item in found.layers} == {
+    assert {(item.structure.label, item.method, item.final_sparsity) for item in found.layers} == {
         ("unit", "differentiable", 0.0)
     }
     assert (found.skipped, found.sparsity) == (units.skipped, 0.0)

@@ -5,7 +5,12 @@ import pytest
 
 from tinyprune.errors import UsageError
 from tinyprune.sparsity import block, n_m, unit, weight
+from tinyprune.sparsity.block import Block
+from tinyprune.sparsity.n_m import NOfM
 from tinyprune.sparsity.structure import Structure, parse
+from tinyprune.sparsity.unit import Unit
+from tinyprune.sparsity.weight import Weight
+from tinyprune.storage.records import from_jsonable, to_jsonable
 
 SHAPE = (3, 3, 8, 16)
 
@@ -13,19 +18,19 @@ SHAPE = (3, 3, 8, 16)
 @pytest.mark.parametrize(
     ("name", "size", "structure", "label", "fixed", "ids"),
     [
-        ("weight", "16x16", Structure("weight"), "weight", None, weight.groups(SHAPE)),
-        ("unit", "16x16", Structure("unit"), "unit", None, unit.groups(SHAPE)),
+        ("weight", "16x16", Weight(), "weight", None, weight.groups(SHAPE)),
+        ("unit", "16x16", Unit(), "unit", None, unit.groups(SHAPE)),
         (
             "block",
             "16x16",
-            Structure("block", 16, 16),
+            Block(16, 16),
             "block 16x16",
             None,
             block.groups(SHAPE, 16, 16),
         ),
-        ("block", "1x8", Structure("block", 1, 8), "block 1x8", None, block.groups(SHAPE, 1, 8)),
-        ("2:4", "16x16", Structure("n:m", n=2, m=4), "2:4", 1 - 2 / 4, n_m.groups(SHAPE, 2, 4)),
-        ("1:8", "nonsense", Structure("n:m", n=1, m=8), "1:8", 1 - 1 / 8, n_m.groups(SHAPE, 1, 8)),
+        ("block", "1x8", Block(1, 8), "block 1x8", None, block.groups(SHAPE, 1, 8)),
+        ("2:4", "16x16", NOfM(n=2, m=4), "2:4", 1 - 2 / 4, n_m.groups(SHAPE, 2, 4)),
+        ("1:8", "nonsense", NOfM(n=1, m=8), "1:8", 1 - 1 / 8, n_m.groups(SHAPE, 1, 8)),
     ],
 )
 def test_a_name_becomes_a_structure(name, size, structure, label, fixed, ids):
@@ -35,11 +40,19 @@ def test_a_name_becomes_a_structure(name, size, structure, label, fixed, ids):
     np.testing.assert_array_equal(found.groups(SHAPE), ids)
 
 
-def test_unused_numbers_are_none():
-    assert dataclasses.asdict(parse("unit")) == {
-        "name": "unit",
-        **dict.fromkeys(["rows", "columns", "n", "m"]),
-    }
+def test_a_structure_has_its_own_numbers_only():
+    assert dataclasses.asdict(parse("unit")) == {}
+    assert dataclasses.asdict(parse("block", "1x8")) == {"rows": 1, "columns": 8}
+    assert dataclasses.asdict(parse("2:4")) == {"n": 2, "m": 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("weight", ""), ("block", "4x8"), ("2:4", ""), ("unit", "")]
+)
+def test_a_record_keeps_the_label(name, size):
+    structure = parse(name, size)
+    assert to_jsonable({"structure": structure}) == {"structure": structure.label}
+    assert from_jsonable(structure.label, Structure) == structure
 
 
 def test_only_n_m_protects():

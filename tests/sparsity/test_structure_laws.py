@@ -8,9 +8,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tinyprune.registry import IMPORTANCES, STRUCTURES
+from tinyprune.sparsity.block import Block
 from tinyprune.sparsity.importance import l1
 from tinyprune.sparsity.masks import masks
-from tinyprune.sparsity.structure import Structure
+from tinyprune.sparsity.n_m import NOfM
+from tinyprune.sparsity.structure import Structure, parse
 
 
 def rows(shape: tuple[int, ...]) -> np.ndarray:
@@ -21,8 +23,8 @@ def rows(shape: tuple[int, ...]) -> np.ndarray:
 def fitted(name: str, shape: tuple[int, ...]) -> Structure:
     """The structure of a name, with numbers that suit a kernel of this shape if it takes any."""
     if name == "block":
-        return Structure(name, rows=min(2, int(np.prod(shape[:-1]))), columns=min(3, shape[-1]))
-    return Structure(name, n=2, m=4) if name == "n:m" else Structure(name)
+        return Block(rows=min(2, int(np.prod(shape[:-1]))), columns=min(3, shape[-1]))
+    return parse(STRUCTURES[name].example)
 
 
 OWN = SimpleNamespace(groups=rows, ranked=lambda importance, shape: importance)
@@ -179,7 +181,7 @@ def test_every_importance_is_one_number_per_group(structure, importance, shape, 
 )
 def test_every_run_keeps_n_of_m_at_the_final_sparsity(shape, m, n, seed, scope):
     assume(n < m)
-    structure, values = Structure("n:m", n=n, m=m), kernel(shape, seed)
+    structure, values = NOfM(n, m), kernel(shape, seed)
     worth = structure.ranked(np.abs(values).ravel(), shape)
     ids = structure.groups(shape)
     mask = masks({"a": worth}, {"a": ids}, structure.fixed_sparsity, scope)["a"]

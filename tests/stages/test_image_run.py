@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact
-from tinyprune.artifacts.plan import PruningPlan
 from tinyprune.artifacts.quality import TaskRecord
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.config import DataConfig, LayerRule, ModelConfig, PruneConfig, RunConfig, TrainConfig
 from tinyprune.data.speech.evaluation_data import GivenData
 from tinyprune.errors import UsageError
+from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.evaluate import evaluate_models
 from tinyprune.stages.export import export_variant
 from tinyprune.stages.model_reference import EvaluationRequest
@@ -199,7 +199,7 @@ def test_blocks_are_masked_whole(image_run):
     blocks = 7 * 2 + 3 * 2 + 4 * 3  # of 27 x 16, 9 x 16 and 16 x 24
     plan = read_json(image_run.folder / "variants/block-4x8-0.50/plan.json", PruningPlan)
     assert sum(layer.groups for layer in plan.layers) == blocks
-    assert {layer.structure for layer in plan.layers} == {"block 4x8"}
+    assert {layer.structure.label for layer in plan.layers} == {"block 4x8"}
     assert plan.importance == "l2"
     assert "block of 4x8 is larger than the kernel of shape (24, 3)" in plan.skipped["head/kernel"]
 
@@ -347,7 +347,9 @@ def test_layers_may_have_rules_of_their_own(image_run):
         LayerRule("point*", "2:4"),
     )
     plan = plan_pruning(image_run.folder, PruneConfig(sparsity=0.75, layers=rules))
-    assert {layer.layer: (layer.structure, layer.final_sparsity) for layer in plan.layers} == {
+    assert {
+        layer.layer: (layer.structure.label, layer.final_sparsity) for layer in plan.layers
+    } == {
         "stem": ("unit", 0.75),
         "depthwise": ("weight", 0.75),
         "pointwise": ("2:4", 0.5),

@@ -12,7 +12,7 @@ from tinyprune.config.pruning import DIFFERENTIABLE, WITHOUT_USE, default_struct
 from tinyprune.errors import UsageError
 
 if TYPE_CHECKING:
-    from tinyprune.artifacts.plan import PruningPlan
+    from tinyprune.sparsity.plan import PruningPlan
 
 #: Flags that become tables of a pruning -> the option that sets each.
 _TABLES = {
@@ -82,7 +82,13 @@ def plan(record: "PruningPlan", config: PruneConfig, output_format: str) -> None
         output.as_json({**asked, "layers": layers, "skipped": record.skipped})
         return
     rows = [
-        [layer.key, "x".join(map(str, layer.shape)), layer.structure, str(layer.groups), layer.note]
+        [
+            layer.key,
+            "x".join(map(str, layer.shape)),
+            layer.structure.label,
+            str(layer.groups),
+            layer.note,
+        ]
         for layer in record.layers
     ]
     rows += [[name, "", "", "", f"skipped: {reason}"] for name, reason in record.skipped.items()]

@@ -33,7 +33,10 @@ def _rows(kind: str) -> list[list[str]]:
 
 
 def _summary(target: str) -> str:
-    """First line of the docstring of "module:attribute", read from the source: nothing heavy is imported for a list."""
+    """Return the first paragraph of the docstring of "module:attribute".
+
+    It is read from the source: nothing heavy is imported for a list.
+    """
     import ast
     import importlib.util
 
@@ -43,5 +46,6 @@ def _summary(target: str) -> str:
         return ""
     for node in ast.parse(spec.loader.get_source(module)).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == attribute:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
+            paragraph, _, _ = (ast.get_docstring(node) or "").partition("\n\n")
+            return " ".join(paragraph.split())
     return ""

@@ -12,9 +12,9 @@ import click
 
 if TYPE_CHECKING:
     from tinyprune.artifacts.network import TensorSparsity
-    from tinyprune.artifacts.plan import LayerPlan, PruningPlan
     from tinyprune.artifacts.quality import Quality
     from tinyprune.compress.offline import OfflineResult
+    from tinyprune.sparsity.plan import LayerPlan, PruningPlan
 
 Row = list[str]
 
@@ -66,7 +66,7 @@ def _plan_row(layer: "LayerPlan") -> Row:
     return [
         layer.key,
         shape,
-        layer.structure,
+        layer.structure.label,
         str(layer.groups),
         f"{layer.final_sparsity:.2f}",
         layer.note,

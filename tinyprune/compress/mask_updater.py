@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -9,34 +10,48 @@ import numpy as np
 import tensorflow as tf
 
 from tinyprune.array_types import FloatArray, IntArray
-from tinyprune.artifacts.plan import LayerPlan, PruningPlan
 from tinyprune.compress.layer_kinds import kernels
 from tinyprune.compress.prepare import compressed_layers
 from tinyprune.registry import IMPORTANCES, SCHEDULES
 from tinyprune.sparsity.importance import FROM_GRADIENTS
-from tinyprune.sparsity.layout import Layout, canonical, canonical_shape, restored
+from tinyprune.sparsity.layout import canonical, canonical_shape, restored
 from tinyprune.sparsity.masks import masks
+from tinyprune.sparsity.plan import LayerPlan, PruningPlan
 from tinyprune.sparsity.schedules import Schedule
-from tinyprune.sparsity.structure import Structure, parse
+from tinyprune.sparsity.structure import Structure
 from tinyprune.sparsity.unit_sets import Coupling, Keep, clamped, keep_units
 
 log = logging.getLogger(__name__)
 MASKS = "masks.npz"
 SEEN_STEPS = 100  # of gradients, before they rank anything: as many as their moving average is long
 
+Masks = dict[str, FloatArray]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The optimizer steps of a schedule.
+
+    Attributes:
+        begin, end: the first and the last step at which masks may change.
+        frequency: steps between two updates.
+    """
+
+    begin: int
+    end: int
+    frequency: int
+
 
 class MaskUpdater:
     """Lets the masks of a prepared model follow a schedule while it trains.
 
     Kernels of one structure and final sparsity are a pool: they share a schedule and, under a
-        global scope, a ranking.
-    Weights that are masked from the start (a variant of a variant) stay masked. An importance that
-    follows gradients
-    ranks nothing before it has seen some: its schedule does not begin before a tenth of the steps,
-        100 at most.
+    global scope, a ranking. Weights that are masked from the start (a variant of a variant) stay
+    masked. An importance that follows gradients ranks nothing before it has seen some: its schedule
+    does not begin before a tenth of the steps, 100 at most.
 
     Attributes:
-        plan: what is pruned.
+        plan: the plan of the pruning.
         begin_step, end_step: of the schedule, in optimizer steps; after ``end_step`` the masks stay
             as they are.
     """
@@ -49,142 +64,153 @@ class MaskUpdater:
         coupling: Coupling | None = None,
         inherited: Mapping[str, FloatArray] | None = None,
     ) -> None:
-        """For a training of ``steps`` optimizer steps.
+        """Begin a training of ``steps`` optimizer steps.
 
         Args:
-            prepared: the model, with masks. plan: of it.
-            coupling: of its units, if any are removed.
+            prepared: the model, with masks.
+            plan: of the model.
+            steps: of the whole training.
+            coupling: of the model's units, if any are removed.
             inherited: kernel -> mask that it has from its base.
         """
         self.plan = plan
-        self.begin_step, self.end_step, frequency = plan.steps(steps)
-        if plan.importance in FROM_GRADIENTS:
-            self.begin_step = max(self.begin_step, min(SEEN_STEPS, max(1, steps // 10), steps - 1))
-            self.end_step = max(self.begin_step, self.end_step)
-        if plan.schedule == "one-shot":
-            self.end_step = self.begin_step
+        schedule = _schedule_steps(plan, steps)
+        self.begin_step = schedule.begin
+        self.end_step = schedule.end
         self._layers = {layer.name: layer for layer in compressed_layers(prepared)}
         self._inherited = dict(inherited or {})
         self._assign(self._inherited)
-        values = {key: kernel.numpy() for key, kernel in self._kernels().items()}
-        self._pools = [
-            pool
-            for items in _alike(plan.layers)
-            for pool in _pools(
-                items, plan, values, coupling, (self.begin_step, self.end_step, frequency)
-            )
-        ]
+
+        self._pools: list[_GroupPool | _UnitPool] = []
+        for items in _by_structure_and_sparsity(plan.layers):
+            if items[0].structure.name == "unit":
+                assert coupling is not None, "units have a coupling"
+                self._pools.append(_UnitPool(items, plan, coupling, schedule))
+            else:
+                self._pools.append(_GroupPool(items, plan, self._kernels(), schedule))
 
     def update(self, step: int) -> None:
-        """Before optimizer step ``step`` (from 0): rank the groups and set the masks, if the schedule says so."""
-        if not self.begin_step <= step <= self.end_step or not any(
-            pool.due(step) for pool in self._pools
-        ):
+        """Before optimizer step ``step`` (from 0): set the masks if the schedule says so."""
+        if not self._is_due(step):
             return
-        final, values = step == self.end_step, self._values()
-        found = dict(self._inherited)
+        is_final = step == self.end_step
+        values = self._values()
+        updated = dict(self._inherited)
         for pool in self._pools:
-            for key, mask in pool.masks(values, step, final).items():
-                found[key] = found[key] * mask if key in found else mask
-        self._assign(found)
-        if final and (empty := [key for key, mask in found.items() if not mask.any()]):
-            advice = "; try --scope layer, or --exclude it" if self.plan.scope == "global" else ""
-            log.warning(
-                "nothing is left of %s at sparsity %g%s",
-                ", ".join(empty),
-                self.plan.sparsity,
-                advice,
-            )
+            for key, mask in pool.masks(values, step, is_final).items():
+                updated[key] = updated[key] * mask if key in updated else mask
+        self._assign(updated)
+        if is_final:
+            self._warn_of_empty_kernels(updated)
 
     def observe(self, variables: Sequence[keras.Variable], gradients: Sequence[tf.Tensor]) -> None:
-        """In the compiled step: let importances that follow gradients see them; see :meth:`Compressed.observe`."""
-        by_variable = {
-            id(variable): gradient for variable, gradient in zip(variables, gradients, strict=True)
-        }
+        """In the compiled step: show the gradients to importances that follow them.
+
+        See :meth:`tinyprune.compress.layers.Compressed.observe`.
+        """
+        by_variable = {}
+        for variable, gradient in zip(variables, gradients, strict=True):
+            by_variable[id(variable)] = gradient
         for layer in self._layers.values():
-            layer.observe(
-                {name: by_variable[id(kernel)] for name, kernel in kernels(layer).items()}
-            )
+            of_layer = {name: by_variable[id(kernel)] for name, kernel in kernels(layer).items()}
+            layer.observe(of_layer)
 
     def final(self, step: int) -> bool:
-        """Whether the masks that act after ``step`` steps are the final ones."""
+        """Return whether the masks that act after ``step`` steps are the final ones."""
         return step > self.end_step
+
+    def _is_due(self, step: int) -> bool:
+        if not self.begin_step <= step <= self.end_step:
+            return False
+        return any(pool.is_due(step) for pool in self._pools)
 
     def _assign(self, masks: Mapping[str, FloatArray]) -> None:
         for key, mask in masks.items():
             layer, _, name = key.rpartition("/")
             self._layers[layer].masks[name].assign(mask)
 
-    def _kernels(self) -> dict[str, keras.Variable]:
-        return {
-            f"{layer.name}/{name}": kernel
-            for layer in self._layers.values()
-            for name, kernel in kernels(layer).items()
-        }
+    def _kernels(self) -> dict[str, FloatArray]:
+        """The kernels as they are now."""
+        values = {}
+        for layer in self._layers.values():
+            for name, kernel in kernels(layer).items():
+                values[f"{layer.name}/{name}"] = kernel.numpy()
+        return values
 
     def _values(self) -> dict[str, FloatArray]:
-        """What importances are made of: kernels as they are deployed, or what was accumulated from their gradients."""
-        if self.plan.importance not in FROM_GRADIENTS:
-            return {
-                f"{layer.name}/{name}": kernel.numpy() * np.asarray(layer.factor(), np.float32)
-                for layer in self._layers.values()
-                for name, kernel in kernels(layer).items()
-            }
-        return {
-            f"{layer.name}/{name}": saliency.numpy()
-            for layer in self._layers.values()
-            for name, saliency in layer.saliency.items()
-        }
+        """The arrays that importances rank: deployed kernels, or what gradients have left."""
+        values = {}
+        for layer in self._layers.values():
+            if self.plan.importance in FROM_GRADIENTS:
+                for name, saliency in layer.saliency.items():
+                    values[f"{layer.name}/{name}"] = saliency.numpy()
+            else:
+                factor = np.asarray(layer.factor(), np.float32)
+                for name, kernel in kernels(layer).items():
+                    values[f"{layer.name}/{name}"] = kernel.numpy() * factor
+        return values
+
+    def _warn_of_empty_kernels(self, masks: Masks) -> None:
+        empty = [key for key, mask in masks.items() if not mask.any()]
+        if empty:
+            names = ", ".join(empty)
+            is_global = self.plan.scope == "global"
+            advice = "; try --scope layer, or --exclude it" if is_global else ""
+            log.warning("nothing is left of %s at sparsity %g%s", names, self.plan.sparsity, advice)
 
 
-def _alike(layers: Sequence[LayerPlan]) -> list[list[LayerPlan]]:
-    """Plans of the same structure and sparsity."""
-    found: dict[tuple[str, float], list[LayerPlan]] = {}
+def _schedule_steps(plan: PruningPlan, steps: int) -> Steps:
+    """The steps of the plan's schedule in a training of ``steps`` optimizer steps."""
+    begin, end, frequency = plan.steps(steps)
+    if plan.importance in FROM_GRADIENTS:
+        seen = min(SEEN_STEPS, max(1, steps // 10), steps - 1)
+        begin = max(begin, seen)
+        end = max(begin, end)
+    if plan.schedule == "one-shot":
+        end = begin
+    return Steps(begin, end, frequency)
+
+
+def _by_structure_and_sparsity(layers: Sequence[LayerPlan]) -> list[list[LayerPlan]]:
+    """The plans, those of one structure and final sparsity together."""
+    together: dict[tuple[Structure, float], list[LayerPlan]] = {}
     for item in layers:
-        found.setdefault((item.structure, item.final_sparsity), []).append(item)
-    return list(found.values())
-
-
-def _pools(
-    items: list[LayerPlan],
-    plan: PruningPlan,
-    kernels: Mapping[str, FloatArray],
-    coupling: Coupling | None,
-    steps: tuple[int, int, int],
-) -> "list[_Units] | list[_Groups]":
-    if items[0].structure == "unit":
-        assert coupling is not None, "units have a coupling"
-        return [_Units(items, plan, coupling, steps)]
-    return [_Groups(items, plan, kernels, steps)]
+        together.setdefault((item.structure, item.final_sparsity), []).append(item)
+    return list(together.values())
 
 
 class _Pool:
-    """What the two kinds of pools share: a schedule and a measure."""
+    """The common part of the two kinds of pools: a schedule and an importance."""
 
     def __init__(
-        self, items: list[LayerPlan], plan: PruningPlan, initial: float, steps: tuple[int, int, int]
+        self, items: list[LayerPlan], plan: PruningPlan, initial_sparsity: float, steps: Steps
     ) -> None:
-        self.items, self.plan, self.sparsity = items, plan, items[0].final_sparsity
-        self.measure = IMPORTANCES[plan.importance]
+        self.plan = plan
+        self.importance = IMPORTANCES[plan.importance]
+        self._final_sparsity = items[0].final_sparsity
+        self._end_step = steps.end
         self._schedule: Schedule = SCHEDULES[plan.schedule](
-            min(initial, self.sparsity), self.sparsity, *steps
+            min(initial_sparsity, self._final_sparsity),
+            self._final_sparsity,
+            steps.begin,
+            steps.end,
+            steps.frequency,
         )
-        self._end = steps[1]
 
-    def due(self, step: int) -> bool:
-        """Whether masks change before a step."""
-        return (
-            bool(self._schedule(step)[0]) or step == self._end
-        )  # TFMOT may not touch the last step
+    def is_due(self, step: int) -> bool:
+        """Return whether masks change before a step; TFMOT may not touch the last step."""
+        is_scheduled, _ = self._schedule(step)
+        return bool(is_scheduled) or step == self._end_step
 
-    def target(self, step: int) -> float:
-        """The sparsity at a step."""
-        return (
-            self.sparsity if step == self._end else round(float(self._schedule(step)[1]), 6)
-        )  # TFMOT has float32
+    def sparsity(self, step: int) -> float:
+        """Return the sparsity at a step; TFMOT has it in float32."""
+        if step == self._end_step:
+            return self._final_sparsity
+        _, sparsity = self._schedule(step)
+        return round(float(sparsity), 6)
 
 
-class _Groups(_Pool):
+class _GroupPool(_Pool):
     """Kernels whose groups are ranked together: weights, blocks, runs."""
 
     def __init__(
@@ -192,111 +218,100 @@ class _Groups(_Pool):
         items: list[LayerPlan],
         plan: PruningPlan,
         kernels: Mapping[str, FloatArray],
-        steps: tuple[int, int, int],
+        steps: Steps,
     ) -> None:
-        self._structure = _structure(items[0].structure)
-        self._shapes = {
-            item.key: canonical_shape(item.shape, Layout(item.layout)) for item in items
-        }
-        self._ids = {item.key: self._group_ids(item) for item in items}
-        zero = sum(
-            int((IMPORTANCES["l1"](kernels[key], ids) == 0).sum()) for key, ids in self._ids.items()
-        )
-        super().__init__(items, plan, zero / sum(item.groups for item in items), steps)
+        self._structure = items[0].structure
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._ids: dict[str, IntArray] = {}
+        magnitude = IMPORTANCES["l1"]
+        zero_groups = 0
+        for item in items:
+            shape = canonical_shape(item.shape, item.layout)
+            ids = restored(self._structure.groups(shape), item.layout, item.shape)
+            self._shapes[item.key] = shape
+            self._ids[item.key] = ids  # in the kernel's own shape
+            zero_groups += int((magnitude(kernels[item.key], ids) == 0).sum())
+        all_groups = sum(item.groups for item in items)
+        super().__init__(items, plan, zero_groups / all_groups, steps)
 
-    def _group_ids(self, item: LayerPlan) -> IntArray:
-        """Group ids in the kernel's own shape."""
-        return restored(
-            self._structure.groups(self._shapes[item.key]), Layout(item.layout), item.shape
-        )
-
-    def masks(
-        self, values: Mapping[str, FloatArray], step: int, final: bool
-    ) -> dict[str, FloatArray]:
-        """Masks of the kernels at a step."""
-        del final
-        importances = {
-            key: self._structure.ranked(self.measure(values[key], ids), self._shapes[key])
-            for key, ids in self._ids.items()
-        }
-        return dict(masks(importances, self._ids, self.target(step), self.plan.scope))
+    def masks(self, values: Mapping[str, FloatArray], step: int, is_final: bool) -> Masks:
+        """Return the masks of the kernels at a step."""
+        del is_final
+        importances = {}
+        for key, ids in self._ids.items():
+            importance = self.importance(values[key], ids)
+            importances[key] = self._structure.ranked(importance, self._shapes[key])
+        return dict(masks(importances, self._ids, self.sparsity(step), self.plan.scope))
 
 
-class _Units(_Pool):
+class _UnitPool(_Pool):
     """Coupled units."""
 
     def __init__(
-        self,
-        items: list[LayerPlan],
-        plan: PruningPlan,
-        coupling: Coupling,
-        steps: tuple[int, int, int],
+        self, items: list[LayerPlan], plan: PruningPlan, coupling: Coupling, steps: Steps
     ) -> None:
         super().__init__(items, plan, 0.0, steps)
         self._coupling = coupling
+        # Units of a kernel that is excluded or has another structure stay.
         planned = {item.key for item in items}
-        others = [ids for key, ids in coupling.outputs.items() if key not in planned]
-        self._stay = np.unique(np.concatenate([np.empty(0, np.int64), *others]))
-        self._stay = self._stay[self._stay >= 0]
+        self._stays = np.zeros(coupling.units + 1, bool)  # the last one is -1, no unit
+        for key, ids in coupling.outputs.items():
+            if key not in planned:
+                self._stays[ids] = True
+        self._stays = self._stays[:-1]
 
-    def masks(
-        self, values: Mapping[str, FloatArray], step: int, final: bool
-    ) -> dict[str, FloatArray]:
-        """Masks of all kernels that make or read units; at the end, counts are multiples of ``round_to``."""
-        importance = self._coupling.importance(values, self.measure)
-        importance[self._stay] = (
-            np.inf
-        )  # made by a kernel that is excluded or has another structure
-        asked = (
-            importance,
-            self._coupling,
-            self.target(step),
-            self.plan.scope,
-            self.plan.round_to if final else None,
-        )
-        if final and (names := clamped(*asked)):
+    def masks(self, values: Mapping[str, FloatArray], step: int, is_final: bool) -> Masks:
+        """Return the masks of all kernels that make or read units.
+
+        At the end the units of each set are a multiple of ``round_to``.
+        """
+        importance = self._coupling.importance(values, self.importance)
+        importance[self._stays] = np.inf
+        sparsity = self.sparsity(step)
+        scope = self.plan.scope
+        round_to = self.plan.round_to if is_final else None
+        keep = keep_units(importance, self._coupling, sparsity, scope, round_to)
+        if is_final:
+            sets = clamped(importance, self._coupling, sparsity, scope, round_to)
+            self._warn_of_clamped(sets)
+        unit_masks = self._coupling.masks(keep)
+        return {key: mask.astype(np.float32) for key, mask in unit_masks.items()}
+
+    def _warn_of_clamped(self, sets: tuple[str, ...]) -> None:
+        if sets:
             log.warning(
                 "%s would have no unit left at sparsity %g: kept %d",
-                ", ".join(names),
-                self.sparsity,
+                ", ".join(sets),
+                self._final_sparsity,
                 self.plan.round_to,
             )
-        return {
-            key: mask.astype(np.float32)
-            for key, mask in self._coupling.masks(keep_units(*asked)).items()
-        }
 
 
-def _structure(label: str) -> Structure:
-    """The structure of a plan's label, e.g. "block 16x16"."""
-    name, _, size = label.partition(" ")
-    return parse(name, size) if size else parse(name)
-
-
-def read_masks(prepared: keras.Model) -> dict[str, FloatArray]:
-    """``layer/kernel`` -> mask of a prepared model, each of its kernel's shape."""
-    return {
-        f"{layer.name}/{name}": mask.numpy()
-        for layer in compressed_layers(prepared)
-        for name, mask in layer.masks.items()
-    }
+def read_masks(prepared: keras.Model) -> Masks:
+    """Return ``layer/kernel`` -> mask of a prepared model, each of its kernel's shape."""
+    values = {}
+    for layer in compressed_layers(prepared):
+        for name, mask in layer.masks.items():
+            values[f"{layer.name}/{name}"] = mask.numpy()
+    return values
 
 
 def kept_units(coupling: Coupling, masks: Mapping[str, FloatArray]) -> Keep:
-    """Which units have a weight left, made or read, in the masks of all kernels, (units,)."""
+    """Return the units that have a weight left, made or read, in the masks of all kernels, (units,)."""
     keep = np.zeros(coupling.units + 1, bool)  # the last one is -1, no unit
     for key, mask in masks.items():
         standard = canonical(mask, coupling.layouts[key])
-        rows = standard.any(
-            axis=tuple(axis for axis in range(standard.ndim) if axis != standard.ndim - 2)
-        )
-        keep[coupling.outputs[key][standard.reshape(-1, standard.shape[-1]).any(axis=0)]] = True
-        keep[coupling.inputs[key][rows]] = True
+        outputs = standard.shape[-1]
+        inputs = standard.shape[-2]
+        has_output = standard.reshape(-1, outputs).any(axis=0)
+        has_input = standard.reshape(-1, inputs, outputs).any(axis=(0, 2))
+        keep[coupling.outputs[key][has_output]] = True
+        keep[coupling.inputs[key][has_input]] = True
     return keep[:-1]
 
 
-def load_masks(folder: Path) -> dict[str, FloatArray]:
-    """The masks that a variant's folder holds, ``layer/kernel`` -> mask; none of a baseline."""
+def load_masks(folder: Path) -> Masks:
+    """Return the masks in a variant's folder, ``layer/kernel`` -> mask; none of a baseline."""
     if not (folder / MASKS).exists():
         return {}
     with np.load(folder / MASKS) as arrays:

@@ -1,4 +1,4 @@
-"""``n:m``: of every m consecutive inputs of an output, n weights may stay (Mishra et al. 2021, arXiv 2104.08378).
+"""``n:m``: of every m consecutive inputs of an output, n weights may stay (Mishra et al. 2021).
 
 The runs lie along the input axis, at one spatial position and one output, and begin at input 0.
 This is what Vela 5.2 wants for Ethos-U85: its encoder walks the input depth of one output and one
@@ -7,35 +7,39 @@ zeros, and uses the 2:4 format for a convolution or fully connected operator onl
 at least two zeros (and no weight is -128). 2:4 along any other axis, and every other n:m that does
 not happen to be 2:4 too (1:4 is), costs the NPU as many cycles as a dense kernel.
 Depthwise kernels have one input per output: all of their weights stay.
+
+The paper is arXiv 2104.08378.
 """
+
+import re
+from dataclasses import dataclass
 
 import numpy as np
 
 from tinyprune.array_types import FloatArray, IntArray
+from tinyprune.errors import UsageError
 from tinyprune.sparsity import weight
+from tinyprune.sparsity.structure import Structure
 
 
 def groups(shape: tuple[int, ...], n: int, m: int) -> IntArray:
-    """Every weight alone, n of every m consecutive inputs stay, e.g. ``2:4``, which Ethos-U85 computes faster.
+    """Return ids 0, 1, 2, ... in C order, of the kernel's shape: every weight is alone.
 
-    Which weights of a run stay is up to :func:`protect`.
+    The weights of a run that stay are up to :func:`protect`.
 
     Args:
         shape: of the kernel, (spatial..., inputs, outputs).
         n, m: weights that stay of a run, weights of a run; they do not matter here.
-
-    Returns:
-        ids 0, 1, 2, ... in C order, of the kernel's shape.
     """
+    del n, m
     return weight.groups(shape)
 
 
 def protect(importance: FloatArray, shape: tuple[int, ...], n: int, m: int) -> FloatArray:
-    """The importance with the n largest of each run of m consecutive inputs set to +inf: never masked.
+    """Return the importance with the n largest of each run of m inputs set to +inf: never masked.
 
     The last run is padded with zeros where m does not divide the inputs, and the padding goes
-        first: of r weights,
-    ``max(0, r - n)`` may go. Among equals the earlier one stays.
+    first: of r weights, ``max(0, r - n)`` may go. Among equals the earlier one stays.
 
     Args:
         importance: of each weight, shape (weights,), in C order of ``shape``.
@@ -49,12 +53,78 @@ def protect(importance: FloatArray, shape: tuple[int, ...], n: int, m: int) -> F
     if padding:
         values = np.pad(values, ((0, 0), (0, padding), (0, 0)), constant_values=-np.inf)
     runs = values.reshape(-1, m, outputs)
-    larger = np.zeros(
-        runs.shape, np.min_scalar_type(m)
-    )  # how many of the run are worth more than this one
+
+    # For each weight, the number of weights in its run that are worth more.
+    larger = np.zeros(runs.shape, np.min_scalar_type(m))
     for first in range(m - 1):
         wins = runs[:, first, None] >= runs[:, first + 1 :]
         larger[:, first + 1 :] += wins
         larger[:, first] += (~wins).sum(axis=1, dtype=larger.dtype)
-    protected = np.where(larger < n, np.array(np.inf, runs.dtype), runs).reshape(values.shape)
+
+    infinity = np.array(np.inf, runs.dtype)
+    protected = np.where(larger < n, infinity, runs).reshape(values.shape)
     return protected[:, :inputs].reshape(-1)
+
+
+@dataclass(frozen=True)
+class NOfM(Structure):
+    """Every weight alone, n of every m consecutive inputs stay, e.g. ``2:4``, which Ethos-U85
+    computes faster.
+
+    Attributes:
+        n, m: weights that stay of every m consecutive inputs.
+    """
+
+    n: int
+    m: int
+
+    name = "n:m"
+    example = "2:4"
+
+    @classmethod
+    def parse(cls, text: str, block_size: str) -> "NOfM | None":
+        """Return the structure of a text with a colon. Raises UsageError unless 1 <= n < m."""
+        del block_size
+        if ":" not in text:
+            return None
+        numbers = re.fullmatch("([0-9]{1,4}):([0-9]{1,4})", text)
+        if not numbers:
+            raise UsageError(
+                f"structure '{text}' is not n:m with two numbers: try {cls.example}, "
+                "which keeps 2 of 4 weights"
+            )
+        n = int(numbers[1])
+        m = int(numbers[2])
+        if not 1 <= n < m:
+            raise UsageError(
+                f"structure '{text}' keeps {n} of {m} weights: expected n:m with 1 <= n < m, "
+                f"try {cls.example}"
+            )
+        return cls(n, m)
+
+    @property
+    def label(self) -> str:
+        """The two numbers, e.g. "2:4"."""
+        return f"{self.n}:{self.m}"
+
+    @property
+    def fixed_sparsity(self) -> float | None:
+        """The sparsity ``1 - n / m``."""
+        return 1 - self.n / self.m
+
+    def groups(self, shape: tuple[int, ...]) -> IntArray:
+        """Return one group per weight."""
+        return groups(shape, self.n, self.m)
+
+    def ranked(self, importance: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+        """Return the importance with +inf for the n largest of each run."""
+        return protect(importance, shape, self.n, self.m)
+
+    def note(self, shape: tuple[int, ...]) -> str:
+        """Return a remark about a padded run. Raises UsageError if no run has more than n inputs."""
+        inputs = shape[-2]
+        if inputs <= self.n:
+            plural = "s" if inputs > 1 else ""
+            raise UsageError(f"{inputs} input{plural}: no run of {self.m} to choose {self.n} of")
+        rest = inputs % self.m
+        return f"last run of {rest} inputs padded to {self.m}" if rest else ""

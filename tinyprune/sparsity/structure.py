@@ -1,95 +1,93 @@
-"""A structure with its numbers filled in, as the command line and recipes write it: ``block`` of ``4x16``, ``2:4``."""
+"""The interface of a structure, and the way from its text to the object: ``2:4``, ``block``."""
 
-import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tinyprune.array_types import FloatArray, IntArray
-from tinyprune.errors import UsageError, unknown_name
+from tinyprune.errors import unknown_name
 from tinyprune.registry import STRUCTURES
-from tinyprune.sparsity import n_m
 
-_N_M = "n:m"
-_EXAMPLE = "2:4"
+DEFAULT_BLOCK_SIZE = "16x16"
 
 
 @dataclass(frozen=True)
-class Structure:
-    """Which weights of a kernel share one fate.
+class Structure(ABC):
+    """The rule by which weights of a kernel share one fate, with its numbers filled in.
 
-    All shapes are canonical: (spatial..., inputs, outputs), see ``layout.py``.
+    All shapes are canonical: (spatial..., inputs, outputs), see ``layout.py``. A record keeps a
+    structure as its label.
 
     Attributes:
-        name: one of registry.STRUCTURES.
-        rows, columns: of a tile; "block" only.
-        n, m: weights that stay of every m consecutive inputs; "n:m" only.
+        name: its name in registry.STRUCTURES.
+        example: a text that :func:`parse` takes, as messages suggest it.
     """
 
-    name: str
-    rows: int | None = None
-    columns: int | None = None
-    n: int | None = None
-    m: int | None = None
+    name: ClassVar[str]
+    example: ClassVar[str]
 
+    @classmethod
+    @abstractmethod
+    def parse(cls, text: str, block_size: str) -> "Structure | None":
+        """Return the structure of a text, None if the text means another one.
+
+        Raises UsageError for numbers that make no sense.
+        """
+
+    @abstractmethod
     def groups(self, shape: tuple[int, ...]) -> IntArray:
-        """The group of each weight of a kernel, of its shape. Raises UsageError if the structure does not fit it."""
-        numbers = (self.rows, self.columns, self.n, self.m)
-        ids: IntArray = STRUCTURES[self.name](
-            shape, *(value for value in numbers if value is not None)
-        )
-        return ids
+        """Return the group of each weight of a kernel, in its shape.
 
-    def ranked(self, importance: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-        """The importance of the groups, shape (groups,), with +inf for those that the structure never gives up."""
-        if self.n is None or self.m is None:
-            return importance
-        return n_m.protect(importance, shape, self.n, self.m)
+        Raises UsageError if the structure does not fit the kernel.
+        """
 
     @property
     def label(self) -> str:
-        """How a table names it: "weight", "block 16x16", "2:4", "unit"."""
-        if self.rows is not None:
-            return f"{self.name} {self.rows}x{self.columns}"
-        return self.name if self.n is None else f"{self.n}:{self.m}"
+        """The text in tables and records: "weight", "block 16x16", "2:4", "unit"."""
+        return self.name
 
     @property
     def fixed_sparsity(self) -> float | None:
-        """The sparsity that the structure itself sets, ``1 - n / m`` for n:m; None where it can be chosen."""
-        return None if self.n is None or self.m is None else 1 - self.n / self.m
+        """The sparsity that the structure itself sets; None where it can be chosen."""
+        return None
+
+    def ranked(self, importance: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+        """Return the importance of the groups, (groups,), with +inf for those that always stay."""
+        del shape
+        return importance
+
+    def note(self, shape: tuple[int, ...]) -> str:
+        """Return a remark about how the structure fits a kernel, or an empty text.
+
+        Raises UsageError if the structure removes nothing of the kernel.
+        """
+        del shape
+        return ""
+
+    def to_text(self) -> str:
+        """Return the label, which :meth:`from_text` reads."""
+        return self.label
+
+    @staticmethod
+    def from_text(text: str) -> "Structure":
+        """Return the structure of a label, e.g. "block 16x16"."""
+        name, _, block_size = text.partition(" ")
+        return parse(name, block_size or DEFAULT_BLOCK_SIZE)
 
 
-def parse(name: str, block_size: str = "16x16") -> Structure:
-    """The structure of a name such as "weight" or "2:4"; ``block_size`` is RxC and matters to "block" only.
+def parse(text: str, block_size: str = DEFAULT_BLOCK_SIZE) -> Structure:
+    """Return the structure of a text such as "weight" or "2:4".
 
-    Raises UsageError for a name or a block size that makes no sense.
+    Args:
+        text: as the command line and recipes write it.
+        block_size: RxC, rows and columns of a tile; it matters to "block" only.
+
+    Raises:
+        UsageError: the name or a number makes no sense.
     """
-    if ":" in name:
-        return _n_of_m(name)
-    if name not in STRUCTURES.targets:
-        raise unknown_name(
-            "structure", name, [_EXAMPLE, *(known for known in STRUCTURES if known != _N_M)]
-        )
-    return _blocks(block_size) if name == "block" else Structure(name)
-
-
-def _n_of_m(name: str) -> Structure:
-    numbers = re.fullmatch("([0-9]{1,4}):([0-9]{1,4})", name)
-    if not numbers:
-        raise UsageError(
-            f"structure '{name}' is not n:m with two numbers: try {_EXAMPLE}, which keeps 2 of 4 weights"
-        )
-    n, m = map(int, numbers.groups())
-    if not 1 <= n < m:
-        raise UsageError(
-            f"structure '{name}' keeps {n} of {m} weights: expected n:m with 1 <= n < m, try {_EXAMPLE}"
-        )
-    return Structure(_N_M, n=n, m=m)
-
-
-def _blocks(size: str) -> Structure:
-    numbers = re.fullmatch("([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", size)
-    if not numbers:
-        raise UsageError(
-            f"block size '{size}' is not RxC, inputs x outputs of a block: try 16x16, 1x16 or 16x1"
-        )
-    rows, columns = map(int, numbers.groups())
-    return Structure("block", rows=rows, columns=columns)
+    kinds: list[type[Structure]] = list(STRUCTURES.values())
+    for kind in kinds:
+        structure = kind.parse(text, block_size)
+        if structure is not None:
+            return structure
+    raise unknown_name("structure", text, [kind.example for kind in kinds])

@@ -23,8 +23,7 @@ def prune_by_magnitude(job: PruningJob, inherited: Mapping[str, np.ndarray]) -> 
     ``inherited``: masks that the base has, by kernel. Returns the names of the files it made.
     """
     canonical, pruning = job.plan()
-    has_units = any(layer.structure == "unit" for layer in pruning.layers)
-    units = coupling(canonical) if has_units else None
+    units = coupling(canonical) if pruning.removes_units else None
     salient = job.config.importance in FROM_GRADIENTS
     prepared = prepare(canonical, salient=salient, normalised=True)
     calibrate(prepared, batches(job.task.calibration(), prepared))

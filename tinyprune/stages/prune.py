@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyprune.artifacts.plan import PruningPlan
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import PruneConfig
 from tinyprune.errors import UsageError
 from tinyprune.npu import limits, targets
 from tinyprune.npu.batch import compile_many
+from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.sparsity.structure import parse
 from tinyprune.stages.compile import compilation_job
 from tinyprune.stages.export import Qualities, ensure_exported, named

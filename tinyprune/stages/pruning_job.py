@@ -5,11 +5,11 @@ from pathlib import Path
 
 import keras
 
-from tinyprune.artifacts.plan import PruningPlan
 from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import prepare
 from tinyprune.config import PruneConfig, TrainConfig
+from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.convertible import check_convertible
 from tinyprune.tasks.task import Task
 from tinyprune.training.fit import Learner

@@ -53,4 +53,11 @@ def _converter() -> Any:
     converter = make_converter()
     converter.register_structure_hook(Path, lambda value, _: Path(value))
     converter.register_unstructure_hook(Path, lambda path: path.as_posix())
+    converter.register_unstructure_hook_func(_is_text, lambda value: value.to_text())
+    converter.register_structure_hook_func(_is_text, lambda text, kind: kind.from_text(text))
     return converter
+
+
+def _is_text(kind: Any) -> bool:
+    """Return whether values of a class are kept as text: it has ``to_text`` and ``from_text``."""
+    return hasattr(kind, "to_text") and hasattr(kind, "from_text")

@@ -1,33 +1,36 @@
-"""The plan of a pruning: what happens to each kernel."""
+"""The plan of a pruning: the structure and the final sparsity of each kernel."""
 
 from dataclasses import dataclass
+
+from tinyprune.sparsity.layout import Layout
+from tinyprune.sparsity.structure import Structure
 
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """What happens to one kernel.
+    """The pruning of one kernel.
 
     Attributes:
         layer: name of the Keras layer.
         kernel: attribute of the layer that holds the kernel ("kernel", "recurrent_kernel").
         shape: shape of the kernel, in Keras axis order.
-        structure: "weight", "block 16x16", "2:4" or "unit".
+        structure: its groups; a record has the label, e.g. "block 16x16".
         method: how groups are chosen, "magnitude" or "differentiable".
         groups: number of groups that the structure makes of the kernel.
         final_sparsity: fraction of the groups that is masked at the end; under a global scope, of
             all layers together that have the same structure and sparsity.
-        layout: how the axes of the kernel lie (sparsity/layout.py).
-        note: what a person should know, or empty.
+        layout: order of the kernel's axes.
+        note: a remark for people, or empty.
     """
 
     layer: str
     kernel: str
     shape: tuple[int, ...]
-    structure: str
+    structure: Structure
     method: str
     groups: int
     final_sparsity: float
-    layout: str = "standard"
+    layout: Layout = Layout.STANDARD
     note: str = ""
 
     @property
@@ -46,7 +49,7 @@ class PruningPlan:
         scope: "global" (groups of all kernels ranked together) or "layer" (each kernel on its own).
         schedule: name of the schedule (registry.SCHEDULES).
         sparsity: final sparsity where no layer has its own, fraction in [0, 1).
-        importance: name of what groups are ranked by (registry.IMPORTANCES).
+        importance: name of the importance that groups are ranked by (registry.IMPORTANCES).
         begin, end: of the schedule, as a fraction of the training up to 1, else in optimizer steps.
         update_every: optimizer steps between two updates of the masks; None: 50 updates in all.
         round_to: the units that are left are a multiple of it.
@@ -63,11 +66,19 @@ class PruningPlan:
     update_every: int | None = None
     round_to: int = 8
 
+    @property
+    def removes_units(self) -> bool:
+        """Whether units of some kernel are removed."""
+        return any(item.structure.name == "unit" for item in self.layers)
+
     def steps(self, total: int) -> tuple[int, int, int]:
-        """Begin, end and frequency of the schedule in a training of ``total`` optimizer steps."""
-        begin, end = (
-            int(moment * total) if moment <= 1 else int(moment) for moment in (self.begin, self.end)
-        )
-        end = max(0, min(end, total - 1))
-        begin = min(begin, end)
-        return begin, end, self.update_every or max(1, (end - begin) // 50)
+        """Return begin, end and frequency of the schedule in a training of ``total`` steps."""
+        last = max(0, min(_step(self.end, total), total - 1))
+        first = min(_step(self.begin, total), last)
+        frequency = self.update_every or max(1, (last - first) // 50)
+        return first, last, frequency
+
+
+def _step(moment: float, total: int) -> int:
+    """The optimizer step of a moment that is a fraction of the training, or a step already."""
+    return int(moment * total) if moment <= 1 else int(moment)
