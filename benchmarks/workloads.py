@@ -15,8 +15,8 @@ from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare
 from tinyprune.config import PruneConfig, TrainConfig
 from tinyprune.data.clips import Clip, open_store
-from tinyprune.data.speech.dataset import SpeechDataset
-from tinyprune.data.speech.mixing import SAMPLE_RATE, Mixing, Split
+from tinyprune.data.speech.mixing import SAMPLE_RATE, Mixing, SpeechAndNoise
+from tinyprune.data.speech.mixture_dataset import MixtureDataset
 from tinyprune.data.speech.scored_set import ScoredSet
 from tinyprune.models.tinylstm import build
 from tinyprune.training.denoise import Denoise
@@ -33,7 +33,7 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
     return rng.standard_normal(shape, np.float32), rng.random(shape, np.float32)
 
 
-def corpus(folder: Path, seed: int = 0, minutes: float = MINUTES) -> SpeechDataset:
+def corpus(folder: Path, seed: int = 0, minutes: float = MINUTES) -> MixtureDataset:
     """White noise cut into clips as long as those of speech corpora, in files; how it sounds costs no time."""
 
     def clips(kind: int, minutes: float) -> Iterator[Clip]:
@@ -45,18 +45,18 @@ def corpus(folder: Path, seed: int = 0, minutes: float = MINUTES) -> SpeechDatas
             left -= len(samples)
             yield Clip(f"{number:04d}", f"{number % 8}", samples)
 
-    def split(number: int, minutes: float) -> Split:
-        return Split(
+    def split(number: int, minutes: float) -> SpeechAndNoise:
+        return SpeechAndNoise(
             *(
                 open_store(folder / f"{kind}.pcm", clips(kind, minutes))
                 for kind in (number, number + 1)
             )
         )
 
-    return SpeechDataset({"train": split(0, minutes), "dev": split(2, 0.2)}, Mixing(), 2, seed)
+    return MixtureDataset({"train": split(0, minutes), "dev": split(2, 0.2)}, Mixing(), 2, seed)
 
 
-def varied(dataset: SpeechDataset, folder: Path) -> SpeechDataset:
+def varied(dataset: MixtureDataset, folder: Path) -> MixtureDataset:
     """The same with all that can vary in training: speeds, half of the speech in rooms of 0.5 s, a fifth babble."""
     rng, times = np.random.default_rng(0), np.arange(SAMPLE_RATE // 2)
     rooms = (
@@ -75,7 +75,7 @@ class Short(Denoise):
     """Speech enhancement by a loss of SI-SDR, whose epoch is a few steps long, and which is not scored."""
 
     def __init__(
-        self, dataset: SpeechDataset, frontend: FrontEnd, teacher: keras.Model | None = None
+        self, dataset: MixtureDataset, frontend: FrontEnd, teacher: keras.Model | None = None
     ) -> None:
         config = TrainConfig(batch_size=BATCH, frames=FRAMES)
         super().__init__(

@@ -4,7 +4,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyprune.data.speech.evaluation_data import GivenData
+from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.data.speech.test_set import MixRequest, MixSource, write_set
 from tinyprune.metrics.comparison import Row, evaluation
 from tinyprune.stages.evaluate import evaluate_models
@@ -28,7 +28,7 @@ def measure(network: Path, speech: Path, noise: Path) -> BySnr:
     with tempfile.TemporaryDirectory(prefix="tinyprune-") as folder:
         mixtures = Path(folder) / "mixtures"
         write_set(mixtures, MixSource(speech, noise), MixRequest(SNRS_DB, EACH * len(SNRS_DB)))
-        asked = EvaluationRequest("test", (METRIC,), GivenData(path=str(mixtures)))
+        asked = EvaluationRequest("test", (METRIC,), EvaluationData(path=str(mixtures)))
         noisy, enhanced = evaluation(evaluate_models(Path(folder), [str(network)], asked)).rows
     return BySnr(EACH, _means(noisy), _means(enhanced))
 

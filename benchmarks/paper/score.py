@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from benchmarks.paper.record import Score, Split
-from tinyprune.data.speech.evaluation_data import GivenData
+from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.metrics.comparison import Figure, Row, evaluation
 from tinyprune.metrics.scores import Scored, Scores
 from tinyprune.metrics.selection import is_installed
@@ -41,7 +41,7 @@ def test(
 
     ``folders``: "test_speech" and "test_noise", or nothing for data that have a test split.
     """
-    asked = EvaluationRequest("test", metrics_of(run), GivenData(**folders))
+    asked = EvaluationRequest("test", metrics_of(run), EvaluationData(**folders))
     models = [
         REFERENCE,
         *(ModelReference(*one) for one in wanted if one != (REFERENCE.name, REFERENCE.form)),

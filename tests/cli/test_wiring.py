@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tinyprune.cli import COMMANDS, main
 from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
 from tinyprune.config.budget import Budget, BudgetConfig
-from tinyprune.data.speech.evaluation_data import GivenData
+from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.metrics.scores import ItemScore, Scored, Scores
 from tinyprune.npu import targets
 from tinyprune.stages.model_reference import EvaluationRequest
@@ -531,7 +531,7 @@ def test_evaluate_with_everything_given(tmp_path):
             str(tmp_path / "files.csv"),
         ),
     )
-    metrics, data = ("si_sdr_db", "pesq_wb"), GivenData(test_speech=folder, test_noise=folder)
+    metrics, data = ("si_sdr_db", "pesq_wb"), EvaluationData(test_speech=folder, test_noise=folder)
     asked = EvaluationRequest("test", metrics, data, file, ("sdr_db", "stoi"))
     assert call_args == mock.call(Path("r"), ("baseline:float", "b"), asked)
     assert json.loads(result.stdout)["rows"] == []
@@ -545,7 +545,7 @@ def test_data_that_are_given_are_a_test_split(tmp_path, given):
     assert call_args == mock.call(
         DEFAULT,
         ("m.tflite",),
-        EvaluationRequest("test", (), GivenData(**dict.fromkeys(given, str(tmp_path)))),
+        EvaluationRequest("test", (), EvaluationData(**dict.fromkeys(given, str(tmp_path)))),
     )
     result = CliRunner().invoke(main, ["evaluate", *flags, "--split", "dev"])
     assert result.stderr.startswith(

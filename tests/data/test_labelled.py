@@ -4,7 +4,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from tinyprune.data.labelled import Examples, LabelledDataset, check_classes, features, hold_out
+from tinyprune.data.labelled import (
+    Examples,
+    LabelledDataset,
+    check_classes,
+    features,
+    hold_out_examples,
+)
 from tinyprune.errors import UsageError
 
 
@@ -149,34 +155,34 @@ def test_some_of_the_examples():
 
 def test_a_tenth_of_each_class_is_held_out():
     labels = np.repeat([0, 1, 2], [100, 50, 3])
-    held = hold_out(labels, 0.1, 0)
+    held = hold_out_examples(labels, 0.1, 0)
     assert np.bincount(labels[held]).tolist() == [10, 5, 1]
 
 
 def test_a_class_of_one_stays_in_training():
     labels = np.array([0, 0, 1])
-    assert set(labels[~hold_out(labels, 0.9, 0)]) == {0, 1}
+    assert set(labels[~hold_out_examples(labels, 0.9, 0)]) == {0, 1}
     with pytest.raises(UsageError, match="one example per class cannot be split"):
-        hold_out(np.arange(3), 0.5, 0)
+        hold_out_examples(np.arange(3), 0.5, 0)
 
 
 def test_groups_stay_together():
     labels, groups = np.tile([0, 1], 20), np.repeat(np.arange(10), 4)
-    held = hold_out(labels, 0.2, 0, groups)
+    held = hold_out_examples(labels, 0.2, 0, groups)
     assert len(set(groups[held])) == 0.2 * 10
     assert not set(groups[held]) & set(groups[~held])
 
 
 def test_the_seed_decides_what_is_held_out():
     labels, groups = np.tile([0, 1], 20), np.repeat(np.arange(10), 4)
-    found = [tuple(hold_out(labels, 0.2, seed, groups)) for seed in (0, 0, 1, 2)]
+    found = [tuple(hold_out_examples(labels, 0.2, seed, groups)) for seed in (0, 0, 1, 2)]
     assert found[0] == found[1]
     assert len(set(found)) > 1
 
 
 def test_groups_are_split_where_a_class_would_be_lost(log_lines):
     labels = np.repeat([0, 1], 10)
-    held = hold_out(labels, 0.2, 0, labels)  # one speaker per word
+    held = hold_out_examples(labels, 0.2, 0, labels)  # one speaker per word
     assert np.bincount(labels[held]).tolist() == [2, 2]
     assert log_lines == [
         "dev holds speakers of training: to keep them apart, every class needs more speakers"

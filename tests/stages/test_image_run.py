@@ -17,7 +17,7 @@ from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact
 from tinyprune.artifacts.quality import TaskRecord
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.config import DataConfig, LayerRule, ModelConfig, PruneConfig, RunConfig, TrainConfig
-from tinyprune.data.speech.evaluation_data import GivenData
+from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.errors import UsageError
 from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.evaluate import evaluate_models
@@ -252,7 +252,7 @@ def test_files_of_a_classifier_are_scored_on_the_data_of_the_run(image_run):
 
 
 def test_a_classifier_has_no_recordings_to_be_scored_on(image_run, tmp_path):
-    data = GivenData(noisy=str(tmp_path), clean=str(tmp_path))
+    data = EvaluationData(noisy=str(tmp_path), clean=str(tmp_path))
     with pytest.raises(
         UsageError, match="is a run of classification: it is scored on its own data$"
     ):

@@ -17,7 +17,7 @@ from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import TaskRecord
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig, build, from_mapping
-from tinyprune.data.speech.evaluation_data import GivenData
+from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.errors import UsageError
 from tinyprune.metrics.scores import ItemScore, Scores, quality
 from tinyprune.npu import targets
@@ -179,7 +179,7 @@ def recordings(finished_run, tiny_sizes, tmp_path):
     return EvaluationRequest(
         "test",
         ("si_sdr_db",),
-        GivenData(noisy=str(tmp_path / "noisy"), clean=str(tmp_path / "clean")),
+        EvaluationData(noisy=str(tmp_path / "noisy"), clean=str(tmp_path / "clean")),
     )
 
 
@@ -337,7 +337,7 @@ def test_test_folders_that_would_not_be_used_are_refused(finished_run, tmp_path)
         evaluate_models(
             finished_run.folder,
             (),
-            EvaluationRequest("test", data=GivenData(str(tmp_path), str(tmp_path))),
+            EvaluationRequest("test", data=EvaluationData(str(tmp_path), str(tmp_path))),
         )
 
 
@@ -415,7 +415,7 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
         train_baseline(tmp_path / "run", RunConfig(data=data))
 
     def scored(*folders):
-        data = GivenData(*(str(tmp_path / folder) for folder in folders))
+        data = EvaluationData(*(str(tmp_path / folder) for folder in folders))
         return (
             evaluate_models(tmp_path / "run", (), EvaluationRequest("test", data=data))
             .noisy.items[0]

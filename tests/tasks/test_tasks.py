@@ -9,8 +9,8 @@ from tinyprune.config import TrainConfig
 from tinyprune.data.clips import Clip, open_store
 from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.data.labelled import Examples, LabelledDataset
-from tinyprune.data.speech.dataset import SpeechDataset
-from tinyprune.data.speech.mixing import Mixing, Split
+from tinyprune.data.speech.mixing import Mixing, SpeechAndNoise
+from tinyprune.data.speech.mixture_dataset import MixtureDataset
 from tinyprune.metrics.speech import si_sdr_db
 from tinyprune.storage.records import write_json
 from tinyprune.tasks.classification import BATCH, Classification
@@ -36,7 +36,7 @@ def labelled(dev: int = 10, shape: tuple[int, ...] = (4, 4, 3)) -> LabelledDatas
 
 
 @pytest.fixture(scope="module")
-def speech(tmp_path_factory) -> SpeechDataset:
+def speech(tmp_path_factory) -> MixtureDataset:
     folder, rng = tmp_path_factory.mktemp("store"), np.random.default_rng(0)
 
     def store(kind: str):
@@ -44,9 +44,10 @@ def speech(tmp_path_factory) -> SpeechDataset:
         return open_store(folder / f"{kind}.pcm", clips)
 
     splits = {
-        name: Split(store(f"{name} speech"), store(f"{name} noise")) for name in ("train", "dev")
+        name: SpeechAndNoise(store(f"{name} speech"), store(f"{name} noise"))
+        for name in ("train", "dev")
     }
-    return SpeechDataset(splits, Mixing((0.0, 0.0)), 2, 0)
+    return MixtureDataset(splits, Mixing((0.0, 0.0)), 2, 0)
 
 
 # --- which one

@@ -57,7 +57,7 @@ def _given(noisy: Path | None, clean: Path | None) -> "list[Corpus]":
     from tinyprune.errors import UsageError
 
     if noisy and clean:
-        return [layouts.of_folders(noisy, clean)]
+        return [layouts.paired_folders(noisy, clean)]
     if noisy or clean:
         raise UsageError("--noisy and --clean go together: give both or none")
     if not click.get_current_context().params["paths"]:
@@ -131,9 +131,9 @@ def _remarks(description: "Description") -> Iterator[str]:
 def _problem(what: str, things: Sequence[str], description: "Description") -> Iterator[str]:
     """One line with the number of problems and the first of them."""
     if things:
-        from tinyprune.data.corpora.corpus import some
+        from tinyprune.data.corpora.corpus import first_few
 
-        yield f"{what}: {len(things)}: {some([thing.replace(f'{description.path}/', '') for thing in things])}"
+        yield f"{what}: {len(things)}: {first_few([thing.replace(f'{description.path}/', '') for thing in things])}"
 
 
 def _csv_rows(description: "Description") -> Iterator[dict[str, str]]:

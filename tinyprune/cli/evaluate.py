@@ -113,16 +113,16 @@ def _request(
     data: dict[str, Any],
 ) -> "EvaluationRequest":
     """Return data and metrics to score with. Raises UsageError for what contradicts itself."""
-    from tinyprune.data.speech.evaluation_data import GivenData
+    from tinyprune.data.speech.evaluation_data import EvaluationData
     from tinyprune.metrics.selection import resolve
     from tinyprune.stages.model_reference import EvaluationRequest
 
-    given = GivenData(**data)
-    if given.is_given and split == "dev":
+    given = EvaluationData(**data)
+    if split == "dev" and not given.is_empty:
         raise UsageError("--split dev is the run's own: leave it out, or leave out the folders")
     names = tuple(map(resolve, metrics))
     return EvaluationRequest(
-        split or ("test" if given.is_given else "dev"), names, given, frontend, held
+        split or ("dev" if given.is_empty else "test"), names, given, frontend, held
     )
 
 

@@ -87,7 +87,7 @@ def check_known(splits: dict[str, list[File]]) -> None:
                 )
 
 
-def key(folder: Path, files: list[File], *settings: object) -> str:
+def cache_key(folder: Path, files: list[File], *settings: object) -> str:
     """A short text that changes with the list of files, any of their sizes, times or classes, or a setting."""
     stats = [
         (file.name, file.label, file.path.stat().st_size, file.path.stat().st_mtime_ns)

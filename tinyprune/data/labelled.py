@@ -172,7 +172,7 @@ def check_classes(classes: tuple[str, ...], where: object) -> None:
         raise UsageError(f"{where} holds {found}: a classification task needs at least two")
 
 
-def hold_out(
+def hold_out_examples(
     labels: np.ndarray, fraction: float, seed: int, groups: np.ndarray | None = None
 ) -> np.ndarray:
     """Which examples are kept apart for dev: truth values (n,).

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyprune.config import check
-from tinyprune.data.speech.evaluation_data import GivenData, load_given
+from tinyprune.data.speech.evaluation_data import EvaluationData, load_evaluation_data
 from tinyprune.errors import UsageError
 from tinyprune.metrics import selection
 from tinyprune.metrics.scores import Scored
@@ -41,7 +41,7 @@ def evaluate_models(
     references = [parse_reference(text) for text in models]
     request.data.check()
     are_files = bool(references) and all(reference.path for reference in references)
-    if are_files and request.data.is_whole:
+    if are_files and request.data.is_standalone:
         return _evaluate_files(references, request)
     try:
         with open_run(run) as opened:
@@ -106,16 +106,16 @@ def _variant(run: Run, reference: ModelReference, task: "Task") -> "ScoredModel"
     )
 
 
-def _scored_data(run: Run, data: GivenData) -> "Dataset":
+def _scored_data(run: Run, data: EvaluationData) -> "Dataset":
     """Return recordings of their own, or the data of the run, maybe with other test folders."""
-    if data.is_whole:
+    if data.is_standalone:
         if run.record.name != "speech":
             raise UsageError(
                 f"{run.space.root} is a run of {run.record.name}: it is scored on its own data"
             )
-        return load_given(data, run.space.data)
+        return load_evaluation_data(data, run.space.data)
     folders: dict[str, Any] = dict(run.test_folders())
-    if data.is_given:
+    if not data.is_empty:
         folders = {"test_speech": data.test_speech, "test_noise": data.test_noise}
     config = replace(run.recipe.data, **folders)
     check(config)
@@ -132,7 +132,7 @@ def _evaluate_files(models: Sequence[ModelReference], request: EvaluationRequest
     request.check_reference(models)
     metrics = selection.chosen(request.metrics, "speech", request.limited)
     with tempfile.TemporaryDirectory(prefix="tinyprune-") as cache:
-        dataset = load_given(request.data, Path(cache))
+        dataset = load_evaluation_data(request.data, Path(cache))
         tasks = scoring.FileTasks(dataset, frontend=request.frontend)
         scored_models = [scoring.model_of_file(model, tasks) for model in models]
         return scoring.score_models(scored_models, request.split, metrics)

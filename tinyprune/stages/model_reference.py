@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tinyprune import pretrained
 from tinyprune.config import MODEL_FILES
-from tinyprune.data.speech.evaluation_data import GivenData
+from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.errors import UsageError, unknown_name
 
 FORMS = ("float", "streaming", "sequence", "int8")
@@ -43,7 +43,7 @@ class EvaluationRequest:
 
     split: str = "dev"
     metrics: tuple[str, ...] = ()
-    data: GivenData = field(default_factory=GivenData)
+    data: EvaluationData = field(default_factory=EvaluationData)
     frontend: Path | None = None
     limited: tuple[str, ...] = ()
 

@@ -12,7 +12,7 @@ from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
 from tinyprune.data.speech.calibration import calibration_features
 from tinyprune.data.speech.dataset import SpeechData
-from tinyprune.data.speech.mixing import Mixture
+from tinyprune.data.speech.mixing import NoisyUtterance
 from tinyprune.data.speech.scored_set import ScoredSet
 from tinyprune.export.forward import Forward
 from tinyprune.metrics.scores import ItemScore, Scores, quality
@@ -102,6 +102,6 @@ class Speech:
         return Scores(model, form, split, tuple(metrics), items)
 
 
-def _item(mixture: Mixture, metrics: Found) -> ItemScore:
+def _item(mixture: NoisyUtterance, metrics: Found) -> ItemScore:
     snr = float(mixture.snr_db) if math.isfinite(mixture.snr_db) else None
     return ItemScore(mixture.name, mixture.speaker, mixture.category, snr, metrics)

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from tinyprune.data.speech.augmentation import (
-    babble,
     change_speed,
     convolve,
     excerpt_length,
     reverberate,
+    sum_voices,
 )
 
 RATE = 16_000
@@ -124,5 +124,5 @@ def test_convolutions_of_integers_are_exact():
 
 def test_babble_has_the_level_of_one_voice():
     voices = noise(7, RATE)
-    assert np.std(babble(voices)) == pytest.approx(0.1, rel=0.02)
-    np.testing.assert_allclose(babble(voices[:1]), voices[0])
+    assert np.std(sum_voices(voices)) == pytest.approx(0.1, rel=0.02)
+    np.testing.assert_allclose(sum_voices(voices[:1]), voices[0])

@@ -5,8 +5,8 @@ from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.data.clips import Clip, open_store
 from tinyprune.data.speech.calibration import FRAMES, SEQUENCES, calibration_features
-from tinyprune.data.speech.dataset import SpeechDataset
-from tinyprune.data.speech.mixing import Mixing, Split
+from tinyprune.data.speech.mixing import Mixing, SpeechAndNoise
+from tinyprune.data.speech.mixture_dataset import MixtureDataset
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def dataset(tmp_path_factory):
         )
         for kind in ("speech", "noise")
     ]
-    return SpeechDataset({"train": Split(*stores)}, Mixing((0.0, 10.0)), 4, 0)
+    return MixtureDataset({"train": SpeechAndNoise(*stores)}, Mixing((0.0, 10.0)), 4, 0)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyprune.data.speech.evaluation_data import GivenData, load_given
+from tinyprune.data.speech.evaluation_data import EvaluationData, load_evaluation_data
 from tinyprune.errors import UsageError
 
 
@@ -18,9 +18,9 @@ def folder(tmp_path):
 
 
 def test_all_pairs_of_two_folders_are_the_test_split(folder, tmp_path):
-    data = GivenData(noisy=str(folder / "noisy"), clean=str(folder / "clean"))
-    assert (data.is_whole, data.is_given) == (True, True)
-    found = load_given(data, tmp_path / "cache").utterances("test")
+    data = EvaluationData(noisy=str(folder / "noisy"), clean=str(folder / "clean"))
+    assert (data.is_standalone, data.is_empty) == (True, False)
+    found = load_evaluation_data(data, tmp_path / "cache").utterances("test")
     assert [mixture.name for mixture in found] == ["a", "b"]
     assert {len(mixture.clean) for mixture in found} == {4000}
     assert {path.parent for path in tmp_path.rglob("*.pcm")} == {tmp_path / "cache"}
@@ -28,17 +28,17 @@ def test_all_pairs_of_two_folders_are_the_test_split(folder, tmp_path):
 
 def test_one_pair_is_enough(folder, tmp_path):
     (folder / "noisy/b.wav").unlink()
-    data = GivenData(noisy=str(folder / "noisy"), clean=str(folder / "clean"))
-    assert len(load_given(data, tmp_path / "cache").utterances("test")) == 1
+    data = EvaluationData(noisy=str(folder / "noisy"), clean=str(folder / "clean"))
+    assert len(load_evaluation_data(data, tmp_path / "cache").utterances("test")) == 1
 
 
 def test_a_manifest_of_pairs(folder, tmp_path):
     (folder / "list.csv").write_text("noisy,clean\nnoisy/a.wav,clean/a.wav\n")
     assert (
         len(
-            load_given(GivenData(path=str(folder / "list.csv")), tmp_path / "cache").utterances(
-                "test"
-            )
+            load_evaluation_data(
+                EvaluationData(path=str(folder / "list.csv")), tmp_path / "cache"
+            ).utterances("test")
         )
         == 1
     )
@@ -48,23 +48,23 @@ def test_a_corpus_that_has_nothing_to_score(folder, tmp_path):
     with pytest.raises(
         UsageError, match=r"/clean \(.*\) has nothing to score: expected pairs, or a test split$"
     ):
-        load_given(GivenData(path=str(folder / "clean")), tmp_path / "cache")
+        load_evaluation_data(EvaluationData(path=str(folder / "clean")), tmp_path / "cache")
 
 
-def test_nothing_and_folders_to_mix_are_not_whole():
-    assert not GivenData().is_given
-    mixed = GivenData("speech", "noise")
-    assert (mixed.is_whole, mixed.is_given) == (False, True)
+def test_nothing_and_folders_to_mix_are_not_standalone():
+    assert EvaluationData().is_empty
+    mixed = EvaluationData("speech", "noise")
+    assert (mixed.is_standalone, mixed.is_empty) == (False, False)
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (GivenData(noisy="a"), "^--noisy and --clean go together: give both or none$"),
-        (GivenData(clean="a"), "^--noisy and --clean go together"),
-        (GivenData(test_noise="a"), "^--test-speech and --test-noise go together"),
-        (GivenData(noisy="a", clean="b", path="c"), "give one of the three$"),
-        (GivenData("a", "b", "c", "d"), "give one of the three$"),
+        (EvaluationData(noisy="a"), "^--noisy and --clean go together: give both or none$"),
+        (EvaluationData(clean="a"), "^--noisy and --clean go together"),
+        (EvaluationData(test_noise="a"), "^--test-speech and --test-noise go together"),
+        (EvaluationData(noisy="a", clean="b", path="c"), "give one of the three$"),
+        (EvaluationData("a", "b", "c", "d"), "give one of the three$"),
     ],
 )
 def test_what_contradicts_itself(data, message):

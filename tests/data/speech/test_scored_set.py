@@ -3,7 +3,7 @@ import pytest
 
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
-from tinyprune.data.speech.mixing import Mixture
+from tinyprune.data.speech.mixing import NoisyUtterance
 from tinyprune.data.speech.scored_set import BATCH, ScoredSet
 
 HOP = 256
@@ -11,7 +11,7 @@ HOP = 256
 
 def mixture(number, samples):
     noisy, clean = np.random.default_rng(number).normal(0, 0.1, (2, samples)).astype(np.float32)
-    return Mixture(f"m{number}", 0.0, "kind", noisy, clean)
+    return NoisyUtterance(f"m{number}", 0.0, "kind", noisy, clean)
 
 
 @pytest.fixture(scope="module")

@@ -198,7 +198,7 @@ def test_speech_and_noise_are_both_needed(given):
     ):
         MixSource(
             **{name: Path(value) if name != "split" else value for name, value in given.items()}
-        ).part()
+        ).files()
 
 
 def test_a_corpus_has_its_own_speech(inputs):
@@ -206,7 +206,7 @@ def test_a_corpus_has_its_own_speech(inputs):
         UsageError,
         match="^--path has its own speech and noise: leave out --speech and --noise, or --path$",
     ):
-        source(inputs, path=inputs).part()
+        source(inputs, path=inputs).files()
 
 
 def test_pairs_cannot_be_mixed(tmp_path, inputs):

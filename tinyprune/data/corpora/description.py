@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyprune.array_types import Float64Array
 from tinyprune.audio.files import Header, read_blocks
-from tinyprune.data.corpora.corpus import AudioFile, Corpus, Pair, Part
+from tinyprune.data.corpora.corpus import AudioFile, Corpus, CorpusSplit, Pair
 from tinyprune.data.speech.mixing import SILENCE_RMS
 from tinyprune.data.speech.pair_store import measured_snr_db, read_pair
 from tinyprune.errors import TinypruneError
@@ -122,7 +122,7 @@ def describe(corpus: Corpus) -> Description:
     return Description(corpus.path, corpus.layout, summaries, pairs)
 
 
-def _kinds(part: Part) -> dict[str, Sequence[AudioFile]]:
+def _kinds(part: CorpusSplit) -> dict[str, Sequence[AudioFile]]:
     """The files of a split by kind; a pair is a noisy and a clean file, and the clean one may be that of others too."""
     clean = {
         pair.clean: AudioFile(pair.clean, pair.clean.name, pair.speaker) for pair in part.pairs
@@ -207,7 +207,7 @@ def _db(amplitude: float) -> float:
     return float(20 * np.log10(amplitude))
 
 
-def _pairs(split: str, part: Part, root: Path) -> Pairs:
+def _pairs(split: str, part: CorpusSplit, root: Path) -> Pairs:
     """What the pairs of a split are good for."""
     found = _on_all_cores(_snr_or_problem, part.pairs, f"comparing pairs of {split}")
     snrs = sorted(snr for snr in found if isinstance(snr, float))

@@ -1,267 +1,333 @@
 """Published corpora for speech enhancement, recognised by the names of their folders.
 
-Each function takes a folder and gives its splits, or None if the folder is something else. They
-only list files.
+Of each corpus, one function tells whether a folder holds it, and one gives its splits. They only
+list files.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinyprune.audio.files import list_audio
-from tinyprune.data.corpora.corpus import AudioFile, Pair, Part, files_in, folder_of
+from tinyprune.data.corpora.corpus import (
+    AudioFile,
+    CorpusSplit,
+    CorpusSplits,
+    Pair,
+    files_in,
+    folder_of,
+)
 from tinyprune.data.speech import pair_store
 
-Splits = dict[str, Part]
+
+def first_folder(root: Path, *names: str) -> Path | None:
+    """Return the first of these folders that is there."""
+    for name in names:
+        if (root / name).is_dir():
+            return root / name
+    return None
+
+
+def _joined(parts: list[tuple[str, CorpusSplit]]) -> CorpusSplits:
+    """Return named parts of splits of pairs as one split of each name.
+
+    The sets of 28 and of 56 speakers of VoiceBank have different speakers.
+    """
+    pairs: dict[str, list[Pair]] = {}
+    unmatched: dict[str, list[Path]] = {}
+    for name, part in parts:
+        pairs.setdefault(name, []).extend(part.pairs)
+        unmatched.setdefault(name, []).extend(part.unmatched)
+    return {name: CorpusSplit(tuple(pairs[name]), tuple(unmatched[name])) for name in pairs}
+
 
 # --- VoiceBank+DEMAND
-# -------------------------------------------------------------------------------------------------
 
 _VOICEBANK = re.compile(r"noisy_(trainset|testset)(_\d+spk)?_wav(_\w+)?")
+_VOICEBANK_LOG_LINE = re.compile(r"(\S+)\s+(\S+)\s+(-?\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True)
+class _NoiseLabel:
+    """The noise of a recording, as a log says it."""
+
+    category: str = ""
+    snr_db: float | None = None
 
 
 def is_voicebank(root: Path) -> bool:
-    """Whether a folder holds ``noisy_trainset_28spk_wav`` or the like with its clean partner."""
+    """Return whether a folder holds ``noisy_trainset_28spk_wav`` or the like with its partner."""
     return any(True for _ in _voicebank_folders(root))
 
 
-def voicebank(root: Path) -> Splits:
-    """``clean_trainset_28spk_wav`` or ``_56spk_`` with ``noisy_...``, and ``*_testset_wav`` (Valentini-Botinhao 2017).
+def voicebank(root: Path) -> CorpusSplits:
+    """Return ``clean_trainset_28spk_wav`` or ``_56spk_`` with ``noisy_...``, and ``*_testset_wav``.
 
     The speaker is the ``p226`` of ``p226_001.wav``. Noise and SNR come from
     ``log_trainset_28spk.txt`` and ``log_testset.txt`` (lines ``p232_001 bus 17.5``), in the folder
-    itself or in one below it.
+    itself or in one below it. Valentini-Botinhao 2017, "Noisy speech database for training speech
+    enhancement algorithms and TTS models".
     """
-    logs = _voicebank_logs(root)
-    parts: dict[str, list[Part]] = {}
+    labels = _voicebank_labels(root)
+    parts = []
     for split, noisy, clean in _voicebank_folders(root):
-        parts.setdefault(split, []).append(
-            _labelled(pair_store.match(_innermost(noisy), _innermost(clean)), logs)
-        )
-    return {split: _joined(found) for split, found in parts.items()}
+        matched = pair_store.match(_innermost(noisy), _innermost(clean))
+        pairs = tuple(_voicebank_pair(pair, labels) for pair in matched.pairs)
+        parts.append((split, CorpusSplit(pairs, matched.unmatched)))
+    return _joined(parts)
 
 
 def _voicebank_folders(root: Path) -> Iterator[tuple[str, Path, Path]]:
-    """(split, noisy, clean) folders."""
+    """Yield (split, noisy, clean) folders."""
     for noisy in sorted(root.glob("noisy_*")):
-        found, clean = (
-            _VOICEBANK.fullmatch(noisy.name),
-            noisy.with_name(noisy.name.replace("noisy", "clean", 1)),
-        )
-        if found and noisy.is_dir() and clean.is_dir():
-            yield found[1].removesuffix("set"), noisy, clean
+        match = _VOICEBANK.fullmatch(noisy.name)
+        clean = noisy.with_name(noisy.name.replace("noisy", "clean", 1))
+        if match and noisy.is_dir() and clean.is_dir():
+            yield match[1].removesuffix("set"), noisy, clean
 
 
 def _innermost(folder: Path) -> Path:
-    """The folder itself, or the one of its name in it that some unpackers make."""
-    return folder / folder.name if (folder / folder.name).is_dir() else folder
+    """Return the folder itself, or the one of its name in it that some unpackers make."""
+    inner = folder / folder.name
+    return inner if inner.is_dir() else folder
 
 
-def _voicebank_logs(root: Path) -> dict[str, tuple[str, float]]:
-    """File -> noise and SNR, as the log files say; lines of other forms are skipped."""
-    logs = {}
+def _voicebank_labels(root: Path) -> dict[str, _NoiseLabel]:
+    """Return the noise of each file, as the logs say; lines of other forms are skipped."""
+    labels = {}
     for path in sorted([*root.glob("log_*.txt"), *root.glob("*/log_*.txt")]):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            found = re.fullmatch(r"(\S+)\s+(\S+)\s+(-?\d+(?:\.\d+)?)", line.strip())
-            if found:
-                logs[found[1].removesuffix(".wav")] = (found[2], float(found[3]))
-    return logs
+            match = _VOICEBANK_LOG_LINE.fullmatch(line.strip())
+            if match:
+                file, category, snr_db = match.groups()
+                labels[file.removesuffix(".wav")] = _NoiseLabel(category, float(snr_db))
+    return labels
 
 
-def _labelled(part: Part, logs: dict[str, tuple[str, float]]) -> Part:
-    """The pairs with their noise and SNR; the ``_16k`` that some add to resampled files is no part of the name."""
-    labels = [logs.get(pair.noisy.stem.split("_16k")[0], ("", None)) for pair in part.pairs]
-    known = [
-        Pair(pair.noisy, pair.clean, pair.name, pair.noisy.stem.split("_")[0], category, snr_db)
-        for pair, (category, snr_db) in zip(part.pairs, labels, strict=True)
-    ]
-    return Part(tuple(known), part.unmatched)
+def _voicebank_pair(pair: Pair, labels: dict[str, _NoiseLabel]) -> Pair:
+    """Return a pair with its speaker, noise and SNR.
 
-
-def _joined(parts: list[Part]) -> Part:
-    """Several lists of pairs as one: the sets of 28 and of 56 speakers have different speakers."""
-    return Part(
-        tuple(pair for part in parts for pair in part.pairs),
-        tuple(path for part in parts for path in part.unmatched),
-    )
+    The ``_16k`` that some add to resampled files is no part of the name.
+    """
+    stem = pair.noisy.stem
+    label = labels.get(stem.split("_16k")[0], _NoiseLabel())
+    speaker = stem.split("_")[0]
+    return Pair(pair.noisy, pair.clean, pair.name, speaker, label.category, label.snr_db)
 
 
 # --- MS-SNSD and DNS-Challenge
-# ----------------------------------------------------------------------------------------
 
 _SPEAKER = re.compile(r"reader_\d+|^p\d{3}(?=_)")
 
 
 def is_ms_snsd(root: Path) -> bool:
-    """Whether a folder holds ``clean_train`` and ``noise_train``."""
-    return (root / "clean_train").is_dir() and (root / "noise_train").is_dir()
+    """Return whether a folder holds ``clean_train`` and ``noise_train``."""
+    return _has_ms_snsd_split(root, "train")
 
 
-def ms_snsd(root: Path) -> Splits:
-    """``clean_train``, ``noise_train``, ``clean_test``, ``noise_test`` (Reddy et al. 2019).
+def ms_snsd(root: Path) -> CorpusSplits:
+    """Return ``clean_train``, ``noise_train``, ``clean_test``, ``noise_test``.
 
-    The category of ``AirConditioner_1.wav`` is ``AirConditioner``.
+    The category of ``AirConditioner_1.wav`` is ``AirConditioner``. Reddy et al. 2019, "A scalable
+    noisy speech dataset and online subjective test framework".
     """
-    return {
-        split: Part(
-            speech=files_in(root / f"clean_{split}", _speaker),
-            noise=files_in(root / f"noise_{split}", _category),
-        )
-        for split in ("train", "test")
-        if (root / f"clean_{split}").is_dir() and (root / f"noise_{split}").is_dir()
-    }
+    splits = {}
+    for split in ("train", "test"):
+        if _has_ms_snsd_split(root, split):
+            splits[split] = CorpusSplit(
+                speech=files_in(root / f"clean_{split}", _speaker),
+                noise=files_in(root / f"noise_{split}", _category),
+            )
+    return splits
+
+
+def _has_ms_snsd_split(root: Path, split: str) -> bool:
+    return (root / f"clean_{split}").is_dir() and (root / f"noise_{split}").is_dir()
 
 
 def is_dns(root: Path) -> bool:
-    """Whether a folder, or its ``datasets``, holds clean speech and noise as DNS-Challenge names them."""
+    """Return whether a folder, or its ``datasets``, holds clean speech and noise of DNS-Challenge."""
     base = _dns_base(root)
-    return bool(_dns_speech(base)) and _first(base, "noise_fullband", "noise") is not None
+    return bool(_dns_speech(base)) and _dns_noise(base) is not None
 
 
-def dns(root: Path) -> Splits:
-    """``datasets/`` with ``clean``, ``noise`` and ``impulse_responses``, or ``*_fullband`` (Reddy et al. 2020-2022).
+def dns(root: Path) -> CorpusSplits:
+    """Return ``datasets/`` with ``clean``, ``noise`` and ``impulse_responses``, or ``*_fullband``.
 
-    Where there is no ``clean``, speech is what lies in ``read_speech``, ``german_speech`` and the
-    like. Speakers are the ``reader_01234`` in the names of the files, else their folders.
+    Where there is no ``clean``, speech lies in ``read_speech``, ``german_speech`` and the like.
+    Speakers are the ``reader_01234`` in the names of the files, else their folders. Reddy et al.
+    2020-2022, the Deep Noise Suppression Challenges.
     """
     base = _dns_base(root)
-    noise = _first(base, "noise_fullband", "noise")
+    noise = _dns_noise(base)
     assert noise is not None, "is_dns was asked before"
-    rirs = _first(base, "impulse_responses_fullband", "impulse_responses")
-    speech = tuple(
-        AudioFile(file.path, f"{folder.name}/{file.name}", file.group)
-        for folder in _dns_speech(base)
-        for file in files_in(folder, _speaker)
+    rirs = first_folder(base, "impulse_responses_fullband", "impulse_responses")
+
+    speech = []
+    for folder in _dns_speech(base):
+        for file in files_in(folder, _speaker):
+            speech.append(AudioFile(file.path, f"{folder.name}/{file.name}", file.group))
+    train = CorpusSplit(
+        speech=tuple(speech), noise=files_in(noise), rirs=files_in(rirs) if rirs else ()
     )
-    return {
-        "train": Part(speech=speech, noise=files_in(noise), rirs=files_in(rirs) if rirs else ())
-    }
+    return {"train": train}
 
 
 def _dns_base(root: Path) -> Path:
-    return _first(root, "datasets_fullband", "datasets") or root
+    return first_folder(root, "datasets_fullband", "datasets") or root
+
+
+def _dns_noise(base: Path) -> Path | None:
+    return first_folder(base, "noise_fullband", "noise")
 
 
 def _dns_speech(base: Path) -> list[Path]:
-    """The folders of speech."""
-    clean = _first(base, "clean_fullband", "clean")
-    return [clean] if clean else sorted(path for path in base.glob("*_speech") if path.is_dir())
-
-
-def _first(root: Path, *names: str) -> Path | None:
-    """The first of these folders that is there."""
-    return next((root / name for name in names if (root / name).is_dir()), None)
+    """Return the folders of speech."""
+    clean = first_folder(base, "clean_fullband", "clean")
+    if clean:
+        return [clean]
+    return sorted(path for path in base.glob("*_speech") if path.is_dir())
 
 
 def _speaker(path: Path, root: Path) -> str:
-    """``reader_01234`` or ``p226`` from the name of a file, else its folder."""
-    found = _SPEAKER.search(path.stem)
-    return found[0] if found else folder_of(path, root)
+    """Return ``reader_01234`` or ``p226`` from the name of a file, else its folder."""
+    match = _SPEAKER.search(path.stem)
+    return match[0] if match else folder_of(path, root)
 
 
 def _category(path: Path, root: Path) -> str:
-    """``AirConditioner`` of ``AirConditioner_1``."""
+    """Return ``AirConditioner`` of ``AirConditioner_1``."""
     return re.sub(r"_\d+$", "", path.stem)
 
 
 # --- CHiME-2
-# ----------------------------------------------------------------------------------------------------------
 
 _SNR = re.compile(r"(m?)(\d+(?:\.\d+)?)dB")
-_CHIME_SPLITS = (
-    ("train", ("train", "si_tr")),
-    ("dev", ("devel", "dev", "si_dt")),
-    ("test", ("test", "si_et")),
-)
-_CHIME_CLEAN = ("scaled", "reverberated", "clean")
+#: The split -> how the names of its folders begin.
+_CHIME2_SPLITS = {
+    "train": ("train", "si_tr"),
+    "dev": ("devel", "dev", "si_dt"),
+    "test": ("test", "si_et"),
+}
+_CHIME2_CLEAN = ("scaled", "reverberated", "clean")
 
 
 def is_chime2(root: Path) -> bool:
-    """Whether a folder, or a folder of a split in it, holds ``isolated`` and a clean partner of it."""
+    """Return whether a folder, or one of a split in it, holds ``isolated`` and a clean partner."""
     return any(True for _ in _chime2_folders(root))
 
 
-def chime2(root: Path) -> Splits:
-    """``isolated`` beside ``scaled``, ``reverberated`` or ``clean`` (Vincent et al. 2013), both tracks.
+def chime2(root: Path) -> CorpusSplits:
+    """Return ``isolated`` beside ``scaled``, ``reverberated`` or ``clean``, of both tracks.
 
     Medium vocabulary: ``isolated/si_tr_s/.../011c0201.wav`` with ``9dB`` ... ``m6dB`` among the
-        folders, and ``scaled``
-    (the clean speech at the level that it has in the mixture) of the same form; ``si_dt_*`` is dev,
-    ``si_et_*`` test.
+    folders, and ``scaled`` (the clean speech at the level that it has in the mixture) of the same
+    form; ``si_dt_*`` is dev, ``si_et_*`` test.
+
     Small vocabulary: ``train/isolated/id1/x.wav`` and ``devel/isolated/9dB/x.wav`` with
-        ``reverberated`` beside it;
-    its test set has no clean speech. The clean file is the one at the same place, or there without
-    the folder of the SNR, or, of a split, the only one of that name. "m6dB" is -6 dB. Recordings
-    have two channels.
+    ``reverberated`` beside it; its test set has no clean speech.
+
+    "m6dB" is -6 dB. Recordings have two channels. Vincent et al. 2013, "The second CHiME speech
+    separation and recognition challenge".
     """
-    parts: dict[str, list[Part]] = {}
+    parts = []
     for isolated, clean in _chime2_folders(root):
-        for split, part in _chime2_parts(isolated, clean, root).items():
-            parts.setdefault(split, []).append(part)
-    return {split: _joined(found) for split, found in parts.items()}
+        parts += _chime2_parts(isolated, clean, root)
+    return _joined(parts)
 
 
 def _chime2_folders(root: Path) -> Iterator[tuple[Path, Path]]:
-    """(isolated, clean) folders, at the top or in the folder of a split."""
+    """Yield (isolated, clean) folders, at the top or in the folder of a split."""
     for isolated in sorted([*root.glob("isolated"), *root.glob("*/isolated")]):
-        clean = _first(isolated.parent, *_CHIME_CLEAN)
+        clean = first_folder(isolated.parent, *_CHIME2_CLEAN)
         if clean is not None:
             yield isolated, clean
 
 
-def _chime2_parts(isolated: Path, clean: Path, root: Path) -> Splits:
-    """The pairs of one folder, by split."""
-    sides = {side: list_audio(side) for side in (isolated, clean)}
-    places = {path.relative_to(clean).as_posix(): path for path in sides[clean]}
-    names: dict[tuple[str, str], list[Path]] = {}
-    for path in sides[clean]:
-        names.setdefault((_chime2_split(path, root), path.stem), []).append(path)
-    parts: dict[str, tuple[list[Pair], list[Path]]] = {}
-    for noisy in sides[isolated]:
-        split, place = _chime2_split(noisy, root), noisy.relative_to(isolated)
-        without = "/".join(part for part in place.parts if not _SNR.fullmatch(part))
-        same = names.get((split, noisy.stem), [])
-        partner = (
-            places.get(place.as_posix())
-            or places.get(without)
-            or (same[0] if len(same) == 1 else None)
+def _chime2_parts(isolated: Path, clean: Path, root: Path) -> list[tuple[str, CorpusSplit]]:
+    """Return the pairs of one folder as (split, one pair or one file without a partner)."""
+    partners = _Chime2Partners.in_folder(clean, root)
+    parts = []
+    for noisy in list_audio(isolated):
+        split = _chime2_split(noisy, root)
+        place = noisy.relative_to(isolated)
+        partner = partners.find(split, place)
+        if partner is None:
+            parts.append((split, CorpusSplit(unmatched=(noisy,))))
+            continue
+        pair = Pair(
+            noisy,
+            partner,
+            name=place.with_suffix("").as_posix(),
+            speaker=_chime2_speaker(noisy),
+            category="living room",
+            snr_db=_chime2_snr_db(place),
         )
-        found, alone = parts.setdefault(split, ([], []))
-        if partner:
-            name = place.with_suffix("").as_posix()
-            found.append(
-                Pair(
-                    noisy,
-                    partner,
-                    name,
-                    _chime2_speaker(noisy),
-                    "living room",
-                    _chime2_snr_db(place),
-                )
-            )
-        else:
-            alone.append(noisy)
-    return {split: Part(tuple(found), tuple(alone)) for split, (found, alone) in parts.items()}
+        parts.append((split, CorpusSplit(pairs=(pair,))))
+    return parts
+
+
+@dataclass(frozen=True)
+class _Chime2Partners:
+    """The clean files of a folder.
+
+    Attributes:
+        by_place: by their paths below the folder. by_name: by split and name.
+    """
+
+    by_place: dict[str, Path] = field(default_factory=dict)
+    by_name: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
+
+    @classmethod
+    def in_folder(cls, clean: Path, root: Path) -> "_Chime2Partners":
+        partners = cls()
+        for path in list_audio(clean):
+            partners.by_place[path.relative_to(clean).as_posix()] = path
+            name = (_chime2_split(path, root), path.stem)
+            partners.by_name.setdefault(name, []).append(path)
+        return partners
+
+    def find(self, split: str, place: Path) -> Path | None:
+        """Return the clean file of a noisy one.
+
+        It lies at the same place, or there without the folder of the SNR, or is the only one of
+        that name in the split.
+        """
+        folders_without_snr = [part for part in place.parts if not _SNR.fullmatch(part)]
+        for candidate in (place.as_posix(), "/".join(folders_without_snr)):
+            if candidate in self.by_place:
+                return self.by_place[candidate]
+        namesakes = self.by_name.get((split, place.stem), [])
+        return namesakes[0] if len(namesakes) == 1 else None
 
 
 def _chime2_split(path: Path, root: Path) -> str:
-    """The split that a folder on the way to a file names, else "train"."""
+    """Return the split that a folder on the way to a file names, else "train"."""
     for folder in path.relative_to(root).parts[:-1]:
-        for split, starts in _CHIME_SPLITS:
-            if folder.startswith(starts):
+        for split, beginnings in _CHIME2_SPLITS.items():
+            if folder.startswith(beginnings):
                 return split
     return "train"
 
 
 def _chime2_speaker(path: Path) -> str:
-    """``id1`` of a folder, ``s1`` of ``s1_bbaf2n``, else the first three letters of a name, as WSJ0 has it."""
+    """Return the speaker of a file.
+
+    It is ``id1`` of a folder, ``s1`` of ``s1_bbaf2n``, else the first three letters of a name, as
+    in WSJ0.
+    """
     if re.fullmatch(r"id\d+", path.parent.name):
         return path.parent.name
-    found = re.match(r"s\d+(?=_)", path.stem)
-    return found[0] if found else path.stem[:3]
+    match = re.match(r"s\d+(?=_)", path.stem)
+    return match[0] if match else path.stem[:3]
 
 
 def _chime2_snr_db(place: Path) -> float | None:
-    """-6 of a folder "m6dB"."""
-    found = next((match for part in place.parts if (match := _SNR.fullmatch(part))), None)
-    return float(found[2]) * (-1 if found[1] else 1) if found else None
+    """Return -6 of a folder "m6dB"; None without such a folder."""
+    for part in place.parts:
+        match = _SNR.fullmatch(part)
+        if match:
+            sign = -1 if match[1] else 1
+            return float(match[2]) * sign
+    return None

@@ -1,6 +1,6 @@
-"""What kind of corpus is at a path, and its files per split. Nothing is decoded."""
+"""The layouts of corpora: recognised by names, listed as files per split. Nothing is decoded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,204 +8,238 @@ from pathlib import Path
 from tinyprune.audio.files import SUFFIXES
 from tinyprune.config import DataConfig
 from tinyprune.data.class_folders import SPLIT_FOLDERS
-from tinyprune.data.corpora import known as known_corpora
-from tinyprune.data.corpora import manifest
-from tinyprune.data.corpora.corpus import Corpus, Part, files_in
+from tinyprune.data.corpora import known, manifest
+from tinyprune.data.corpora.corpus import Corpus, CorpusSplit, CorpusSplits, files_in
 from tinyprune.data.speech import pair_store
 from tinyprune.errors import UsageError
 
-PAIRED, MIXTURE = ("noisy", "clean"), ("speech", "noise")
-Splits = dict[str, Part]
+#: The two folders of a split, for each of the two data sets of speech.
+PAIRED = ("noisy", "clean")
+MIXTURE = ("speech", "noise")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A way in which corpora are laid out.
+    """A form in which corpora lie on a disk.
 
     Attributes:
-        name: of the corpus, or of its form. what: how to tell it, in words.
+        name: of the corpus, or of its form. signs: files and folders that tell it, in words.
         dataset: the data set that uses it (registry.DATASETS), or "" for audio of unknown kind.
-        fits: whether a path has it, by looking at names only. read: the splits of such a path.
+        matches: ``path -> bool``, by looking at names only. read: the splits of such a path.
     """
 
     name: str
-    what: str
+    signs: str
     dataset: str
-    fits: Callable[[Path], bool]
-    read: Callable[[Path], Splits]
+    matches: Callable[[Path], bool]
+    read: Callable[[Path], CorpusSplits]
 
 
 def recognise(path: Path) -> Corpus:
-    """The corpus at a path: a folder in one of the layouts, or a CSV manifest.
+    """Return the corpus at a path: a folder in one of the layouts, or a CSV manifest.
 
     Raises UsageError that lists the layouts if it is none of them, or if files that it needs are
     missing.
     """
     layout = _layout(path)
+    if layout is None:
+        problem = "is no known corpus" if path.exists() else "does not exist"
+        layouts = "; ".join(f"{layout.name} ({layout.signs})" for layout in LAYOUTS)
+        raise UsageError(f"{path} {problem}: expected one of: {layouts}")
+
     splits = layout.read(path)
-    order = [split for split in (*SPLIT_FOLDERS, "all") if split in splits]
-    return Corpus(layout.name, path, layout.dataset, {split: splits[split] for split in order})
+    ordered = {}
+    for name in (*SPLIT_FOLDERS, "all"):
+        if name in splits:
+            ordered[name] = splits[name]
+    return Corpus(layout.name, path, layout.dataset, ordered)
 
 
 def dataset_of(path: Path) -> str:
-    """The data set that a corpus of speech is for, "paired" or "mixture"; "" for anything else. Lists no files."""
-    return next((layout.dataset for layout in LAYOUTS if layout.fits(path)), "")
+    """Return the data set that a corpus of speech is for, "paired" or "mixture".
+
+    It is "" for anything else. No files are listed.
+    """
+    layout = _layout(path)
+    return layout.dataset if layout else ""
 
 
-def of_folders(noisy: Path, clean: Path) -> Corpus:
-    """The corpus of two folders of files with the same names. Raises UsageError if nothing matches."""
+def paired_folders(noisy: Path, clean: Path) -> Corpus:
+    """Return the corpus of two folders of files with the same names.
+
+    Raises UsageError if no file has a partner.
+    """
     return Corpus("noisy and clean", noisy, "paired", {"all": pair_store.match(noisy, clean)})
 
 
-def _layout(path: Path) -> Layout:
-    found = next((layout for layout in LAYOUTS if layout.fits(path)), None)
-    if found is None:
-        problem = "is no known corpus" if path.exists() else "does not exist"
-        known = "; ".join(f"{layout.name} ({layout.what})" for layout in LAYOUTS)
-        raise UsageError(f"{path} {problem}: expected one of: {known}")
-    return found
+def _layout(path: Path) -> Layout | None:
+    """Return the first layout that a path has."""
+    for layout in LAYOUTS:
+        if layout.matches(path):
+            return layout
+    return None
 
 
-def splits_of(
-    config: DataConfig, dataset: str, kinds: tuple[str, str], read: Callable[[Path, Path], Part]
-) -> Splits:
-    """The splits that a configuration asks for: those of the corpus at ``path``, or of the folders that it names.
+def configured_splits(
+    config: DataConfig,
+    dataset: str,
+    kinds: tuple[str, str],
+    read: Callable[[Path, Path], CorpusSplit],
+) -> CorpusSplits:
+    """Return the splits of a configuration: of the corpus at its ``path``, or of its folders.
 
     Raises UsageError for a corpus of another data set, or where one of two folders is missing.
 
     Args:
         config: of the data. dataset: the name of the data set.
-        kinds: the fields that name the two folders of a split. read: the split that two folders
-            are.
+        kinds: the two folders of a split. read: ``(first, second) -> split`` of two folders.
     """
     if config.path is not None:
-        corpus = recognise(Path(config.path))
-        if corpus.dataset != dataset or "train" not in corpus.splits:
-            known = (
-                f'for data.name = "{corpus.dataset}"'
-                if corpus.dataset not in ("", dataset)
-                else "without training data"
-            )
-            raise UsageError(
-                f"{config.path} is a corpus ({corpus.layout}) {known}: the {dataset} data cannot use it"
-            )
-        return corpus.splits
+        return _splits_of_corpus(config.path, dataset)
+
     splits = {}
     for split in ("train", "dev", "test"):
-        names = [kind if split == "train" else f"{split}_{kind}" for kind in kinds]
-        folders = [getattr(config, name) for name in names]
-        if all(folders):
-            splits[split] = read(Path(folders[0]), Path(folders[1]))
-        elif any(folders) or split == "train":
-            raise UsageError(_incomplete(split, dataset, names))
+        fields = folder_fields(split, kinds)
+        first, second = (getattr(config, field) for field in fields)
+        if first and second:
+            splits[split] = read(Path(first), Path(second))
+        elif first or second or split == "train":
+            raise UsageError(_missing_folder(split, dataset, fields))
     return splits
 
 
-def _incomplete(split: str, dataset: str, names: list[str]) -> str:
-    """What to say where a folder is missing."""
-    first, second = (f"--{name.replace('_', '-')}" for name in names)
+def folder_fields(split: str, kinds: tuple[str, str]) -> tuple[str, str]:
+    """Return the fields of a configuration that name the two folders of a split."""
+    if split == "train":
+        return kinds
+    first, second = kinds
+    return f"{split}_{first}", f"{split}_{second}"
+
+
+def _splits_of_corpus(path: str, dataset: str) -> CorpusSplits:
+    """Return the splits of a corpus. Raises UsageError unless a data set can be trained on it."""
+    corpus = recognise(Path(path))
+    if corpus.dataset == dataset and "train" in corpus.splits:
+        return corpus.splits
+    is_of_other = corpus.dataset not in ("", dataset)
+    reason = f'for data.name = "{corpus.dataset}"' if is_of_other else "without training data"
+    raise UsageError(
+        f"{path} is a corpus ({corpus.layout}) {reason}: the {dataset} data cannot use it"
+    )
+
+
+def _missing_folder(split: str, dataset: str, fields: tuple[str, str]) -> str:
+    """Return the message about a folder that is missing."""
+    first, second = (f"--{field.replace('_', '-')}" for field in fields)
     if split == "train":
         return f"the {dataset} data need two folders: give {first} DIR and {second} DIR"
     return f"{first} and {second} go together: give both or none"
 
 
 # --- manifests
-# --------------------------------------------------------------------------------------------------------
 
 
-def _manifest(path: Path) -> Path:
-    """The manifest itself, also of a folder that has one."""
+def _manifest_file(path: Path) -> Path:
+    """Return the manifest itself, also of a folder that has one."""
     return path / manifest.NAME if path.is_dir() else path
 
 
 def _is_manifest(dataset: str, path: Path) -> bool:
-    file = _manifest(path)
-    return file.suffix.lower() == ".csv" and manifest.dataset(file) == dataset
+    file = _manifest_file(path)
+    return file.suffix.lower() == ".csv" and manifest.dataset_of(file) == dataset
 
 
-def _read_manifest(path: Path) -> Splits:
-    return manifest.read(_manifest(path))
+def _read_manifest(path: Path) -> CorpusSplits:
+    return manifest.read(_manifest_file(path))
 
 
 # --- plain folders
-# ----------------------------------------------------------------------------------------------------
 
 
-def _places(root: Path, names: tuple[str, ...]) -> dict[str, list[Path]]:
-    """The folders of these names per split: ``train/noisy`` or ``noisy/train``; without those all is for training."""
+def _folders(root: Path, names: tuple[str, str]) -> dict[str, tuple[Path, Path]]:
+    """Return the folders of these names per split: ``train/noisy`` or ``noisy/train``.
+
+    Without folders for training, everything is for training.
+    """
     found = {}
-    for split, aliases in SPLIT_FOLDERS.items():
-        ways = [
-            folders
-            for alias in aliases
-            for folders in _ways(root, names, alias)
-            if _all_there(folders)
-        ]
-        if ways:
-            found[split] = ways[0]
-    return found if "train" in found else {"train": [root / name for name in names]}
+    for split in SPLIT_FOLDERS:
+        folders = _folders_of_split(root, names, split)
+        if folders:
+            found[split] = folders
+    if "train" in found:
+        return found
+    first, second = names
+    return {"train": (root / first, root / second)}
 
 
-def _ways(root: Path, names: tuple[str, ...], split: str) -> Iterator[list[Path]]:
-    """The two places where the folders of a split may be."""
-    yield [root / split / name for name in names]
-    yield [root / name / split for name in names]
+def _folders_of_split(root: Path, names: tuple[str, str], split: str) -> tuple[Path, Path] | None:
+    """Return the two folders of a split, at the first place where both are."""
+    first, second = names
+    for alias in SPLIT_FOLDERS[split]:
+        below_split = (root / alias / first, root / alias / second)
+        below_kind = (root / first / alias, root / second / alias)
+        for folders in (below_split, below_kind):
+            if _are_folders(folders):
+                return folders
+    return None
 
 
-def _all_there(folders: list[Path]) -> bool:
-    return all(folder.is_dir() for folder in folders)
+def _are_folders(paths: tuple[Path, Path]) -> bool:
+    return all(path.is_dir() for path in paths)
 
 
-def _has(names: tuple[str, ...], root: Path) -> bool:
-    """Whether a folder has folders of all these names, for training at least."""
-    return _all_there(_places(root, names)["train"])
+def _has_folders(names: tuple[str, str], root: Path) -> bool:
+    """Return whether both folders are there, for training at least."""
+    return _are_folders(_folders(root, names)["train"])
 
 
-def _pairs(root: Path) -> Splits:
-    return {
-        split: pair_store.match(noisy, clean)
-        for split, (noisy, clean) in _places(root, PAIRED).items()
-    }
+def _read_pairs(root: Path) -> CorpusSplits:
+    splits = {}
+    for split, (noisy, clean) in _folders(root, PAIRED).items():
+        splits[split] = pair_store.match(noisy, clean)
+    return splits
 
 
-def _mixed(root: Path) -> Splits:
-    """Speech and noise, and the impulse responses of ``rirs``, which need no split of their own."""
-    rooms = next(
-        (
-            path
-            for path in (root / "train/rirs", root / "rirs/train", root / "rirs")
-            if path.is_dir()
-        ),
-        None,
-    )
+def _read_speech_and_noise(root: Path) -> CorpusSplits:
+    """Return speech and noise, and the impulse responses of ``rirs`` for training.
+
+    Impulse responses need no split of their own.
+    """
+    rooms = known.first_folder(root, "train/rirs", "rirs/train", "rirs")
     rirs = files_in(rooms) if rooms else ()
-    return {
-        split: Part(
-            speech=files_in(speech), noise=files_in(noise), rirs=rirs if split == "train" else ()
+    splits = {}
+    for split, (speech, noise) in _folders(root, MIXTURE).items():
+        splits[split] = CorpusSplit(
+            speech=files_in(speech),
+            noise=files_in(noise),
+            rirs=rirs if split == "train" else (),
         )
-        for split, (speech, noise) in _places(root, MIXTURE).items()
-    }
+    return splits
 
 
 def _has_audio(root: Path) -> bool:
     return root.is_dir() and any(path.suffix.lower() in SUFFIXES for path in root.rglob("*"))
 
 
-def _audio(root: Path) -> Splits:
-    """Audio of unknown kind: by splits if there is a folder for training, else "all" of it."""
-    folders = {
-        split: root / alias
-        for split, aliases in SPLIT_FOLDERS.items()
-        for alias in aliases
-        if (root / alias).is_dir()
-    }
-    found = folders if "train" in folders else {"all": root}
-    return {
-        split: Part(audio=files_in(folder)) for split, folder in found.items() if _has_audio(folder)
-    }
+def _read_audio(root: Path) -> CorpusSplits:
+    """Return audio of unknown kind, by splits if there is a folder for training, else "all"."""
+    folders: dict[str, Path] = {}
+    for split, aliases in SPLIT_FOLDERS.items():
+        # Where there are folders of two names, the longer name counts.
+        folder = known.first_folder(root, *reversed(aliases))
+        if folder:
+            folders[split] = folder
+    if "train" not in folders:
+        folders = {"all": root}
+
+    splits = {}
+    for split, folder in folders.items():
+        if _has_audio(folder):
+            splits[split] = CorpusSplit(audio=files_in(folder))
+    return splits
 
 
-#: The first that fits counts.
+#: In this order: a path has the first layout that matches.
 LAYOUTS = (
     Layout(
         "CSV manifest",
@@ -225,25 +259,37 @@ LAYOUTS = (
         "VoiceBank+DEMAND",
         "noisy_trainset_28spk_wav, clean_trainset_28spk_wav, *_testset_wav",
         "paired",
-        known_corpora.is_voicebank,
-        known_corpora.voicebank,
+        known.is_voicebank,
+        known.voicebank,
     ),
     Layout(
         "MS-SNSD",
         "clean_train, noise_train",
         "mixture",
-        known_corpora.is_ms_snsd,
-        known_corpora.ms_snsd,
+        known.is_ms_snsd,
+        known.ms_snsd,
     ),
-    Layout("CHiME-2", "isolated, scaled", "paired", known_corpora.is_chime2, known_corpora.chime2),
-    Layout("noisy and clean", "folders noisy, clean", "paired", partial(_has, PAIRED), _pairs),
-    Layout("speech and noise", "folders speech, noise", "mixture", partial(_has, MIXTURE), _mixed),
+    Layout("CHiME-2", "isolated, scaled", "paired", known.is_chime2, known.chime2),
+    Layout(
+        "noisy and clean",
+        "folders noisy, clean",
+        "paired",
+        partial(_has_folders, PAIRED),
+        _read_pairs,
+    ),
+    Layout(
+        "speech and noise",
+        "folders speech, noise",
+        "mixture",
+        partial(_has_folders, MIXTURE),
+        _read_speech_and_noise,
+    ),
     Layout(
         "DNS-Challenge",
         "datasets/clean, datasets/noise",
         "mixture",
-        known_corpora.is_dns,
-        known_corpora.dns,
+        known.is_dns,
+        known.dns,
     ),
-    Layout("audio", "a folder of WAV, FLAC or OGG files", "", _has_audio, _audio),
+    Layout("audio", "a folder of WAV, FLAC or OGG files", "", _has_audio, _read_audio),
 )

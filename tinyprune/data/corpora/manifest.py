@@ -3,21 +3,91 @@
 import csv
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinyprune.data.class_folders import SPLIT_FOLDERS
-from tinyprune.data.corpora.corpus import AudioFile, Pair, Part
+from tinyprune.data.corpora.corpus import AudioFile, CorpusSplit, CorpusSplits, Pair
 from tinyprune.data.speech.pair_store import speaker_of
 from tinyprune.errors import UsageError
 
 NAME = "manifest.csv"  # in a folder that `tinyprune data mix` wrote
 KINDS = ("speech", "noise", "rir")
-_EXPECTED = "expected the columns noisy,clean or speech,noise (optional: rir, split, speaker, category, snr_db, name)"
-Row = tuple[str, dict[str, str]]
+_EXPECTED = (
+    "expected the columns noisy,clean or speech,noise "
+    "(optional: rir, split, speaker, category, snr_db, name)"
+)
 
 
-def dataset(path: Path) -> str:
-    """The data set that a CSV file is for, by its first line: "paired", "mixture", or "" for another file."""
+@dataclass(frozen=True)
+class _Line:
+    """One line of a manifest.
+
+    Attributes:
+        location: file and number of the line, for messages.
+        cells: by column, without spaces around them.
+        folder: the one that paths are relative to.
+    """
+
+    location: str
+    cells: dict[str, str]
+    folder: Path
+
+    def cell(self, column: str) -> str:
+        """Return a cell; "" if it is empty or there is no such column."""
+        return self.cells.get(column, "")
+
+    def path(self, column: str) -> Path | None:
+        """Return the file that a cell names; None if it is empty.
+
+        Raises UsageError if the file is not there.
+        """
+        name = self.cell(column)
+        if not name:
+            return None
+        path = self.folder / name
+        if not path.is_file():
+            raise UsageError(f"{self.location}: {column} {name} does not exist in {self.folder}")
+        return path
+
+    def path_of_pair(self, column: str) -> Path:
+        """Return the file that a cell names. Raises UsageError if it is empty or not there."""
+        path = self.path(column)
+        if path is None:
+            raise UsageError(
+                f"{self.location}: '{column}' is empty: every line needs a noisy and a clean file"
+            )
+        return path
+
+    def split(self) -> str:
+        """Return the split that the line belongs to; "train" if it does not say."""
+        text = self.cell("split")
+        if not text:
+            return "train"
+        for split, names in SPLIT_FOLDERS.items():
+            if text.lower() in names:
+                return split
+        raise UsageError(f"{self.location}: split '{text}': expected train, dev or test")
+
+    def snr_db(self) -> float | None:
+        """Return the SNR; None if the line does not say. Raises UsageError for another text."""
+        text = self.cell("snr_db")
+        if not text:
+            return None
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise UsageError(f"{self.location}: snr_db '{text}': expected a number of dB")
+        return number
+
+
+def dataset_of(path: Path) -> str:
+    """Return the data set that a CSV file is for, by its first line.
+
+    It is "paired", "mixture", or "" for another file.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             columns = {column.strip() for column in next(csv.reader(file), [])}
@@ -28,106 +98,84 @@ def dataset(path: Path) -> str:
     return "mixture" if {"speech", "noise"} & columns else ""
 
 
-def read(path: Path) -> dict[str, Part]:
-    """The splits that a manifest lists.
+def read(path: Path) -> CorpusSplits:
+    """Return the splits that a manifest lists.
 
     With the columns ``noisy`` and ``clean``, every line is a pair; else ``speech``, ``noise`` and
     ``rir`` name files, and a line may leave some of them empty. ``split`` is train (default), dev
     or test; paths are relative to the manifest. Raises UsageError with file and line.
     """
-    kind, splits = dataset(path), dict[str, list[Row]]()
-    if not kind:
+    dataset = dataset_of(path)
+    if not dataset:
         raise UsageError(f"{path} is no manifest: {_EXPECTED}")
-    for where, row in _rows(path):
-        splits.setdefault(_split(row.get("split", ""), where), []).append((where, row))
-    if not splits:
+
+    lines_by_split: dict[str, list[_Line]] = {}
+    for line in _lines(path):
+        lines_by_split.setdefault(line.split(), []).append(line)
+    if not lines_by_split:
         raise UsageError(f"{path} lists nothing: {_EXPECTED}")
-    part = _pairs if kind == "paired" else _files
-    return {split: part(rows, path.parent) for split, rows in splits.items()}
+
+    read_split = _pairs if dataset == "paired" else _files
+    return {split: read_split(lines) for split, lines in lines_by_split.items()}
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    """Where each line is, and its cells by column, without spaces around them."""
+def _lines(path: Path) -> Iterator[_Line]:
+    """Yield the lines. Raises UsageError for a line that is too long, or a file of another kind."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, skipinitialspace=True, restval="")
             for row in reader:
-                where = f"{path}, line {reader.line_num}"
+                location = f"{path}, line {reader.line_num}"
                 if None in row:
-                    raise UsageError(
-                        f"{where}: expected {len(reader.fieldnames or ())} cells, there are more"
-                    )
-                yield where, {column.strip(): cell.strip() for column, cell in row.items()}
+                    count = len(reader.fieldnames or ())
+                    raise UsageError(f"{location}: expected {count} cells, there are more")
+                cells = {column.strip(): cell.strip() for column, cell in row.items()}
+                yield _Line(location, cells, path.parent)
     except (csv.Error, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no CSV file in UTF-8: {error}") from error
 
 
-def _split(text: str, where: str) -> str:
-    """The split that a cell names; training if it is empty."""
-    for split, names in SPLIT_FOLDERS.items():
-        if text.lower() in names or (not text and split == "train"):
-            return split
-    raise UsageError(f"{where}: split '{text}': expected train, dev or test")
+def _pairs(lines: list[_Line]) -> CorpusSplit:
+    return CorpusSplit(tuple(_pair(line) for line in lines))
 
 
-def _pairs(rows: list[Row], folder: Path) -> Part:
-    return Part(tuple(_pair(where, row, folder) for where, row in rows))
+def _pair(line: _Line) -> Pair:
+    """Return the pair of a line.
 
-
-def _pair(where: str, row: dict[str, str], folder: Path) -> Pair:
-    """One line; who speaks is the column "speaker", else what stands before the first "_" or "-" of a noisy file."""
-    noisy, clean = (_path(where, row, column, folder) for column in ("noisy", "clean"))
-    for column, path in (("noisy", noisy), ("clean", clean)):
-        if path is None:
-            raise UsageError(
-                f"{where}: '{column}' is empty: every line needs a noisy and a clean file"
-            )
-    assert noisy is not None and clean is not None
-    name = row.get("name") or Path(row["noisy"]).with_suffix("").as_posix()
+    Its speaker is the cell "speaker", else the beginning of the noisy file's name up to the first
+    "_" or "-".
+    """
+    noisy = line.path_of_pair("noisy")
+    clean = line.path_of_pair("clean")
     return Pair(
         noisy,
         clean,
-        name,
-        row.get("speaker") or speaker_of(noisy, noisy.parent),
-        row.get("category", ""),
-        _snr_db(where, row),
+        name=line.cell("name") or Path(line.cell("noisy")).with_suffix("").as_posix(),
+        speaker=line.cell("speaker") or speaker_of(noisy, noisy.parent),
+        category=line.cell("category"),
+        snr_db=line.snr_db(),
     )
 
 
-def _files(rows: list[Row], folder: Path) -> Part:
-    """Every file once, however often it is listed."""
-    found: dict[str, dict[Path, AudioFile]] = {kind: {} for kind in KINDS}
-    for where, row in rows:
-        paths = {kind: _path(where, row, kind, folder) for kind in KINDS}
+def _files(lines: list[_Line]) -> CorpusSplit:
+    """Return every file of speech, noise and rooms once, however often it is listed."""
+    files: dict[str, dict[Path, AudioFile]] = {kind: {} for kind in KINDS}
+    for line in lines:
+        paths = {kind: line.path(kind) for kind in KINDS}
         if not any(paths.values()):
-            raise UsageError(f"{where}: it names no file: {_EXPECTED}")
+            raise UsageError(f"{line.location}: it names no file: {_EXPECTED}")
         for kind, path in paths.items():
             if path is not None:
-                group = (
-                    row.get("speaker" if kind == "speech" else "category")
-                    or Path(row[kind]).parent.as_posix()
-                )
-                found[kind].setdefault(path, AudioFile(path, Path(row[kind]).as_posix(), group))
-    speech, noise, rirs = (tuple(files.values()) for files in found.values())
-    return Part(speech=speech, noise=noise, rirs=rirs)
+                files[kind].setdefault(path, _file(line, kind, path))
+    return CorpusSplit(
+        speech=tuple(files["speech"].values()),
+        noise=tuple(files["noise"].values()),
+        rirs=tuple(files["rir"].values()),
+    )
 
 
-def _path(where: str, row: dict[str, str], column: str, folder: Path) -> Path | None:
-    """The file that a cell names; None if it is empty. Raises UsageError if the file is not there."""
-    if not row.get(column):
-        return None
-    path = folder / row[column]
-    if not path.is_file():
-        raise UsageError(f"{where}: {column} {row[column]} does not exist in {folder}")
-    return path
-
-
-def _snr_db(where: str, row: dict[str, str]) -> float | None:
-    text = row.get("snr_db", "")
-    try:
-        number = float(text) if text else None
-    except ValueError:
-        number = math.nan
-    if number is not None and not math.isfinite(number):
-        raise UsageError(f"{where}: snr_db '{text}': expected a number of dB")
-    return number
+def _file(line: _Line, kind: str, path: Path) -> AudioFile:
+    """Return a file; its group is the speaker or the category of the line, else its folder."""
+    name = Path(line.cell(kind))
+    group = line.cell("speaker" if kind == "speech" else "category")
+    return AudioFile(path, name.as_posix(), group or name.parent.as_posix())

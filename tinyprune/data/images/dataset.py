@@ -10,7 +10,7 @@ from tinyprune.config import DataConfig
 from tinyprune.data.images import arrays
 from tinyprune.data.images.arrays import Found, Images
 from tinyprune.data.images.folders import from_folders
-from tinyprune.data.labelled import Examples, LabelledDataset, check_classes, hold_out
+from tinyprune.data.labelled import Examples, LabelledDataset, check_classes, hold_out_examples
 from tinyprune.errors import UsageError
 
 CROP = 4  # pixels that an image is padded by before it is cropped
@@ -65,7 +65,7 @@ def load(config: DataConfig, cache: Path) -> LabelledDataset:
             )
             raise UsageError(f"{path}: train and {split} are of different shapes, {shapes}")
     if "dev" not in splits:
-        held = hold_out(splits["train"].labels, config.hold_out, config.seed)
+        held = hold_out_examples(splits["train"].labels, config.hold_out, config.seed)
         rest = {split: examples for split, examples in splits.items() if split != "train"}
         splits = {"train": splits["train"].only(~held), "dev": splits["train"].only(held), **rest}
     varied = vary if config.augment and pixels["train"].ndim == 4 else None

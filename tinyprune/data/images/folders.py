@@ -34,7 +34,7 @@ def from_folders(folder: Path, image_size: int | None, cache: Path) -> Found:
     splits = class_folders.splits(folder, SUFFIXES, "PNG or JPEG")
     class_folders.check_known(splits)
     everything = [file for files in splits.values() for file in files]
-    path = cache / f"{folder.name}-{class_folders.key(folder, everything, image_size)}.npz"
+    path = cache / f"{folder.name}-{class_folders.cache_key(folder, everything, image_size)}.npz"
     if not path.exists():
         write_arrays(path, _decoded(folder, splits, image_size))
     found = {}

@@ -19,7 +19,7 @@ from tinyprune.data import class_folders
 from tinyprune.data.class_folders import File
 from tinyprune.data.clips import Clip, ClipStore, open_store
 from tinyprune.data.keywords.distortion import Distortion, coloured_noise
-from tinyprune.data.labelled import Examples, LabelledDataset, check_classes, hold_out
+from tinyprune.data.labelled import Examples, LabelledDataset, check_classes, hold_out_examples
 from tinyprune.errors import TinypruneError, UsageError, unknown_name
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def _splits(folder: Path, config: DataConfig) -> dict[str, list[File]]:
     labels, speakers = (
         np.array(values) for values in ([f.label for f in train], [_speaker(f.path) for f in train])
     )
-    held = hold_out(labels, config.hold_out, config.seed, speakers)
+    held = hold_out_examples(labels, config.hold_out, config.seed, speakers)
     parts = {
         "train": [file for file, dev in zip(train, held, strict=True) if not dev],
         "dev": [file for file, dev in zip(train, held, strict=True) if dev],
@@ -140,7 +140,7 @@ def _background(folder: Path, cache: Path) -> ClipStore | None:
     if noise is None:
         return None
     files = [File(path, path.name, BACKGROUND) for path in list_audio(noise)]
-    path = cache / f"{BACKGROUND}-{class_folders.key(noise, files)}.pcm"
+    path = cache / f"{BACKGROUND}-{class_folders.cache_key(noise, files)}.pcm"
     return open_store(path, _decoded(noise, files, whole=True))
 
 
@@ -183,7 +183,7 @@ def _examples(
     folder: Path, files: list[File], classes: tuple[str, ...], silence: _Silence, cache: Path
 ) -> Examples:
     """The clips of a split, memory-mapped; the class of each stands in the store as its group."""
-    key = class_folders.key(folder, files, silence.key)
+    key = class_folders.cache_key(folder, files, silence.key)
     path = cache / f"{folder.name}-{silence.split}-{key}.pcm"
     index = open_store(path, itertools.chain(_decoded(folder, files), silence.clips())).index
     labels = np.array([classes.index(group) for group in index.groups], np.int64)

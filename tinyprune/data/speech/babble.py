@@ -1,17 +1,32 @@
-"""Who else speaks in a split: babble."""
+"""Babble: other speakers of the same split as noise."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.data.clips import ClipStore
 from tinyprune.data.speech import augmentation
+from tinyprune.data.speech.mixing import SILENCE_RMS
 
-FEWEST, MOST = 3, 7
-Voices = tuple[tuple[int, int], ...]  # (clip, where it starts)
+FEWEST_VOICES = 3
+MOST_VOICES = 7
 
 
-class Talkers:
-    """The speakers of a store; where all clips are of one speaker, each clip counts as one.
+@dataclass(frozen=True)
+class Voice:
+    """One voice of babble.
+
+    Attributes:
+        clip: number of its clip in the store of speech. start: sample of the clip to begin with.
+    """
+
+    clip: int
+    start: int
+
+
+class SpeakerPool:
+    """The speakers of a store; where all clips are of one speaker, each clip counts as a speaker.
 
     Attributes:
         store: the speech. speaker: the number of the speaker of each clip, shape (n,).
@@ -19,33 +34,43 @@ class Talkers:
 
     def __init__(self, store: ClipStore) -> None:
         self.store = store
-        names = store.speakers if len(set(store.speakers)) > 1 else store.names
+        has_speakers = len(set(store.speakers)) > 1
+        names = store.speakers if has_speakers else store.names
         self.speaker = np.unique(names, return_inverse=True)[1]
-        self._clips = np.split(
-            np.argsort(self.speaker, kind="stable"), np.cumsum(np.bincount(self.speaker))[:-1]
-        )
 
-    def draw(self, clip: int, rng: np.random.Generator) -> Voices:
-        """3 to 7 voices beside the speaker of ``clip``: of others, and of as many others as there are.
+        clips_by_speaker = np.argsort(self.speaker, kind="stable")
+        ends = np.cumsum(np.bincount(self.speaker))
+        self._clips = np.split(clips_by_speaker, ends[:-1])
 
-        Only where nobody else speaks do they speak themselves.
+    def draw(self, clip: int, rng: np.random.Generator) -> tuple[Voice, ...]:
+        """Draw 3 to 7 voices of other speakers than that of ``clip``.
+
+        They are of as many speakers as there are. Where nobody else speaks, the speaker of ``clip``
+        is heard again.
         """
-        own, speakers = int(self.speaker[clip]), np.arange(len(self._clips))
-        others = np.delete(speakers, own) if len(speakers) > 1 else speakers
-        chosen = np.resize(rng.permutation(others), int(rng.integers(FEWEST, MOST + 1)))
-        return tuple(self._voice(int(speaker), rng) for speaker in chosen)
+        speakers = np.arange(len(self._clips))
+        if len(speakers) > 1:
+            speakers = np.delete(speakers, int(self.speaker[clip]))
 
-    def _voice(self, speaker: int, rng: np.random.Generator) -> tuple[int, int]:
-        """One of a speaker's clips, and a place in it."""
-        clip = int(self._clips[speaker][rng.integers(len(self._clips[speaker]))])
-        return clip, int(rng.integers(self.store.lengths[clip]))
+        order = rng.permutation(speakers)
+        count = int(rng.integers(FEWEST_VOICES, MOST_VOICES + 1))
+        drawn = np.resize(order, count)
+        return tuple(self._draw_voice(int(speaker), rng) for speaker in drawn)
+
+    def _draw_voice(self, speaker: int, rng: np.random.Generator) -> Voice:
+        """Draw one of a speaker's clips, and a place in it."""
+        clips = self._clips[speaker]
+        clip = int(clips[rng.integers(len(clips))])
+        return Voice(clip, int(rng.integers(self.store.lengths[clip])))
 
 
-def babble(store: ClipStore, voices: Voices, samples: int) -> Float32Array:
-    """These voices at once, (samples,), at equal levels: those of the clips as a whole, not of their excerpts."""
-    gains = [1 / max(float(store.rms[clip]), 1e-4) for clip, _ in voices]
-    excerpts = [
-        store.excerpt(clip, start, samples) * np.float32(gain)
-        for (clip, start), gain in zip(voices, gains, strict=True)
-    ]
-    return augmentation.babble(np.stack(excerpts))
+def mix_voices(store: ClipStore, voices: tuple[Voice, ...], samples: int) -> Float32Array:
+    """Return voices of a store at once, (samples,), at equal levels.
+
+    The levels are those of the clips as a whole, not of their excerpts.
+    """
+    excerpts = []
+    for voice in voices:
+        gain = 1 / max(float(store.rms[voice.clip]), SILENCE_RMS)
+        excerpts.append(store.excerpt(voice.clip, voice.start, samples) * np.float32(gain))
+    return augmentation.sum_voices(np.stack(excerpts))

@@ -1,4 +1,4 @@
-"""What the ranges of activations are measured on: consecutive frames of training mixtures."""
+"""Calibration data of speech networks: consecutive frames of training mixtures."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ FRAMES = 250
 
 
 def calibration_features(dataset: SpeechData, frontend: FrontEnd) -> Float32Array:
-    """Features (2500, bands) of ten stretches of 4 s, one after the other, as a stream would bring them."""
+    """Return features (2500, bands) of ten stretches of 4 s, one after the other, as a stream."""
     noisy, _ = next(dataset.batches(0, SEQUENCES, (FRAMES - 1) * frontend.hop))
     features = frontend.features(stft.analyse(noisy))
     return np.concatenate(features)[: SEQUENCES * FRAMES]

@@ -9,12 +9,16 @@ from tinyprune.errors import UsageError
 from tinyprune.registry import DATASETS
 
 if TYPE_CHECKING:
+    from tinyprune.data.corpora.corpus import Corpus, CorpusSplit
     from tinyprune.data.speech.dataset import SpeechData
+    from tinyprune.data.speech.paired import PairedDataset
+
+_FOLDER_PAIRS = (("noisy", "clean"), ("test_speech", "test_noise"))
 
 
 @dataclass(frozen=True)
-class GivenData:
-    """What is scored instead of a run's own split; what is None is not given.
+class EvaluationData:
+    """Recordings that are scored instead of a run's own split; None for those that are not named.
 
     Attributes:
         test_speech, test_noise: folders that are mixed as the run's data are.
@@ -29,52 +33,66 @@ class GivenData:
     path: str | None = None
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it needs no run: pairs and corpora are scored as they are."""
+    def is_standalone(self) -> bool:
+        """True for pairs and corpora, which are scored as they are, without the settings of a run."""
         return any((self.noisy, self.clean, self.path))
 
     @property
-    def is_given(self) -> bool:
-        """Whether there is anything in it."""
-        return self.is_whole or any((self.test_speech, self.test_noise))
+    def is_empty(self) -> bool:
+        """True where nothing is named, so that a run's own split is scored."""
+        return not (self.is_standalone or self.test_speech or self.test_noise)
 
     def check(self) -> None:
-        """Raise UsageError for half of a pair of folders, and for two ways of naming the data at once."""
-        for one, other in (("noisy", "clean"), ("test_speech", "test_noise")):
-            if bool(getattr(self, one)) != bool(getattr(self, other)):
-                flags = [f"--{name.replace('_', '-')}" for name in (one, other)]
+        """Raise UsageError for one folder of a pair, and for data that are named in two ways."""
+        for first, second in _FOLDER_PAIRS:
+            if bool(getattr(self, first)) != bool(getattr(self, second)):
+                flags = [f"--{name.replace('_', '-')}" for name in (first, second)]
                 raise UsageError(f"{flags[0]} and {flags[1]} go together: give both or none")
-        if sum(map(bool, (self.noisy, self.path, self.test_speech))) > 1:
+
+        sources = [self.noisy, self.path, self.test_speech]
+        if sum(map(bool, sources)) > 1:
             raise UsageError(
                 "--noisy and --clean, --path, --test-speech and --test-noise: give one of the three"
             )
 
 
-def load_given(data: GivenData, cache: Path) -> "SpeechData":
-    """The data set whose "test" split is these pairs or this corpus; decoded audio goes to ``cache``.
+def load_evaluation_data(data: EvaluationData, cache: Path) -> "SpeechData":
+    """Return the data set whose "test" split is these pairs or this corpus.
 
-    Of a corpus of pairs without a test split all pairs are it. Raises UsageError for what does not
-    serve.
+    Where a corpus of pairs has no test split, its first split is scored. Decoded audio goes to
+    ``cache``. Raises UsageError for data that cannot be scored.
     """
     from tinyprune.data.corpora import layouts
     from tinyprune.data.speech import pair_store
+
+    if not data.path:
+        pairs = pair_store.match(Path(str(data.noisy)), Path(str(data.clean)))
+        return _paired(pairs, f"{data.noisy} and {data.clean}", cache)
+
+    corpus = layouts.recognise(Path(data.path))
+    if corpus.dataset != "paired":
+        return _mixed(corpus, data.path, cache)
+    first_split = next(iter(corpus.splits.values()))
+    return _paired(corpus.splits.get("test", first_split), data.path, cache)
+
+
+def _paired(pairs: "CorpusSplit", name: str, cache: Path) -> "PairedDataset":
+    """Return a data set of pairs that are all in its test split."""
+    from tinyprune.data.speech import pair_store
     from tinyprune.data.speech.paired import PairedDataset
 
-    if data.path:
-        corpus = layouts.recognise(Path(data.path))
-        if corpus.dataset != "paired":
-            config = DataConfig(name=corpus.dataset, path=data.path)
-            if corpus.dataset != "mixture" or "test" not in corpus.splits:
-                raise UsageError(
-                    f"{data.path} ({corpus.layout}) has nothing to score: expected pairs, or a test split"
-                )
-            mixed: SpeechData = DATASETS[corpus.dataset](config, cache)
-            return mixed
-        part = (
-            corpus.splits["test"] if "test" in corpus.splits else next(iter(corpus.splits.values()))
-        )
-    else:
-        part = pair_store.match(Path(str(data.noisy)), Path(str(data.clean)))
     default = DataConfig()
-    store = pair_store.open_pairs(part, data.path or f"{data.noisy} and {data.clean}", cache)
+    store = pair_store.open_pairs(pairs, name, cache)
     return PairedDataset({"test": store}, default.level_db, default.speed, len(store), default.seed)
+
+
+def _mixed(corpus: "Corpus", path: str, cache: Path) -> "SpeechData":
+    """Return the data set of a corpus of speech and noise that has a test split."""
+    if corpus.dataset != "mixture" or "test" not in corpus.splits:
+        raise UsageError(
+            f"{path} ({corpus.layout}) has nothing to score: expected pairs, or a test split"
+        )
+    dataset: SpeechData = DATASETS[corpus.dataset](
+        DataConfig(name=corpus.dataset, path=path), cache
+    )
+    return dataset

@@ -8,15 +8,15 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.data.clips import ClipStore
 from tinyprune.data.speech import augmentation
-from tinyprune.data.speech.babble import Talkers, babble
-from tinyprune.data.speech.mixing import Mixing, Split
+from tinyprune.data.speech.babble import SpeakerPool, mix_voices
+from tinyprune.data.speech.mixing import SILENCE_RMS, Mixing, SpeechAndNoise
 
 IN_ROOMS = 0.5  # of the speech, where there are impulse responses
 LONGEST_RIR = 16_000  # samples; what comes later than a second is cut
 
 
 class Source(Protocol):
-    """Clips, or pairs of them, that excerpts are drawn from; see :class:`tinyprune.data.clips.ClipStore`."""
+    """Clips or pairs that excerpts are drawn from; see :class:`tinyprune.data.clips.ClipStore`."""
 
     @property
     def lengths(self) -> np.ndarray:
@@ -29,38 +29,42 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def excerpt(self, number: int, start: int, samples: int) -> Float32Array:
-        """Samples (..., samples) of one of them."""
+        """Return samples (..., samples) of one of them."""
 
 
 class Excerpts:
-    """Random excerpts of unit level, every clip as often as its length deserves, drawn without replacement."""
+    """Random excerpts of unit level, drawn without replacement.
+
+    A clip comes as often as its length deserves. The level is that of a clip as a whole, not of its
+    excerpt.
+    """
 
     def __init__(self, store: Source, samples: int, rng: np.random.Generator) -> None:
-        self.store, self.samples, self.rng = store, samples, rng
-        self.chances = np.repeat(
-            np.arange(len(store)), np.maximum(1, np.round(store.lengths / samples)).astype(int)
-        )
-        self.gains = 1 / np.maximum(store.rms, 1e-4)
+        self.store = store
+        self.samples = samples
+        self.rng = rng
+        excerpts_per_clip = np.maximum(1, np.round(store.lengths / samples)).astype(int)
+        self.chances = np.repeat(np.arange(len(store)), excerpts_per_clip)
+        self.gains = 1 / np.maximum(store.rms, SILENCE_RMS)
         self.queue: deque[int] = deque()
 
     def draw(self, count: int) -> tuple[list[int], Float32Array]:
-        """The numbers of ``count`` clips and an excerpt of each, (count, samples).
-
-        The level of a clip as a whole, not of its excerpt, is 1.
-        """
+        """Draw ``count`` clips: their numbers, and an excerpt of each, (count, ..., samples)."""
         while len(self.queue) < count:
             self.queue.extend(self.rng.permutation(self.chances).tolist())
         clips = [self.queue.popleft() for _ in range(count)]
         return clips, np.stack([self._excerpt(clip) for clip in clips])
 
     def _excerpt(self, number: int) -> Float32Array:
-        spare = max(1, int(self.store.lengths[number]) - self.samples + 1)
-        start = int(self.rng.integers(spare if spare > 1 else self.store.lengths[number]))
+        length = int(self.store.lengths[number])
+        # An excerpt lies within its clip; a clip that is too short is repeated from anywhere.
+        starts = length - self.samples + 1
+        start = int(self.rng.integers(starts if starts > 1 else length))
         return self.store.excerpt(number, start, self.samples) * np.float32(self.gains[number])
 
 
 class Variation:
-    """What becomes of excerpts of speech and noise before they are mixed; nothing, as long as no setting asks for it.
+    """Variation of excerpts before they are mixed; without a setting they stay as they are.
 
     Attributes:
         mixing: speeds and babble. rirs: of the rooms. samples: of an excerpt that is mixed.
@@ -68,38 +72,45 @@ class Variation:
     """
 
     def __init__(
-        self, split: Split, mixing: Mixing, samples: int, rng: np.random.Generator
+        self, split: SpeechAndNoise, mixing: Mixing, samples: int, rng: np.random.Generator
     ) -> None:
-        self.mixing, self.rirs, self.samples, self.rng = mixing, split.rirs, samples, rng
+        self.mixing = mixing
+        self.rirs = split.rirs
+        self.samples = samples
+        self.rng = rng
         self.drawn = augmentation.excerpt_length(samples, mixing.speed[1])
-        self._talkers = Talkers(split.speech) if mixing.babble else None
+        self._speakers = SpeakerPool(split.speech) if mixing.babble else None
 
     def speech(self, excerpts: Float32Array) -> Float32Array:
-        """Excerpts (batch, drawn) at other speeds, half of them in rooms, (batch, samples)."""
+        """Return excerpts (batch, drawn) at other speeds, half of them in rooms, (batch, samples)."""
         excerpts = self._at_other_speeds(excerpts)
-        if self.rirs is not None:
-            chosen = np.flatnonzero(self.rng.random(len(excerpts)) < IN_ROOMS)
-            rooms = self.rng.integers(len(self.rirs), size=len(chosen)).tolist()
-            if rooms:
-                excerpts[chosen] = augmentation.reverberate(
-                    excerpts[chosen], impulse_responses(self.rirs, rooms)
-                )
+        if self.rirs is None:
+            return excerpts
+
+        rows = np.flatnonzero(self.rng.random(len(excerpts)) < IN_ROOMS)
+        rooms = self.rng.integers(len(self.rirs), size=len(rows)).tolist()
+        if rooms:
+            responses = impulse_responses(self.rirs, rooms)
+            excerpts[rows] = augmentation.reverberate(excerpts[rows], responses)
         return excerpts
 
     def noise(self, excerpts: Float32Array, clips: list[int]) -> Float32Array:
-        """Noise (batch, drawn) at other speeds, some of it babble of others than those who speak in ``clips`` (batch).
+        """Return noise (batch, drawn) at other speeds, some of it replaced by babble.
 
-        The result is (batch, samples).
+        Babble is of other speakers than those of the clips of speech, ``clips`` (batch). The result
+        is (batch, samples).
         """
         excerpts = self._at_other_speeds(excerpts)
-        if self._talkers is not None:
-            for row in np.flatnonzero(self.rng.random(len(excerpts)) < self.mixing.babble):
-                voices = self._talkers.draw(clips[row], self.rng)
-                excerpts[row] = babble(self._talkers.store, voices, self.samples)
+        if self._speakers is None:
+            return excerpts
+
+        for row in np.flatnonzero(self.rng.random(len(excerpts)) < self.mixing.babble):
+            voices = self._speakers.draw(clips[row], self.rng)
+            excerpts[row] = mix_voices(self._speakers.store, voices, self.samples)
         return excerpts
 
     def _at_other_speeds(self, excerpts: Float32Array) -> Float32Array:
-        """Excerpts (batch, drawn) as (batch, samples), each at a speed of its own."""
+        """Return excerpts (batch, drawn) as (batch, samples), each at a speed of its own."""
         if self.mixing.speed == (1.0, 1.0):
             return excerpts
         factors = self.rng.uniform(*self.mixing.speed, size=len(excerpts))
@@ -107,7 +118,10 @@ class Variation:
 
 
 def impulse_responses(store: ClipStore, rooms: list[int]) -> Float32Array:
-    """Impulse responses (rooms, m) by their numbers, zeros after the end of a short one; a second at most."""
+    """Return impulse responses (rooms, m) by their numbers, a second at most.
+
+    A short one is followed by zeros.
+    """
     lengths = np.minimum(store.lengths[rooms], LONGEST_RIR)
     responses = np.zeros((len(rooms), int(lengths.max())), np.float32)
     for row, room, length in zip(responses, rooms, lengths, strict=True):

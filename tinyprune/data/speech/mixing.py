@@ -1,4 +1,4 @@
-"""What a mixture is, what it is made of, and how."""
+"""The settings of mixtures, what they are made of, and what comes out."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """A noisy utterance and its clean speech.
+class NoisyUtterance:
+    """A noisy utterance and its clean speech: a mixture, or a pair of recordings.
 
     Attributes:
-        name: speech and noise clip. snr_db: of the mixture, nominal. category: of the noise.
+        name: speech and noise clip. snr_db: nominal. category: of the noise.
         noisy, clean: samples (n,), 16 kHz.
-        speaker: who speaks; empty if unknown.
+        speaker: of the speech; empty if unknown.
     """
 
     name: str
@@ -30,8 +30,12 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class Split:
-    """Speech and noise of one split. Attributes: speech; noise; rirs: impulse responses of the rooms, if there are."""
+class SpeechAndNoise:
+    """The clips of one split that are mixed.
+
+    Attributes:
+        speech, noise: clips. rirs: impulse responses of the rooms; None where there are none.
+    """
 
     speech: ClipStore
     noise: ClipStore
@@ -40,7 +44,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Mixing:
-    """How training mixtures are made; each value is drawn evenly from its range (low, high).
+    """The settings of training mixtures; each value is drawn evenly from its range (low, high).
 
     Attributes:
         snr_db: level of the speech over that of the noise.
@@ -55,15 +59,17 @@ class Mixing:
     babble: float = 0.0
 
     @classmethod
-    def of(cls, config: DataConfig) -> "Mixing":
-        """What the configuration of the data says about it."""
+    def from_config(cls, config: DataConfig) -> "Mixing":
+        """Return the settings that a configuration of the data has."""
         return cls(config.snr_db, config.level_db, config.speed, config.babble)
 
     def differences(self) -> list[str]:
-        """The settings that came later and are not at their defaults, as text."""
-        others = [
-            name
-            for name in vars(self)
-            if name != "snr_db" and getattr(self, name) != getattr(Mixing, name)
-        ]
-        return [f"{name}={getattr(self, name)}" for name in others]
+        """Return the settings other than the SNR that are not at their defaults, as text.
+
+        They came after the first fingerprints: at their defaults those stay valid.
+        """
+        changed = []
+        for name, value in vars(self).items():
+            if name != "snr_db" and value != getattr(Mixing, name):
+                changed.append(f"{name}={value}")
+        return changed

@@ -1,4 +1,4 @@
-"""``mixture``: any speech and any noise, from folders or a known corpus, split by speaker or with a held-out part."""
+"""``mixture``: speech and noise from folders or a known corpus, mixed on the fly."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -11,97 +11,126 @@ from tinyprune.audio.files import read_mono
 from tinyprune.config import DataConfig
 from tinyprune.data.clips import Clip, ClipStore, open_store
 from tinyprune.data.corpora import layouts
-from tinyprune.data.corpora.corpus import AudioFile, Part, digest, files_in, held_out
-from tinyprune.data.speech.dataset import SpeechDataset
-from tinyprune.data.speech.mixing import SILENCE_RMS, Mixing, Split
+from tinyprune.data.corpora.corpus import (
+    AudioFile,
+    CorpusSplit,
+    cache_key,
+    files_in,
+    hold_out_speakers,
+)
+from tinyprune.data.speech.mixing import SILENCE_RMS, Mixing, SpeechAndNoise
+from tinyprune.data.speech.mixture_dataset import MixtureDataset
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.progress import track
 
 log = logging.getLogger(__name__)
 
 
-def load(config: DataConfig, cache: Path) -> SpeechDataset:
+def load(config: DataConfig, cache: Path) -> MixtureDataset:
     """Own speech and noise, mixed on the fly: two folders, a known corpus, or a CSV manifest.
 
-    Decoded audio goes to ``cache``. Raises UsageError for what does not serve.
+    Decoded audio goes to ``cache``. Without dev data, a tenth of the speakers and of the noise
+    files is held out. Raises UsageError for files that cannot be used.
     """
-    parts = layouts.splits_of(config, "mixture", layouts.MIXTURE, _folders)
-    rirs = files_in(Path(config.rirs)) if config.rirs else parts["train"].rirs
-    splits = {split: _split(split, part, cache) for split, part in parts.items()}
+    corpus_splits = layouts.configured_splits(config, "mixture", layouts.MIXTURE, _split_of_folders)
+    rirs = files_in(Path(config.rirs)) if config.rirs else corpus_splits["train"].rirs
+
+    splits = {}
+    for name, split in corpus_splits.items():
+        _check_complete(name, split)
+        splits[name] = SpeechAndNoise(
+            open_files("speech", split.speech, cache), open_files("noise", split.noise, cache)
+        )
     if "dev" not in splits:
-        splits |= _held_out(splits["train"], config.seed)
+        splits |= _hold_out(splits["train"], config.seed)
     if rirs:
         train = splits["train"]
-        splits["train"] = Split(train.speech, train.noise, rirs=open_files("rirs", rirs, cache))
-    return SpeechDataset(splits, Mixing.of(config), config.dev_utterances, config.seed)
+        rooms = open_files("rirs", rirs, cache)
+        splits["train"] = SpeechAndNoise(train.speech, train.noise, rooms)
+    return MixtureDataset(splits, Mixing.from_config(config), config.dev_utterances, config.seed)
 
 
-def _folders(speech: Path, noise: Path) -> Part:
-    return Part(speech=files_in(speech), noise=files_in(noise))
+def _split_of_folders(speech: Path, noise: Path) -> CorpusSplit:
+    return CorpusSplit(speech=files_in(speech), noise=files_in(noise))
 
 
-def _split(name: str, part: Part, cache: Path) -> Split:
-    """Speech and noise of a split, decoded."""
+def _check_complete(name: str, split: CorpusSplit) -> None:
+    """Raise UsageError for a split without speech or without noise."""
     for kind in layouts.MIXTURE:
-        if not getattr(part, kind):
+        if not getattr(split, kind):
             raise UsageError(
                 f"the data have no {kind} in the split '{name}': speech and noise go together"
             )
-    return Split(open_files("speech", part.speech, cache), open_files("noise", part.noise, cache))
 
 
-def _held_out(train: Split, seed: int) -> dict[str, Split]:
-    """Training data, and a tenth of the speakers and of the noise files as dev."""
-    masks = {}
-    for kind, store in (("speech", train.speech), ("noise", train.noise)):
-        groups = store.groups if kind == "speech" else [""] * len(store)
-        mask = held_out(groups, store.names, seed)
-        if mask is None:
-            raise UsageError(
-                f"one {kind} file cannot be split into training and dev: "
-                "add files, or give --dev-speech and --dev-noise"
-            )
-        masks[kind] = mask
+def _hold_out(train: SpeechAndNoise, seed: int) -> dict[str, SpeechAndNoise]:
+    """Return training data, and a tenth of the speakers and of the noise files as dev."""
+    speech = train.speech
+    noise = train.noise
+    is_dev_speech = _dev_mask("speech", speech.groups, speech.names, seed)
+    is_dev_noise = _dev_mask("noise", [""] * len(noise), noise.names, seed)
     return {
-        split: Split(
-            train.speech.subset(masks["speech"] == dev), train.noise.subset(masks["noise"] == dev)
-        )
-        for split, dev in (("train", False), ("dev", True))
+        "train": SpeechAndNoise(speech.subset(~is_dev_speech), noise.subset(~is_dev_noise)),
+        "dev": SpeechAndNoise(speech.subset(is_dev_speech), noise.subset(is_dev_noise)),
     }
 
 
-def open_files(kind: str, files: Sequence[AudioFile], cache: Path) -> ClipStore:
-    """The clips of a list of files, decoded into ``cache``. Raises UsageError if none can be used.
+def _dev_mask(kind: str, groups: list[str], names: list[str], seed: int) -> np.ndarray:
+    """Return truth values (n,) of the clips that are held out. Raises UsageError for one clip."""
+    is_dev = hold_out_speakers(groups, names, seed)
+    if is_dev is None:
+        raise UsageError(
+            f"one {kind} file cannot be split into training and dev: "
+            "add files, or give --dev-speech and --dev-noise"
+        )
+    return is_dev
 
-    ``kind``: "speech", "noise" or "rirs".
+
+def open_files(kind: str, files: Sequence[AudioFile], cache: Path) -> ClipStore:
+    """Return the clips of a list of files, decoded into ``cache``.
+
+    Raises UsageError if none can be used.
+
+    Args:
+        kind: "speech", "noise" or "rirs". files: what is decoded. cache: folder of decoded audio.
     """
     labels = [(file.name, file.group) for file in files]
-    return open_store(
-        cache / f"{kind}-{digest([file.path for file in files], labels)}.pcm", _clips(kind, files)
-    )
+    key = cache_key([file.path for file in files], labels)
+    return open_store(cache / f"{kind}-{key}.pcm", _clips(kind, files))
 
 
 def _clips(kind: str, files: Sequence[AudioFile]) -> Iterator[Clip]:
-    """Clips with sound in them; a warning counts the others. Raises UsageError if there is no clip."""
-    bad: list[str] = []
+    """Yield clips with sound in them; a warning counts the others.
+
+    Raises UsageError if there is no clip.
+    """
+    problems: list[str] = []
     for file in track(files, f"reading {kind}", len(files)):
         try:
             yield Clip(file.name, file.group, _read(kind, file.path))
         except TinypruneError as error:
-            bad.append(str(error))
-    where = files[0].path.as_posix().removesuffix(files[0].name).rstrip("/")
-    if len(bad) == len(files):
+            problems.append(str(error))
+
+    folder = files[0].path.as_posix().removesuffix(files[0].name).rstrip("/")
+    if len(problems) == len(files):
         raise UsageError(
-            f"none of the {len(bad)} audio files in {where} can be used, e.g. {bad[0]}"
+            f"none of the {len(problems)} audio files in {folder} can be used, e.g. {problems[0]}"
         )
-    if bad:
+    if problems:
         log.warning(
-            "%d of %d files in %s were left out, e.g. %s", len(bad), len(files), where, bad[0]
+            "%d of %d files in %s were left out, e.g. %s",
+            len(problems),
+            len(files),
+            folder,
+            problems[0],
         )
 
 
 def _read(kind: str, path: Path) -> Float32Array:
-    """The samples of a file; impulse responses at full scale: only their form matters, and 16 bits are stored."""
+    """Return the samples of a file; impulse responses at full scale.
+
+    Only the form of an impulse response matters, and 16 bits are stored.
+    """
     samples = read_mono(path)
     if kind == "rirs":
         samples = samples / np.float32(float(np.abs(samples).max()) or 1.0)

@@ -1,4 +1,4 @@
-"""A fixed set of mixtures on which networks are scored again and again."""
+"""A fixed set of utterances on which networks are scored again and again."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,38 +7,40 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
-from tinyprune.data.speech.mixing import Mixture
+from tinyprune.data.speech.mixing import NoisyUtterance
 
 BATCH = 16
+#: Masks (batch, frames, bands) of features of that shape.
+MaskFunction = Callable[[Float32Array], Float32Array]
 
 
 class ScoredSet:
-    """Mixtures and how they are enhanced: in batches of about one length, so that little is computed on padding.
+    """Utterances and how they are enhanced.
 
-    Spectra are made anew each time: that takes a fraction of what a network takes, and memory holds
-        one batch of them.
+    Batches hold utterances of about one length, so that little is computed on padding. Spectra are
+    made anew each time: that takes a fraction of the time of a network, and memory holds one batch
+    of them.
 
     Attributes:
         mixtures: in order. frontend: how they are analysed.
     """
 
-    def __init__(self, mixtures: list[Mixture], frontend: FrontEnd) -> None:
-        self.mixtures, self.frontend = mixtures, frontend
+    def __init__(self, mixtures: list[NoisyUtterance], frontend: FrontEnd) -> None:
+        self.mixtures = mixtures
+        self.frontend = frontend
 
-    def enhance(self, masks: Callable[[Float32Array], Float32Array]) -> list[Float32Array]:
-        """Enhanced signals of the mixtures' lengths, by a function (batch, frames, bands) -> masks of this shape."""
+    def enhance(self, masks: MaskFunction) -> list[Float32Array]:
+        """Return the enhanced signals, each of the length of its mixture."""
         enhanced = dict(self.enhance_each(masks))
         return [enhanced[number] for number in range(len(self.mixtures))]
 
-    def enhance_each(
-        self, masks: Callable[[Float32Array], Float32Array]
-    ) -> Iterator[tuple[int, Float32Array]]:
-        """The same one by one, with the number of the mixture: batch after batch, as they are needed."""
+    def enhance_each(self, masks: MaskFunction) -> Iterator[tuple[int, Float32Array]]:
+        """Yield the number of each mixture and its enhanced signal, batch after batch."""
         for batch in self._batches():
             yield from self._enhanced(batch, masks)
 
     def _batches(self) -> Iterator[list[int]]:
-        """The numbers of all mixtures, the longest first."""
+        """Yield the numbers of all mixtures, the longest first."""
         order = sorted(
             range(len(self.mixtures)), key=lambda number: -len(self.mixtures[number].noisy)
         )
@@ -46,16 +48,16 @@ class ScoredSet:
             yield order[start : start + BATCH]
 
     def _enhanced(
-        self, batch: list[int], masks: Callable[[Float32Array], Float32Array]
+        self, batch: list[int], masks: MaskFunction
     ) -> Iterator[tuple[int, Float32Array]]:
-        """The mixtures of these numbers, padded to the longest of them, masked, and cut to their lengths again."""
+        """Yield the mixtures of these numbers, masked as one padded batch, at their own lengths."""
         signals = [self.mixtures[number].noisy for number in batch]
-        samples = max(map(len, signals))
-        spectrum = stft.analyse(
-            np.stack([np.pad(signal, (0, samples - len(signal))) for signal in signals])
-        )
-        masked = spectrum * (masks(self.frontend.features(spectrum)) @ self.frontend.spread())
-        for number, signal in zip(
-            batch, stft.synthesise(masked, spectrum.shape[1] * self.frontend.hop), strict=True
-        ):
-            yield number, signal[: len(self.mixtures[number].noisy)]
+        longest = max(map(len, signals))
+        padded = np.stack([np.pad(signal, (0, longest - len(signal))) for signal in signals])
+
+        spectrum = stft.analyse(padded)
+        bands = masks(self.frontend.features(spectrum))
+        masked = spectrum * (bands @ self.frontend.spread())
+        enhanced = stft.synthesise(masked, spectrum.shape[1] * self.frontend.hop)
+        for number, noisy, signal in zip(batch, signals, enhanced, strict=True):
+            yield number, signal[: len(noisy)]

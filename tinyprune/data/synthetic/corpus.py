@@ -6,8 +6,8 @@ from types import ModuleType
 
 from tinyprune.config import DataConfig
 from tinyprune.data.clips import ClipStore, open_store
-from tinyprune.data.speech.dataset import SpeechDataset
-from tinyprune.data.speech.mixing import Mixing, Split
+from tinyprune.data.speech.mixing import Mixing, SpeechAndNoise
+from tinyprune.data.speech.mixture_dataset import MixtureDataset
 from tinyprune.data.synthetic import noise, voices
 from tinyprune.progress import track
 
@@ -15,11 +15,11 @@ HELD_OUT_MINUTES = 4.0
 CLIP_SECONDS = {"speech": 5.1, "noise": 8.5}  # on average; for the progress bar only
 
 
-def load(config: DataConfig, cache: Path) -> SpeechDataset:
+def load(config: DataConfig, cache: Path) -> MixtureDataset:
     """Speech by espeak-ng and generated noise: ``minutes`` of each to train on, 4 for dev, 4 for test."""
     minutes = {"train": config.minutes, "dev": HELD_OUT_MINUTES, "test": HELD_OUT_MINUTES}
     splits = {
-        split: Split(
+        split: SpeechAndNoise(
             *(
                 _store(kind, module, split, length, config.seed, cache)
                 for kind, module in _SOURCES.items()
@@ -27,7 +27,7 @@ def load(config: DataConfig, cache: Path) -> SpeechDataset:
         )
         for split, length in minutes.items()
     }
-    return SpeechDataset(splits, Mixing.of(config), config.dev_utterances, config.seed)
+    return MixtureDataset(splits, Mixing.from_config(config), config.dev_utterances, config.seed)
 
 
 _SOURCES: dict[str, ModuleType] = {"speech": voices, "noise": noise}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tinyprune.data.clips import Clip, open_store
-from tinyprune.data.speech.dataset import SpeechDataset
 from tinyprune.data.speech.fixed_mixtures import MAX_UTTERANCE_SECONDS, SNR_STEPS
-from tinyprune.data.speech.mixing import Mixing, Split
+from tinyprune.data.speech.mixing import Mixing, SpeechAndNoise
+from tinyprune.data.speech.mixture_dataset import MixtureDataset
 from tinyprune.errors import UsageError
 from tinyprune.metrics.speech import is_defined
 
@@ -41,7 +41,7 @@ def make(tmp_path):
             for i, samples in enumerate(speech)
         ]
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        split = Split(
+        split = SpeechAndNoise(
             open_store(folder / "speech.pcm", named),
             open_store(
                 folder / "noise.pcm", [Clip(f"n{i}", f"kind{i}", x) for i, x in enumerate(noises)]
@@ -49,7 +49,7 @@ def make(tmp_path):
             rirs
             and open_store(folder / "rirs.pcm", [Clip(f"r{i}", "", x) for i, x in enumerate(rirs)]),
         )
-        return SpeechDataset(
+        return MixtureDataset(
             {"train": split, "dev": split}, Mixing(**mixing), scored_utterances, seed
         )
 
@@ -248,10 +248,10 @@ def old(tmp_path):
             )
             yield Clip(f"{kind}{i}", f"g{i % 3}", samples)
 
-    split = Split(
+    split = SpeechAndNoise(
         open_store(tmp_path / "s.pcm", clips(1, 7)), open_store(tmp_path / "n.pcm", clips(2, 5))
     )
-    return SpeechDataset({"train": split, "dev": split}, Mixing(), 10, 3)
+    return MixtureDataset({"train": split, "dev": split}, Mixing(), 10, 3)
 
 
 def digest(parts):
