@@ -30,6 +30,7 @@ from tinyprune.sparsity.network_shape import NetworkShape
 from tinyprune.sparsity.resource_model import NUMPY
 from tinyprune.storage.writing import writing
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.graph import Graph
 
 TRAIN, HELD_OUT = 30, 12
 MODES = {
@@ -43,7 +44,7 @@ _ROUNDS = 8
 _CACHES = {"256KB": 256 * 1024, "384KB": 384 * 1024, "512KB": 512 * 1024}
 _OUTPUT = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
 QUANTITIES = {"cycles": "cycles", "flash": "flash_bytes", "SRAM": "sram_bytes"}
-Measured = tuple[NetworkShape, Float64Array, flatbuffer.Graph, dict[str, ResourceReport]]
+Measured = tuple[NetworkShape, Float64Array, Graph, dict[str, ResourceReport]]
 
 
 def measure(options: argparse.Namespace) -> Report:

@@ -10,7 +10,7 @@ from tinyprune.npu.cost_features import Block, Features, Row
 from tinyprune.npu.graph_shape import operator_shape
 from tinyprune.sparsity.network_shape import WITH_KERNELS, NetworkShape, OperatorShape
 from tinyprune.sparsity.resource_model import NUMPY
-from tinyprune.tflite.flatbuffer import Graph, Operator
+from tinyprune.tflite.graph import Graph, Operator
 
 _KINDS = (*WITH_KERNELS, "softmax", "concat", "pool", "slice", "add")
 

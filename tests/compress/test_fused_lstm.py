@@ -5,7 +5,8 @@ import pytest
 from tinyprune.compress.fused_lstm import FusedLSTM, with_fused_lstm
 from tinyprune.export.tflite import convert
 from tinyprune.models.tinylstm import build
-from tinyprune.tflite.flatbuffer import Graph, read
+from tinyprune.tflite.flatbuffer import read
+from tinyprune.tflite.graph import Graph
 from tinyprune.tflite.interpreter import Int8Model
 
 BANDS, UNITS, HIDDEN, FRAMES = 8, 6, 5, 4

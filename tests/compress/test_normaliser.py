@@ -5,7 +5,7 @@ import pytest
 from tinyprune.compress.layer_kinds import kernels
 from tinyprune.compress.normaliser import EPSILON, MOMENTUM, Normaliser
 from tinyprune.compress.prepare import calibrate, compressed_layers, prepare, strip
-from tinyprune.export.kernels import _integers
+from tinyprune.export.matching import rounded_to_int8
 
 LAYERS = keras.layers
 KINDS = {
@@ -84,7 +84,8 @@ def test_stripping_folds_it_and_keeps_the_integers(kind):
     layer, folded = prepared.get_layer("layer"), plain.get_layer("layer")
     effective, deployed = layer.effective("kernel").numpy(), kernels(folded)["kernel"].numpy()
     np.testing.assert_array_equal(deployed == 0, effective == 0)
-    trained, found = _integers(folded, effective), _integers(folded, deployed)
+    trained = rounded_to_int8(folded, effective)
+    found = rounded_to_int8(folded, deployed)
     np.testing.assert_array_equal(np.abs(found), np.abs(trained))
     outputs = prepared(data).numpy()
     assert (

@@ -10,8 +10,10 @@ from keras import layers
 
 from tinyprune.artifacts.network import ContextState
 from tinyprune.compress.fold import fold
-from tinyprune.compress.streaming import Context, calibration_inputs, check_contexts, streaming
+from tinyprune.compress.streaming import Context, streaming
 from tinyprune.errors import CheckFailed
+from tinyprune.export.contexts import check_contexts
+from tinyprune.export.converter import calibration_inputs
 from tinyprune.export.tflite import convert
 from tinyprune.models import crn, tinylstm
 from tinyprune.npu import targets, vela
@@ -211,7 +213,8 @@ def test_int8_frame_by_frame_is_the_int8_sequence(exported, tmp_path):
 
 
 def test_a_context_goes_in_as_the_bytes_that_came_out(exported):
-    states, graph = check_contexts(exported.path, exported.contexts), read(exported.path)
+    graph = read(exported.path)
+    states = check_contexts(exported.path, graph, exported.contexts)
     assert [state.shape for state in states] == [context.shape for context in exported.contexts]
     assert (
         len({state.input_position for state in states})
@@ -252,12 +255,13 @@ def test_the_past_lives_between_calls_until_reset(exported):
 
 
 def test_a_context_that_needs_a_conversion_is_a_failed_check(exported, tmp_path):
-    path, state = tmp_path / "broken.tflite", check_contexts(exported.path, exported.contexts)[4]
+    path = tmp_path / "broken.tflite"
+    state = check_contexts(exported.path, read(exported.path), exported.contexts)[4]
     path.write_bytes(with_scale(exported.path.read_bytes(), state.output_name, 2 * state.scale))
     with pytest.raises(
         CheckFailed, match=r"the context of layer 'temporal_1' cannot be copied as bytes"
     ) as caught:
-        check_contexts(path, exported.contexts)
+        check_contexts(path, read(path), exported.contexts)
     assert "\n" not in str(caught.value)
 
 
@@ -279,7 +283,7 @@ def test_a_context_that_the_graph_does_not_have_is_a_failed_check(exported):
     with pytest.raises(
         CheckFailed, match=r"context 9, of layer 'ninth', is no input and output of the graph$"
     ):
-        check_contexts(exported.path, more)
+        check_contexts(exported.path, read(exported.path), more)
 
 
 def test_a_last_frame_that_is_the_loudest_is_no_other_scale(tmp_path):
@@ -288,7 +292,7 @@ def test_a_last_frame_that_is_the_loudest_is_no_other_scale(tmp_path):
     model, frames, path = dilated(), features(40), tmp_path / "loud.tflite"
     frames[-1] *= 5
     path.write_bytes(convert(model, 1, frames))
-    assert len(check_contexts(path, streaming(model)[1])) == 2
+    assert len(check_contexts(path, read(path), streaming(model)[1])) == 2
 
 
 def test_what_is_concatenated_elsewhere_still_has_a_context_of_one_scale(tmp_path):
@@ -302,7 +306,7 @@ def test_what_is_concatenated_elsewhere_still_has_a_context_of_one_scale(tmp_pat
     )
     path, frames = tmp_path / "concatenated.tflite", features(60)
     path.write_bytes(convert(model, 1, frames))
-    assert len(check_contexts(path, streaming(model)[1])) == 2
+    assert len(check_contexts(path, read(path), streaming(model)[1])) == 2
     assert sqnr_db(np.asarray(model(frames[None]))[0], Int8Model(path).run(frames)) > 25
 
 
@@ -310,7 +314,7 @@ def test_contexts_beside_a_fused_lstm(tmp_path):
     keras.utils.set_random_seed(0)
     model, frames, path = with_lstm(), features(100), tmp_path / "lstm.tflite"
     path.write_bytes(convert(model, 1, frames))
-    check_contexts(path, streaming(model)[1])
+    check_contexts(path, read(path), streaming(model)[1])
     assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in [operator.name for operator in read(path).operators]
     runner, reference = Int8Model(path), np.asarray(model(frames[None]))[0]
     made = runner.run(frames)
@@ -326,7 +330,7 @@ def test_a_network_without_contexts_runs_the_same_way(tmp_path):
         tmp_path / "tinylstm.tflite",
     )
     path.write_bytes(convert(model, 1, frames))
-    assert check_contexts(path, ()) == ()
+    assert check_contexts(path, read(path), ()) == ()
     np.testing.assert_allclose(
         Int8Model(path).run(frames), np.asarray(model(frames[None]))[0], atol=0.02
     )

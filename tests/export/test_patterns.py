@@ -19,7 +19,7 @@ from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, compressed_layers, prepare, strip
 from tinyprune.compress.remove import remove, remove_masks
 from tinyprune.config import PruneConfig
-from tinyprune.export.kernels import read_kernels
+from tinyprune.export.matching import read_kernels
 from tinyprune.export.tflite import export
 from tinyprune.tflite.flatbuffer import read
 from tinyprune.tflite.interpreter import Int8Model

@@ -13,7 +13,7 @@ from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare, strip
 from tinyprune.config import PruneConfig
 from tinyprune.errors import CheckFailed, TinypruneError
-from tinyprune.export.kernels import read_kernels
+from tinyprune.export.matching import read_kernels
 from tinyprune.export.tflite import export
 from tinyprune.models.tinylstm import build
 from tinyprune.tflite.flatbuffer import read

@@ -8,7 +8,8 @@ import pytest
 
 from tinyprune.export.tflite import convert
 from tinyprune.export.zero_gates import with_biases
-from tinyprune.tflite.flatbuffer import read
+from tinyprune.tflite.flatbuffer import ParsedFile, read
+from tinyprune.tflite.graph import Graph
 from tinyprune.tflite.interpreter import Int8Model
 
 FEATURES, UNITS = 16, 8
@@ -48,7 +49,7 @@ def test_int8_follows_float(gates, frames, tmp_path):
 
 def test_the_converter_alone_loses_the_bias(tmp_path, monkeypatch):
     """If this fails, the converter was mended and the module can go."""
-    monkeypatch.setattr("tinyprune.export.tflite.with_biases", lambda content, model: content)
+    monkeypatch.setattr("tinyprune.export.tflite.with_biases", lambda file, model: file)
     path = tmp_path / "network.tflite"
     path.write_bytes(convert(network((1,)), 1, CALIBRATION))
     [operator] = [op for op in read(path).operators if op.name == "UNIDIRECTIONAL_SEQUENCE_LSTM"]
@@ -56,11 +57,11 @@ def test_the_converter_alone_loses_the_bias(tmp_path, monkeypatch):
 
 
 def test_what_has_inputs_is_left_as_it_is():
-    content = b"not even read"
-    assert with_biases(content, network(())) is content
+    file = ParsedFile(Path("network.tflite"), b"not even read", Graph((), (), ()))
+    assert with_biases(file, network(())) is file
     without = keras.Sequential([keras.Input((None, 4)), keras.layers.LSTM(2, use_bias=False)])
     without.set_weights([np.zeros_like(one) for one in without.get_weights()])
-    assert with_biases(content, without) is content
+    assert with_biases(file, without) is file
 
 
 def test_vela_compiles_it(tmp_path):

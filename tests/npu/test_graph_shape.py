@@ -15,6 +15,7 @@ from tinyprune.npu import targets
 from tinyprune.npu.cost_model import predict
 from tinyprune.npu.graph_shape import graph_shape, kernel_zeros
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.graph import Graph, Operator
 
 layers = keras.layers
 TARGETS = [
@@ -24,7 +25,7 @@ TARGETS = [
 NONE = np.zeros(0)
 
 
-def exported(model: keras.Model, frames: int | None, path: Path) -> flatbuffer.Graph:
+def exported(model: keras.Model, frames: int | None, path: Path) -> Graph:
     sizes = model.inputs[0].shape[2 if frames else 1 :]
     calibration = np.random.default_rng(0).standard_normal((4, *sizes)).astype(np.float32)
     path.write_bytes(convert(model, frames, calibration))
@@ -105,11 +106,9 @@ def test_zeros_are_counted_kernel_by_kernel(tmp_path):
 
 def test_what_is_not_known_is_other_and_costs_nothing(networks):
     graph = flatbuffer.read(networks.dense())
-    odd = flatbuffer.Operator("ODD", graph.operators[0].outputs, (), {})
-    strange = flatbuffer.Operator("STRANGE", graph.operators[1].outputs, graph.outputs, {})
-    shape = graph_shape(
-        flatbuffer.Graph((*graph.operators, odd, strange), graph.inputs, graph.outputs)
-    )
+    odd = Operator("ODD", graph.operators[0].outputs, (), {})
+    strange = Operator("STRANGE", graph.operators[1].outputs, graph.outputs, {})
+    shape = graph_shape(Graph((*graph.operators, odd, strange), graph.inputs, graph.outputs))
     assert [op.kind for op in shape.operators] == ["dense", "dense", "other"]
     plain = predict(graph_shape(graph), NONE, TARGETS[0])
     assert predict(shape, NONE, TARGETS[0]).cycles == plain.cycles

@@ -17,7 +17,7 @@ from tinyprune.config import DataConfig, PruneConfig, TrainConfig
 from tinyprune.data.speech import calibration, fixed_mixtures
 from tinyprune.data.synthetic import corpus
 from tinyprune.errors import CheckFailed, UsageError
-from tinyprune.export.kernels import read_kernels
+from tinyprune.export.matching import read_kernels
 from tinyprune.models import crn
 from tinyprune.registry import DATASETS
 from tinyprune.stages.int8_graphs import evaluate, export_graphs

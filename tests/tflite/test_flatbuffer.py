@@ -9,6 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tinyprune.errors import UsageError
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.graph import constants
 
 KERNEL = np.array([[1, -2, 3], [0, 0, -128]], np.int8)
 BIAS = np.array([7, -9], np.int32)
@@ -111,10 +112,8 @@ def test_a_shared_buffer_is_one_constant(tmp_path: Path) -> None:
     graph.tensors.append(tensor("again", [2, 3], schema.TensorType.INT8, 1))
     graph.operators.append(operator(0, [0, 4, 2], [3]))
     operators = flatbuffer.read(written(tmp_path / "m.tflite", made)).operators
-    assert [tensor.name for tensor in flatbuffer.constants(operators)] == ["kernel", "bias"]
-    assert (
-        sum(tensor.data.nbytes for tensor in flatbuffer.constants(operators)) == 2 * 3 * 1 + 2 * 4
-    )
+    assert [tensor.name for tensor in constants(operators)] == ["kernel", "bias"]
+    assert sum(tensor.data.nbytes for tensor in constants(operators)) == 2 * 3 * 1 + 2 * 4
 
 
 def test_operators_of_every_subgraph_but_the_boundary_of_the_first(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert.schema_py_generated import BuiltinOperator
 
 from tinyprune.sparsity.network_shape import KINDS, WITH_KERNELS
-from tinyprune.tflite.flatbuffer import Operator, Tensor
+from tinyprune.tflite.graph import Operator, Tensor
 from tinyprune.tflite.operators import GATES, OPERATORS, operator_type, weight_axes
 
 

@@ -1,68 +1,54 @@
-"""The shape of the network in a ``.tflite``, as the cost model takes it, and how many of its weights are zero."""
+"""The shape of the network in a ``.tflite``, as the cost model takes it, and the zeros of its weights."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import prod
 
 import numpy as np
 
 from tinyprune.npu.layers import kernel
 from tinyprune.sparsity.network_shape import Channels, NetworkShape, OperatorShape, TensorShape
-from tinyprune.tflite.flatbuffer import Graph, Operator, Tensor
+from tinyprune.tflite.graph import Graph, Operator, Tensor
+from tinyprune.tflite.operators import KernelInputs, OperatorType, operator_type
 
-_KINDS = {
-    "CONV_2D": "conv",
-    "DEPTHWISE_CONV_2D": "depthwise",
-    "TRANSPOSE_CONV": "transposed",
-    "FULLY_CONNECTED": "dense",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "lstm",
-    "SOFTMAX": "softmax",
-    "CONCATENATION": "concat",
-    "PAD": "pad",
-    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN"), "pool"),
-    **dict.fromkeys(("STRIDED_SLICE", "SLICE"), "slice"),
-    **dict.fromkeys(("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"), "add"),
-    **dict.fromkeys(("LOGISTIC", "TANH", "LEAKY_RELU", "PRELU", "ELU", "HARD_SWISH"), "activation"),
-}
-# The same bytes under another shape, and what Vela makes part of the operator before.
-_VIEWS = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE", "RELU", "RELU6")
-_DATA_INPUT = {"TRANSPOSE_CONV": 2}  # of other operators the first
-_WEIGHTS, _INPUT_GATES, _STATE_GATES = 1, slice(1, 5), slice(5, 9)
 _BYTES = {"int8": 1, "uint8": 1, "bool": 1, "int16": 2, "int32": 4, "float32": 4}
 _MOST_BYTES = 8
 _NO_SETS = np.zeros(0)
+_HAVE_WINDOWS = ("conv", "depthwise", "transposed")
 
 
 def graph_shape(graph: Graph) -> NetworkShape:
-    """The shape of a network in a file; it has no sets, so ``kept`` of it is empty.
+    """Return the shape of a network in a file; it has no sets, so ``kept`` of it is empty.
 
-    An operator is named after its output. What has no kind of its own is "other": its tensors
-    count, its work does not.
+    An operator is named after its output. The tensors of an operator of kind "other" count, its
+    work does not.
     """
     return _Shape(graph).shape()
 
 
 def kernel_zeros(graph: Graph) -> Mapping[str, float]:
-    """``operator/kernel`` -> the fraction of its weights that is zero; of an LSTM ``operator/recurrent_kernel`` too."""
-    found = {}
-    for op in graph.operators:
-        for name, tensors in _kernels(op):
-            counts = [
-                kernel(tensor)
-                for tensor in tensors
-                if tensor is not None and tensor.data is not None
-            ]
-            if size := sum(count.size for count in counts):
-                found[f"{op.outputs[0].name}/{name}"] = sum(count.zeros for count in counts) / size
-    return found
+    """Return ``operator/kernel`` -> the fraction of its weights that is zero.
+
+    An LSTM has ``operator/recurrent_kernel`` too.
+    """
+    fractions = {}
+    for operator in graph.operators:
+        for weights in operator_type(operator.name).kernels:
+            counts = [kernel(tensor) for tensor in _constant_inputs(operator, weights)]
+            size = sum(count.size for count in counts)
+            if size:
+                zeros = sum(count.zeros for count in counts)
+                fractions[f"{operator.outputs[0].name}/{weights.name}"] = zeros / size
+    return fractions
 
 
-def _kernels(op: Operator) -> Iterator[tuple[str, tuple[Tensor | None, ...]]]:
-    kind = _KINDS.get(op.name)
-    if kind == "lstm":
-        yield "kernel", op.inputs[_INPUT_GATES]
-        yield "recurrent_kernel", op.inputs[_STATE_GATES]
-    elif kind in ("conv", "depthwise", "transposed", "dense"):
-        yield "kernel", op.inputs[_WEIGHTS : _WEIGHTS + 1]
+def _constant_inputs(operator: Operator, weights: KernelInputs) -> list[Tensor]:
+    """Return the constants of a kernel."""
+    tensors = []
+    for number in weights.inputs:
+        tensor = operator.inputs[number] if number < len(operator.inputs) else None
+        if tensor is not None and tensor.data is not None:
+            tensors.append(tensor)
+    return tensors
 
 
 class _Shape:
@@ -72,79 +58,100 @@ class _Shape:
         self._graph = graph
         self._numbers: dict[Tensor, int] = {}
         self._tensors: list[TensorShape] = []
-        self._made = {*graph.inputs, *(tensor for op in graph.operators for tensor in op.outputs)}
+        self._made = set(graph.inputs)
+        for operator in graph.operators:
+            self._made.update(operator.outputs)
 
     def shape(self) -> NetworkShape:
         inputs = [self._number(tensor) for tensor in self._graph.inputs]
-        operators = [
-            found for op in self._graph.operators if (found := self._operator(op)) is not None
-        ]
+        operators = []
+        for operator in self._graph.operators:
+            shape = self._operator(operator)
+            if shape is not None:
+                operators.append(shape)
         outputs = [self._number(tensor) for tensor in self._graph.outputs]
         return NetworkShape(
-            tuple(self._tensors), tuple(operators), (), _once(inputs), _once(outputs)
+            tuple(self._tensors),
+            tuple(operators),
+            (),
+            inputs=tuple(dict.fromkeys(inputs)),
+            outputs=tuple(dict.fromkeys(outputs)),
         )
 
     def _number(self, tensor: Tensor) -> int:
-        """Of the memory that a tensor is in; what nobody makes is a state."""
+        """Return the number of the memory that a tensor is in; what nobody makes is a state."""
         if tensor not in self._numbers:
-            size, state = _BYTES.get(tensor.dtype, _MOST_BYTES), tensor not in self._made
-            self._tensors.append(
-                TensorShape(tensor.name, _positions(tensor), _channels(tensor), size, state)
+            shape = TensorShape(
+                name=tensor.name,
+                positions=_positions(tensor),
+                channels=_channels(tensor),
+                bytes_per_element=_BYTES.get(tensor.dtype, _MOST_BYTES),
+                is_state=tensor not in self._made,
             )
-            self._numbers[tensor] = len(self._tensors) - 1
+            self._numbers[tensor] = len(self._tensors)
+            self._tensors.append(shape)
         return self._numbers[tensor]
 
-    def _operator(self, op: Operator) -> OperatorShape | None:
-        """Nothing for what stays where it is, or makes nothing of what is computed."""
-        read = [tensor for tensor in op.inputs if tensor is not None and tensor.data is None]
-        inputs = tuple(self._number(tensor) for tensor in read)
-        if not (inputs and op.outputs):
+    def _operator(self, operator: Operator) -> OperatorShape | None:
+        """Return nothing for what stays where it is, or makes nothing of what is computed."""
+        computed = [tensor for tensor in operator.given_inputs if tensor.data is None]
+        inputs = tuple(self._number(tensor) for tensor in computed)
+        if not inputs or not operator.outputs:
             return None
-        if op.name in _VIEWS:
-            self._numbers[op.outputs[0]] = inputs[0]
+        if operator_type(operator.name).is_view:
+            self._numbers[operator.outputs[0]] = inputs[0]
             return None
-        outputs = tuple(self._number(tensor) for tensor in op.outputs)
-        return operator_shape(op, inputs, outputs)
+        outputs = tuple(self._number(tensor) for tensor in operator.outputs)
+        return operator_shape(operator, inputs, outputs)
 
 
 def operator_shape(
-    op: Operator, inputs: tuple[int, ...], outputs: tuple[int, ...]
+    operator: Operator, inputs: tuple[int, ...], outputs: tuple[int, ...]
 ) -> OperatorShape:
-    """One operator of a ``.tflite``, all its channels fixed; ``inputs`` and ``outputs`` are numbers of tensors."""
-    kind, made = _KINDS.get(op.name, "other"), op.outputs[0]
-    given = op.inputs[_DATA_INPUT.get(op.name, 0)]
-    read = made if given is None else given
-    features, positions_in = _channels(read), _positions(read)
-    if kind == "dense" and (weights := op.inputs[_WEIGHTS]) is not None:  # flattens what it reads
-        features = Channels(weights.shape[-1], _NO_SETS)
-        positions_in = (1, prod(read.shape) // weights.shape[-1])
-    kernel_size, stride = _window(op, kind, positions_in)
+    """Return one operator of a ``.tflite``, all its channels fixed.
+
+    ``inputs`` and ``outputs`` are numbers of tensors.
+    """
+    known = operator_type(operator.name)
+    output = operator.outputs[0]
+    data = operator.inputs[known.data_input]
+    if data is None:
+        data = output
+    channels_in, positions_in = _channels(data), _positions(data)
+    weights = operator.inputs[known.kernels[0].inputs[0]] if known.kernels else None
+    if known.kind == "dense" and weights is not None:  # flattens what it reads
+        features = weights.shape[-1]
+        channels_in = Channels(features, _NO_SETS)
+        positions_in = (1, prod(data.shape) // features)
+    kernel_size, stride = _window(operator, known, weights, positions_in)
     return OperatorShape(
-        name=made.name,
-        kind=kind,
+        name=output.name,
+        kind=known.kind,
         inputs=inputs,
         outputs=outputs,
-        channels_in=features,
-        channels_out=_channels(made),
+        channels_in=channels_in,
+        channels_out=_channels(output),
         positions_in=positions_in,
-        positions=(1, 1) if op.name == "MEAN" else _positions(made),
+        positions=(1, 1) if known.is_global_pool else _positions(output),
         kernel=kernel_size,
         stride=stride,
     )
 
 
 def _window(
-    op: Operator, kind: str, positions_in: tuple[int, int]
+    operator: Operator, known: OperatorType, weights: Tensor | None, positions_in: tuple[int, int]
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Kernel and stride; a mean is over all positions."""
-    if op.name == "MEAN":
+    """Return kernel and stride, (rows, columns) each."""
+    if known.is_global_pool:
         return positions_in, (1, 1)
-    options = op.options
+    options = operator.options
     stride = (int(options.get("strideH") or 1), int(options.get("strideW") or 1))
-    if kind == "pool":
+    if known.kind == "pool":
         return (int(options["filterHeight"]), int(options["filterWidth"])), stride
-    weights = op.inputs[_WEIGHTS] if kind in ("conv", "depthwise", "transposed") else None
-    return ((1, 1) if weights is None else (weights.shape[1], weights.shape[2])), stride
+    if known.kind not in _HAVE_WINDOWS or weights is None:
+        return (1, 1), stride
+    rows, columns, *_ = known.kernels[0].axes
+    return (weights.shape[rows], weights.shape[columns]), stride
 
 
 def _channels(tensor: Tensor) -> Channels:
@@ -152,9 +159,7 @@ def _channels(tensor: Tensor) -> Channels:
 
 
 def _positions(tensor: Tensor) -> tuple[int, int]:
-    """(rows, columns), batches laid below each other."""
-    return (prod(tensor.shape[:-2]), tensor.shape[-2]) if len(tensor.shape) > 1 else (1, 1)
-
-
-def _once(numbers: list[int]) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(numbers))
+    """Return (rows, columns), batches laid below each other."""
+    if len(tensor.shape) < 2:
+        return 1, 1
+    return prod(tensor.shape[:-2]), tensor.shape[-2]

@@ -1,17 +1,18 @@
-"""From Vela's operators to layers: what an operator of the ``.tflite`` was split into is summed back into its layer."""
+"""From Vela's operators to layers: the parts of one operator of the ``.tflite`` are summed into its layer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tinyprune.artifacts.resources import UNITS, Kernel, LayerCost, OperatorCost
-from tinyprune.tflite.flatbuffer import Graph, Operator, Tensor, place
+from tinyprune.tflite.graph import Graph, Operator, Tensor
+from tinyprune.tflite.operators import operator_type
 
-_WITH_KERNELS = ("CONV", "FULLY_CONNECTED", "LSTM", "GRU", "RNN", "MATMUL")
+_WEIGHT_TYPES = ("int8", "uint8", "int16")
 
 
 def layer_costs(
     operators: Sequence[OperatorCost], graph: Graph, names: Sequence[str] = ()
 ) -> tuple[LayerCost, ...]:
-    """The costs of every layer, in the order of the ``.tflite``.
+    """Return the costs of every layer, in the order of the ``.tflite``.
 
     Args:
         operators: of the compiled network. Where Vela does not say which operator of the
@@ -20,65 +21,70 @@ def layer_costs(
         names: the layer of every operator in ``graph``; those with one name are one layer. Default:
             the places that the converter left in the names of their outputs.
     """
-    if any(cost.source is None or cost.source >= len(graph.operators) for cost in operators):
-        return tuple(_layer(cost.name, (), [cost]) for cost in operators)
-    known = (
-        list(names) if len(names) == len(graph.operators) else [place(op) for op in graph.operators]
-    )
-    members: dict[str, list[OperatorCost]] = {name: [] for name in known}
+    layer_of: Sequence[str] = [operator.place for operator in graph.operators]
+    if len(names) == len(graph.operators):
+        layer_of = names
+    sources: dict[str, list[Operator]] = {name: [] for name in layer_of}
+    for operator, name in zip(graph.operators, layer_of, strict=True):
+        sources[name].append(operator)
+
+    parts: dict[str, list[OperatorCost]] = {name: [] for name in layer_of}
     for cost in operators:
-        members[known[cost.source or 0]].append(cost)
-    return tuple(
-        _layer(
-            name,
-            [op for op, layer in zip(graph.operators, known, strict=True) if layer == name],
-            costs,
-        )
-        for name, costs in members.items()
-        if costs
-    )
+        if cost.source is None or cost.source >= len(graph.operators):
+            return tuple(_layer(each.name, (), [each]) for each in operators)
+        parts[layer_of[cost.source]].append(cost)
+    return tuple(_layer(name, sources[name], costs) for name, costs in parts.items() if costs)
 
 
-def _layer(name: str, sources: Iterable[Operator], costs: Sequence[OperatorCost]) -> LayerCost:
-    """The sum of operators."""
-    fields = ("cycles", *UNITS.values(), "encoded_weight_bytes", "scale_bytes")
+def _layer(name: str, sources: Sequence[Operator], costs: Sequence[OperatorCost]) -> LayerCost:
+    """Return the sum of operators."""
+    fields = ["cycles", "encoded_weight_bytes", "scale_bytes"]
+    fields += UNITS.values()
     sums = {field: sum(getattr(cost, field) for cost in costs) for field in fields}
-    on_npu = {cost.on_npu for cost in costs}
+    processor = _processor(costs)
+    bound_by = ""
+    if processor != "CPU":
+        bound_by = max(UNITS, key=lambda unit: sums[UNITS[unit]])
     return LayerCost(
         name=name,
         operators=tuple(op.name for op in sources) or tuple(cost.operator for cost in costs),
         kernels=_kernels(sources),
         macs=sum(cost.macs for cost in costs),
         sram_bytes=max(cost.sram_bytes for cost in costs),
-        processor="NPU" if on_npu == {True} else "CPU" if on_npu == {False} else "NPU+CPU",
-        bound_by=max(UNITS, key=lambda unit: sums[UNITS[unit]]) if True in on_npu else "",
+        processor=processor,
+        bound_by=bound_by,
         **sums,
     )
 
 
-def _kernels(sources: Iterable[Operator]) -> tuple[Kernel, ...]:
-    """The weights that operators read, each stored tensor once."""
-    found: dict[int, Kernel] = {}
+def _processor(costs: Sequence[OperatorCost]) -> str:
+    """Return "NPU", "CPU" or "NPU+CPU"."""
+    is_on_npu = {cost.on_npu for cost in costs}
+    if is_on_npu == {True}:
+        return "NPU"
+    return "NPU+CPU" if True in is_on_npu else "CPU"
+
+
+def _kernels(sources: Sequence[Operator]) -> tuple[Kernel, ...]:
+    """Return the weights that operators read, each stored tensor once."""
+    by_buffer: dict[int, Kernel] = {}
     for operator in sources:
-        if any(word in operator.name for word in _WITH_KERNELS):
-            for tensor in operator.inputs:
-                if tensor is not None and _is_kernel(tensor):
-                    found[tensor.buffer] = kernel(tensor)
-    return tuple(found.values())
+        if operator_type(operator.name).has_weights:
+            for tensor in operator.given_inputs:
+                if _is_kernel(tensor):
+                    by_buffer[tensor.buffer] = kernel(tensor)
+    return tuple(by_buffer.values())
 
 
 def _is_kernel(tensor: Tensor) -> bool:
-    return (
-        tensor.data is not None
-        and len(tensor.shape) > 1
-        and tensor.dtype in ("int8", "uint8", "int16")
-    )
+    has_axes = len(tensor.shape) > 1
+    return tensor.data is not None and has_axes and tensor.dtype in _WEIGHT_TYPES
 
 
 def kernel(tensor: Tensor) -> Kernel:
-    """Shape and zeros of a constant tensor of weights."""
+    """Return shape and zeros of a constant tensor of weights."""
     import numpy as np
 
     values = np.asarray(tensor.data)
-    zero = tensor.zero_point[0] if len(tensor.zero_point) else 0
-    return Kernel(tuple(tensor.shape), int(np.count_nonzero(values == zero)))
+    zeros = int(np.count_nonzero(values == tensor.integer_of_zero))
+    return Kernel(tuple(tensor.shape), zeros)

@@ -9,7 +9,7 @@ from tinyprune.npu.cost_constants import has_constants, targets
 from tinyprune.npu.cost_model import predict
 from tinyprune.npu.graph_shape import graph_shape, kernel_zeros
 from tinyprune.sparsity.network_shape import NetworkShape
-from tinyprune.tflite.flatbuffer import Graph
+from tinyprune.tflite.graph import Graph
 
 
 def of_graph(graph: Graph, target: NpuTarget) -> Prediction | None:

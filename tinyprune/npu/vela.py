@@ -26,6 +26,8 @@ from tinyprune.npu import tables, vela_config
 from tinyprune.npu.layers import layer_costs
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.graph import NPU_OPERATOR
+from tinyprune.tflite.graph import constants as constants_of
 
 LOG_NAME, RECORD_NAME = "vela.log", "report.json"
 
@@ -158,9 +160,7 @@ def read_report(
     """
     compiled = tables.only(folder, "*_vela.tflite")
     graph, row = flatbuffer.read(compiled), tables.summary(folder)
-    cpu = tuple(
-        operator.name for operator in graph.operators if operator.name != flatbuffer.NPU_OPERATOR
-    )
+    cpu = tuple(operator.name for operator in graph.operators if operator.name != NPU_OPERATOR)
     if len(cpu) == len(graph.operators):
         raise TinypruneError(
             f"Vela puts no operator on the NPU; on the CPU stay {', '.join(dict.fromkeys(cpu))}"
@@ -265,8 +265,8 @@ def _move(file: Path, output_dir: Path) -> None:
 
 def _constant_bytes(graph: flatbuffer.Graph, on_npu: bool = True) -> int:
     """Bytes of all constants without the command stream; of those that only CPU operators read, if not ``on_npu``."""
-    operators = [op for op in graph.operators if on_npu or op.name != flatbuffer.NPU_OPERATOR]
-    constants = flatbuffer.constants(tuple(operators))
+    operators = [op for op in graph.operators if on_npu or op.name != NPU_OPERATOR]
+    constants = constants_of(tuple(operators))
     return sum(
         tensor.data.nbytes
         for tensor in constants
@@ -275,7 +275,7 @@ def _constant_bytes(graph: flatbuffer.Graph, on_npu: bool = True) -> int:
 
 
 def _stream_bytes(graph: flatbuffer.Graph) -> int:
-    constants = flatbuffer.constants(graph.operators)
+    constants = constants_of(graph.operators)
     return sum(
         tensor.data.nbytes
         for tensor in constants

@@ -1,88 +1,78 @@
-"""Reading a ``.tflite`` file: operators and tensors, as far as tinyprune looks at them. Nothing is run.
+"""Files of TFLite, read into a :class:`Graph` and written. Nothing is run.
 
 Only the schema of ``ai_edge_litert`` is needed, and only when a file is read.
 """
 
 import hashlib
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.tflite.graph import NPU_OPERATOR, Graph, Operator, Tensor
 
 if TYPE_CHECKING:
     import numpy as np
 
-#: Custom operator in which Vela puts everything that runs on the NPU.
-NPU_OPERATOR = "ethos-u"
+#: Bytes 4 to 7 of every ``.tflite`` file.
+IDENTIFIER = b"TFL3"
 
-_IDENTIFIER = b"TFL3"
-_EXPORT_HINT = "export it as int8 first (tinyprune export)"
+_NUMPY_TYPES = frozenset(
+    [
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+        "bool",
+        "complex64",
+        "complex128",
+    ]
+)
 
 
 @dataclass(frozen=True, eq=False)
-class Tensor:
-    """One tensor of a network.
+class ParsedFile:
+    """A ``.tflite`` file in memory, read and parsed once.
 
     Attributes:
-        name: as the converter called it.
-        shape: its shape.
-        dtype: "int8", "int32", "float32", ... as TFLite calls it, in lower case.
-        scale, zero_point: float = scale * (integer - zero_point), one pair per tensor or per
-            channel; empty without quantization.
-        data: constant values in the tensor's shape, None for a tensor that is computed or holds
-            state. Types that NumPy does not have (int4, strings, compressed sparse tensors) stay
-            flat bytes.
-        buffer: number of the buffer that holds the data; tensors that share it are stored once.
-        axis: the axis that scale and zero_point run along where there is more than one of them.
+        path: where it is, for messages.
+        content: its bytes.
+        graph: the network in it.
     """
 
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scale: "np.ndarray[Any, Any]"
-    zero_point: "np.ndarray[Any, Any]"
-    data: "np.ndarray[Any, Any] | None"
-    buffer: int
-    axis: int = 0
+    path: Path
+    content: bytes
+    graph: Graph
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the content, hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
-class Operator:
-    """One operator.
-
-    Attributes:
-        name: "CONV_2D"; a custom operator's own name.
-        inputs: tensors that it reads, None for one that is left out.
-        outputs: tensors that it makes.
-        options: the settings of a built-in operator, named as in the schema ("adjY").
-    """
-
-    name: str
-    inputs: tuple[Tensor | None, ...]
-    outputs: tuple[Tensor, ...]
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class Graph:
-    """A network: operators in order of execution (bodies of loops and branches at the end), its inputs and outputs."""
-
-    operators: tuple[Operator, ...]
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+def read_file(path: Path) -> ParsedFile:
+    """Read a ``.tflite`` file. Raises UsageError if it is missing, no TFLite, or cut off."""
+    content = load(path)
+    return ParsedFile(path, content, parse(path, content))
 
 
 def read(path: Path) -> Graph:
-    """The network in a ``.tflite`` file. Raises UsageError if the file is missing, no TFLite, or cut off."""
+    """Return the network in a ``.tflite`` file. Raises what :func:`read_file` does."""
     return parse(path, load(path))
 
 
 def load(path: Path) -> bytes:
-    """The bytes of a ``.tflite`` file. Raises UsageError if it is missing or no TFLite."""
+    """Return the bytes of a ``.tflite`` file. Raises UsageError if it is missing or no TFLite."""
     if path.is_dir():
         raise UsageError(f"{path} is a folder: expected a .tflite file")
     try:
@@ -91,27 +81,28 @@ def load(path: Path) -> bytes:
         raise UsageError(f"{path} does not exist: expected a .tflite file") from None
     except OSError as error:
         raise TinypruneError(f"cannot read {path}: {error.strerror}") from error
-    if content[4:8] != _IDENTIFIER:
+    if content[4:8] != IDENTIFIER:
         raise UsageError(
-            f"{path} is not a TFLite file (no {_IDENTIFIER.decode()} in it): expected one from `tinyprune export`"
+            f"{path} is not a TFLite file (no {IDENTIFIER.decode()} in it): "
+            "expected one from `tinyprune export`"
         )
     return content
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a ``.tflite`` file, hexadecimal. Raises as :func:`load` does."""
+    """Return the SHA-256 of a ``.tflite`` file, hexadecimal. Raises what :func:`load` does."""
     return hashlib.sha256(load(path)).hexdigest()
 
 
 def parse(path: Path, content: bytes | bytearray) -> Graph:
-    """The network in the content of ``path``. Raises UsageError if it is cut off or broken.
+    """Return the network in the content of ``path``. Raises UsageError if it is broken.
 
     The data of its tensors are views of ``content``: in a bytearray, writing to them edits the
-        file's bytes in place.
+    file's bytes in place.
     """
     try:
         return _graph(content)
-    # What a broken offset leads to in the flatbuffers package: it reads without checking bounds.
+    # A broken offset leads to these in the flatbuffers package: it reads without checking bounds.
     except (
         struct.error,
         IndexError,
@@ -126,64 +117,40 @@ def parse(path: Path, content: bytes | bytearray) -> Graph:
         ) from error
 
 
-def float_operators(graph: Graph) -> list[str]:
-    """Operators that read or make floats, each with its place in the network where that is known, once each."""
-    found: dict[str, None] = {}
-    for operator in graph.operators:
-        tensors = [tensor for tensor in (*operator.inputs, *operator.outputs) if tensor is not None]
-        if operator.name not in ("QUANTIZE", "DEQUANTIZE") and any(map(_is_float, tensors)):
-            place, _, last = operator.outputs[0].name.partition(";")[0].rpartition("/")
-            found[f"{operator.name} of {place}" if place and last else operator.name] = None
-    return list(found)
-
-
 def require_int8(path: Path, graph: Graph) -> None:
-    """Raise UsageError if a network cannot go to Vela: float at its inputs or outputs, or compiled by Vela already.
+    """Raise UsageError if a network cannot go to Vela.
 
-    Operators in the middle may work on other types: Vela leaves to the CPU what the NPU cannot do.
+    It cannot if it is float at its inputs or outputs, or compiled by Vela already. Operators in the
+    middle may work on other types: Vela leaves to the CPU what the NPU cannot do.
     """
     if any(operator.name == NPU_OPERATOR for operator in graph.operators):
         raise UsageError(
             f"{path} is already compiled by Vela: give the .tflite that it was compiled from"
         )
-    for kind, tensors in (("input", graph.inputs), ("output", graph.outputs)):
+    for end, tensors in (("input", graph.inputs), ("output", graph.outputs)):
         for tensor in tensors:
-            if _is_float(tensor):
+            if tensor.is_float:
                 raise UsageError(
-                    f"{path} is not an int8 network: {kind} '{tensor.name}' is {tensor.dtype}"
-                    f"{_float_operator(graph)}; {_EXPORT_HINT}"
+                    f"{path} is not an int8 network: {end} '{tensor.name}' is {tensor.dtype}"
+                    f"{_first_float_operator(graph)}; "
+                    "export it as int8 first (tinyprune export)"
                 )
 
 
-def constants(operators: tuple[Operator, ...]) -> Iterator[Tensor]:
-    """The constant tensors that operators read, each stored buffer once."""
-    seen = set()
-    for operator in operators:
-        for tensor in operator.inputs:
-            if tensor is not None and tensor.data is not None and tensor.buffer not in seen:
-                seen.add(tensor.buffer)
-                yield tensor
-
-
-def place(operator: Operator) -> str:
-    """Where an operator stood in the network: ``block/conv`` of an output ``net/block/conv/Relu;net/...``."""
-    name = operator.outputs[0].name.partition(";")[0]
-    parts = name.split("/")
-    return "/".join(parts[1:-1]) or name
-
-
-def _is_float(tensor: Tensor) -> bool:
-    return tensor.dtype.startswith(("float", "bfloat"))
-
-
-def _float_operator(graph: Graph) -> str:
+def _first_float_operator(graph: Graph) -> str:
     for operator in graph.operators:
-        if any(
-            tensor is not None and _is_float(tensor)
-            for tensor in (*operator.inputs, *operator.outputs)
-        ):
+        if operator.has_floats:
             return f", first float operator {operator.name}"
     return ""
+
+
+def pack(model: Any) -> bytes:
+    """Return the bytes of a ``ModelT`` of the schema."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
 
 
 def _graph(content: bytes | bytearray) -> Graph:
@@ -196,34 +163,36 @@ def _graph(content: bytes | bytearray) -> Graph:
     model = schema.ModelT.InitFromPackedBuf(content)
     if not model.subgraphs:
         raise ValueError("no subgraph")
-    constant = [_bytes(content, buffer) for buffer in _items(model.buffers)]
-    operators: list[Operator] = []
-    boundaries = []
-    for subgraph in model.subgraphs:
-        tensors = [_tensor(tensor, constant) for tensor in _items(subgraph.tensors)]
-        operators += [
-            _operator(operator, tensors, model.operatorCodes)
-            for operator in _items(subgraph.operators)
-        ]
-        boundaries.append((_pick(subgraph.inputs, tensors), _pick(subgraph.outputs, tensors)))
-    return Graph(tuple(operators), *boundaries[0])
+    buffers = [_bytes(content, buffer) for buffer in _items(model.buffers)]
+    graphs = [_subgraph(subgraph, buffers, model.operatorCodes) for subgraph in model.subgraphs]
+    operators = tuple(chain.from_iterable(graph.operators for graph in graphs))
+    return Graph(operators, graphs[0].inputs, graphs[0].outputs)
+
+
+def _subgraph(subgraph: Any, buffers: list[Any], codes: Any) -> Graph:
+    tensors = [_tensor(tensor, buffers) for tensor in _items(subgraph.tensors)]
+    operators = [_operator(operator, tensors, codes) for operator in _items(subgraph.operators)]
+    inputs = _pick(subgraph.inputs, tensors)
+    outputs = _pick(subgraph.outputs, tensors)
+    return Graph(tuple(operators), inputs, outputs)
 
 
 def _operator(operator: Any, tensors: list[Tensor], codes: Any) -> Operator:
     code = codes[operator.opcodeIndex]
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
     name = _operator_names()[builtin]
+    options = operator.builtinOptions
     return Operator(
         name=code.customCode.decode() if name == "CUSTOM" else name,
         inputs=tuple(None if index < 0 else tensors[index] for index in _items(operator.inputs)),
         outputs=_pick(operator.outputs, tensors),
-        options=vars(operator.builtinOptions) if operator.builtinOptions is not None else {},
+        options={} if options is None else vars(options),
     )
 
 
 def _bytes(content: bytes | bytearray, buffer: Any) -> Any:
-    """The data of a buffer; networks above 2 GB keep them behind the flatbuffer (1 stands for: nowhere yet)."""
-    if buffer.offset <= 1:
+    """Return the data of a buffer; networks above 2 GB keep them behind the flatbuffer."""
+    if buffer.offset <= 1:  # 1 stands for: nowhere yet
         return buffer.data
     if buffer.offset + buffer.size > len(content):
         raise ValueError("a buffer ends outside the file")
@@ -232,41 +201,37 @@ def _bytes(content: bytes | bytearray, buffer: Any) -> Any:
     return np.frombuffer(content, np.uint8)[buffer.offset : buffer.offset + buffer.size]
 
 
-def _tensor(tensor: Any, constant: list[Any]) -> Tensor:
+def _tensor(tensor: Any, buffers: list[Any]) -> Tensor:
     import numpy as np
 
     shape = tuple(int(size) for size in _items(tensor.shape))
-    quantization = tensor.quantization
-    scale = quantization.scale if quantization is not None else None
-    zero_point = quantization.zeroPoint if quantization is not None else None
     dtype = _type_names()[tensor.type]
+    is_plain = tensor.sparsity is None and dtype in _NUMPY_TYPES
+    scale, zero_point, axis = None, None, 0
+    if tensor.quantization is not None:
+        scale = tensor.quantization.scale
+        zero_point = tensor.quantization.zeroPoint
+        axis = int(tensor.quantization.quantizedDimension)
     return Tensor(
         name=(tensor.name or b"").decode(errors="replace"),
         shape=shape,
         dtype=dtype,
         scale=np.array(_items(scale), np.float32),
         zero_point=np.array(_items(zero_point), np.int64),
-        data=_values(constant[tensor.buffer], dtype, shape if tensor.sparsity is None else None),
+        data=_values(buffers[tensor.buffer], dtype, shape if is_plain else None),
         buffer=int(tensor.buffer),
-        axis=int(quantization.quantizedDimension) if quantization is not None else 0,
+        axis=axis,
     )
 
 
 def _values(data: Any, dtype: str, shape: tuple[int, ...] | None) -> "np.ndarray[Any, Any] | None":
+    """Return constant values; without a shape they stay flat bytes."""
     import numpy as np
 
     if data is None or len(data) == 0:
         return None
     raw = np.asarray(data, np.uint8)
-    if shape is None or dtype not in _NUMPY_TYPES:
-        return raw
-    return raw.view(np.dtype(dtype)).reshape(shape)
-
-
-_NUMPY_TYPES = {
-    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    *("float16", "float32", "float64", "bool", "complex64", "complex128"),
-}
+    return raw if shape is None else raw.view(np.dtype(dtype)).reshape(shape)
 
 
 def _pick(indices: Any, tensors: list[Tensor]) -> tuple[Tensor, ...]:
@@ -274,7 +239,7 @@ def _pick(indices: Any, tensors: list[Tensor]) -> tuple[Tensor, ...]:
 
 
 def _items(vector: Any) -> Any:
-    """A flatbuffer vector; one that is left out is empty."""
+    """Return a vector of the flatbuffer; one that is left out is empty."""
     return () if vector is None else vector
 
 
@@ -282,13 +247,16 @@ def _items(vector: Any) -> Any:
 def _type_names() -> dict[int, str]:
     from ai_edge_litert.schema_py_generated import TensorType
 
-    return {
-        value: name.lower() for name, value in vars(TensorType).items() if isinstance(value, int)
-    }
+    return {number: name.lower() for number, name in _constants(TensorType).items()}
 
 
 @cache
 def _operator_names() -> dict[int, str]:
     from ai_edge_litert.schema_py_generated import BuiltinOperator
 
-    return {value: name for name, value in vars(BuiltinOperator).items() if isinstance(value, int)}
+    return _constants(BuiltinOperator)
+
+
+def _constants(enumeration: type) -> dict[int, str]:
+    """Return the names of an enumeration of the schema by their numbers."""
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}

@@ -7,7 +7,7 @@ of ``sparsity/network_shape.py``, which has the resources that follow from them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tinyprune.tflite.flatbuffer import Operator
+from tinyprune.tflite.graph import Operator
 
 #: Number of gates of an LSTM. Keras and TFLite have them in the same order: input (i), forget (f),
 #: cell (g), output (o). Keras lays them side by side in one kernel; TFLite has a matrix for each.

@@ -20,6 +20,7 @@ from tinyprune.array_types import BoolArray, Int8Array
 from tinyprune.errors import TinypruneError
 from tinyprune.report.model.record import VariantRecord
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.graph import Operator, Tensor
 from tinyprune.tflite.operators import GATES, operator_type
 
 Levels = npt.NDArray[np.uint8]
@@ -114,7 +115,7 @@ def kernels(path: Path, layers: Sequence[str] = ()) -> dict[str, KernelMatrix]:
     """
     operators = flatbuffer.read(path).operators
     if len(layers) != len(operators):
-        layers = [flatbuffer.place(operator) for operator in operators]
+        layers = [operator.place for operator in operators]
     matrices: dict[str, KernelMatrix] = {}
     for layer, operator in zip(layers, operators, strict=True):
         for label, kept in _matrices(operator):
@@ -208,7 +209,7 @@ def legend() -> list[tuple[str, str]]:
     return squares
 
 
-def _matrices(operator: flatbuffer.Operator) -> list[tuple[str, BoolArray]]:
+def _matrices(operator: Operator) -> list[tuple[str, BoolArray]]:
     """Label and kept weights (places, inputs, gates, outputs) of the kernels of an operator."""
     if "SEQUENCE_LSTM" in operator.name:
         return _lstm_matrices(operator)
@@ -227,7 +228,7 @@ def _matrices(operator: flatbuffer.Operator) -> list[tuple[str, BoolArray]]:
     return matrices
 
 
-def _lstm_matrices(operator: flatbuffer.Operator) -> list[tuple[str, BoolArray]]:
+def _lstm_matrices(operator: Operator) -> list[tuple[str, BoolArray]]:
     """The kernels of an LSTM that have a matrix (units, inputs) for each gate."""
     matrices = []
     for kernel in _LSTM_KERNELS:
@@ -242,12 +243,12 @@ def _lstm_matrices(operator: flatbuffer.Operator) -> list[tuple[str, BoolArray]]
     return matrices
 
 
-def _is_kernel(tensor: flatbuffer.Tensor) -> bool:
+def _is_kernel(tensor: Tensor) -> bool:
     is_constant = tensor.data is not None and tensor.data.size > 0
     return is_constant and tensor.dtype == "int8" and len(tensor.shape) > 1
 
 
-def _kept(tensor: flatbuffer.Tensor) -> BoolArray:
+def _kept(tensor: Tensor) -> BoolArray:
     zero = tensor.zero_point[0] if len(tensor.zero_point) else 0
     return np.asarray(tensor.data) != zero
 

@@ -6,10 +6,11 @@ import pytest
 
 from tinyprune.compress.prepare import prepare, strip
 from tinyprune.errors import CheckFailed
-from tinyprune.export.kernels import read_kernels
+from tinyprune.export.matching import read_kernels
 from tinyprune.export.tflite import convert
 from tinyprune.models.tinylstm import build
-from tinyprune.tflite.flatbuffer import Graph, Operator, Tensor, read
+from tinyprune.tflite.flatbuffer import read
+from tinyprune.tflite.graph import Graph, Operator, Tensor
 
 L = keras.layers
 BANDS, UNITS, HIDDEN = 8, 6, 5

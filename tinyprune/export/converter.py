@@ -1,0 +1,194 @@
+"""TensorFlow's converters of a plain model, each with its calibration inputs, and what makes int8 of them.
+
+A sequence runs with one frame per call or with many. With one frame, a model that looks back gets
+its past as inputs and outputs beside its own (:mod:`tinyprune.compress.streaming`).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python.convert import ConverterError
+
+from tinyprune.array_types import Float32Array
+from tinyprune.compress import graph
+from tinyprune.compress.causality import look_back
+from tinyprune.compress.fused_lstm import with_fused_lstm
+from tinyprune.errors import CheckFailed
+from tinyprune.tflite.flatbuffer import ParsedFile, parse
+from tinyprune.tflite.graph import float_operators
+from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT
+
+#: One call of a network: its inputs in order, or by their names in the signature.
+CalibrationInputs = Sequence[Float32Array] | Mapping[str, Float32Array]
+
+_FEATURES, _OUTPUT = "features", "output"  # names in the signature, beside those of contexts
+_OPERATOR_IN_MESSAGE = re.compile(r"op: '([\w.]+)'|'(tf\.\w+)' op|Op (\w+) is not")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A network that is ready to be converted.
+
+    Attributes:
+        name: of the model, for messages.
+        converter: a ``tf.lite.TFLiteConverter``.
+        samples: the inputs of one call after the other, in an order that matters where the network
+            keeps a state.
+    """
+
+    name: str
+    converter: Any
+    samples: Callable[[], Iterable[CalibrationInputs]]
+
+    def to_int8(self) -> ParsedFile:
+        """Convert to a fully int8 network.
+
+        Raises CheckFailed that names the operators that cannot be int8.
+        """
+        self.converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        self.converter.representative_dataset = self.samples
+        self.converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        self.converter.inference_input_type = tf.int8
+        self.converter.inference_output_type = tf.int8
+        problem = f"model '{self.name}' cannot be fully int8 in TFLite"
+        try:
+            content: bytes = self.converter.convert()
+        except (RuntimeError, ValueError, tf.errors.OpError, ConverterError) as error:
+            names = _operators_in(str(error))
+            raise CheckFailed(f"{problem}: {names}; replace the layers that need it") from error
+
+        path = Path(self.name)
+        file = ParsedFile(path, content, parse(path, content))
+        # The converter leaves these without a word.
+        in_float = float_operators(file.graph)
+        if in_float:
+            raise CheckFailed(
+                f"{problem}: {', '.join(in_float)} stays in float; replace the layers that need it"
+            )
+        return file
+
+
+def _operators_in(message: str) -> str:
+    """Return the operators that a message of the converter names; else its first line."""
+    names: dict[str, None] = {}
+    for groups in _OPERATOR_IN_MESSAGE.findall(message):
+        for name in groups:
+            if name:
+                names[name] = None
+    return ", ".join(names) or message.split("\n")[0]
+
+
+def conversion(model: keras.Model, frames: int | None, calibration: Float32Array) -> Conversion:
+    """Return the conversion of a model without a past.
+
+    Args:
+        model: plain Keras model in canonical form.
+        frames: time steps of one call; None for a model without a time axis.
+        calibration: inputs (n, ...) of real data; with ``frames``, consecutive features (n, bands).
+    """
+    fused = with_fused_lstm(model)
+    calls = calibration[:, None] if frames is None else _calls(calibration, frames)
+    signature = [tf.TensorSpec(calls.shape[1:])]
+    function = tf.function(fused, input_signature=signature).get_concrete_function()
+
+    def samples() -> Iterable[CalibrationInputs]:
+        return ([call] for call in calls)
+
+    return Conversion(model.name, _converter(function, fused.variables), samples)
+
+
+def one_frame_conversion(
+    model: keras.Model, stream: keras.Model, features: Float32Array
+) -> Conversion:
+    """Return the conversion of the one-frame form of a model that looks back.
+
+    The signature of the flatbuffer calls the inputs ``features``, ``context_1``, ... and the
+    outputs ``output``, ``new_context_1``, ..., in the order of the contexts; the order of the
+    flatbuffer's own lists is the converter's.
+
+    Args:
+        model: plain Keras model in canonical form.
+        stream: its one-frame form (:func:`tinyprune.compress.streaming.streaming`).
+        features: consecutive features (n, ...) to calibrate on.
+    """
+    fused = with_fused_lstm(stream)
+    numbers = range(1, len(stream.inputs))
+    inputs = [_FEATURES]
+    inputs += [f"{CONTEXT}{number}" for number in numbers]
+    outputs = [_OUTPUT]
+    outputs += [f"{NEW_CONTEXT}{number}" for number in numbers]
+
+    def step(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(zip(outputs, fused(list(values)), strict=True))
+
+    signature = []
+    for name, tensor in zip(inputs, stream.inputs, strict=True):
+        signature.append(tf.TensorSpec(tensor.shape, name=name))
+    function = tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
+
+    def samples() -> Iterable[CalibrationInputs]:
+        for values in calibration_inputs(model, features):
+            yield dict(zip(inputs, values, strict=True))
+
+    return Conversion(model.name, _converter(function, fused.variables), samples)
+
+
+def _converter(function: Any, variables: Sequence[keras.Variable]) -> Any:
+    """Return a converter of a concrete function that computes with these variables.
+
+    It keeps names and fused LSTMs.
+    """
+    module = tf.Module()
+    # Only if it can track all variables does it save the model first, and so find composite
+    # functions and a signature.
+    module.weights = [variable.value for variable in variables]
+    return tf.lite.TFLiteConverter.from_concrete_functions([function], module)
+
+
+def _calls(features: Float32Array, frames: int) -> Float32Array:
+    """Return features (n, bands) as inputs of consecutive calls (n // frames, 1, frames, bands)."""
+    whole_calls = features[: len(features) // frames * frames]
+    return whole_calls.reshape(-1, 1, frames, *features.shape[1:])
+
+
+def calibration_inputs(model: keras.Model, features: Float32Array) -> Iterator[list[Float32Array]]:
+    """Yield the inputs of every call of the one-frame form of a float model.
+
+    The past of a call is cut out of what the whole sequence makes of the features: one pass instead
+    of n.
+
+    Args:
+        model: plain Keras model in canonical form, which looks back.
+        features: consecutive features (n, ...).
+    """
+    frames = np.asarray(features, np.float32)
+    nodes = [node for node in graph.nodes(model) if look_back(node.operation)]
+    lengths = [look_back(node.operation) for node in nodes]
+
+    @tf.function
+    def inputs_of_nodes(sequence: tf.Tensor) -> list[tf.Tensor]:
+        read: dict[int, tf.Tensor] = {}
+
+        def call(node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+            read[id(node)] = args[0]
+            return node.operation(*args, **kwargs)
+
+        graph.run(model, [sequence], call)
+        return [read[id(node)] for node in nodes]
+
+    pasts = []
+    for length, present in zip(lengths, inputs_of_nodes(frames[None]), strict=True):
+        padding = [(length, 0)] + [(0, 0)] * (present.ndim - 2)
+        pasts.append(np.pad(present.numpy()[0], padding))
+
+    for start, frame in enumerate(frames):
+        inputs = [frame[None, None]]
+        for length, past in zip(lengths, pasts, strict=True):
+            inputs.append(past[None, start : start + length])
+        yield inputs

@@ -1,0 +1,166 @@
+"""The layers of a Keras model found again in its flatbuffer, and their kernels in Keras axis order."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from tinyprune.array_types import Float32Array, Int8Array
+from tinyprune.compress.layer_kinds import kernels, kind, layout
+from tinyprune.errors import CheckFailed
+from tinyprune.sparsity.layout import canonical, canonical_shape, restored
+from tinyprune.tflite.graph import Graph, Operator
+from tinyprune.tflite.kernels import int8_kernels
+from tinyprune.tflite.operators import GATES, operator_type
+
+#: Keras layer -> the kinds of operators (tflite/operators.py) that it can become.
+_OPERATOR_KINDS: dict[type[keras.Layer], tuple[str, ...]] = {
+    keras.layers.Dense: ("dense",),
+    keras.layers.Conv1D: ("conv",),
+    keras.layers.Conv2D: ("conv",),
+    keras.layers.DepthwiseConv2D: ("depthwise", "conv"),  # the latter for a single input channel
+    keras.layers.Conv2DTranspose: ("transposed",),
+    keras.layers.LSTM: ("lstm",),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A layer with kernels in a flatbuffer.
+
+    Attributes:
+        layer: of the plain model.
+        operator: what it became.
+        kernels: name -> int8 weights in the Keras shape.
+    """
+
+    layer: keras.Layer
+    operator: Operator
+    kernels: dict[str, Int8Array]
+
+    def distance(self, trained: dict[str, Int8Array]) -> int:
+        """Return how many weights differ from those of a layer."""
+        return sum(int((self.kernels[name] != trained[name]).sum()) for name in trained)
+
+
+def match(graph: Graph, model: keras.Model) -> list[Match]:
+    """Return the operator of every layer with kernels of a plain canonical model.
+
+    An operator belongs to a layer if its weights have the layer's shape; of several such, to the
+    one whose values are nearest. Raises CheckFailed if a layer has no operator.
+    """
+    free = [op for op in graph.operators if operator_type(op.name).kernels]
+    matches = []
+    for layer in model.layers:
+        if kind(layer) is not None:
+            matched = _nearest(layer, free)
+            matches.append(matched)
+            free.remove(matched.operator)
+    return matches
+
+
+def read_kernels(graph: Graph, model: keras.Model) -> dict[str, Int8Array]:
+    """Return ``layer/kernel`` -> int8 weights in the Keras shape. Raises as :func:`match` does."""
+    weights = {}
+    for matched in match(graph, model):
+        for name, data in matched.kernels.items():
+            weights[f"{matched.layer.name}/{name}"] = data
+    return weights
+
+
+def layer_names(graph: Graph, model: keras.Model, matches: Sequence[Match]) -> tuple[str, ...]:
+    """Return the Keras layer of every operator.
+
+    By its kernels; else by the name of its output; else the layer that makes its input; else its
+    place in the network.
+    """
+    by_kernels = {id(matched.operator): matched.layer.name for matched in matches}
+    known = {layer.name for layer in model.layers}
+    makers: dict[str, str] = {}
+    names = []
+    for operator in graph.operators:
+        name = (
+            by_kernels.get(id(operator))
+            or _layer_in_output_name(operator, known)
+            or _maker_of_inputs(operator, makers)
+            or operator.place
+        )
+        names.append(name)
+        for tensor in operator.outputs:
+            makers[tensor.name] = name
+    return tuple(names)
+
+
+def _layer_in_output_name(operator: Operator, known: set[str]) -> str | None:
+    """Return the layer in the name of an operator's output.
+
+    Keras puts a number behind the name of a layer that is called.
+    """
+    for path in operator.outputs[0].name.split(";"):
+        for part in path.split("/"):
+            for name in (part, re.sub(r"_\d+$", "", part)):
+                if name in known:
+                    return name
+    return None
+
+
+def _maker_of_inputs(operator: Operator, makers: dict[str, str]) -> str | None:
+    for tensor in operator.given_inputs:
+        if tensor.name in makers:
+            return makers[tensor.name]
+    return None
+
+
+def _nearest(layer: keras.Layer, operators: list[Operator]) -> Match:
+    """Return the operator whose weights are nearest to those of a layer."""
+    candidates = []
+    for operator in operators:
+        weights = _keras_kernels(layer, operator)
+        if weights:
+            candidates.append(Match(layer, operator, weights))
+    if not candidates:
+        shapes = ", ".join(str(tuple(kernel.shape)) for kernel in kernels(layer).values())
+        raise CheckFailed(
+            f"layer '{layer.name}' has no int8 operator of shape {shapes} in the export"
+        )
+    trained = {
+        name: rounded_to_int8(layer, kernel.numpy()) for name, kernel in kernels(layer).items()
+    }
+    return min(candidates, key=lambda candidate: candidate.distance(trained))
+
+
+def rounded_to_int8(layer: keras.Layer, kernel: Float32Array) -> Int8Array:
+    """Return the kernel on the int8 grid that TFLite gives it, in the Keras shape."""
+    standard = canonical(kernel, layout(layer))
+    outputs = standard.shape[-1]
+    # One scale per output channel, of an LSTM one per gate.
+    scales = GATES if isinstance(layer, keras.layers.LSTM) else outputs
+    by_scale = standard.reshape(-1, scales, outputs // scales)
+    largest = np.abs(by_scale).max(axis=(0, 2), keepdims=True)
+    scale = np.maximum(largest, 1e-30) / 127
+    integers = np.round(by_scale / scale).astype(np.int8)
+    return restored(integers.reshape(standard.shape), layout(layer), kernel.shape)
+
+
+def _keras_kernels(layer: keras.Layer, operator: Operator) -> dict[str, Int8Array]:
+    """Return kernel name -> int8 weights if the operator can be this layer; else nothing."""
+    plain = kind(layer)
+    assert plain is not None, "only layers with kernels are looked for"
+    if operator_type(operator.name).kind not in _OPERATOR_KINDS[plain]:
+        return {}
+    weights = int8_kernels(operator)
+    keras_kernels = {}
+    for name, kernel in kernels(layer).items():
+        shape = tuple(kernel.shape)
+        expected = canonical_shape(shape, layout(layer))
+        if name not in weights or _without_ones(weights[name].shape) != _without_ones(expected):
+            return {}
+        keras_kernels[name] = restored(weights[name].reshape(expected), layout(layer), shape)
+    return keras_kernels
+
+
+def _without_ones(shape: tuple[int, ...]) -> list[int]:
+    """Return the sizes above 1: a Conv1D is a CONV_2D of one row."""
+    return [size for size in shape if size != 1]

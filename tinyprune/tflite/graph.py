@@ -1,0 +1,118 @@
+"""A network of TFLite: its operators and tensors, as far as tinyprune looks at them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+#: Custom operator in which Vela puts everything that runs on the NPU.
+NPU_OPERATOR = "ethos-u"
+
+_CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")  # operators that may read or make floats
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """One tensor of a network.
+
+    Attributes:
+        name: as the converter called it.
+        shape: its shape.
+        dtype: "int8", "int32", "float32", ... as TFLite calls it, in lower case.
+        scale, zero_point: float = scale * (integer - zero_point), one pair per tensor or per
+            channel; empty without quantization.
+        data: constant values in the tensor's shape, None for a tensor that is computed or holds
+            state. Types that NumPy does not have (int4, strings, compressed sparse tensors) stay
+            flat bytes.
+        buffer: number of the buffer that holds the data; tensors that share it are stored once.
+        axis: the axis that scale and zero_point run along where there is more than one of them.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: "np.ndarray[Any, Any]"
+    zero_point: "np.ndarray[Any, Any]"
+    data: "np.ndarray[Any, Any] | None"
+    buffer: int
+    axis: int = 0
+
+    @property
+    def is_float(self) -> bool:
+        """True for floats of any precision."""
+        return self.dtype.startswith(("float", "bfloat"))
+
+    @property
+    def integer_of_zero(self) -> int:
+        """The integer that stands for 0, of the first channel where there are several."""
+        return int(self.zero_point[0]) if len(self.zero_point) else 0
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """One operator.
+
+    Attributes:
+        name: "CONV_2D"; a custom operator's own name.
+        inputs: tensors that it reads, None for one that is left out.
+        outputs: tensors that it makes.
+        options: the settings of a built-in operator, named as in the schema ("adjY").
+    """
+
+    name: str
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def given_inputs(self) -> tuple[Tensor, ...]:
+        """The inputs that are not left out."""
+        return tuple(tensor for tensor in self.inputs if tensor is not None)
+
+    @property
+    def has_floats(self) -> bool:
+        """True if it reads or makes floats."""
+        return any(tensor.is_float for tensor in (*self.given_inputs, *self.outputs))
+
+    @property
+    def place(self) -> str:
+        """Where it stood in the network: ``block/conv`` of an output ``net/block/conv/Relu;net/...``."""
+        name = self.outputs[0].name.partition(";")[0]
+        parts = name.split("/")
+        return "/".join(parts[1:-1]) or name
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network.
+
+    Attributes:
+        operators: in order of execution; bodies of loops and branches at the end.
+        inputs, outputs: of the whole network.
+    """
+
+    operators: tuple[Operator, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+def float_operators(graph: Graph) -> list[str]:
+    """Operators that read or make floats, each with its place where that is known, once each."""
+    names: dict[str, None] = {}
+    for operator in graph.operators:
+        if operator.name not in _CONVERSIONS and operator.has_floats:
+            place, _, last = operator.outputs[0].name.partition(";")[0].rpartition("/")
+            names[f"{operator.name} of {place}" if place and last else operator.name] = None
+    return list(names)
+
+
+def constants(operators: tuple[Operator, ...]) -> Iterator[Tensor]:
+    """The constant tensors that operators read, each stored buffer once."""
+    seen = set()
+    for operator in operators:
+        for tensor in operator.given_inputs:
+            if tensor.data is not None and tensor.buffer not in seen:
+                seen.add(tensor.buffer)
+                yield tensor

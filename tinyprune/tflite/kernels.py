@@ -1,0 +1,33 @@
+"""The int8 kernels of operators, with the axes (spatial..., inputs, outputs) of ``sparsity/layout.py``."""
+
+import numpy as np
+
+from tinyprune.array_types import Int8Array
+from tinyprune.tflite.graph import Operator
+from tinyprune.tflite.operators import KernelInputs, operator_type
+
+
+def int8_kernels(operator: Operator) -> dict[str, Int8Array]:
+    """Return name -> kernel of an operator; empty where one of its kernels is not constant int8.
+
+    A depthwise kernel has one input. The gates of an LSTM lie side by side: (inputs, 4 * units).
+    """
+    kernels: dict[str, Int8Array] = {}
+    for kernel in operator_type(operator.name).kernels:
+        weights = _int8_kernel(operator, kernel)
+        if weights is None:
+            return {}
+        kernels[kernel.name] = weights
+    return kernels
+
+
+def _int8_kernel(operator: Operator, kernel: KernelInputs) -> Int8Array | None:
+    matrices = []
+    for number in kernel.inputs:
+        tensor = operator.inputs[number] if number < len(operator.inputs) else None
+        if tensor is None or tensor.data is None or tensor.dtype != "int8":
+            return None
+        if tensor.data.ndim != len(kernel.axes):
+            return None
+        matrices.append(tensor.data.transpose(kernel.axes))
+    return np.concatenate(matrices, axis=-1)
