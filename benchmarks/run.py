@@ -2,50 +2,71 @@
 
 Each measurement runs in a process of its own, prints a table and writes
 ``benchmarks/results/NAME.json`` (with ``--quick``: ``benchmarks/results/quick/NAME.json``). Exit
-code 3: a limit did not hold.
+code 3: a limit did not hold. With ``--smoke`` everything is of toy size: it shows that a
+measurement runs, and its figures mean nothing.
 """
 
 import argparse
 import ast
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # instead of this folder: its modules are benchmarks.NAME
+sys.path[0] = str(ROOT)  # instead of this folder: its modules are benchmarks.FOLDER.NAME
 
-DEFAULT = ("startup", "train_float", "train_joint", "joint_conv", "mask_update", "input_pipeline")
-DEFAULT += (
-    "gate_steps",
-    "data_memory",
-    "compile",
-    "matrix",
-    "npu_cuts",
-    "streaming",
-    "scoring",
-    "demo",
-)
-LONG = ("losses", "distill", "tfmot", "mask_bits", "fit_npu", "differentiable")
+#: Measurement -> its folder; those that run when none is named.
+USUAL = {
+    "startup": "speed",
+    "train_float": "speed",
+    "train_joint": "speed",
+    "joint_conv": "speed",
+    "mask_update": "speed",
+    "input_pipeline": "speed",
+    "gate_steps": "speed",
+    "data_memory": "speed",
+    "compile": "speed",
+    "matrix": "speed",
+    "npu_cuts": "npu",
+    "streaming": "speed",
+    "scoring": "speed",
+    "demo": "speed",
+}
+#: Measurement -> its folder; those that train for hours and run only when they are named.
+LONG = {
+    "losses": "quality",
+    "distill": "quality",
+    "tfmot": "quality",
+    "mask_bits": "quality",
+    "fit_npu": "npu",
+    "differentiable": "quality",
+}
+MEASUREMENTS = USUAL | LONG
 NOT_QUICK = ("demo",)
 LIMIT_MISSED = 3
 
 
 def main() -> int:
-    """Run what the command line asks for; returns the exit code."""
+    """Run the measurements of the command line; return the exit code."""
     options = _parser().parse_args()
-    unknown = [name for name in options.names if name not in DEFAULT + LONG]
-    if unknown:
-        print(
-            f"unknown measurement '{unknown[0]}': expected some of: {', '.join(DEFAULT + LONG)}",
-            file=sys.stderr,
-        )
-        return 2
+    for name in options.names:
+        if name not in MEASUREMENTS:
+            known = ", ".join(MEASUREMENTS)
+            print(f"unknown measurement '{name}': expected some of: {known}", file=sys.stderr)
+            return 2
     if options.list:
-        print("\n".join(f"{name:<15} {_title(name)}" for name in DEFAULT + LONG))
+        for name in MEASUREMENTS:
+            print(f"{name:<15} {_title(name)}")
         return 0
-    names = options.names or [name for name in DEFAULT if not (options.quick and name in NOT_QUICK)]
-    return _one(names[0], options) if options.names and len(names) == 1 else _each(names)
+    if len(options.names) == 1:
+        return _measure(options.names[0], options)
+    return _measure_each(options.names or _usual(options.quick))
+
+
+def _usual(quick: bool) -> list[str]:
+    return [name for name in USUAL if not (quick and name in NOT_QUICK)]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="what there is to measure")
     parser.add_argument(
         "--quick", action="store_true", help="fewer repeats, into results/quick/; without the demo"
+    )
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="toy sizes, into results/smoke/: shows that it runs; the figures mean nothing",
     )
     parser.add_argument("--repeats", type=int, metavar="N", help="runs of each case")
     parser.add_argument(
@@ -76,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "--epochs",
         type=int,
         metavar="N",
-        help="of each training; default: 10; tfmot: 60 and 30; differentiable: of each way",
+        help="of each training; default: 10; tfmot: 60 and 30; differentiable: of each method",
     )
     long.add_argument(
         "--seeds", type=int, default=1, metavar="N", help="trainings of each case; default: 1"
@@ -103,49 +129,68 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _title(name: str) -> str:
-    """First line of a measurement's docstring, without loading what it needs."""
-    source = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
+    """Return the first line of a measurement's docstring, without loading what it needs."""
+    path = Path(__file__).parent / MEASUREMENTS[name] / f"{name}.py"
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    return (docstring or "").split("\n")[0]
 
 
-def _each(names: list[str]) -> int:
-    """One process per measurement, so that none inherits another's memory, threads or cores."""
+def _measure_each(names: list[str]) -> int:
+    """Run one process per measurement, so that none inherits another's memory, threads or cores."""
     flags = [argument for argument in sys.argv[1:] if argument not in names]
-    codes = [
-        subprocess.run([sys.executable, __file__, name, *flags], check=False).returncode
-        for name in names
-    ]
-    print(
-        "\n"
-        + "\n".join(f"{name:<15} {_verdict(code)}" for name, code in zip(names, codes, strict=True))
-    )
-    return max(codes, default=0, key=lambda code: (code not in (0, LIMIT_MISSED), code))
+    codes = {}
+    for name in names:
+        command = [sys.executable, __file__, name, *flags]
+        codes[name] = subprocess.run(command, check=False).returncode
+    print()
+    for name, code in codes.items():
+        print(f"{name:<15} {_verdict(code)}")
+    return max(codes.values(), key=lambda code: (code not in (0, LIMIT_MISSED), code))
 
 
 def _verdict(code: int) -> str:
-    return {0: "done", LIMIT_MISSED: "a limit did not hold"}.get(
-        code, f"failed with exit code {code}"
-    )
+    if code == 0:
+        return "done"
+    return "a limit did not hold" if code == LIMIT_MISSED else f"failed with exit code {code}"
 
 
-def _one(name: str, options: argparse.Namespace) -> int:
-    from benchmarks import common, results
+def _measure(name: str, options: argparse.Namespace) -> int:
+    if options.smoke:
+        _set_smoke_sizes()
+        options.quick = True
+    from benchmarks.shared import results
+    from benchmarks.shared.environment import environment
+    from benchmarks.shared.report import Unavailable
     from tinyprune.cli import chatter
     from tinyprune.errors import TinypruneError
 
     chatter.mute()
-    measured_on = results.environment()  # before the measurement changes anything
-    options.results = options.results or Path(__file__).parent / "results" / (
-        "quick" if options.quick else ""
-    )
+    measured_on = environment()  # before the measurement changes anything
+    options.results = options.results or _results_folder(options)
     try:
-        report = importlib.import_module(f"benchmarks.{name}").measure(options)
-    except (common.Unavailable, TinypruneError) as error:
+        module = importlib.import_module(f"benchmarks.{MEASUREMENTS[name]}.{name}")
+        report = module.measure(options)
+    except (Unavailable, TinypruneError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     results.write(options.results / f"{name}.json", name, _title(name), report, measured_on)
     print(results.table(name, _title(name), report, measured_on), flush=True)
     return 0 if all(check.holds for check in report.checks) else LIMIT_MISSED
+
+
+def _set_smoke_sizes() -> None:
+    """Set the sizes of this process and of those that it starts."""
+    from benchmarks.shared import sizes
+
+    os.environ[sizes.SMOKE_VARIABLE] = "1"
+    importlib.reload(sizes)
+
+
+def _results_folder(options: argparse.Namespace) -> Path:
+    folder = Path(__file__).parent / "results"
+    if options.smoke:
+        return folder / "smoke"
+    return folder / "quick" if options.quick else folder
 
 
 if __name__ == "__main__":

@@ -10,11 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.common import ROOT
-from benchmarks.longrun import log_to_stderr
 from benchmarks.paper import experiment, rows, runner
 from benchmarks.paper.experiment import Experiment, Folders
 from benchmarks.paper.runner import Plan
+from benchmarks.shared.environment import ROOT, log_to_stderr
 from tinyprune.cli import chatter
 from tinyprune.errors import TinypruneError, UsageError
 

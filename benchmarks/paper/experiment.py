@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import ROOT
 from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH
+from benchmarks.shared.environment import ROOT
 from tinyprune.config import (
     DataConfig,
     ModelConfig,

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
 
-from benchmarks.twin import twin
+from benchmarks.shared.keras2.conversion import keras2_model
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import DataConfig, TrainConfig, build
 from tinyprune.data.speech.scored_set import ScoredSet
@@ -52,7 +52,7 @@ def prune_speech(
             0.0, more["sparsity"], 0, end, frequency=max(1, end // UPDATES)
         )
         wrapped = tfmot.sparsity.keras.prune_low_magnitude(
-            twin(_load(baseline)), pruning_schedule=decay
+            keras2_model(_load(baseline)), pruning_schedule=decay
         )
         scores: list[float] = []
         for epoch, score in enumerate(_epochs(wrapped, learner, rate, epochs)):
@@ -70,7 +70,7 @@ def quantize_speech(baseline: str) -> Callable[[], str]:
 
     def case() -> str:
         try:
-            tfmot.quantization.keras.quantize_model(twin(_load(baseline)))
+            tfmot.quantization.keras.quantize_model(keras2_model(_load(baseline)))
         except Exception as error:  # it raises what it likes
             return f"{type(error).__name__}: {' '.join(str(error).split()).split('. ')[0]}"
         return ""
@@ -82,7 +82,7 @@ def convert_speech(baseline: str, features: str, frames: int) -> Callable[[], li
     """The operators that TensorFlow's int8 converter makes of the Keras 2 network; it may end the process."""
 
     def case() -> list[str]:
-        whole = twin(_load(baseline))
+        whole = keras2_model(_load(baseline))
         inputs = tf_keras.Input(batch_shape=(1, frames, whole.input_shape[-1]))
         converter = tf.lite.TFLiteConverter.from_keras_model(tf_keras.Model(inputs, whole(inputs)))
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import ROOT
 from benchmarks.paper import by_snr, card, sources
 from benchmarks.paper.card import Shipped
 from benchmarks.paper.experiment import key_in
@@ -14,6 +13,7 @@ from benchmarks.paper.record import RowRecord
 from benchmarks.paper.rows import FLOAT, SPEECH, Row
 from benchmarks.paper.view import View, view_of
 from benchmarks.paper.worker import pruning_of
+from benchmarks.shared.environment import ROOT
 from tinyprune import pretrained
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.resources import CompiledArtifact

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.common import ROOT
 from benchmarks.paper import record, score, worker
 from benchmarks.paper.experiment import Experiment
 from benchmarks.paper.record import RowRecord
 from benchmarks.paper.rows import Row
 from benchmarks.paper.worker import Job
+from benchmarks.shared.environment import ROOT
 from tinyprune.config import to_mapping
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.run_folder import BASELINE, Workspace

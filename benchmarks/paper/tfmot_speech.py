@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import Unavailable
-from benchmarks.keras2 import Keras2
+from benchmarks.shared.keras2.client import Keras2
+from benchmarks.shared.report import Unavailable
 from tinyprune.config import PruneConfig, to_mapping
 from tinyprune.stages.export import ensure_exported
 from tinyprune.stages.run import Run

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import results
 from benchmarks.paper import record, score
 from benchmarks.paper.experiment import described
 from benchmarks.paper.record import Cost, RowRecord
 from benchmarks.paper.rows import CLUSTERED, FLOAT, INT8, JOINT, OFFLINE, TFMOT, Row, find
+from benchmarks.shared.environment import environment
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.config import PruneConfig, RunConfig, build, from_mapping, to_mapping
@@ -111,7 +111,7 @@ def _begun(job: Job, row: Row) -> RowRecord:
         seed=job.config.train.seed,
         config=to_mapping(pruning) if pruning else {},
         baseline=described(job.config),
-        measured_on=results.environment(),
+        measured_on=environment(),
     )
 
 
@@ -203,7 +203,7 @@ def _training(history: Path) -> tuple[float, int]:
 
 def main() -> int:
     """Work on the job that comes on stdin as JSON; returns the exit code."""
-    from benchmarks.longrun import log_to_stderr
+    from benchmarks.shared.environment import log_to_stderr
     from tinyprune.cli import chatter
     from tinyprune.errors import TinypruneError
 

@@ -1,0 +1,1 @@
+"""What Vela says of networks, and the cost model beside it."""

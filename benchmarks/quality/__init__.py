@@ -1,0 +1,1 @@
+"""Quality of networks that are trained, each way beside another."""

@@ -1,0 +1,58 @@
+"""Pruning to 90 % with and without distillation: SI-SDR and SDR on dev (long, by name)."""
+
+import argparse
+
+from benchmarks.shared.environment import log_to_stderr, relative
+from benchmarks.shared.report import Check, Report, Unavailable
+from benchmarks.shared.speech_data import cases, copy_baseline, describe, dev_quality
+from benchmarks.shared.timing import difference
+
+SPARSITY = 0.9
+WAYS = {"with distillation": True, "without": False}
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """One pruning per way and seed of the same baseline, in a run folder of its own."""
+    from tinyprune.config import DataConfig, PruneConfig, build
+    from tinyprune.stages.prune import prune_variants
+    from tinyprune.storage.run_folder import Workspace
+
+    if (
+        not options.baseline
+        or not (options.baseline / "variants" / "baseline" / "train.json").exists()
+    ):
+        raise Unavailable("give a run folder with a trained baseline: --baseline runs/default")
+    log_to_stderr()
+    epochs = options.epochs or (1 if options.quick else 10)
+    sha256 = Workspace(options.baseline).variant("baseline").output_sha256("train", "model.keras")
+    run = options.work / f"distill-{sha256[:8]}-{epochs}"
+    copy_baseline(options.baseline, run)
+    baseline = Workspace(run).variant("baseline")
+    stored = {
+        key: value for key, value in baseline.configuration()["data"].items() if value is not None
+    }
+    config, found = build(DataConfig, stored), {way: [] for way in WAYS}
+    for seed in range(options.seeds):
+        for way, distill in WAYS.items():
+            name = f"{'with' if distill else 'without'}-{seed}"
+            pruning = PruneConfig(
+                name=name, sparsity=SPARSITY, epochs=epochs, distill=distill, seed=seed
+            )
+            prune_variants(run, [pruning])
+            found[way].append(
+                dev_quality(run / "variants" / name, baseline.folder, config, run / "data")
+            )
+    found = {
+        "baseline": [dev_quality(baseline.folder, baseline.folder, config, run / "data")],
+        **found,
+    }
+    gains = [[scores["si_sdr_db"] for scores in found[way]] for way in WAYS]
+    return Report(
+        cases(found),
+        [Check("SI-SDR that distillation gains", difference(*gains), "dB")],
+        [
+            f"weights, {SPARSITY:.0%}, {epochs} epochs each, {options.seeds} seed(s)",
+            f"baseline: {relative(options.baseline)}",
+        ]
+        + [describe(config)],
+    )

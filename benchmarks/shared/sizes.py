@@ -1,0 +1,70 @@
+"""The sizes of all measurements, and the toy sizes with which tests show that they still run.
+
+The processes that a measurement starts have the same sizes: an environment variable tells them.
+"""
+
+import os
+from dataclasses import dataclass
+
+SMOKE_VARIABLE = "TINYPRUNE_BENCHMARK_SMOKE"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Attributes:
+        batch, frames: of a training step on speech; convolutional networks have the same batch.
+        warm_steps: first steps of a training that do not count; the first one traces.
+        speech_steps, labelled_steps: steps that count, on speech and on labelled arrays.
+        warm_up_rounds: rounds of all cases that do not count.
+        lstm_units, lstm_hidden: of the TinyLSTM that is trained.
+        corpus_minutes: of speech, and of noise as well.
+        audio_hours: of speech that a training streams from disk, in data_memory.
+        recording_minutes: the short and the long recording of streaming.
+        scored_files: utterances of scoring.
+        accelerators: how many targets matrix compiles for; 0: all.
+        train_networks, held_out_networks: random ones of fit_npu.
+        registered_fractions: widths of the registered ones of fit_npu.
+        fitted_targets: how many targets fit_npu fits; 0: all.
+    """
+
+    batch: int = 64
+    frames: int = 100
+    warm_steps: int = 3
+    speech_steps: int = 12
+    labelled_steps: int = 40
+    warm_up_rounds: int = 1
+    lstm_units: int = 256
+    lstm_hidden: int = 128
+    corpus_minutes: float = 20
+    audio_hours: float = 5.0
+    recording_minutes: tuple[float, float] = (1, 10)
+    scored_files: int = 824
+    accelerators: int = 0
+    train_networks: int = 30
+    held_out_networks: int = 12
+    registered_fractions: tuple[float, ...] = (1.0, 0.8, 0.6, 0.4, 0.25, 0.12)
+    fitted_targets: int = 0
+
+
+SMOKE = Sizes(
+    batch=4,
+    frames=20,
+    warm_steps=1,
+    speech_steps=2,
+    labelled_steps=2,
+    warm_up_rounds=0,
+    lstm_units=16,
+    lstm_hidden=16,
+    corpus_minutes=0.5,
+    audio_hours=0.02,
+    recording_minutes=(0.05, 0.1),
+    scored_files=4,
+    accelerators=2,
+    train_networks=4,
+    held_out_networks=1,
+    registered_fractions=(0.25,),
+    fitted_targets=1,
+)
+SIZES = SMOKE if os.environ.get(SMOKE_VARIABLE) else Sizes()

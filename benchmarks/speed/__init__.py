@@ -1,0 +1,1 @@
+"""Times and memory, each beside an opponent."""

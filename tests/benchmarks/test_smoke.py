@@ -1,0 +1,63 @@
+"""Every measurement of benchmarks/run.py still runs, at toy sizes, and its report has the shape that readers expect."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.run import LIMIT_MISSED, MEASUREMENTS, ROOT
+
+#: Measurement -> the options that keep its toy size small; BASELINE stands for a finished run.
+BASELINE = "BASELINE"
+OPTIONS = {
+    "distill": ("--baseline", BASELINE),
+    "mask_bits": ("--baseline", BASELINE),
+    "differentiable": ("--only", "ds_cnn"),
+    "gate_steps": ("--only", "ds_cnn,tinylstm"),
+}
+
+
+def assert_is_report(report: dict, name: str) -> None:
+    assert report["name"] == name
+    assert report["title"].endswith(".")
+    assert report["processor"]
+    assert report["cores"] >= 1
+    assert report["cases"]
+    for case in report["cases"]:
+        assert set(case) == {"what", "unit", "median", "samples"}
+        assert min(case["samples"]) <= case["median"] <= max(case["samples"])
+    for check in report["checks"]:
+        assert set(check) == {"what", "value", "unit", "limit", "at_least", "holds"}
+        assert isinstance(check["value"], int | float)
+    assert all(isinstance(note, str) for note in report["notes"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MEASUREMENTS)
+def test_a_measurement_runs_and_reports(name: str, tmp_path: Path, request) -> None:
+    options = list(OPTIONS.get(name, ()))
+    if BASELINE in options:
+        run = request.getfixturevalue("finished_run").folder
+        options = [str(run) if option == BASELINE else option for option in options]
+    folders = ["--results", str(tmp_path / "results"), "--work", str(tmp_path / "work")]
+    command = [sys.executable, "benchmarks/run.py", name, "--smoke", *folders, *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode in (0, LIMIT_MISSED), done.stderr[-3000:]
+    report = json.loads((tmp_path / "results" / f"{name}.json").read_text())
+    assert_is_report(report, name)
+    assert name in done.stdout
+
+
+def test_every_measurement_is_in_the_table_and_in_its_folder() -> None:
+    modules = {path.stem for path in (ROOT / "benchmarks").glob("[snq]*/*.py")}
+    assert set(MEASUREMENTS) <= modules
+    for name, folder in MEASUREMENTS.items():
+        source = (ROOT / "benchmarks" / folder / f"{name}.py").read_text()
+        assert "def measure(" in source, name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "results").glob("*.json")))
+def test_a_stored_result_names_its_machine(path: Path) -> None:
+    assert_is_report(json.loads(path.read_text()), path.stem)
