@@ -4,10 +4,7 @@ from tinyprune.errors import UsageError
 from tinyprune.units import (
     format_bytes,
     format_count,
-    format_metric,
     format_seconds,
-    metric_digits,
-    metric_label,
     parse_bytes,
     parse_count,
     parse_seconds,
@@ -170,47 +167,3 @@ def test_counts_are_printed_in_thousands(count, text):
 )
 def test_durations_are_printed_for_a_person(seconds, text):
     assert format_seconds(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("name", "label"),
-    [
-        *(
-            ("si_sdr_db", "SI-SDR dB"),
-            ("sdr_db", "SDR dB"),
-            ("seg_snr_db", "segSNR dB"),
-            ("stoi", "STOI"),
-        ),
-        *(
-            ("estoi", "ESTOI"),
-            ("pesq_wb", "PESQ-WB"),
-            ("pesq_nb", "PESQ-NB"),
-            ("auc", "AUC"),
-            ("accuracy", "accuracy"),
-        ),
-    ],
-)
-def test_a_metric_has_a_name_for_people(name, label):
-    assert metric_label(name) == label
-
-
-@pytest.mark.parametrize(
-    ("name", "digits"), [("si_sdr_db", 2), ("accuracy", 3), ("stoi", 3), ("pesq_wb", 2)]
-)
-def test_a_metric_has_as_many_digits_as_it_means(name, digits):
-    assert metric_digits(name) == digits
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "text"),
-    [
-        ("si_sdr_db", 8.349, "SI-SDR 8.35 dB"),
-        ("si_sdr_db", -0.5, "SI-SDR -0.50 dB"),
-        ("accuracy", 0.93449, "accuracy 0.934"),
-        ("auc", 1.0, "AUC 1.000"),
-        ("seg_snr_db", 1.234, "segSNR 1.23 dB"),
-        ("pesq_nb", 2.5, "PESQ-NB 2.50"),
-    ],
-)
-def test_a_metric_is_printed_for_a_person(name, value, text):
-    assert format_metric(name, value) == text

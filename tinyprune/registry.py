@@ -29,6 +29,9 @@ class Registry(Mapping[str, Any]):
         module, attribute = self.targets[name].split(":")
         return getattr(importlib.import_module(module), attribute)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.targets
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.targets)
 

@@ -6,7 +6,7 @@ read as either is refused.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -149,25 +149,47 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
-#: Metrics whose label does not follow from their name.
-_LABELS = {"seg_snr_db": "segSNR dB", "estoi": "ESTOI", "pesq_wb": "PESQ-WB", "pesq_nb": "PESQ-NB"}
+def format_latency(seconds: float) -> str:
+    """A latency for a table: hundredths of a ms; below 1 ms three digits, e.g. ``"0.0123 ms"``."""
+    if seconds >= 1e-3 or not seconds:
+        return f"{1000 * seconds:.2f} ms"
+    return f"{1000 * seconds:#.3g} ms"
 
 
-def metric_label(name: str) -> str:
-    """How a table calls a metric: ``si_sdr_db`` -> ``SI-SDR dB``, ``auc`` -> ``AUC``, ``accuracy`` as it is."""
-    if name in _LABELS:
-        return _LABELS[name]
-    stem = name.removesuffix("_db")
-    label = stem.replace("_", "-").upper() if stem != name or len(stem) <= 4 else stem
-    return label + (" dB" if stem != name else "")
+def _exact_bytes(count: float) -> str:
+    return f"{count:.0f} B" if count < 10_000 else f"{count / 1000:.1f} kB"
 
 
-def metric_digits(name: str) -> int:
-    """Decimals that a metric is printed with: two of a dB and of PESQ, three of a fraction."""
-    return 2 if name.endswith("_db") or name.startswith("pesq") else 3
+def _exact_count(count: float) -> str:
+    return f"{count:.0f}" if count < 10_000 else f"{count / 1000:.1f} k"
 
 
-def format_metric(name: str, value: float) -> str:
-    """A metric in a sentence: ``SI-SDR 8.35 dB``, ``accuracy 0.934``."""
-    label, _, unit = metric_label(name).partition(" ")
-    return f"{label} {value:.{metric_digits(name)}f}" + (f" {unit}" if unit else "")
+def _exact_seconds(seconds: float) -> str:
+    return f"{1000 * seconds:.4g} ms"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit that costs are counted in, and how people write and read it.
+
+    Attributes:
+        name: as records have it, e.g. "bytes".
+        format: a number for a table or a sentence, with three digits.
+        format_exact: with one decimal more, so that what is just over a limit does not look like the
+            limit itself.
+        parse: the number of a text such as "100KiB"; None where people write a plain number.
+    """
+
+    name: str
+    format: Callable[[float], str]
+    format_exact: Callable[[float], str]
+    parse: Callable[[str], float] | None = None
+
+
+BYTES = Unit("bytes", format_bytes, _exact_bytes, parse_bytes)
+CYCLES = Unit("cycles", format_count, _exact_count, parse_count)
+MACS = Unit("MACs", format_count, _exact_count, parse_count)
+SECONDS = Unit("seconds", format_seconds, _exact_seconds, parse_seconds)
+OPERATORS = Unit("operators", format_count, _exact_count)
+PARAMETERS = Unit("parameters", format_count, _exact_count)
+FRACTION = Unit("", "{:.3f}".format, "{:.4f}".format)

@@ -15,8 +15,9 @@ from benchmarks.paper.view import SHARED, TITLES, View
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.audio.device import DeviceFrontEnd
+from tinyprune.metrics.metric import metric_of
 from tinyprune.report.render.markdown import escape
-from tinyprune.units import format_bytes, format_count, metric_digits, metric_label
+from tinyprune.units import format_bytes, format_count
 
 WIDTH = 120
 USE = """\
@@ -108,7 +109,7 @@ def _quality(shipped: Shipped) -> Iterator[str]:
     )
     found, (low, high) = shipped.by_snr, shipped.claim["data"]["snr_db"]
     yield from _prose(
-        f"{metric_label(by_snr.METRIC)} by SNR of the input, {found.items} mixtures of the recordings of dev each. It "
+        f"{metric_of(by_snr.METRIC).heading} by SNR of the input, {found.items} mixtures of the recordings of dev each. It "
         f"learned from {low:g} to {high:g} dB; where the second line is below the first, leave the sound as it is:"
     )
     levels = sorted(found.noisy, key=float)
@@ -120,11 +121,12 @@ def _quality(shipped: Shipped) -> Iterator[str]:
 
 
 def _metric(name: str, score: Score, split: Split) -> list[str]:
-    digits = metric_digits(name)
-    interval = NONE if score.low is None else f"{score.low:+.{digits}f} to {score.high:+.{digits}f}"
-    change = NONE if score.difference is None else f"{score.difference:+.{digits}f}"
+    metric = metric_of(name)
+    low, high = score.low, score.high
+    interval = NONE if low is None else f"{metric.format(low, '+')} to {metric.format(high, '+')}"
+    change = NONE if score.difference is None else metric.format(score.difference, "+")
     noisy = _figure(name, split.noisy[name]) if name in split.noisy else NONE
-    return [metric_label(name), noisy, _figure(name, score.mean), change, interval]
+    return [metric.heading, noisy, _figure(name, score.mean), change, interval]
 
 
 def _costs(shipped: Shipped) -> Iterator[str]:
@@ -244,7 +246,7 @@ def _again(shipped: Shipped) -> Iterator[str]:
 
 
 def _figure(name: str, value: float) -> str:
-    return f"{value:.{metric_digits(name)}f}"
+    return metric_of(name).format(value)
 
 
 def _ms(seconds: float) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from benchmarks.paper import goals, lessons, pictures, tables
 from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH, Row
 from benchmarks.paper.view import View, view_of
+from tinyprune.metrics.metric import metric_of
 from tinyprune.report.render.markdown import escape
 from tinyprune.storage.records import write_text
-from tinyprune.units import format_metric
 
 WIDTH = 120
 NETWORKS = {KEYWORDS: "`ds_cnn` on keywords", IMAGES: "`resnet8` on a subset of CIFAR-10"}
@@ -88,7 +88,7 @@ def _speech(view: View, page: Path) -> Iterator[str]:
 
 def _noisy(view: View) -> str:
     split = next(filter(None, map(view.scored, view.finished)))
-    return ", ".join(format_metric(name, value) for name, value in split.noisy.items())
+    return ", ".join(metric_of(name).in_words(value) for name, value in split.noisy.items())
 
 
 def _classes(view: View) -> Iterator[str]:

@@ -7,14 +7,14 @@ from benchmarks.paper.record import Score, Split
 from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.metrics.comparison import Figure, Row, evaluation
 from tinyprune.metrics.scores import Scored, Scores
-from tinyprune.metrics.selection import is_installed
+from tinyprune.registry import METRICS
 from tinyprune.stages.evaluate import score_references
 from tinyprune.stages.model_reference import EvaluationRequest, ModelReference
 from tinyprune.stages.run import Run
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.storage.run_folder import BASELINE
 
-METRICS = {
+SCORED = {
     "speech": ("si_sdr_db", "sdr_db", "stoi", "pesq_wb"),
     "classification": ("accuracy", "auc"),
 }
@@ -51,7 +51,7 @@ def test(
 
 def metrics_of(run: Run) -> tuple[str, ...]:
     """What is scored: PESQ only where it is installed."""
-    return tuple(name for name in METRICS[run.record.name] if is_installed(name))
+    return tuple(name for name in SCORED[run.record.name] if METRICS[name].is_installed)
 
 
 def _reference(run: Run) -> Scored:

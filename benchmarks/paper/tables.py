@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.paper.record import RowRecord, Score
 from benchmarks.paper.view import SHARED, SRAM_ONLY, TITLES, U85, View, best_within
-from tinyprune.units import format_bytes, format_count, metric_digits, metric_label
+from tinyprune.metrics.metric import metric_of
+from tinyprune.units import format_bytes, format_count
 
 NONE = "-"
 SRAM = ("SRAM Shared", "SRAM Only", "SRAM U85")
@@ -22,7 +23,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def quality(view: View) -> list[str]:
     """Epochs, and every metric with its paired difference to float32; rows that failed say so."""
     metrics = [name for name in METRICS if any(view.score(found, name) for found in view.finished)]
-    header = ["row", "epochs", *(metric_label(name) for name in metrics)]
+    header = ["row", "epochs", *(metric_of(name).heading for name in metrics)]
     return table(header, [_quality(view, found, metrics) for found in view.ran])
 
 
@@ -87,12 +88,12 @@ def cell(name: str, score: Score | None) -> str:
     """``9.31 -0.12 ±0.05``: mean, difference to float32, half of its 95 % interval."""
     if score is None:
         return NONE
-    digits = metric_digits(name)
-    text = f"{score.mean:.{digits}f}"
+    metric = metric_of(name)
+    text = metric.format(score.mean)
     if score.difference is not None:
-        text += f" {score.difference:+.{digits}f}"
+        text += f" {metric.format(score.difference, '+')}"
     if score.low is not None and score.high is not None:
-        text += f" ±{(score.high - score.low) / 2:.{digits}f}"
+        text += f" ±{metric.format((score.high - score.low) / 2)}"
     return text
 
 

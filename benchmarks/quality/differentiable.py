@@ -22,8 +22,9 @@ from benchmarks.shared.budgets import SETTINGS, selected_settings, trained_basel
 from benchmarks.shared.environment import environment, log_to_stderr
 from benchmarks.shared.report import Case, Check, Report, Unavailable
 from tinyprune.errors import TinypruneError
+from tinyprune.metrics.metric import metric_of
 from tinyprune.storage.records import read_json, write_json
-from tinyprune.units import format_bytes, format_count, metric_digits, metric_label
+from tinyprune.units import format_bytes, format_count
 
 WANTED, FACTOR, LONGEST = 3, 20, 1.0
 OPPONENTS = (UNIFORM, NARROWER)
@@ -79,7 +80,8 @@ def table(known: Sequence[NetworkComparison]) -> Iterator[str]:
                     [*found.budget, *(found.extreme if row.method == EXTREME else ())]
                 )
             )
-            score = f"{metric_label(found.metric)} {row.score:.{metric_digits(found.metric)}f}"
+            metric = metric_of(found.metric)
+            score = f"{metric.heading} {metric.format(row.score)}"
             yield f"{found.model:<13}{_way(row):<18}{score:>20}  {taken:<38}{row.seconds:>8.0f}"
 
 
@@ -92,7 +94,7 @@ def _cases(found: NetworkComparison) -> Iterator[Case]:
     for way in filter(found.rows_of, ways):
         yield Case(
             f"{found.model}, {way}: dev",
-            metric_label(found.metric),
+            metric_of(found.metric).heading,
             [row.score for row in found.rows_of(way)],
         )
     for way in filter(found.rows_of, ways):

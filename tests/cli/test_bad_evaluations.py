@@ -157,7 +157,7 @@ def test_recordings_that_are_no_pairs(variant, recordings, tmp_path):
 
 def test_pesq_that_is_not_installed(variant, recordings, monkeypatch):
     monkeypatch.setattr(
-        "tinyprune.metrics.selection.is_installed", lambda metric: not metric.startswith("pesq")
+        "tinyprune.metrics.metric.Metric.is_installed", property(lambda metric: not metric.package)
     )
     line = error_of(
         invoke("evaluate", variant / "streaming.tflite", *recordings, "--metric", "pesq")

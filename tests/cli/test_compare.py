@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.support.costs import cycles
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
@@ -29,7 +30,18 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def variant(name: str, si_sdr_db: float, flash: float) -> VariantSummary:
     report = ResourceReport(
-        TARGET, "5.2.0", 12e3, flash, flash / 2, *[1e4] * 6, 10, 500e6, 2e-5, (), (), "NPU"
+        TARGET,
+        "5.2.0",
+        12e3,
+        flash,
+        flash / 2,
+        10,
+        500e6,
+        2e-5,
+        (),
+        (),
+        "NPU",
+        **cycles(*[1e4] * 6),
     )
     tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 1000, 1, 0.1, 0, 0.1, 0)
     return VariantSummary(

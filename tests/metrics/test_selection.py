@@ -28,12 +28,12 @@ SPEECH = ("si_sdr_db", "sdr_db", "seg_snr_db", "stoi", "estoi", "pesq_wb", "pesq
     ],
 )
 def test_short_names(name, metric):
-    assert selection.resolve(name) == metric
+    assert selection.registered_name(name) == metric
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_has_a_short_name(metric):
-    assert selection.resolve(selection.short(metric)) == metric
+    assert selection.registered_name(METRICS[metric].option) == metric
 
 
 def test_a_name_that_does_not_exist_is_said_with_the_closest():
@@ -41,16 +41,18 @@ def test_a_name_that_does_not_exist_is_said_with_the_closest():
         UsageError,
         match=r"^unknown metric 'stio': did you mean 'stoi'\? expected one of: accuracy, all, ",
     ):
-        selection.resolve("stio")
+        selection.registered_name("stio")
 
 
 def test_the_default_metrics_of_a_task():
-    assert selection.chosen((), "speech") == ("si_sdr_db", "sdr_db", "stoi")
-    assert selection.chosen((), "classification") == ("accuracy", "auc")
+    assert selection.metrics_to_score((), "speech") == ("si_sdr_db", "sdr_db", "stoi")
+    assert selection.metrics_to_score((), "classification") == ("accuracy", "auc")
 
 
 def test_each_metric_is_there_once_and_what_is_held_too():
-    assert selection.chosen(("stoi", "sdr_db", "stoi"), "speech", ("sdr_db", "estoi")) == (
+    assert selection.metrics_to_score(
+        ("stoi", "sdr_db", "stoi"), "speech", ("sdr_db", "estoi")
+    ) == (
         "stoi",
         "sdr_db",
         "estoi",
@@ -68,10 +70,10 @@ def installed(monkeypatch, is_there):
 
 def test_all_is_with_pesq_where_that_is_installed(monkeypatch):
     installed(monkeypatch, True)
-    assert selection.chosen(("all",), "speech") == SPEECH
+    assert selection.metrics_to_score(("all",), "speech") == SPEECH
     installed(monkeypatch, False)
-    assert selection.chosen(("all",), "speech") == SPEECH[:5]
-    assert selection.chosen(("all",), "classification") == ("accuracy", "auc")
+    assert selection.metrics_to_score(("all",), "speech") == SPEECH[:5]
+    assert selection.metrics_to_score(("all",), "classification") == ("accuracy", "auc")
 
 
 def test_pesq_that_is_not_installed_is_said_before_anything_is_scored(monkeypatch):
@@ -80,23 +82,23 @@ def test_pesq_that_is_not_installed_is_said_before_anything_is_scored(monkeypatc
         UsageError,
         match=r'^pesq-wb needs a package .* pip install "tinyprune\[pesq\]"; or leave it out$',
     ):
-        selection.chosen(("stoi", "pesq_wb"), "speech")
+        selection.metrics_to_score(("stoi", "pesq_wb"), "speech")
 
 
 def test_a_metric_of_another_task_is_refused():
     with pytest.raises(
         UsageError, match="^accuracy is no metric of speech: expected si-sdr, sdr, seg-snr, stoi, "
     ):
-        selection.chosen(("accuracy",), "speech")
+        selection.metrics_to_score(("accuracy",), "speech")
     with pytest.raises(
         UsageError, match="^sdr is no metric of classification: expected accuracy, auc or all$"
     ):
-        selection.chosen((), "classification", ("sdr_db",))
+        selection.metrics_to_score((), "classification", ("sdr_db",))
 
 
 def test_a_limit_is_a_metric_and_a_number():
-    assert selection.limit("sdr=0.1") == ("sdr_db", 0.1)
-    assert selection.limit("stoi=0") == ("stoi", 0.0)
+    assert selection.largest_drop("sdr=0.1") == ("sdr_db", 0.1)
+    assert selection.largest_drop("stoi=0") == ("stoi", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +109,9 @@ def test_what_is_no_limit_is_refused(text):
         UsageError,
         match=f"^--max-drop {text}: expected METRIC=X with X of at least 0, e.g. sdr=0.1$",
     ):
-        selection.limit(text)
+        selection.largest_drop(text)
 
 
 def test_a_limit_of_an_unknown_metric_is_named():
     with pytest.raises(UsageError, match="^unknown metric 'srd'"):
-        selection.limit("srd=0.1")
+        selection.largest_drop("srd=0.1")

@@ -3,12 +3,13 @@
 import keras
 import pytest
 
-from tinyprune.artifacts.resources import UNITS, Kernel, OperatorCost
+from tests.support.costs import cycles
+from tinyprune.artifacts.resources import Cycles, Kernel, OperatorCost
 from tinyprune.npu import targets, vela
 from tinyprune.npu.layers import layer_costs
 from tinyprune.tflite import flatbuffer
 
-SUMS = ("cycles", *UNITS.values(), "macs", "encoded_weight_bytes", "scale_bytes")
+SUMS = ("cycles", *Cycles.PARTS.values(), "macs", "encoded_weight_bytes", "scale_bytes")
 
 
 def report(path, folder, npu="ethos-u55-128", layers=()):
@@ -83,7 +84,7 @@ def test_an_lstm_is_one_layer_of_eight_matrices(lstm_tflite, tmp_path) -> None:
 
 
 def test_where_vela_does_not_say_each_operator_is_a_layer(networks) -> None:
-    cost = OperatorCost("a", "Conv2D", 1, 2, 2, 1, 0, 0, 1, 5)
+    cost = OperatorCost("a", "Conv2D", 1, 5, **cycles(2, npu=2, sram=1, off_chip_flash=1))
     [layer] = layer_costs([cost], flatbuffer.read(networks.dense()))
     assert (layer.name, layer.operators, layer.kernels, layer.cycles) == ("a", ("Conv2D",), (), 2)
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Removal
+from tinyprune.artifacts.quantity import LIMITED
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.config.budget import Budget, BudgetConfig
 from tinyprune.errors import CheckFailed
-from tinyprune.npu.limits import QUANTITIES, RECORD, Limit, hold, limits_of, measured, over, shown
+from tinyprune.npu.limits import RECORD, Limit, hold, limits_of, measured, over, shown
 from tinyprune.storage.records import read_json, write_json
 
 TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
@@ -64,7 +65,9 @@ def test_the_limits_of_a_budget_are_those_that_it_sets():
 
 
 def test_every_field_of_a_budget_that_removing_units_changes_is_a_limit():
-    assert {field for field, _, _ in QUANTITIES.values()} == set(vars(Budget())) - {"cpu_operators"}
+    assert {quantity.option.field for quantity in LIMITED.values()} == set(vars(Budget())) - {
+        "cpu_operators"
+    }
 
 
 def test_what_vela_says_of_each():

@@ -1,26 +1,80 @@
-"""What a network costs on an accelerator: tensor, operator, layer, model; each storey is the sum of the one below.
+"""The cost of a network on an accelerator: tensor, operator, layer, model; each sums up the one below.
 
 The unit of every number is in its name. Cycles are Vela's estimates; it counts for every operator
 what the NPU computes and what each memory moves, and takes roughly the largest of them.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-#: Units that an operator can wait for, as ``bound_by`` calls them -> the field with their cycles.
-#: The order decides a tie: what computes is named before what feeds it.
-UNITS = {
-    "NPU": "cycles_npu",
-    "SRAM": "cycles_sram",
-    "DRAM": "cycles_dram",
-    "on-chip flash": "cycles_on_chip_flash",
-    "off-chip flash": "cycles_off_chip_flash",
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Cycles:
+    """Cycles of an operator, a layer or a model, in all and by what takes them.
+
+    Attributes:
+        cycles: the total, roughly the largest of the others, which work at the same time.
+        cycles_npu: of computing.
+        cycles_sram, cycles_dram, cycles_on_chip_flash, cycles_off_chip_flash: of moving data to and
+            from this memory.
+    """
+
+    #: The NPU and the memories, as ``bound_by`` calls them -> their field. The order decides a tie:
+    #: what computes is named before what feeds it.
+    PARTS: ClassVar[Mapping[str, str]] = {
+        "NPU": "cycles_npu",
+        "SRAM": "cycles_sram",
+        "DRAM": "cycles_dram",
+        "on-chip flash": "cycles_on_chip_flash",
+        "off-chip flash": "cycles_off_chip_flash",
+    }
+
+    cycles: float
+    cycles_npu: float
+    cycles_sram: float
+    cycles_dram: float
+    cycles_on_chip_flash: float
+    cycles_off_chip_flash: float
+
+    @classmethod
+    def total(cls, costs: Iterable["Cycles"]) -> "Cycles":
+        """Return the sum of several, total by total and part by part."""
+        several = list(costs)
+        fields = ("cycles", *Cycles.PARTS.values())
+        return Cycles(**{field: sum(getattr(cost, field) for cost in several) for field in fields})
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Cycles by part, with the names of PARTS."""
+        return {part: getattr(self, field) for part, field in self.PARTS.items()}
+
+    @property
+    def slowest_part(self) -> str:
+        """The part with the most cycles."""
+        parts = self.parts
+        return max(parts, key=lambda part: parts[part])
+
+    @property
+    def cycles_flash(self) -> float:
+        """Cycles of both kinds of flash; no target has both."""
+        return self.cycles_on_chip_flash + self.cycles_off_chip_flash
+
+    def cycles_without(self, part: str) -> float:
+        """Return the cycles of the slowest part but this one."""
+        return max(cycles for other, cycles in self.parts.items() if other != part)
+
+    def as_fields(self) -> dict[str, float]:
+        """Return field -> value, for a record that has these fields among others."""
+        return {"cycles": self.cycles} | {
+            field: getattr(self, field) for field in self.PARTS.values()
+        }
 
 
 @dataclass(frozen=True)
 class NpuTarget:
-    """What Vela compiles for.
+    """A target that Vela compiles for.
 
     Attributes:
         npu: name of the accelerator, e.g. "ethos-u55-128".
@@ -42,9 +96,19 @@ class NpuTarget:
 
     @property
     def name(self) -> str:
-        """Name of the target in file names and tables, e.g. ``ethos-u55-128-shared-sram``; no two share one."""
+        """Unique name in file names and tables, e.g. ``ethos-u55-128-shared-sram``."""
         system = "" if self.is_default_system else f"-{self.system_config}"
         return self.label or f"{self.npu}{system}-{self.memory_mode}".lower().replace("_", "-")
+
+    @property
+    def description(self) -> str:
+        """Accelerator, system and memory mode in a line."""
+        return f"{self.npu}, {self.system_config}, {self.memory_mode}"
+
+    @property
+    def family(self) -> str:
+        """Accelerators of all sizes of one kind, e.g. ``ethos-u85``."""
+        return self.npu.rpartition("-")[0]
 
 
 @dataclass(frozen=True)
@@ -69,16 +133,13 @@ class Kernel:
 
 
 @dataclass(frozen=True)
-class OperatorCost:
+class OperatorCost(Cycles):
     """Vela's estimate for one operator of the compiled network.
 
     Attributes:
         name: Vela's name of the operator's output.
         operator: e.g. "FullyConnected".
         sram_bytes: SRAM in use while it runs.
-        cycles_npu, cycles_sram, cycles_dram, cycles_on_chip_flash, cycles_off_chip_flash: cycles by
-            unit.
-        cycles: what it costs in the end, roughly the largest of them.
         macs: multiply-accumulates.
         on_npu: False for what Vela leaves to the CPU, which has no cycles.
         source: which operator of the ``.tflite`` it comes from, from 0; None where Vela does not
@@ -90,22 +151,21 @@ class OperatorCost:
     name: str
     operator: str
     sram_bytes: float
-    cycles: float
-    cycles_npu: float
-    cycles_sram: float
-    cycles_dram: float
-    cycles_on_chip_flash: float
-    cycles_off_chip_flash: float
     macs: int
     on_npu: bool = True
     source: int | None = None
     encoded_weight_bytes: float = 0.0
     scale_bytes: float = 0.0
 
+    @property
+    def flash_bytes(self) -> float:
+        """Its encoded weights, biases and scales."""
+        return self.encoded_weight_bytes + self.scale_bytes
+
 
 @dataclass(frozen=True)
-class LayerCost:
-    """What one layer costs: the sum over the operators that it became.
+class LayerCost(Cycles):
+    """The cost of one layer: the sum over the operators that it became.
 
     Attributes:
         name: of the Keras layer, where the export knows it; else of its place in the ``.tflite``.
@@ -113,12 +173,10 @@ class LayerCost:
         kernels: its weights, tensor by tensor; the fused LSTM has eight matrices.
         encoded_weight_bytes, scale_bytes: as in OperatorCost.
         macs: multiply-accumulates.
-        cycles, cycles_npu, cycles_sram, cycles_dram, cycles_on_chip_flash, cycles_off_chip_flash:
-            as in OperatorCost.
         sram_bytes: the most SRAM in use while it runs.
         processor: "NPU", "CPU" or "NPU+CPU".
-        bound_by: the unit with the most cycles (UNITS); empty on the CPU, which Vela does not
-            count.
+        bound_by: the part with the most cycles (Cycles.PARTS); empty on the CPU, which Vela does
+            not count.
     """
 
     name: str
@@ -127,12 +185,6 @@ class LayerCost:
     encoded_weight_bytes: float
     scale_bytes: float
     macs: int
-    cycles: float
-    cycles_npu: float
-    cycles_sram: float
-    cycles_dram: float
-    cycles_on_chip_flash: float
-    cycles_off_chip_flash: float
     sram_bytes: float
     processor: str
     bound_by: str
@@ -145,21 +197,26 @@ class LayerCost:
     @property
     def sparsity(self) -> float | None:
         """Fraction of its weights that are 0; None without weights."""
-        return sum(kernel.zeros for kernel in self.kernels) / self.weights if self.weights else None
+        if not self.weights:
+            return None
+        return sum(kernel.zeros for kernel in self.kernels) / self.weights
+
+    @property
+    def flash_bytes(self) -> float:
+        """Its encoded weights, biases and scales."""
+        return self.encoded_weight_bytes + self.scale_bytes
 
     @property
     def compression(self) -> float | None:
         """Weights in the ``.tflite`` over encoded weights; None where there are none."""
-        return (
-            self.weights / self.encoded_weight_bytes
-            if self.weights and self.encoded_weight_bytes
-            else None
-        )
+        if not self.weights or not self.encoded_weight_bytes:
+            return None
+        return self.weights / self.encoded_weight_bytes
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What Vela was expected to say, by the cost model (npu/cost_model.py); fields as in ResourceReport.
+    """The expectation of the cost model (npu/cost_model.py); fields as in ResourceReport.
 
     Attributes:
         target: what for.
@@ -180,8 +237,8 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class ResourceReport:
-    """What a compiled network costs on its target, as Vela estimates it.
+class ResourceReport(Cycles):
+    """The cost of a compiled network on its target, as Vela estimates it.
 
     Attributes:
         target: accelerator, system config, memory mode.
@@ -190,14 +247,12 @@ class ResourceReport:
         flash_bytes: read-only memory: encoded weights, biases, scales, lookup tables, and the
             weights of CPU operators; not the command stream (npu/vela.py: read_report).
         encoded_weight_bytes: weights as Vela encodes them.
-        cycles: total per inference; cycles_npu, cycles_sram, cycles_dram, cycles_on_chip_flash,
-            cycles_off_chip_flash: by unit.
         macs: multiply-accumulates per inference.
         clock_hz: clock of the accelerator.
         inference_seconds: time of one inference.
         cpu_operators: names of the operators that are left to the CPU.
         layers: per layer, in order of execution.
-        bound_by: the unit with the most cycles (UNITS).
+        bound_by: the part with the most cycles (Cycles.PARTS).
         operators: per operator, in order of execution.
         dram_bytes: DRAM in use, without the flash contents that are copied there (Dedicated_Sram:
             the arena).
@@ -214,12 +269,6 @@ class ResourceReport:
     sram_bytes: float
     flash_bytes: float
     encoded_weight_bytes: float
-    cycles: float
-    cycles_npu: float
-    cycles_sram: float
-    cycles_dram: float
-    cycles_on_chip_flash: float
-    cycles_off_chip_flash: float
     macs: int
     clock_hz: float
     inference_seconds: float
@@ -236,10 +285,23 @@ class ResourceReport:
 
     @property
     def table_bytes(self) -> float:
-        """What is left of flash_bytes: lookup tables and other constants."""
-        return (
-            self.flash_bytes - self.encoded_weight_bytes - self.scale_bytes - self.cpu_weight_bytes
-        )
+        """The rest of flash_bytes: lookup tables and other constants."""
+        encoded = self.flash_bytes - self.encoded_weight_bytes - self.scale_bytes
+        return encoded - self.cpu_weight_bytes
+
+    @property
+    def cpu_operator_count(self) -> int:
+        """Number of operators that are left to the CPU."""
+        return len(self.cpu_operators)
+
+    @property
+    def has_weights_in_sram(self) -> bool:
+        """True where weights are kept in SRAM (Sram_Only), so that ``sram_bytes`` has them too.
+
+        No other memory is read there.
+        """
+        reads_other_memory = self.cycles_dram or self.cycles_flash
+        return not reads_other_memory and self.sram_bytes >= self.flash_bytes > 0
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,11 @@ class VariantSummary:
     tflite: TFLiteArtifact
     report: ResourceReport
 
+    @property
+    def seconds_per_frame(self) -> float:
+        """Time of one inference over the frames that it works off."""
+        return self.report.inference_seconds / self.tflite.frames
+
 
 @dataclass(frozen=True)
 class RunSummary:

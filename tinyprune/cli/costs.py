@@ -69,15 +69,17 @@ def _predicted(records: "Sequence[RunSummary]") -> None:
 
 def _flat(artifact: "CompiledArtifact") -> dict[str, object]:
     """The row of a compiled file, without layers and operators."""
-    from tinyprune.report.model.predictions import QUANTITIES
+    from tinyprune.artifacts.quantity import PREDICTED
     from tinyprune.storage.records import to_jsonable
 
     report = to_jsonable(artifact.report)
     del report["layers"], report["operators"]
     expected = report.pop("predicted") or {}
-    report |= {f"predicted_{field}": expected.get(field) for field in QUANTITIES.values()}
+    report |= {f"predicted_{quantity.name}": expected.get(quantity.name) for quantity in PREDICTED}
     report["cpu_operators"] = " ".join(report["cpu_operators"])
-    return {"path": artifact.path, **report.pop("target"), **report}
+    first = ("vela_version", "sram_bytes", "flash_bytes", "encoded_weight_bytes")
+    sizes = {name: report.pop(name) for name in first}
+    return {"path": artifact.path, **report.pop("target"), **sizes, **report}
 
 
 def gate(

@@ -114,13 +114,13 @@ def _request(
 ) -> "EvaluationRequest":
     """Return data and metrics to score with. Raises UsageError for what contradicts itself."""
     from tinyprune.data.speech.evaluation_data import EvaluationData
-    from tinyprune.metrics.selection import resolve
+    from tinyprune.metrics.selection import registered_name
     from tinyprune.stages.model_reference import EvaluationRequest
 
     given = EvaluationData(**data)
     if split == "dev" and not given.is_empty:
         raise UsageError("--split dev is the run's own: leave it out, or leave out the folders")
-    names = tuple(map(resolve, metrics))
+    names = tuple(map(registered_name, metrics))
     return EvaluationRequest(
         split or ("dev" if given.is_empty else "test"), names, given, frontend, held
     )
@@ -128,9 +128,9 @@ def _request(
 
 def _limits(max_drop: tuple[str, ...]) -> dict[str, float]:
     """Metric name -> largest drop. Raises UsageError for what is no ``METRIC=X``."""
-    from tinyprune.metrics.selection import limit
+    from tinyprune.metrics.selection import largest_drop
 
-    return dict(map(limit, max_drop))
+    return dict(map(largest_drop, max_drop))
 
 
 def _show(found: "Evaluation", output_format: str) -> None:

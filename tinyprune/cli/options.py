@@ -245,7 +245,7 @@ def _one(value: Any, option: str) -> Any:
 def limits(command: Any) -> Any:
     """What a network may cost: the options behind :func:`chosen_limits`."""
     for name, limit in reversed(LIMITS.items()):
-        text = f"{limit.what}, e.g. {limit.example}; above it: exit 3."
+        text = f"{limit.option.meaning}, e.g. {limit.option.example}; above it: exit 3."
         command = click.option(
             f"--{name.replace('_', '-')}", multiple=True, metavar="X", help=text
         )(command)

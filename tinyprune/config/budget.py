@@ -1,12 +1,12 @@
 """What a network may cost: as people write it ("100KiB", "200k", "16ms"), and in numbers."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tinyprune.artifacts.quantity import LIMITED, LimitedQuantity
 from tinyprune.errors import UsageError
-from tinyprune.units import parse_bytes, parse_count, parse_seconds
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class BudgetConfig:
         for name, complaint in self.complaints():
             raise UsageError(f"{name}: {complaint}")
         numbers: dict[str, Any] = {
-            limit.field: limit.parse(text) for _, text, limit in self._given()
+            limit.option.field: limit.parse(text) for _, text, limit in self._given()
         }
         return Budget(**numbers, cpu_operators=self.max_cpu_ops)
 
@@ -75,14 +75,14 @@ class BudgetConfig:
         for name, text, limit in self._given():
             try:
                 if limit.parse(text) <= 0:
-                    rule = f"expected more than 0, e.g. {limit.example}; leave it out for no limit"
+                    rule = f"expected more than 0, e.g. {limit.option.example}; leave it out for no limit"
                     yield name, f"nothing fits into '{text}': {rule}"
             except UsageError as error:
                 yield name, str(error)
         if self.max_cpu_ops is not None and self.max_cpu_ops < 0:
             yield "max_cpu_ops", f"expected 0 or more, got {self.max_cpu_ops}"
 
-    def _given(self) -> "Iterator[tuple[str, str, LimitSyntax]]":
+    def _given(self) -> Iterator[tuple[str, str, LimitedQuantity]]:
         """Name, text and meaning of every limit with a unit that is given."""
         return (
             (name, getattr(self, name), limit)
@@ -91,35 +91,9 @@ class BudgetConfig:
         )
 
 
-@dataclass(frozen=True)
-class LimitSyntax:
-    """A limit that is written with a unit.
-
-    Attributes:
-        field: of Budget. what: that it limits, as a sentence begins. parse: the number of a text.
-        example: a text that is right.
-    """
-
-    field: str
-    what: str
-    parse: Callable[[str], float]
-    example: str
-
-
 #: The limits that are written with a unit, by their names in BudgetConfig, in the order in which
 #: they are shown.
-LIMITS = {
-    "max_flash": LimitSyntax("flash_bytes", "Weights, biases and scales", parse_bytes, "100KiB"),
-    "max_sram": LimitSyntax("sram_bytes", "Peak SRAM", parse_bytes, "64KiB"),
-    "max_macs": LimitSyntax("macs", "Multiply-accumulates of one inference", parse_count, "2M"),
-    "max_cycles": LimitSyntax("cycles", "Cycles of one inference", parse_count, "200k"),
-    "max_latency": LimitSyntax(
-        "seconds",
-        "Time of one inference, of one frame where the network streams",
-        parse_seconds,
-        "16ms",
-    ),
-}
+LIMITS = {quantity.option.name: quantity for quantity in LIMITED.values()}
 
 
 def as_texts(table: Any) -> Any:

@@ -18,9 +18,7 @@ from tinyprune.registry import METRICS
 Pair = tuple[Float32Array, Float32Array]
 Found = dict[str, float]
 
-#: Metrics that take milliseconds per file; from this number of such scores on, more processes pay
-#: for their start.
-SLOW = ("sdr_db", "stoi", "estoi", "pesq_wb", "pesq_nb")
+#: From this number of scores of slow metrics on, more processes pay for their start.
 ENOUGH_SCORES = 250
 #: Pairs that wait for each process: enough that none is idle, few enough that memory does not grow
 #: with the corpus.
@@ -47,7 +45,8 @@ def score_all(pairs: Iterable[Pair], metrics: Sequence[str], count: int) -> Iter
     from joblib import cpu_count
 
     workers = cpu_count()
-    if workers > 1 and count * sum(name in SLOW for name in metrics) >= ENOUGH_SCORES:
+    slow_scores = count * sum(METRICS[name].is_slow for name in metrics)
+    if workers > 1 and slow_scores >= ENOUGH_SCORES:
         return _in_processes(pairs, metrics, workers)
     return _here(pairs, metrics)
 

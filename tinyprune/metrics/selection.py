@@ -1,45 +1,37 @@
-"""Which metrics there are for which task, and the names that people give them."""
+"""Metrics by the names that people give them, and the choice of metrics to score."""
 
-import importlib.util
 import math
 from collections.abc import Iterable
 
 from tinyprune.errors import UsageError, unknown_name
-from tinyprune.metrics.perceptual import INSTALL
+from tinyprune.metrics.metric import Metric
 from tinyprune.registry import METRICS
 
-#: What is scored at every export, and what `tinyprune evaluate` scores if nothing is asked for.
+#: Task -> metrics that are scored at every export.
 CHECKED = {"speech": ("si_sdr_db", "sdr_db"), "classification": ("accuracy", "auc")}
+#: Task -> metrics that `tinyprune evaluate` scores if none is named.
 DEFAULT = {"speech": ("si_sdr_db", "sdr_db", "stoi"), "classification": ("accuracy", "auc")}
-ALL, SHORT = "all", {"pesq": "pesq_wb"}
+ALL = "all"
 
 
-def resolve(name: str) -> str:
-    """The registered name of a metric that somebody calls e.g. ``sdr``, ``SI-SDR`` or ``pesq``; "all" stays.
+def registered_name(text: str) -> str:
+    """Return the name of a metric that somebody calls e.g. ``sdr``, ``SI-SDR`` or ``pesq``.
 
-    Raises UsageError that lists the names that exist.
+    "all" stays. Raises UsageError that lists the names that exist.
     """
-    plain = name.strip().lower().replace("-", "_").replace(" ", "_")
-    for candidate in (plain, f"{plain}_db", SHORT.get(plain, "")):
-        if candidate in (*METRICS, ALL):
-            return candidate
-    raise unknown_name("metric", name, [*map(short, METRICS), *SHORT, ALL])
+    plain = text.strip().lower().replace("-", "_").replace(" ", "_")
+    if plain == ALL:
+        return ALL
+    for name, metric in METRICS.items():
+        if plain in (name, name.removesuffix("_db"), *metric.aliases):
+            return name
+    raise unknown_name("metric", text, _option_names())
 
 
-def short(metric: str) -> str:
-    """What a metric is called on the command line: ``si_sdr_db`` -> ``si-sdr``."""
-    return metric.removesuffix("_db").replace("_", "-")
-
-
-def task_of(metric: str) -> str:
-    """The task that a metric is for."""
-    return "classification" if ".classification:" in METRICS.targets[metric] else "speech"
-
-
-def limit(text: str) -> tuple[str, float]:
-    """The metric and the number of ``METRIC=X``. Raises UsageError for anything else."""
+def largest_drop(text: str) -> tuple[str, float]:
+    """Return the metric and the number of ``METRIC=X``. Raises UsageError for anything else."""
     name, equals, number = text.partition("=")
-    metric = resolve(name) if equals else ALL
+    metric = registered_name(name) if equals else ALL
     try:
         largest = float(number)
     except ValueError:
@@ -49,30 +41,48 @@ def limit(text: str) -> tuple[str, float]:
     return metric, largest
 
 
-def chosen(names: Iterable[str], task: str, held: Iterable[str] = ()) -> tuple[str, ...]:
-    """The metrics of a task that are asked for (registered names, or "all"), each once; the default ones if none is.
+def metrics_to_score(names: Iterable[str], task: str, held: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the names of the metrics of a task to score, each once.
 
-    ``held``: further ones that have to be there.
+    Args:
+        names: registered names, or "all", which is without PESQ where that is not installed; empty:
+            the default metrics of the task.
+        task: "speech" or "classification".
+        held: further metrics that have to be there.
 
-    "all" is without PESQ where that is not installed. Raises UsageError for a metric of another
-    task, and for PESQ where it is not installed.
+    Raises UsageError for a metric of another task, and for PESQ where it is not installed.
     """
-    fitting = [metric for metric in METRICS if task_of(metric) == task]
-    found: list[str] = []
-    for name in (*(tuple(names) or DEFAULT[task]), *held):
-        found += [metric for metric in fitting if is_installed(metric)] if name == ALL else [name]
-    for name in dict.fromkeys(found):
-        if name not in fitting:
-            raise UsageError(
-                f"{short(name)} is no metric of {task}: expected {', '.join(map(short, fitting))} or all"
-            )
-        if not is_installed(name):
-            raise UsageError(
-                f"{short(name)} needs a package that is not installed: {INSTALL}; or leave it out"
-            )
-    return tuple(dict.fromkeys(found))
+    of_task = {name: metric for name, metric in METRICS.items() if metric.task == task}
+    found: dict[str, None] = {}
+    for name in [*(tuple(names) or DEFAULT[task]), *held]:
+        if name == ALL:
+            found |= dict.fromkeys(_installed(of_task))
+        else:
+            _check(name, task, of_task)
+            found[name] = None
+    return tuple(found)
 
 
-def is_installed(metric: str) -> bool:
-    """Whether what computes a metric is there."""
-    return not metric.startswith("pesq") or importlib.util.find_spec("pesq") is not None
+def _installed(metrics: dict[str, Metric]) -> list[str]:
+    return [name for name, metric in metrics.items() if metric.is_installed]
+
+
+def _check(name: str, task: str, of_task: dict[str, Metric]) -> None:
+    """Raise UsageError unless a metric is one of this task and can be computed."""
+    metric: Metric = METRICS[name]
+    if name not in of_task:
+        options = ", ".join(known.option for known in of_task.values())
+        raise UsageError(f"{metric.option} is no metric of {task}: expected {options} or all")
+    if not metric.is_installed:
+        raise UsageError(
+            f"{metric.option} needs a package that is not installed: {metric.install_command}; "
+            "or leave it out"
+        )
+
+
+def _option_names() -> list[str]:
+    """All names that the command line takes."""
+    names = [metric.option for metric in METRICS.values()]
+    for metric in METRICS.values():
+        names += metric.aliases
+    return [*names, ALL]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tinyprune.artifacts.resources import UNITS, Kernel, LayerCost, OperatorCost
+from tinyprune.artifacts.resources import Cycles, Kernel, LayerCost, OperatorCost
 from tinyprune.tflite.graph import Graph, Operator, Tensor
 from tinyprune.tflite.operators import operator_type
 
@@ -38,22 +38,19 @@ def layer_costs(
 
 def _layer(name: str, sources: Sequence[Operator], costs: Sequence[OperatorCost]) -> LayerCost:
     """Return the sum of operators."""
-    fields = ["cycles", "encoded_weight_bytes", "scale_bytes"]
-    fields += UNITS.values()
-    sums = {field: sum(getattr(cost, field) for cost in costs) for field in fields}
+    cycles = Cycles.total(costs)
     processor = _processor(costs)
-    bound_by = ""
-    if processor != "CPU":
-        bound_by = max(UNITS, key=lambda unit: sums[UNITS[unit]])
     return LayerCost(
         name=name,
         operators=tuple(op.name for op in sources) or tuple(cost.operator for cost in costs),
         kernels=_kernels(sources),
         macs=sum(cost.macs for cost in costs),
         sram_bytes=max(cost.sram_bytes for cost in costs),
+        encoded_weight_bytes=sum(cost.encoded_weight_bytes for cost in costs),
+        scale_bytes=sum(cost.scale_bytes for cost in costs),
         processor=processor,
-        bound_by=bound_by,
-        **sums,
+        bound_by="" if processor == "CPU" else cycles.slowest_part,
+        **cycles.as_fields(),
     )
 
 

@@ -1,6 +1,6 @@
 """Limits on what a network takes, each a number of one quantity, and whether Vela says that they are kept."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,44 +8,50 @@ import numpy as np
 
 from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.budget import BudgetRecord
+from tinyprune.artifacts.quantity import LIMITED, LimitedQuantity
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.config.budget import Budget
 from tinyprune.errors import CheckFailed
 from tinyprune.storage.records import read_json, write_json
-from tinyprune.units import format_bytes, format_count, format_seconds
 
 RECORD = "budget.json"  # of a variant that was pruned to a budget
-#: What is limited -> field of Budget, of ResourceReport, and how a number of it is shown.
-QUANTITIES: dict[str, tuple[str, str, Callable[[float], str]]] = {
-    "flash": ("flash_bytes", "flash_bytes", format_bytes),
-    "SRAM": ("sram_bytes", "sram_bytes", format_bytes),
-    "MACs": ("macs", "macs", format_count),
-    "cycles": ("cycles", "cycles", format_count),
-    "latency": ("seconds", "inference_seconds", format_seconds),
-}
 
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit. Attributes: name, of QUANTITIES; most: the most that is allowed, in bytes, cycles, seconds or MACs."""
+    """The most that a network may take of one quantity.
+
+    Attributes:
+        name: label of the quantity (quantity.LIMITED).
+        most: in its unit: bytes, cycles, seconds or MACs.
+    """
 
     name: str
     most: float
 
     def show(self, value: float) -> str:
         """A number of this quantity for a person."""
-        return QUANTITIES[self.name][2](value)
+        return self.quantity.unit.format(value)
+
+    @property
+    def quantity(self) -> LimitedQuantity:
+        """The quantity that is limited."""
+        return LIMITED[self.name]
 
 
 def limits_of(budget: Budget) -> tuple[Limit, ...]:
     """The limits that a budget sets."""
-    found = ((name, getattr(budget, field)) for name, (field, _, _) in QUANTITIES.items())
-    return tuple(Limit(name, float(most)) for name, most in found if most is not None)
+    limits = []
+    for name, quantity in LIMITED.items():
+        most = getattr(budget, quantity.option.field)
+        if most is not None:
+            limits.append(Limit(name, float(most)))
+    return tuple(limits)
 
 
 def measured(report: ResourceReport, limits: Sequence[Limit]) -> Float64Array:
     """What Vela says of each limited quantity, (limits,)."""
-    return np.array([getattr(report, QUANTITIES[limit.name][1]) for limit in limits], np.float64)
+    return np.array([limit.quantity.of_report(report) for limit in limits], np.float64)
 
 
 def over(limits: Sequence[Limit], values: Float64Array) -> Iterator[tuple[Limit, float]]:

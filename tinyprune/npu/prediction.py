@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tinyprune.artifacts.quantity import PREDICTED
 from tinyprune.artifacts.resources import NpuTarget, Prediction, ResourceReport
 from tinyprune.npu.cost_constants import has_constants, targets
 from tinyprune.npu.cost_model import predict
@@ -57,12 +58,9 @@ def nearest_model(shape: NetworkShape, report: ResourceReport) -> NpuTarget:
     def distance(other: NpuTarget) -> float:
         expected = predict(shape, shape.whole, other)
         pairs = [
-            (getattr(expected, name), getattr(report, name))
-            for name in ("flash_bytes", "sram_bytes", "cycles")
+            (quantity.of_report(expected), quantity.of_report(report)) for quantity in PREDICTED
         ]
         return float(np.abs(np.diff(np.log(np.maximum(pairs, 1.0)))).sum())
 
-    family = target.npu.rpartition("-")[0]
-    return min(
-        (other for other in targets() if other.npu.rpartition("-")[0] == family), key=distance
-    )
+    family = [other for other in targets() if other.family == target.family]
+    return min(family, key=distance)

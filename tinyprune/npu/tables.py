@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 Row = Mapping[str, str]
 
 KIB = 1024
-#: Unit (resources.UNITS) -> its column in the summary.
+#: Part of the cycles (resources.Cycles.PARTS) -> its column in the summary.
 CYCLES = {
     "NPU": "cycles_npu",
     "SRAM": "cycles_sram_access",

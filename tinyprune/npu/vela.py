@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinyprune.artifacts.resources import (
-    UNITS,
     CompiledArtifact,
+    Cycles,
     NpuTarget,
     Prediction,
     ResourceReport,
@@ -165,7 +165,8 @@ def read_report(
         raise TinypruneError(
             f"Vela puts no operator on the NPU; on the CPU stay {', '.join(dict.fromkeys(cpu))}"
         )
-    cycles = {field: row[tables.CYCLES[unit]] for unit, field in UNITS.items()}
+    by_part = {field: row[tables.CYCLES[part]] for part, field in Cycles.PARTS.items()}
+    cycles = Cycles(cycles=row["cycles_total"], **by_part)
     flash, stream, operators = (
         _constant_bytes(graph),
         _stream_bytes(graph),
@@ -179,13 +180,12 @@ def read_report(
         sram_bytes=tables.KIB * (row["sram_memory_used"] + row["on_chip_flash_memory_used"]),
         flash_bytes=flash,
         encoded_weight_bytes=row["total_npu_encoded_weights"],
-        cycles=row["cycles_total"],
         macs=int(row["nn_macs"]),
         clock_hz=row["core_clock"],
         inference_seconds=row["inference_time"],
         cpu_operators=cpu,
         layers=layer_costs(operators, source, layers),
-        bound_by=max(UNITS, key=lambda unit: cycles[UNITS[unit]]),
+        bound_by=cycles.slowest_part,
         operators=operators,
         dram_bytes=max(0.0, dram - (flash - cpu_bytes)),
         scale_bytes=sum(operator.scale_bytes for operator in operators),
@@ -193,7 +193,7 @@ def read_report(
         command_stream_bytes=stream,
         file_bytes=compiled.stat().st_size,
         predicted=_predicted(source, target),
-        **cycles,
+        **cycles.as_fields(),
     )
 
 

@@ -9,6 +9,7 @@ import keras
 from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import prepare, strip
 from tinyprune.config import ModelConfig, RunConfig, TrainConfig
+from tinyprune.metrics.metric import metric_of
 from tinyprune.models.own import is_own, load
 from tinyprune.registry import MODELS
 from tinyprune.stages.convertible import check_convertible
@@ -18,7 +19,6 @@ from tinyprune.storage.run_folder import sha256
 from tinyprune.tasks.shape_check import check_fits
 from tinyprune.tasks.task import Task
 from tinyprune.training.fit import Fit
-from tinyprune.units import format_metric
 
 log = logging.getLogger(__name__)
 
@@ -103,10 +103,10 @@ def fit_baseline(model: keras.Model, task: Task, config: TrainConfig, folder: Pa
 
 def _log_score(task: Task, score: float, folder: Path) -> None:
     """Log the score on dev, beside that of the unprocessed input where it has one."""
-    metric = task.record.metric
+    metric = metric_of(task.record.metric)
     unprocessed = task.unprocessed("dev")
     beside = ""
     if unprocessed and unprocessed.metrics:
-        number = format_metric(metric, unprocessed.metrics[metric]).partition(" ")[2]
+        number = metric.with_unit(unprocessed.metrics[metric.name])
         beside = f", {number} in the noisy input"
-    log.info("baseline: dev %s%s; in %s", format_metric(metric, score), beside, folder)
+    log.info("baseline: dev %s%s; in %s", metric.in_words(score), beside, folder)

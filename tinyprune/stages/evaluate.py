@@ -63,7 +63,7 @@ def score_references(
     for reference in references:
         if reference.path is None:
             run.require(reference.name)
-    metrics = selection.chosen(request.metrics, run.record.name, request.limited)
+    metrics = selection.metrics_to_score(request.metrics, run.record.name, request.limited)
     dataset = _scored_data(run, request.data)
     task = run.task_of(dataset)
 
@@ -130,7 +130,7 @@ def _evaluate_files(models: Sequence[ModelReference], request: EvaluationRequest
     from tinyprune.stages import scoring
 
     request.check_reference(models)
-    metrics = selection.chosen(request.metrics, "speech", request.limited)
+    metrics = selection.metrics_to_score(request.metrics, "speech", request.limited)
     with tempfile.TemporaryDirectory(prefix="tinyprune-") as cache:
         dataset = load_evaluation_data(request.data, Path(cache))
         tasks = scoring.FileTasks(dataset, frontend=request.frontend)

@@ -15,10 +15,10 @@ from tinyprune.compress.prepare import batches, calibrate, prepare
 from tinyprune.errors import CheckFailed
 from tinyprune.export import forward
 from tinyprune.export.tflite import export
+from tinyprune.metrics.metric import metric_of
 from tinyprune.stages.front_end_record import write_front_end
 from tinyprune.storage.records import write_json
 from tinyprune.tasks.task import Task
-from tinyprune.units import format_metric
 
 log = logging.getLogger(__name__)
 #: Frames of one call, by the form that is exported; other forms have no time axis.
@@ -97,7 +97,7 @@ def _simulated_quality(
 
 def _check(name: str, qualities: Sequence[Quality], simulated: Quality, task: Task) -> None:
     """Raise CheckFailed for an int8 graph that is too far from the fake-quantized model."""
-    metric = task.record.metric
+    metric = metric_of(task.record.metric)
     for quality in qualities:
         if quality.form not in task.record.forms:
             continue
@@ -107,8 +107,8 @@ def _check(name: str, qualities: Sequence[Quality], simulated: Quality, task: Ta
                 f"{name}: the {graph} graph cannot be checked: all {quality.undefined} outputs are "
                 "silent or not finite; check the dev data, or train longer"
             )
-        difference = quality.metrics[metric] - simulated.metrics[metric]
-        shown = format_metric(metric, difference)
+        difference = quality.metrics[metric.name] - simulated.metrics[metric.name]
+        shown = metric.in_words(difference)
         log.info("%s: %s is %s from the trained network", name, graph, shown)
         is_near = abs(difference) <= task.tolerance + ROUNDING
         if not is_near:

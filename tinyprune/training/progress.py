@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from tinyprune.units import format_metric
+from tinyprune.metrics.metric import metric_of
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class Progress:
         """``done`` epochs of ``epochs`` are there already, each has ``steps`` steps; the score is a ``metric``."""
         self.title, self.metric, self.epochs, self.steps, self.score = (
             title,
-            metric,
+            metric_of(metric),
             epochs,
             steps,
             "",
@@ -65,7 +65,7 @@ class Progress:
 
     def epoch_done(self, epoch: int, record: Any, best: float | None, note: str = "") -> None:
         """After each epoch: one line that stays."""
-        score = f"dev {format_metric(self.metric, record.score)}"
+        score = f"dev {self.metric.in_words(record.score)}"
         self.score = f" {score}"
         if self.quiet:
             return

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.costs import cycles
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import (
-    UNITS,
+    Cycles,
     Kernel,
     LayerCost,
     NpuTarget,
@@ -38,7 +39,7 @@ def layer(
     operator: str = "FULLY_CONNECTED",
     processor: str = "NPU",
 ) -> LayerCost:
-    cycles = dict(zip(UNITS, (npu, sram, dram, 0, flash), strict=True))
+    cycles = dict(zip(Cycles.PARTS, (npu, sram, dram, 0, flash), strict=True))
     return LayerCost(
         name=name,
         operators=(operator,),
@@ -47,7 +48,7 @@ def layer(
         scale_bytes=scales,
         macs=0,
         cycles=max(cycles.values()),
-        **{UNITS[unit]: count for unit, count in cycles.items()},
+        **{Cycles.PARTS[unit]: count for unit, count in cycles.items()},
         sram_bytes=sram_bytes,
         processor=processor,
         bound_by=max(cycles, key=lambda unit: cycles[unit]),
@@ -57,7 +58,8 @@ def layer(
 def report(*layers: LayerCost, target: NpuTarget = U55, **changes: Any) -> ResourceReport:
     """The sum of the layers; flash has 100 kB more unless told otherwise, so that no share of it is large."""
     sums = {
-        field: sum(getattr(one, field) for one in layers) for field in ("cycles", *UNITS.values())
+        field: sum(getattr(one, field) for one in layers)
+        for field in ("cycles", *Cycles.PARTS.values())
     }
     encoded, scales = (
         sum(getattr(one, name) for one in layers)
@@ -74,7 +76,7 @@ def report(*layers: LayerCost, target: NpuTarget = U55, **changes: Any) -> Resou
         inference_seconds=sums["cycles"] / 500e6,
         cpu_operators=(),
         layers=layers,
-        bound_by=max(UNITS, key=lambda unit: sums[UNITS[unit]]),
+        bound_by=max(Cycles.PARTS, key=lambda unit: sums[Cycles.PARTS[unit]]),
         scale_bytes=scales,
         **sums,
     )
@@ -131,7 +133,7 @@ def test_operators_are_looked_at_where_they_are_known() -> None:
     """A layer whose sum is NPU bound can have an operator that waits."""
     flat = layer("a", npu=110_000, flash=70_000)
     parts = [
-        OperatorCost(n, "Conv2D", 0, max(npu, flash), npu, 0, 0, 0, flash, 0)
+        OperatorCost(n, "Conv2D", 0, 0, **cycles(max(npu, flash), npu=npu, off_chip_flash=flash))
         for n, npu, flash in PARTS
     ]
     cost = report(replace(flat, cycles=150_000), operators=tuple(parts))

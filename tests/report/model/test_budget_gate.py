@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.costs import cycles
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import LayerCost, NpuTarget, ResourceReport
@@ -18,8 +19,8 @@ TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram"
 OTHER = NpuTarget("ethos-u85-2048", "Ethos_U85_SYS_DRAM_Mid", "Dedicated_Sram_384KB")
 
 
-def layer(name: str, flash: float, cycles: float, sram: float) -> LayerCost:
-    macs, cost = int(20 * cycles), (cycles, cycles, 0, 0, 0, 0)
+def layer(name: str, flash: float, computing: float, sram: float) -> LayerCost:
+    macs = int(20 * computing)
     return LayerCost(
         name,
         ("CONV_2D",),
@@ -27,10 +28,10 @@ def layer(name: str, flash: float, cycles: float, sram: float) -> LayerCost:
         flash - 100,
         100,
         macs,
-        *cost,
         sram_bytes=sram,
         processor="NPU",
         bound_by="NPU",
+        **cycles(computing, npu=computing),
     )
 
 

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.support.costs import cycles
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Expectation, Removal
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.quantity import LIMITED
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.cli import main
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.npu.limits import QUANTITIES, RECORD
+from tinyprune.npu.limits import RECORD
 from tinyprune.report.model import budget_history
 from tinyprune.report.model.collection import collect
 from tinyprune.report.model.record import SCHEMA, RunReport, VariantRecord
@@ -121,7 +123,7 @@ def test_nothing_is_divided_by_nothing():
     assert "asked once" in notes(odd)
 
 
-@pytest.mark.parametrize("name", QUANTITIES)
+@pytest.mark.parametrize("name", LIMITED)
 def test_every_quantity_is_in_its_unit(name):
     limit, before, now = budget_history.told(
         BudgetRecord(None, (BudgetLine(name, 0.002, 0.004, 0.001),))
@@ -138,15 +140,15 @@ def test_every_quantity_is_in_its_unit(name):
 def test_it_fits_100_columns_and_loses_nothing(name):
     big = tuple(
         BudgetLine(limit, 10_000 * 1024**2, 123_456_789_000, 123_456_789_000, 123_456_789_000)
-        for limit in QUANTITIES
+        for limit in LIMITED
     )
-    off = tuple(-0.005 if index else 12.0 for index in range(len(QUANTITIES)))
+    off = tuple(-0.005 if index else 12.0 for index in range(len(LIMITED)))
     record = replace(
         MEASURED,
         lines=big,
         sets=(name, "b"),
         whole=(100_000, 9),
-        compilations=(Expectation(off, (1.0,) * len(QUANTITIES)),),
+        compilations=(Expectation(off, (1.0,) * len(LIMITED)),),
     )
     text = lines(budget_history.format_budget(record))
     assert max(map(len, text)) <= 100
@@ -234,18 +236,13 @@ def test_of_a_compiled_variant_it_stands_below_the_layers():
         4e3,
         8e3,
         7e3,
-        4e4,
-        4e4,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
         10,
         5e8,
         4e4 / 5e8,
         (),
         (),
         "NPU",
+        **cycles(4e4, npu=4e4),
     )
     tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 9_000, 1, 0.1, 0, 0.1, 0)
     row = VariantSummary("m", 100, 0.0, Quality("int8", "dev", 9, 0, {}), tflite, cost)

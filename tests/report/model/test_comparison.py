@@ -11,11 +11,12 @@ import pytest
 
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.quantity import QUANTITIES, Allowance
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.report.model.comparison import Comparison, MetricChange, compare, metric_names_of
-from tinyprune.report.model.policy import COSTS, Allowance, Entry, Policy
+from tinyprune.report.model.policy import Entry, Policy
 from tinyprune.report.model.references import Reference
 from tinyprune.report.render import terminal
 from tinyprune.report.render.verdict import (
@@ -81,7 +82,7 @@ def verdict(metric: str, before: Any, after: Any, policy: Policy | None = None) 
 
 def test_every_metric_once_quality_first() -> None:
     found = changes(reference(si_sdr_db=9.4, sdr_db=10.0), reference(si_sdr_db=9.4, sdr_db=10.0))
-    assert [*found] == ["si_sdr_db", "sdr_db", *COSTS]
+    assert [*found] == ["si_sdr_db", "sdr_db", *QUANTITIES]
     assert {change.verdict for change in found.values()} == {"same"}
 
 
@@ -316,7 +317,7 @@ def test_csv_has_one_row_per_metric() -> None:
         110_000,
         10_000,
     )
-    assert [row["metric"] for row in rows] == ["si_sdr_db", *COSTS]
+    assert [row["metric"] for row in rows] == ["si_sdr_db", *QUANTITIES]
 
 
 def test_json_has_everything() -> None:

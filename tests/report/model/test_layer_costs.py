@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.costs import cycles
 from tinyprune.artifacts.resources import (
     CompiledArtifact,
     Kernel,
@@ -34,27 +35,24 @@ LSTM = LayerCost(
     processor="NPU",
     bound_by="off-chip flash",
 )
-SIGMOID = LayerCost("mask", ("LOGISTIC",), (), 0, 0, 0, 1000, 1000, 64, 0, 0, 0, 256, "NPU", "NPU")
-ON_CPU = LayerCost("odd", ("ELU",), (), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "CPU", "")
+SIGMOID = LayerCost(
+    "mask", ("LOGISTIC",), (), 0, 0, 0, 256, "NPU", "NPU", **cycles(1000, npu=1000, sram=64)
+)
+ON_CPU = LayerCost("odd", ("ELU",), (), 0, 0, 0, 0, "CPU", "", **cycles(0))
 OPERATORS = (
     OperatorCost(
         "lstm/gate",
         "FullyConnected",
         4608,
-        60_000,
-        20_000,
-        500,
-        0,
-        0,
-        47_680,
         131_072,
         True,
         0,
         40_000,
         7680,
+        **cycles(60_000, npu=20_000, sram=500, off_chip_flash=47_680),
     ),
-    OperatorCost("mask", "Sigmoid", 256, 1000, 1000, 64, 0, 0, 0, 0, True, 1),
-    OperatorCost("odd", "ELU", 0, 0, 0, 0, 0, 0, 0, 0, False, 2),
+    OperatorCost("mask", "Sigmoid", 256, 0, True, 1, **cycles(1000, npu=1000, sram=64)),
+    OperatorCost("odd", "ELU", 0, 0, False, 2, **cycles(0)),
 )
 REPORT = ResourceReport(
     target=TARGET,

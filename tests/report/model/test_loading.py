@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.costs import cycles
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import Kernel, LayerCost, NpuTarget, OperatorCost, ResourceReport
@@ -15,17 +16,16 @@ from tinyprune.report.model.record import SCHEMA, RunReport, VariantRecord
 from tinyprune.storage.records import to_jsonable, write_json
 
 TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
-OPERATOR = OperatorCost(
-    "out", "FullyConnected", 512.0, 64.0, 60.0, 8.0, 0.0, 0.0, 64.0, 32 * 16, source=0
-)
+CYCLES = cycles(64.0, npu=60.0, sram=8.0, off_chip_flash=64.0)
+OPERATOR = OperatorCost("out", "FullyConnected", 512.0, 32 * 16, source=0, **CYCLES)
 LAYER = LayerCost(
     *("dense", ("FULLY_CONNECTED",), (Kernel((32, 16), 100),), 300.0, 320.0, 32 * 16),
-    *(64.0, 60.0, 8.0, 0.0, 0.0, 64.0, 512.0, "NPU", "off-chip flash"),
+    *(512.0, "NPU", "off-chip flash"),
+    **CYCLES,
 )
 
 
 def summary(target: NpuTarget = TARGET) -> RunSummary:
-    cycles = (64.0, 60.0, 8.0, 0.0, 0.0, 64.0)
     report = ResourceReport(
         *(
             target,
@@ -33,7 +33,6 @@ def summary(target: NpuTarget = TARGET) -> RunSummary:
             512.0,
             620.0,
             300.0,
-            *cycles,
             32 * 16,
             500e6,
             64 / 500e6,
@@ -41,6 +40,7 @@ def summary(target: NpuTarget = TARGET) -> RunSummary:
             (LAYER,),
             "off-chip flash",
         ),
+        **CYCLES,
         operators=(OPERATOR,),
         file_bytes=2000.0,
     )

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tinyprune.artifacts.quantity import HIGHER, Allowance
 from tinyprune.errors import UsageError
 from tinyprune.registry import METRICS
 from tinyprune.report.model.policy import (
-    COSTS,
-    HIGHER,
-    Allowance,
     Policy,
     Rule,
     default_rule,
@@ -71,7 +69,7 @@ def test_an_allowance_is_an_amount_or_a_share() -> None:
 def test_forms_of_an_allowance(tmp_path: Path, allowed: str, expected: Allowance) -> None:
     found = policy(tmp_path, f"[metrics.flash_bytes]\nallowed = {allowed}")
     assert found.rule("flash_bytes") == Rule("lower", expected)
-    assert found.rule("sram_bytes") == COSTS["sram_bytes"]
+    assert found.rule("sram_bytes") == default_rule("sram_bytes")
     assert found.name == str(tmp_path / "policy.toml")
 
 

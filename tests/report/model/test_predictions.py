@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.costs import cycles
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import NpuTarget, Prediction, ResourceReport
@@ -31,22 +32,17 @@ def variant(name: str, target: NpuTarget, *factors: float) -> VariantSummary:
             SRAM,
             FLASH,
             FLASH - 40_000,
-            CYCLES,
-            CYCLES,
-            0.0,
-            0.0,
-            0.0,
-            0.0,
             968_192,
             500e6,
         ),
         *(CYCLES / 500e6, (), (), "NPU"),
+        **cycles(CYCLES, npu=CYCLES),
     )
     if factors:
-        flash, sram, cycles = (f * v for f, v in zip(factors, (FLASH, SRAM, CYCLES), strict=True))
+        flash, sram, expected = (f * v for f, v in zip(factors, (FLASH, SRAM, CYCLES), strict=True))
         report = replace(
             report,
-            predicted=Prediction(target, flash, flash - 40_000, 40_000, sram, cycles, 968_192),
+            predicted=Prediction(target, flash, flash - 40_000, 40_000, sram, expected, 968_192),
         )
     tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 1_000_000, 1, 0.1, 0, 0.1, 0)
     return VariantSummary(

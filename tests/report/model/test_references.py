@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.costs import cycles
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
@@ -20,7 +21,9 @@ U85 = NpuTarget("ethos-u85-256", "Ethos_U85_SYS_DRAM_Mid", "Sram_Only")
 
 
 def summary(*names: str, target: NpuTarget = U55) -> RunSummary:
-    report = ResourceReport(target, "5.2.0", *[1.0] * 9, 1, 1.0, 1.0, (), (), "NPU")
+    report = ResourceReport(
+        target, "5.2.0", *[1.0] * 3, 1, 1.0, 1.0, (), (), "NPU", **cycles(*[1.0] * 6)
+    )
     tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 1, 1, 0.1, 0, 0.1, 0)
     quality = Quality("int8", "dev", 1, 0, {"accuracy": 0.9})
     variants = tuple(VariantSummary(name, 1, 0.0, quality, tflite, report) for name in names)

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.support.costs import cycles
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Expectation, Removal
 from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact
 from tinyprune.artifacts.quality import Quality, TaskRecord
@@ -24,10 +25,10 @@ GENERATOR = Path(__file__).parents[2] / "docs" / "generate_schema.py"
 
 def report() -> RunReport:
     target = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
-    cycles = (64.0, 60.0, 8.0, 0.0, 0.0, 64.0)
-    operator = OperatorCost("out", "FullyConnected", 512.0, *cycles, 32 * 16)
+    counts = cycles(64.0, npu=60.0, sram=8.0, off_chip_flash=64.0)
+    operator = OperatorCost("out", "FullyConnected", 512.0, 32 * 16, **counts)
     kernel = Kernel((32, 16), 100)
-    layer = LayerCost("a", ("MUL",), (kernel,), 300.0, 320.0, 512, *cycles, 512.0, "NPU", "NPU")
+    layer = LayerCost("a", ("MUL",), (kernel,), 300.0, 320.0, 512, 512.0, "NPU", "NPU", **counts)
     cost = ResourceReport(
         *(
             target,
@@ -35,7 +36,6 @@ def report() -> RunReport:
             512.0,
             620.0,
             300.0,
-            *cycles,
             512,
             500e6,
             1e-7,
@@ -43,7 +43,8 @@ def report() -> RunReport:
             (layer,),
             "NPU",
             (operator,),
-        )
+        ),
+        **counts,
     )
     tensor = TensorSparsity("a/kernel", 512, 90, 100)
     tflite = TFLiteArtifact(

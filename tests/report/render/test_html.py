@@ -17,7 +17,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Expectation, Removal
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality, TaskRecord
-from tinyprune.artifacts.resources import UNITS, Kernel, LayerCost, NpuTarget, ResourceReport
+from tinyprune.artifacts.resources import Cycles, Kernel, LayerCost, NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
 from tinyprune.report.render import html
@@ -56,7 +56,10 @@ def cost(
     weights, outputs = sum(kernel.size for kernel in kernels), sum(shape[0] for shape in shapes)
     encoded, scales = round(0.93 * weights * density), 10 * outputs
     npu, flash = weights // 6, (encoded + scales) * streams
-    by_unit = dict.fromkeys(UNITS.values(), 0) | {"cycles_npu": npu, "cycles_off_chip_flash": flash}
+    by_unit = dict.fromkeys(Cycles.PARTS.values(), 0) | {
+        "cycles_npu": npu,
+        "cycles_off_chip_flash": flash,
+    }
     bound = "off-chip flash" if flash > npu else "NPU"
     sram, cycles = 600 + 4 * outputs, max(npu, flash)
     return LayerCost(
@@ -66,7 +69,7 @@ def cost(
         encoded,
         scales,
         weights,
-        cycles,
+        cycles=cycles,
         **by_unit,
         sram_bytes=sram,
         processor="NPU",
@@ -88,7 +91,7 @@ def resources(target: NpuTarget, density: float, units: int) -> ResourceReport:
         for name, operator, kernels in zip(LAYERS, operators, shapes, strict=True)
     )
     total = {field: sum(getattr(layer, field) for layer in layers)
-             for field in ("encoded_weight_bytes", "scale_bytes", "macs", "cycles", *UNITS.values())}  # fmt: skip
+             for field in ("encoded_weight_bytes", "scale_bytes", "macs", "cycles", *Cycles.PARTS.values())}  # fmt: skip
     return ResourceReport(
         target=target,
         vela_version="5.2.0",
@@ -98,7 +101,7 @@ def resources(target: NpuTarget, density: float, units: int) -> ResourceReport:
         inference_seconds=total["cycles"] / 500e6,
         cpu_operators=(),
         layers=layers,
-        bound_by=max(UNITS, key=lambda unit: total[UNITS[unit]]),
+        bound_by=max(Cycles.PARTS, key=lambda unit: total[Cycles.PARTS[unit]]),
         **total,
     )
 

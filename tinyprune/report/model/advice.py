@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil, prod
 
-from tinyprune.artifacts.resources import UNITS, Kernel, LayerCost, OperatorCost, ResourceReport
+from tinyprune.artifacts.resources import Kernel, LayerCost, OperatorCost, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.npu.cost_constants import MOST_FAST
 from tinyprune.report.model.summary import seconds_per_frame
@@ -140,7 +140,9 @@ def _two_of_four(variant: VariantSummary, _: float | None) -> Iterator[_Line]:
     if not _is_u85(report):
         return
     layers = [layer for layer in report.layers if _takes_two_of_four(layer)]
-    saved = sum(layer.cycles - max(layer.cycles_npu / 2, _others(layer, "NPU")) for layer in layers)
+    saved = sum(
+        layer.cycles - max(layer.cycles_npu / 2, layer.cycles_without("NPU")) for layer in layers
+    )
     share = _share(saved, report.cycles)
     if share >= _WORTH_CYCLES:
         computing = format_count(sum(layer.cycles_npu for layer in layers))
@@ -158,7 +160,7 @@ def _dominant(variant: VariantSummary, _: float | None) -> Iterator[_Line]:
     if len(report.layers) < _FEWEST_LAYERS:
         return
     for layer in report.layers:
-        shares = _share(layer.cycles, report.cycles), _share(_stored(layer), report.flash_bytes)
+        shares = _share(layer.cycles, report.cycles), _share(layer.flash_bytes, report.flash_bytes)
         if max(shares) >= _DOMINANT:
             what = " and ".join(
                 f"{share:.0%} of the {name}"
@@ -283,24 +285,11 @@ def _weight_memories(report: ResourceReport) -> tuple[str, ...]:
 
 
 def _saved(cost: LayerCost | OperatorCost, unit: str) -> float:
-    stored = _stored(cost)
-    scales = getattr(cost, UNITS[unit]) * (cost.scale_bytes / stored if stored else 0)
-    return (
-        max(0.0, cost.cycles - max(_others(cost, unit), scales)) if _bound_by(cost) == unit else 0.0
-    )
-
-
-def _bound_by(cost: LayerCost | OperatorCost) -> str:
-    return max(UNITS, key=lambda unit: getattr(cost, UNITS[unit]))
-
-
-def _others(cost: LayerCost | OperatorCost, unit: str) -> float:
-    """Cycles of the slowest unit but this one."""
-    return max(getattr(cost, field) for other, field in UNITS.items() if other != unit)
-
-
-def _stored(cost: LayerCost | OperatorCost) -> float:
-    return cost.encoded_weight_bytes + cost.scale_bytes
+    stored = cost.flash_bytes
+    if cost.slowest_part != unit:
+        return 0.0
+    scales = cost.parts[unit] * (cost.scale_bytes / stored if stored else 0)
+    return max(0.0, cost.cycles - max(cost.cycles_without(unit), scales))
 
 
 def _is_deaf_to_zeros(report: ResourceReport) -> bool:

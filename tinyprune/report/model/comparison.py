@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tinyprune.artifacts.quantity import HIGHER, NEITHER, QUANTITIES
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.errors import UsageError
-from tinyprune.report.model.policy import COSTS, HIGHER, NEITHER, Policy, Rule
+from tinyprune.report.model.policy import Policy, Rule
 from tinyprune.report.model.references import Pair, Reference, left_out, pairs
 from tinyprune.report.model.summary import metric_names, summary_rows
 
@@ -133,7 +134,7 @@ def _changes(pair: Pair, policy: Policy) -> Iterator[VariantChange]:
         # Quality that neither of the two has is another variant's; DRAM is unknown in what schema 1
         # wrote.
         shown = [name for name in names if mine.get(name) is not None or its.get(name) is not None]
-        costs = [name for name in COSTS if name in mine and name in its]
+        costs = [name for name in QUANTITIES if name in mine and name in its]
         metrics = (
             _change(name, mine.get(name), its.get(name), policy.rule(name))
             for name in (*shown, *costs)
@@ -147,7 +148,7 @@ def _variant(summary: RunSummary, name: str) -> VariantSummary:
 
 def _values(summary: RunSummary) -> dict[str, dict[str, float | None]]:
     """The metrics of every variant; NaN is no value."""
-    wanted = [*metric_names(summary), *COSTS]
+    wanted = [*metric_names(summary), *QUANTITIES]
     found: dict[str, dict[str, float | None]] = {}
     for row, variant in zip(summary_rows(summary), summary.variants, strict=True):
         values = {name: row[name] for name in wanted if name in row}

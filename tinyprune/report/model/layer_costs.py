@@ -6,7 +6,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tinyprune.artifacts.resources import (
-    UNITS,
     CompiledArtifact,
     LayerCost,
     OperatorCost,
@@ -192,12 +191,10 @@ def _cost_lines(report: ResourceReport) -> Iterable[tuple[str, str]]:
         "time",
         f"{shown_milliseconds(report.inference_seconds)} ms, {format_count(report.cycles)} cycles {clock}",
     )
-    for unit, field in UNITS.items():
-        if cycles := getattr(report, field):
-            yield (
-                f"  {unit} cycles",
-                format_count(cycles) + ("  <- bound by" if unit == report.bound_by else ""),
-            )
+    for part, cycles in report.parts.items():
+        if cycles:
+            mark = "  <- bound by" if part == report.bound_by else ""
+            yield f"  {part} cycles", format_count(cycles) + mark
     if found := predictions.pairs(report):
         told = (f"{one.name} {value} ({error})" for one in found for value, _, error in [one.cells])
         yield "predicted", ", ".join(told)

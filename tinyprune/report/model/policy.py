@@ -23,28 +23,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from tinyprune.artifacts.quantity import HIGHER, LOWER, NEITHER, QUANTITIES, Allowance
 from tinyprune.errors import UsageError, unknown_name
+from tinyprune.metrics.metric import metric_of
 from tinyprune.registry import METRICS
-from tinyprune.units import parse_bytes, parse_count, parse_seconds
-
-HIGHER, LOWER, NEITHER = "higher", "lower", "-"
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """How much worse a metric may become.
-
-    Attributes:
-        amount: in the unit of the metric, or as a fraction of A.
-        relative: whether it is a fraction.
-    """
-
-    amount: float
-    relative: bool = False
-
-    def of(self, before: float) -> float:
-        """The amount in the unit of the metric."""
-        return self.amount * abs(before) if self.relative else self.amount
 
 
 @dataclass(frozen=True)
@@ -60,43 +42,6 @@ class Rule:
     direction: str
     allowed: Allowance | None = None
     ignored: bool = False
-
-
-_PERCENT = Allowance(0.01, relative=True)
-
-#: The default of every cost, in the order in which they are shown.
-COSTS = {
-    "flash_bytes": Rule(LOWER, _PERCENT),
-    "encoded_weight_bytes": Rule(LOWER, _PERCENT),
-    "tflite_bytes": Rule(LOWER),
-    "sram_bytes": Rule(LOWER, _PERCENT),
-    "dram_bytes": Rule(LOWER),
-    "cycles": Rule(LOWER, _PERCENT),
-    "cycles_npu": Rule(LOWER),
-    "cycles_sram": Rule(LOWER),
-    "cycles_dram": Rule(LOWER),
-    "cycles_on_chip_flash": Rule(LOWER),
-    "cycles_off_chip_flash": Rule(LOWER),
-    "seconds_per_frame": Rule(LOWER, _PERCENT),
-    "cpu_operator_count": Rule(LOWER, Allowance(0)),
-    "macs": Rule(NEITHER),
-    "parameters": Rule(LOWER),
-    "sparsity": Rule(NEITHER),
-}
-
-#: The default of quality metrics, by pattern; the first that fits counts.
-QUALITY = {
-    "*_db": Rule(HIGHER, Allowance(0.1)),
-    "pesq_*": Rule(HIGHER, Allowance(0.05)),  # of a scale from 1 to 4.6
-    "*": Rule(HIGHER, Allowance(0.01)),
-}
-
-#: Metrics whose allowance may be a text with a unit.
-_UNITS: dict[str, Callable[[str], float]] = {
-    "*_bytes": parse_bytes,
-    "seconds_*": parse_seconds,
-    "cycles*": parse_count,
-}
 
 
 @dataclass(frozen=True)
@@ -136,9 +81,9 @@ class Policy:
 
 
 def default_rule(metric: str) -> Rule:
-    """What holds for a metric without a policy file; what is no cost is a quality, of which more is better."""
-    fitting = (rule for pattern, rule in QUALITY.items() if fnmatchcase(metric, pattern))
-    return COSTS.get(metric) or next(fitting)
+    """Return what holds for a metric without a policy file; what is no quantity is a quality."""
+    number = QUANTITIES.get(metric) or metric_of(metric)
+    return Rule(number.direction, number.allowed)
 
 
 def load_policy(path: Path, metrics: Iterable[str] = ()) -> Policy:
@@ -155,7 +100,7 @@ def load_policy(path: Path, metrics: Iterable[str] = ()) -> Policy:
         raise UsageError(f"cannot read policy {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from error
-    known = list(dict.fromkeys([*COSTS, *METRICS, *metrics]))
+    known = list(dict.fromkeys([*QUANTITIES, *METRICS, *metrics]))
     try:
         return Policy(str(path), _entries(tables, known))
     except UsageError as error:
@@ -217,19 +162,19 @@ def _allowance(value: Any, fitting: list[str], where: str) -> Allowance:
         if all(name.endswith("_db") for name in fitting):
             raise UsageError(f"{where}: a percentage of dB says nothing: expected dB, e.g. 0.1")
         return Allowance(_number(value.strip()[:-1], value, where) / 100, relative=True)
-    parse = next(
-        (
-            parse
-            for kind, parse in _UNITS.items()
-            if all(fnmatchcase(name, kind) for name in fitting)
-        ),
-        None,
-    )
+    parse = _parser(fitting)
     if isinstance(value, str) and parse:
         return Allowance(_with_unit(value, parse, where))
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UsageError(f'{where}: expected a number or a percentage such as "2%", got {value!r}')
     return Allowance(_number(value, value, where))
+
+
+def _parser(names: Iterable[str]) -> Callable[[str], float] | None:
+    """Return what reads a text with a unit, where all of these are quantities of the same unit."""
+    units = {QUANTITIES[name].unit if name in QUANTITIES else None for name in names}
+    unit = units.pop()
+    return unit.parse if unit and not units else None
 
 
 def _with_unit(text: str, parse: Callable[[str], float], where: str) -> float:

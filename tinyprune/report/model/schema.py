@@ -40,16 +40,28 @@ def json_schema(kind: type) -> dict[str, Any]:
 
 
 def descriptions(kind: type) -> dict[str, str]:
-    """Field -> what the ``Attributes:`` block of a docstring says about it; ``a, b: text`` says it about both."""
+    """Return field -> its text in the ``Attributes:`` block of the docstring, own and inherited.
+
+    ``a, b: text`` is the text of both.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if dataclasses.is_dataclass(base):
+            found |= _own_descriptions(base)
+    return found
+
+
+def _own_descriptions(kind: type) -> dict[str, str]:
+    """The texts of one docstring."""
     fields = "|".join(field.name for field in dataclasses.fields(typing.cast(Any, kind)))
     _, _, block = (inspect.getdoc(kind) or "").partition("Attributes:\n")
     block = re.split(r"\n\s*\n", block)[0]
+
     # A name begins a line, or follows a full stop or a semicolon on the same line.
-    starts = list(
-        re.finditer(
-            rf"(?:^\s*|(?<!e\.g)[.;]\s+)((?:{fields})(?:,\s+(?:{fields}))*):\s", block, re.MULTILINE
-        )
-    )
+    before = r"(?:^\s*|(?<!e\.g)[.;]\s+)"
+    names = rf"((?:{fields})(?:,\s+(?:{fields}))*)"
+    starts = list(re.finditer(rf"{before}{names}:\s", block, re.MULTILINE))
+
     found: dict[str, str] = {}
     for start, following in itertools.zip_longest(starts, starts[1:]):
         end = following.start(1) if following else len(block)

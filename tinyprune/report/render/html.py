@@ -15,6 +15,7 @@ from markupsafe import Markup
 from tinyprune import units
 from tinyprune.artifacts.resources import LayerCost, NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
+from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model import budget_history, predictions
 from tinyprune.report.model.advice import advice
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
@@ -104,15 +105,15 @@ def _template() -> Any:
         "bytes": units.format_bytes,
         "count": units.format_count,
         "factor": shown_factor,
-        "label": units.metric_label,
+        "label": lambda name: metric_of(name).heading,
         "link": _link,
         "milliseconds": shown_milliseconds,
-        "said": units.format_metric,
+        "said": lambda name, value: metric_of(name).in_words(value),
         "shapes": _shapes,
         "swatch": swatch,
         "target": _target_text,
-        "value": lambda value, name: f"{value:.{units.metric_digits(name)}f}",
-        "change": lambda value, name: f"{value:+.{units.metric_digits(name)}f}",
+        "value": lambda value, name: metric_of(name).format(value),
+        "change": lambda value, name: metric_of(name).format(value, "+"),
     }
     environment.globals |= {"hatches": hatches, "marker": _marker, "remains": charts.remains}
     return environment.get_template("report.html")
@@ -145,7 +146,7 @@ def _best(rows: list[dict[str, Any]], metric: str) -> list[tuple[str, dict[str, 
     ]
     if scored := [row for row in pruned if _is_number(row.get(metric))]:
         winners.append(
-            (f"best {units.metric_label(metric)}", max(scored, key=lambda row: row[metric]))
+            (f"best {metric_of(metric).heading}", max(scored, key=lambda row: row[metric]))
         )
     together: dict[str, list[str]] = {}
     for what, row in winners:
@@ -171,8 +172,8 @@ def _target(summary: RunSummary, metric: str, order: Mapping[str, int]) -> Targe
             if _is_number(row.get(metric))
         ]
         front |= pareto(points)
-        title = f"{units.metric_label(metric)} against {what}, {_target_text(summary.target)}"
-        label = f"{units.metric_label(metric)} (up is better)"
+        title = f"{metric_of(metric).heading} against {what}, {_target_text(summary.target)}"
+        label = f"{metric_of(metric).heading} (up is better)"
         trades.append(scatter(title, points, f"{what} (left is better)", label, form))
     named = _named_layers(summary.variants)
     legend = [(index, name) for index, name in enumerate(named)]
@@ -270,7 +271,7 @@ def _curves(variants: Sequence[VariantRecord]) -> list[tuple[str, Markup]]:
 def _dev_curve(variant: VariantRecord) -> charts.Curve:
     column = next((name for row in variant.history for name in row if name.startswith("dev_")), "")
     return charts.Curve(
-        f"{units.metric_label(column.removeprefix('dev_'))} on dev", _series(variant, column)
+        f"{metric_of(column.removeprefix('dev_')).heading} on dev", _series(variant, column)
     )
 
 

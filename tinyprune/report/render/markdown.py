@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tinyprune.artifacts.summary import RunSummary
+from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model import budget_history, predictions
 from tinyprune.report.model.comparison import BETTER, Comparison, MetricChange, VariantChange
 from tinyprune.report.model.record import RunReport, VariantRecord
@@ -17,7 +18,7 @@ from tinyprune.report.render.verdict import (
     show_percent,
     show_value,
 )
-from tinyprune.units import format_bytes, format_count, metric_digits, metric_label
+from tinyprune.units import format_bytes, format_count
 
 _PREDICTED = ("predicted", "by Vela", "error")
 _STATES = {
@@ -136,7 +137,7 @@ def _target(summary: RunSummary) -> list[str]:
     rows, metrics, target = summary_rows(summary), metric_names(summary), summary.target
     unit = "ms per frame" if summary.hop_seconds else "ms"
     costs = ["sparsity", "flash", "encoded weights", ".tflite", "SRAM", "cycles", unit]
-    header = ["variant", *map(metric_label, metrics), *costs, "bound by"]
+    header = ["variant", *(metric_of(name).heading for name in metrics), *costs, "bound by"]
     lines = [_noisy(summary, metrics)] if summary.noisy else []
     lines += [_cells(row, metrics, first=index == 0) for index, row in enumerate(rows)]
     place = f"{target.npu}, {target.system_config}, {target.memory_mode}, estimated by Vela"
@@ -188,7 +189,7 @@ def _cells(row: Mapping[str, Any], metrics: Sequence[str], first: bool) -> list[
 def _metric(row: Mapping[str, Any], name: str) -> str:
     """``9.31 (-0.12)``: the value and its change."""
     value, change = row[name], row[f"{name}_change"]
-    return show_value(name, value) + (f" ({change:+.{metric_digits(name)}f})" if change else "")
+    return show_value(name, value) + (f" ({metric_of(name).format(change, '+')})" if change else "")
 
 
 def _factor(ratio: float | None) -> str:

@@ -12,13 +12,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tinyprune.artifacts.quantity import LOWER
 from tinyprune.metrics.comparison import Drop, Evaluation, Figure, Row
+from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.scores import Scored
 from tinyprune.metrics.statistics import Estimate
-from tinyprune.report.model.policy import LOWER, default_rule
 from tinyprune.report.render.terminal import NONE, columns, wrapped
 from tinyprune.storage.records import to_jsonable
-from tinyprune.units import format_metric, metric_digits, metric_label
 
 _NAME_WIDTH = 20
 _UNSURE = "not for sure"
@@ -84,8 +84,8 @@ def format_drops(found: Sequence[Drop]) -> RenderableType:
             _change(drop.metric, drop.difference),
             _interval(drop.metric, drop.difference),
         )
-        allowed = f"{-drop.limit:.{metric_digits(drop.metric)}f}"
-        cells = [metric_label(drop.metric), change, interval, allowed]
+        allowed = metric_of(drop.metric).format(-drop.limit)
+        cells = [metric_of(drop.metric).heading, change, interval, allowed]
         table.add_row(f"{wrapped(drop.model, _NAME_WIDTH)} {drop.form}", *cells, _verdict(drop))
     note = f"{_UNSURE}: the interval includes the limit; more files would tell"
     return Group(table, *([Text(note)] if any(map(_is_unsure, found)) else []))
@@ -97,24 +97,18 @@ def failed(found: Sequence[Drop]) -> str | None:
     if not over:
         return None
     drop, more = over[0], f"; and {len(over) - 1} more" if len(over) > 1 else ""
-    label = metric_label(drop.metric).removesuffix(" dB")
-    name, limit = (
-        f"{drop.model} {drop.form}",
-        format_metric(drop.metric, drop.limit).removeprefix(label),
-    )
+    name, metric = f"{drop.model} {drop.form}", metric_of(drop.metric)
     if drop.difference is None:
-        return (
-            f"{name}: {label} is undefined everywhere, it cannot be held to {drop.reference}{more}"
-        )
-    fell, digits = format_metric(drop.metric, -drop.difference.mean), metric_digits(drop.metric)
+        return f"{name}: {metric.label} is undefined everywhere, it cannot be held to {drop.reference}{more}"
+    fell = metric.in_words(-drop.difference.mean)
     low, high = drop.difference.low, drop.difference.high
     interval = (
         ""
         if low is None or high is None
-        else f" (95 % interval {-high:.{digits}f} to {-low:.{digits}f})"
+        else f" (95 % interval {metric.format(-high)} to {metric.format(-low)})"
     )
     unsure = "" if not _is_unsure(drop) else ", which the interval includes: more files would tell"
-    return f"{name}: {fell} below {drop.reference}{interval}; allowed{limit}{unsure}{more}"
+    return f"{name}: {fell} below {drop.reference}{interval}; allowed {metric.with_unit(drop.limit)}{unsure}{more}"
 
 
 # --- tables
@@ -150,7 +144,7 @@ def _metric_table(found: Evaluation, metric: str) -> Table:
     has_noisy, compared = _noisy(found) is not None, any(row.reference for row in found.rows)
     numbers = ["mean", *(["median", "over noisy"] if has_noisy else [])]
     numbers += ["difference", "95 % interval"] if compared else []
-    table = columns(metric_label(metric), *numbers, left="" if compared else None)
+    table = columns(metric_of(metric).heading, *numbers, left="" if compared else None)
     for row in found.rows:
         figure = row.metrics[metric]
         cells: list[str | Text] = [_with_half(metric, figure.value)]
@@ -181,7 +175,7 @@ def _group_tables(found: Evaluation, attribute: str, what: str) -> Iterator[Rend
             "noisy\ninput" if row.form == "noisy" else name
             for row, name in zip(rows, names, strict=True)
         ]
-        table = columns(f"{metric_label(metric)}\nby {what}", "items", *names)
+        table = columns(f"{metric_of(metric).heading}\nby {what}", "items", *names)
         for key in groups:
             figures: list[Figure] = [getattr(row, attribute)[key][metric] for row in rows]
             count = (figures[0].value.count if figures[0].value else 0) + figures[0].undefined
@@ -212,8 +206,8 @@ def _undefined(found: Evaluation, metric: str) -> str:
     counts = {_title_of(row): row.metrics[metric].undefined for row in found.rows}
     if len(set(counts.values())) == 1:
         count = next(iter(counts.values()))
-        return f"{metric_label(metric)} {count}" if count else ""
-    return f"{metric_label(metric)} " + ", ".join(
+        return f"{metric_of(metric).heading} {count}" if count else ""
+    return f"{metric_of(metric).heading} " + ", ".join(
         f"{count} of {name}" for name, count in counts.items() if count
     )
 
@@ -229,7 +223,7 @@ def _name(row: Row) -> str:
 def _number(metric: str, value: float | None, sign: str = "") -> str:
     if value is None:
         return NONE
-    return f"{0.0 if abs(value) < _ROUNDING else value:{sign}.{metric_digits(metric)}f}"
+    return metric_of(metric).format(0.0 if abs(value) < _ROUNDING else value, sign)
 
 
 def _with_half(metric: str, found: Estimate | None, sign: str = "") -> str:
@@ -256,7 +250,7 @@ def _word(metric: str, found: Estimate | None) -> Text:
     """Whether a difference can be told from zero; in words as well as colour."""
     if found is None or found.low is None:
         return Text(NONE)
-    better = found.sign * (-1 if default_rule(metric).direction == LOWER else 1)
+    better = found.sign * (-1 if metric_of(metric).direction == LOWER else 1)
     return [Text("unclear"), Text("better", style="green"), Text("worse", style="red")][better]
 
 

@@ -13,8 +13,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tinyprune.artifacts.resources import UNITS, NpuTarget
+from tinyprune.artifacts.resources import Cycles, NpuTarget
 from tinyprune.artifacts.summary import RunSummary
+from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model.summary import metric_names, summary_rows
 from tinyprune.report.render.terminal import (
     NONE,
@@ -24,7 +25,7 @@ from tinyprune.report.render.terminal import (
     wrapped,
 )
 from tinyprune.storage.records import to_jsonable
-from tinyprune.units import format_bytes, format_count, metric_digits, metric_label
+from tinyprune.units import format_bytes, format_count
 
 _HEADLINE_METRICS, _NAME_WIDTH = 2, 14
 
@@ -66,7 +67,7 @@ def _target_text(target: NpuTarget) -> str:
 
 def _headline(summary: RunSummary, rows: list[dict[str, Any]], metrics: Sequence[str]) -> Table:
     numbers = [
-        *map(metric_label, metrics),
+        *(metric_of(name).heading for name in metrics),
         "sparsity",
         "flash",
         "cycles",
@@ -94,7 +95,7 @@ def _headline(summary: RunSummary, rows: list[dict[str, Any]], metrics: Sequence
 def _metrics_table(
     summary: RunSummary, rows: list[dict[str, Any]], metrics: Sequence[str]
 ) -> Table:
-    table = columns("", *map(metric_label, metrics))
+    table = columns("", *(metric_of(name).heading for name in metrics))
     if summary.noisy:
         table.add_row("noisy input", *_noisy_cells(summary, metrics))
     for row in rows:
@@ -110,7 +111,7 @@ def _details(rows: list[dict[str, Any]]) -> Table:
     encoded = _with_ratios(rows, "encoded_weight_bytes", format_bytes)
     for index, row in enumerate(rows):
         file, sram = format_bytes(row["tflite_bytes"]), format_bytes(row["sram_bytes"])
-        counts = [format_count(row[UNITS[unit]]) for unit in units]
+        counts = [format_count(row[Cycles.PARTS[unit]]) for unit in units]
         busy = NONE if row["hop_share"] is None else f"{row['hop_share']:.1%}"
         cpu = Text(str(row["cpu_operator_count"]), style="red" if row["cpu_operator_count"] else "")
         shown = [
@@ -128,7 +129,7 @@ def _units_that_matter(rows: list[dict[str, Any]]) -> list[str]:
     """The NPU, and memories with at least a tenth of the cycles of some variant; CSV and JSON have them all."""
     return [
         unit
-        for unit, key in UNITS.items()
+        for unit, key in Cycles.PARTS.items()
         if unit == "NPU" or any(10 * row[key] >= row["cycles"] for row in rows)
     ]
 
@@ -176,17 +177,19 @@ def _noisy_cells(summary: RunSummary, metrics: Sequence[str]) -> list[str]:
 
 def _noisy_cell(name: str, value: float | None) -> str:
     """A value, with blanks where the others have their change."""
-    digits = metric_digits(name)
-    return NONE if value is None else f"{value:.{digits}f}{' ' * len(f' {0:+.{digits}f}')}"
+    if value is None:
+        return NONE
+    metric = metric_of(name)
+    return metric.format(value) + " " * len(f" {metric.format(0, '+')}")
 
 
 def _metric(row: dict[str, Any], name: str) -> str:
     """``9.31 -0.12``: the value and its change; blanks in place of the baseline's own change."""
     if row[name] is None:
         return NONE
-    change, digits = row[f"{name}_change"], metric_digits(name)
-    shown = f"{change:+.{digits}f}" if change else ""
-    return f"{row[name]:.{digits}f} {shown:>{digits + 3}}"
+    change, metric = row[f"{name}_change"], metric_of(name)
+    shown = metric.format(change, "+") if change else ""
+    return f"{metric.format(row[name])} {shown:>{metric.digits + 3}}"
 
 
 def _with_ratios(rows: list[dict[str, Any]], cost: str, form: Any) -> list[str]:

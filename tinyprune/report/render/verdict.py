@@ -6,11 +6,12 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+from tinyprune.artifacts.quantity import QUANTITIES
 from tinyprune.errors import CheckFailed
+from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model.comparison import MISSING, SAME, Comparison, MetricChange, VariantChange
-from tinyprune.report.model.policy import COSTS
 from tinyprune.storage.records import to_jsonable
-from tinyprune.units import format_bytes, format_count, metric_digits
+from tinyprune.units import format_bytes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,11 +47,8 @@ def show_value(metric: str, value: float | None) -> str:
     """A value of a metric for a table."""
     if value is None:
         return _NONE
-    if metric not in COSTS or metric == "sparsity":
-        return f"{value:.{metric_digits(metric)}f}"
-    if metric.endswith("_bytes"):
-        return format_bytes(value)
-    return _milliseconds(value) if metric.startswith("seconds") else format_count(value)
+    number = QUANTITIES.get(metric) or metric_of(metric)
+    return number.format(value)
 
 
 def show_change(change: MetricChange) -> str:
@@ -79,15 +77,6 @@ def show_allowed(change: MetricChange) -> str:
         return _NONE
     is_size = change.metric.endswith("_bytes")  # whose small numbers have all their digits
     return format_bytes(change.allowed) if is_size else f"{change.allowed:g}"
-
-
-def _milliseconds(seconds: float) -> str:
-    """Hundredths; below 1 ms three significant digits, because a small network takes microseconds."""
-    return (
-        f"{1000 * seconds:.2f} ms"
-        if seconds >= 1e-3 or not seconds
-        else f"{1000 * seconds:#.3g} ms"
-    )
 
 
 def matters(change: MetricChange) -> bool:
