@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from benchmarks.paper.record import Score, Split
 from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.metrics.comparison import Figure, Row, evaluation
+from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.scores import Scored, Scores
-from tinyprune.registry import METRICS
 from tinyprune.stages.evaluate import score_references
 from tinyprune.stages.model_reference import EvaluationRequest, ModelReference
 from tinyprune.stages.run import Run
@@ -51,7 +51,7 @@ def test(
 
 def metrics_of(run: Run) -> tuple[str, ...]:
     """What is scored: PESQ only where it is installed."""
-    return tuple(name for name in SCORED[run.record.name] if METRICS[name].is_installed)
+    return tuple(name for name in SCORED[run.record.name] if metric_of(name).is_installed)
 
 
 def _reference(run: Run) -> Scored:

@@ -4,6 +4,7 @@ The unit of every number is in its name. Cycles are Vela's estimates; it counts 
 what the NPU computes and what each memory moves, and takes roughly the largest of them.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,10 +127,7 @@ class Kernel:
     @property
     def size(self) -> int:
         """Number of weights."""
-        size = 1
-        for length in self.shape:
-            size *= length
-        return size
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -195,11 +193,14 @@ class LayerCost(Cycles):
         return sum(kernel.size for kernel in self.kernels)
 
     @property
+    def zeros(self) -> int:
+        """Number of weights that are 0."""
+        return sum(kernel.zeros for kernel in self.kernels)
+
+    @property
     def sparsity(self) -> float | None:
         """Fraction of its weights that are 0; None without weights."""
-        if not self.weights:
-            return None
-        return sum(kernel.zeros for kernel in self.kernels) / self.weights
+        return self.zeros / self.weights if self.weights else None
 
     @property
     def flash_bytes(self) -> float:

@@ -52,7 +52,7 @@ def compile_command(
     if model is not None and gate:
         raise click.UsageError("--gate goes with a run: MODEL.tflite is the one that has to fit")
     from tinyprune import pretrained
-    from tinyprune.report.model.summary import of_file
+    from tinyprune.report.model.summary import summary_of_file
     from tinyprune.stages.compile import compile_file, compile_variants
 
     chosen = options.chosen_targets(flags)
@@ -63,6 +63,6 @@ def compile_command(
         costs.summaries(summaries, output_format)
     else:
         artifacts = compile_file(model, chosen, path)
-        summaries = [of_file(artifact) for artifact in artifacts]
+        summaries = [summary_of_file(artifact) for artifact in artifacts]
         costs.compiled(artifacts, output_format)
     costs.gate(summaries, limits, gate, output_format)

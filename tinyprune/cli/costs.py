@@ -43,7 +43,7 @@ def summaries(records: "Sequence[RunSummary]", output_format: str) -> None:
 def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> None:
     """Print what a compiled file costs: model and layers, or several targets side by side; CSV is a row per target."""
     from tinyprune.report.model import layer_costs, target_matrix
-    from tinyprune.report.model.summary import of_file
+    from tinyprune.report.model.summary import summary_of_file
     from tinyprune.report.render import terminal
 
     if output_format == "json":
@@ -54,7 +54,7 @@ def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> Non
     elif len(artifacts) == 1:
         terminal.show(layer_costs.format_compiled(artifacts[0]))
     else:
-        records = [of_file(artifact) for artifact in artifacts]
+        records = [summary_of_file(artifact) for artifact in artifacts]
         terminal.show(target_matrix.format_matrix(records))
         _predicted(records)
 
@@ -63,8 +63,9 @@ def _predicted(records: "Sequence[RunSummary]") -> None:
     """Print how far the cost model was off, where it says anything."""
     from tinyprune.report.model import predictions
 
-    if told := predictions.line(records):
-        click.echo(f"\n{predictions.TITLE}, {told}")
+    sentence = predictions.error_sentence(records)
+    if sentence:
+        click.echo(f"\n{predictions.TITLE}, {sentence}")
 
 
 def _flat(artifact: "CompiledArtifact") -> dict[str, object]:
@@ -96,7 +97,7 @@ def gate(
     from tinyprune.report.render import terminal
 
     verdicts = budget_gate.check_all(records, limits, variants)
-    failed = budget_gate.failed(verdicts)
+    failed = budget_gate.failure(verdicts)
     if failed or any(verdict.what != "CPU operators" for verdict in verdicts):
         is_table = output_format == "table"
         click.echo(err=not is_table)

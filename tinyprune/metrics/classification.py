@@ -3,10 +3,8 @@
 import numpy as np
 
 from tinyprune.errors import TinypruneError
-from tinyprune.metrics.metric import metric
 
 
-@metric(label="accuracy", task="classification")
 def accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
     """Fraction, in [0, 1], of examples whose highest score is that of their class: ``mean(argmax(scores) == label)``.
 
@@ -16,7 +14,6 @@ def accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(np.mean(np.argmax(scores, axis=1) == labels))
 
 
-@metric(label="AUC", task="classification")
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve, in [0, 1], each class against the rest, averaged over the classes that occur.
 

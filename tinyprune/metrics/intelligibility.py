@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.metrics.metric import metric
 from tinyprune.metrics.speech import SAMPLE_RATE
 
 #: 30 frames of 25.6 ms, half overlapping, and one sample: what is shorter has no segment to
@@ -15,7 +14,6 @@ from tinyprune.metrics.speech import SAMPLE_RATE
 SHORTEST_SECONDS = 0.0256 + 29 * 0.0128
 
 
-@metric(label="STOI", task="speech", is_slow=True)
 def stoi(clean: Float32Array, estimate: Float32Array) -> float:
     """Short-time objective intelligibility: correlation of third-octave envelopes over 384 ms, clean against estimate.
 
@@ -25,7 +23,6 @@ def stoi(clean: Float32Array, estimate: Float32Array) -> float:
     return _stoi(clean, estimate, extended=False)
 
 
-@metric(label="ESTOI", task="speech", is_slow=True)
 def estoi(clean: Float32Array, estimate: Float32Array) -> float:
     """Extended STOI, for noise that comes and goes: the envelopes of all bands at once, normalised over time and bands.
 

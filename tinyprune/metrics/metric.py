@@ -1,28 +1,20 @@
-"""Quality metrics as values: name, label, unit, digits, direction, task, and the function that computes it.
+"""Quality metrics as values: name, label, unit, digits, direction and task of each, once.
 
-To add one, decorate its function with :func:`metric` and name it in ``registry.METRICS``.
+To add one, write it here, and name its function in ``registry.METRICS``. This module loads nothing,
+so that a comparison or a list is there at once; the function is loaded when it is used.
 """
 
 import importlib.util
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from tinyprune.artifacts.quantity import HIGHER, Allowance
-from tinyprune.errors import TinypruneError
-from tinyprune.registry import METRICS
 
-#: What a metric in dB may lose unless a policy says otherwise.
-A_TENTH_OF_A_DB = Allowance(0.1)
+_TENTH_OF_A_DB = Allowance(0.1)
 
 
-def _not_computable(*_: Any) -> float:
-    raise TinypruneError("this metric is not registered, so nothing computes it")
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One measure of how well a network does its task. Called, it is its function.
+    """One measure of how well a network does its task.
 
     Attributes:
         name: registered name, e.g. "si_sdr_db"; ``_db`` at its end says that it is in dB.
@@ -35,8 +27,6 @@ class Metric:
         is_slow: True where one file takes milliseconds.
         package: the optional package that computes it; empty: nothing more is needed.
         aliases: what else people call it on the command line.
-        compute: for speech (clean (n,), estimate (n,)) -> float; for classes (labels (n,),
-            scores (n, classes)) -> float.
     """
 
     name: str
@@ -49,11 +39,6 @@ class Metric:
     is_slow: bool = False
     package: str = ""
     aliases: tuple[str, ...] = ()
-    compute: Callable[..., float] = _not_computable
-
-    def __call__(self, reference: Any, estimate: Any) -> float:
-        """Return the metric of an estimate against what is right."""
-        return self.compute(reference, estimate)
 
     @property
     def heading(self) -> str:
@@ -88,26 +73,53 @@ class Metric:
         return f"{self.label} {self.with_unit(value)}"
 
 
-def metric(**facts: Any) -> Callable[[Callable[..., float]], Metric]:
-    """Make the function below a :class:`Metric` of the same name, with these attributes."""
+@dataclass(frozen=True, kw_only=True)
+class _Decibels(Metric):
+    """A ratio of signals."""
 
-    def decorate(function: Callable[..., float]) -> Metric:
-        return Metric(name=function.__name__, compute=function, **facts)
+    unit: str = "dB"
+    digits: int = 2
+    allowed: Allowance = _TENTH_OF_A_DB
 
-    return decorate
+
+@dataclass(frozen=True, kw_only=True)
+class _Pesq(Metric):
+    """A mean opinion score, of a scale from 1 to 4.6."""
+
+    task: str = "speech"
+    digits: int = 2
+    allowed: Allowance = Allowance(0.05)
+    is_slow: bool = True
+    package: str = "pesq"
+
+
+#: Facts about every registered metric, by its name.
+KNOWN: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        _Decibels(name="si_sdr_db", label="SI-SDR", task="speech"),
+        _Decibels(name="sdr_db", label="SDR", task="speech", is_slow=True),
+        _Decibels(name="seg_snr_db", label="segSNR", task="speech"),
+        Metric(name="stoi", label="STOI", task="speech", is_slow=True),
+        Metric(name="estoi", label="ESTOI", task="speech", is_slow=True),
+        _Pesq(name="pesq_wb", label="PESQ-WB", aliases=("pesq",)),
+        _Pesq(name="pesq_nb", label="PESQ-NB"),
+        Metric(name="accuracy", label="accuracy", task="classification"),
+        Metric(name="auc", label="AUC", task="classification"),
+    )
+}
 
 
 def metric_of(name: str) -> Metric:
     """Return the metric of a name; of one that is not registered, what follows from its name.
 
-    Records of other versions may have such metrics: they are shown, and cannot be computed.
+    Records of other versions may have such metrics.
     """
-    if name in METRICS:
-        return METRICS[name]
+    if name in KNOWN:
+        return KNOWN[name]
     stem = name.removesuffix("_db")
-    is_in_db = stem != name
-    is_abbreviation = is_in_db or len(stem) <= 4
+    if stem != name:
+        return _Decibels(name=name, label=stem.replace("_", "-").upper())
+    is_abbreviation = len(stem) <= 4
     label = stem.replace("_", "-").upper() if is_abbreviation else stem
-    if is_in_db:
-        return Metric(name, label, unit="dB", digits=2, allowed=A_TENTH_OF_A_DB)
-    return Metric(name, label)
+    return Metric(name=name, label=label, digits=2 if name.startswith("pesq") else 3)

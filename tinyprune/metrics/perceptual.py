@@ -3,27 +3,15 @@
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.artifacts.quantity import Allowance
 from tinyprune.errors import UsageError
-from tinyprune.metrics.metric import metric
+from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.speech import SAMPLE_RATE
 
-#: Of a scale from 1 to 4.6.
-_ALLOWED = Allowance(0.05)
 #: The reference code has room for 50 utterances of at least 0.4 s each with its pause; more overrun
 #: its memory.
 LONGEST_SECONDS = 20.0
 
 
-@metric(
-    label="PESQ-WB",
-    digits=2,
-    task="speech",
-    allowed=_ALLOWED,
-    is_slow=True,
-    package="pesq",
-    aliases=("pesq",),
-)
 def pesq_wb(clean: Float32Array, estimate: Float32Array) -> float:
     """Wide-band PESQ, an estimate of the mean opinion score (MOS-LQO) from 1.04 to 4.64.
 
@@ -34,7 +22,6 @@ def pesq_wb(clean: Float32Array, estimate: Float32Array) -> float:
     return _pesq(clean, estimate, "wb")
 
 
-@metric(label="PESQ-NB", digits=2, task="speech", allowed=_ALLOWED, is_slow=True, package="pesq")
 def pesq_nb(clean: Float32Array, estimate: Float32Array) -> float:
     """Narrow-band PESQ, telephone speech up to 3.4 kHz, an estimate of the mean opinion score (MOS-LQO) up to 4.55.
 
@@ -47,9 +34,8 @@ def _pesq(clean: Float32Array, estimate: Float32Array, mode: str) -> float:
     try:
         import pesq
     except ImportError as error:
-        raise UsageError(
-            f"PESQ needs a package that is not installed: {pesq_wb.install_command}"
-        ) from error
+        install = metric_of("pesq_wb").install_command
+        raise UsageError(f"PESQ needs a package that is not installed: {install}") from error
     if len(clean) > LONGEST_SECONDS * SAMPLE_RATE:
         return float("nan")
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tinyprune.array_types import Float32Array
 from tinyprune.errors import TinypruneError
+from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.speech import is_defined
 from tinyprune.registry import METRICS
 
@@ -45,7 +46,7 @@ def score_all(pairs: Iterable[Pair], metrics: Sequence[str], count: int) -> Iter
     from joblib import cpu_count
 
     workers = cpu_count()
-    slow_scores = count * sum(METRICS[name].is_slow for name in metrics)
+    slow_scores = count * sum(metric_of(name).is_slow for name in metrics)
     if workers > 1 and slow_scores >= ENOUGH_SCORES:
         return _in_processes(pairs, metrics, workers)
     return _here(pairs, metrics)

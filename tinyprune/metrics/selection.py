@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterable
 
 from tinyprune.errors import UsageError, unknown_name
-from tinyprune.metrics.metric import Metric
-from tinyprune.registry import METRICS
+from tinyprune.metrics.metric import KNOWN, Metric, metric_of
 
 #: Task -> metrics that are scored at every export.
 CHECKED = {"speech": ("si_sdr_db", "sdr_db"), "classification": ("accuracy", "auc")}
@@ -22,7 +21,7 @@ def registered_name(text: str) -> str:
     plain = text.strip().lower().replace("-", "_").replace(" ", "_")
     if plain == ALL:
         return ALL
-    for name, metric in METRICS.items():
+    for name, metric in KNOWN.items():
         if plain in (name, name.removesuffix("_db"), *metric.aliases):
             return name
     raise unknown_name("metric", text, _option_names())
@@ -52,7 +51,7 @@ def metrics_to_score(names: Iterable[str], task: str, held: Iterable[str] = ()) 
 
     Raises UsageError for a metric of another task, and for PESQ where it is not installed.
     """
-    of_task = {name: metric for name, metric in METRICS.items() if metric.task == task}
+    of_task = {name: metric for name, metric in KNOWN.items() if metric.task == task}
     found: dict[str, None] = {}
     for name in [*(tuple(names) or DEFAULT[task]), *held]:
         if name == ALL:
@@ -69,7 +68,7 @@ def _installed(metrics: dict[str, Metric]) -> list[str]:
 
 def _check(name: str, task: str, of_task: dict[str, Metric]) -> None:
     """Raise UsageError unless a metric is one of this task and can be computed."""
-    metric: Metric = METRICS[name]
+    metric = metric_of(name)
     if name not in of_task:
         options = ", ".join(known.option for known in of_task.values())
         raise UsageError(f"{metric.option} is no metric of {task}: expected {options} or all")
@@ -82,7 +81,7 @@ def _check(name: str, task: str, of_task: dict[str, Metric]) -> None:
 
 def _option_names() -> list[str]:
     """All names that the command line takes."""
-    names = [metric.option for metric in METRICS.values()]
-    for metric in METRICS.values():
+    names = [metric.option for metric in KNOWN.values()]
+    for metric in KNOWN.values():
         names += metric.aliases
     return [*names, ALL]

@@ -3,7 +3,6 @@
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.metrics.metric import A_TENTH_OF_A_DB, metric
 
 SAMPLE_RATE = 16_000
 SILENCE_POWER = 1e-10
@@ -27,7 +26,6 @@ def is_defined(clean: Float32Array, estimate: Float32Array) -> bool:
     )
 
 
-@metric(label="SI-SDR", unit="dB", digits=2, task="speech", allowed=A_TENTH_OF_A_DB)
 def si_sdr_db(clean: Float32Array, estimate: Float32Array) -> float:
     """Scale-invariant SDR, ``10 log10(|a s|^2 / |a s - e|^2)`` with ``a = <e, s> / <s, s>``, of zero-mean signals (n,).
 
@@ -39,7 +37,6 @@ def si_sdr_db(clean: Float32Array, estimate: Float32Array) -> float:
     return float(10 * np.log10((target @ target + 1e-20) / (noise @ noise + 1e-20)))
 
 
-@metric(label="SDR", unit="dB", digits=2, task="speech", allowed=A_TENTH_OF_A_DB, is_slow=True)
 def sdr_db(clean: Float32Array, estimate: Float32Array) -> float:
     """BSS-eval SDR, which forgives a filter of 512 taps, of signals (n,); NaN where they are no longer.
 
@@ -60,7 +57,6 @@ def sdr_db(clean: Float32Array, estimate: Float32Array) -> float:
         return float("nan")
 
 
-@metric(label="segSNR", unit="dB", digits=2, task="speech", allowed=A_TENTH_OF_A_DB)
 def seg_snr_db(clean: Float32Array, estimate: Float32Array) -> float:
     """Segmental SNR, the mean over frames of ``10 log10(|w s|^2 / |w (s - e)|^2)``, each limited to -10 ... 35 dB.
 

@@ -18,7 +18,7 @@ from tinyprune.artifacts.resources import (
     ResourceReport,
 )
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
-from tinyprune.report.model.advice import MOST_LINES, advice, weights_in_sram
+from tinyprune.report.model.advice import MOST_LINES, advice
 
 U55 = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
 U85 = NpuTarget("ethos-u85-256", "Ethos_U85_SYS_DRAM_Mid", "Sram_Only")
@@ -184,8 +184,8 @@ def test_feature_maps_gain_nothing_from_zeros() -> None:
     )
     # With the weights in SRAM the figures do not say whose cycles these are.
     mixed = report(layer(npu=50_000, sram=100_000), sram_bytes=200_000)
-    assert weights_in_sram(mixed)
-    assert not weights_in_sram(cost)
+    assert mixed.has_weights_in_sram
+    assert not cost.has_weights_in_sram
     assert not has(lines(mixed), "SRAM bound")
 
 

@@ -12,7 +12,7 @@ from tinyprune.artifacts.resources import LayerCost, NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.config.budget import Budget
 from tinyprune.errors import UsageError
-from tinyprune.report.model.budget_gate import Verdict, check, check_all, failed, format_verdicts
+from tinyprune.report.model.budget_gate import Verdict, check, check_all, failure, format_verdicts
 from tinyprune.report.render.terminal import to_text
 
 TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
@@ -174,7 +174,7 @@ def test_an_unknown_variant_is_an_error_that_lists_what_there_is() -> None:
 
 def test_nothing_is_asked_of_an_empty_budget() -> None:
     assert check(RUN, Budget()) == []
-    assert failed([]) is None
+    assert failure([]) is None
 
 
 def test_several_targets_are_checked_and_a_variant_may_be_missing_on_one() -> None:
@@ -192,7 +192,7 @@ def test_several_targets_are_checked_and_a_variant_may_be_missing_on_one() -> No
 
 def test_the_worst_is_named_in_one_line() -> None:
     # flash: 300 / 102.4 = 2.9; cycles: 150 / 100 = 1.5; weight-0.95 is over in cycles, too.
-    message = failed(check(RUN, Budget(flash_bytes=100 * 1024, cycles=100_000)))
+    message = failure(check(RUN, Budget(flash_bytes=100 * 1024, cycles=100_000)))
     assert message == (
         "weight-0.80 on ethos-u55-128-shared-sram: flash 300.0 kB, 197.6 kB over the limit of 100 KiB (102.4 kB); "
         "most weighs large (200.0 kB); and 2 more"
@@ -216,12 +216,12 @@ def test_the_worst_is_named_in_one_line() -> None:
     ],
 )
 def test_values_are_in_the_unit_of_their_limit(budget: Budget, text: str) -> None:
-    assert text in (failed(check(RUN, budget, ["weight-0.80"])) or "")
+    assert text in (failure(check(RUN, budget, ["weight-0.80"])) or "")
 
 
 def test_a_limit_of_none_is_exceeded_by_the_largest_factor() -> None:
     run = summary(variant("a", 900_000, cpu=("ELU",)))
-    message = failed(check(run, Budget(flash_bytes=1_000, cpu_operators=0)))
+    message = failure(check(run, Budget(flash_bytes=1_000, cpu_operators=0)))
     assert (
         message
         == "a on ethos-u55-128-shared-sram: CPU operators 1, 1 over the limit of 0; most weighs ELU (1); and 1 more"
@@ -229,7 +229,7 @@ def test_a_limit_of_none_is_exceeded_by_the_largest_factor() -> None:
 
 
 def test_all_that_holds_is_no_failure() -> None:
-    assert failed(check(RUN, Budget(cycles=150_000, cpu_operators=0))) is None
+    assert failure(check(RUN, Budget(cycles=150_000, cpu_operators=0))) is None
 
 
 def test_the_table_says_which_and_by_how_much_in_words() -> None:

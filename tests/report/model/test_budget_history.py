@@ -66,7 +66,7 @@ def row(record: BudgetRecord, name: str) -> str:
 
 
 def notes(record: BudgetRecord) -> str:
-    return " ".join(budget_history.told(record).notes)
+    return " ".join(budget_history.budget_history(record).notes)
 
 
 def test_a_limit_has_budget_before_now_factor_and_how_near_it_is():
@@ -125,7 +125,7 @@ def test_nothing_is_divided_by_nothing():
 
 @pytest.mark.parametrize("name", LIMITED)
 def test_every_quantity_is_in_its_unit(name):
-    limit, before, now = budget_history.told(
+    limit, before, now = budget_history.budget_history(
         BudgetRecord(None, (BudgetLine(name, 0.002, 0.004, 0.001),))
     ).rows[0][1:4]
     unit = {"flash": "0 B", "SRAM": "0 B", "latency": "2 ms"}.get(name, "0")

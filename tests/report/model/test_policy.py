@@ -14,7 +14,7 @@ from tinyprune.report.model.policy import (
     load_policy,
 )
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "policy.example.toml"
+EXAMPLE = Path(__file__).parents[3] / "docs" / "policy.example.toml"
 
 
 def policy(folder: Path, text: str, metrics: tuple[str, ...] = ()) -> Policy:

@@ -72,12 +72,12 @@ def lines(renderable) -> list[str]:
 def test_the_sentence_has_the_median_of_each_quantity() -> None:
     # sizes of errors: flash 1, 3, 5 %; SRAM 50, 0, 100 %; cycles 10, 20, 4 %
     assert (
-        predictions.line([summary()])
+        predictions.error_sentence([summary()])
         == "median error of 3 compilations: flash 3.0%, SRAM 50.0%, cycles 10.0%"
     )
     one = summary(U55, variant("baseline", U55, 1.01, 0.5, 0.9))
     assert (
-        predictions.line([one])
+        predictions.error_sentence([one])
         == "median error of 1 compilation: flash 1.0%, SRAM 50.0%, cycles 10.0%"
     )
 
@@ -104,7 +104,7 @@ def test_many_targets_are_a_line_each() -> None:
 def test_targets_without_constants_are_named() -> None:
     nothing = summary(SMALL, variant("baseline", SMALL))
     assert predictions.format_predictions([nothing]) is None
-    assert predictions.line([nothing]) == ""
+    assert predictions.error_sentence([nothing]) == ""
     text = lines(predictions.format_predictions([summary(), nothing]))
     assert text[-1] == "The cost model has no constants for ethos-u55-32-shared-sram."
 
@@ -116,7 +116,7 @@ def test_what_vela_says_nothing_of_has_no_error() -> None:
     [row] = [line.split() for line in text if line.startswith("baseline")]
     assert row[6:11] == ["4000", "B", "0", "B", "-"]
     assert (
-        predictions.line([summary(U55, one)])
+        predictions.error_sentence([summary(U55, one)])
         == "median error of 1 compilation: flash 1.0%, cycles 10.0%"
     )
 

@@ -20,7 +20,7 @@ from tinyprune.report.model.record import SCHEMA, ManifestEntry, RunReport, Vari
 from tinyprune.report.model.schema import descriptions, json_schema
 from tinyprune.storage.records import to_jsonable
 
-GENERATOR = Path(__file__).parents[2] / "docs" / "generate_schema.py"
+GENERATOR = Path(__file__).parents[3] / "docs" / "generate_schema.py"
 
 
 def report() -> RunReport:

@@ -1,14 +1,16 @@
-"""How a network that was pruned to a budget came to keep it: every limit, the units that are left, and Vela's word."""
+"""The way of a network to the budget that it was pruned to: limits, units that are left, Vela's word."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord
-from tinyprune.report.model.budget_gate import shown_amount, shown_limit
-from tinyprune.report.model.predictions import shown_error
+from tinyprune.artifacts.quantity import LIMITED
+from tinyprune.report.model.budget_gate import format_limit
+from tinyprune.report.model.predictions import format_error
 from tinyprune.report.model.record import VariantRecord
 from tinyprune.report.model.summary import ratio
 from tinyprune.report.render.terminal import NONE, columns, shown_factor, wrapped
@@ -16,88 +18,102 @@ from tinyprune.report.render.terminal import NONE, columns, shown_factor, wrappe
 TITLE = "Pruned to a budget"
 UNIT_HEADS = ("units", "left", "share")
 
-_UNITS = {
-    "flash": "bytes",
-    "SRAM": "bytes",
-    "latency": "seconds",
-}  # of the others the name is the unit
-_HEADS, _OFF = (
-    ("budget", "at most", "before", "now", "factor", "used"),
-    ("off at first", "off at last"),
-)
+_HEADS = ("budget", "at most", "before", "now", "factor", "used")
+_ERROR_HEADS = ("off at first", "off at last")
 _NAME_WIDTH = 32
 
 
-@dataclass(frozen=True)
-class Told:
-    """What a report says of one budget.
+class RemainingUnits(NamedTuple):
+    """The units of one set.
 
     Attributes:
-        heads: of the columns of ``rows``. rows: one per limit, ready to be shown; the first cell is
-            its name.
-        sets: (name of a set of units, how many are left, how many there were). notes: the rest, in
-            sentences.
+        name: of the set.
+        left: how many are left. before: how many there were.
     """
 
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    sets: tuple[tuple[str, int, int], ...]
-    notes: tuple[str, ...]
+    name: str
+    left: int
+    before: int
 
     @property
-    def units(self) -> list[tuple[str, str, str]]:
-        """(set, "16 of 64", "25%") of every set."""
-        return [
-            (name, f"{left} of {whole}", f"{left / max(1, whole):.0%}")
-            for name, left, whole in self.sets
-        ]
+    def cells(self) -> tuple[str, str, str]:
+        """Name, "16 of 64" and "25%" for a table."""
+        share = self.left / max(1, self.before)
+        return self.name, f"{self.left} of {self.before}", f"{share:.0%}"
 
 
-def told(record: BudgetRecord) -> Told:
-    """The budget of one variant, in words and numbers."""
-    heads = _HEADS + (_OFF if record.compilations else ())
-    rows = tuple(
-        (*_cells(line), *_errors(record, index)) for index, line in enumerate(record.lines)
+@dataclass(frozen=True)
+class BudgetHistory:
+    """The words and numbers of a report about one budget.
+
+    Attributes:
+        variant: its name.
+        heads: of the columns of ``rows``. rows: one per limit, ready to be shown; the first cell is
+            its name.
+        sets: the units of every set. notes: the rest, in sentences.
+    """
+
+    variant: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    sets: tuple[RemainingUnits, ...]
+    notes: tuple[str, ...]
+
+
+def budget_history(record: BudgetRecord, variant: str = "") -> BudgetHistory:
+    """Return the budget of one variant in words and numbers."""
+    sets = zip(record.sets, units_left(record), record.whole, strict=True)
+    return BudgetHistory(
+        variant=variant,
+        heads=_HEADS + _ERROR_HEADS if record.compilations else _HEADS,
+        rows=tuple(_cells(record, index) for index in range(len(record.lines))),
+        sets=tuple(RemainingUnits(*units) for units in sets),
+        notes=(*_removals(record), *_sources(record)),
     )
-    sets = tuple(zip(record.sets, units_left(record), record.whole, strict=True))
-    return Told(heads, rows, sets, (*_removals(record), *_sources(record)))
 
 
-def by_variant(variants: Sequence[VariantRecord]) -> list[tuple[str, Told]]:
-    """(variant, what is said of its budget) of those that have one."""
-    return [(variant.name, told(variant.budget)) for variant in variants if variant.budget]
+def budget_histories(variants: Sequence[VariantRecord]) -> list[BudgetHistory]:
+    """Return the histories of the variants that were pruned to a budget."""
+    return [budget_history(one.budget, one.name) for one in variants if one.budget]
 
 
 def units_left(record: BudgetRecord) -> tuple[int, ...]:
-    """Units of every set after the last removal."""
+    """Return the units of every set after the last removal."""
     return record.removals[-1].left if record.removals else record.whole
 
 
 def format_budget(record: BudgetRecord) -> RenderableType:
-    """The limits, then the units of every set, then the notes; at most 100 columns."""
-    found = told(record)
-    limits, sets = (
-        columns(*(head.replace("off at ", "off at\n") for head in found.heads)),
-        columns(*UNIT_HEADS),
-    )
-    for cells in found.rows:
+    """Return the limits, then the units of every set, then the notes; at most 100 columns."""
+    history = budget_history(record)
+    limits = columns(*(head.replace("off at ", "off at\n") for head in history.heads))
+    for cells in history.rows:
         limits.add_row(*cells)
-    for name, *numbers in found.units:
-        sets.add_row(wrapped(name, _NAME_WIDTH), *numbers)
-    units: list[RenderableType] = [sets, Text()] if found.sets else []
-    return Group(limits, Text(), *units, *map(Text, found.notes))
+    parts: list[RenderableType] = [limits, Text()]
+
+    if history.sets:
+        table = columns(*UNIT_HEADS)
+        for units in history.sets:
+            name, *numbers = units.cells
+            table.add_row(wrapped(name, _NAME_WIDTH), *numbers)
+        parts += [table, Text()]
+    return Group(*parts, *map(Text, history.notes))
 
 
-def _cells(line: BudgetLine) -> tuple[str, ...]:
-    unit, now = _UNITS.get(line.name, line.name), _now(line)
-    share, over = ratio(now, line.most), " OVER" if now > line.most else ""
-    amounts = [
-        shown_limit(line.most, unit, "{} = {}"),
-        shown_amount(line.before, unit),
-        shown_amount(now, unit),
-    ]
-    near = NONE if share is None else f"{share:.1%}"
-    return line.name, *amounts, shown_factor(ratio(line.before, now)), near + over
+def _cells(record: BudgetRecord, index: int) -> tuple[str, ...]:
+    """The row of one limit."""
+    line = record.lines[index]
+    unit, now = LIMITED[line.name].unit, _now(line)
+    share = ratio(now, line.most)
+    used = NONE if share is None else f"{share:.1%}"
+    return (
+        line.name,
+        format_limit(line.most, unit, "{} = {}"),
+        unit.format_exact(line.before),
+        unit.format_exact(now),
+        shown_factor(ratio(line.before, now)),
+        f"{used} OVER" if now > line.most else used,
+        *_errors(record, index),
+    )
 
 
 def _now(line: BudgetLine) -> float:
@@ -106,23 +122,25 @@ def _now(line: BudgetLine) -> float:
 
 def _errors(record: BudgetRecord, index: int) -> Iterator[str]:
     """How far the first and the last expectation of one limit was off."""
-    for one in (record.compilations[0], record.compilations[-1]) if record.compilations else ():
-        off = ratio(one.expected[index], one.measured[index])
-        yield shown_error(None if off is None else off - 1)
+    if not record.compilations:
+        return
+    for compilation in (record.compilations[0], record.compilations[-1]):
+        factor = ratio(compilation.expected[index], compilation.measured[index])
+        yield format_error(None if factor is None else factor - 1)
 
 
 def _removals(record: BudgetRecord) -> Iterator[str]:
     """In how many steps units went."""
-    left, whole, epochs = (
-        sum(units_left(record)),
-        sum(record.whole),
-        [str(one.epoch) for one in record.removals],
-    )
+    left, before = sum(units_left(record)), sum(record.whole)
+    epochs = [str(removal.epoch) for removal in record.removals]
     if epochs:
         steps = f"{len(epochs)} steps, after epochs" if len(epochs) > 1 else "one step, after epoch"
-        yield f"{left} of {whole} units are left; the others were removed in {steps} {_listed(epochs)}."
-    elif whole:
-        yield f"No unit was removed: all {whole} are left."
+        yield (
+            f"{left} of {before} units are left; the others were removed in {steps} "
+            f"{_listed(epochs)}."
+        )
+    elif before:
+        yield f"No unit was removed: all {before} are left."
 
 
 def _sources(record: BudgetRecord) -> Iterator[str]:
@@ -133,9 +151,14 @@ def _sources(record: BudgetRecord) -> Iterator[str]:
         yield f"now: expected for {record.target}; Vela has not measured the finished network."
     else:
         yield f"before, now: measured by Vela for {record.target}."
-    if times := len(record.compilations):
-        asked = f"{times} times" if times > 1 else "once"
-        yield f"off: what was expected over what Vela said, minus 1; it was asked {asked} while the network trained."
+
+    count = len(record.compilations)
+    if count:
+        times = f"{count} times" if count > 1 else "once"
+        yield (
+            f"off: what was expected over what Vela said, minus 1; it was asked {times} while the "
+            "network trained."
+        )
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -1,10 +1,11 @@
-"""What is known of a run, finished or not, as one record; nothing is trained or compiled for it."""
+"""The report of a run, finished or not, as one record; nothing is trained or compiled for it."""
 
 import csv
 import importlib.metadata
 import math
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,14 +26,17 @@ _PROGRAMS = ("keras", "tensorflow", "ethos-u-vela", "ai-edge-litert", "numpy")
 
 
 def collect(space: Workspace) -> RunReport:
-    """The report of a run folder. Raises UsageError if it is none."""
+    """Return the report of a run folder. Raises UsageError if it is none."""
     begun = space.begun()
     if not begun:
         raise UsageError(
             f"there is no run in {space.root}: run `tinyprune train` first, or choose another --run"
         )
-    variants = tuple(_variant(variant) for variant in begun)
-    summaries = tuple(_summaries(space))
+    variants = tuple(map(_variant_record, begun))
+    summaries = _summaries(space)
+    manifest: list[ManifestEntry] = []
+    for variant in begun:
+        manifest += _manifest(space, variant)
     return RunReport(
         schema=SCHEMA,
         run=space.root.resolve().name,
@@ -41,28 +45,36 @@ def collect(space: Workspace) -> RunReport:
         task=_task(space),
         variants=variants,
         summaries=summaries,
-        manifest=tuple(entry for variant in begun for entry in _manifest(space, variant)),
+        manifest=tuple(manifest),
         notes=tuple(_notes(variants, summaries)),
         advice=_advice(summaries),
     )
 
 
-def _variant(variant: Variant) -> VariantRecord:
-    tflite = _tflite(variant)
-    trained = variant.is_done("train")
-    return VariantRecord(
+def _variant_record(variant: Variant) -> VariantRecord:
+    record = VariantRecord(
         name=variant.name,
-        state="export" if tflite else "train" if trained else "",
+        state="",
         configuration=variant.configuration(),
-        parameters=read_json(variant.folder / "size.json", int) if trained else None,
-        sparsity=tflite.sparsity if tflite else None,
-        qualities=tuple(read_json(variant.folder / "quality.json", list[Quality]))
-        if tflite
-        else (),
         history=tuple(_history(variant.folder / "history.csv")),
-        tflite=tflite,
-        budget=_budget(variant) if trained else None,
     )
+    if variant.is_done("train"):
+        record = replace(
+            record,
+            state="train",
+            parameters=read_json(variant.folder / "size.json", int),
+            budget=_budget(variant),
+        )
+    tflite = _tflite(variant)
+    if tflite:
+        record = replace(
+            record,
+            state="export",
+            sparsity=tflite.sparsity,
+            qualities=tuple(read_json(variant.folder / "quality.json", list[Quality])),
+            tflite=tflite,
+        )
+    return record
 
 
 def _budget(variant: Variant) -> BudgetRecord | None:
@@ -76,8 +88,9 @@ def _tflite(variant: Variant) -> TFLiteArtifact | None:
         return None
     task = variant.folder.parent / BASELINE / "task.json"
     for form in read_json(task, TaskRecord).forms:
-        if (variant.folder / f"{form}.json").exists():
-            return read_json(variant.folder / f"{form}.json", TFLiteArtifact)
+        path = variant.folder / f"{form}.json"
+        if path.exists():
+            return read_json(path, TFLiteArtifact)
     return None
 
 
@@ -98,57 +111,71 @@ def _finite(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _summaries(space: Workspace) -> Iterator[RunSummary]:
+def _summaries(space: Workspace) -> tuple[RunSummary, ...]:
     """The summaries of all targets, the newest first."""
-    for path in sorted(
-        space.root.glob("summary-*.json"), key=lambda path: -path.stat().st_mtime_ns
-    ):
-        yield from load_summaries(path)
+    paths = list(space.root.glob("summary-*.json"))
+    paths.sort(key=lambda path: -path.stat().st_mtime_ns)
+    summaries: list[RunSummary] = []
+    for path in paths:
+        summaries += load_summaries(path)
+    return tuple(summaries)
 
 
 def _manifest(space: Workspace, variant: Variant) -> Iterator[ManifestEntry]:
     for record in variant.stages():
         for name, digest in record["outputs"].items():
             path = variant.folder / name
-            exists = path.exists()
             yield ManifestEntry(
                 path=path.relative_to(space.root).as_posix(),
                 sha256=digest,
-                file_bytes=path.stat().st_size if exists else 0,
+                file_bytes=path.stat().st_size if path.exists() else 0,
                 stage=f"{variant.name}/{record['stage']}",
                 command=record.get("command", ""),
                 made=record.get("made", ""),
                 tinyprune=record.get("tinyprune", ""),
-                state="missing"
-                if not exists
-                else "unchanged"
-                if sha256(path) == digest
-                else "changed",
+                state=_state(path, digest),
             )
 
 
-def _notes(variants: tuple[VariantRecord, ...], summaries: tuple[RunSummary, ...]) -> Iterator[str]:
+def _state(path: Path, digest: str) -> str:
+    """The state of a file whose content had this digest when it was made."""
+    if not path.exists():
+        return "missing"
+    return "unchanged" if sha256(path) == digest else "changed"
+
+
+def _notes(variants: Sequence[VariantRecord], summaries: Sequence[RunSummary]) -> Iterator[str]:
     """What is missing or out of date, with the command that makes it."""
     for variant in variants:
         if not variant.state:
             command = "train" if variant.name == BASELINE else "prune"
-            yield f"{variant.name}: its training is not finished; the same `tinyprune {command}` goes on with it"
+            yield (
+                f"{variant.name}: its training is not finished; "
+                f"the same `tinyprune {command}` goes on with it"
+            )
     trained = [variant for variant in variants if variant.state]
     if trained and not summaries:
         yield "nothing is compiled yet: run `tinyprune compile`"
     for summary in summaries:
-        compiled = {variant.name: variant.tflite.sha256 for variant in summary.variants}
-        stale = [
-            v.name
-            for v in trained
-            if compiled.get(v.name) != (v.tflite.sha256 if v.tflite else None)
-        ]
+        stale = _stale(trained, summary)
         if stale:
-            target = f"--npu {summary.target.npu} --memory-mode {summary.target.memory_mode}"
-            yield f"{summary.target.name} does not have {', '.join(stale)} as now: run `tinyprune compile {target}`"
+            target = summary.target
+            command = f"tinyprune compile --npu {target.npu} --memory-mode {target.memory_mode}"
+            yield f"{target.name} does not have {', '.join(stale)} as now: run `{command}`"
 
 
-def _advice(summaries: tuple[RunSummary, ...]) -> dict[str, tuple[str, ...]]:
+def _stale(variants: Sequence[VariantRecord], summary: RunSummary) -> list[str]:
+    """Names of the variants that were not compiled as they are now."""
+    compiled = {variant.name: variant.tflite.sha256 for variant in summary.variants}
+    stale = []
+    for variant in variants:
+        exported = variant.tflite.sha256 if variant.tflite else None
+        if compiled.get(variant.name) != exported:
+            stale.append(variant.name)
+    return stale
+
+
+def _advice(summaries: Sequence[RunSummary]) -> dict[str, tuple[str, ...]]:
     found = advice(summaries[0]) if summaries else {}
     return {name: lines for name, lines in found.items() if lines}
 

@@ -1,21 +1,24 @@
-"""Two variants, or two runs, metric by metric: what changed, what a policy allows, and the verdict."""
+"""Two variants, or two runs, metric by metric: the change, what a policy allows, the verdict."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tinyprune.artifacts.quantity import HIGHER, NEITHER, QUANTITIES
+from tinyprune.artifacts.quantity import DRAM, HIGHER, NEITHER, QUANTITIES, SPARSITY
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.errors import UsageError
 from tinyprune.report.model.policy import Policy, Rule
 from tinyprune.report.model.references import Pair, Reference, left_out, pairs
-from tinyprune.report.model.summary import metric_names, summary_rows
+from tinyprune.report.model.summary import metric_names
 
 SCHEMA = 1
 
 BETTER, SAME, ALLOWED, WORSE = "better", "same", "worse, allowed", "WORSE"
 MISSING, NEW, IGNORED, SHOWN = "missing", "new", "ignored", "-"
+
+#: Name of a metric or quantity -> its value; None where there is none.
+Values = dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class MetricChange:
 
     @property
     def failed(self) -> bool:
-        """Whether the policy does not allow it."""
+        """True where the policy does not allow it."""
         return self.verdict in (WORSE, MISSING)
 
 
@@ -70,13 +73,13 @@ class VariantChange:
 
     @property
     def title(self) -> str:
-        """Which variants on which target, in words."""
+        """The variants and the target in words."""
         names = self.before if self.before == self.after else f"{self.before} -> {self.after}"
         return f"{names} on {self.target.name}"
 
     @property
     def failures(self) -> list[MetricChange]:
-        """What the policy does not allow."""
+        """The changes that the policy does not allow."""
         return [metric for metric in self.metrics if metric.failed]
 
 
@@ -101,65 +104,77 @@ class Comparison:
 
     @property
     def failures(self) -> list[MetricChange]:
-        """What the policy does not allow, of all variants."""
+        """The changes that the policy does not allow, of all variants."""
         return [metric for variant in self.variants for metric in variant.failures]
 
 
 def metric_names_of(*references: Reference) -> list[str]:
-    """Names of the quality metrics that references have."""
-    names = (
-        name for one in references for summary in one.summaries for name in metric_names(summary)
-    )
-    return list(dict.fromkeys(names))
+    """Return the names of the quality metrics that references have."""
+    names: dict[str, None] = {}
+    for reference in references:
+        for summary in reference.summaries:
+            names |= dict.fromkeys(metric_names(summary))
+    return list(names)
 
 
 def compare(before: Reference, after: Reference, policy: Policy) -> Comparison:
-    """B beside A on every target that both were compiled for.
+    """Return B beside A on every target that both were compiled for.
 
     Raises UsageError if they have nothing in common, or a target with two clocks.
     """
-    changes = tuple(change for pair in pairs(before, after) for change in _changes(pair, policy))
-    return Comparison(
-        SCHEMA, before.text, after.text, policy.name, changes, left_out(before, after)
-    )
+    changes: list[VariantChange] = []
+    for pair in pairs(before, after):
+        changes += _changes(pair, policy)
+    notes = left_out(before, after)
+    return Comparison(SCHEMA, before.text, after.text, policy.name, tuple(changes), notes)
 
 
 def _changes(pair: Pair, policy: Policy) -> Iterator[VariantChange]:
     before, after = _values(pair.before), _values(pair.after)
-    names = list(dict.fromkeys([*metric_names(pair.before), *metric_names(pair.after)]))
+    qualities = dict.fromkeys([*metric_names(pair.before), *metric_names(pair.after)])
     for left, right in pair.variants:
-        one, other = _variant(pair.before, left), _variant(pair.after, right)
-        notes = _notes(one, other)
-        mine, its = before[left], after[right]
-        # Quality that neither of the two has is another variant's; DRAM is unknown in what schema 1
-        # wrote.
-        shown = [name for name in names if mine.get(name) is not None or its.get(name) is not None]
-        costs = [name for name in QUANTITIES if name in mine and name in its]
-        metrics = (
-            _change(name, mine.get(name), its.get(name), policy.rule(name))
-            for name in (*shown, *costs)
+        notes = _notes(_variant(pair.before, left), _variant(pair.after, right))
+        values, new_values = before[left], after[right]
+        metrics = tuple(
+            _change(name, values.get(name), new_values.get(name), policy.rule(name))
+            for name in _shown(list(qualities), values, new_values)
         )
-        yield VariantChange(pair.before.target, left, right, tuple(metrics), notes)
+        yield VariantChange(pair.before.target, left, right, metrics, notes)
 
 
 def _variant(summary: RunSummary, name: str) -> VariantSummary:
-    return next(variant for variant in summary.variants if variant.name == name)
+    """The first variant of this name."""
+    return [variant for variant in summary.variants if variant.name == name][0]
 
 
-def _values(summary: RunSummary) -> dict[str, dict[str, float | None]]:
+def _shown(qualities: Sequence[str], before: Values, after: Values) -> list[str]:
+    """The names of what is compared.
+
+    Quality that neither of the two has is another variant's; DRAM is unknown in what schema 1
+    wrote.
+    """
+    values = [(name, before.get(name), after.get(name)) for name in qualities]
+    shown = [name for name, one, other in values if one is not None or other is not None]
+    return shown + [name for name in QUANTITIES if name in before and name in after]
+
+
+def _values(summary: RunSummary) -> dict[str, Values]:
     """The metrics of every variant; NaN is no value."""
-    wanted = [*metric_names(summary), *QUANTITIES]
-    found: dict[str, dict[str, float | None]] = {}
-    for row, variant in zip(summary_rows(summary), summary.variants, strict=True):
-        values = {name: row[name] for name in wanted if name in row}
-        if variant.report.file_bytes:  # else it is from schema 1, which did not know of DRAM
-            values["dram_bytes"] = variant.report.dram_bytes
-        finite = {
-            name: None if value is None or math.isnan(value) else value
-            for name, value in values.items()
-        }
-        found.setdefault(variant.name, finite)
+    found: dict[str, Values] = {}
+    for variant in summary.variants:
+        values: Values = {}
+        for name in metric_names(summary):
+            values[name] = _finite(variant.quality.metrics.get(name))
+        for name, quantity in QUANTITIES.items():
+            # Schema 1, which has no size of the file, did not know of DRAM.
+            if quantity is not DRAM or variant.report.file_bytes:
+                values[name] = _finite(quantity.of(variant))
+        found.setdefault(variant.name, values)
     return found
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
 
 
 def _notes(before: VariantSummary, after: VariantSummary) -> tuple[str, ...]:
@@ -168,7 +183,8 @@ def _notes(before: VariantSummary, after: VariantSummary) -> tuple[str, ...]:
     if left.clock_hz != right.clock_hz:
         raise UsageError(
             f"{before.name} was estimated at {left.clock_hz / 1e6:g} MHz and {after.name} at "
-            f"{right.clock_hz / 1e6:g} MHz, both on {left.target.name}: compile them for the same clock"
+            f"{right.clock_hz / 1e6:g} MHz, both on {left.target.name}: compile them for the same "
+            "clock"
         )
     notes = []
     if left.vela_version != right.vela_version:
@@ -177,45 +193,53 @@ def _notes(before: VariantSummary, after: VariantSummary) -> tuple[str, ...]:
         notes.append(
             f"A was compiled with {left.target.vela_config}, B with {right.target.vela_config}"
         )
-    scored = [
-        f"{one.quality.utterances} of {one.quality.split} as {one.quality.form}"
-        for one in (before, after)
-    ]
-    if scored[0] != scored[1]:
-        notes.append(f"quality was not measured on the same: A on {scored[0]}, B on {scored[1]}")
+    scored, rescored = _scored(before), _scored(after)
+    if scored != rescored:
+        notes.append(f"quality was not measured on the same: A on {scored}, B on {rescored}")
     return tuple(notes)
+
+
+def _scored(variant: VariantSummary) -> str:
+    """What a quality was measured on."""
+    quality = variant.quality
+    return f"{quality.utterances} of {quality.split} as {quality.form}"
 
 
 def _change(metric: str, before: float | None, after: float | None, rule: Rule) -> MetricChange:
     """One metric under its rule."""
-    change = percent = None
-    if before is not None and after is not None:
-        change = after - before
-        percent = 100 * change / abs(before) if before and not _has_no_percent(metric) else None
-    allowed = None if rule.ignored or rule.direction == NEITHER else rule.allowed
+    is_limited = not rule.ignored and rule.direction != NEITHER
+    allowed = rule.allowed if is_limited else None
+    change = None if before is None or after is None else after - before
     return MetricChange(
-        metric,
-        rule.direction,
-        before,
-        after,
-        change,
-        percent,
-        None if allowed is None or before is None else allowed.of(before),
-        100 * allowed.amount if allowed and allowed.relative else None,
-        _verdict(before, after, rule),
+        metric=metric,
+        direction=rule.direction,
+        before=before,
+        after=after,
+        change=change,
+        change_percent=_percent(metric, change, before),
+        allowed=allowed.of(before) if allowed and before is not None else None,
+        allowed_percent=100 * allowed.amount if allowed and allowed.relative else None,
+        verdict=_verdict(before, after, rule),
     )
 
 
-def _has_no_percent(metric: str) -> bool:
-    """Whether its share of what it was before says nothing: dB are a ratio, and a sparsity begins at about 0."""
-    return metric == "sparsity" or metric.endswith("_db")
+def _percent(metric: str, change: float | None, before: float | None) -> float | None:
+    """A change in percent of A.
+
+    None of dB, which are a ratio, and of sparsity, which begins at about 0.
+    """
+    if metric == SPARSITY.name or metric.endswith("_db"):
+        return None
+    return 100 * change / abs(before) if before and change is not None else None
 
 
 def _verdict(before: float | None, after: float | None, rule: Rule) -> str:
     if rule.ignored:
         return IGNORED
-    if before is None or after is None:
-        return NEW if before is None else MISSING
+    if before is None:
+        return NEW
+    if after is None:
+        return MISSING
     if math.isclose(before, after, rel_tol=1e-9):
         return SAME
     if rule.direction == NEITHER:
@@ -223,8 +247,12 @@ def _verdict(before: float | None, after: float | None, rule: Rule) -> str:
     loss = before - after if rule.direction == HIGHER else after - before
     if loss < 0:
         return BETTER
+    return ALLOWED if _is_allowed(loss, before, after, rule) else WORSE
+
+
+def _is_allowed(loss: float, before: float, after: float, rule: Rule) -> bool:
+    if rule.allowed is None:
+        return True
     # 9.4 - 9.3 is a little more than 0.1 in binary.
-    fits = rule.allowed is None or loss <= rule.allowed.of(before) + 1e-9 * max(
-        abs(before), abs(after)
-    )
-    return ALLOWED if fits else WORSE
+    rounding = 1e-9 * max(abs(before), abs(after))
+    return loss <= rule.allowed.of(before) + rounding

@@ -1,12 +1,15 @@
-"""Where the bytes and cycles of one network go: model, layer, operator; each table adds up to the one above it."""
+"""Bytes and cycles of one network: model, layer, operator; each table adds up to the one above it."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from tinyprune.artifacts.resources import (
     CompiledArtifact,
+    Cycles,
     LayerCost,
     OperatorCost,
     ResourceReport,
@@ -22,18 +25,19 @@ from tinyprune.report.render.terminal import (
 from tinyprune.units import format_bytes, format_count
 
 _NAME_WIDTH, _OUTPUT_WIDTH = 24, 32
+#: Both kinds of flash are one column, for no target has both.
+_CYCLE_HEADS = ("cycles", "share", "NPU", "SRAM", "DRAM", "flash")
 
 
 def format_compiled(artifact: CompiledArtifact) -> RenderableType:
-    """One compiled network: its cost line by line, what flash holds, then its layers."""
+    """Return one compiled network: its cost line by line, what flash holds, then its layers."""
     report = artifact.report
-    target = ", ".join((report.target.npu, report.target.system_config, report.target.memory_mode))
-    title = Text(f"{artifact.path.name} on {target}, by Vela {report.vela_version}", style="bold")
-    return Group(title, format_model(report))
+    title = f"{artifact.path.name} on {report.target.description}, by Vela {report.vela_version}"
+    return Group(Text(title, style="bold"), format_model(report))
 
 
 def format_model(report: ResourceReport) -> RenderableType:
-    """The cost of a network line by line, what flash holds, then its layers."""
+    """Return the cost of a network line by line, what flash holds, then its layers."""
     table = columns("", left="")
     table.show_header = False
     for name, value in _cost_lines(report):
@@ -42,7 +46,7 @@ def format_model(report: ResourceReport) -> RenderableType:
 
 
 def flash_parts(report: ResourceReport) -> list[tuple[str, float, str]]:
-    """What flash holds, and what lies beside it in the compiled file: (name, bytes, what shrinks it)."""
+    """Return the parts of flash that are not empty: (name, bytes, what shrinks it)."""
     parts = [
         ("encoded weights", report.encoded_weight_bytes, "weight sparsity, clusters, fewer units"),
         (
@@ -57,152 +61,165 @@ def flash_parts(report: ResourceReport) -> list[tuple[str, float, str]]:
 
 
 def beside_flash(report: ResourceReport) -> list[tuple[str, float]]:
-    """What the compiled file holds beside flash_bytes: (name, bytes)."""
+    """Return what the compiled file holds beside flash_bytes: (name, bytes)."""
     rest = report.file_bytes - report.flash_bytes - report.command_stream_bytes
-    return [
-        part
-        for part in (("command stream", report.command_stream_bytes), ("rest of the file", rest))
-        if part[1] > 0
-    ]
+    parts = [("command stream", report.command_stream_bytes), ("rest of the file", rest)]
+    return [part for part in parts if part[1] > 0]
 
 
 def peak_layers(report: ResourceReport) -> tuple[str, ...]:
-    """The layers that use the most SRAM at a time; empty where no operator uses any."""
+    """Return the layers that use the most SRAM at a time; empty where no operator uses any."""
     peak = max((layer.sram_bytes for layer in report.layers), default=0.0)
     return tuple(layer.name for layer in report.layers if layer.sram_bytes == peak > 0)
 
 
 def format_flash(report: ResourceReport) -> RenderableType:
-    """The parts of flash, their shares, what shrinks each; then what else is in the compiled file."""
+    """Return the parts of flash, their shares, what shrinks each, what else is in the file."""
     table = columns("flash", "bytes", "share", left="what shrinks it")
     for name, count, advice in flash_parts(report):
         table.add_row(name, format_bytes(count), f"{count / report.flash_bytes:.1%}", advice)
     table.add_row("total", format_bytes(report.flash_bytes), "", "")
-    beside = ", ".join(f"{name} {format_bytes(count)}" for name, count in beside_flash(report))
-    return Group(table, *([Text(f"beside it in the compiled file: {beside}")] if beside else []))
+
+    beside = [f"{name} {format_bytes(count)}" for name, count in beside_flash(report)]
+    if not beside:
+        return table
+    return Group(table, Text(f"beside it in the compiled file: {', '.join(beside)}"))
 
 
 def format_layers(report: ResourceReport) -> RenderableType:
-    """One row per layer of the network, in its order, and their sum; ``<`` marks where SRAM peaks."""
-    sizes = columns(
-        "layer", "weights", "zeros", "encoded", "ratio", "scales", "MACs", left="kernels"
+    """Return a row per layer in the order of the network, and their sum.
+
+    ``<`` marks where SRAM peaks.
+    """
+    note = (
+        "cycles: of units that work at the same time; Vela counts about the largest of them. "
+        "<: peak SRAM."
     )
-    for layer in report.layers:
-        zeros = NONE if layer.sparsity is None else f"{layer.sparsity:.2f}"
-        cells = [
-            *_counts(layer.weights),
-            zeros,
-            *_sizes(layer.encoded_weight_bytes),
-            shown_factor(layer.compression),
-        ]
-        sizes.add_row(
-            wrapped(layer.name, _NAME_WIDTH),
-            *cells,
-            *_sizes(layer.scale_bytes),
-            *_counts(layer.macs),
-            _kernels(layer),
-        )
-    cycles = columns(
-        "layer", "cycles", "share", "NPU", "SRAM", "DRAM", "flash", "SRAM in use", left="bound by"
-    )
-    peak = peak_layers(report)
-    for layer in report.layers:
-        mark = " <" if layer.name in peak else ""
-        where = (
-            layer.bound_by
-            if layer.processor == "NPU"
-            else f"{layer.bound_by} ({layer.processor})".strip()
-        )
-        cycles.add_row(
-            wrapped(layer.name, _NAME_WIDTH),
-            *_cycles(layer, report.cycles),
-            format_bytes(layer.sram_bytes) + mark,
-            where,
-        )
-    total = [
-        format_count(report.cycles),
-        "",
-        format_count(report.cycles_npu),
-        format_count(report.cycles_sram),
-    ]
-    total += [format_count(report.cycles_dram), format_count(_flash_cycles(report))]
-    cycles.add_row("all", *total, format_bytes(report.sram_bytes), report.bound_by)
-    note = "cycles: of units that work at the same time; Vela counts about the largest of them. <: peak SRAM."
-    return Group(sizes, Text(), cycles, Text(note))
+    return Group(_size_table(report), Text(), _cycle_table(report), Text(note))
 
 
 def format_operators(report: ResourceReport) -> RenderableType:
-    """One row per operator of the compiled network, in order of execution."""
-    table = columns(
-        "operator", "cycles", "share", "NPU", "SRAM", "DRAM", "flash", "encoded", left="output"
-    )
+    """Return a row per operator of the compiled network, in order of execution."""
+    table = columns("operator", *_CYCLE_HEADS, "encoded", left="output")
     for operator in report.operators:
-        name = operator.operator if operator.on_npu else f"{operator.operator} (CPU)"
         table.add_row(
-            name,
-            *_cycles(operator, report.cycles),
-            *_sizes(operator.encoded_weight_bytes),
+            operator.operator if operator.on_npu else f"{operator.operator} (CPU)",
+            *_cycle_cells(operator, report.cycles),
+            _size(operator.encoded_weight_bytes),
             wrapped(operator.name, _OUTPUT_WIDTH),
         )
     return table
 
 
-def _cycles(cost: LayerCost | OperatorCost, total: float) -> Sequence[str]:
-    """Cycles, their share, then cycles by unit; both kinds of flash in one column, for no target has both."""
+def _size_table(report: ResourceReport) -> Table:
+    table = columns(
+        "layer", "weights", "zeros", "encoded", "ratio", "scales", "MACs", left="kernels"
+    )
+    for layer in report.layers:
+        table.add_row(
+            wrapped(layer.name, _NAME_WIDTH),
+            _count(layer.weights),
+            NONE if layer.sparsity is None else f"{layer.sparsity:.2f}",
+            _size(layer.encoded_weight_bytes),
+            shown_factor(layer.compression),
+            _size(layer.scale_bytes),
+            _count(layer.macs),
+            _kernels(layer),
+        )
+    return table
+
+
+def _cycle_table(report: ResourceReport) -> Table:
+    table = columns("layer", *_CYCLE_HEADS, "SRAM in use", left="bound by")
+    peak = peak_layers(report)
+    for layer in report.layers:
+        mark = " <" if layer.name in peak else ""
+        table.add_row(
+            wrapped(layer.name, _NAME_WIDTH),
+            *_cycle_cells(layer, report.cycles),
+            format_bytes(layer.sram_bytes) + mark,
+            _bound_by(layer),
+        )
+    table.add_row(
+        "all",
+        format_count(report.cycles),
+        "",
+        *(format_count(cycles) for cycles in _by_column(report)),
+        format_bytes(report.sram_bytes),
+        report.bound_by,
+    )
+    return table
+
+
+def _bound_by(layer: LayerCost) -> str:
+    if layer.processor == "NPU":
+        return layer.bound_by
+    return f"{layer.bound_by} ({layer.processor})".strip()
+
+
+def _cycle_cells(cost: LayerCost | OperatorCost, total: float) -> list[str]:
     share = f"{cost.cycles / total:.1%}" if total else NONE
-    units = (cost.cycles_npu, cost.cycles_sram, cost.cycles_dram, _flash_cycles(cost))
-    return [format_count(cost.cycles), share, *(count for unit in units for count in _counts(unit))]
+    return [format_count(cost.cycles), share, *map(_count, _by_column(cost))]
 
 
-def _flash_cycles(cost: LayerCost | OperatorCost | ResourceReport) -> float:
-    return cost.cycles_on_chip_flash + cost.cycles_off_chip_flash
+def _by_column(cost: Cycles) -> Sequence[float]:
+    """Cycles of the NPU and of the memories, as the columns have them."""
+    return cost.cycles_npu, cost.cycles_sram, cost.cycles_dram, cost.cycles_flash
 
 
 def _kernels(layer: LayerCost) -> str:
     """``8 of 256x128`` for the matrices of an LSTM; the operators of a layer without kernels."""
-    shapes = ["x".join(map(str, kernel.shape)) for kernel in layer.kernels]
-    counted = [
-        f"{shapes.count(shape)} of {shape}" if shapes.count(shape) > 1 else shape
-        for shape in shapes
-    ]
-    return ", ".join(dict.fromkeys(counted)) or ", ".join(dict.fromkeys(layer.operators)).lower()
-
-
-def _counts(count: float) -> Iterable[str]:
-    yield format_count(count) if count else NONE
-
-
-def _sizes(count: float) -> Iterable[str]:
-    yield format_bytes(count) if count else NONE
-
-
-def _cost_lines(report: ResourceReport) -> Iterable[tuple[str, str]]:
-    yield "encoded weights", format_bytes(report.encoded_weight_bytes)
-    yield (
-        "flash",
-        f"{format_bytes(report.flash_bytes)} (encoded weights, biases, scales; without command stream)",
+    if not layer.kernels:
+        return ", ".join(dict.fromkeys(layer.operators)).lower()
+    shapes = Counter("x".join(map(str, kernel.shape)) for kernel in layer.kernels)
+    return ", ".join(
+        f"{count} of {shape}" if count > 1 else shape for shape, count in shapes.items()
     )
+
+
+def _count(count: float) -> str:
+    return format_count(count) if count else NONE
+
+
+def _size(count: float) -> str:
+    return format_bytes(count) if count else NONE
+
+
+def _cost_lines(report: ResourceReport) -> Iterator[tuple[str, str]]:
+    yield "encoded weights", format_bytes(report.encoded_weight_bytes)
+    flash = format_bytes(report.flash_bytes)
+    yield "flash", f"{flash} (encoded weights, biases, scales; without command stream)"
     yield "peak SRAM", f"{format_bytes(report.sram_bytes)}{_peak(report)}"
     if report.dram_bytes:
         yield "DRAM", format_bytes(report.dram_bytes)
     yield "multiply-accumulates", format_count(report.macs)
-    clock = f"at {report.clock_hz / 1e6:.0f} MHz"
-    yield (
-        "time",
-        f"{shown_milliseconds(report.inference_seconds)} ms, {format_count(report.cycles)} cycles {clock}",
-    )
+    yield "time", _time(report)
     for part, cycles in report.parts.items():
         if cycles:
             mark = "  <- bound by" if part == report.bound_by else ""
             yield f"  {part} cycles", format_count(cycles) + mark
-    if found := predictions.pairs(report):
-        told = (f"{one.name} {value} ({error})" for one in found for value, _, error in [one.cells])
-        yield "predicted", ", ".join(told)
+    predicted = predictions.predicted_values(report)
+    if predicted:
+        yield "predicted", ", ".join(map(_predicted, predicted))
     cpu = ", ".join(report.cpu_operators)
     yield "CPU operators", f"{cpu} (not in cycles and time)" if cpu else "none"
 
 
+def _time(report: ResourceReport) -> str:
+    milliseconds = shown_milliseconds(report.inference_seconds)
+    clock = f"{report.clock_hz / 1e6:.0f} MHz"
+    return f"{milliseconds} ms, {format_count(report.cycles)} cycles at {clock}"
+
+
+def _predicted(value: predictions.PredictedValue) -> str:
+    number, _, error = value.cells
+    return f"{value.quantity.label} {number} ({error})"
+
+
 def _peak(report: ResourceReport) -> str:
-    """Where SRAM peaks, in words."""
+    """The layers where SRAM peaks, in words."""
     names = peak_layers(report)
-    return f" (in {', '.join(names[:3])}{' ...' if len(names) > 3 else ''})" if names else ""
+    if not names:
+        return ""
+    more = " ..." if len(names) > 3 else ""
+    return f" (in {', '.join(names[:3])}{more})"

@@ -1,9 +1,9 @@
-"""What ``tinyprune compare`` calls better and worse, and how much worse is allowed.
+"""The policy of ``tinyprune compare``: what is better and worse, and how much worse is allowed.
 
 ::
 
-    [metrics.flash_bytes] allowed = "2%"            # of A; or a number in the unit of the metric;
-    or a text such as "1KiB", "0.1ms", "2k"
+    [metrics.flash_bytes]
+    allowed = "2%"            # of A; or a number in the unit of the metric; or "1KiB", "0.1ms", "2k"
 
     [metrics."*_db"]          # a pattern; of several entries that fit, the first counts
     allowed = 0.05
@@ -12,7 +12,8 @@
     [metrics."cycles_*"]
     ignore = true
 
-What an entry leaves out, and metrics that no entry fits, are as in the default policy below.
+What an entry leaves out, and metrics that no entry fits, are as in the default policy: each quantity
+(artifacts/quantity.py) and each quality metric (metrics/metric.py) says its own.
 """
 
 import math
@@ -27,6 +28,8 @@ from tinyprune.artifacts.quantity import HIGHER, LOWER, NEITHER, QUANTITIES, All
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.metrics.metric import metric_of
 from tinyprune.registry import METRICS
+
+_KEYS = ("allowed", "direction", "ignore")
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,23 @@ class Entry:
     direction: str | None = None
     ignored: bool = False
 
+    def fits(self, metric: str) -> bool:
+        """Return True for a metric that the entry is about."""
+        return fnmatchcase(metric, self.pattern)
+
+    def fits_any(self, metrics: Iterable[str]) -> bool:
+        """Return True if the entry is about one of these."""
+        return any(map(self.fits, metrics))
+
+    def over(self, default: Rule) -> Rule:
+        """Return the rule of a metric whose default is given."""
+        direction = self.direction or default.direction
+        return Rule(direction, self.allowed or default.allowed, self.ignored)
+
 
 @dataclass(frozen=True)
 class Policy:
-    """Which changes are allowed.
+    """The changes that are allowed.
 
     Attributes:
         name: "default", or the file that it comes from.
@@ -72,12 +88,12 @@ class Policy:
     entries: tuple[Entry, ...] = ()
 
     def rule(self, metric: str) -> Rule:
-        """What holds for a metric."""
+        """Return what holds for a metric."""
         rule = default_rule(metric)
-        entry = next((entry for entry in self.entries if fnmatchcase(metric, entry.pattern)), None)
-        if entry is None:
-            return rule
-        return Rule(entry.direction or rule.direction, entry.allowed or rule.allowed, entry.ignored)
+        for entry in self.entries:
+            if entry.fits(metric):
+                return entry.over(rule)
+        return rule
 
 
 def default_rule(metric: str) -> Rule:
@@ -87,12 +103,11 @@ def default_rule(metric: str) -> Rule:
 
 
 def load_policy(path: Path, metrics: Iterable[str] = ()) -> Policy:
-    """The policy in a TOML file. ``metrics``: names that exist beside the registered ones.
+    """Return the policy in a TOML file. ``metrics``: names that exist beside the registered ones.
 
     Raises UsageError that names the file and the key: TOML that is broken, a pattern that fits no
-        metric or that an
-    earlier one leaves nothing to, an unknown key, an allowance that is negative or of the wrong
-    unit.
+    metric or that an earlier one leaves nothing to, an unknown key, an allowance that is negative
+    or of the wrong unit.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -112,27 +127,29 @@ def _entries(tables: dict[str, Any], known: list[str]) -> tuple[Entry, ...]:
     metrics = _table(tables.get("metrics", {}), "metrics")
     entries: list[Entry] = []
     for pattern, table in metrics.items():
-        fitting = [name for name in known if fnmatchcase(name, pattern)]
-        if not fitting:
+        names = [name for name in known if fnmatchcase(name, pattern)]
+        if not names:
             raise unknown_name("metric", pattern, known)
-        earlier = [
-            entry.pattern
-            for entry in entries
-            if any(fnmatchcase(name, entry.pattern) for name in fitting)
-        ]
-        if all(any(fnmatchcase(name, one) for one in earlier) for name in fitting):
-            raise UsageError(
-                f"metrics.{pattern}: it never counts, because {earlier[0]} comes first: move it up"
-            )
-        entries.append(_entry(pattern, _table(table, f"metrics.{pattern}"), fitting))
+        _check_order(pattern, names, entries)
+        entries.append(_entry(pattern, _table(table, f"metrics.{pattern}"), names))
     return tuple(entries)
 
 
-def _entry(pattern: str, table: dict[str, Any], fitting: list[str]) -> Entry:
+def _check_order(pattern: str, names: list[str], earlier: list[Entry]) -> None:
+    """Raise UsageError for a pattern that earlier entries leave nothing to."""
+    overlapping = [entry for entry in earlier if entry.fits_any(names)]
+    left = [name for name in names if not any(entry.fits(name) for entry in overlapping)]
+    if not left:
+        first = overlapping[0].pattern
+        raise UsageError(
+            f"metrics.{pattern}: it never counts, because {first} comes first: move it up"
+        )
+
+
+def _entry(pattern: str, table: dict[str, Any], names: list[str]) -> Entry:
+    """The entry of one table, which is about these metrics."""
     where = f"metrics.{pattern}"
-    _check_keys(
-        table, [f"{where}.{key}" for key in ("allowed", "direction", "ignore")], f"{where}."
-    )
+    _check_keys(table, [f"{where}.{key}" for key in _KEYS], f"{where}.")
     direction, ignored = table.get("direction"), table.get("ignore", False)
     if direction not in (None, HIGHER, LOWER):
         raise UsageError(f"{where}.direction: expected '{HIGHER}' or '{LOWER}', got {direction!r}")
@@ -142,27 +159,29 @@ def _entry(pattern: str, table: dict[str, Any], fitting: list[str]) -> Entry:
         raise UsageError(
             f"{where}: what is ignored has no other key: leave out ignore, or the others"
         )
-    allowed = (
-        _allowance(table["allowed"], fitting, f"{where}.allowed") if "allowed" in table else None
-    )
-    if (
-        allowed
-        and direction is None
-        and all(default_rule(name).direction == NEITHER for name in fitting)
-    ):
+    if "allowed" not in table:
+        return Entry(pattern, None, direction, ignored)
+
+    allowed = _allowance(table["allowed"], names, f"{where}.allowed")
+    if direction is None and _is_only_information(names):
         raise UsageError(
-            f"{where}: it is only information: say which is better, direction = '{HIGHER}' or '{LOWER}'"
+            f"{where}: it is only information: say which is better, "
+            f"direction = '{HIGHER}' or '{LOWER}'"
         )
     return Entry(pattern, allowed, direction, ignored)
 
 
-def _allowance(value: Any, fitting: list[str], where: str) -> Allowance:
+def _is_only_information(names: list[str]) -> bool:
+    return all(default_rule(name).direction == NEITHER for name in names)
+
+
+def _allowance(value: Any, names: list[str], where: str) -> Allowance:
     """An allowance for the metrics of one entry."""
     if isinstance(value, str) and value.strip().endswith("%"):
-        if all(name.endswith("_db") for name in fitting):
+        if all(name.endswith("_db") for name in names):
             raise UsageError(f"{where}: a percentage of dB says nothing: expected dB, e.g. 0.1")
         return Allowance(_number(value.strip()[:-1], value, where) / 100, relative=True)
-    parse = _parser(fitting)
+    parse = _parser(names)
     if isinstance(value, str) and parse:
         return Allowance(_with_unit(value, parse, where))
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -171,7 +190,7 @@ def _allowance(value: Any, fitting: list[str], where: str) -> Allowance:
 
 
 def _parser(names: Iterable[str]) -> Callable[[str], float] | None:
-    """Return what reads a text with a unit, where all of these are quantities of the same unit."""
+    """What reads a text with a unit, where all of these are quantities of the same unit."""
     units = {QUANTITIES[name].unit if name in QUANTITIES else None for name in names}
     unit = units.pop()
     return unit.parse if unit and not units else None

@@ -1,4 +1,4 @@
-"""What the cost model predicted against what Vela says, of every network that was compiled."""
+"""Predictions of the cost model against what Vela says, of every network that was compiled."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,127 +7,159 @@ from statistics import median
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from tinyprune.artifacts.quantity import PREDICTED, Quantity
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.npu.cost_constants import has_constants
 from tinyprune.report.render.terminal import NONE, columns, wrapped
-from tinyprune.units import format_bytes, format_count
 
 TITLE = "Predicted against Vela"
-#: Name of what is predicted -> its field in ResourceReport and Prediction.
-QUANTITIES = {"flash": "flash_bytes", "SRAM": "sram_bytes", "cycles": "cycles"}
 
-_SHOWN_WHOLE, _NAMED = 2, 3  # targets; more of them are one line each
+#: With more targets than these, each is one line.
+_MOST_TABLES = 2
+_MOST_NAMED = 3
 _NAME_WIDTH, _TARGET_WIDTH = 14, 36
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One quantity of one compiled network. Attributes: name: in QUANTITIES; predicted; vela."""
+class PredictedValue:
+    """One quantity of one compiled network.
 
-    name: str
+    Attributes:
+        quantity: the quantity.
+        predicted: by the cost model. measured: by Vela.
+    """
+
+    quantity: Quantity
     predicted: float
-    vela: float
+    measured: float
 
     @property
     def error(self) -> float | None:
         """Predicted over Vela, minus 1; None where Vela says 0."""
-        return self.predicted / self.vela - 1 if self.vela else None
+        return self.predicted / self.measured - 1 if self.measured else None
 
     @property
     def cells(self) -> tuple[str, str, str]:
         """Predicted, Vela and error for a table."""
-        form = format_count if self.name == "cycles" else format_bytes
-        return form(self.predicted), form(self.vela), shown_error(self.error)
+        form = self.quantity.format
+        return form(self.predicted), form(self.measured), format_error(self.error)
 
 
-def pairs(report: ResourceReport) -> tuple[Pair, ...]:
-    """The quantities of a compiled network; empty where nothing was predicted."""
-    if (expected := report.predicted) is None:
+@dataclass(frozen=True)
+class PredictedVariant:
+    """The predictions for one variant on one target.
+
+    Attributes:
+        target, variant: their names.
+        values: one per quantity, in the order of quantity.PREDICTED.
+    """
+
+    target: str
+    variant: str
+    values: tuple[PredictedValue, ...]
+
+
+def predicted_values(report: ResourceReport) -> tuple[PredictedValue, ...]:
+    """Return the predicted quantities of a compiled network; empty where nothing was predicted."""
+    expected = report.predicted
+    if expected is None:
         return ()
     return tuple(
-        Pair(name, getattr(expected, field), getattr(report, field))
-        for name, field in QUANTITIES.items()
+        PredictedValue(quantity, quantity.of_report(expected), quantity.of_report(report))
+        for quantity in PREDICTED
     )
 
 
-def by_variant(summaries: Sequence[RunSummary]) -> list[tuple[str, str, tuple[Pair, ...]]]:
-    """(target, variant, its quantities) of every prediction."""
-    return [
-        (summary.target.name, variant.name, found)
-        for summary in summaries
-        for variant in summary.variants
-        if (found := pairs(variant.report))
-    ]
+def predicted_variants(summaries: Sequence[RunSummary]) -> list[PredictedVariant]:
+    """Return the predictions of every target and variant that has some."""
+    found = []
+    for summary in summaries:
+        for variant in summary.variants:
+            values = predicted_values(variant.report)
+            if values:
+                found.append(PredictedVariant(summary.target.name, variant.name, values))
+    return found
 
 
-def median_errors(found: Sequence[Pair]) -> dict[str, float]:
-    """Name of a quantity -> the median of the errors' sizes."""
-    errors = {
-        name: [abs(one.error) for one in found if one.name == name and one.error is not None]
-        for name in QUANTITIES
-    }
-    return {name: median(sizes) for name, sizes in errors.items() if sizes}
+def median_errors(variants: Sequence[PredictedVariant]) -> dict[Quantity, float]:
+    """Return quantity -> the median of the sizes of its errors."""
+    sizes: dict[Quantity, list[float]] = {quantity: [] for quantity in PREDICTED}
+    for variant in variants:
+        for value in variant.values:
+            if value.error is not None:
+                sizes[value.quantity].append(abs(value.error))
+    return {quantity: median(several) for quantity, several in sizes.items() if several}
 
 
-def shown_error(error: float | None) -> str:
-    """``-3.1%``."""
-    return NONE if error is None else f"{error:+.1%}" if abs(error) < 9.995 else f"{error:+.0%}"
+def format_error(error: float | None) -> str:
+    """Return a relative error for a table: ``-3.1%``."""
+    if error is None:
+        return NONE
+    return f"{error:+.1%}" if abs(error) < 9.995 else f"{error:+.0%}"
 
 
-def line(summaries: Sequence[RunSummary]) -> str:
-    """All of it in a sentence; empty where nothing was predicted."""
-    found = by_variant(summaries)
-    if not found:
+def error_sentence(summaries: Sequence[RunSummary]) -> str:
+    """Return the median errors in a sentence; empty where nothing was predicted."""
+    variants = predicted_variants(summaries)
+    if not variants:
         return ""
-    errors = median_errors([pair for *_, several in found for pair in several])
-    told = ", ".join(f"{name} {error:.1%}" for name, error in errors.items())
-    return f"median error of {len(found)} {'compilation' if len(found) == 1 else 'compilations'}: {told}"
+    errors = median_errors(variants)
+    listed = ", ".join(f"{quantity.label} {error:.1%}" for quantity, error in errors.items())
+    compilations = "compilation" if len(variants) == 1 else "compilations"
+    return f"median error of {len(variants)} {compilations}: {listed}"
 
 
 def notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
-    """The sentence, then the targets that it leaves out."""
-    if told := line(summaries):
-        yield told
-        without = [
-            summary.target.name for summary in summaries if not has_constants(summary.target)
-        ]
-        if without:
-            more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
-            yield f"The cost model has no constants for {', '.join(without[:_NAMED])}{more}."
+    """Yield the sentence, then the targets that it leaves out."""
+    sentence = error_sentence(summaries)
+    if not sentence:
+        return
+    yield sentence
+
+    targets = [summary.target for summary in summaries]
+    without = [target.name for target in targets if not has_constants(target)]
+    if without:
+        more = f" and {len(without) - _MOST_NAMED} more" if len(without) > _MOST_NAMED else ""
+        yield f"The cost model has no constants for {', '.join(without[:_MOST_NAMED])}{more}."
 
 
 def format_predictions(summaries: Sequence[RunSummary]) -> RenderableType | None:
-    """A line per variant, or per target where there are more than two of them; None where nothing was predicted."""
-    found = by_variant(summaries)
-    if not found:
+    """Return a table with a line per variant, or per target where there are more than two of them.
+
+    None where nothing was predicted.
+    """
+    by_target: dict[str, list[PredictedVariant]] = {}
+    for variant in predicted_variants(summaries):
+        by_target.setdefault(variant.target, []).append(variant)
+    if not by_target:
         return None
-    targets = list(dict.fromkeys(target for target, *_ in found))
+
     parts: list[RenderableType] = [Text(TITLE, style="bold")]
-    if len(targets) > _SHOWN_WHOLE:
-        parts.append(_medians(found, targets))
+    if len(by_target) > _MOST_TABLES:
+        parts.append(_median_table(by_target))
     else:
-        parts += [_whole([one for one in found if one[0] == target], target) for target in targets]
-    return Group(*parts, *(Text(note) for note in notes(summaries)))
+        parts += [_table(target, variants) for target, variants in by_target.items()]
+    return Group(*parts, *map(Text, notes(summaries)))
 
 
-def _whole(found: Sequence[tuple[str, str, tuple[Pair, ...]]], target: str) -> RenderableType:
-    heads = [f"{name}\n{what}" for name in QUANTITIES for what in ("predicted", "Vela", "error")]
+def _table(target: str, variants: Sequence[PredictedVariant]) -> RenderableType:
+    """Every quantity of every variant on one target."""
+    heads = []
+    for quantity in PREDICTED:
+        heads += [f"{quantity.label}\n{column}" for column in ("predicted", "Vela", "error")]
     table = columns("", *heads)
-    for _, variant, several in found:
-        table.add_row(
-            wrapped(variant, _NAME_WIDTH), *(cell for pair in several for cell in pair.cells)
-        )
+    for variant in variants:
+        cells = [cell for value in variant.values for cell in value.cells]
+        table.add_row(wrapped(variant.variant, _NAME_WIDTH), *cells)
     return Group(Text(target), table)
 
 
-def _medians(
-    found: Sequence[tuple[str, str, tuple[Pair, ...]]], targets: Sequence[str]
-) -> RenderableType:
-    table = columns("median error", *QUANTITIES, "networks")
-    for target in targets:
-        of_target = [several for name, _, several in found if name == target]
-        errors = median_errors([pair for several in of_target for pair in several])
-        cells = [f"{errors[name]:.1%}" if name in errors else NONE for name in QUANTITIES]
-        table.add_row(wrapped(target, _TARGET_WIDTH), *cells, str(len(of_target)))
+def _median_table(by_target: dict[str, list[PredictedVariant]]) -> RenderableType:
+    """The median errors of every target."""
+    table = columns("median error", *(quantity.label for quantity in PREDICTED), "networks")
+    for target, variants in by_target.items():
+        errors = median_errors(variants)
+        cells = [f"{errors[one]:.1%}" if one in errors else NONE for one in PREDICTED]
+        table.add_row(wrapped(target, _TARGET_WIDTH), *cells, str(len(variants)))
     return table

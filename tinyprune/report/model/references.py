@@ -1,6 +1,6 @@
-"""What the A and B of ``tinyprune compare A B`` stand for, and what of one is compared with what of the other."""
+"""The A and B of ``tinyprune compare A B``, and what of one is compared with what of the other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.report.model.loading import load_summaries
+from tinyprune.report.model.summary import variant_names
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Reference:
     """One side of a comparison.
 
     Attributes:
-        text: as it was given.
+        text: as a person wrote it.
         summaries: one per target; of two for the same target the first counts.
         variant: the one that was named; None: all of them.
     """
@@ -39,71 +40,83 @@ class Pair:
     variants: tuple[tuple[str, str], ...]
 
 
-def resolve(text: str, run: Path) -> Reference:
-    """What a text stands for: a variant of ``run``, a run folder, a JSON file, or either of them with ``:VARIANT``.
+#: What tells two targets apart -> the summary.
+ByTarget = dict[tuple[str, ...], RunSummary]
 
-    A name that is both a variant and a folder is the variant; ``./NAME`` is the folder. Raises
+
+def resolve(text: str, run: Path) -> Reference:
+    """Return what a text stands for.
+
+    That is a variant of ``run``, a run folder, a JSON file, or either of them with ``:VARIANT``. A
+    name that is both a variant and a folder is the variant; ``./NAME`` is the folder. Raises
     UsageError if there is no such thing, and what :func:`tinyprune.report.model.loading.load`
     raises.
     """
-    own = _of_folder(run) if _plain(text) else ()
-    if text in _variant_names(own):
+    own = _of_folder(run) if _may_be_variant(text) else ()
+    if text in variant_names(own):
         return Reference(text, own, text)
     if text and _exists(Path(text)):
         return Reference(text, _read(Path(text)))
     place, _, variant = text.rpartition(":")
     if place and _exists(Path(place)):
         return Reference(text, _with_variant(Path(place), variant), variant)
-    raise _nothing(text, run, own)
+    raise _unresolved(text, run, own)
 
 
 def pairs(before: Reference, after: Reference) -> tuple[Pair, ...]:
-    """What is compared, one entry per target that both have. Raises UsageError if that is nothing."""
+    """Return what is compared, one entry per target that both have.
+
+    Raises UsageError if that is nothing.
+    """
     left, right = _by_target(before), _by_target(after)
     common = [key for key in left if key in right]
     if not common:
-        have = f"{before.text} has {_targets(left.values())}; {after.text} has {_targets(right.values())}"
         raise UsageError(
-            f"nothing was compiled for the same target: {have}; compile both for the same one"
+            f"nothing was compiled for the same target: {before.text} has "
+            f"{_targets(left.values())}; {after.text} has {_targets(right.values())}; "
+            "compile both for the same one"
         )
-    found = [
-        Pair(left[key], right[key], _matched(before, after, left[key], right[key]))
-        for key in common
-    ]
-    found = [pair for pair in found if pair.variants]
+    found = []
+    for key in common:
+        variants = _matched(before, after, left[key], right[key])
+        if variants:
+            found.append(Pair(left[key], right[key], variants))
     if not found:
-        have = f"{before.text} has {_variants(left.values())}; {after.text} has {_variants(right.values())}"
         raise UsageError(
-            f"no variant has the same name: {have}; name one of each, as in {before.text}:VARIANT"
+            f"no variant has the same name: {before.text} has {_variants(left)}; "
+            f"{after.text} has {_variants(right)}; name one of each, as in {before.text}:VARIANT"
         )
     return tuple(found)
 
 
 def left_out(before: Reference, after: Reference) -> tuple[str, ...]:
-    """What only one side has, a line each."""
+    """Return what only one side has, a line each."""
     left, right = _by_target(before), _by_target(after)
+    is_named = before.variant or after.variant
+    has_one_each = (
+        len(variant_names([*left.values()])) == 1 == len(variant_names([*right.values()]))
+    )
+
     lines = []
-    for (mine, one), (theirs, _) in (
-        ((left, before), (right, after)),
-        ((right, after), (left, before)),
-    ):
-        if missing := [summary for key, summary in mine.items() if key not in theirs]:
-            lines.append(f"only {one.text} is compiled for {_targets(missing)}")
-        if not before.variant and not after.variant and not _alone(left.values(), right.values()):
-            names = dict.fromkeys(
-                variant.name
-                for key, summary in mine.items()
-                if key in theirs
-                for variant in summary.variants
-                if variant.name not in _variant_names([theirs[key]])
-            )
-            lines += [f"only {one.text} has {', '.join(names)}"] if names else []
+    for text, own, other in ((before.text, left, right), (after.text, right, left)):
+        missing = [summary for key, summary in own.items() if key not in other]
+        if missing:
+            lines.append(f"only {text} is compiled for {_targets(missing)}")
+        # One variant each are compared whatever they are called.
+        names = [] if is_named or has_one_each else _unmatched(own, other)
+        if names:
+            lines.append(f"only {text} has {', '.join(names)}")
     return tuple(lines)
 
 
-def _alone(left: Iterable[RunSummary], right: Iterable[RunSummary]) -> bool:
-    """Whether each side has one variant, which are compared whatever they are called."""
-    return len(_variant_names(left)) == 1 == len(_variant_names(right))
+def _unmatched(own: ByTarget, other: ByTarget) -> list[str]:
+    """The variants that the other side lacks, on targets that both have."""
+    names: dict[str, None] = {}
+    for key, summary in own.items():
+        if key in other:
+            known = variant_names([other[key]])
+            names |= dict.fromkeys(name for name in variant_names([summary]) if name not in known)
+    return list(names)
 
 
 def _matched(
@@ -112,23 +125,25 @@ def _matched(
     """The two that are named; else those of the same name; else the only ones."""
     if before.variant and after.variant:
         return ((before.variant, after.variant),)
-    mine = [before.variant] if before.variant else _variant_names([left])
-    theirs = [after.variant] if after.variant else _variant_names([right])
-    if common := tuple((name, name) for name in mine if name in theirs):
-        return common
-    return ((mine[0], theirs[0]),) if len(mine) == len(theirs) == 1 else ()
+    own = [before.variant] if before.variant else variant_names([left])
+    others = [after.variant] if after.variant else variant_names([right])
+    common = [name for name in own if name in others]
+    if common:
+        return tuple((name, name) for name in common)
+    return ((own[0], others[0]),) if len(own) == len(others) == 1 else ()
 
 
-def _by_target(reference: Reference) -> dict[tuple[str, ...], RunSummary]:
-    """The summaries that have the variant, by target. A name alone does not say which clock: schema 1 left it out."""
-    found: dict[tuple[str, ...], RunSummary] = {}
+def _by_target(reference: Reference) -> ByTarget:
+    """The summaries that have the variant, by target."""
+    found: ByTarget = {}
     for summary in reference.summaries:
-        if reference.variant is None or reference.variant in _variant_names([summary]):
+        if reference.variant is None or reference.variant in variant_names([summary]):
             found.setdefault(_key(summary.target), summary)
     return found
 
 
 def _key(target: NpuTarget) -> tuple[str, ...]:
+    """A name alone does not say which clock: schema 1 left it out."""
     return target.name, target.npu, target.system_config, target.memory_mode
 
 
@@ -137,23 +152,14 @@ def _targets(summaries: Iterable[RunSummary]) -> str:
     return ", ".join(sorted(f"{target.name} ({target.system_config})" for target in targets))
 
 
-def _variants(summaries: Iterable[RunSummary]) -> str:
-    return ", ".join(_variant_names(summaries))
+def _variants(summaries: ByTarget) -> str:
+    return ", ".join(variant_names([*summaries.values()]))
 
 
-def _variant_names(summaries: Iterable[RunSummary]) -> list[str]:
-    return list(
-        dict.fromkeys(variant.name for summary in summaries for variant in summary.variants)
-    )
-
-
-def _plain(text: str) -> bool:
-    """Whether it is taken for the name of a variant, not only for a path."""
-    return (
-        not any(mark in text for mark in "/\\:")
-        and text not in ("", ".", "..")
-        and not text.endswith(".json")
-    )
+def _may_be_variant(text: str) -> bool:
+    """True for what is taken for the name of a variant, not only for a path."""
+    is_path = any(mark in text for mark in "/\\:") or text in ("", ".", "..")
+    return not is_path and not text.endswith(".json")
 
 
 def _exists(path: Path) -> bool:
@@ -166,43 +172,51 @@ def _exists(path: Path) -> bool:
 def _of_folder(folder: Path) -> tuple[RunSummary, ...]:
     """The summaries in a run folder; none if there is no such folder."""
     paths = sorted(folder.glob("summary-*.json")) if _exists(folder) else []
-    return tuple(summary for path in paths for summary in load_summaries(path) if summary.variants)
+    found: list[RunSummary] = []
+    for path in paths:
+        found += _compiled(load_summaries(path))
+    return tuple(found)
+
+
+def _compiled(summaries: Iterable[RunSummary]) -> tuple[RunSummary, ...]:
+    return tuple(summary for summary in summaries if summary.variants)
 
 
 def _read(path: Path) -> tuple[RunSummary, ...]:
     """The summaries of a run folder or a JSON file. Raises UsageError if there are none."""
-    if path.is_dir():
-        found = _of_folder(path)
-        if not found and not (path / "variants").is_dir():
-            raise UsageError(
-                f"{path} is not a run folder: it has no variants and no summary-TARGET.json"
-            )
-    else:
-        found = tuple(summary for summary in load_summaries(path) if summary.variants)
-    if not found:
+    if not path.is_dir():
+        found = _compiled(load_summaries(path))
+        if not found:
+            raise UsageError(f"nothing in {path} is compiled: {_compile(None)} first")
+        return found
+
+    found = _of_folder(path)
+    if found:
+        return found
+    if not (path / "variants").is_dir():
         raise UsageError(
-            f"nothing in {path} is compiled: {_compile(path if path.is_dir() else None)} first"
+            f"{path} is not a run folder: it has no variants and no summary-TARGET.json"
         )
-    return found
+    raise UsageError(f"nothing in {path} is compiled: {_compile(path)} first")
 
 
 def _with_variant(path: Path, variant: str) -> tuple[RunSummary, ...]:
     """:func:`_read`, with a variant that must be there."""
     found = _read(path)
-    if variant not in _variant_names(found):
+    if variant not in variant_names(found):
         raise _unknown_variant(path, variant, found)
     return found
 
 
-def _unknown_variant(path: Path, variant: str, found: Iterable[RunSummary]) -> UsageError:
+def _unknown_variant(path: Path, variant: str, summaries: Sequence[RunSummary]) -> UsageError:
     if variant and _exists(path / "variants" / variant):
         return UsageError(f"variant {variant} of {path} is not compiled: {_compile(path)} first")
-    return unknown_name(f"variant of {path}", variant, _variant_names(found))
+    return unknown_name(f"variant of {path}", variant, variant_names(summaries))
 
 
-def _nothing(text: str, run: Path, own: tuple[RunSummary, ...]) -> UsageError:
-    """Why a text stands for nothing."""
-    if not _plain(text):
+def _unresolved(text: str, run: Path, own: tuple[RunSummary, ...]) -> UsageError:
+    """The reason why a text stands for nothing."""
+    if not _may_be_variant(text):
         return UsageError(
             f"there is no '{text}': expected a variant of {run}, a run folder, a JSON file, "
             "FOLDER:VARIANT or FILE:VARIANT"
@@ -218,5 +232,5 @@ def _nothing(text: str, run: Path, own: tuple[RunSummary, ...]) -> UsageError:
 
 def _compile(run: Path | None) -> str:
     """The command that makes a summary."""
-    default = run is None or run == Path("runs/default")
-    return "run `tinyprune compile`" if default else f"run `tinyprune compile --run {run}`"
+    is_default = run is None or run == Path("runs/default")
+    return "run `tinyprune compile`" if is_default else f"run `tinyprune compile --run {run}`"

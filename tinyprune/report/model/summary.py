@@ -1,76 +1,121 @@
-"""A run summary as flat rows of numbers: what each variant costs, and how that compares to the baseline."""
+"""A run summary as flat rows of numbers: the cost of each variant, and how it compares to the baseline."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.quantity import (
+    CPU_OPERATORS,
+    CYCLES_OF_PART,
+    ENCODED_WEIGHTS,
+    FLASH,
+    LATENCY,
+    MULTIPLY_ACCUMULATES,
+    NUMBER_OF_PARAMETERS,
+    PREDICTED,
+    SPARSITY,
+    SRAM,
+    TFLITE,
+    TOTAL_CYCLES,
+    Quantity,
+)
 from tinyprune.artifacts.resources import CompiledArtifact, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
-from tinyprune.report.model.predictions import QUANTITIES, pairs
+from tinyprune.report.model.predictions import predicted_values
 from tinyprune.report.model.record import SCHEMA
 
-#: Fields of a row that are sizes or cycles; each has a ``<name>_ratio``: baseline / variant, above
-#: 1 where it shrank.
-COSTS = ("tflite_bytes", "encoded_weight_bytes", "flash_bytes", "sram_bytes", "cycles")
+_SIZES = (SPARSITY, NUMBER_OF_PARAMETERS, TFLITE, ENCODED_WEIGHTS, FLASH, SRAM)
+_COUNTS = (TOTAL_CYCLES, *CYCLES_OF_PART.values(), MULTIPLY_ACCUMULATES)
+#: Quantities with a column ``<name>_ratio``: baseline / variant, above 1 where it shrank.
+COMPARED = (TFLITE, ENCODED_WEIGHTS, FLASH, SRAM, TOTAL_CYCLES)
+
+Row = dict[str, Any]
 
 
-def summary_rows(summary: RunSummary) -> list[dict[str, Any]]:
-    """One flat row per variant, baseline first; units are in the names, what does not exist is None.
+def summary_rows(summary: RunSummary) -> list[Row]:
+    """Return one flat row per variant, baseline first.
 
-    Beside the numbers of the variant a row has ``<metric>`` with ``<metric>_change`` (variant -
-    baseline) and ``noisy_<metric>`` (the unprocessed input), ``<cost>_ratio`` (baseline / variant),
-    ``float32_over_...`` (4 bytes per parameter of the baseline over a size of this variant),
-    ``seconds_per_frame`` and ``hop_share``, the fraction of the time between two frames that the
-    NPU is busy; ``predicted_...`` are what the cost model expected, with their errors (predicted /
-    Vela - 1).
+    Units are in the names, and a value that does not exist is None. Beside the numbers of the
+    variant (artifacts/quantity.py) a row has ``<metric>`` with ``<metric>_change`` (variant -
+    baseline) and ``noisy_<metric>`` (the unprocessed input), ``<quantity>_ratio`` (baseline /
+    variant), ``float32_over_...`` (4 bytes per parameter of the baseline over a size of this
+    variant), ``seconds_per_frame`` and ``hop_share``, the fraction of the time between two frames
+    that the NPU is busy. ``predicted_...`` are what the cost model expected, with their errors
+    (predicted / Vela - 1).
     """
-    baseline = summary.variants[0]
-    names = metric_names(summary)
-    rows = []
-    for variant in summary.variants:
-        row = {"variant": variant.name, **_target(variant.report)}
-        row |= _quality(names, variant.quality, baseline.quality, summary.noisy)
-        row |= _sizes(variant, baseline) | _cycles(variant) | _time(variant, summary.hop_seconds)
-        base = _sizes(baseline, baseline) | _cycles(baseline)
-        row |= {f"{cost}_ratio": ratio(base[cost], row[cost]) for cost in COSTS} | _predicted(
-            variant.report
-        )
-        rows.append(row)
-    return rows
+    return [_row(summary, variant) for variant in summary.variants]
 
 
-def of_file(artifact: CompiledArtifact) -> RunSummary:
-    """The summary of a file that belongs to no run: nothing is known of its quality, and one call is one frame."""
+def summary_of_file(artifact: CompiledArtifact) -> RunSummary:
+    """Return the summary of a file that belongs to no run.
+
+    Nothing is known of its quality, and one call is one frame.
+    """
     report = artifact.report
     weights = sum(layer.weights for layer in report.layers)
-    zeros = sum(kernel.zeros for layer in report.layers for kernel in layer.kernels)
-    size = artifact.source.stat().st_size
-    tflite = TFLiteArtifact(artifact.source, artifact.source_sha256, size, 1, 0.0, 0, 0.0, 0)
-    quality = Quality("int8", "", 0, 0, {})
+    zeros = sum(layer.zeros for layer in report.layers)
+    tflite = TFLiteArtifact(
+        path=artifact.source,
+        sha256=artifact.source_sha256,
+        file_bytes=artifact.source.stat().st_size,
+        frames=1,
+        input_scale=0.0,
+        input_zero_point=0,
+        output_scale=0.0,
+        output_zero_point=0,
+    )
     variant = VariantSummary(
-        artifact.source.stem, weights, zeros / max(1, weights), quality, tflite, report
+        name=artifact.source.stem,
+        parameters=weights,
+        sparsity=zeros / max(1, weights),
+        quality=Quality("int8", "", 0, 0, {}),
+        tflite=tflite,
+        report=report,
     )
     return RunSummary(SCHEMA, report.target, None, None, (variant,))
 
 
 def metric_names(summary: RunSummary) -> list[str]:
-    """Names of the metrics of any variant, in the order of the baseline's."""
-    return list(
-        dict.fromkeys(name for variant in summary.variants for name in variant.quality.metrics)
-    )
+    """Return the names of the metrics of any variant, in the order of the baseline's."""
+    names: dict[str, None] = {}
+    for variant in summary.variants:
+        names |= dict.fromkeys(variant.quality.metrics)
+    return list(names)
+
+
+def variant_names(summaries: Sequence[RunSummary]) -> list[str]:
+    """Return the names of the variants of any target, in the order of the first one's."""
+    names: dict[str, None] = {}
+    for summary in summaries:
+        names |= dict.fromkeys(variant.name for variant in summary.variants)
+    return list(names)
 
 
 def ratio(before: float, after: float) -> float | None:
-    """before / after; None where there is nothing to divide by."""
+    """Return before / after; None where there is nothing to divide by."""
     return before / after if after else None
 
 
-def seconds_per_frame(variant: VariantSummary) -> float:
-    """Time of one inference over the frames that it works off."""
-    return variant.report.inference_seconds / variant.tflite.frames
+def _row(summary: RunSummary, variant: VariantSummary) -> Row:
+    baseline = summary.variants[0]
+    return {
+        "variant": variant.name,
+        **_target(variant.report),
+        **_quality(summary, variant.quality),
+        **_numbers(_SIZES, variant),
+        **_float32_ratios(variant.report, baseline.parameters),
+        **_numbers(_COUNTS, variant),
+        "bound_by": variant.report.bound_by,
+        CPU_OPERATORS.name: CPU_OPERATORS.of(variant),
+        "cpu_operators": " ".join(variant.report.cpu_operators),
+        **_time(variant, summary.hop_seconds),
+        **{f"{one.name}_ratio": ratio(one.of(baseline), one.of(variant)) for one in COMPARED},
+        **_predicted(variant.report),
+    }
 
 
-def _target(report: ResourceReport) -> dict[str, Any]:
+def _target(report: ResourceReport) -> Row:
     target = report.target
     return {
         "npu": target.npu,
@@ -80,66 +125,44 @@ def _target(report: ResourceReport) -> dict[str, Any]:
     }
 
 
-def _quality(
-    names: list[str], variant: Quality, baseline: Quality, noisy: Quality | None
-) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "split": variant.split,
-        "form": variant.form,
-        "utterances": variant.utterances,
-    }
-    for name in names:
-        value, base = variant.metrics.get(name), baseline.metrics.get(name)
+def _quality(summary: RunSummary, quality: Quality) -> Row:
+    baseline, noisy = summary.variants[0].quality, summary.noisy
+    row: Row = {"split": quality.split, "form": quality.form, "utterances": quality.utterances}
+    for name in metric_names(summary):
+        value, before = quality.metrics.get(name), baseline.metrics.get(name)
         row[name] = value
-        row[f"{name}_change"] = None if value is None or base is None else value - base
+        row[f"{name}_change"] = None if value is None or before is None else value - before
         row[f"noisy_{name}"] = noisy.metrics.get(name) if noisy else None
     return row
 
 
-def _sizes(variant: VariantSummary, baseline: VariantSummary) -> dict[str, Any]:
-    report, float32_bytes = variant.report, 4 * baseline.parameters
+def _numbers(quantities: Sequence[Quantity], variant: VariantSummary) -> Row:
+    return {quantity.name: quantity.of(variant) for quantity in quantities}
+
+
+def _float32_ratios(report: ResourceReport, parameters: int) -> Row:
+    """The baseline's parameters in float32 over sizes of the variant."""
+    float32_bytes = 4 * parameters
     return {
-        "sparsity": variant.sparsity,
-        "parameters": variant.parameters,
-        "tflite_bytes": variant.tflite.file_bytes,
-        "encoded_weight_bytes": report.encoded_weight_bytes,
-        "flash_bytes": report.flash_bytes,
-        "sram_bytes": report.sram_bytes,
         "float32_over_encoded_weights": ratio(float32_bytes, report.encoded_weight_bytes),
         "float32_over_flash": ratio(float32_bytes, report.flash_bytes),
     }
 
 
-def _cycles(variant: VariantSummary) -> dict[str, Any]:
-    report = variant.report
+def _time(variant: VariantSummary, hop_seconds: float | None) -> Row:
+    seconds = variant.seconds_per_frame
     return {
-        "cycles": report.cycles,
-        "cycles_npu": report.cycles_npu,
-        "cycles_sram": report.cycles_sram,
-        "cycles_dram": report.cycles_dram,
-        "cycles_on_chip_flash": report.cycles_on_chip_flash,
-        "cycles_off_chip_flash": report.cycles_off_chip_flash,
-        "macs": report.macs,
-        "bound_by": report.bound_by,
-        "cpu_operator_count": len(report.cpu_operators),
-        "cpu_operators": " ".join(report.cpu_operators),
-    }
-
-
-def _predicted(report: ResourceReport) -> dict[str, Any]:
-    found = {pair.name: pair for pair in pairs(report)}
-    row: dict[str, Any] = {}
-    for name, field in QUANTITIES.items():
-        pair = found.get(name)
-        row[f"predicted_{field}"] = pair.predicted if pair else None
-        row[f"predicted_{field}_error"] = pair.error if pair else None
-    return row
-
-
-def _time(variant: VariantSummary, hop_seconds: float | None) -> dict[str, Any]:
-    seconds = seconds_per_frame(variant)
-    return {
-        "seconds_per_frame": seconds,
+        LATENCY.name: seconds,
         "hop_seconds": hop_seconds,
         "hop_share": ratio(seconds, hop_seconds) if hop_seconds else None,
     }
+
+
+def _predicted(report: ResourceReport) -> Row:
+    values = {value.quantity: value for value in predicted_values(report)}
+    row: Row = {}
+    for quantity in PREDICTED:
+        value = values.get(quantity)
+        row[f"predicted_{quantity.name}"] = value.predicted if value else None
+        row[f"predicted_{quantity.name}_error"] = value.error if value else None
+    return row

@@ -1,4 +1,4 @@
-"""Targets side by side: what every variant costs on each of them, and where another variant is the fastest."""
+"""Targets side by side: the cost of every variant on each, and where another variant is the fastest."""
 
 import csv
 import io
@@ -10,28 +10,30 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from tinyprune.artifacts.quantity import CPU_OPERATORS, DRAM, FLASH, SRAM, TOTAL_CYCLES, Quantity
+from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
-from tinyprune.report.model.summary import seconds_per_frame
+from tinyprune.report.model.summary import variant_names
 from tinyprune.report.render.terminal import NONE, WIDTH, columns, shown_milliseconds, wrapped
-from tinyprune.units import format_bytes, format_count
+from tinyprune.units import format_count
 
 #: Two variants whose cycles differ by less than this fraction of the smaller are as fast as each
 #: other.
 NEAR = 0.01
 
+_QUANTITIES = (FLASH, SRAM, DRAM, TOTAL_CYCLES)
 FIELDS = (
-    *(
-        "target",
-        "npu",
-        "system_config",
-        "memory_mode",
-        "variant",
-        "flash_bytes",
-        "sram_bytes",
-        "dram_bytes",
-        "cycles",
-    ),
-    *("milliseconds_per_frame", "bound_by", "rank", "cpu_operator_count", "cpu_operators"),
+    "target",
+    "npu",
+    "system_config",
+    "memory_mode",
+    "variant",
+    *(quantity.name for quantity in _QUANTITIES),
+    "milliseconds_per_frame",
+    "bound_by",
+    "rank",
+    CPU_OPERATORS.name,
+    "cpu_operators",
 )
 
 _TARGET_WIDTH, _NAME_WIDTH = 36, 9
@@ -47,8 +49,22 @@ class _Flip:
     reference: int
 
 
+@dataclass(frozen=True)
+class _Column:
+    """A column of the matrix: one variant, one cell per target."""
+
+    heading: str
+    cells: list[str]
+
+    @property
+    def width(self) -> int:
+        """Its characters, with the room between columns."""
+        texts = "\n".join([self.heading, *self.cells])
+        return 2 + max(map(len, texts.split("\n")))
+
+
 def rows(summaries: Sequence[RunSummary]) -> list[dict[str, Any]]:
-    """One flat row per target and variant, with the keys FIELDS.
+    """Return one flat row per target and variant, with the keys FIELDS.
 
     ``rank`` is by cycles per frame among the variants on that target, from 1; the same cycles share
     a rank.
@@ -57,46 +73,48 @@ def rows(summaries: Sequence[RunSummary]) -> list[dict[str, Any]]:
 
 
 def flips(summaries: Sequence[RunSummary]) -> list[str]:
-    """Where another order of the variants by cycles holds: one line for all targets that differ in the same way.
+    """Return where another order of the variants by cycles holds.
 
-    Each pair of variants is compared with the first target where they are at least 1 % apart
-    (NEAR); a target where they are closer does not count. Example::
+    One line stands for all targets that differ in the same way. Each pair of variants is compared
+    with the first target where they are at least 1 % apart (NEAR); a target where they are closer
+    does not count. Example::
 
         all 11 with Sram_Only: unit-0.50 before weight-0.90 (163 k against 171 k cycles); on
         ethos-u55-128-shared-sram it is the other way round (190 k against 175 k)
     """
     cycles = [_cycles(summary) for summary in summaries]
-    found: list[list[_Flip]] = [[] for _ in summaries]
-    for one, other in combinations(_names(summaries), 2):
-        for index, flip in _flips_of_pair(cycles, one, other):
-            found[index].append(flip)
+    by_target: list[list[_Flip]] = [[] for _ in summaries]
+    for first, second in combinations(variant_names(summaries), 2):
+        for index, flip in _flips_of_pair(cycles, first, second):
+            by_target[index].append(flip)
+
     groups: dict[tuple[_Flip, ...], list[int]] = {}
-    for index, here in enumerate(found):
+    for index, here in enumerate(by_target):
         if here:
             groups.setdefault(tuple(here), []).append(index)
     return [_line(summaries, group, indices) for group, indices in groups.items()]
 
 
 def format_matrix(summaries: Sequence[RunSummary]) -> RenderableType:
-    """One row per target: time, flash and SRAM of every variant, a star at the fastest; then the flips.
+    """Return a row per target with time, flash and SRAM of every variant; then the flips.
 
-    What does not fit into 100 columns goes into further tables with the same rows.
+    A star marks the fastest. What does not fit into 100 columns goes into further tables with the
+    same rows.
     """
     if not summaries:
         return Text("no target is compiled for yet")
     parts: list[RenderableType] = [Text(_title(summaries), style="bold")]
-    for block in _blocks(summaries):
-        table = columns("", *(heading for heading, _ in block))
-        for index, summary in enumerate(summaries):
-            table.add_row(
-                wrapped(summary.target.name, _TARGET_WIDTH), *(cells[index] for _, cells in block)
-            )
+    names = [wrapped(summary.target.name, _TARGET_WIDTH) for summary in summaries]
+    for block in _blocks(summaries, WIDTH - _Column("", names).width + 2):
+        table = columns("", *(column.heading for column in block))
+        for index, name in enumerate(names):
+            table.add_row(name, *(column.cells[index] for column in block))
         parts += [table, Text()]
-    return Group(*parts, *(Text(note) for note in _notes(summaries)))
+    return Group(*parts, *map(Text, _notes(summaries)))
 
 
 def to_csv(summaries: Sequence[RunSummary]) -> str:
-    """:func:`rows` as CSV with a header."""
+    """Return :func:`rows` as CSV with a header."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=FIELDS, lineterminator="\n")
     writer.writeheader()
@@ -105,20 +123,21 @@ def to_csv(summaries: Sequence[RunSummary]) -> str:
 
 
 def _row(summary: RunSummary, variant: VariantSummary) -> dict[str, Any]:
-    report, cycles = variant.report, _cycles(summary)
-    values = (
-        *(
-            summary.target.name,
-            summary.target.npu,
-            summary.target.system_config,
-            summary.target.memory_mode,
-        ),
-        *(variant.name, report.flash_bytes, report.sram_bytes, report.dram_bytes, report.cycles),
-        *(1000 * seconds_per_frame(variant), report.bound_by),
-        1 + sum(other < cycles[variant.name] for other in cycles.values()),
-        *(len(report.cpu_operators), " ".join(report.cpu_operators)),
-    )
-    return dict(zip(FIELDS, values, strict=True))
+    target, report, cycles = summary.target, variant.report, _cycles(summary)
+    faster = [name for name, count in cycles.items() if count < cycles[variant.name]]
+    return {
+        "target": target.name,
+        "npu": target.npu,
+        "system_config": target.system_config,
+        "memory_mode": target.memory_mode,
+        "variant": variant.name,
+        **{quantity.name: quantity.of(variant) for quantity in _QUANTITIES},
+        "milliseconds_per_frame": 1000 * variant.seconds_per_frame,
+        "bound_by": report.bound_by,
+        "rank": 1 + len(faster),
+        CPU_OPERATORS.name: report.cpu_operator_count,
+        "cpu_operators": " ".join(report.cpu_operators),
+    }
 
 
 def _cycles(summary: RunSummary) -> dict[str, float]:
@@ -128,56 +147,53 @@ def _cycles(summary: RunSummary) -> dict[str, float]:
     }
 
 
-def _names(summaries: Sequence[RunSummary]) -> list[str]:
-    """Names of the variants of any target, in the order of the first one's."""
-    return list(
-        dict.fromkeys(variant.name for summary in summaries for variant in summary.variants)
-    )
-
-
-def _order(cycles: dict[str, float], one: str, other: str) -> tuple[str, str] | None:
+def _order(cycles: dict[str, float], first: str, second: str) -> tuple[str, str] | None:
     """(faster, slower); None for a near-tie, or if one is missing."""
-    if one not in cycles or other not in cycles:
+    if first not in cycles or second not in cycles:
         return None
-    faster, slower = sorted((one, other), key=cycles.__getitem__)
-    return None if _near(cycles[slower], cycles[faster]) else (faster, slower)
+    faster, slower = sorted((first, second), key=cycles.__getitem__)
+    return None if _is_near(cycles[slower], cycles[faster]) else (faster, slower)
 
 
-def _near(more: float, less: float) -> bool:
+def _is_near(more: float, less: float) -> bool:
     return more == less or more - less < NEAR * less
 
 
 def _flips_of_pair(
-    cycles: Sequence[dict[str, float]], one: str, other: str
+    cycles: Sequence[dict[str, float]], first: str, second: str
 ) -> Iterator[tuple[int, _Flip]]:
     """Targets, by their place, where a pair is the other way round."""
-    orders = [
-        (index, order) for index, each in enumerate(cycles) if (order := _order(each, one, other))
-    ]
-    for index, order in orders:
-        reference, first = orders[0]
-        if order != first:
-            yield index, _Flip(*order, reference)
+    reference = None
+    for index, here in enumerate(cycles):
+        order = _order(here, first, second)
+        if order is None:
+            continue
+        if reference is None:
+            reference, usual = index, order
+        elif order != usual:
+            faster, slower = order
+            yield index, _Flip(faster, slower, reference)
 
 
-def _line(summaries: Sequence[RunSummary], found: Sequence[_Flip], indices: Sequence[int]) -> str:
+def _line(summaries: Sequence[RunSummary], group: Sequence[_Flip], indices: Sequence[int]) -> str:
     """``TARGETS: A before B (CYCLES); on TARGET it is the other way round (CYCLES)``."""
     cycles = _cycles(summaries[indices[0]])
-    ordered = sorted(found, key=lambda flip: cycles[flip.faster] / cycles[flip.slower])[
-        :_SHOWN_PAIRS
-    ]
+    ordered = sorted(group, key=lambda flip: cycles[flip.faster] / cycles[flip.slower])
+    shown = ordered[:_SHOWN_PAIRS]
     pairs = [
-        f"{flip.faster} before {flip.slower} ({_against(cycles, flip)} cycles)" for flip in ordered
+        f"{flip.faster} before {flip.slower} ({_against(cycles, flip)} cycles)" for flip in shown
     ]
-    if more := len(found) - len(ordered):
+    more = len(group) - len(shown)
+    if more:
         pairs.append(f"{more} more {'pair' if more == 1 else 'pairs'}")
-    references = dict.fromkeys(flip.reference for flip in ordered)
+
+    references = dict.fromkeys(flip.reference for flip in shown)
     there = _listed([summaries[index].target.name for index in references])
-    if len(found) == 1:
-        where = f"on {there} it is the other way round ({_against(_cycles(summaries[found[0].reference]), found[0])})"
-    else:
-        where = f"on {there} they are the other way round"
-    return f"{_targets_text(summaries, indices)}: {', '.join(pairs)}; {where}"
+    turned = f"on {there} they are the other way round"
+    if len(group) == 1:
+        usual = _against(_cycles(summaries[group[0].reference]), group[0])
+        turned = f"on {there} it is the other way round ({usual})"
+    return f"{_targets_text(summaries, indices)}: {', '.join(pairs)}; {turned}"
 
 
 def _against(cycles: dict[str, float], flip: _Flip) -> str:
@@ -185,12 +201,15 @@ def _against(cycles: dict[str, float], flip: _Flip) -> str:
 
 
 def _targets_text(summaries: Sequence[RunSummary], indices: Sequence[int]) -> str:
-    """Names of targets; in their place, memory modes that are there with every accelerator that was compared."""
+    """Names of targets.
+
+    A memory mode stands in their place that is there with every accelerator that was compared.
+    """
     modes = [summary.target.memory_mode for summary in summaries]
     here = [modes[index] for index in indices]
-    whole = [mode for mode in dict.fromkeys(here) if here.count(mode) == modes.count(mode) > 1]
-    texts = [f"all {modes.count(mode)} with {mode}" for mode in whole]
-    names = [summaries[index].target.name for index in indices if modes[index] not in whole]
+    complete = [mode for mode in dict.fromkeys(here) if here.count(mode) == modes.count(mode) > 1]
+    texts = [f"all {modes.count(mode)} with {mode}" for mode in complete]
+    names = [summaries[index].target.name for index in indices if modes[index] not in complete]
     if len(names) > _SHOWN_TARGETS + 1:
         names = [*names[:_SHOWN_TARGETS], f"{len(names) - _SHOWN_TARGETS} more"]
     return _listed([*texts, *names])
@@ -201,98 +220,98 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def _title(summaries: Sequence[RunSummary]) -> str:
-    versions = dict.fromkeys(
-        variant.report.vela_version for summary in summaries for variant in summary.variants
-    )
+    versions: dict[str, None] = {}
+    for summary in summaries:
+        versions |= dict.fromkeys(variant.report.vela_version for variant in summary.variants)
     count = "1 target" if len(summaries) == 1 else f"{len(summaries)} targets"
     return f"{count} side by side, estimated by Vela {_listed([*versions] or ['?'])}"
 
 
-_Column = tuple[str, list[str]]
+def _blocks(summaries: Sequence[RunSummary], room: int) -> Iterator[list[_Column]]:
+    """Columns that fit side by side: all times, then flash, then SRAM.
 
-
-def _blocks(summaries: Sequence[RunSummary]) -> Iterator[list[_Column]]:
-    """Columns that fit side by side: all times, then flash, then SRAM, kept together if that is possible."""
-    names = [
-        line
-        for summary in summaries
-        for line in wrapped(summary.target.name, _TARGET_WIDTH).split("\n")
-    ]
-    room = WIDTH - max(map(len, names))
+    Those of a kind are kept together if that is possible.
+    """
     block: list[_Column] = []
     for group in _column_groups(summaries):
-        if block and sum(map(_width, [*block, *group])) > room:
+        if block and _width([*block, *group]) > room:
             yield block
             block = []
         for column in group:
-            if block and sum(map(_width, [*block, column])) > room:
+            if block and _width([*block, column]) > room:
                 yield block
                 block = []
             block.append(column)
     yield block
 
 
-def _width(column: _Column) -> int:
-    heading, cells = column
-    return 2 + max(len(line) for text in (heading, *cells) for line in text.split("\n"))
+def _width(block: Sequence[_Column]) -> int:
+    return sum(column.width for column in block)
 
 
 def _column_groups(summaries: Sequence[RunSummary]) -> Iterator[list[_Column]]:
-    time = "ms per\nframe" if summaries[0].hop_seconds else "ms"
-    names = _names(summaries)
-    found = [{variant.name: variant for variant in summary.variants} for summary in summaries]
-    stars = [_fastest(summary) for summary in summaries]
-    yield [(f"{_heading(name)}\n{time}", _times(name, found, stars)) for name in names]
-    for label, field in (("flash", "flash_bytes"), ("SRAM", "sram_bytes")):
-        yield [
-            (
-                f"{_heading(name)}\n{label}",
-                [
-                    format_bytes(getattr(each[name].report, field)) if name in each else NONE
-                    for each in found
-                ],
-            )
-            for name in names
-        ]
+    names = variant_names(summaries)
+    yield [_time_column(summaries, name) for name in names]
+    for quantity in (FLASH, SRAM):
+        yield [_quantity_column(summaries, name, quantity) for name in names]
 
 
-def _times(name: str, found: list[dict[str, VariantSummary]], stars: list[set[str]]) -> list[str]:
+def _time_column(summaries: Sequence[RunSummary], name: str) -> _Column:
     """Times with a star, or a blank so that the numbers stay in line."""
-    texts = [
-        shown_milliseconds(seconds_per_frame(each[name])) if name in each else NONE
-        for each in found
-    ]
-    return [
-        f"{text} {'*' if name in best else ' '}" for text, best in zip(texts, stars, strict=True)
-    ]
+    unit = "ms per\nframe" if summaries[0].hop_seconds else "ms"
+    cells = []
+    for summary in summaries:
+        variant = _variant(summary, name)
+        time = shown_milliseconds(variant.seconds_per_frame) if variant else NONE
+        cells.append(f"{time} {'*' if name in _fastest(summary) else ' '}")
+    return _Column(f"{wrapped(name, _NAME_WIDTH)}\n{unit}", cells)
+
+
+def _quantity_column(summaries: Sequence[RunSummary], name: str, quantity: Quantity) -> _Column:
+    cells = []
+    for summary in summaries:
+        variant = _variant(summary, name)
+        cells.append(quantity.format(quantity.of(variant)) if variant else NONE)
+    return _Column(f"{wrapped(name, _NAME_WIDTH)}\n{quantity.label}", cells)
+
+
+def _variant(summary: RunSummary, name: str) -> VariantSummary | None:
+    return {variant.name: variant for variant in summary.variants}.get(name)
 
 
 def _fastest(summary: RunSummary) -> set[str]:
     cycles = _cycles(summary)
-    return {name for name, count in cycles.items() if _near(count, min(cycles.values()))}
-
-
-def _heading(name: str) -> str:
-    return wrapped(name, _NAME_WIDTH)
+    return {name for name, count in cycles.items() if _is_near(count, min(cycles.values()))}
 
 
 def _notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
     yield "* fastest variant on this target; variants that are less than 1 % slower share the star."
-    on_cpu: dict[tuple[str, tuple[str, ...]], list[int]] = {}
-    for index, summary in enumerate(summaries):
-        for variant in summary.variants:
-            if operators := tuple(dict.fromkeys(variant.report.cpu_operators)):
-                on_cpu.setdefault((variant.name, operators), []).append(index)
-    for (name, operators), indices in on_cpu.items():
-        where = _targets_text(summaries, indices)
-        yield f"{name} leaves to the CPU, which its time leaves out: {' '.join(operators)}; {where}"
-    if len(_names(summaries)) < 2:
+    yield from _cpu_notes(summaries)
+    if len(variant_names(summaries)) < 2:
         return
-    found = flips(summaries)
-    if not found:
+    lines = flips(summaries)
+    if not lines:
         yield "The order of the variants is the same on every target."
         return
     yield "Where the order of the variants turns round:"
-    yield from (f"- {line}" for line in found[:_SHOWN_FLIPS])
-    if len(found) > _SHOWN_FLIPS:
-        yield f"- and in {len(found) - _SHOWN_FLIPS} more ways; the ranks in CSV and JSON have them all"
+    yield from (f"- {line}" for line in lines[:_SHOWN_FLIPS])
+    if len(lines) > _SHOWN_FLIPS:
+        more = len(lines) - _SHOWN_FLIPS
+        yield f"- and in {more} more ways; the ranks in CSV and JSON have them all"
+
+
+def _cpu_notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
+    """What variants leave to the CPU; targets where it is the same are one line."""
+    on_cpu: dict[tuple[str, str], list[int]] = {}
+    for index, summary in enumerate(summaries):
+        for variant in summary.variants:
+            operators = _cpu_operators(variant.report)
+            if operators:
+                on_cpu.setdefault((variant.name, operators), []).append(index)
+    for (name, operators), indices in on_cpu.items():
+        where = _targets_text(summaries, indices)
+        yield f"{name} leaves to the CPU, which its time leaves out: {operators}; {where}"
+
+
+def _cpu_operators(report: ResourceReport) -> str:
+    return " ".join(dict.fromkeys(report.cpu_operators))

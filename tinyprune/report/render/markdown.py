@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tinyprune.artifacts.quantity import PREDICTED
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model import budget_history, predictions
@@ -199,15 +200,19 @@ def _factor(ratio: float | None) -> str:
 def _predicted(summaries: Sequence[RunSummary]) -> list[str]:
     """What was predicted against what Vela says, a line per target and variant."""
     rows = [
-        [escape(target), escape(variant), *(cell for pair in pairs for cell in pair.cells)]
-        for target, variant, pairs in predictions.by_variant(summaries)
+        [
+            escape(one.target),
+            escape(one.variant),
+            *(cell for value in one.values for cell in value.cells),
+        ]
+        for one in predictions.predicted_variants(summaries)
     ]
     if not rows:
         return []
     header = [
         "target",
         "variant",
-        *(f"{name} {what}" for name in predictions.QUANTITIES for what in _PREDICTED),
+        *(f"{quantity.label} {what}" for quantity in PREDICTED for what in _PREDICTED),
     ]
     table = _table(header, rows, left={0, 1})
     return ["", f"## {predictions.TITLE}", "", *table, "", *_list(predictions.notes(summaries))]
@@ -215,13 +220,14 @@ def _predicted(summaries: Sequence[RunSummary]) -> list[str]:
 
 def _budgets(variants: Sequence[VariantRecord]) -> list[str]:
     """How every variant that was pruned to a budget keeps it."""
-    found = budget_history.by_variant(variants)
-    lines = ["", f"## {budget_history.TITLE}"] if found else []
-    for name, told in found:
-        lines += ["", f"### {escape(name)}", "", *_table(told.heads, told.rows, left={0})]
-        units = [[escape(cell) for cell in cells] for cells in told.units]
+    histories = budget_history.budget_histories(variants)
+    lines = ["", f"## {budget_history.TITLE}"] if histories else []
+    for history in histories:
+        limits = _table(history.heads, history.rows, left={0})
+        lines += ["", f"### {escape(history.variant)}", "", *limits]
+        units = [[escape(cell) for cell in units.cells] for units in history.sets]
         lines += ["", *_table(budget_history.UNIT_HEADS, units, left={0})] if units else []
-        lines += ["", *_list(told.notes)]
+        lines += ["", *_list(history.notes)]
     return lines
 
 
