@@ -21,7 +21,8 @@ def build(
     dilations: Sequence[int] = (1, 2, 4, 8),
     look_back: int = 1,
 ) -> keras.Model:
-    """CRN with a temporal convolution network, causal speech enhancement: mel features -> mask; 445,360 parameters.
+    """CRN with a temporal convolution network, causal speech enhancement:
+    mel features -> mask; 445,360 parameters.
 
     (batch, frames, bands) -> (batch, frames, outputs), in [0, 1]. 1.0 M multiply-accumulates per
     frame. With the default sizes a frame depends on the 34 before it, half a second.
@@ -37,13 +38,16 @@ def build(
     Raises UsageError if the bands cannot be halved once per encoder layer.
     """
     check("crn", inputs, ("frames", "bands"), free=("frames",))
-    bands, factor = int(inputs[1] or 0), 2 ** len(channels)
+    bands = int(inputs[1] or 0)
+    factor = 2 ** len(channels)
     if bands % factor:
         raise UsageError(
-            f"crn halves the bands {len(channels)} times: expected a multiple of {factor}, got {bands}"
+            f"crn halves the bands {len(channels)} times: "
+            f"expected a multiple of {factor}, got {bands}"
         )
     features = keras.Input(inputs, name="features")
-    x, skips = keras.layers.Reshape((-1, bands, 1), name="bands")(features), []
+    skips = []
+    x = keras.layers.Reshape((-1, bands, 1), name="bands")(features)
     for number, width in enumerate(channels, 1):
         x = _encoder(x, width, look_back, f"encoder_{number}")
         skips.append(x)

@@ -1,8 +1,9 @@
-"""DS-CNN: keyword spotting with depthwise-separable convolutions (Zhang et al. 2017, "Hello Edge", arXiv 1711.07128).
+"""DS-CNN: keyword spotting with depthwise-separable convolutions.
 
-``build`` is the network of the keyword-spotting benchmark of MLPerf Tiny (Banbury et al. 2021,
-arXiv 2106.07597), ``large`` has the sizes and strides of the paper's DS-CNN-L. The benchmark's L2
-penalty on the kernels is left out: it belongs to the loss, and the fit loop adds none of a layer.
+Zhang et al. 2017, "Hello Edge", arXiv 1711.07128. ``build`` is
+the network of the keyword-spotting benchmark of MLPerf Tiny (Banbury et al. 2021, arXiv
+2106.07597), ``large`` has the sizes and strides of the paper's DS-CNN-L. The benchmark's L2 penalty
+on the kernels is left out: it belongs to the loss, and the fit loop adds none of a layer.
 """
 
 from typing import Any
@@ -58,7 +59,8 @@ def build(
 def large(
     inputs: Shape = (49, 10, 1), outputs: int = 12, channels: int = 276, blocks: int = 5
 ) -> keras.Model:
-    """DS-CNN-L of Zhang et al. 2017, keyword spotting: MFCC -> probabilities of words; 422,844 parameters.
+    """DS-CNN-L of Zhang et al. 2017, keyword spotting:
+    MFCC -> probabilities of words; 422,844 parameters.
 
     As :func:`build`; the first convolution keeps all coefficients, the first block halves frames
     and coefficients.
@@ -73,8 +75,6 @@ def _bn_relu(x: Any, name: str) -> Any:
 
 def _pool(inputs: Shape, strides: Strides, block_strides: Strides) -> Strides:
     """Size of the last pool: as in the benchmark, 49 // 2 = 24 of the 25 frames are averaged."""
-    rows, columns = (
-        max(1, int(size or 1) // (a * b))
-        for size, a, b in zip(inputs[:2], strides, block_strides, strict=True)
-    )
-    return rows, columns
+    rows = int(inputs[0] or 1) // (strides[0] * block_strides[0])
+    columns = int(inputs[1] or 1) // (strides[1] * block_strides[1])
+    return max(1, rows), max(1, columns)

@@ -1,9 +1,9 @@
-"""MobileNet-V2 for small images: inverted residuals with linear bottlenecks (Sandler et al. 2018, arXiv 1801.04381).
+"""MobileNet-V2 for small images: inverted residuals with linear bottlenecks.
 
-The paper's network for 224 x 224 pixels, cut to 32 x 32 and to what a microcontroller holds: of its
-table of blocks the first five rows, each at most twice; the first convolution keeps all pixels and
-has half of the channels, as has the first block, which works on all pixels too; 256 channels at the
-end instead of 1280.
+Sandler et al. 2018, "MobileNetV2", arXiv 1801.04381. The paper's network for 224 x 224
+pixels, cut to 32 x 32 and to what a microcontroller holds: of its table of blocks the first five
+rows, each at most twice; the first convolution keeps all pixels and has half of the channels, as
+has the first block, which works on all pixels too; 256 channels at the end instead of 1280.
 """
 
 from typing import Any
@@ -38,7 +38,8 @@ def build(
     for number, (channels, repeats, strides) in enumerate(BLOCKS, 1):
         for repeat in range(repeats):
             name = f"block_{number}{'ab'[repeat]}"
-            step, factor = (1 if repeat else strides), (1 if number == 1 else expansion)
+            step = strides if repeat == 0 else 1
+            factor = 1 if number == 1 else expansion
             x = _block(x, name, _scaled(channels, width), step, factor)
     x = _conv_bn(x, "last", _scaled(LAST, width))
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
@@ -49,28 +50,32 @@ def build(
 
 
 def _block(x: Any, name: str, channels: int, strides: int, expansion: int) -> Any:
-    """Wider, one channel at a time, narrow again without an activation; added to what came in if shapes are equal."""
-    y, given = x, x.shape[-1]
+    """An inverted residual: wider, one channel at a time, narrow again without an activation.
+
+    The input is added where it has the shape of the output.
+    """
+    y = x
+    input_channels = x.shape[-1]
     if expansion > 1:
-        y = _conv_bn(y, f"{name}_expand", expansion * given)
+        y = _conv_bn(y, f"{name}_expand", expansion * input_channels)
     y = _depthwise(y, f"{name}_depthwise", strides)
     y = _conv_bn(y, f"{name}_project", channels, relu=False)
-    return keras.layers.Add(name=f"{name}_add")([x, y]) if strides == 1 and given == channels else y
+    if strides == 1 and input_channels == channels:
+        y = keras.layers.Add(name=f"{name}_add")([x, y])
+    return y
 
 
 def _conv_bn(x: Any, name: str, channels: int, size: int = 1, relu: bool = True) -> Any:
     options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
-    x = keras.layers.BatchNormalization(name=f"{name}_bn")(
-        keras.layers.Conv2D(channels, size, name=name, **options)(x)
-    )
+    x = keras.layers.Conv2D(channels, size, name=name, **options)(x)
+    x = keras.layers.BatchNormalization(name=f"{name}_bn")(x)
     return keras.layers.ReLU(6.0, name=f"{name}_relu6")(x) if relu else x
 
 
 def _depthwise(x: Any, name: str, strides: int) -> Any:
     x = keras.layers.DepthwiseConv2D(3, strides, padding="same", use_bias=False, name=name)(x)
-    return keras.layers.ReLU(6.0, name=f"{name}_relu6")(
-        keras.layers.BatchNormalization(name=f"{name}_bn")(x)
-    )
+    x = keras.layers.BatchNormalization(name=f"{name}_bn")(x)
+    return keras.layers.ReLU(6.0, name=f"{name}_relu6")(x)
 
 
 def _scaled(channels: int, width: float) -> int:

@@ -1,8 +1,8 @@
-"""ResNet-8: the image-classification network of MLPerf Tiny (Banbury et al. 2021, arXiv 2106.07597).
+"""ResNet-8: the image-classification network of MLPerf Tiny.
 
-A ResNet v1 (He et al. 2016) of three stacks with one residual block each. The benchmark's L2
-penalty on the kernels is
-left out: it belongs to the loss, and the fit loop adds none of a layer.
+Banbury et al. 2021, "MLPerf Tiny Benchmark", arXiv 2106.07597. A ResNet v1 (He et al. 2016)
+of three stacks with one residual block each. The benchmark's L2 penalty on the kernels is left out:
+it belongs to the loss, and the fit loop adds none of a layer.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ def build(inputs: Shape = (32, 32, 3), outputs: int = 10, filters: int = 16) -> 
 
 
 def _stack(x: Any, name: str, filters: int, strides: int) -> Any:
-    """Two 3x3 convolutions beside the identity, or beside a 1x1 convolution where the shape changes."""
+    """Two 3x3 convolutions beside the identity, or beside a 1x1 one where the shape changes."""
     y = _conv_bn(x, f"{name}_conv_1", filters, strides)
     y = keras.layers.ReLU(name=f"{name}_conv_1_relu")(y)
     y = _conv_bn(y, f"{name}_conv_2", filters)

@@ -12,7 +12,8 @@ from tinyprune.models.inputs import Shape, check
 def build(
     inputs: Shape = (None, 128), outputs: int = 128, units: int = 256, hidden: int = 128
 ) -> keras.Model:
-    """TinyLSTM (Fedorov et al. 2020), causal speech enhancement: mel features -> mask; 968,960 parameters.
+    """TinyLSTM (Fedorov et al. 2020), causal speech enhancement:
+    mel features -> mask; 968,960 parameters.
 
     (batch, frames, bands) -> (batch, frames, outputs), in [0, 1].
 

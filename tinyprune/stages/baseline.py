@@ -10,7 +10,7 @@ from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import prepare, strip
 from tinyprune.config import ModelConfig, RunConfig, TrainConfig
 from tinyprune.metrics.metric import metric_of
-from tinyprune.models.own import is_own, load
+from tinyprune.models.loading.own import is_own, load
 from tinyprune.registry import MODELS
 from tinyprune.stages.convertible import check_convertible
 from tinyprune.stages.saving import save_network

@@ -13,7 +13,7 @@ from tinyprune.errors import UsageError
 from tinyprune.export import forward
 from tinyprune.export.forward import Forward
 from tinyprune.metrics.scores import Scored, Scores
-from tinyprune.models.own import load
+from tinyprune.models.loading.own import load
 from tinyprune.stages.int8_graphs import exported
 from tinyprune.stages.model_reference import TFLITE, ModelReference
 from tinyprune.tasks.lookup import Dataset

@@ -8,7 +8,7 @@ from typing import Any
 from tinyprune.config import MODEL_FILES, DataConfig, RunConfig
 from tinyprune.config.data import FOLDERS
 from tinyprune.errors import UsageError
-from tinyprune.models.own import EXPECTED, is_own
+from tinyprune.models.loading.own import EXPECTED, is_own
 from tinyprune.registry import MODELS
 from tinyprune.stages.run import Run, begin_run, digest
 from tinyprune.storage.run_folder import BASELINE

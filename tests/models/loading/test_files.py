@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinyprune.errors import UsageError
-from tinyprune.models.own import load
+from tinyprune.models.loading.own import load
 
 SAVE_WITH_KERAS_2 = Path(__file__).with_name("save_with_keras2.py")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinyprune.errors import UsageError
-from tinyprune.models.own import is_own, load
+from tinyprune.models.loading.own import is_own, load
 
 FUNCTIONS = """
 import keras, tinyprune.errors
@@ -144,6 +144,6 @@ def test_names_of_registered_models(name):
 
 
 def test_telling_a_name_from_a_file_loads_nothing_heavy():
-    code = "import sys, tinyprune.models.own; print(sorted({'tensorflow', 'keras', 'h5py'} & set(sys.modules)))"
+    code = "import sys, tinyprune.models.loading.own; print(sorted({'tensorflow', 'keras', 'h5py'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""Model files: ``.keras`` of Keras 3 and 2, legacy ``.h5``. Whatever is wrong with one becomes one line."""
+"""Model files: ``.keras`` of Keras 3 and 2, legacy ``.h5``. Any error becomes one line."""
 
 import json
 import re
@@ -14,16 +14,28 @@ import keras
 
 from tinyprune.config import MODEL_FILES
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.models import keras2
-from tinyprune.models.own import EXPECTED, first_line
+from tinyprune.models.loading import keras2
+from tinyprune.models.loading.own import EXPECTED, first_line
 
+#: What Keras says of a name that it does not know.
 _UNKNOWN = re.compile(
-    r"(?:Could not locate (?:class|function)|Unknown [\w ]+:|Could not interpret [\w ]+:|Could not find) '([^']+)'"
+    r"(?:Could not locate (?:class|function)|Unknown [\w ]+:|Could not interpret [\w ]+:"
+    r"|Could not find) '([^']+)'"
 )
+_ZIP_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+#: Groups of HDF5 files that hold weights only, of Keras 3 and of checkpoints.
+_WEIGHT_GROUPS = {"layers", "vars", "_layer_checkpoint_dependencies"}
 
 
 def from_file(path: Path, objects: Mapping[str, Any]) -> keras.Model:
-    """The model in a file, not compiled; ``objects``: custom layers and functions by name. Raises UsageError."""
+    """The model in a file, not compiled.
+
+    Args:
+        path: the file.
+        objects: custom layers and functions by name.
+
+    Raises UsageError.
+    """
     _check_place(path)
     try:
         if zipfile.is_zipfile(path):
@@ -68,37 +80,31 @@ def _check_place(path: Path) -> None:
 
 
 def _from_zip(path: Path, objects: Mapping[str, Any]) -> keras.Model:
-    with zipfile.ZipFile(path) as archive:
-        missing = {"metadata.json", "config.json", "model.weights.h5"} - set(archive.namelist())
+    with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+        missing = _ZIP_MEMBERS - set(archive.namelist())
         if missing:
             raise UsageError(f"no Keras model: it contains no {' and no '.join(sorted(missing))}")
-        version, config = (
-            json.loads(archive.read(f"{name}.json")) for name in ("metadata", "config")
-        )
+        metadata = json.loads(archive.read("metadata.json"))
+        config = json.loads(archive.read("config.json"))
         _refuse_code(config)
-        with tempfile.TemporaryDirectory() as folder:
-            if not _made_by_keras2(version.get("keras_version")):
-                return keras.models.load_model(
-                    _named(path, ".keras", folder), objects, compile=False
-                )
-            return keras2.load(config, Path(archive.extract("model.weights.h5", folder)), objects)
+        if _made_by_keras2(metadata.get("keras_version")):
+            weights = Path(archive.extract("model.weights.h5", folder))
+            return keras2.load(config, weights, objects)
+        return keras.models.load_model(_named(path, ".keras", folder), objects, compile=False)
 
 
 def _from_hdf5(path: Path, objects: Mapping[str, Any]) -> keras.Model:
     with h5py.File(path) as file:
-        version, config = (file.attrs.get(name) for name in ("keras_version", "model_config"))
-        weights_only = "layer_names" in file.attrs or {
-            "layers",
-            "vars",
-            "_layer_checkpoint_dependencies",
-        } & set(file)
-    if config is None and weights_only:
+        version = file.attrs.get("keras_version")
+        text = file.attrs.get("model_config")
+        has_weights_only = "layer_names" in file.attrs or bool(_WEIGHT_GROUPS & set(file))
+    if text is None and has_weights_only:
         raise UsageError(
             "weights only: save the whole model, or give the network as package.module:function"
         )
-    if config is None:
+    if text is None:
         raise UsageError("HDF5, but no Keras model: it has no model_config")
-    config = json.loads(config)
+    config = json.loads(text)
     _refuse_code(config)
     with tempfile.TemporaryDirectory() as folder:
         named = _named(path, ".h5", folder)
@@ -108,9 +114,14 @@ def _from_hdf5(path: Path, objects: Mapping[str, Any]) -> keras.Model:
 
 
 def _made_by_keras2(version: Any) -> bool:
-    """By the version that a file names: text, bytes or None, which is older than any."""
+    """Return whether Keras 2 or older made a file.
+
+    Args:
+        version: that the file names, text or bytes; None in files of the oldest versions.
+    """
     text = version.decode() if isinstance(version, bytes) else str(version or "1")
-    return int(text.partition(".")[0]) < 3
+    major, _, _ = text.partition(".")
+    return int(major) < 3
 
 
 def _named(path: Path, suffix: str, folder: str) -> Path:
@@ -121,24 +132,29 @@ def _named(path: Path, suffix: str, folder: str) -> Path:
 
 
 def _refuse_code(config: Any) -> None:
-    """Raises UsageError for a Lambda layer that holds Python bytecode: loading it would run what the file says."""
+    """Raise UsageError for a Lambda layer that holds Python bytecode: loading it would run that."""
     if isinstance(config, list):
-        for each in config:
-            _refuse_code(each)
+        for item in config:
+            _refuse_code(item)
     if not isinstance(config, dict):
         return
-    inner = config.get("config")
-    if config.get("class_name") == "Lambda" and isinstance(inner, dict):
-        function = inner.get("function")
-        if isinstance(function, list) or (
-            isinstance(function, dict) and function.get("class_name") == "__lambda__"
-        ):
-            raise UsageError(
-                f"layer '{inner.get('name')}' is a Lambda, code that would run unseen: give the model as "
-                "package.module:function"
-            )
-    for each in config.values():
-        _refuse_code(each)
+    settings = config.get("config")
+    if not isinstance(settings, dict):
+        settings = {}
+    if config.get("class_name") == "Lambda" and _is_code(settings.get("function")):
+        raise UsageError(
+            f"layer '{settings.get('name')}' is a Lambda, code that would run unseen: "
+            "give the model as package.module:function"
+        )
+    for item in config.values():
+        _refuse_code(item)
+
+
+def _is_code(function: Any) -> bool:
+    """Return whether the function of a Lambda is bytecode, as Keras 2 or Keras 3 writes it."""
+    if isinstance(function, dict):
+        return function.get("class_name") == "__lambda__"
+    return isinstance(function, list)
 
 
 def _load_error(path: Path, error: Exception) -> UsageError:
@@ -146,9 +162,10 @@ def _load_error(path: Path, error: Exception) -> UsageError:
     text = str(error)
     unknown = _UNKNOWN.search(text)
     if unknown:
-        name = unknown.group(1).rpartition(">")[2]
+        _, _, name = unknown.group(1).rpartition(">")
         return UsageError(
-            f"{path} uses '{name}', which Keras does not know: add --custom package.module that defines it"
+            f"{path} uses '{name}', which Keras does not know: "
+            "add --custom package.module that defines it"
         )
-    cause = text.rpartition("Exception encountered:")[2].strip() or text
-    return UsageError(f"{path} cannot be loaded: {first_line(cause)}")
+    _, _, cause = text.rpartition("Exception encountered:")
+    return UsageError(f"{path} cannot be loaded: {first_line(cause.strip() or text)}")

@@ -1,0 +1,112 @@
+"""A user's own network: a ``.keras`` file, a legacy ``.h5``, or a function that builds it.
+
+Importing this module imports neither TensorFlow nor Keras, so that a name can be told from a file
+at no cost.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyprune.config import MODEL_FILES
+from tinyprune.errors import UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+EXPECTED = f"expected a file ({', '.join(MODEL_FILES)}) or package.module:function"
+
+_PATH_MARKS = (":", "/", "\\")
+_LONGEST_LINE = 200
+
+
+def is_own(name: str) -> bool:
+    """Return whether a name means a user's own model and not a registered one.
+
+    It does if it is a model file, a path or ``module:function``.
+    """
+    return _is_model_file(name) or any(mark in name for mark in _PATH_MARKS)
+
+
+def load(source: str, custom: tuple[str, ...] = ()) -> "keras.Model":
+    """A user's own model, functional or Sequential, with one input and one output; not compiled.
+
+    Args:
+        source: a ``.keras`` file (of Keras 3 or 2), a legacy ``.h5`` or ``.hdf5`` with a whole
+            model, or ``package.module:function``, which is called without arguments; modules of the
+            current folder can be imported.
+        custom: modules that define layers or functions of the model; they are imported before it is
+            loaded.
+
+    A model of Keras 2 becomes one of Keras 3 with the same layer names, weights and outputs. Raises
+    UsageError, in one line, for everything that is no such model.
+    """
+    from tinyprune.models.loading import files, modules
+
+    with modules.importing_from_here():
+        objects = modules.custom_objects(custom)
+        if _is_model_file(source) or ":" not in source:
+            model = files.from_file(Path(source), objects)
+        else:
+            model = modules.from_function(source)
+        if _is_keras2(model):
+            model = files.from_keras2(model, source, objects)
+    return _checked(model, source)
+
+
+def first_line(error: BaseException | str) -> str:
+    """The first line of a message that may be pages long."""
+    lines = str(error).strip().splitlines()
+    if not lines:
+        return "no message"
+    line = lines[0]
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
+
+
+def _is_model_file(name: str) -> bool:
+    return Path(name).suffix.lower() in MODEL_FILES
+
+
+def _is_keras2(model: Any) -> bool:
+    """Return whether this is a model of tf_keras, which is not imported for the question."""
+    for base in type(model).__mro__:
+        if base.__module__.startswith("tf_keras.") and base.__name__ == "Model":
+            return True
+    return False
+
+
+def _checked(model: Any, source: str) -> "keras.Model":
+    """The model, if its layers and their order are known; the list or dict around its tensors goes.
+
+    Raises UsageError for any other model.
+    """
+    import keras
+
+    if not isinstance(model, keras.Model):
+        kind = type(model).__name__
+        raise UsageError(f"{source} gives an object of type {kind}: expected a keras.Model")
+    is_sequential = isinstance(model, keras.Sequential)
+    if is_sequential and not model.built:
+        raise UsageError(
+            f"{source}: the Sequential model has no input shape: start it with keras.Input(shape)"
+        )
+    is_functional = hasattr(model, "operations")
+    if not is_sequential and not is_functional:
+        raise UsageError(
+            f"{source}: {type(model).__name__} is a subclass of keras.Model: "
+            "expected a functional or Sequential model"
+        )
+    inputs, outputs = len(model.inputs), len(model.outputs)
+    if (inputs, outputs) != (1, 1):
+        raise UsageError(
+            f"{source} has {inputs} inputs and {outputs} outputs: expected one of each"
+        )
+    if is_sequential or not _has_nested_ends(model):
+        return model
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+
+
+def _has_nested_ends(model: "keras.Model") -> bool:
+    """Return whether the input or the output stands in a list or dict."""
+    import keras
+
+    return keras.tree.is_nested(model.input) or keras.tree.is_nested(model.output)
