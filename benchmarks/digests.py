@@ -52,7 +52,7 @@ SPEECH_STEPS = (
     "report --format markdown",
     "report weight-0.80",
     "evaluate baseline weight-0.80 --format json",
-    "compare baseline weight-0.80 --format json --max-drop si_sdr_db=60",
+    "compare baseline weight-0.80 --format json",
 )
 IMAGE_STEPS = (
     "prune --structure 2:4 --epochs 2",

@@ -1,6 +1,8 @@
 """Docs that fail the build when they rot: every registered name is mentioned, every relative link leads somewhere."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,12 @@ from tinyprune.npu import targets
 from tinyprune.registry import DATASETS, METRICS, MODELS, SCHEDULES, STRUCTURES
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+NAME_PAGES = ("reference.md", "how-to/data.md", "how-to/prune.md", "how-to/compile.md")
+README_LINES = 120
 NAMES = [
     (registry.kind, name)
     for registry in (DATASETS, METRICS, MODELS, SCHEDULES, STRUCTURES)
@@ -17,11 +24,53 @@ NAMES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def pages_with_names() -> str:
+    """Return the text of the pages that explain names."""
+    return "".join((ROOT / "docs" / page).read_text() for page in NAME_PAGES)
+
+
 @pytest.mark.parametrize(("kind", "name"), [*NAMES, *(("npu", name) for name in targets.names())])
-def test_every_name_is_in_the_guide(kind: str, name: str) -> None:
-    assert f"`{name}`" in (ROOT / "docs" / "guide.md").read_text(), (
-        f"docs/guide.md does not mention {kind} {name}"
+def test_every_name_is_explained(kind: str, name: str, pages_with_names: str) -> None:
+    assert f"`{name}`" in pages_with_names, f"{', '.join(NAME_PAGES)} do not mention {kind} {name}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\((docs/[^)#]+\.md)", (ROOT / "README.md").read_text()))
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert pages == linked
+
+
+def test_the_matrices_of_the_concepts_are_those_of_the_example() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "structures.py")],
+        capture_output=True,
+        text=True,
+        check=True,
     )
+    concepts = (ROOT / "docs" / "concepts.md").read_text()
+    for printed in done.stdout.strip().split("\n\n"):
+        name, _, matrix = printed.partition("\n")
+        assert f"**`{name}`**" in concepts
+        assert f"```\n{matrix}\n```" in concepts
+
+
+@pytest.mark.slow
+def test_the_example_of_the_python_api_runs(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "python_api.py"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "of the int8 weights are zero" in done.stdout
+    assert "on ethos-u55-128" in done.stdout
+    share = int(re.search(r"(\d+)% of the int8 weights", done.stdout)[1])
+    assert share >= 60
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -85,7 +85,7 @@ def _what(shipped: Shipped) -> Iterator[str]:
     yield from _prose(
         f"`denoiser.tflite`, {format_bytes(row.file_bytes)}, SHA-256 `{shipped.artifact.sha256}`, and beside it "
         "`denoiser.frontend.json`, with all numbers that firmware needs around it "
-        "([guide](guide.md#listen-and-deploy)). It is under the licence of tinyprune; none of the recordings that it "
+        "([deploy](how-to/deploy.md)). It is under the licence of tinyprune; none of the recordings that it "
         "learned from is in it."
     )
 

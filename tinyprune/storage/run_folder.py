@@ -25,9 +25,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tinyprune import __version__
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.records import to_jsonable, write_json
+from tinyprune.version import __version__
 
 BASELINE = "baseline"
 STAGES = ("train", "export", "compile")

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tinyprune import __version__
 from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality, TaskRecord
@@ -21,6 +20,7 @@ from tinyprune.report.model.loading import load_summaries
 from tinyprune.report.model.record import SCHEMA, ManifestEntry, RunReport, VariantRecord
 from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import BASELINE, Variant, Workspace, sha256
+from tinyprune.version import __version__
 
 _PROGRAMS = ("keras", "tensorflow", "ethos-u-vela", "ai-edge-litert", "numpy")
 

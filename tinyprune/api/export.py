@@ -1,0 +1,51 @@
+"""Export of a Keras network as int8 TFLite."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.compress.fold import fold
+from tinyprune.errors import UsageError
+from tinyprune.export.tflite import export
+
+
+def export_int8(
+    model: keras.Model,
+    calibration: np.ndarray,
+    path: str | Path,
+    *,
+    frames: int | None = None,
+    masks: Mapping[str, np.ndarray] | None = None,
+) -> TFLiteArtifact:
+    """Write a Keras network as an int8 ``.tflite`` with int8 inputs and outputs, batch 1.
+
+    The file appears whole or not at all. The result holds its scales, its zeros per kernel and its
+    SHA-256.
+
+    Args:
+        model: plain network, pruned (:meth:`tinyprune.Pruner.finalize`) or not.
+        calibration: inputs (n, ...) of real data; of sequences, consecutive frames (n, features).
+        path: of the ``.tflite``.
+        frames: time steps of one call, for a network of sequences; None: 1 for such a network.
+        masks: of the pruner (:attr:`tinyprune.Pruner.masks`): the zeros in the file are held to them.
+
+    Raises:
+        UsageError: the calibration does not fit the network, or the network looks ahead in time.
+        CheckFailed: an operator cannot be int8, or a pruned weight is not zero in the file.
+    """
+    canonical = fold(model)
+    shape = tuple(canonical.inputs[0].shape)
+    is_sequence = None in shape[1:-1]
+    data = np.asarray(calibration, np.float32)
+    expected = shape[-1:] if is_sequence else shape[1:]
+    if data.shape[1:] != expected or not len(data):
+        rows = "consecutive frames (n, features)" if is_sequence else "examples (n, ...)"
+        raise UsageError(
+            f"calibration of shape {data.shape} does not fit: expected {rows} of shape (n, "
+            f"{', '.join(map(str, expected))})"
+        )
+    length = frames or 1 if is_sequence else frames
+    return export(canonical, length, data, dict(masks or {}), Path(path))
