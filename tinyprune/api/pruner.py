@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
-from tinyprune.api.trainable import CompressedModel
+from tinyprune.api.trainable import CompressedModel, trainable
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater
 from tinyprune.compress.planning import plan
@@ -97,7 +97,7 @@ class Pruner:
         inputs = np.asarray(calibration, np.float32)
         self._masked = MaskedNetwork(self.model, self.plan, inputs)
         prepared = self._masked.prepared
-        self._network = CompressedModel(prepared.inputs, prepared.outputs, name=prepared.name)
+        self._network = trainable(prepared)
         self._updater = None
         self._step = 0
         if steps is not None:

@@ -35,3 +35,10 @@ class CompressedModel(keras.Model):
         self.optimizer.apply(gradients[: len(trained)], trained)
         self._loss_tracker.update_state(loss, sample_weight=tf.shape(keras.tree.flatten(x)[0])[0])
         return self.compute_metrics(x, y, predicted, sample_weight)
+
+
+def trainable(prepared: keras.Model) -> CompressedModel:
+    """Return a network of the same layers, so of the same weights, that ``fit`` can train."""
+    inputs = prepared.inputs[0] if len(prepared.inputs) == 1 else prepared.inputs
+    outputs = prepared.outputs[0] if len(prepared.outputs) == 1 else prepared.outputs
+    return CompressedModel(inputs, outputs, name=prepared.name)
