@@ -1,4 +1,7 @@
-"""Progress of anything that takes longer than two seconds: a bar on stderr with the time left, nothing in a pipe."""
+"""The progress of anything that takes longer than two seconds.
+
+It is a bar on stderr with the time left, and nothing in a pipe.
+"""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -9,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def track(items: Iterable[Item], title: str, total: float | None = None) -> Iterator[Item]:
-    """The items, with a bar that says how many of ``total`` (None: unknown) have gone by."""
+    """Yield the items, with a bar of those that have gone by, of ``total`` (None: unknown)."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -19,6 +22,6 @@ def track(items: Iterable[Item], title: str, total: float | None = None) -> Iter
         BarColumn(20),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    live = console.is_terminal and log.isEnabledFor(logging.INFO)
-    with Progress(*columns, console=console, disable=not live, transient=True) as progress:
+    is_shown = console.is_terminal and log.isEnabledFor(logging.INFO)
+    with Progress(*columns, console=console, disable=not is_shown, transient=True) as progress:
         yield from progress.track(items, total=total, description=title)

@@ -14,7 +14,7 @@ from tinyprune.array_types import Float32Array
 from tinyprune.audio.stft import hann
 
 LOG_OFFSET = 1e-6
-_FULL_SCALE = 32768.0
+INT16_FULL_SCALE = 32768.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class MfccFrontEnd:
         """
         import scipy.fft
 
-        scale = 1 / _FULL_SCALE if np.issubdtype(clips.dtype, np.integer) else 1.0
+        scale = 1 / INT16_FULL_SCALE if np.issubdtype(clips.dtype, np.integer) else 1.0
         frames = np.lib.stride_tricks.sliding_window_view(clips, self.window, axis=-1)[
             :, :: self.stride
         ]

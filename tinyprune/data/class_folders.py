@@ -1,4 +1,4 @@
-"""Files whose class is the folder that they lie in, for sounds and images alike: ``[SPLIT/]CLASS/.../FILE``."""
+"""Files in folders of classes, for sounds and images alike: ``[SPLIT/]CLASS/.../FILE``."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tinyprune.errors import UsageError
 
-#: The split -> what its folder may be called.
+#: The split -> the names that its folder may have.
 SPLIT_FOLDERS = {
     "train": ("train", "training"),
     "dev": ("dev", "val", "valid", "validation"),
@@ -15,7 +15,7 @@ SPLIT_FOLDERS = {
 
 
 @dataclass(frozen=True)
-class File:
+class LabelledFile:
     """One file of a class.
 
     Attributes:
@@ -28,55 +28,63 @@ class File:
     label: str
 
 
-def splits(folder: Path, suffixes: tuple[str, ...], what: str) -> dict[str, list[File]]:
-    """The files of each split, sorted; without a folder ``train/`` everything is "train".
+#: The files of each split.
+LabelledFiles = dict[str, list[LabelledFile]]
+
+
+def list_splits(folder: Path, suffixes: tuple[str, ...], formats: str) -> LabelledFiles:
+    """Return the files of each split, sorted; without a folder ``train/`` everything is "train".
 
     Folders that begin with "." or "_" are no classes. Raises UsageError for a folder without class
     folders.
 
     Args:
-        folder: of the data.
-        suffixes: of the files, in lower case. what: such files, in words for errors, e.g. "PNG or
-            JPEG".
+        folder: of the data. suffixes: of the files, in lower case.
+        formats: such files, in words for errors, e.g. "PNG or JPEG".
     """
     if not folder.is_dir():
         problem = "is a file" if folder.exists() else "does not exist"
-        raise UsageError(f"{folder} {problem}: expected a folder with CLASS/FILE of {what} files")
-    roots = _roots(folder)
-    found = {split: _files(root, folder, suffixes) for split, root in roots.items()}
-    for split, files in found.items():
+        raise UsageError(
+            f"{folder} {problem}: expected a folder with CLASS/FILE of {formats} files"
+        )
+
+    splits = {}
+    for split, root in _split_roots(folder).items():
+        files = _files(root, folder, suffixes)
         if not files:
             raise UsageError(
-                f"folder {roots[split]} holds no CLASS/FILE of {what} files: check the path"
+                f"folder {root} holds no CLASS/FILE of {formats} files: check the path"
             )
-    return found
+        splits[split] = files
+    return splits
 
 
-def _roots(folder: Path) -> dict[str, Path]:
-    """The folder of each split; where there is none for training, everything is for training."""
+def _split_roots(folder: Path) -> dict[str, Path]:
+    """Return the folder of each split; without one for training, everything is for training."""
     roots: dict[str, Path] = {}
     for split, names in SPLIT_FOLDERS.items():
-        found = [folder / name for name in names if (folder / name).is_dir()]
-        if len(found) > 1:
-            raise UsageError(f"{found[0]} and {found[1]} are both for {split}: keep one of them")
-        if found:
-            roots[split] = found[0]
+        paths = [folder / name for name in names if (folder / name).is_dir()]
+        if len(paths) > 1:
+            raise UsageError(f"{paths[0]} and {paths[1]} are both for {split}: keep one of them")
+        if paths:
+            roots[split] = paths[0]
     return roots if "train" in roots else {"train": folder}
 
 
-def _files(root: Path, folder: Path, suffixes: tuple[str, ...]) -> list[File]:
-    classes = sorted(
-        path for path in root.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))
-    )
-    return [
-        File(path, path.relative_to(folder).as_posix(), parent.name)
-        for parent in classes
-        for path in sorted(parent.rglob("*"))
-        if path.suffix.lower() in suffixes and path.is_file()
-    ]
+def _files(root: Path, folder: Path, suffixes: tuple[str, ...]) -> list[LabelledFile]:
+    """Return the files of all classes below a root, named by their paths below the folder."""
+    files = []
+    for class_folder in sorted(root.iterdir()):
+        if not class_folder.is_dir() or class_folder.name.startswith((".", "_")):
+            continue
+        for path in sorted(class_folder.rglob("*")):
+            if path.suffix.lower() in suffixes and path.is_file():
+                name = path.relative_to(folder).as_posix()
+                files.append(LabelledFile(path, name, class_folder.name))
+    return files
 
 
-def check_known(splits: dict[str, list[File]]) -> None:
+def check_known(splits: LabelledFiles) -> None:
     """Raise UsageError for a class of dev or test that training does not have."""
     known = {file.label for file in splits["train"]}
     for files in splits.values():
@@ -87,12 +95,11 @@ def check_known(splits: dict[str, list[File]]) -> None:
                 )
 
 
-def cache_key(folder: Path, files: list[File], *settings: object) -> str:
-    """A short text that changes with the list of files, any of their sizes, times or classes, or a setting."""
-    stats = [
-        (file.name, file.label, file.path.stat().st_size, file.path.stat().st_mtime_ns)
-        for file in files
-    ]
-    return hashlib.sha256(
-        repr((folder.resolve().as_posix(), stats, settings)).encode()
-    ).hexdigest()[:16]
+def cache_key(folder: Path, files: list[LabelledFile], *settings: object) -> str:
+    """Return a short text that changes with the files, their sizes, times, classes, or a setting."""
+    stats = []
+    for file in files:
+        stat = file.path.stat()
+        stats.append((file.name, file.label, stat.st_size, stat.st_mtime_ns))
+    content = repr((folder.resolve().as_posix(), stats, settings))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

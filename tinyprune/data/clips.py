@@ -1,9 +1,8 @@
 """Clips of audio, and the store that holds many of them as one file of 16-bit samples.
 
 Decoding and resampling are done once; after that a random excerpt costs one short read, whatever
-the format was, and
-memory does not grow with the corpus: the file is not mapped, else every page that was ever read
-    would count.
+the format was. Memory does not grow with the corpus: the file is not mapped, else every page that
+was ever read would count.
 """
 
 import hashlib
@@ -42,11 +41,11 @@ class Clip:
 
 @dataclass(frozen=True)
 class ClipIndex:
-    """Where the clips of a store are.
+    """The clips of a store.
 
     Attributes:
         names, groups: of each clip.
-        offsets: where each begins, in samples, and where the last one ends, (n + 1).
+        offsets: beginning of each, in samples, and the end of the last one, (n + 1).
         rms: root mean square of each; full scale is 1.
         sha256: of all samples.
     """
@@ -67,7 +66,8 @@ class ClipStore:
     """
 
     def __init__(self, path: Path, index: ClipIndex, clips: np.ndarray | None = None) -> None:
-        self.path, self.index = path, index
+        self.path = path
+        self.index = index
         self.clips = np.arange(len(index.names)) if clips is None else clips
         self._offsets = np.asarray(index.offsets)
         self._file = os.open(path, os.O_RDONLY)
@@ -93,9 +93,9 @@ class ClipStore:
 
     @cached_property
     def speakers(self) -> list[str]:
-        """Who speaks in each clip of this view, by the folders of the whole store; "" where there are none."""
-        known = speakers(list(self.index.groups))
-        return [known[clip].removeprefix(".") for clip in self.clips]
+        """Speaker of each clip of this view, by the folders of the whole store; "" without folders."""
+        all_speakers = speakers(list(self.index.groups))
+        return [all_speakers[clip].removeprefix(".") for clip in self.clips]
 
     @cached_property
     def names(self) -> list[str]:
@@ -103,56 +103,66 @@ class ClipStore:
         return [self.index.names[clip] for clip in self.clips]
 
     def excerpt(self, number: int, start: int, samples: int) -> Float32Array:
-        """Samples (samples,) of a clip from ``start``; the clip is repeated where it is too short."""
-        begin, end = self._offsets[self.clips[number] : self.clips[number] + 2]
+        """Return samples (samples,) of a clip from ``start``; a short clip is repeated."""
+        clip = self.clips[number]
+        begin, end = self._offsets[clip : clip + 2]
         if begin + start + samples <= end:
             piece = self._read(begin + start, samples)
         else:
-            piece = np.take(
-                self._read(begin, end - begin), np.arange(start, start + samples), mode="wrap"
-            )
+            repeated = np.arange(start, start + samples)
+            piece = np.take(self._read(begin, end - begin), repeated, mode="wrap")
         return piece.astype(np.float32) / np.float32(FULL_SCALE)
 
     def _read(self, begin: int, samples: int) -> np.ndarray:
-        """Samples of the file; threads may read at once. Raises TinypruneError if the file has been cut."""
+        """Return samples of the file; threads may read at once.
+
+        Raises TinypruneError if the file has been cut.
+        """
         piece = np.frombuffer(os.pread(self._file, 2 * int(samples), 2 * int(begin)), "<i2")
         if len(piece) < samples:
             raise TinypruneError(f"{self.path} ends too early: delete it and run again")
         return piece
 
     def subset(self, keep: np.ndarray) -> "ClipStore":
-        """A view of the clips where ``keep``, shape (n,), is true."""
+        """Return a view of the clips where ``keep``, shape (n,), is true."""
         return ClipStore(self.path, self.index, self.clips[keep])
 
 
 def open_store(path: Path, clips: Iterable[Clip]) -> ClipStore:
-    """The store at ``path``; if it is not there, whole, it is written from ``clips``, which is not touched otherwise.
+    """Return the store at ``path``; it is written from ``clips`` unless it is complete.
 
-    Samples beyond full scale are scaled down to it, clip by clip. Raises TinypruneError when no
-    space is left.
+    Nothing is taken from ``clips`` otherwise. Samples beyond full scale are scaled down to it, clip
+    by clip. Raises TinypruneError when no space is left.
     """
     record = path.with_suffix(".json")
-    if not (
-        record.exists()
-        and path.exists()
-        and path.stat().st_size == _bytes(read_json(record, ClipIndex))
-    ):
+    if not _is_complete(path, record):
         _write(path, clips)
     return ClipStore(path, read_json(record, ClipIndex))
 
 
 def power(signal: Float32Array) -> float:
-    """Mean square of samples (n,), added up one after the other: the order of ``np.sum`` differs between machines."""
+    """Return the mean square of samples (n,), added up one after the other.
+
+    The order in which ``np.sum`` adds differs between machines.
+    """
     return float(np.cumsum(np.square(signal, dtype=np.float64))[-1] / len(signal))
 
 
-def _bytes(index: ClipIndex) -> int:
-    """Size of a store: two bytes per sample."""
-    return 2 * index.offsets[-1]
+def _is_complete(path: Path, record: Path) -> bool:
+    """Return whether a store has its index, and two bytes for each sample of it."""
+    if not (record.exists() and path.exists()):
+        return False
+    samples = read_json(record, ClipIndex).offsets[-1]
+    return path.stat().st_size == 2 * samples
 
 
 def _write(path: Path, clips: Iterable[Clip]) -> None:
-    names, groups, offsets, rms, digest = [], [], [0], [], hashlib.sha256()
+    """Write the samples of clips one after the other, then the index."""
+    names = []
+    groups = []
+    offsets = [0]
+    rms = []
+    digest = hashlib.sha256()
     with writing(path) as part, part.open("wb") as file:
         for clip in clips:
             scaled = clip.samples / max(1.0, float(np.abs(clip.samples).max()))

@@ -1,4 +1,4 @@
-"""Examples with labels and the front end that makes a network's input of them: training batches and fixed sets."""
+"""Examples with labels, and the data set that makes training batches and fixed sets of them."""
 
 import dataclasses
 import hashlib
@@ -10,26 +10,29 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from tinyprune.array_types import Float32Array
+from tinyprune.array_types import BoolArray, Float32Array
 from tinyprune.data.splits import split_of
 from tinyprune.errors import UsageError
 
 log = logging.getLogger(__name__)
 CALIBRATION_EXAMPLES = 256
 _CHUNK = 256  # examples whose features are computed at once
+#: ``(raw batch, rng) -> raw batch``
 Augment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+#: They follow from the training examples, to the last bit or not.
+_STATISTICS = ("mean", "std")
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Raw examples and what they are.
+    """Raw examples and their classes.
 
     Attributes:
         inputs: raw values (n, ...): uint8 images, int16 clips (n, 16000), or float features; may be
             memory-mapped.
         labels: number of the class of each, int64 (n,).
         names: of each, where it has one; empty otherwise.
-        sha256: of the inputs, where whoever made them knows it; empty: it is computed when it is
+        sha256: of the inputs, where whoever made them has it; empty: it is computed when it is
             needed.
     """
 
@@ -42,22 +45,21 @@ class Examples:
         return len(self.labels)
 
     def digest(self) -> str:
-        """Changes when an input or a label does."""
+        """Return a hash that changes when an input or a label does."""
         content = self.sha256 or _sha256(self.inputs)
         return hashlib.sha256(f"{content}:{_sha256(self.labels)}".encode()).hexdigest()
 
     def only(self, keep: np.ndarray) -> "Examples":
-        """The examples at the given places: numbers (m,) or truth values (n,)."""
+        """Return the examples at some places: numbers (m,) or truth values (n,)."""
         rows = np.arange(len(self))[keep]
-        return Examples(
-            self.inputs[rows],
-            self.labels[rows],
-            tuple(self.names[i] for i in rows) if self.names else (),
-        )
+        names = tuple(self.names[row] for row in rows) if self.names else ()
+        return Examples(self.inputs[rows], self.labels[rows], names)
 
 
 class FrontEnd(Protocol):
-    """What turns raw examples into the input of the network: a frozen dataclass of JSON types, saved beside the model.
+    """The front end of a network: it makes the input of raw examples.
+
+    It is a frozen dataclass of JSON types, saved beside the model.
 
     Attributes:
         shape: shape of the input of the network, without the batch, e.g. (49, 10, 1).
@@ -70,14 +72,14 @@ class FrontEnd(Protocol):
 
     @property
     def mean(self) -> tuple[float, ...]:
-        """What is taken off the features."""
+        """Numbers that are taken off the features."""
 
     @property
     def std(self) -> tuple[float, ...]:
-        """What the features are divided by."""
+        """Numbers that the features are divided by."""
 
     def features(self, raw: np.ndarray) -> Float32Array:
-        """Features (n, *shape) of raw examples (n, ...)."""
+        """Return features (n, *shape) of raw examples (n, ...)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +91,7 @@ class LabelledDataset:
         classes: name of each class; a label is a place in it.
         frontend: makes features of raw examples.
         seed: of the order of the examples, of their variations and of the calibration set.
-        augment: ``(raw batch, rng) -> raw batch``, varies training examples; None: they stay as
-            they are.
+        augment: varies training examples; None: they stay as they are.
     """
 
     splits: dict[str, Examples]
@@ -100,98 +101,112 @@ class LabelledDataset:
     augment: Augment | None = None
 
     def split(self, name: str) -> Examples:
-        """A split by name. Raises UsageError if this dataset has none of that name."""
-        return split_of(
-            self.splits, name, f"add a folder {name}/, or x_{name} and y_{name} to an .npz"
-        )
+        """Return a split by name. Raises UsageError if this data set has none of that name."""
+        advice = f"add a folder {name}/, or x_{name} and y_{name} to an .npz"
+        return split_of(self.splits, name, advice)
 
     def fingerprint(self) -> str:
-        """Changes when any example of training or dev, a class or a setting of the front end does."""
-        settings = {
-            field.name: getattr(self.frontend, field.name)
-            for field in dataclasses.fields(cast(Any, self.frontend))
-            if field.name
-            not in ("mean", "std")  # they follow from the training examples, to the last bit or not
-        }
-        hashes = [
-            f"{name}:{len(part)}:{part.digest()}"
-            for name, part in self.splits.items()
-            if name != "test"
-        ]
-        return "|".join(
-            [*hashes, ",".join(self.classes), json.dumps(settings, sort_keys=True), str(self.seed)]
-        )
+        """Return a text that changes with training and dev examples, classes and front end."""
+        hashes = []
+        for name, examples in self.splits.items():
+            if name != "test":
+                hashes.append(f"{name}:{len(examples)}:{examples.digest()}")
+
+        settings = {}
+        for field in dataclasses.fields(cast(Any, self.frontend)):
+            if field.name not in _STATISTICS:
+                settings[field.name] = getattr(self.frontend, field.name)
+        classes = ",".join(self.classes)
+        return "|".join([*hashes, classes, json.dumps(settings, sort_keys=True), str(self.seed)])
 
     def batches_per_epoch(self, batch_size: int) -> int:
-        """Number of batches of one epoch; the examples of a last short one wait for the next epoch's order."""
+        """Return the number of full batches of one epoch, at least one.
+
+        The examples of a last short one wait for the next epoch's order.
+        """
         return max(1, len(self.split("train")) // batch_size)
 
     def batches(
         self, epoch: int, batch_size: int, seed: int = 0
     ) -> Iterator[tuple[Float32Array, np.ndarray]]:
-        """Training batches of an epoch: features (batch_size, *shape), labels (batch_size,); the same for a seed.
+        """Yield training batches of an epoch: features (batch_size, *shape), labels (batch_size,).
 
-        Where there are fewer examples than ``batch_size``, they are one smaller batch.
+        They are the same for the same ``seed``. Where there are fewer examples than ``batch_size``,
+        they are one smaller batch.
         """
-        train, rng = self.split("train"), np.random.default_rng([self.seed, 1, seed, epoch])
+        train = self.split("train")
+        rng = np.random.default_rng([self.seed, 1, seed, epoch])
         order = rng.permutation(len(train))
         for number in range(self.batches_per_epoch(batch_size)):
             rows = order[number * batch_size : (number + 1) * batch_size]
             raw = train.inputs[rows]
-            varied = raw if self.augment is None else self.augment(raw, rng)
-            yield self.frontend.features(varied), train.labels[rows]
+            if self.augment is not None:
+                raw = self.augment(raw, rng)
+            yield self.frontend.features(raw), train.labels[rows]
 
     def examples(self, split: str) -> tuple[Float32Array, np.ndarray]:
-        """All of a split as it is: features (n, *shape), labels (n,)."""
-        part = self.split(split)
-        return features(self.frontend, part.inputs), part.labels
+        """Return all of a split as it is: features (n, *shape), labels (n,)."""
+        examples = self.split(split)
+        return features(self.frontend, examples.inputs), examples.labels
 
     def calibration(self) -> Float32Array:
-        """Features (about 256, *shape) of training examples as they are, as many of each class as there may be."""
-        train, rng = self.split("train"), np.random.default_rng([self.seed, 2])
+        """Return features (about 256, *shape) of training examples as they are.
+
+        There are as many of each class, as far as it has so many.
+        """
+        train = self.split("train")
+        rng = np.random.default_rng([self.seed, 2])
         share = max(1, CALIBRATION_EXAMPLES // len(self.classes))
-        picked = [
-            rng.permutation(np.flatnonzero(train.labels == label))[:share]
-            for label in range(len(self.classes))
-        ]
-        return features(self.frontend, train.inputs[rng.permutation(np.concatenate(picked))])
+        rows_by_class = []
+        for label in range(len(self.classes)):
+            rows = rng.permutation(np.flatnonzero(train.labels == label))
+            rows_by_class.append(rows[:share])
+        rows = rng.permutation(np.concatenate(rows_by_class))
+        return features(self.frontend, train.inputs[rows])
 
 
 def features(frontend: FrontEnd, inputs: np.ndarray) -> Float32Array:
-    """Features (n, *shape) of raw examples (n, ...), some at a time: what is in between does not grow with n."""
+    """Return features (n, *shape) of raw examples (n, ...).
+
+    They are made some at a time, so that intermediate results do not grow with n.
+    """
     made = np.empty((len(inputs), *frontend.shape), np.float32)
     for start in range(0, len(inputs), _CHUNK):
         made[start : start + _CHUNK] = frontend.features(inputs[start : start + _CHUNK])
     return made
 
 
-def check_classes(classes: tuple[str, ...], where: object) -> None:
+def check_classes(classes: tuple[str, ...], location: object) -> None:
     """Raise UsageError unless there are two classes to tell apart."""
     if len(classes) < 2:
-        found = f"only the class '{classes[0]}'" if classes else "no class"
-        raise UsageError(f"{where} holds {found}: a classification task needs at least two")
+        content = f"only the class '{classes[0]}'" if classes else "no class"
+        raise UsageError(f"{location} holds {content}: a classification task needs at least two")
 
 
 def hold_out_examples(
     labels: np.ndarray, fraction: float, seed: int, groups: np.ndarray | None = None
-) -> np.ndarray:
-    """Which examples are kept apart for dev: truth values (n,).
+) -> BoolArray:
+    """Return truth values (n,) of the examples that are kept apart for dev.
 
-    Whole groups (speakers), if that leaves every class in training; otherwise the fraction of each
-    class, at least one of those that have two. Raises UsageError where that leaves nothing for dev.
+    Complete groups (speakers), if that leaves every class in training; otherwise the fraction of
+    each class, at least one of those that have two. Raises UsageError where that leaves nothing for
+    dev.
 
     Args:
         labels: classes (n,), of any type. groups: of each example, (n,).
         fraction: of the groups, or of each class. seed: decides which.
     """
     rng = np.random.default_rng([seed, 3])
-    if groups is not None and len(names := np.unique(groups)) > 1:
-        held = np.isin(groups, rng.permutation(names)[: max(1, round(fraction * len(names)))])
+    if groups is not None and len(set(groups.tolist())) > 1:
+        distinct = np.unique(groups)
+        count = max(1, round(fraction * len(distinct)))
+        held = np.isin(groups, rng.permutation(distinct)[:count])
         if set(labels[~held].tolist()) == set(labels.tolist()):
             return held
         log.warning(
             "dev holds speakers of training: to keep them apart, every class needs more speakers"
         )
+
     held = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
@@ -199,7 +214,8 @@ def hold_out_examples(
         held[rng.permutation(rows)[:count]] = True
     if not held.any():
         raise UsageError(
-            "one example per class cannot be split into training and dev: add some, or a folder dev/"
+            "one example per class cannot be split into training and dev: "
+            "add some, or a folder dev/"
         )
     return held
 

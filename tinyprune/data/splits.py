@@ -5,11 +5,14 @@ from typing import TypeVar
 
 from tinyprune.errors import UsageError
 
-Part = TypeVar("Part")
+Split = TypeVar("Split")
 
 
-def split_of(splits: Mapping[str, Part], name: str, advice: str) -> Part:
-    """The split of that name. Raises UsageError that says which there are, and ``advice``: how to have it."""
+def split_of(splits: Mapping[str, Split], name: str, advice: str) -> Split:
+    """Return the split of that name.
+
+    Raises UsageError that lists the splits, followed by ``advice``: how to have one of that name.
+    """
     if name not in splits:
         raise UsageError(f"the data have no '{name}' split, only {', '.join(splits)}: {advice}")
     return splits[name]

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from tinyprune.audio import files as audio_files
-from tinyprune.data.corpora.description import describe, measure
+from tinyprune.data.corpora.description import FileFacts, describe, measure
 from tinyprune.data.corpora.layouts import recognise
 from tinyprune.storage.records import to_jsonable
 
@@ -35,8 +35,9 @@ def test_levels_do_not_depend_on_the_size_of_blocks(tmp_path, monkeypatch, block
     found = measure(
         write(tmp_path / "a.wav", np.stack([tone(), tone(level=0.25)], axis=1), subtype="PCM_24")
     )
+    assert isinstance(found, FileFacts)
     assert (found.header.sample_rate, found.header.channels, found.header.bits) == (RATE, 2, 24)
-    assert (found.seconds, found.clipped, found.problem) == (1.0, False, "")
+    assert (found.seconds, found.clipped) == (1.0, False)
     assert found.rms == pytest.approx(np.sqrt((0.5**2 + 0.25**2) / 2 / 2), rel=1e-4)
     assert found.peak == pytest.approx(0.5, rel=1e-4)
 
@@ -62,11 +63,9 @@ def test_a_run_is_one_of_a_channel(tmp_path):
 
 def test_what_cannot_be_read(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"")
-    found = measure(tmp_path / "a.wav")
-    assert found.header is None
-    assert (
-        found.problem == f"{tmp_path}/a.wav is damaged, or no WAV, FLAC or OGG file (it is empty)"
-    )
+    problem = measure(tmp_path / "a.wav")
+    assert not isinstance(problem, FileFacts)
+    assert problem == f"{tmp_path}/a.wav is damaged, or no WAV, FLAC or OGG file (it is empty)"
 
 
 # --- a corpus

@@ -7,8 +7,10 @@ import soundfile
 
 from tinyprune.audio.mfcc import MfccFrontEnd
 from tinyprune.config import DataConfig
-from tinyprune.data.keywords.dataset import SAMPLES, _speaker, load, one_second
+from tinyprune.data.keywords.dataset import load
 from tinyprune.data.keywords.distortion import NOISY, Distortion, coloured_noise
+from tinyprune.data.keywords.recordings import SAMPLES, one_second
+from tinyprune.data.keywords.word_files import speaker_of
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.records import read_json, write_json
 
@@ -234,7 +236,7 @@ def test_of_a_long_clip_the_loudest_second_is_kept():
     ],
 )
 def test_the_speaker_stands_in_the_name(name, speaker):
-    assert _speaker(Path("yes") / name) == speaker
+    assert speaker_of(Path("yes") / name) == speaker
 
 
 def test_bad_files_are_left_out_and_counted_in_one_warning(words, log_lines):

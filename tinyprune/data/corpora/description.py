@@ -1,4 +1,7 @@
-"""What is in a corpus: hours, speakers, formats, levels, and what is wrong with it. Every file is read once, whole."""
+"""The description of a corpus: hours, speakers, formats, levels, and its problems.
+
+Every file is read once, from end to end.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -19,27 +22,32 @@ from tinyprune.progress import track
 
 CLIPPED_RUN = 3  # samples at full scale one after the other
 KINDS = ("speech", "noise", "rirs", "audio")
+PERCENTILES = (5, 50, 95)
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What was measured of one file.
+class FileFacts:
+    """Measurements of one file that can be read.
 
     Attributes:
-        header: as in audio/files.py; None if the file cannot be read, for the reason that
-            ``problem`` says.
-        seconds: its length. rms, peak: of all channels; full scale is 1.
-        clipped: whether three samples of a channel in a row are at full scale.
+        path, header: as in audio/files.py. seconds: its length.
+        rms, peak: of all channels; full scale is 1.
+        clipped: True if three samples of a channel in a row are at full scale.
     """
 
-    header: Header | None = None
-    seconds: float = 0.0
-    rms: float = 0.0
-    peak: float = 0.0
-    clipped: bool = False
-    problem: str = ""
+    path: Path
+    header: Header
+    seconds: float
+    rms: float
+    peak: float
+    clipped: bool
+
+    @property
+    def is_silent(self) -> bool:
+        """True if there is no sound in the file."""
+        return self.rms < SILENCE_RMS
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Summary:
             "-".
         level_dbfs: root mean square of a file in dB relative to full scale, of files with sound in
             them: the percentiles "5", "50" and "95". peak_dbfs: of the loudest sample of all.
-        clipped, silent: files. unreadable: what is wrong, a line each.
+        clipped, silent: files. unreadable: the problem of each, a line each.
     """
 
     split: str
@@ -77,14 +85,14 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PairSummary:
     """The pairs of one split.
 
     Attributes:
         split: its name. pairs: with two readable files. snr_db: SNR -> number of pairs, as the
             corpus says it, else measured and rounded to 5 dB.
-        unusable: why pairs cannot be used, a line each: they differ in length, rate or channels, or
-            are silent.
+        unusable: problems of pairs, a line each: they differ in length, rate or channels, or are
+            silent.
         unmatched: files without a partner.
     """
 
@@ -97,74 +105,106 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Description:
-    """A corpus. Attributes: path; layout (data/corpora/layouts.py); summaries, one per split and kind; pairs, one per split."""
+    """The description of a corpus.
+
+    Attributes:
+        path: of the corpus. layout: its name (data/corpora/layouts.py).
+        summaries: one per split and kind. pairs: one per split that has some.
+    """
 
     path: Path
     layout: str
     summaries: tuple[Summary, ...]
-    pairs: tuple[Pairs, ...]
+    pairs: tuple[PairSummary, ...]
 
 
 def describe(corpus: Corpus) -> Description:
     """Read every file of a corpus, on all cores."""
-    files = [
-        (split, kind, found)
-        for split, part in corpus.splits.items()
-        for kind, found in _kinds(part).items()
-        if found
-    ]
-    paths = sorted({file.path for _, _, found in files for file in found})
-    facts = dict(zip(paths, _on_all_cores(measure, paths, "reading files"), strict=True))
-    summaries = tuple(_summary(split, kind, found, facts) for split, kind, found in files)
-    pairs = tuple(
-        _pairs(split, part, corpus.path) for split, part in corpus.splits.items() if part.pairs
-    )
-    return Description(corpus.path, corpus.layout, summaries, pairs)
+    files_by_kind = {}
+    paths: set[Path] = set()
+    for split_name, split in corpus.splits.items():
+        for kind, files in _kinds(split).items():
+            if files:
+                files_by_kind[split_name, kind] = files
+                paths.update(file.path for file in files)
+
+    ordered = sorted(paths)
+    results = _on_all_cores(measure, ordered, "reading files")
+    facts = dict(zip(ordered, results, strict=True))
+
+    summaries = []
+    for (split_name, kind), files in files_by_kind.items():
+        summaries.append(_summary(split_name, kind, files, facts))
+    pairs = []
+    for split_name, split in corpus.splits.items():
+        if split.pairs:
+            pairs.append(_pair_summary(split_name, split))
+    return Description(corpus.path, corpus.layout, tuple(summaries), tuple(pairs))
 
 
-def _kinds(part: CorpusSplit) -> dict[str, Sequence[AudioFile]]:
-    """The files of a split by kind; a pair is a noisy and a clean file, and the clean one may be that of others too."""
-    clean = {
-        pair.clean: AudioFile(pair.clean, pair.clean.name, pair.speaker) for pair in part.pairs
-    }
-    noisy = [AudioFile(pair.noisy, pair.name, pair.speaker) for pair in part.pairs]
-    return {
-        "noisy": noisy,
-        "clean": [*clean.values()],
-        **{kind: getattr(part, kind) for kind in KINDS},
-    }
+def _kinds(split: CorpusSplit) -> dict[str, Sequence[AudioFile]]:
+    """Return the files of a split by kind.
+
+    A pair is a noisy and a clean file; a clean file may be that of several pairs, and counts once.
+    """
+    noisy = []
+    clean = {}
+    for pair in split.pairs:
+        noisy.append(AudioFile(pair.noisy, pair.name, pair.speaker))
+        clean[pair.clean] = AudioFile(pair.clean, pair.clean.name, pair.speaker)
+
+    kinds: dict[str, Sequence[AudioFile]] = {"noisy": noisy, "clean": list(clean.values())}
+    for kind in KINDS:
+        kinds[kind] = getattr(split, kind)
+    return kinds
 
 
 def _on_all_cores(
-    function: Callable[[Item], Found], items: Sequence[Item], title: str
-) -> list[Found]:
-    """The results in order. Threads are enough: decoding and arithmetic release Python's lock."""
+    function: Callable[[Item], Result], items: Sequence[Item], title: str
+) -> list[Result]:
+    """Return the results in order. Decoding and arithmetic release Python's lock: threads do."""
     with ThreadPoolExecutor() as pool:
-        return [*track(pool.map(function, items), title, len(items))]
+        return list(track(pool.map(function, items), title, len(items)))
 
 
-def measure(path: Path) -> Facts:
-    """Format, length and levels of a file, block by block."""
-    header, frames, squares, peak, clipped = None, 0, 0.0, 0.0, False
-    tail: Float64Array = np.zeros((0, 1))
+def measure(path: Path) -> FileFacts | str:
+    """Measure format, length and levels of a file; the reason, if it cannot be read."""
     try:
-        for header, block in read_blocks(path):
-            frames += len(block)
-            squares += float(np.square(block).sum())
-            peak = max(peak, float(np.abs(block).max()))
-            tail = np.concatenate([tail, block]) if len(tail) else block
-            clipped = clipped or _is_clipped(tail, header)
-            tail = tail[1 - CLIPPED_RUN :]
+        return _measured(path)
     except TinypruneError as error:
-        return Facts(problem=str(error))
+        return str(error)
+
+
+def _measured(path: Path) -> FileFacts:
+    """Return the measurements of a file, made block by block."""
+    header = None
+    frames = 0
+    squares = 0.0
+    peak = 0.0
+    clipped = False
+    # The end of a block is looked at again with the next one: a run may go over the border.
+    tail: Float64Array = np.zeros((0, 1))
+    for header, block in read_blocks(path):
+        frames += len(block)
+        squares += float(np.square(block).sum())
+        peak = max(peak, float(np.abs(block).max()))
+        tail = np.concatenate([tail, block]) if len(tail) else block
+        clipped = clipped or _is_clipped(tail, header)
+        tail = tail[1 - CLIPPED_RUN :]
+
     assert header is not None, "a file without samples is an error"
-    rms = np.sqrt(squares / (frames * header.channels))
-    return Facts(header, frames / header.sample_rate, float(rms), peak, clipped)
+    rms = float(np.sqrt(squares / (frames * header.channels)))
+    return FileFacts(path, header, frames / header.sample_rate, rms, peak, clipped)
 
 
 def _is_clipped(block: Float64Array, header: Header) -> bool:
-    """Whether samples (frames, channels) have a run at full scale; integers end a step below 1."""
-    limit = 1 - 2.0 ** (1 - header.bits) if header.integer and header.bits else 1.0
+    """Return whether samples (frames, channels) have a run at full scale.
+
+    The largest integer is a step below 1.
+    """
+    limit = 1.0
+    if header.integer and header.bits:
+        limit = 1 - 2.0 ** (1 - header.bits)
     full = np.abs(block) >= limit
     run = full[CLIPPED_RUN - 1 :]
     for back in range(1, CLIPPED_RUN):
@@ -173,12 +213,21 @@ def _is_clipped(block: Float64Array, header: Header) -> bool:
 
 
 def _summary(
-    split: str, kind: str, files: Sequence[AudioFile], facts: dict[Path, Facts]
+    split: str, kind: str, files: Sequence[AudioFile], facts: dict[Path, FileFacts | str]
 ) -> Summary:
-    known = [(file, facts[file.path]) for file in files]
-    read = [(file.path, fact, fact.header) for file, fact in known if fact.header]
-    seconds = [fact.seconds for _, fact, _ in read]
-    levels = [_db(fact.rms) for _, fact, _ in read if fact.rms >= SILENCE_RMS]
+    """Return the summary of the files of one kind in one split."""
+    readable = []
+    unreadable = []
+    for file in files:
+        fact = facts[file.path]
+        if isinstance(fact, FileFacts):
+            readable.append(fact)
+        else:
+            unreadable.append(fact)
+
+    headers = [fact.header for fact in readable]
+    seconds = [fact.seconds for fact in readable]
+    audible = [fact for fact in readable if not fact.is_silent]
     return Summary(
         split=split,
         kind=kind,
@@ -187,19 +236,31 @@ def _summary(
         groups=len({file.group for file in files}),
         shortest_seconds=min(seconds, default=None),
         longest_seconds=max(seconds, default=None),
-        sample_rates=_counts(header.sample_rate for _, _, header in read),
-        channels=_counts(header.channels for _, _, header in read),
-        bits=_counts(header.bits or "-" for _, _, header in read),
-        level_dbfs={str(p): float(np.percentile(levels, p)) for p in (5, 50, 95)} if levels else {},
-        peak_dbfs=_db(max(fact.peak for _, fact, _ in read)) if levels else None,
-        clipped=tuple(str(path) for path, fact, _ in read if fact.clipped),
-        silent=tuple(str(path) for path, fact, _ in read if fact.rms < SILENCE_RMS),
-        unreadable=tuple(fact.problem for _, fact in known if not fact.header),
+        sample_rates=_counts([header.sample_rate for header in headers]),
+        channels=_counts([header.channels for header in headers]),
+        bits=_counts([header.bits or "-" for header in headers]),
+        level_dbfs=_level_percentiles(audible),
+        peak_dbfs=_peak_dbfs(readable) if audible else None,
+        clipped=tuple(str(fact.path) for fact in readable if fact.clipped),
+        silent=tuple(str(fact.path) for fact in readable if fact.is_silent),
+        unreadable=tuple(unreadable),
     )
 
 
+def _level_percentiles(audible: Sequence[FileFacts]) -> dict[str, float]:
+    """Return percentiles of the levels of files in dB; nothing where there is no file."""
+    if not audible:
+        return {}
+    levels = [_db(fact.rms) for fact in audible]
+    return {str(percent): float(np.percentile(levels, percent)) for percent in PERCENTILES}
+
+
+def _peak_dbfs(readable: Sequence[FileFacts]) -> float:
+    return _db(max(fact.peak for fact in readable))
+
+
 def _counts(values: Iterable[object]) -> dict[str, int]:
-    """How often each value is there, the most frequent first."""
+    """Return the number of times that each value is there, the most frequent first."""
     return {str(value): count for value, count in Counter(values).most_common()}
 
 
@@ -207,21 +268,22 @@ def _db(amplitude: float) -> float:
     return float(20 * np.log10(amplitude))
 
 
-def _pairs(split: str, part: CorpusSplit, root: Path) -> Pairs:
-    """What the pairs of a split are good for."""
-    found = _on_all_cores(_snr_or_problem, part.pairs, f"comparing pairs of {split}")
-    snrs = sorted(snr for snr in found if isinstance(snr, float))
-    return Pairs(
-        split=split,
+def _pair_summary(name: str, split: CorpusSplit) -> PairSummary:
+    """Return the SNRs and the problems of the pairs of a split."""
+    results = _on_all_cores(_snr_or_problem, split.pairs, f"comparing pairs of {name}")
+    snrs = sorted(result for result in results if isinstance(result, float))
+    problems = [result for result in results if isinstance(result, str)]
+    return PairSummary(
+        split=name,
         pairs=len(snrs),
         snr_db={f"{snr:g}": count for snr, count in Counter(snrs).items()},
-        unusable=tuple(problem for problem in found if isinstance(problem, str)),
-        unmatched=tuple(map(str, part.unmatched)),
+        unusable=tuple(problems),
+        unmatched=tuple(str(path) for path in split.unmatched),
     )
 
 
 def _snr_or_problem(pair: Pair) -> float | str:
-    """The SNR of a pair in dB, or why it cannot be used."""
+    """Return the SNR of a pair in dB, or the reason that it cannot be used."""
     try:
         noisy, clean = read_pair(pair)
     except TinypruneError as error:

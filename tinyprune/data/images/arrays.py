@@ -18,7 +18,7 @@ _NAMES_OF_CLASSES = ("classes", "class_names", "label_names")
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images of one split, as they were found.
+    """Images of one split, as they lie on the disk.
 
     Attributes:
         pixels: (n, height, width) or (n, height, width, channels), or other features (n, d).
@@ -31,22 +31,50 @@ class Images:
     names: tuple[str, ...] = ()
 
 
-#: The splits, and the names of the classes where the data say them: label i is the i-th.
-Found = tuple[dict[str, Images], tuple[str, ...]]
+@dataclass(frozen=True, eq=False)
+class ImageSplits:
+    """The splits of a data set of images.
+
+    Attributes:
+        splits: "train", and "dev" and "test" where they are there.
+        class_names: of the classes, label i is the i-th; empty where the data do not say.
+    """
+
+    splits: dict[str, Images]
+    class_names: tuple[str, ...] = ()
 
 
-def from_npz(path: Path) -> Found:
-    """The arrays x_train, y_train, and x_dev (x_val, ...), x_test with theirs where they are there.
+def read_npz(path: Path) -> ImageSplits:
+    """Return the arrays x_train, y_train, and x_dev (x_val, ...), x_test with theirs.
 
     Nothing in the file is executed. Raises UsageError for a file that has no such arrays.
     """
+    arrays = _load_npz(path)
+    splits = {}
+    for split, names in ARRAY_NAMES.items():
+        for name in names:
+            if f"x_{name}" in arrays and f"y_{name}" in arrays:
+                splits[split] = Images(arrays[f"x_{name}"], arrays[f"y_{name}"])
+
+    if "train" not in splits or _has_single_half(arrays):
+        content = ", ".join(arrays) or "no array"
+        raise UsageError(
+            f"{path} holds {content}: expected x_train with y_train, "
+            "and where there are, x_dev with y_dev, x_test with y_test"
+        )
+    return ImageSplits(splits, _class_names(arrays))
+
+
+def _load_npz(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a file. Raises UsageError for a damaged file, or pickled objects."""
     if not zipfile.is_zipfile(path):
         raise UsageError(
-            f"{path} is damaged, or no .npz file: expected x_train and y_train, as np.savez writes them"
+            f"{path} is damaged, or no .npz file: "
+            "expected x_train and y_train, as np.savez writes them"
         )
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            return dict(archive)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if "allow_pickle" in str(error):
             raise UsageError(
@@ -55,60 +83,55 @@ def from_npz(path: Path) -> Found:
         raise UsageError(
             f"{path} is damaged ({error or type(error).__name__}): expected what np.savez writes"
         ) from error
-    found = {
-        split: Images(arrays[f"x_{name}"], arrays[f"y_{name}"])
-        for split, names in ARRAY_NAMES.items()
-        for name in names
-        if f"x_{name}" in arrays and f"y_{name}" in arrays
-    }
-    halves = [
-        name
-        for name in arrays
-        if name[:2] in ("x_", "y_") and "yx"["xy".index(name[0])] + name[1:] not in arrays
-    ]
-    if "train" not in found or halves:
-        has = ", ".join(arrays) or "no array"
-        raise UsageError(
-            f"{path} holds {has}: expected x_train with y_train, "
-            "and where there are, x_dev with y_dev, x_test with y_test"
-        )
-    names = next((arrays[name] for name in _NAMES_OF_CLASSES if name in arrays), np.array([]))
-    return found, tuple(map(str, names.ravel().tolist()))
+
+
+def _has_single_half(arrays: dict[str, np.ndarray]) -> bool:
+    """Return whether an x_NAME has no y_NAME, or the other way round."""
+    names = {side: set[str]() for side in ("x", "y")}
+    for array_name in arrays:
+        side, underscore, name = array_name.partition("_")
+        if underscore and side in names:
+            names[side].add(name)
+    return names["x"] != names["y"]
+
+
+def _class_names(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
+    for name in _NAMES_OF_CLASSES:
+        if name in arrays:
+            return tuple(str(label) for label in arrays[name].ravel().tolist())
+    return ()
 
 
 def is_cifar(folder: Path) -> bool:
-    """Whether a folder holds CIFAR-10's batches for Python."""
+    """Return whether a folder holds CIFAR-10's batches for Python."""
     return any(folder.glob("data_batch_*"))
 
 
-def from_cifar(folder: Path) -> Found:
-    """The batches data_batch_* and test_batch of CIFAR-10 (Krizhevsky 2009, "Learning Multiple Layers of Features").
+def read_cifar(folder: Path) -> ImageSplits:
+    """Return the batches data_batch_* and test_batch of CIFAR-10.
 
     They are pickles; only plain values and NumPy arrays are loaded from them. Raises UsageError for
-    anything else.
+    anything else. Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images".
     """
-    found = {"train": _joined([_cifar_batch(path) for path in sorted(folder.glob("data_batch_*"))])}
+    batches = [_cifar_batch(path) for path in sorted(folder.glob("data_batch_*"))]
+    pixels = np.concatenate([batch.pixels for batch in batches])
+    labels = np.concatenate([batch.labels for batch in batches])
+    splits = {"train": Images(pixels, labels)}
     if (folder / "test_batch").is_file():
-        found["test"] = _cifar_batch(folder / "test_batch")
-    names: tuple[str, ...] = ()
+        splits["test"] = _cifar_batch(folder / "test_batch")
+
+    class_names: tuple[str, ...] = ()
     if (folder / "batches.meta").is_file():
-        known = _unpickled(folder / "batches.meta").get("label_names", [])
-        names = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in known)
-    return found, names
-
-
-def _joined(batches: list[Images]) -> Images:
-    pixels, labels = (
-        np.concatenate(parts)
-        for parts in zip(*((b.pixels, b.labels) for b in batches), strict=True)
-    )
-    return Images(pixels, labels)
+        labels_of_classes = _unpickled(folder / "batches.meta").get("label_names", [])
+        class_names = tuple(_text(label) for label in labels_of_classes)
+    return ImageSplits(splits, class_names)
 
 
 def _cifar_batch(path: Path) -> Images:
-    """One batch: ``data`` (n, 3072) uint8, one colour after the other, and ``labels``, a list."""
+    """Return one batch: ``data`` (n, 3072) uint8, one colour after the other, and ``labels``."""
     batch = _unpickled(path)
-    pixels, labels = np.asarray(batch.get("data")), np.asarray(batch.get("labels"))
+    pixels = np.asarray(batch.get("data"))
+    labels = np.asarray(batch.get("labels"))
     if pixels.dtype != np.uint8 or pixels.shape != (*labels.shape, np.prod(_CIFAR_SHAPE)):
         raise UsageError(
             f"{path} is no batch of CIFAR-10: expected 'data', uint8 (n, 3072), and n 'labels'"
@@ -117,7 +140,10 @@ def _cifar_batch(path: Path) -> Images:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Loads plain values and NumPy arrays: a pickle may name any function, and would have it called."""
+    """A reader of plain values and NumPy arrays.
+
+    A pickle may name any function, and would have it called.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         package = module.split(".")[0]
@@ -128,7 +154,7 @@ class _ArraysOnly(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}, and only arrays are loaded")
 
 
-#: What pickles of arrays name, whatever NumPy they were made with.
+#: The names in pickles of arrays, of whatever NumPy they were made with.
 _ALLOWED = {
     "_reconstruct": np.zeros(1).__reduce__()[0],
     "_frombuffer": np.zeros(1).__reduce_ex__(5)[0],
@@ -138,21 +164,23 @@ _ALLOWED = {
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """What ``_codecs.encode`` does for bytes, and no other codec."""
+    """Return bytes as ``_codecs.encode`` does, of no other codec than that of bytes."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"it asks for the codec {encoding}")
     return text.encode(encoding)
 
 
 def _unpickled(path: Path) -> dict[str, Any]:
-    """The dictionary in a pickle of Python 2 or 3, with keys as text."""
+    """Return the dictionary in a pickle of Python 2 or 3, with keys as text."""
     try:
         with path.open("rb") as file:
             content = _ArraysOnly(file, encoding="bytes").load()
-        return {
-            key.decode() if isinstance(key, bytes) else key: value for key, value in content.items()
-        }
+        return {_text(key): value for key, value in content.items()}
     except Exception as error:  # any malformed content means the same to the reader
-        raise UsageError(
-            f"{path} cannot be read as a batch of CIFAR-10 ({str(error) or type(error).__name__})"
-        ) from error
+        reason = str(error) or type(error).__name__
+        raise UsageError(f"{path} cannot be read as a batch of CIFAR-10 ({reason})") from error
+
+
+def _text(name: Any) -> str:
+    """Return a name of Python 2 or 3 as text."""
+    return name.decode() if isinstance(name, bytes) else str(name)
