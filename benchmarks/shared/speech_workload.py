@@ -10,13 +10,14 @@ import keras
 import numpy as np
 
 from benchmarks.shared.sizes import SIZES
+from tinyprune.audio.files import SAMPLE_RATE
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.compress.mask_updater import MaskUpdater
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare
 from tinyprune.config import PruneConfig, TrainConfig
 from tinyprune.data.clips import Clip, ClipStore, open_store
-from tinyprune.data.speech.mixing import SAMPLE_RATE, Mixing, SpeechAndNoise
+from tinyprune.data.speech.mixing import Mixing, SpeechAndNoise
 from tinyprune.data.speech.mixture_dataset import MixtureDataset
 from tinyprune.data.speech.scored_set import ScoredSet
 from tinyprune.models.tinylstm import build

@@ -19,6 +19,8 @@ from tinyprune.errors import TinypruneError, UsageError
 if TYPE_CHECKING:
     import soundfile
 
+#: Hz; networks of speech and keywords work at this rate.
+SAMPLE_RATE = 16_000
 SUFFIXES = (".wav", ".flac", ".ogg")
 BLOCK = 2**18  # frames in memory at once: 5 s at 48 kHz
 _BITS = {
@@ -88,7 +90,7 @@ def read_blocks(path: Path) -> Iterator[tuple[Header, Float64Array]]:
             yield header, block
 
 
-def read_mono(path: Path, sample_rate: int = 16_000) -> Float32Array:
+def read_mono(path: Path, sample_rate: int = SAMPLE_RATE) -> Float32Array:
     """Samples (n,) of a file, channels averaged, resampled. Raises TinypruneError if it cannot be read as audio."""
     mono = np.concatenate([*_resampled(read_blocks(path), sample_rate)])
     if not len(mono):

@@ -52,7 +52,7 @@ def test_a_second_load_makes_nothing(dataset, cache, monkeypatch):
         raise AssertionError("made again")
         yield
 
-    for module in (corpus.synthetic_voices, corpus.synthetic_noise):
+    for module in (corpus.voices, corpus.noise):
         monkeypatch.setattr(module, "clips", never)
     assert corpus.load(CONFIG, cache).fingerprint() == dataset.fingerprint()
 

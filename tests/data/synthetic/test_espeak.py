@@ -110,7 +110,7 @@ def test_data_path_too_long_for_espeak(monkeypatch, tmp_path):
 def test_a_library_in_use_elsewhere_is_refused():
     # In a process of its own: a library that was loaded here would stay and spoil the other tests.
     code = (
-        "import ctypes, espeakng_loader; from tinyprune.data import espeak\n"
+        "import ctypes, espeakng_loader; from tinyprune.data.synthetic import espeak\n"
         "held = ctypes.CDLL(espeakng_loader.get_library_path())\n"
         "try: espeak.speak('Hello', 'en-us')\n"
         "except Exception as error: print(type(error).__name__, error)"

@@ -45,7 +45,7 @@ def test_more_minutes_begin_with_the_same_clips(noise):
 
 
 def test_another_process_gives_the_same_clips():
-    code = "import sys; sys.path[:0] = [sys.argv[1]]; import test_synthetic_noise as t; print(t.digests('dev', 3, 8))"
+    code = "import sys; sys.path[:0] = [sys.argv[1]]; import test_noise as t; print(t.digests('dev', 3, 8))"
     folder = Path(__file__).parent
     run = subprocess.run(
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
@@ -115,13 +115,13 @@ def test_hum_is_at_a_multiple_of_the_mains_frequency():
 
 def test_babble_is_speech_of_the_split_that_never_pauses(monkeypatch):
     spoken = []
-    say = synthetic_noise.synthetic_voices.say
+    say = synthetic_noise.voices.say
 
     def listen(rng, speaker, split, use):
         spoken.append((speaker.name, split, use))
         return say(rng, speaker, split, use)
 
-    monkeypatch.setattr(synthetic_noise.synthetic_voices, "say", listen)
+    monkeypatch.setattr(synthetic_noise.voices, "say", listen)
     samples = synthetic_noise.babble("dev", np.random.default_rng(0), COUNT)
     assert len(samples) == COUNT
     assert {(split, use) for _, split, use in spoken} == {("dev", "babble")}

@@ -10,7 +10,7 @@ import pytest
 from tinyprune.data.synthetic import voices
 from tinyprune.data.synthetic.channel import equaliser, room
 from tinyprune.data.synthetic.common import SPLITS, at_level
-from tinyprune.data.synthetic.texts import _PHRASES, sentence
+from tinyprune.data.synthetic.texts import phrase_lists, sentence
 from tinyprune.errors import UsageError
 
 
@@ -38,7 +38,7 @@ def test_length_asked_for_is_reached_by_the_last_clip(speech):
 
 
 def test_another_process_gives_the_same_clips():
-    code = "import sys; sys.path[:0] = [sys.argv[1]]; import test_synthetic_voices as t; print(t.digests('dev', 3, 4))"
+    code = "import sys; sys.path[:0] = [sys.argv[1]]; import test_voices as t; print(t.digests('dev', 3, 4))"
     folder = Path(__file__).parent
     run = subprocess.run(
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
@@ -115,17 +115,17 @@ def test_every_voice_and_every_timbre_gives_sound():
 def test_sentences_are_for_one_split_and_one_use():
     rng = np.random.default_rng(0)
     uses = list(itertools.product(SPLITS, ("speech", "babble")))
-    for language in _PHRASES:
+    for language in phrase_lists():
         drawn = [{sentence(rng, language, *use) for _ in range(60)} for use in uses]
         assert min(map(len, drawn)) > 20
         assert not any(one & other for one, other in itertools.combinations(drawn, 2))
 
 
 def test_lists_hold_phrases_of_the_same_number():
-    assert {len(phrases) for lists in _PHRASES.values() for phrases in lists} == {12}
+    assert {len(phrases) for lists in phrase_lists().values() for phrases in lists} == {12}
     assert all(
         phrase == phrase.strip() != ""
-        for lists in _PHRASES.values()
+        for lists in phrase_lists().values()
         for ps in lists
         for phrase in ps
     )

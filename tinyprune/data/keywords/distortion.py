@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyprune.array_types import Float32Array
+from tinyprune.audio.files import SAMPLE_RATE
 from tinyprune.audio.mfcc import INT16_FULL_SCALE
 
 SHIFT = 1600  # samples, 100 ms at 16 kHz
@@ -54,7 +55,7 @@ def coloured_noise(samples: int, rng: np.random.Generator) -> Float32Array:
     Returns:
         float32, shape (3 * max(samples, 320000),), of RMS 0.1.
     """
-    length = max(samples, _SECONDS_OF_A_COLOUR * 16_000)
+    length = max(samples, _SECONDS_OF_A_COLOUR * SAMPLE_RATE)
     white = np.fft.rfft(rng.normal(size=length))
     below_40_hz = length // 400
     bins = np.maximum(np.arange(len(white)), below_40_hz)  # flat where no front end hears

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.audio.files import list_audio, read_mono
+from tinyprune.audio.files import SAMPLE_RATE, list_audio, read_mono
 from tinyprune.data import class_folders
 from tinyprune.data.class_folders import LabelledFile
 from tinyprune.data.clips import Clip, ClipStore, open_store
@@ -18,7 +18,7 @@ from tinyprune.data.labelled import Examples
 from tinyprune.errors import TinypruneError, UsageError
 
 log = logging.getLogger(__name__)
-SAMPLES = 16_000
+SAMPLES = SAMPLE_RATE  # of a clip: one second
 BACKGROUND = "_background_noise_"
 #: The part of each background recording that a split takes its noise from, so that none is in two.
 NOISE_PARTS = {"train": (0.0, 0.8), "dev": (0.8, 0.9), "test": (0.9, 1.0)}

@@ -6,13 +6,14 @@ from typing import Protocol
 import numpy as np
 
 from tinyprune.array_types import Float32Array
+from tinyprune.audio.files import SAMPLE_RATE
 from tinyprune.data.clips import ClipStore
 from tinyprune.data.speech import augmentation
 from tinyprune.data.speech.babble import SpeakerPool, mix_voices
 from tinyprune.data.speech.mixing import SILENCE_RMS, Mixing, SpeechAndNoise
 
 IN_ROOMS = 0.5  # of the speech, where there are impulse responses
-LONGEST_RIR = 16_000  # samples; what comes later than a second is cut
+LONGEST_RIR = SAMPLE_RATE  # samples; what comes later than a second is cut
 
 
 class Source(Protocol):

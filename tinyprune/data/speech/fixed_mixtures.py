@@ -11,12 +11,12 @@ from decimal import Decimal
 import numpy as np
 
 from tinyprune.array_types import Float32Array, Float64Array
+from tinyprune.audio.files import SAMPLE_RATE
 from tinyprune.data.clips import FULL_SCALE, ClipStore, power
 from tinyprune.data.speech import augmentation
 from tinyprune.data.speech.babble import SpeakerPool, Voice, mix_voices
 from tinyprune.data.speech.excerpts import IN_ROOMS, impulse_responses
 from tinyprune.data.speech.mixing import (
-    SAMPLE_RATE,
     SILENCE_RMS,
     NoisyUtterance,
     Range,

@@ -6,7 +6,6 @@ from tinyprune.array_types import Float32Array
 from tinyprune.config import DataConfig
 from tinyprune.data.clips import ClipStore
 
-SAMPLE_RATE = 16_000
 SILENCE_RMS = 1e-4
 Range = tuple[float, float]
 

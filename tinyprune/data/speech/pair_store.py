@@ -9,10 +9,10 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.audio.files import list_audio, read_header, read_mono
+from tinyprune.audio.files import SAMPLE_RATE, list_audio, read_header, read_mono
 from tinyprune.data.clips import Clip, ClipStore, open_store
 from tinyprune.data.corpora.corpus import CorpusSplit, Pair, cache_key, first_few
-from tinyprune.data.speech.mixing import SAMPLE_RATE, SILENCE_RMS
+from tinyprune.data.speech.mixing import SILENCE_RMS
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.progress import track
 

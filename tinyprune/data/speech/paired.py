@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from tinyprune.array_types import Float32Array
+from tinyprune.audio.files import SAMPLE_RATE
 from tinyprune.config import DataConfig
 from tinyprune.data.corpora import layouts
 from tinyprune.data.corpora.corpus import hold_out_speakers
 from tinyprune.data.speech import fixed_mixtures
 from tinyprune.data.speech.augmentation import change_speed, excerpt_length
 from tinyprune.data.speech.excerpts import Excerpts
-from tinyprune.data.speech.mixing import SAMPLE_RATE, NoisyUtterance, Range
+from tinyprune.data.speech.mixing import NoisyUtterance, Range
 from tinyprune.data.speech.pair_store import PairStore, match, measured_snr_db, open_pairs
 from tinyprune.data.splits import split_of
 from tinyprune.errors import UsageError

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from tinyprune.array_types import Float32Array
+from tinyprune.audio.files import SAMPLE_RATE
 from tinyprune.data.clips import FULL_SCALE, ClipStore
 from tinyprune.data.corpora import layouts, manifest
 from tinyprune.data.corpora.corpus import CorpusSplit, files_in, first_few
@@ -29,7 +30,7 @@ from tinyprune.data.speech.fixed_mixtures import (
     mix,
     noise_name,
 )
-from tinyprune.data.speech.mixing import SAMPLE_RATE, NoisyUtterance, SpeechAndNoise
+from tinyprune.data.speech.mixing import NoisyUtterance, SpeechAndNoise
 from tinyprune.data.speech.mixture import open_files
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.progress import track

@@ -1,17 +1,17 @@
-"""What lies between a voice and its recording: a microphone's frequency response and a little of a room."""
+"""The way from a voice to its recording: a microphone's frequency response, and a little room."""
 
 import math
 
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.data.synthetic.common import SAMPLE_RATE
+from tinyprune.audio.files import SAMPLE_RATE
 
 _ROOM_SHARE = 0.3
 
 
 def channel(samples: Float32Array, rng: np.random.Generator) -> Float32Array:
-    """Random mild equalisation; for some clips also a slight, short reverberation.
+    """Apply random mild equalisation, and to some clips a slight, short reverberation.
 
     Args:
         samples: float, shape (samples,), at 16 kHz.
@@ -29,21 +29,21 @@ def channel(samples: Float32Array, rng: np.random.Generator) -> Float32Array:
 
 
 def equaliser(rng: np.random.Generator) -> np.ndarray:
-    """A random high-pass (which also removes DC), spectral tilt and resonance: sections of shape (3, 6)."""
+    """Return a random high-pass, which also removes DC, spectral tilt and resonance.
+
+    They are second-order sections, of shape (3, 6).
+    """
     from scipy import signal
 
     high_pass = signal.butter(2, rng.uniform(40, 130), "highpass", fs=SAMPLE_RATE, output="sos")
     tilt = _shelf(rng.uniform(800, 3000), rng.uniform(-6, 6))
-    resonance = _bell(
-        math.exp(rng.uniform(math.log(200), math.log(6000))),
-        rng.uniform(-5, 5),
-        rng.uniform(0.5, 1.5),
-    )
+    centre_hz = math.exp(rng.uniform(math.log(200), math.log(6000)))
+    resonance = _bell(centre_hz, gain_db=rng.uniform(-5, 5), q=rng.uniform(0.5, 1.5))
     return np.vstack([high_pass, tilt, resonance])
 
 
 def room(rng: np.random.Generator) -> np.ndarray:
-    """A room's impulse response: the direct sound and exponentially decaying noise.
+    """Return a room's impulse response: the direct sound and exponentially decaying noise.
 
     The decay time (60 dB) is 0.1 to 0.35 s, the reverberation 6 to 18 dB below the direct sound.
 
@@ -58,17 +58,27 @@ def room(rng: np.random.Generator) -> np.ndarray:
 
 
 def _bell(centre_hz: float, gain_db: float, q: float) -> np.ndarray:
-    """A second-order peaking filter (R. Bristow-Johnson's cookbook): one section of shape (1, 6)."""
-    amplitude, angle = 10 ** (gain_db / 40), 2 * math.pi * centre_hz / SAMPLE_RATE
-    alpha, middle = math.sin(angle) / (2 * q), -2 * math.cos(angle)
+    """Return a second-order peaking filter: one section of shape (1, 6).
+
+    It is that of R. Bristow-Johnson's "Cookbook formulae for audio equalizer biquad filter
+    coefficients".
+    """
+    amplitude = 10 ** (gain_db / 40)
+    angle = 2 * math.pi * centre_hz / SAMPLE_RATE
+    alpha = math.sin(angle) / (2 * q)
+    middle = -2 * math.cos(angle)
     numerator = [1 + alpha * amplitude, middle, 1 - alpha * amplitude]
     denominator = [1 + alpha / amplitude, middle, 1 - alpha / amplitude]
     return np.array([numerator + denominator]) / denominator[0]
 
 
 def _shelf(corner_hz: float, gain_db: float) -> np.ndarray:
-    """A first-order high shelf (gain 1 at 0 Hz, the given one at 8 kHz): one section of shape (1, 6)."""
-    gain, corner = 10 ** (gain_db / 20), math.tan(math.pi * corner_hz / SAMPLE_RATE)
+    """Return a first-order high shelf: one section of shape (1, 6).
+
+    Its gain is 1 at 0 Hz, and ``gain_db`` at 8 kHz.
+    """
+    gain = 10 ** (gain_db / 20)
+    corner = math.tan(math.pi * corner_hz / SAMPLE_RATE)
     numerator = [corner + gain, corner - gain, 0.0]
     denominator = [corner + 1, corner - 1, 0.0]
     return np.array([numerator + denominator]) / denominator[0]

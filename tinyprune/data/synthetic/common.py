@@ -1,24 +1,23 @@
-"""What synthetic speech and synthetic noise share: splits, seeds, the stream of clips, the level."""
+"""The common parts of synthetic speech and noise: splits, seeds, the stream of clips, the level."""
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from tinyprune.array_types import Float32Array
+from tinyprune.audio.files import SAMPLE_RATE
 from tinyprune.data.clips import Clip
 from tinyprune.errors import UsageError, unknown_name
 
-SAMPLE_RATE = 16_000
 SPLITS = ("train", "dev", "test")
 _KINDS = ("speech", "noise")
 _HIGHEST_PEAK = 0.95
 
 
 def generator(kind: str, split: str, seed: int, index: int) -> np.random.Generator:
-    """The random numbers of one clip, independent of those of every other clip."""
-    return np.random.default_rng(
-        np.random.SeedSequence([seed, _KINDS.index(kind), SPLITS.index(split), index])
-    )
+    """Return the random numbers of one clip, independent of those of every other clip."""
+    entropy = [seed, _KINDS.index(kind), SPLITS.index(split), index]
+    return np.random.default_rng(np.random.SeedSequence(entropy))
 
 
 def check(split: str, seed: int) -> None:
@@ -30,7 +29,7 @@ def check(split: str, seed: int) -> None:
 
 
 def stream(make: Callable[[int], Clip], minutes: float) -> Iterator[Clip]:
-    """Clips ``make(0)``, ``make(1)``, ... until they last ``minutes`` or a little longer."""
+    """Yield clips ``make(0)``, ``make(1)``, ... until they last ``minutes`` or a little longer."""
     left = minutes * 60 * SAMPLE_RATE
     index = 0
     while left > 0:
@@ -45,7 +44,7 @@ def at_level(samples: np.ndarray, rms_db: float) -> Float32Array:
 
     Args:
         samples: float, shape (samples,).
-        rms_db: RMS wanted, in dB relative to an RMS of 1.
+        rms_db: RMS of the result, in dB relative to an RMS of 1.
 
     Returns:
         float32, shape (samples,).

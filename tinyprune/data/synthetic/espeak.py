@@ -33,6 +33,8 @@ _POSITION_IS_CHARACTER = 1
 _PARAMETERS = {"words_per_minute": 1, "volume": 2, "pitch": 3, "pitch_range": 4}
 _LONGEST_DATA_PATH = 159
 
+_REINSTALL = "try: pip install --force-reinstall espeakng-loader"
+
 _BUFFER_MS = 10_000
 _RANDOM_SEED = 1
 _LOCK = threading.Lock()
@@ -81,8 +83,9 @@ def speak(
 
 @functools.cache
 def variants() -> tuple[str, ...]:
-    """The names of the timbres that espeak-ng knows."""
-    return tuple(sorted(path.name for path in (_paths()[1] / "voices" / "!v").iterdir()))
+    """Return the names of the timbres that espeak-ng knows."""
+    _, data = _paths()
+    return tuple(sorted(path.name for path in (data / "voices" / "!v").iterdir()))
 
 
 def _speak(text: str, voice: str, variant: str, values: dict[str, int]) -> Float32Array:
@@ -143,18 +146,14 @@ def _fresh_library() -> Iterator[ctypes.CDLL]:
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
-        raise TinypruneError(
-            f"cannot load espeak-ng: {error}; try: pip install --force-reinstall espeakng-loader"
-        ) from None
+        raise TinypruneError(f"cannot load espeak-ng: {error}; {_REINSTALL}") from None
     try:
         # The data path built into the wheel's library is that of the machine that built it.
         rate = library.espeak_Initialize(
             _OUTPUT_SYNCHRONOUS, _BUFFER_MS, os.fsencode(data), _DO_NOT_EXIT
         )
         if rate != SAMPLE_RATE:
-            raise TinypruneError(
-                f"espeak-ng cannot read its data in {data}; try: pip install --force-reinstall espeakng-loader"
-            )
+            raise TinypruneError(f"espeak-ng cannot read its data in {data}; {_REINSTALL}")
         yield library
     finally:
         library.espeak_Terminate()
@@ -162,7 +161,10 @@ def _fresh_library() -> Iterator[ctypes.CDLL]:
 
 
 def _refuse_if_loaded(path: Path) -> None:
-    """Loading a library that is already there would give its used state, not a fresh one."""
+    """Raise TinypruneError if the library is loaded already.
+
+    Loading it again would give its used state, not a fresh one.
+    """
     no_load: Any = getattr(os, "RTLD_NOLOAD", None)
     if no_load is None:
         return
@@ -185,7 +187,7 @@ def _unload(library: ctypes.CDLL) -> None:
 
 
 def _paths() -> tuple[Path, Path]:
-    """The library and its data directory, from the espeakng-loader wheel."""
+    """Return the library and its data directory, from the espeakng-loader wheel."""
     try:
         import espeakng_loader
     except ImportError:
@@ -193,16 +195,13 @@ def _paths() -> tuple[Path, Path]:
             "synthetic speech needs espeak-ng; try: pip install espeakng-loader"
         ) from None
     try:
-        library, data = (
-            Path(espeakng_loader.get_library_path()),
-            Path(espeakng_loader.get_data_path()),
-        )
+        library = Path(espeakng_loader.get_library_path())
+        data = Path(espeakng_loader.get_data_path())
     except RuntimeError as error:
-        raise TinypruneError(
-            f"espeak-ng is incomplete: {error}; try: pip install --force-reinstall espeakng-loader"
-        ) from None
+        raise TinypruneError(f"espeak-ng is incomplete: {error}; {_REINSTALL}") from None
     if len(os.fsencode(data)) > _LONGEST_DATA_PATH:
         raise TinypruneError(
-            f"espeak-ng cannot use a data path over {_LONGEST_DATA_PATH} bytes: install into a shorter one than {data}"
+            f"espeak-ng cannot use a data path over {_LONGEST_DATA_PATH} bytes: "
+            f"install into a shorter one than {data}"
         )
     return library, data

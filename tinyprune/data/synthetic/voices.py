@@ -1,8 +1,8 @@
-"""Synthetic speech: who speaks what. Sentences in twelve languages, said by espeak-ng with many voices.
+"""Synthetic speech: sentences in twelve languages, said by espeak-ng with many voices.
 
 A speaker is a language (or accent) and a timbre; pace, pitch, melody and the length of the vocal
-tract belong to the speaker and never change. Each timbre is in one split only, so nobody who is
-heard in training is heard again in a test.
+tract belong to the speaker and never change. Each timbre is in one split only, so no speaker of
+training is heard again in a test.
 """
 
 import functools
@@ -13,16 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyprune.array_types import Float32Array
+from tinyprune.audio.files import SAMPLE_RATE
 from tinyprune.data.clips import Clip
 from tinyprune.data.synthetic import espeak
 from tinyprune.data.synthetic.channel import channel
-from tinyprune.data.synthetic.common import SAMPLE_RATE, at_level, check, generator, stream
+from tinyprune.data.synthetic.common import at_level, check, generator, stream
 from tinyprune.data.synthetic.texts import sentence
 
-SHORTEST_SECONDS, LONGEST_SECONDS = 2.0, 8.0
+SHORTEST_SECONDS = 2.0
+LONGEST_SECONDS = 8.0
 LEVEL_DB = (-34.0, -18.0)
 
-# espeak-ng voice: language of the text.
+#: espeak-ng voice -> language of the text.
 _VOICES = {
     "en-us": "en",
     "en": "en",
@@ -43,8 +45,8 @@ _VOICES = {
     "ro": "ro",
 }
 
-# High and low timbres by split. Left out: effects (robots, whispers), and those whose samples
-# change from run to run.
+#: High and low timbres by split. Left out: effects (robots, whispers), and those whose samples
+#: change from run to run.
 _TIMBRES = {
     "train": (
         ("f1", "f2", "f4", "Alicia", "Annie", "belinda", "aunty", "steph", "anika"),
@@ -63,8 +65,6 @@ _TIMBRES = {
             "Nguyen",
             "boris",
             "david",
-        )
-        + (
             "gustave",
             "marcelo",
             "max",
@@ -84,7 +84,7 @@ _TIMBRES = {
 
 @dataclass(frozen=True)
 class Speaker:
-    """A voice and how it talks.
+    """A voice and its manner of speaking.
 
     Attributes:
         voice: espeak-ng voice.
@@ -108,11 +108,11 @@ class Speaker:
 
 
 def clips(split: str, minutes: float, seed: int) -> Iterator[Clip]:
-    """Utterances of 2 to 8 s, made when asked for; with more minutes the first ones stay the same.
+    """Yield utterances of 2 to 8 s; with more minutes the first ones stay the same.
 
     Args:
         split: "train", "dev" or "test"; speakers and sentences differ between them.
-        minutes: how much speech; the last clip may pass it.
+        minutes: length of the speech; the last clip may pass it.
         seed: of everything random.
 
     Raises:
@@ -125,22 +125,30 @@ def clips(split: str, minutes: float, seed: int) -> Iterator[Clip]:
 
 @functools.cache
 def speakers(split: str) -> tuple[tuple[Speaker, ...], tuple[Speaker, ...]]:
-    """The speakers of a split: those with high voices, those with low voices."""
-    high, low = (
-        tuple(_speaker(voice, name) for voice in _VOICES for name in names)
-        for names in _TIMBRES[split]
-    )
-    return high, low
+    """Return the speakers of a split: those with high voices, those with low voices."""
+    high_timbres, low_timbres = _TIMBRES[split]
+    return _speakers_of(high_timbres), _speakers_of(low_timbres)
+
+
+def _speakers_of(timbres: tuple[str, ...]) -> tuple[Speaker, ...]:
+    """Return a speaker of each voice and timbre."""
+    return tuple(_speaker(voice, timbre) for voice in _VOICES for timbre in timbres)
 
 
 def any_speaker(rng: np.random.Generator, split: str) -> Speaker:
-    """A random speaker of a split: high and low voices are equally likely, although there are more low timbres."""
+    """Draw a speaker of a split.
+
+    High and low voices are equally likely, although there are more low timbres.
+    """
     group = speakers(split)[rng.integers(2)]
     return group[rng.integers(len(group))]
 
 
 def say(rng: np.random.Generator, speaker: Speaker, split: str, use: str) -> Float32Array:
-    """A random sentence as espeak-ng says it: float32, shape (samples,), at 22,050 Hz, without silence around it."""
+    """Return a random sentence as espeak-ng says it, without silence around it.
+
+    It is float32, shape (samples,), at 22,050 Hz.
+    """
     samples = espeak.speak(
         sentence(rng, _VOICES[speaker.voice], split, use),
         speaker.voice,
@@ -168,22 +176,21 @@ def _clip(split: str, seed: int, index: int) -> Clip:
     rng = generator("speech", split, seed, index)
     speaker = any_speaker(rng, split)
     samples = channel(_utterance(rng, speaker, split), rng)
-    return Clip(
-        f"speech-{split}-{index:05d}", speaker.name, at_level(samples, rng.uniform(*LEVEL_DB))
-    )
+    levelled = at_level(samples, rng.uniform(*LEVEL_DB))
+    return Clip(f"speech-{split}-{index:05d}", speaker.name, levelled)
 
 
 def _utterance(rng: np.random.Generator, speaker: Speaker, split: str) -> Float32Array:
-    """One or more sentences with pauses, float32, shape (samples,), at 16 kHz."""
+    """Return one or more sentences with pauses, float32, shape (samples,), at 16 kHz."""
     import soxr
 
-    enough = rng.uniform(SHORTEST_SECONDS, 5.0) * SAMPLE_RATE
+    least_samples = rng.uniform(SHORTEST_SECONDS, 5.0) * SAMPLE_RATE
+    rate = espeak.SAMPLE_RATE * speaker.tract
     parts = [_pause(rng, 0.05, 0.3)]
-    while sum(map(len, parts)) < enough:
-        spoken = soxr.resample(
-            say(rng, speaker, split, "speech"), espeak.SAMPLE_RATE * speaker.tract, SAMPLE_RATE
-        )
-        parts += [spoken, _pause(rng, 0.1, 0.5)]
+    while sum(map(len, parts)) < least_samples:
+        spoken = say(rng, speaker, split, "speech")
+        parts.append(soxr.resample(spoken, rate, SAMPLE_RATE))
+        parts.append(_pause(rng, 0.1, 0.5))
     return _fade(np.concatenate(parts)[: round(LONGEST_SECONDS * SAMPLE_RATE)])
 
 
@@ -198,7 +205,6 @@ def _trim(samples: Float32Array) -> Float32Array:
 
 def _fade(samples: Float32Array) -> Float32Array:
     """Fade the last 20 ms out: a long utterance is cut off in the middle of a word."""
-    ramp = SAMPLE_RATE // 50
-    return np.concatenate(
-        [samples[:-ramp], samples[-ramp:] * np.linspace(1, 0, ramp, dtype=np.float32)]
-    )
+    length = SAMPLE_RATE // 50
+    ramp = np.linspace(1, 0, length, dtype=np.float32)
+    return np.concatenate([samples[:-length], samples[-length:] * ramp])
