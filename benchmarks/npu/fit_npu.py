@@ -25,7 +25,7 @@ from benchmarks.shared.timing import say
 from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.npu import targets, vela
-from tinyprune.npu.batch import Job, compile_many
+from tinyprune.npu.batch import Compilation, compile_batch
 from tinyprune.npu.cost_constants import DATA, Constants, key
 from tinyprune.npu.cost_features import Block, table_kinds
 from tinyprune.npu.cost_model import CostModel, packing_columns, stored_bytes, term_columns
@@ -103,8 +103,8 @@ def _compiled(
     for network in found:
         say(network.name)
         path = export(network, folder)
-        jobs = [Job(path, target, path.parent / target.name) for target in chosen]
-        reports = {key(done.report.target): done.report for done in compile_many(jobs, 2)}
+        jobs = [Compilation(path, target, path.parent / target.name) for target in chosen]
+        reports = {key(done.report.target): done.report for done in compile_batch(jobs, 2)}
         _, shape, kept = network.make()
         measured.append((shape, kept, flatbuffer.read(path), reports))
     return measured

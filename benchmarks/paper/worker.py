@@ -18,8 +18,7 @@ from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.config import PruneConfig, RunConfig, build, from_mapping, to_mapping
 from tinyprune.npu import targets
-from tinyprune.npu.batch import Job as Compilation
-from tinyprune.npu.batch import compile_many
+from tinyprune.npu.batch import Compilation, compile_batch
 from tinyprune.stages.export import ensure_exported
 from tinyprune.stages.offline import prune_variant_offline
 from tinyprune.stages.prune import prune_variant
@@ -184,7 +183,7 @@ def _costs(variant: Variant, artifact: TFLiteArtifact) -> dict[str, Cost]:
     ]
     return {
         target.name: _cost(made.report)
-        for target, made in zip(wanted, compile_many(jobs), strict=True)
+        for target, made in zip(wanted, compile_batch(jobs), strict=True)
     }
 
 

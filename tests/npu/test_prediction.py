@@ -16,7 +16,7 @@ TARGET = targets.resolve("ethos-u55-128")
 
 def test_a_compilation_has_its_prediction(networks, tmp_path):
     report = vela.compile_tflite(networks.dense(), TARGET, tmp_path).report
-    found = prediction.of_graph(flatbuffer.read(networks.dense()), TARGET)
+    found = prediction.predict_graph(flatbuffer.read(networks.dense()), TARGET)
     assert report.predicted == found
     assert found.macs == report.macs == 16 * 32 + 32 * 8
     assert found.scale_bytes == report.scale_bytes == 10 * (32 + 8)
@@ -41,7 +41,7 @@ def test_nothing_is_predicted_without_constants(networks):
     own = replace(TARGET, vela_config="own.ini")  # a section of that name may be anything
     for target in (targets.resolve("ethos-u55-32"), own):
         assert not has_constants(target)
-        assert prediction.of_graph(graph, target) is None
+        assert prediction.predict_graph(graph, target) is None
 
 
 @pytest.mark.parametrize("mode", ["Shared_Sram", "Sram_Only"])
@@ -66,5 +66,5 @@ def test_an_lstm_of_many_steps_is_not_predicted(frames):
     units = Channels(8, np.zeros(0))
     tensors = (TensorShape("in", (1, frames), units), TensorShape("out", (1, frames), units))
     operator = OperatorShape("lstm", "lstm", (0,), (1,), units, units, (1, frames), (1, frames))
-    found = prediction.predicted(NetworkShape(tensors, (operator,), (), (0,), (1,)), {}, TARGET)
+    found = prediction.predict_whole(NetworkShape(tensors, (operator,), (), (0,), (1,)), {}, TARGET)
     assert (found is None) == (frames > 1)

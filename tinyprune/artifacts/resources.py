@@ -246,7 +246,7 @@ class ResourceReport(Cycles):
         vela_version: version of the compiler.
         sram_bytes: peak SRAM (arena; with weights in SRAM, those too).
         flash_bytes: read-only memory: encoded weights, biases, scales, lookup tables, and the
-            weights of CPU operators; not the command stream (npu/vela.py: read_report).
+            weights of CPU operators; not the command stream (npu/vela_report.py).
         encoded_weight_bytes: weights as Vela encodes them.
         macs: multiply-accumulates per inference.
         clock_hz: clock of the accelerator.

@@ -1,19 +1,26 @@
-"""Many compilations at once: Vela is a program of its own, so threads that wait for it keep every core busy."""
+"""A batch of compilations: Vela is a program of its own, so threads that wait for it keep every core busy."""
 
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget
 from tinyprune.npu import vela
 from tinyprune.progress import track
+from tinyprune.tflite.flatbuffer import ParsedFile, read_file
 
 
 @dataclass(frozen=True)
-class Job:
-    """One compilation. Attributes: as the arguments of :func:`tinyprune.npu.vela.compile_tflite`."""
+class Compilation:
+    """One compilation of a batch.
+
+    Attributes:
+        source, target, output_dir, layers: arguments of
+            :func:`tinyprune.npu.vela.compile_tflite`.
+    """
 
     source: Path
     target: NpuTarget
@@ -21,17 +28,38 @@ class Job:
     layers: tuple[str, ...] = ()
 
 
-def compile_many(jobs: Sequence[Job], workers: int | None = None) -> list[CompiledArtifact]:
-    """Compile all jobs, ``workers`` at a time (default: one per core), in their order.
+def compile_batch(
+    compilations: Sequence[Compilation], workers: int | None = None
+) -> list[CompiledArtifact]:
+    """Compile a batch, ``workers`` at a time (default: one per core), and return results in order.
 
-    Raises what the first job that fails raises; jobs that have not begun are dropped.
+    Raises what the first compilation that fails raises; those that have not begun are dropped.
     """
+    sources = _Sources()
+
+    def compile_one(item: Compilation) -> CompiledArtifact:
+        source = sources.file(item.source)
+        return vela.compile_file(source, item.target, item.output_dir, item.layers)
+
     pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
     try:
-        waiting = [
-            pool.submit(vela.compile_tflite, j.source, j.target, j.output_dir, j.layers)
-            for j in jobs
-        ]
-        return [future.result() for future in track(waiting, "compiling", total=len(jobs))]
+        waiting = [pool.submit(compile_one, item) for item in compilations]
+        finished = track(waiting, "compiling", total=len(compilations))
+        return [future.result() for future in finished]
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+class _Sources:
+    """The files of a batch, each read and parsed by the first compilation that needs it."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, ParsedFile] = {}
+        self._lock = Lock()
+
+    def file(self, path: Path) -> ParsedFile:
+        """Return a file. Raises what reading it raises, each time."""
+        with self._lock:
+            if path not in self._files:
+                self._files[path] = read_file(path)
+            return self._files[path]

@@ -1,4 +1,4 @@
-"""What Vela is expected to say of a ``.tflite``, before or beside what it says."""
+"""Predictions of the cost model for a ``.tflite``, before or beside what Vela says of it."""
 
 from collections.abc import Mapping
 
@@ -13,43 +13,39 @@ from tinyprune.sparsity.network_shape import NetworkShape
 from tinyprune.tflite.graph import Graph
 
 
-def of_graph(graph: Graph, target: NpuTarget) -> Prediction | None:
-    """The prediction for a network in a file; None where the cost model has none (:func:`predicted`)."""
-    return (
-        predicted(graph_shape(graph), kernel_zeros(graph), target)
-        if has_constants(target)
-        else None
-    )
+def predict_graph(graph: Graph, target: NpuTarget) -> Prediction | None:
+    """Return the prediction for a network in a file; None where :func:`predict_whole` has none."""
+    if not has_constants(target):
+        return None
+    return predict_whole(graph_shape(graph), kernel_zeros(graph), target)
 
 
-def predicted(
+def predict_whole(
     shape: NetworkShape, zeros: Mapping[str, float], target: NpuTarget
 ) -> Prediction | None:
-    """The prediction for a whole network.
+    """Return the prediction for a network from which no unit is removed.
 
     Args:
         shape: of the network.
         zeros: ``operator/kernel`` -> fraction of its weights that is zero, as of
-            :class:`CostModel`.
+            :class:`tinyprune.npu.cost_model.CostModel`.
         target: what for.
 
-    None for a target without constants, and for an LSTM that runs several steps in one call.
+    Returns:
+        None for a target without constants, and for an LSTM that runs several steps in one call.
     """
-    unrolled = any(op.kind == "lstm" and op.area > 1 for op in shape.operators)
-    return (
-        None
-        if unrolled or not has_constants(target)
-        else predict(shape, shape.whole, target, zeros=zeros)
-    )
+    is_unrolled = any(op.kind == "lstm" and op.area > 1 for op in shape.operators)
+    if is_unrolled or not has_constants(target):
+        return None
+    return predict(shape, shape.whole, target, zeros=zeros)
 
 
 def nearest_model(shape: NetworkShape, report: ResourceReport) -> NpuTarget:
-    """The target whose cost model follows a network on the target that it was compiled for.
+    """Return the target whose cost model follows a network on the target that it was compiled for.
 
-    That target itself; where it has no constants (a configuration file of the user's own, another
-    size), one of the
-    same family: whose model comes nearest to what Vela says of this network, by the logarithms of
-        flash, SRAM, cycles.
+    That is the target itself. Where it has no constants (a configuration file of the user's own,
+    another size), it is the one of the same family whose model comes nearest to what Vela says of
+    this network, by the logarithms of flash, SRAM and cycles.
     """
     target = report.target
     if has_constants(target):

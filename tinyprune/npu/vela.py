@@ -1,4 +1,4 @@
-"""Vela as a program: compile an int8 ``.tflite`` in a subprocess, read what it costs from Vela's tables.
+"""Vela as a program: an int8 ``.tflite`` is compiled in a subprocess, its cost read from Vela's tables.
 
 A subprocess, because an odd network can crash Vela's C++ core and take its process with it.
 """
@@ -10,32 +10,33 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tinyprune.artifacts.resources import (
-    CompiledArtifact,
-    Cycles,
-    NpuTarget,
-    Prediction,
-    ResourceReport,
-)
+from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget, Prediction
 from tinyprune.errors import TinypruneError
 from tinyprune.npu import tables, vela_config
-from tinyprune.npu.layers import layer_costs
+from tinyprune.npu.vela_report import read_report
 from tinyprune.storage.records import read_json, write_json
-from tinyprune.tflite import flatbuffer
-from tinyprune.tflite.graph import NPU_OPERATOR
-from tinyprune.tflite.graph import constants as constants_of
+from tinyprune.tflite.flatbuffer import ParsedFile, read_file, require_int8, sha256
+from tinyprune.tflite.graph import Graph
 
 LOG_NAME, RECORD_NAME = "vela.log", "report.json"
 
-_COMMAND_STREAM = "ethos_u_command_stream"
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a compilation depends on, besides target and Vela; fields as in CompiledArtifact."""
+
+    source_sha256: str
+    layers_sha256: str
+    config_sha256: str
 
 
 def version() -> str:
-    """Version of the installed Vela, e.g. "5.2.0". Raises TinypruneError if there is none."""
+    """Return the version of the installed Vela, e.g. "5.2.0". Raises TinypruneError without one."""
     try:
         return importlib.metadata.version("ethos-u-vela")
     except importlib.metadata.PackageNotFoundError:
@@ -45,7 +46,10 @@ def version() -> str:
 
 
 def command() -> list[str]:
-    """How Vela is started: with the Python that runs tinyprune, so that no other Vela on the PATH slips in."""
+    """Return the start of Vela's command line.
+
+    The Python that runs tinyprune runs it, so that no other Vela on the PATH slips in.
+    """
     return [sys.executable, "-m", "ethosu.vela"]
 
 
@@ -56,28 +60,51 @@ def compile_tflite(
     layers: Sequence[str] = (),
     timeout_seconds: float = 300,
 ) -> CompiledArtifact:
-    """Compile an int8 ``.tflite`` for a target; about half a second for a small network, nothing for one that is done.
+    """Read an int8 ``.tflite`` and compile it (:func:`compile_file`).
+
+    Raises UsageError for a source that is missing, no TFLite or damaged, and what
+    :func:`compile_file` raises.
+    """
+    return compile_file(read_file(source), target, output_dir, layers, timeout_seconds)
+
+
+def compile_file(
+    source: ParsedFile,
+    target: NpuTarget,
+    output_dir: Path,
+    layers: Sequence[str] = (),
+    timeout_seconds: float = 300,
+) -> CompiledArtifact:
+    """Compile an int8 ``.tflite`` for a target; a small network takes about half a second.
 
     ``output_dir`` gets ``<stem>_vela.tflite``, Vela's tables, ``report.json`` with the returned
-    record, and ``vela.log`` with everything that Vela printed; each file appears whole, other files
+    record, and ``vela.log`` with everything that Vela printed. Each file appears whole, other files
     in the folder stay. After a failure only ``vela.log`` is new. What is there already, of the same
-    network, target, layer names and version of
-    Vela, is not made again. ``layers``: the layer of every operator in ``source``
-        (:func:`layer_costs`).
+    network, target, layer names and version of Vela, is not made again.
 
-    Raises UsageError for a source that is missing, no TFLite, damaged, float or compiled already,
-    TinypruneError if Vela is missing, fails, crashes, takes longer than ``timeout_seconds``, puts
-    nothing on the NPU or writes tables that cannot be read.
+    Args:
+        source: the network.
+        target: the accelerator, its system config and memory mode.
+        output_dir: the folder of the result.
+        layers: the layer of every operator in ``source`` (:func:`tinyprune.npu.layers.layer_costs`).
+        timeout_seconds: time after which Vela is stopped.
+
+    Raises:
+        UsageError: the network is float or compiled already.
+        TinypruneError: Vela is missing, fails, crashes, takes too long, puts nothing on the NPU, or
+            writes tables that cannot be read.
     """
-    wanted = {
-        "source_sha256": flatbuffer.sha256(source),
-        "layers_sha256": _sha256("\n".join(layers).encode()),
-    }
-    wanted["config_sha256"] = _config_sha256(target)
-    graph = flatbuffer.read(source)
-    if (done := _found(source, target, output_dir, wanted)) is not None:
-        return replace(done, report=replace(done.report, predicted=_predicted(graph, target)))
-    flatbuffer.require_int8(source, graph)
+    inputs = _Inputs(
+        source_sha256=source.sha256,
+        layers_sha256=_sha256("\n".join(layers).encode()),
+        config_sha256=_config_sha256(target),
+    )
+    earlier = _earlier(source.path, target, output_dir, inputs)
+    if earlier is not None:
+        report = replace(earlier.report, predicted=_prediction(source.graph, target))
+        return replace(earlier, report=report)
+
+    require_int8(source.path, source.graph)
     vela_version = version()
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -86,158 +113,113 @@ def compile_tflite(
         with tempfile.TemporaryDirectory(prefix=".vela-", dir=output_dir.absolute()) as name:
             folder = Path(name)
             try:
-                _run(source.absolute(), target, folder, timeout_seconds)
-                report = read_report(folder, target, vela_version, graph, layers)
+                _run(source.path.absolute(), target, folder, timeout_seconds)
+                report = read_report(folder, target, vela_version, source.graph, layers)
             except TinypruneError as error:
                 _move(folder / LOG_NAME, output_dir)
                 raise TinypruneError(
-                    f"{source} for {target.npu}: {error}; see {output_dir / LOG_NAME}"
+                    f"{source.path} for {target.npu}: {error}; see {output_dir / LOG_NAME}"
                 ) from error
+            report = replace(report, predicted=_prediction(source.graph, target))
             compiled = tables.only(folder, "*_vela.tflite")
             made = CompiledArtifact(
-                source=source,
+                source=source.path,
+                source_sha256=inputs.source_sha256,
                 path=output_dir / compiled.name,
                 report=report,
-                sha256=flatbuffer.sha256(compiled),
-                **wanted,
+                sha256=sha256(compiled),
+                config_sha256=inputs.config_sha256,
+                layers_sha256=inputs.layers_sha256,
             )
             write_json(folder / RECORD_NAME, made)
-            tables_and_log = (*folder.glob("*.csv"), *folder.glob("*_debug.xml"), folder / LOG_NAME)
-            for file in (
-                *tables_and_log,
-                compiled,
-                folder / RECORD_NAME,
-            ):  # the record last: it stands for all
-                _move(file, output_dir)
+            _move_results(folder, compiled, output_dir)
     except OSError as error:
-        raise TinypruneError(
-            f"cannot compile into {output_dir}: {error.strerror or error}"
-        ) from error
+        reason = error.strerror or error
+        raise TinypruneError(f"cannot compile into {output_dir}: {reason}") from error
     return made
 
 
-def _found(
-    source: Path, target: NpuTarget, output_dir: Path, wanted: dict[str, str]
+def _earlier(
+    source: Path, target: NpuTarget, output_dir: Path, inputs: _Inputs
 ) -> CompiledArtifact | None:
-    """What was compiled before into a folder, if it is what would be made now."""
+    """Return what was compiled before into a folder, if it is what would be made now."""
     try:
         done = read_json(output_dir / RECORD_NAME, CompiledArtifact)
         path = output_dir / done.path.name
-        same = all(getattr(done, name) == value for name, value in wanted.items())
-        if not same or (done.report.target, done.report.vela_version) != (target, version()):
+        its_inputs = _Inputs(done.source_sha256, done.layers_sha256, done.config_sha256)
+        if its_inputs != inputs or done.report.target != target:
             return None
-        if not (output_dir / LOG_NAME).exists() or flatbuffer.sha256(path) != done.sha256:
+        if done.report.vela_version != version() or not (output_dir / LOG_NAME).exists():
+            return None
+        if sha256(path) != done.sha256:
             return None
     except TinypruneError:  # nothing is there, or nothing that can be used
         return None
     return replace(done, source=source, path=path)  # the folder may have been moved
 
 
-def read_report(
-    folder: Path,
-    target: NpuTarget,
-    vela_version: str,
-    source: flatbuffer.Graph,
-    layers: Sequence[str] = (),
-) -> ResourceReport:
-    """What a compiled network costs, from the files that Vela left in a folder. Raises TinypruneError.
+def _prediction(graph: Graph, target: NpuTarget) -> Prediction | None:
+    from tinyprune.npu.prediction import predict_graph
 
-    Where the sizes come from:
-
-    - ``encoded_weight_bytes``: ``total_npu_encoded_weights``. Weights alone, as Vela compresses them.
-    - ``flash_bytes``: the constants of the compiled file, each stored buffer once: encoded weights, bias and scale
-      (10 bytes per output channel and matrix) and lookup tables of the NPU operators, plus the
-      weights of operators left to the CPU, which Vela does not count. Without CPU operators it is
-      to the byte what Vela prints as used in flash (Shared_Sram), and what has to be stored before
-      boot code copies it to SRAM (Sram_Only, where Vela 5.2 calls it "on-chip flash") or DRAM
-      (Dedicated_Sram, where Vela adds the arena to it, we do not). The command
-      stream and the rest of the file, a few kB, are not in it: the size of the compiled file is the
-          sum of all.
-    - ``sram_bytes``: ``sram_memory_used`` plus ``on_chip_flash_memory_used``, because in Arm's configurations the
-      latter is the SRAM under another name. With Dedicated_Sram it is the NPU's cache; the arena is
-      in DRAM.
-    - ``dram_bytes``: ``dram_memory_used`` without those constants of the NPU that are copied there.
-    """
-    compiled = tables.only(folder, "*_vela.tflite")
-    graph, row = flatbuffer.read(compiled), tables.summary(folder)
-    cpu = tuple(operator.name for operator in graph.operators if operator.name != NPU_OPERATOR)
-    if len(cpu) == len(graph.operators):
-        raise TinypruneError(
-            f"Vela puts no operator on the NPU; on the CPU stay {', '.join(dict.fromkeys(cpu))}"
-        )
-    by_part = {field: row[tables.CYCLES[part]] for part, field in Cycles.PARTS.items()}
-    cycles = Cycles(cycles=row["cycles_total"], **by_part)
-    flash, stream, operators = (
-        _constant_bytes(graph),
-        _stream_bytes(graph),
-        tables.operators(folder),
-    )
-    cpu_bytes = _constant_bytes(graph, on_npu=False)
-    dram = tables.KIB * row["dram_memory_used"]
-    return ResourceReport(
-        target=target,
-        vela_version=vela_version,
-        sram_bytes=tables.KIB * (row["sram_memory_used"] + row["on_chip_flash_memory_used"]),
-        flash_bytes=flash,
-        encoded_weight_bytes=row["total_npu_encoded_weights"],
-        macs=int(row["nn_macs"]),
-        clock_hz=row["core_clock"],
-        inference_seconds=row["inference_time"],
-        cpu_operators=cpu,
-        layers=layer_costs(operators, source, layers),
-        bound_by=cycles.slowest_part,
-        operators=operators,
-        dram_bytes=max(0.0, dram - (flash - cpu_bytes)),
-        scale_bytes=sum(operator.scale_bytes for operator in operators),
-        cpu_weight_bytes=cpu_bytes,
-        command_stream_bytes=stream,
-        file_bytes=compiled.stat().st_size,
-        predicted=_predicted(source, target),
-        **cycles.as_fields(),
-    )
-
-
-def _predicted(graph: flatbuffer.Graph, target: NpuTarget) -> Prediction | None:
-    from tinyprune.npu.prediction import of_graph
-
-    return of_graph(graph, target)
+    return predict_graph(graph, target)
 
 
 def _run(source: Path, target: NpuTarget, folder: Path, timeout_seconds: float) -> None:
-    arguments = [
-        *command(),
-        str(source),
-        *vela_config.arguments(target),
-        "--accelerator-config",
-        target.npu,
-    ]
+    arguments = command()
+    arguments.append(str(source))
+    arguments += vela_config.arguments(target)
+    arguments += ["--accelerator-config", target.npu]
     arguments += ["--system-config", target.system_config, "--memory-mode", target.memory_mode]
     arguments += ["--output-dir", str(folder), "--verbose-performance", "--enable-debug-db"]
     log = folder / LOG_NAME
+    code = _exit_code(arguments, log, timeout_seconds)
+    if code:
+        raise TinypruneError(f"Vela {_ending(code)}: {_last_line(log)}")
+
+
+def _exit_code(arguments: list[str], log: Path, timeout_seconds: float) -> int:
+    """Run a program in the folder of its log, and return its exit code.
+
+    Raises TinypruneError if it does not start or does not end in time.
+    """
     # UTF-8: file names in Vela's output. Unbuffered: the log of a crash is complete. cwd: nothing
     # there is imported.
     environment = os.environ | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-    with log.open("wb") as stream:
-        try:
-            code = subprocess.run(
+    is_late = threading.Event()
+    try:
+        with (
+            log.open("wb") as stream,
+            subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                cwd=folder,
+                cwd=log.parent,
                 env=environment,
-                timeout=timeout_seconds,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            raise TinypruneError(f"Vela was stopped after {timeout_seconds:g} s") from None
-        except OSError as error:
-            message = (
-                f"Vela does not start ({arguments[0]}: {error.strerror}): pip install ethos-u-vela"
-            )
-            raise TinypruneError(message) from error
-    if code:
-        raise TinypruneError(f"Vela {_ending(code)}: {_last_line(log)}")
+            ) as process,
+        ):
+
+            def stop() -> None:
+                is_late.set()
+                process.kill()
+
+            # A timer, because a wait with a timeout polls and ends up to 50 ms late.
+            timer = threading.Timer(timeout_seconds, stop)
+            timer.start()
+            try:
+                code = process.wait()
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                timer.cancel()
+    except OSError as error:
+        raise TinypruneError(
+            f"Vela does not start ({arguments[0]}: {error.strerror}): pip install ethos-u-vela"
+        ) from error
+    if is_late.is_set():
+        raise TinypruneError(f"Vela was stopped after {timeout_seconds:g} s")
+    return code
 
 
 def _ending(code: int) -> str:
@@ -250,41 +232,33 @@ def _ending(code: int) -> str:
 
 
 def _last_line(log: Path) -> str:
-    """The last line that says something: not a rule of ``#`` or ``-``."""
-    lines = [
-        line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
-    ]
-    return next(
-        (line for line in reversed(lines) if any(map(str.isalnum, line))), "it printed nothing"
-    )
+    """Return the last line that says something: not a rule of ``#`` or ``-``."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    for line in reversed(text.splitlines()):
+        if any(map(str.isalnum, line)):
+            return line.strip()
+    return "it printed nothing"
+
+
+def _move_results(folder: Path, compiled: Path, output_dir: Path) -> None:
+    """Move everything that is kept; the record last, because it stands for all."""
+    for pattern in ("*.csv", "*_debug.xml"):
+        for file in folder.glob(pattern):
+            _move(file, output_dir)
+    _move(folder / LOG_NAME, output_dir)
+    _move(compiled, output_dir)
+    _move(folder / RECORD_NAME, output_dir)
 
 
 def _move(file: Path, output_dir: Path) -> None:
     file.replace(output_dir / file.name)
 
 
-def _constant_bytes(graph: flatbuffer.Graph, on_npu: bool = True) -> int:
-    """Bytes of all constants without the command stream; of those that only CPU operators read, if not ``on_npu``."""
-    operators = [op for op in graph.operators if on_npu or op.name != NPU_OPERATOR]
-    constants = constants_of(tuple(operators))
-    return sum(
-        tensor.data.nbytes
-        for tensor in constants
-        if tensor.data is not None and tensor.name != _COMMAND_STREAM
-    )
-
-
-def _stream_bytes(graph: flatbuffer.Graph) -> int:
-    constants = constants_of(graph.operators)
-    return sum(
-        tensor.data.nbytes
-        for tensor in constants
-        if tensor.data is not None and tensor.name == _COMMAND_STREAM
-    )
-
-
 def _config_sha256(target: NpuTarget) -> str:
-    """Of Vela's configuration file; empty for one that comes with Vela, which its version stands for."""
+    """Return that of Vela's configuration file.
+
+    It is empty for the one that comes with Vela, which its version stands for.
+    """
     path = Path(target.vela_config)
     return _sha256(path.read_bytes()) if path.is_file() else ""
 

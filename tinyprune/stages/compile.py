@@ -9,13 +9,12 @@ from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.npu import vela
-from tinyprune.npu.batch import Job, compile_many
+from tinyprune.npu.batch import Compilation, compile_batch
 from tinyprune.report.model.record import SCHEMA
 from tinyprune.stages.export import device_graph, device_quality, ensure_exported
 from tinyprune.stages.run import Run, open_run
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.storage.run_folder import Variant
-from tinyprune.tflite import flatbuffer
 
 
 def compile_variants(run: Path | Run, targets: Sequence[NpuTarget]) -> list[RunSummary]:
@@ -29,7 +28,7 @@ def compile_variants(run: Path | Run, targets: Sequence[NpuTarget]) -> list[RunS
         jobs = []
         for target in targets:
             jobs += [compilation_job(opened, variant, target) for variant in variants]
-        compiled = iter(compile_many(jobs))
+        compiled = iter(compile_batch(jobs))
 
         summaries = []
         for target in targets:
@@ -68,17 +67,15 @@ def compile_file(
     elif output is not None:
         folders = [output / target.name for target in targets]
 
-    # What is wrong with the file is said once, not per target.
-    flatbuffer.require_int8(path, flatbuffer.read(path))
     pairs = zip(targets, folders, strict=True)
-    return compile_many([Job(path, target, folder, layers) for target, folder in pairs])
+    return compile_batch([Compilation(path, target, folder, layers) for target, folder in pairs])
 
 
-def compilation_job(run: Run, variant: Variant, target: NpuTarget) -> Job:
+def compilation_job(run: Run, variant: Variant, target: NpuTarget) -> Compilation:
     """Return the compilation of the graph of a variant that the device runs, exported if needed."""
     graph = device_graph(run, variant)
     folder = variant.folder / _place(target)
-    return Job(variant.folder / graph.path, target, folder, graph.layers)
+    return Compilation(variant.folder / graph.path, target, folder, graph.layers)
 
 
 def _place(target: NpuTarget) -> str:

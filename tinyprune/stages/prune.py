@@ -9,7 +9,7 @@ from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import PruneConfig
 from tinyprune.errors import UsageError
 from tinyprune.npu import limits, targets
-from tinyprune.npu.batch import compile_many
+from tinyprune.npu.batch import compile_batch
 from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.sparsity.structure import parse
 from tinyprune.stages.compile import compilation_job
@@ -128,5 +128,5 @@ def _job(run: Run, base: Variant, config: PruneConfig, folder: Path) -> "Pruning
 
 def _hold_to_budget(run: Run, variant: Variant, target: NpuTarget) -> None:
     """Compile a variant and hold it to its budget. Raises CheckFailed that says how near it came."""
-    [compiled] = compile_many([compilation_job(run, variant, target)])
+    [compiled] = compile_batch([compilation_job(run, variant, target)])
     limits.hold(variant.folder, compiled.report)

@@ -1,6 +1,6 @@
 """A network of TFLite: its operators and tensors, as far as tinyprune looks at them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +108,7 @@ def float_operators(graph: Graph) -> list[str]:
     return list(names)
 
 
-def constants(operators: tuple[Operator, ...]) -> Iterator[Tensor]:
+def constants(operators: Iterable[Operator]) -> Iterator[Tensor]:
     """The constant tensors that operators read, each stored buffer once."""
     seen = set()
     for operator in operators:
