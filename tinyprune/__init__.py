@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tinyprune.version import __version__
 
 if TYPE_CHECKING:
+    from tinyprune.api.budget_pruner import BudgetPruner
     from tinyprune.api.compiled import CompiledNetwork, compile
     from tinyprune.api.export import export_int8
     from tinyprune.api.pruner import Pruner
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "BudgetPruner",
     "CompiledNetwork",
     "FinishedRun",
     "FinishedVariant",
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "BudgetPruner": "tinyprune.api.budget_pruner",
     "CompiledNetwork": "tinyprune.api.compiled",
     "FinishedRun": "tinyprune.api.runs",
     "FinishedVariant": "tinyprune.api.runs",
