@@ -12,7 +12,7 @@ from tinyprune.errors import UsageError, unknown_name
 from tinyprune.report.model.collection import collect
 from tinyprune.report.model.record import RunReport, VariantRecord
 from tinyprune.report.model.summary import summary_rows
-from tinyprune.report.render.formats import format_report
+from tinyprune.report.render.run_tables import format_report
 from tinyprune.report.render.terminal import to_text
 from tinyprune.storage.run_folder import Workspace
 

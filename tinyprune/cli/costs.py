@@ -27,10 +27,7 @@ def summaries(records: "Sequence[RunSummary]", output_format: str) -> None:
     if output_format == "json":
         as_json(records[0] if len(records) == 1 else records)
     elif output_format == "csv":
-        for index, record in enumerate(records):
-            click.echo(
-                "".join(table.to_csv(record).splitlines(keepends=True)[index > 0 :]), nl=False
-            )
+        click.echo(table.summaries_csv(records), nl=False)
     else:
         shown = [table.format_table(record) for record in records if len(records) <= _SHOWN_WHOLE]
         shown += [target_matrix.format_matrix(records)] if len(records) > 1 else []

@@ -10,6 +10,7 @@ import click
 from tinyprune.cli import messages
 from tinyprune.config.budget import LIMITS
 from tinyprune.errors import UsageError
+from tinyprune.report.render.formats import FORMATS
 
 if TYPE_CHECKING:
     from tinyprune.artifacts.resources import NpuTarget
@@ -152,7 +153,7 @@ output_format = click.option(
 report_format = click.option(
     "--format",
     "output_format",
-    type=click.Choice(["table", "json", "csv", "markdown", "html"]),
+    type=click.Choice(["table", *FORMATS]),
     default="table",
     show_default=True,
     help="How the report is written.",

@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from tinyprune.cli import options
-
-REPORT = "report.html"
+from tinyprune.report.render.formats import FORMATS
 
 
 @click.command()
@@ -20,7 +19,7 @@ REPORT = "report.html"
     "path",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help=f"Write it to a file.  [default of html: {REPORT} in the run folder]",
+    help=f"Write it to a file.  [default of html: {FORMATS['html'].file_name} in the run folder]",
 )
 def report(
     variants: tuple[str, ...], run: Path, operators: bool, output_format: str, path: Path | None
@@ -38,25 +37,27 @@ def report(
         raise click.UsageError(
             f"VARIANT goes with --format table: {output_format} has all variants"
         )
-    from tinyprune.report.render import formats, terminal
+    from tinyprune.report.render import formats, run_tables, terminal
     from tinyprune.stages.report import report_run
     from tinyprune.storage.records import write_text
 
     record = report_run(run)
-    path = run / REPORT if path is None and output_format == "html" else path
     if output_format == "table":
-        shown = (
-            formats.format_variants(record, variants, operators)
-            if variants
-            else formats.format_report(record)
-        )
-        text = terminal.to_text(shown) if path else ""
+        if variants:
+            shown = run_tables.format_variants(record, variants, operators)
+        else:
+            shown = run_tables.format_report(record)
+        if path is None:
+            terminal.show(shown)
+            return
+        text = terminal.to_text(shown)
     else:
         text = formats.to_format(record, run, output_format)
-    if path is not None:
+        file_name = FORMATS[output_format].file_name
+        if path is None and file_name:
+            path = run / file_name
+    if path is None:
+        click.echo(text, nl=False)
+    else:
         write_text(path, text)
         click.echo(path)
-    elif output_format == "table":
-        terminal.show(shown)
-    else:
-        click.echo(text, nl=False)

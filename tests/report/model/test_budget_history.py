@@ -20,7 +20,7 @@ from tinyprune.npu.limits import RECORD
 from tinyprune.report.model import budget_history
 from tinyprune.report.model.collection import collect
 from tinyprune.report.model.record import SCHEMA, RunReport, VariantRecord
-from tinyprune.report.render import formats, html, markdown, terminal
+from tinyprune.report.render import formats, html, markdown, run_tables, terminal
 from tinyprune.storage.records import from_jsonable, to_jsonable, write_json
 from tinyprune.storage.run_folder import Workspace
 
@@ -219,7 +219,7 @@ def test_the_command_shows_it_before_anything_is_compiled(run):
 )
 def test_what_needs_a_compilation_says_so(run, names, operators):
     with pytest.raises(UsageError, match="nothing of run is compiled yet: run `tinyprune compile`"):
-        formats.format_variants(collect(Workspace(run)), names, operators)
+        run_tables.format_variants(collect(Workspace(run)), names, operators)
 
 
 def made(*variants: VariantRecord) -> RunReport:
@@ -251,16 +251,16 @@ def test_of_a_compiled_variant_it_stands_below_the_layers():
         VariantRecord("later", "train", {}, budget=COUNTED),
     )
     found = replace(made(*variants), summaries=(RunSummary(SCHEMA, target, None, None, (row,)),))
-    text = terminal.to_text(formats.format_variants(found, ["m"], operators=False))
+    text = terminal.to_text(run_tables.format_variants(found, ["m"], operators=False))
     assert text.startswith(f"m on {TARGET}, by Vela 5.2.0\n")
     assert text.index("peak SRAM") < text.index("units are left")
     assert "Its layers are not known yet" not in text
     assert "units are left" in terminal.to_text(
-        formats.format_variants(found, ["later"], operators=False)
+        run_tables.format_variants(found, ["later"], operators=False)
     )
-    assert "units" not in terminal.to_text(formats.format_variants(found, ["m"], operators=True))
+    assert "units" not in terminal.to_text(run_tables.format_variants(found, ["m"], operators=True))
     with pytest.raises(UsageError, match="unknown compiled variant 'later'"):
-        formats.format_variants(found, ["later"], operators=True)
+        run_tables.format_variants(found, ["later"], operators=True)
 
 
 def test_markdown_and_html_have_every_such_variant(tmp_path):

@@ -9,7 +9,7 @@ from tinyprune.errors import UsageError
 from tinyprune.report.model.advice import advice
 from tinyprune.report.model.collection import collect
 from tinyprune.report.model.record import SCHEMA, RunReport
-from tinyprune.report.render import formats
+from tinyprune.report.render import formats, run_tables
 from tinyprune.report.render.terminal import to_text
 from tinyprune.storage.records import from_jsonable, read_json, to_jsonable, write_json
 from tinyprune.storage.run_folder import Workspace, sha256
@@ -92,7 +92,7 @@ def test_half_a_run_shows_what_is_there(run_copy):
         == f"{PRUNED}: its training is not finished; the same `tinyprune prune` goes on with it"
     )
     assert second == "nothing is compiled yet: run `tinyprune compile`"
-    shown = to_text(formats.format_report(report))
+    shown = to_text(run_tables.format_report(report))
     assert all(part in shown for part in (PRUNED, "baseline", first, second))
     for output_format in ("json", "markdown", "html"):
         assert PRUNED in formats.to_format(report, run_copy, output_format)
@@ -122,20 +122,22 @@ def test_a_task_that_does_not_stream_with_every_structure(image_run):
     assert layers[0].weights == 3 * 3 * 3 * 16
     offline = next(variant for variant in report.variants if variant.name.startswith("offline"))
     assert offline.state == "export"
-    shown = to_text(formats.format_report(report))
+    shown = to_text(run_tables.format_report(report))
     assert max(map(len, shown.splitlines())) <= 100
 
 
 def test_layers_and_operators_of_a_variant(finished_run):
     report = collect(Workspace(finished_run.folder))
-    layers = to_text(formats.format_variants(report, [PRUNED], operators=False))
+    layers = to_text(run_tables.format_variants(report, [PRUNED], operators=False))
     assert "lstm_1" in layers
     assert "4 of 16x128, 4 of 16x16" in layers
-    assert "output_gate" in to_text(formats.format_variants(report, ["baseline"], operators=True))
+    assert "output_gate" in to_text(
+        run_tables.format_variants(report, ["baseline"], operators=True)
+    )
     with pytest.raises(
         UsageError, match="unknown compiled variant 'weight-0.8': did you mean 'weight-0.80'"
     ):
-        formats.format_variants(report, ["weight-0.8"], operators=False)
+        run_tables.format_variants(report, ["weight-0.8"], operators=False)
 
 
 def test_a_folder_that_is_no_run(tmp_path):

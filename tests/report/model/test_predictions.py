@@ -15,7 +15,7 @@ from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.report.model import layer_costs, predictions
 from tinyprune.report.model.record import SCHEMA, RunReport
 from tinyprune.report.model.summary import summary_rows
-from tinyprune.report.render import formats, html, markdown, table, terminal
+from tinyprune.report.render import html, markdown, run_tables, table, terminal
 
 U55 = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
 U85 = NpuTarget("ethos-u85-256", "Ethos_U85_SYS_DRAM_Mid", "Sram_Only")
@@ -156,7 +156,7 @@ def test_rows_and_csv_have_it() -> None:
 def test_the_report_has_it_in_every_format(tmp_path: Path) -> None:
     found = report(summary(), summary(U85))
     assert "\n\nPredicted against Vela\nethos-u55-128-shared-sram\n" in terminal.to_text(
-        formats.format_report(found)
+        run_tables.format_report(found)
     )
     text = markdown.run_report(found)
     assert "## Predicted against Vela" in text
@@ -176,7 +176,7 @@ def test_the_report_has_it_in_every_format(tmp_path: Path) -> None:
 def test_a_report_without_predictions_does_not_speak_of_them(tmp_path: Path) -> None:
     found = report(summary(SMALL, variant("baseline", SMALL)))
     for text in (
-        terminal.to_text(formats.format_report(found)),
+        terminal.to_text(run_tables.format_report(found)),
         markdown.run_report(found),
         html.page(found, tmp_path),
         terminal.to_text(layer_costs.format_model(found.summaries[0].variants[0].report)),

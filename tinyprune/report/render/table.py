@@ -3,20 +3,27 @@
 Cells with a factor read "124 kB 6.8x": the value of the variant, and baseline / variant.
 """
 
-import csv
-import io
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tinyprune.artifacts.resources import Cycles, NpuTarget
+from tinyprune.artifacts.quantity import (
+    CPU_OPERATORS,
+    ENCODED_WEIGHTS,
+    FLASH,
+    NUMBER_OF_PARAMETERS,
+    SRAM,
+    TFLITE,
+    TOTAL_CYCLES,
+    Quantity,
+)
+from tinyprune.artifacts.resources import Cycles
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.metrics.metric import metric_of
-from tinyprune.report.model.summary import metric_names, summary_rows
+from tinyprune.report.model.summary import Row, metric_names, summary_rows
+from tinyprune.report.render.plain_data import csv_text, json_text
 from tinyprune.report.render.terminal import (
     NONE,
     columns,
@@ -24,155 +31,175 @@ from tinyprune.report.render.terminal import (
     shown_milliseconds,
     wrapped,
 )
-from tinyprune.storage.records import to_jsonable
 from tinyprune.units import format_bytes, format_count
 
-_HEADLINE_METRICS, _NAME_WIDTH = 2, 14
+_HEADLINE_METRICS = 2
+_NAME_WIDTH = 14
+#: A memory has a column if it takes at least this share of the cycles of some variant.
+_SHOWN_SHARE = 10
 
 
 def format_table(summary: RunSummary) -> RenderableType:
-    """Every variant beside the baseline: what was lost and gained on one line, then where sizes and cycles are."""
-    rows, metrics = summary_rows(summary), metric_names(summary)
-    first, more = metrics[:_HEADLINE_METRICS], metrics[_HEADLINE_METRICS:]
-    parts: list[RenderableType] = [_title(summary), _headline(summary, rows, first)]
-    if more:
-        parts += [Text(), _metrics_table(summary, rows, more)]
-    parts += [Text(), _details(rows), Text(), *(Text(note) for note in _notes(summary, rows))]
+    """Every variant beside the baseline.
+
+    The first table has on one line what was lost and gained, those below it other metrics, sizes
+    and cycles.
+    """
+    rows = summary_rows(summary)
+    metrics = metric_names(summary)
+    headline, others = metrics[:_HEADLINE_METRICS], metrics[_HEADLINE_METRICS:]
+    parts: list[RenderableType] = [_title(summary), _headline(summary, rows, headline)]
+    if others:
+        parts += [Text(), _metrics_table(summary, rows, others)]
+    parts += [Text(), _details(rows), Text()]
+    parts += [Text(note) for note in _notes(summary, rows)]
     return Group(*parts)
 
 
 def to_csv(summary: RunSummary) -> str:
     """:func:`summary_rows` as CSV with a header; an empty cell is a value that does not exist."""
-    rows = summary_rows(summary)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(summary_rows(summary))
+
+
+def summaries_csv(summaries: Sequence[RunSummary]) -> str:
+    """The rows of several targets under the header of the first."""
+    lines: list[str] = []
+    for summary in summaries:
+        header, *rows = to_csv(summary).splitlines(keepends=True)
+        lines += rows if lines else [header, *rows]
+    return "".join(lines)
 
 
 def to_json(summary: RunSummary) -> str:
     """The whole record as JSON."""
-    return json.dumps(to_jsonable(summary), indent=2) + "\n"
+    return json_text(summary)
+
+
+def scored_items(summary: RunSummary) -> str:
+    """The name of what a split is made of: only speech has an unprocessed input."""
+    return "utterances" if summary.noisy else "examples"
+
+
+def cpu_notes(rows: Sequence[Row]) -> list[str]:
+    """A line per variant that leaves operators to the CPU."""
+    notes = []
+    for row in rows:
+        if row["cpu_operators"]:
+            notes.append(f"{row['variant']} leaves to the CPU: {row['cpu_operators']}")
+    return notes
 
 
 def _title(summary: RunSummary) -> Text:
-    text = f"{_target_text(summary.target)}, estimated by Vela {summary.variants[0].report.vela_version}"
+    version = summary.variants[0].report.vela_version
+    text = f"{summary.target.description}, estimated by Vela {version}"
     return Text(text, style="bold")
 
 
-def _target_text(target: NpuTarget) -> str:
-    return f"{target.npu}, {target.system_config}, {target.memory_mode}"
-
-
-def _headline(summary: RunSummary, rows: list[dict[str, Any]], metrics: Sequence[str]) -> Table:
-    numbers = [
-        *(metric_of(name).heading for name in metrics),
-        "sparsity",
-        "flash",
-        "cycles",
-        "ms per\nframe" if summary.hop_seconds else "ms",
-    ]
-    table = columns("", *numbers, left="bound by")
+def _headline(summary: RunSummary, rows: Sequence[Row], metrics: Sequence[str]) -> Table:
+    time = "ms per\nframe" if summary.hop_seconds else "ms"
+    costs = ["sparsity", "flash", "cycles", time]
+    table = columns("", *_headings(metrics), *costs, left="bound by")
     if summary.noisy:
-        table.add_row("noisy input", *_noisy_cells(summary, metrics), *[NONE] * 5)
-    flash, cycles = (
-        _with_ratios(rows, "flash_bytes", format_bytes),
-        _with_ratios(rows, "cycles", format_count),
-    )
+        nothing = [NONE] * 5
+        table.add_row("noisy input", *_noisy_cells(summary, metrics), *nothing)
+    flash = _with_ratios(rows, FLASH)
+    cycles = _with_ratios(rows, TOTAL_CYCLES)
     for index, row in enumerate(rows):
-        quality = [_metric(row, name) for name in metrics]
-        costs = [
+        table.add_row(
+            _name(row),
+            *_metric_cells(row, metrics),
             f"{row['sparsity']:.2f}",
             flash[index],
             cycles[index],
             shown_milliseconds(row["seconds_per_frame"]),
-        ]
-        table.add_row(_name(row), *quality, *costs, row["bound_by"])
+            row["bound_by"],
+        )
     return table
 
 
-def _metrics_table(
-    summary: RunSummary, rows: list[dict[str, Any]], metrics: Sequence[str]
-) -> Table:
-    table = columns("", *(metric_of(name).heading for name in metrics))
+def _metrics_table(summary: RunSummary, rows: Sequence[Row], metrics: Sequence[str]) -> Table:
+    table = columns("", *_headings(metrics))
     if summary.noisy:
         table.add_row("noisy input", *_noisy_cells(summary, metrics))
     for row in rows:
-        table.add_row(_name(row), *(_metric(row, name) for name in metrics))
+        table.add_row(_name(row), *_metric_cells(row, metrics))
     return table
 
 
-def _details(rows: list[dict[str, Any]]) -> Table:
-    units = _units_that_matter(rows)
+def _details(rows: Sequence[Row]) -> Table:
+    parts = _shown_parts(rows)
     sizes = ["para-\nmeters", ".tflite\nfile", "encoded\nweights", "float32\n/ flash", "peak\nSRAM"]
-    cycles = [f"{unit.removesuffix(' flash')}\ncycles" for unit in units]
+    cycles = [f"{part.removesuffix(' flash')}\ncycles" for part in parts]
     table = columns("", *sizes, *cycles, "NPU\nbusy", "CPU\nops")
-    encoded = _with_ratios(rows, "encoded_weight_bytes", format_bytes)
+    encoded = _with_ratios(rows, ENCODED_WEIGHTS)
     for index, row in enumerate(rows):
-        file, sram = format_bytes(row["tflite_bytes"]), format_bytes(row["sram_bytes"])
-        counts = [format_count(row[Cycles.PARTS[unit]]) for unit in units]
-        busy = NONE if row["hop_share"] is None else f"{row['hop_share']:.1%}"
-        cpu = Text(str(row["cpu_operator_count"]), style="red" if row["cpu_operator_count"] else "")
-        shown = [
-            format_count(row["parameters"]),
-            file,
+        table.add_row(
+            _name(row),
+            _cell(row, NUMBER_OF_PARAMETERS),
+            _cell(row, TFLITE),
             encoded[index],
             shown_factor(row["float32_over_flash"]),
-            sram,
-        ]
-        table.add_row(_name(row), *shown, *counts, busy, cpu)
+            _cell(row, SRAM),
+            *_part_cells(row, parts),
+            NONE if row["hop_share"] is None else f"{row['hop_share']:.1%}",
+            _cpu_cell(row[CPU_OPERATORS.name]),
+        )
     return table
 
 
-def _units_that_matter(rows: list[dict[str, Any]]) -> list[str]:
-    """The NPU, and memories with at least a tenth of the cycles of some variant; CSV and JSON have them all."""
-    return [
-        unit
-        for unit, key in Cycles.PARTS.items()
-        if unit == "NPU" or any(10 * row[key] >= row["cycles"] for row in rows)
-    ]
+def _shown_parts(rows: Sequence[Row]) -> list[str]:
+    """The NPU, and the memories that take part in the cycles; CSV and JSON have them all."""
+    parts = []
+    for part, field in Cycles.PARTS.items():
+        matters = any(_SHOWN_SHARE * row[field] >= row["cycles"] for row in rows)
+        if part == "NPU" or matters:
+            parts.append(part)
+    return parts
 
 
-def _notes(summary: RunSummary, rows: list[dict[str, Any]]) -> list[str]:
-    quality, float32 = summary.variants[0].quality, format_bytes(4 * rows[0]["parameters"])
+def _part_cells(row: Row, parts: Sequence[str]) -> list[str]:
+    return [format_count(row[Cycles.PARTS[part]]) for part in parts]
+
+
+def _cpu_cell(count: int) -> Text:
+    return Text(str(count), style="red" if count else "")
+
+
+def _notes(summary: RunSummary, rows: Sequence[Row]) -> list[str]:
+    quality = summary.variants[0].quality
+    form = "" if quality.form == "int8" else f" {quality.form}"
+    float32 = format_bytes(4 * rows[0]["parameters"])
     notes = [
-        f"{quality.split} split, {quality.utterances} {_counted(summary)}, int8{_form(quality.form)} model; "
-        "changes and factors (x) "
-        "are against the baseline.",
-        "flash: encoded weights, biases and scales, without the command stream. float32 / flash: the baseline's "
-        f"parameters in float32, {float32}, over the flash of the variant.",
+        f"{quality.split} split, {quality.utterances} {scored_items(summary)}, int8{form} model; "
+        "changes and factors (x) are against the baseline.",
+        "flash: encoded weights, biases and scales, without the command stream. "
+        f"float32 / flash: the baseline's parameters in float32, {float32}, "
+        "over the flash of the variant.",
     ]
     if summary.hop_seconds:
-        notes.append(
-            f"NPU busy: share of the {1000 * summary.hop_seconds:g} ms between two frames."
-        )
-    notes += [
-        f"{row['variant']} leaves to the CPU: {row['cpu_operators']}"
-        for row in rows
-        if row["cpu_operators"]
-    ]
-    if any(row["cpu_operators"] for row in rows):
-        notes.append("Cycles and time leave out what runs on the CPU.")
+        hop_ms = 1000 * summary.hop_seconds
+        notes.append(f"NPU busy: share of the {hop_ms:g} ms between two frames.")
+    on_cpu = cpu_notes(rows)
+    if on_cpu:
+        notes += [*on_cpu, "Cycles and time leave out what runs on the CPU."]
     return notes
 
 
-def _counted(summary: RunSummary) -> str:
-    """What a split is made of: only speech has an unprocessed input."""
-    return "utterances" if summary.noisy else "examples"
+def _headings(metrics: Sequence[str]) -> list[str]:
+    return [metric_of(name).heading for name in metrics]
 
 
-def _form(name: str) -> str:
-    return "" if name == "int8" else f" {name}"
-
-
-def _name(row: dict[str, Any]) -> str:
+def _name(row: Row) -> str:
     return wrapped(row["variant"], _NAME_WIDTH)
 
 
+def _cell(row: Row, quantity: Quantity) -> str:
+    return quantity.format(row[quantity.name])
+
+
 def _noisy_cells(summary: RunSummary, metrics: Sequence[str]) -> list[str]:
-    found = summary.noisy.metrics if summary.noisy else {}
-    return [_noisy_cell(name, found.get(name)) for name in metrics]
+    values = summary.noisy.metrics if summary.noisy else {}
+    return [_noisy_cell(name, values.get(name)) for name in metrics]
 
 
 def _noisy_cell(name: str, value: float | None) -> str:
@@ -183,19 +210,27 @@ def _noisy_cell(name: str, value: float | None) -> str:
     return metric.format(value) + " " * len(f" {metric.format(0, '+')}")
 
 
-def _metric(row: dict[str, Any], name: str) -> str:
+def _metric_cells(row: Row, metrics: Sequence[str]) -> list[str]:
+    return [_metric_cell(row, name) for name in metrics]
+
+
+def _metric_cell(row: Row, name: str) -> str:
     """``9.31 -0.12``: the value and its change; blanks in place of the baseline's own change."""
     if row[name] is None:
         return NONE
-    change, metric = row[f"{name}_change"], metric_of(name)
+    metric = metric_of(name)
+    change = row[f"{name}_change"]
     shown = metric.format(change, "+") if change else ""
     return f"{metric.format(row[name])} {shown:>{metric.digits + 3}}"
 
 
-def _with_ratios(rows: list[dict[str, Any]], cost: str, form: Any) -> list[str]:
+def _with_ratios(rows: Sequence[Row], quantity: Quantity) -> list[str]:
     """``124 kB 6.8x`` for every row, the factors in line; none for the baseline itself."""
-    factors = ["", *(shown_factor(row[f"{cost}_ratio"]) for row in rows[1:])]
+    factors = [""]
+    for row in rows[1:]:
+        factors.append(shown_factor(row[f"{quantity.name}_ratio"]))
     width = max(map(len, factors))
-    return [
-        f"{form(row[cost])} {factor:>{width}}" for row, factor in zip(rows, factors, strict=True)
-    ]
+    cells = []
+    for row, factor in zip(rows, factors, strict=True):
+        cells.append(f"{_cell(row, quantity)} {factor:>{width}}")
+    return cells

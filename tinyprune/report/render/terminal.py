@@ -1,4 +1,4 @@
-"""Tables on a terminal and in a pipe: no lines, at most 100 columns, so that what is piped is plain text."""
+"""Tables on a terminal and in a pipe: at most 100 columns and no lines, so a pipe has plain text."""
 
 import io
 import re
@@ -11,27 +11,35 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 100
+#: Cell of a value that does not exist.
 NONE = "-"
 
 
 def show(renderable: RenderableType, file: TextIO | None = None) -> None:
-    """Write to a terminal, in colour unless NO_COLOR is set, or plainly to anything else (default: stdout)."""
+    """Write to a terminal in colour, unless NO_COLOR is set, or plainly to anything else.
+
+    Args:
+        renderable: tables and texts.
+        file: default: stdout.
+    """
     stream = sys.stdout if file is None else file
-    if not stream.isatty():
+    if stream.isatty():
+        console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        _print(console, renderable)
+    else:
         stream.write(to_text(renderable))
-        return
-    _print(Console(file=stream, highlight=False, markup=False, emoji=False), renderable)
 
 
 def to_text(renderable: RenderableType) -> str:
-    """Plain text, 100 columns wide if that is enough: no colour, no lines, no blanks at the end of a line."""
+    """Plain text, 100 columns wide if that is enough.
+
+    It has no colour, no lines, and no blanks at the end of a line.
+    """
     text = io.StringIO()
-    _print(
-        Console(
-            file=text, width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False
-        ),
-        renderable,
+    console = Console(
+        file=text, width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False
     )
+    _print(console, renderable)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
@@ -44,7 +52,13 @@ def _print(console: Console, renderable: RenderableType) -> None:
 
 
 def columns(first: str, *numbers: str, left: str | None = None) -> Table:
-    """A table without lines: a first column of text, right-aligned numbers, maybe a last column of text."""
+    """A table without lines.
+
+    Args:
+        first: heading of the first column, of text.
+        numbers: headings of columns of numbers, to the right.
+        left: heading of a last column of text; None: there is none.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column(Text(first), overflow="fold")
     for name in numbers:
@@ -55,19 +69,22 @@ def columns(first: str, *numbers: str, left: str | None = None) -> Table:
 
 
 def shown_factor(value: float | None) -> str:
-    """``4.1x``; a dash for what does not exist."""
+    """``4.1x``; a dash for a factor that does not exist."""
     if value is None:
         return NONE
     return f"{value:.1f}x" if value < 9.95 else f"{value:.0f}x"
 
 
 def shown_milliseconds(seconds: float) -> str:
-    """Hundredths; below a tenth three significant digits, because a small network takes microseconds."""
+    """Hundredths; below a tenth three digits, because a small network takes microseconds."""
     return f"{1000 * seconds:.2f}" if seconds >= 1e-4 else f"{1000 * seconds:.3g}"
 
 
 def wrapped(name: str, width: int) -> str:
-    """A name with line breaks where it is longer than ``width``: behind - and /, or in words that are longer alone."""
+    """A name with line breaks where it is longer than ``width``.
+
+    They are behind - and /, or inside words that are longer alone.
+    """
     lines = [""]
     for part in re.findall(rf"[^-/]{{1,{width - 1}}}[-/]?|[-/]", name):
         if lines[-1] and len(lines[-1] + part) > width:

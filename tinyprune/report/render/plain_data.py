@@ -1,0 +1,30 @@
+"""Records as JSON and rows as CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tinyprune.storage.records import to_jsonable
+
+
+def json_text(record: Any) -> str:
+    """The whole record as JSON."""
+    return json.dumps(to_jsonable(record), indent=2) + "\n"
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """Rows under a header; an empty cell is a value that is None.
+
+    Args:
+        rows: column -> value.
+        columns: default: those of the first row.
+    """
+    text = io.StringIO()
+    if rows and not columns:
+        columns = list(rows[0])
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
