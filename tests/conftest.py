@@ -161,7 +161,8 @@ def _tiny_sizes() -> Iterator[None]:
     from tinyprune.data.speech import calibration, fixed_mixtures
     from tinyprune.data.synthetic import corpus
     from tinyprune.models import tinylstm
-    from tinyprune.stages import int8_graphs as stage
+    from tinyprune.tasks.speech import Speech
+    from tinyprune.tasks.task import Form
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tinylstm, "build", partial(tinylstm.build, units=16, hidden=16))
@@ -169,7 +170,7 @@ def _tiny_sizes() -> Iterator[None]:
         patch.setattr(fixed_mixtures, "MAX_UTTERANCE_SECONDS", 1.0)
         patch.setattr(calibration, "SEQUENCES", 2)
         patch.setattr(calibration, "FRAMES", 20)
-        patch.setattr(stage, "FRAMES", {"streaming": 1, "sequence": 10})
+        patch.setattr(Speech, "forms", (Form("streaming", 1), Form("sequence", 10)))
         yield
 
 

@@ -78,6 +78,14 @@ STRUCTURES = Registry(
     },
 )
 
+TASKS = Registry(
+    "task",
+    {
+        "speech": "tinyprune.tasks.speech:Speech",
+        "classification": "tinyprune.tasks.classification:Classification",
+    },
+)
+
 IMPORTANCES = Registry(
     "importance",
     {

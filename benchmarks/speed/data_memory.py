@@ -55,7 +55,7 @@ def _worker(hours: float, folder: Path) -> float:
     from benchmarks.shared.speech_workload import BATCH, FRAMES, Short, corpus, plain, varied
     from benchmarks.shared.step_time import our_loop
     from tinyprune.compress.prepare import prepare
-    from tinyprune.training.denoise import measure_frontend
+    from tinyprune.tasks.speech import measure_frontend
 
     dataset = varied(corpus(folder, minutes=60 * hours), folder)
     task = Short(dataset, measure_frontend(dataset, BATCH, FRAMES))

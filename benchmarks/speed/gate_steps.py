@@ -21,7 +21,7 @@ from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import batches, prepare
 from tinyprune.npu.limits import limits_of
 from tinyprune.registry import MODELS
-from tinyprune.training.denoise import measure_frontend
+from tinyprune.tasks.speech import measure_frontend
 from tinyprune.training.fit import Learner
 
 LIMIT = 1.10

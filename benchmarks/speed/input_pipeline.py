@@ -15,7 +15,7 @@ from benchmarks.shared.speech_workload import BATCH, FRAMES, Short, corpus, plai
 from benchmarks.shared.step_time import Spent, apart, milliseconds, our_loop
 from benchmarks.shared.timing import ratio, repeats, take_turns
 from tinyprune.compress.prepare import prepare
-from tinyprune.training.denoise import measure_frontend
+from tinyprune.tasks.speech import measure_frontend
 
 LIMIT = 1.10
 MIXED, FIXED, ALONE = (

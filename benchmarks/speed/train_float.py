@@ -9,7 +9,7 @@ from benchmarks.shared.speech_workload import BATCH, FRAMES, Short, corpus, plai
 from benchmarks.shared.step_time import apart, milliseconds, model_fit, our_loop
 from benchmarks.shared.timing import ratio, repeats, take_turns
 from tinyprune.compress.prepare import prepare
-from tinyprune.training.denoise import measure_frontend
+from tinyprune.tasks.speech import measure_frontend
 
 PLAIN = "plain Keras, model.fit, arrays, MSE"
 OURS = "our LSTM, model.fit, same arrays, MSE"

@@ -10,7 +10,7 @@ from benchmarks.shared.speech_workload import BATCH, FRAMES, Short, corpus, dist
 from benchmarks.shared.step_time import apart, milliseconds, model_fit, our_loop
 from benchmarks.shared.timing import ratio, repeats, take_turns
 from tinyprune.compress.prepare import prepare
-from tinyprune.training.denoise import measure_frontend
+from tinyprune.tasks.speech import measure_frontend
 
 PLAIN = "plain Keras float, model.fit, arrays"
 LIMIT = 1.25

@@ -6,6 +6,8 @@ from tinyprune.errors import UsageError
 from tinyprune.metrics import selection
 from tinyprune.metrics.metric import metric_of
 from tinyprune.registry import METRICS
+from tinyprune.tasks.classification import Classification
+from tinyprune.tasks.speech import Speech
 
 SPEECH = ("si_sdr_db", "sdr_db", "seg_snr_db", "stoi", "estoi", "pesq_wb", "pesq_nb")
 
@@ -45,15 +47,17 @@ def test_a_name_that_does_not_exist_is_said_with_the_closest():
         selection.registered_name("stio")
 
 
+def scored(names, task, limited=()):
+    return selection.metrics_to_score(names, task.name, task.default_metrics, limited)
+
+
 def test_the_default_metrics_of_a_task():
-    assert selection.metrics_to_score((), "speech") == ("si_sdr_db", "sdr_db", "stoi")
-    assert selection.metrics_to_score((), "classification") == ("accuracy", "auc")
+    assert scored((), Speech) == ("si_sdr_db", "sdr_db", "stoi")
+    assert scored((), Classification) == ("accuracy", "auc")
 
 
 def test_each_metric_is_there_once_and_what_is_held_too():
-    assert selection.metrics_to_score(
-        ("stoi", "sdr_db", "stoi"), "speech", ("sdr_db", "estoi")
-    ) == (
+    assert scored(("stoi", "sdr_db", "stoi"), Speech, ("sdr_db", "estoi")) == (
         "stoi",
         "sdr_db",
         "estoi",
@@ -71,10 +75,10 @@ def installed(monkeypatch, is_there):
 
 def test_all_is_with_pesq_where_that_is_installed(monkeypatch):
     installed(monkeypatch, True)
-    assert selection.metrics_to_score(("all",), "speech") == SPEECH
+    assert scored(("all",), Speech) == SPEECH
     installed(monkeypatch, False)
-    assert selection.metrics_to_score(("all",), "speech") == SPEECH[:5]
-    assert selection.metrics_to_score(("all",), "classification") == ("accuracy", "auc")
+    assert scored(("all",), Speech) == SPEECH[:5]
+    assert scored(("all",), Classification) == ("accuracy", "auc")
 
 
 def test_pesq_that_is_not_installed_is_said_before_anything_is_scored(monkeypatch):
@@ -83,18 +87,18 @@ def test_pesq_that_is_not_installed_is_said_before_anything_is_scored(monkeypatc
         UsageError,
         match=r'^pesq-wb needs a package .* pip install "tinyprune\[pesq\]"; or leave it out$',
     ):
-        selection.metrics_to_score(("stoi", "pesq_wb"), "speech")
+        scored(("stoi", "pesq_wb"), Speech)
 
 
 def test_a_metric_of_another_task_is_refused():
     with pytest.raises(
         UsageError, match="^accuracy is no metric of speech: expected si-sdr, sdr, seg-snr, stoi, "
     ):
-        selection.metrics_to_score(("accuracy",), "speech")
+        scored(("accuracy",), Speech)
     with pytest.raises(
         UsageError, match="^sdr is no metric of classification: expected accuracy, auc or all$"
     ):
-        selection.metrics_to_score((), "classification", ("sdr_db",))
+        scored((), Classification, ("sdr_db",))
 
 
 def test_a_limit_is_a_metric_and_a_number():

@@ -24,7 +24,7 @@ from tinyprune.stages.int8_graphs import evaluate, export_graphs
 from tinyprune.stages.offline_graphs import prune_graphs
 from tinyprune.storage.records import read_json
 from tinyprune.storage.writing import write_arrays
-from tinyprune.tasks.lookup import choose
+from tinyprune.tasks.lookup import task_of
 from tinyprune.tasks.task import Task
 from tinyprune.tflite.flatbuffer import read
 
@@ -64,7 +64,7 @@ def task(tmp_path_factory):
         dataset = DATASETS["synthetic-speech"](
             DataConfig(minutes=0.3, dev_utterances=3), tmp_path_factory.mktemp("data")
         )
-        yield choose(dataset, TrainConfig(batch_size=4, frames=50))
+        yield task_of(dataset, TrainConfig(batch_size=4, frames=50))
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ from tinyprune.stages.run import Run
 from tinyprune.stages.train import train_baseline
 from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import sha256
+from tinyprune.tasks.speech import Speech
 
 PRUNED = "weight-0.80"
 U55, U85 = targets.resolve("ethos-u55-128"), targets.resolve("ethos-u85-256")
@@ -370,15 +371,9 @@ class Stub:
     """A task that scores nothing: the name of the only item is where its first mixture is from."""
 
     record = TaskRecord("speech", "si_sdr_db", ("streaming", "sequence"), 256 / 16_000)
-    inputs, outputs, default_model, default_epochs, learning_rate = (
-        (None, 128),
-        128,
-        "tinylstm",
-        1,
-        1e-3,
-    )
-
-    frontend = None
+    input_shape = output_shape = (None, 128)
+    default_model, default_epochs, learning_rate = "tinylstm", 1, 1e-3
+    forms, frontend = Speech.forms, None
 
     def __init__(self, dataset):
         self.dataset = dataset
@@ -399,7 +394,7 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
             soundfile.write(tmp_path / name / f"{name}{number}.wav", samples, 16_000)
     # What is trained and scored does not matter here: only on which mixtures.
     monkeypatch.setattr("tinyprune.stages.baseline.fit_baseline", lambda *_: [])
-    monkeypatch.setattr("tinyprune.tasks.lookup.choose", lambda dataset, *_: Stub(dataset))
+    monkeypatch.setattr("tinyprune.tasks.lookup.task_of", lambda dataset, *_: Stub(dataset))
     monkeypatch.setattr(Run, "record", Stub.record)
     monkeypatch.setattr("tinyprune.stages.evaluate.ensure_exported", lambda *_: None)
     monkeypatch.setattr(Run, "load_network", lambda *_: None)

@@ -1,5 +1,8 @@
 """The tasks, as the stages of a run see them."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -11,10 +14,12 @@ from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.data.labelled import Examples, LabelledDataset
 from tinyprune.data.speech.mixing import Mixing, SpeechAndNoise
 from tinyprune.data.speech.mixture_dataset import MixtureDataset
+from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.speech import si_sdr_db
+from tinyprune.registry import METRICS, TASKS
 from tinyprune.storage.records import write_json
 from tinyprune.tasks.classification import BATCH, Classification
-from tinyprune.tasks.lookup import choose
+from tinyprune.tasks.lookup import task_of
 from tinyprune.tasks.speech import Speech
 
 CONFIG = TrainConfig(batch_size=2, frames=10)
@@ -50,29 +55,74 @@ def speech(tmp_path_factory) -> MixtureDataset:
     return MixtureDataset(splits, Mixing((0.0, 0.0)), 2, 0)
 
 
+# --- its facts
+# --------------------------------------------------------------------------------------------------------
+
+FACTS = """
+import sys
+from tinyprune.registry import TASKS
+for name, task in TASKS.items():
+    print(name, task.name, *[form.name for form in task.forms], task.default_metrics)
+print([name for name in ("tensorflow", "keras", "librosa", "scipy") if name in sys.modules])
+"""
+
+
+def test_the_facts_of_all_tasks_are_read_without_anything_heavy():
+    command = [sys.executable, "-c", FACTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    *facts, heavy = done.stdout.splitlines()
+    assert [line.split()[:4] for line in facts] == [
+        ["speech", "speech", "streaming", "sequence"],
+        ["classification", "classification", "int8", "('accuracy',"],
+    ]
+    assert heavy == "[]"
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_is_of_a_task(metric):
+    assert metric_of(metric).task in TASKS
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_a_task_measures_are_its_metrics(name):
+    task = TASKS[name]
+    assert task.metric == task.checked_metrics[0]
+    for metric in (*task.default_metrics, *task.checked_metrics):
+        assert metric_of(metric).task == name
+
+
+def test_the_form_of_a_graph_follows_from_the_frames_of_a_call():
+    assert [Speech.form_of_graph(frames) for frames in (1, 100, 7)] == [
+        "streaming",
+        "sequence",
+        "sequence",
+    ]
+    assert Classification.form_of_graph(1) == "int8"
+
+
 # --- which one
 # --------------------------------------------------------------------------------------------------------
 
 
 def test_labels_make_a_classification():
-    task = choose(labelled(), CONFIG)
+    task = task_of(labelled(), CONFIG)
     assert isinstance(task, Classification)
     assert task.record == TaskRecord("classification", "accuracy", ("int8",), None, ("a", "b", "c"))
-    assert (task.inputs, task.outputs) == ((4, 4, 3), 3)
+    assert (task.input_shape, task.output_shape) == ((4, 4, 3), (3,))
 
 
 def test_mixtures_make_speech_enhancement(speech):
-    task = choose(speech, CONFIG)
+    task = task_of(speech, CONFIG)
     assert isinstance(task, Speech)
     assert task.record == TaskRecord("speech", "si_sdr_db", ("streaming", "sequence"), 256 / 16_000)
-    assert (task.inputs, task.outputs) == ((None, 128), 128)
+    assert (task.input_shape, task.output_shape) == ((None, 128), (None, 128))
     assert len(task.frontend.mean) == 128
 
 
 def test_a_front_end_that_was_measured_before_is_kept(speech, tmp_path):
     known = FrontEnd(mean=(0.5,) * 128, std=(2.0,) * 128)
     write_json(tmp_path / "frontend.json", known)
-    assert choose(speech, CONFIG, tmp_path / "frontend.json").frontend == known
+    assert task_of(speech, CONFIG, tmp_path / "frontend.json").frontend == known
 
 
 @pytest.mark.parametrize(
@@ -155,7 +205,7 @@ def test_the_learner_of_classes_trains_on_train_and_scores_on_dev():
 
 
 def test_a_mask_of_ones_is_the_mixture_as_it_is(speech):
-    task = choose(speech, CONFIG)
+    task = task_of(speech, CONFIG)
     whole, noisy = task.quality(np.ones_like, "float", "dev"), task.unprocessed("dev")
     assert (whole.form, noisy.form) == ("float", "noisy")
     assert whole.utterances + whole.undefined == noisy.utterances + noisy.undefined == 2
@@ -167,11 +217,11 @@ def test_features_for_calibration_are_consecutive_frames(speech, monkeypatch):
 
     monkeypatch.setattr(calibration, "SEQUENCES", 2)
     monkeypatch.setattr(calibration, "FRAMES", 20)
-    assert choose(speech, CONFIG).calibration().shape == (2 * 20, 128)
+    assert task_of(speech, CONFIG).calibration().shape == (2 * 20, 128)
 
 
 def test_scores_of_speech_are_those_of_every_mixture_in_order(speech):
-    task = choose(speech, CONFIG)
+    task = task_of(speech, CONFIG)
     found = task.scores(np.ones_like, "float", "dev", ("stoi", "si_sdr_db"), "mine")
     mixtures = speech.utterances("dev")
     assert (found.model, found.form, found.split, found.metrics) == (
@@ -191,7 +241,7 @@ def test_scores_of_speech_are_those_of_every_mixture_in_order(speech):
 
 
 def test_the_mixtures_as_they_are_are_scored_once(speech, monkeypatch):
-    task = choose(speech, CONFIG)
+    task = task_of(speech, CONFIG)
     found = task.unprocessed_scores("dev", ("si_sdr_db",))
     assert (found.model, found.form) == ("-", "noisy")
     monkeypatch.setattr("tinyprune.tasks.speech.score_all", lambda *_: pytest.fail("again"))
@@ -199,7 +249,7 @@ def test_the_mixtures_as_they_are_are_scored_once(speech, monkeypatch):
 
 
 def test_the_learner_of_speech_trains_on_mixtures(speech):
-    learner = choose(speech, CONFIG).learner(CONFIG, 0)
+    learner = task_of(speech, CONFIG).learner(CONFIG, 0)
     assert learner.metric == "si_sdr_db"
     noisy, clean = next(iter(learner.batches(0)))
     assert noisy.shape == clean.shape == (2, (10 + 1) * 256)

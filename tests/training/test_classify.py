@@ -8,7 +8,8 @@ from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import prepare
 from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.data.labelled import Examples, LabelledDataset
-from tinyprune.training.classify import Classify, ends_in_softmax, probabilities
+from tinyprune.metrics.classification import probabilities
+from tinyprune.training.classify import Classify, ends_in_softmax
 
 FRONTEND = ImageFrontEnd((4,), "none", (0.0,) * 4, (1.0,) * 4)
 LABELS = np.arange(12) % 3

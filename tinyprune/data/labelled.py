@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 
@@ -87,12 +87,15 @@ class LabelledDataset:
     """Splits of a classification task.
 
     Attributes:
+        task: name of the task (registry.TASKS).
         splits: "train", "dev" and, where there is one, "test".
         classes: name of each class; a label is a place in it.
         frontend: makes features of raw examples.
         seed: of the order of the examples, of their variations and of the calibration set.
         augment: varies training examples; None: they stay as they are.
     """
+
+    task: ClassVar[str] = "classification"
 
     splits: dict[str, Examples]
     classes: tuple[str, ...]

@@ -5,6 +5,17 @@ import numpy as np
 from tinyprune.errors import TinypruneError
 
 
+def probabilities(scores: np.ndarray) -> np.ndarray:
+    """Return scores (n, classes) as probabilities: as they are if they are such, else their softmax.
+
+    A softmax in int8 sums to about 1.
+    """
+    if (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=0.1):
+        return scores
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
 def accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
     """Fraction, in [0, 1], of examples whose highest score is that of their class: ``mean(argmax(scores) == label)``.
 

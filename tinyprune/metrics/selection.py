@@ -6,10 +6,6 @@ from collections.abc import Iterable
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.metrics.metric import KNOWN, Metric, metric_of
 
-#: Task -> metrics that are scored at every export.
-CHECKED = {"speech": ("si_sdr_db", "sdr_db"), "classification": ("accuracy", "auc")}
-#: Task -> metrics that `tinyprune evaluate` scores if none is named.
-DEFAULT = {"speech": ("si_sdr_db", "sdr_db", "stoi"), "classification": ("accuracy", "auc")}
 ALL = "all"
 
 
@@ -40,20 +36,23 @@ def largest_drop(text: str) -> tuple[str, float]:
     return metric, largest
 
 
-def metrics_to_score(names: Iterable[str], task: str, held: Iterable[str] = ()) -> tuple[str, ...]:
+def metrics_to_score(
+    names: Iterable[str], task: str, default: Iterable[str], limited: Iterable[str] = ()
+) -> tuple[str, ...]:
     """Return the names of the metrics of a task to score, each once.
 
     Args:
         names: registered names, or "all", which is without PESQ where that is not installed; empty:
             the default metrics of the task.
-        task: "speech" or "classification".
-        held: further metrics that have to be there.
+        task: its name.
+        default: its default metrics.
+        limited: further metrics that have to be there.
 
     Raises UsageError for a metric of another task, and for PESQ where it is not installed.
     """
     of_task = {name: metric for name, metric in KNOWN.items() if metric.task == task}
     found: dict[str, None] = {}
-    for name in [*(tuple(names) or DEFAULT[task]), *held]:
+    for name in [*(tuple(names) or default), *limited]:
         if name == ALL:
             found |= dict.fromkeys(_installed(of_task))
         else:

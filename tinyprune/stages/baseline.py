@@ -16,7 +16,7 @@ from tinyprune.stages.convertible import check_convertible
 from tinyprune.stages.saving import save_network
 from tinyprune.storage.records import write_json
 from tinyprune.storage.run_folder import sha256
-from tinyprune.tasks.shape_check import check_fits
+from tinyprune.tasks.shape_check import check_network
 from tinyprune.tasks.task import Task
 from tinyprune.training.fit import Fit
 
@@ -62,8 +62,11 @@ def build_network(config: ModelConfig, train: TrainConfig, task: Task) -> keras.
     """
     keras.utils.set_random_seed(train.seed)
     name = str(config.name)
-    model = load(name, config.custom) if is_own(name) else MODELS[name](task.inputs, task.outputs)
-    check_fits(model, task)
+    if is_own(name):
+        model = load(name, config.custom)
+    else:
+        model = MODELS[name](task.input_shape, task.output_shape[-1])
+    check_network(model, task)
     return model
 
 

@@ -12,7 +12,6 @@ from tinyprune.compress.prepare import batches, strip
 from tinyprune.errors import UsageError
 from tinyprune.npu.limits import RECORD, limits_of
 from tinyprune.sparsity.unit_sets import removable
-from tinyprune.stages.int8_graphs import FRAMES
 from tinyprune.stages.pruning_job import PruningJob
 from tinyprune.stages.saving import save_network
 from tinyprune.storage.records import write_json
@@ -80,6 +79,6 @@ def _ask(job: PruningJob, learner: Learner, sets: tuple[str, ...]) -> Ask:
         measure_every=max(1, (job.epochs - gate_epochs) // MEASUREMENTS),
         steps_per_epoch=learner.steps_per_epoch(),
         batch_size=job.train.batch_size,
-        frames=FRAMES.get(job.task.record.forms[0]),
+        frames=job.task.forms[0].frames,
         batches=calibration_batches,
     )

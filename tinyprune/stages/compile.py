@@ -15,6 +15,7 @@ from tinyprune.stages.export import device_graph, device_quality, ensure_exporte
 from tinyprune.stages.run import Run, open_run
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.storage.run_folder import Variant
+from tinyprune.tasks.task import NOISY_FORM
 
 
 def compile_variants(run: Path | Run, targets: Sequence[NpuTarget]) -> list[RunSummary]:
@@ -123,4 +124,4 @@ def _summary(run: Run, target: NpuTarget, rows: Sequence[VariantSummary]) -> Run
 def _unprocessed(qualities: Sequence[Quality]) -> Quality | None:
     """Return the quality of the unprocessed input, where an input has one."""
     forms = {quality.form: quality for quality in qualities}
-    return forms.get("noisy")
+    return forms.get(NOISY_FORM)

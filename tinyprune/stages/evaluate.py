@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from tinyprune.config import check
 from tinyprune.data.speech.evaluation_data import EvaluationData, load_evaluation_data
 from tinyprune.errors import UsageError
-from tinyprune.metrics import selection
 from tinyprune.metrics.scores import Scored
+from tinyprune.metrics.selection import metrics_to_score
+from tinyprune.registry import TASKS
 from tinyprune.stages.export import ensure_exported
 from tinyprune.stages.model_reference import EvaluationRequest, ModelReference, parse_reference
 from tinyprune.stages.run import Run, is_offline, open_run, read_run
@@ -18,8 +19,7 @@ from tinyprune.storage.run_folder import BASELINE
 
 if TYPE_CHECKING:
     from tinyprune.stages.scoring import ScoredModel
-    from tinyprune.tasks.lookup import Dataset
-    from tinyprune.tasks.task import Task
+    from tinyprune.tasks.task import Dataset, Task
 
 
 def evaluate_models(
@@ -63,13 +63,13 @@ def score_references(
     for reference in references:
         if reference.path is None:
             run.require(reference.name)
-    metrics = selection.metrics_to_score(request.metrics, run.record.name, request.limited)
+    metrics = _metrics(run.record.name, request)
     dataset = _scored_data(run, request.data)
     task = run.task_of(dataset)
 
     from tinyprune.stages import scoring
 
-    tasks = scoring.FileTasks(dataset, task, request.frontend)
+    tasks = scoring.FileTasks(dataset, request.frontend, own=task)
     scored_models = []
     for reference in references:
         if reference.path is None:
@@ -78,6 +78,12 @@ def score_references(
             custom = run.recipe.model.custom
             scored_models.append(scoring.model_of_file(reference, tasks, custom))
     return scoring.score_models(scored_models, request.split, metrics)
+
+
+def _metrics(task: str, request: EvaluationRequest) -> tuple[str, ...]:
+    """Return the metrics of a task that are scored."""
+    default = TASKS[task].default_metrics
+    return metrics_to_score(request.metrics, task, default, request.limited)
 
 
 def _references(
@@ -109,7 +115,7 @@ def _variant(run: Run, reference: ModelReference, task: "Task") -> "ScoredModel"
 def _scored_data(run: Run, data: EvaluationData) -> "Dataset":
     """Return recordings of their own, or the data of the run, maybe with other test folders."""
     if data.is_standalone:
-        if run.record.name != "speech":
+        if run.record.name != data.task:
             raise UsageError(
                 f"{run.space.root} is a run of {run.record.name}: it is scored on its own data"
             )
@@ -123,16 +129,16 @@ def _scored_data(run: Run, data: EvaluationData) -> "Dataset":
 
 
 def _evaluate_files(models: Sequence[ModelReference], request: EvaluationRequest) -> Scored:
-    """Score speech models in files on recordings of their own.
+    """Score models in files on recordings of their own.
 
     There is no run: decoded audio is kept only for as long as it takes.
     """
     from tinyprune.stages import scoring
 
     request.check_reference(models)
-    metrics = selection.metrics_to_score(request.metrics, "speech", request.limited)
+    metrics = _metrics(request.data.task, request)
     with tempfile.TemporaryDirectory(prefix="tinyprune-") as cache:
         dataset = load_evaluation_data(request.data, Path(cache))
-        tasks = scoring.FileTasks(dataset, frontend=request.frontend)
+        tasks = scoring.FileTasks(dataset, request.frontend)
         scored_models = [scoring.model_of_file(model, tasks) for model in models]
         return scoring.score_models(scored_models, request.split, metrics)

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import load_masks
@@ -16,13 +17,10 @@ from tinyprune.errors import CheckFailed
 from tinyprune.export import forward
 from tinyprune.export.tflite import export
 from tinyprune.metrics.metric import metric_of
-from tinyprune.stages.front_end_record import write_front_end
-from tinyprune.storage.records import write_json
+from tinyprune.storage.records import read_json, write_json
 from tinyprune.tasks.task import Task
 
 log = logging.getLogger(__name__)
-#: Frames of one call, by the form that is exported; other forms have no time axis.
-FRAMES = {"streaming": 1, "sequence": 100}
 ROUNDING = 1e-9
 
 
@@ -54,7 +52,8 @@ def export_graphs(model: keras.Model, task: Task, folder: Path) -> list[str]:
 
 def exported(task: Task, folder: Path) -> list[str]:
     """Return the forms of a task whose int8 graphs are in the folder of a variant."""
-    return [form for form in task.record.forms if (folder / f"{form}.tflite").exists()]
+    names = [form.name for form in task.forms]
+    return [name for name in names if (folder / f"{name}.tflite").exists()]
 
 
 def evaluate(model: keras.Model | None, task: Task, split: str, folder: Path) -> list[Quality]:
@@ -68,14 +67,28 @@ def evaluate(model: keras.Model | None, task: Task, split: str, folder: Path) ->
     return qualities
 
 
+def write_front_end(task: Task, folder: Path) -> list[str]:
+    """Write the front end for the device beside the first graph of a variant, if the task has one.
+
+    Returns the names of the files it made.
+    """
+    form = task.forms[0].name
+    artifact = read_json(folder / f"{form}.json", TFLiteArtifact)
+    record = task.device_front_end(replace(artifact, path=folder / f"{form}.tflite"))
+    if record is None:
+        return []
+    write_json(folder / f"{form}.frontend.json", record)
+    return [f"{form}.frontend.json"]
+
+
 def _write_graphs(
     canonical: keras.Model, task: Task, calibration: np.ndarray, folder: Path
 ) -> None:
     masks = load_masks(folder)
-    for form in task.record.forms:
-        path = folder / f"{form}.tflite"
-        artifact = export(canonical, FRAMES.get(form), calibration, masks, path)
-        write_json(folder / f"{form}.json", replace(artifact, path=Path(path.name)))
+    for form in task.forms:
+        path = folder / f"{form.name}.tflite"
+        artifact = export(canonical, form.frames, calibration, masks, path)
+        write_json(folder / f"{form.name}.json", replace(artifact, path=Path(path.name)))
         if artifact.contexts:
             return
 

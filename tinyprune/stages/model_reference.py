@@ -8,8 +8,9 @@ from tinyprune import pretrained
 from tinyprune.config import MODEL_FILES
 from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.errors import UsageError, unknown_name
+from tinyprune.registry import TASKS
 
-FORMS = ("float", "streaming", "sequence", "int8")
+FLOAT = "float"
 TFLITE = ".tflite"
 
 
@@ -75,8 +76,17 @@ def parse_reference(text: str) -> ModelReference:
         raise UsageError(f"'{text}' is no model: expected a file ({kinds}), or a variant")
 
     name, colon, form = text.partition(":")
-    if colon and form not in FORMS:
-        raise unknown_name("form", form, FORMS)
+    if colon:
+        _check_form(form)
     if name == pretrained.NAME:
         raise UsageError(f"'{text}': that network is in one form only: give {name} as it is")
     return ModelReference(name, form or None)
+
+
+def _check_form(form: str) -> None:
+    """Raise UsageError for a form that no task has."""
+    known = [FLOAT]
+    for task in TASKS.values():
+        known += [exported.name for exported in task.forms]
+    if form not in known:
+        raise unknown_name("form", form, known)

@@ -9,8 +9,7 @@ from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.compress.offline import prune_file
 from tinyprune.config import PruneConfig
 from tinyprune.sparsity.structure import parse
-from tinyprune.stages.front_end_record import write_front_end
-from tinyprune.stages.int8_graphs import evaluate, exported
+from tinyprune.stages.int8_graphs import evaluate, exported, write_front_end
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.tasks.task import Task
 

@@ -20,8 +20,7 @@ from tinyprune.storage.run_folder import BASELINE, Variant, Workspace
 if TYPE_CHECKING:
     import keras
 
-    from tinyprune.tasks.lookup import Dataset
-    from tinyprune.tasks.task import Task
+    from tinyprune.tasks.task import Dataset, Task
 
 TEST_FOLDERS = "test-folders.json"
 
@@ -101,7 +100,7 @@ class Run:
         """Return the task of a data set, with the front end of this run's baseline."""
         from tinyprune.tasks import lookup
 
-        return lookup.choose(dataset, self.recipe.train, self.baseline.folder / "frontend.json")
+        return lookup.task_of(dataset, self.recipe.train, self.baseline.folder / "frontend.json")
 
     def load_network(self, variant: Variant) -> "keras.Model":
         """Load the Keras model of a variant.

@@ -7,25 +7,20 @@ from pathlib import Path
 
 import keras
 
-from tinyprune.audio.device import frontend_beside
-from tinyprune.data.labelled import LabelledDataset
 from tinyprune.errors import UsageError
 from tinyprune.export import forward
-from tinyprune.export.forward import Forward
 from tinyprune.metrics.scores import Scored, Scores
 from tinyprune.models.loading.own import load
+from tinyprune.registry import TASKS
 from tinyprune.stages.int8_graphs import exported
-from tinyprune.stages.model_reference import TFLITE, ModelReference
-from tinyprune.tasks.lookup import Dataset
-from tinyprune.tasks.shape_check import check_fits, check_shapes
-from tinyprune.tasks.speech import Speech
-from tinyprune.tasks.task import Task
+from tinyprune.stages.model_reference import FLOAT, TFLITE, ModelReference
+from tinyprune.tasks.shape_check import check_graph, check_network
+from tinyprune.tasks.task import Dataset, Forward, Task
 from tinyprune.tflite import flatbuffer
 from tinyprune.tflite.interpreter import Int8Model
 
 #: Form -> loads the function that runs it, which is done when its turn comes.
 Forms = dict[str, Callable[[], Forward]]
-_SPEECH_SHAPE = "(1, frames, mel bands)"
 
 
 @dataclass(frozen=True)
@@ -48,27 +43,22 @@ class FileTasks:
 
     Attributes:
         dataset: the data that are scored.
-        own: the task of the run; None without a run.
         frontend: record of the front end of all files, instead of the one beside each.
     """
 
     def __init__(
-        self, dataset: Dataset, own: Task | None = None, frontend: Path | None = None
+        self, dataset: Dataset, frontend: Path | None = None, own: Task | None = None
     ) -> None:
+        """``own``: the task of the run, which files with its front end share."""
         self.dataset = dataset
-        self.own = own
         self.frontend = frontend
+        self.kind: type[Task] = TASKS[dataset.task]
         self._tasks: dict[object, Task] = {own.frontend: own} if own else {}
 
     def task_of(self, path: Path) -> Task:
         """Return the task of a model file. Raises UsageError if it has no front end."""
-        if isinstance(self.dataset, LabelledDataset):
-            assert self.own is not None  # only a run has classes
-            return self.own
-        frontend = frontend_beside(path, self.frontend)
-        if frontend not in self._tasks:
-            self._tasks[frontend] = Speech(self.dataset, frontend)
-        return self._tasks[frontend]
+        task = self.kind.for_model_file(self.dataset, path, self.frontend)
+        return self._tasks.setdefault(task.frontend, task)
 
 
 def score_models(models: Iterable[ScoredModel], split: str, metrics: Sequence[str]) -> Scored:
@@ -110,7 +100,7 @@ def model_of_variant(
     }
     forms: Forms = {}
     if load_network is not None:
-        forms["float"] = lambda: forward.of_keras(load_network())
+        forms[FLOAT] = lambda: forward.of_keras(load_network())
     if reference.form is None:
         for form in [*int8][:1]:
             forms[form] = int8[form]
@@ -138,29 +128,14 @@ def model_of_file(
     if path.suffix.lower() != TFLITE:
         model = load(str(path), custom)
         task = tasks.task_of(path)
-        check_fits(model, task, reference.name)
-        return ScoredModel(reference.name, task, {"float": lambda: forward.of_keras(model)})
+        check_network(model, task, reference.name)
+        return ScoredModel(reference.name, task, {FLOAT: lambda: forward.of_keras(model)})
 
     flatbuffer.require_int8(path, flatbuffer.read(path))
     runner = Int8Model(path)
-    task = _task_of_graph(runner, reference, tasks)
-    form = "int8"
-    if task.record.hop_seconds:
-        form = "streaming" if runner.frames == 1 else "sequence"
-    return ScoredModel(reference.name, task, {form: lambda: forward.of_runner(runner)})
-
-
-def _task_of_graph(runner: Int8Model, reference: ModelReference, tasks: FileTasks) -> Task:
-    """Return the task of an int8 graph. Raises UsageError where their shapes differ."""
     inputs, outputs = runner.input_shape, runner.output_shape
-    is_speech = not isinstance(tasks.dataset, LabelledDataset)
-    if is_speech and not len(inputs) == len(outputs) == 3:
-        raise UsageError(
-            f"{reference.name} takes inputs of shape {inputs} and gives {outputs}: a network of "
-            f"speech takes and gives {_SPEECH_SHAPE}"
-        )
-    assert reference.path is not None
-    task = tasks.task_of(reference.path)
-    ends = [(None, *shape[2:]) if is_speech else shape[1:] for shape in (inputs, outputs)]
-    check_shapes(reference.name, ends[0], ends[1], task)
-    return task
+    tasks.kind.check_ranks(reference.name, inputs, outputs)
+    task = tasks.task_of(path)
+    check_graph(reference.name, inputs, outputs, task)
+    form = task.form_of_graph(runner.frames)
+    return ScoredModel(reference.name, task, {form: lambda: forward.of_runner(runner)})

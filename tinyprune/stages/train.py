@@ -59,7 +59,7 @@ def _train(run: Run, config: RunConfig) -> None:
 
     data = _without_test(config.data)
     dataset = run.load_dataset(data)
-    task = lookup.choose(dataset, config.train)
+    task = lookup.task_of(dataset, config.train)
     resolved = baseline.resolve(config, task)
     claim = {
         "data": data,

@@ -1,86 +1,109 @@
-"""The task of telling classes apart: keywords, images."""
+"""The task of telling classes apart: keywords, images.
+
+What needs TensorFlow is imported where it is used: the facts of the task are read without it.
+"""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
-import keras
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.artifacts.quality import Quality, TaskRecord
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.audio.device_mfcc import DeviceMfcc, device_mfcc
+from tinyprune.audio.mfcc import MfccFrontEnd
 from tinyprune.config import TrainConfig
 from tinyprune.data.labelled import LabelledDataset
-from tinyprune.export.forward import Forward
-from tinyprune.metrics.classification import score_examples
-from tinyprune.metrics.scores import ItemScore, Scores, quality
-from tinyprune.metrics.selection import CHECKED
+from tinyprune.metrics.classification import probabilities, score_examples
+from tinyprune.metrics.scores import ItemScore, Scores
 from tinyprune.progress import track
-from tinyprune.training.classify import Classify, probabilities
+from tinyprune.tasks.task import Form, Forward, Task
+
+if TYPE_CHECKING:
+    import keras
+
+    from tinyprune.training.classify import Classify
 
 BATCH = 128
+COLOURS = 3  # channels of an image; features of sound have one
 
 
-class Classification:
-    """Classification; see :class:`tinyprune.tasks.task.Task`. Attributes: dataset."""
+class Classification(Task):
+    """Classification: an input of any shape becomes a score for each class."""
 
+    name = "classification"
+    metric = "accuracy"
+    default_metrics = ("accuracy", "auc")
+    checked_metrics = ("accuracy", "auc")
+    forms = (Form("int8"),)
     default_epochs = 60
     learning_rate = 4e-3
     prune_epochs = 40
     prune_learning_rate = 1e-2
 
     def __init__(self, dataset: LabelledDataset) -> None:
-        self.dataset, self.frontend = dataset, dataset.frontend
-        self.inputs: tuple[int | None, ...] = dataset.frontend.shape
-        self.outputs = len(dataset.classes)
-        self.default_model = "resnet8" if self.inputs[-1] == 3 else "ds_cnn"
+        """``dataset``: examples with labels, and their front end."""
+        self.dataset = dataset
+        self.frontend = dataset.frontend
+        self.classes = dataset.classes
+        self.input_shape = dataset.frontend.shape
+        self.output_shape = (len(dataset.classes),)
+        self.default_model = "resnet8" if self.input_shape[-1] == COLOURS else "ds_cnn"
         # Of few examples, two that lie on a border are more than a fiftieth.
         self.tolerance = max(0.02, 2 / len(dataset.split("dev")))
-        self.record = TaskRecord("classification", "accuracy", ("int8",), None, dataset.classes)
+
+    @classmethod
+    def create(
+        cls, dataset: LabelledDataset, config: TrainConfig, frontend: Path | None = None
+    ) -> Self:
+        """Create the task; the data set has its front end."""
+        del config, frontend
+        return cls(dataset)
+
+    @classmethod
+    def for_model_file(
+        cls, dataset: LabelledDataset, path: Path, frontend: Path | None = None
+    ) -> Self:
+        """Create the task of the data set: every file has its front end and its classes."""
+        del path, frontend
+        return cls(dataset)
 
     def learner(
-        self, config: TrainConfig, seed: int, teacher: keras.Model | None = None
-    ) -> Classify:
-        """Training examples and the accuracy on dev."""
+        self, config: TrainConfig, seed: int, teacher: "keras.Model | None" = None
+    ) -> "Classify":
+        """Return training examples and the accuracy on dev."""
+        from tinyprune.training.classify import Classify
+
         return Classify(self.dataset, config.batch_size, seed, teacher)
 
     def calibration(self) -> Float32Array:
-        """Features (n, ...) of training examples of all classes."""
+        """Return features (n, ...) of training examples of all classes."""
         return self.dataset.calibration()
 
     def scores(
         self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = ""
     ) -> Scores:
-        """Of each example whether its class has the highest score, by a function (batch, ...) -> (batch, classes).
+        """Score each example: does its class have the highest score?
 
-        AUC is a figure of the whole split.
+        ``forward`` is from inputs (batch, ...) to scores (batch, classes). AUC is a figure of the
+        whole split.
         """
         inputs, labels = self.dataset.examples(split)
-        starts = track(
-            range(0, len(inputs), BATCH), f"{model}: scoring {form}", -(-len(inputs) // BATCH)
-        )
-        outputs = probabilities(
-            np.concatenate([forward(inputs[start : start + BATCH]) for start in starts])
-        )
-        found, whole = score_examples(labels, outputs)
+        batches = -(-len(inputs) // BATCH)
+        starts = track(range(0, len(inputs), BATCH), f"{model}: scoring {form}", batches)
+        outputs = [forward(inputs[start : start + BATCH]) for start in starts]
+        values, of_split = score_examples(labels, probabilities(np.concatenate(outputs)))
+
         names = self.dataset.split(split).names or tuple(map(str, range(len(labels))))
-        items = tuple(
-            ItemScore(name, "", self.dataset.classes[label], None, values)
-            for name, label, values in zip(names, labels, found, strict=True)
-        )
-        return Scores(
-            model,
-            form,
-            split,
-            tuple(metrics),
-            items,
-            {n: v for n, v in whole.items() if n in metrics},
-        )
+        items = []
+        for name, label, metric_values in zip(names, labels, values, strict=True):
+            items.append(ItemScore(name, "", self.classes[label], None, metric_values))
+        whole = {metric: value for metric, value in of_split.items() if metric in metrics}
+        return Scores(model, form, split, tuple(metrics), tuple(items), whole)
 
-    def unprocessed_scores(self, split: str, metrics: Sequence[str]) -> None:
-        """Nothing: an input alone has no class."""
-
-    def quality(self, forward: Forward, form: str, split: str, model: str = "") -> Quality:
-        """Accuracy and AUC of a function from inputs (batch, ...) to scores (batch, classes) on a split."""
-        return quality(self.scores(forward, form, split, CHECKED["classification"], model))
-
-    def unprocessed(self, split: str) -> None:
-        """Nothing: an input alone has no class."""
+    def device_front_end(self, artifact: TFLiteArtifact) -> DeviceMfcc | None:
+        """Return the front end of keywords. Images have none: frontend.json normalises them."""
+        if isinstance(self.frontend, MfccFrontEnd):
+            return device_mfcc(self.frontend, artifact)
+        return None

@@ -1,34 +1,52 @@
-"""Whether a network takes what the data give and gives what the task needs."""
+"""The shapes of a network, held to those of a task."""
 
 from typing import TYPE_CHECKING
 
 from tinyprune.errors import UsageError
+from tinyprune.tasks.task import Shape, Task
 
 if TYPE_CHECKING:
     import keras
 
-    from tinyprune.tasks.task import Task
 
-Shape = tuple[int | None, ...]
-
-
-def check_fits(model: "keras.Model", task: "Task", name: str = "") -> None:
+def check_network(model: "keras.Model", task: Task, name: str = "") -> None:
     """Raise UsageError for a Keras network that takes or gives other shapes than the task has."""
-    takes, gives = (tuple(tensor.shape[1:]) for tensor in (model.inputs[0], model.outputs[0]))
-    check_shapes(name or f"model '{model.name}'", takes, gives, task)
+    inputs = tuple(model.inputs[0].shape[1:])
+    outputs = tuple(model.outputs[0].shape[1:])
+    _check(name or f"model '{model.name}'", inputs, outputs, task)
 
 
-def check_shapes(what: str, takes: Shape, gives: Shape, task: "Task") -> None:
-    """Raise UsageError for shapes, without the batch axis, that are not those of the task."""
-    if not _fits(takes, task.inputs):
-        raise UsageError(f"{what} takes inputs of shape {takes}: the data have {task.inputs}")
-    wanted = (*task.inputs[:-1], task.outputs) if task.record.hop_seconds else (task.outputs,)
-    if not _fits(gives, wanted):
-        raise UsageError(f"{what} gives outputs of shape {gives}: the data need {wanted}")
+def check_graph(name: str, inputs: Shape, outputs: Shape, task: Task) -> None:
+    """Raise UsageError for an int8 graph that takes or gives other shapes than the task has.
 
-
-def _fits(shape: Shape, data: Shape) -> bool:
-    """Whether a network's shape is that of the data; a None on either side takes any length."""
-    return len(shape) == len(data) and all(
-        own in (None, given) for own, given in zip(shape, data, strict=True)
+    ``inputs``, ``outputs``: its shapes with the batch axis. A graph fixes every axis, so those that
+    the task leaves open may have any length.
+    """
+    _check(
+        name, _opened(inputs[1:], task.input_shape), _opened(outputs[1:], task.output_shape), task
     )
+
+
+def _check(name: str, inputs: Shape, outputs: Shape, task: Task) -> None:
+    if not _is_compatible(inputs, task.input_shape):
+        raise UsageError(f"{name} takes inputs of shape {inputs}: the data have {task.input_shape}")
+    if not _is_compatible(outputs, task.output_shape):
+        raise UsageError(
+            f"{name} gives outputs of shape {outputs}: the data need {task.output_shape}"
+        )
+
+
+def _is_compatible(shape: Shape, expected: Shape) -> bool:
+    """Return whether the axes agree; a None of the network takes any length."""
+    if len(shape) != len(expected):
+        return False
+    pairs = zip(shape, expected, strict=True)
+    return all(length in (None, other) for length, other in pairs)
+
+
+def _opened(shape: Shape, expected: Shape) -> Shape:
+    """Return a shape with the axes open that are expected to be."""
+    if len(shape) != len(expected):
+        return shape
+    pairs = zip(shape, expected, strict=True)
+    return tuple(None if other is None else length for length, other in pairs)

@@ -1,35 +1,49 @@
-"""The task of speech enhancement by a mel mask."""
+"""The task of speech enhancement by a mel mask.
+
+What needs TensorFlow is imported where it is used: the facts of the task are read without it.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
-import keras
+import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.artifacts.quality import Quality, TaskRecord
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.audio import stft
+from tinyprune.audio.device import DeviceFrontEnd, device_front_end, frontend_beside
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
 from tinyprune.data.speech.calibration import calibration_features
 from tinyprune.data.speech.dataset import SpeechData
 from tinyprune.data.speech.mixing import NoisyUtterance
 from tinyprune.data.speech.scored_set import ScoredSet
-from tinyprune.export.forward import Forward
-from tinyprune.metrics.scores import ItemScore, Scores, quality
+from tinyprune.errors import UsageError
+from tinyprune.metrics.scores import ItemScore, Scores
 from tinyprune.metrics.scoring import Found, score_all
-from tinyprune.metrics.selection import CHECKED
 from tinyprune.progress import track
-from tinyprune.tasks.task import NOISY, NOISY_FORM
-from tinyprune.training.denoise import Denoise
+from tinyprune.storage.records import read_json
+from tinyprune.tasks.task import NOISY, NOISY_FORM, Form, Forward, Task
+
+if TYPE_CHECKING:
+    import keras
+
+    from tinyprune.training.denoise import Denoise
+
+STATISTICS_BATCHES = 8
 
 
-class Speech:
-    """Speech enhancement; see :class:`tinyprune.tasks.task.Task`.
+class Speech(Task):
+    """Speech enhancement: features (frames, bands) become a mask (frames, bands) in [0, 1]."""
 
-    Attributes:
-        dataset: mixtures. frontend: what makes features of them.
-    """
-
+    name = "speech"
+    metric = "si_sdr_db"
+    default_metrics = ("si_sdr_db", "sdr_db", "stoi")
+    checked_metrics = ("si_sdr_db", "sdr_db")
+    forms = (Form("streaming", frames=1), Form("sequence", frames=100))
     default_model = "tinylstm"
     default_epochs = 30
     learning_rate = 1e-3
@@ -38,46 +52,66 @@ class Speech:
     tolerance = 0.05
 
     def __init__(self, dataset: SpeechData, frontend: FrontEnd) -> None:
-        self.dataset, self.frontend = dataset, frontend
-        self.inputs: tuple[int | None, ...] = (None, frontend.bands)
-        self.outputs = frontend.bands
-        self.record = TaskRecord(
-            "speech", "si_sdr_db", ("streaming", "sequence"), frontend.hop_seconds
-        )
+        """``dataset``: mixtures. ``frontend``: makes features of them."""
+        self.dataset = dataset
+        self.frontend = frontend
+        self.input_shape = self.output_shape = (None, frontend.bands)
+        self.hop_seconds = frontend.hop_seconds
         self._scored = cache(lambda split: ScoredSet(dataset.utterances(split), frontend))
-        self._unprocessed = cache(self._as_it_is)
+        self._unprocessed = cache(self._score_mixtures)
+
+    @classmethod
+    def create(cls, dataset: SpeechData, config: TrainConfig, frontend: Path | None = None) -> Self:
+        """Create the task; without a record, statistics of training mixtures are measured."""
+        if frontend is not None:
+            return cls(dataset, read_json(frontend, FrontEnd))
+        return cls(dataset, measure_frontend(dataset, config.batch_size, config.frames))
+
+    @classmethod
+    def for_model_file(cls, dataset: SpeechData, path: Path, frontend: Path | None = None) -> Self:
+        """Create the task with the front end that is beside a model file."""
+        return cls(dataset, frontend_beside(path, frontend))
+
+    @classmethod
+    def check_ranks(cls, model: str, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """Raise UsageError for a graph that is not from sequences to sequences."""
+        if not len(inputs) == len(outputs) == 3:
+            raise UsageError(
+                f"{model} takes inputs of shape {inputs} and gives {outputs}: a network of "
+                "speech takes and gives (1, frames, mel bands)"
+            )
 
     def learner(
-        self, config: TrainConfig, seed: int, teacher: keras.Model | None = None
-    ) -> Denoise:
-        """Training mixtures and the SI-SDR on dev."""
+        self, config: TrainConfig, seed: int, teacher: "keras.Model | None" = None
+    ) -> "Denoise":
+        """Return training mixtures and the SI-SDR on dev."""
+        from tinyprune.training.denoise import Denoise
+
         return Denoise(self.dataset, self._scored("dev"), config, seed, teacher)
 
     def calibration(self) -> Float32Array:
-        """Features (n, bands) of consecutive frames of training mixtures."""
+        """Return features (n, bands) of consecutive frames of training mixtures."""
         return calibration_features(self.dataset, self.frontend)
 
     def scores(
         self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = ""
     ) -> Scores:
-        """What a function from features to masks, both (batch, frames, bands), makes of each mixture of a split."""
-        return self._scores(model, form, split, metrics, self._scored(split).enhance_each(forward))
+        """Score a function from features to masks, both (batch, frames, bands), on each mixture."""
+        estimates = self._scored(split).enhance_each(forward)
+        return self._scores(model, form, split, metrics, estimates)
 
     def unprocessed_scores(self, split: str, metrics: Sequence[str]) -> Scores:
-        """The metrics of the mixtures as they are, measured once per split."""
+        """Score the mixtures as they are, once per split."""
         return self._unprocessed(split, tuple(metrics))
 
-    def quality(self, forward: Forward, form: str, split: str, model: str = "") -> Quality:
-        """SI-SDR and SDR of what a function from features to masks makes of a split."""
-        return quality(self.scores(forward, form, split, CHECKED["speech"], model))
+    def device_front_end(self, artifact: TFLiteArtifact) -> DeviceFrontEnd:
+        """Return framing, mel bands and synthesis for one of the graphs."""
+        return device_front_end(self.frontend, artifact)
 
-    def unprocessed(self, split: str) -> Quality:
-        """SI-SDR and SDR of the mixtures as they are."""
-        return quality(self.unprocessed_scores(split, CHECKED["speech"]))
-
-    def _as_it_is(self, split: str, metrics: tuple[str, ...]) -> Scores:
-        noisy = enumerate(mixture.noisy for mixture in self._scored(split).mixtures)
-        return self._scores(NOISY, NOISY_FORM, split, metrics, noisy)
+    def _score_mixtures(self, split: str, metrics: tuple[str, ...]) -> Scores:
+        mixtures = self._scored(split).mixtures
+        estimates = enumerate(mixture.noisy for mixture in mixtures)
+        return self._scores(NOISY, NOISY_FORM, split, metrics, estimates)
 
     def _scores(
         self,
@@ -87,19 +121,34 @@ class Speech:
         metrics: Sequence[str],
         estimates: Iterable[tuple[int, Float32Array]],
     ) -> Scores:
-        """Scores of (number of the mixture, estimate), in the order of the mixtures."""
-        mixtures, numbers = self._scored(split).mixtures, []
+        """Score (number of the mixture, estimate) pairs; the result is in the order of mixtures."""
+        mixtures = self._scored(split).mixtures
+        numbers = []
 
         def pairs() -> Iterator[tuple[Float32Array, Float32Array]]:
             for number, estimate in estimates:
                 numbers.append(number)
                 yield mixtures[number].clean, estimate
 
-        title = f"{model}: scoring {form}" if model not in ("", NOISY) else f"scoring {form}"
-        found = list(track(score_all(pairs(), metrics, len(mixtures)), title, len(mixtures)))
-        values = dict(zip(numbers, found, strict=True))
-        items = tuple(_item(mixture, values[number]) for number, mixture in enumerate(mixtures))
-        return Scores(model, form, split, tuple(metrics), items)
+        is_named = model not in ("", NOISY)
+        title = f"{model}: scoring {form}" if is_named else f"scoring {form}"
+        scored = track(score_all(pairs(), metrics, len(mixtures)), title, len(mixtures))
+        values = list(scored)
+        by_number = dict(zip(numbers, values, strict=True))
+        items = [_item(mixture, by_number[number]) for number, mixture in enumerate(mixtures)]
+        return Scores(model, form, split, tuple(metrics), tuple(items))
+
+
+def measure_frontend(dataset: SpeechData, batch_size: int, frames: int) -> FrontEnd:
+    """Return the front end with per-band statistics of training mixtures.
+
+    They are measured on a few batches of ``batch_size`` excerpts of ``frames`` frames.
+    """
+    frontend = FrontEnd()
+    samples = (frames + 1) * frontend.hop
+    batches = zip(range(STATISTICS_BATCHES), dataset.batches(0, batch_size, samples), strict=False)
+    features = [frontend.compress(stft.analyse(noisy)) for _, (noisy, _) in batches]
+    return frontend.measured(np.concatenate(features))
 
 
 def _item(mixture: NoisyUtterance, metrics: Found) -> ItemScore:

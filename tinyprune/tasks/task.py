@@ -1,71 +1,183 @@
-"""What a network is for. A task knows its data; the stages of a run know only this interface."""
+"""The interface of a task: data, learner, scores, and every fact that tells one task from another.
 
-from collections.abc import Sequence
-from typing import Protocol
+A task is one class in one file, named in ``registry.TASKS``. Its facts are class attributes, which
+are there without data and without TensorFlow; nobody outside asks which task it is.
+"""
 
-import keras
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from tinyprune.array_types import Float32Array
+from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.config import TrainConfig
-from tinyprune.export.forward import Forward
-from tinyprune.metrics.scores import Scores
-from tinyprune.training.fit import Learner
+from tinyprune.metrics.scores import Scores, quality
 
-#: What :class:`Scores` calls the unprocessed input, and its form.
+if TYPE_CHECKING:
+    import keras
+
+    from tinyprune.training.fit import Learner
+
+#: Name and form that the unprocessed input has in :class:`Scores`.
 NOISY, NOISY_FORM = "-", "noisy"
 
+#: Shape of one input or output, without the batch axis; None is an axis of any length.
+Shape = tuple[int | None, ...]
 
-class Task(Protocol):
-    """Data, how they are learned, and how well a network does on them.
+#: A network as a function from inputs (batch, ...) to outputs (batch, ...), float32.
+Forward = Callable[[Float32Array], Float32Array]
 
-    Attributes:
-        record: its name, the metric that chooses, what the device runs.
-        inputs: shape of one input of the network, without the batch axis; None where it may vary.
-        outputs: size of the last axis of the network's output.
-        default_model: registry.MODELS.
-        default_epochs, learning_rate: of a baseline, where none are given.
-        prune_epochs, prune_learning_rate: of a pruning.
-        tolerance: how far ``record.metric`` of the int8 graph may be from that of the
-            fake-quantized network.
-    """
 
-    record: TaskRecord
-    inputs: tuple[int | None, ...]
-    outputs: int
-    default_model: str
-    default_epochs: int
-    learning_rate: float
-    prune_epochs: int
-    prune_learning_rate: float
-    tolerance: float
+class Dataset(Protocol):
+    """A data set of registry.DATASETS, as far as all tasks are concerned."""
 
     @property
-    def frontend(self) -> object:
-        """The record of how raw data become the network's input."""
+    def task(self) -> str:
+        """Name of the task that it is for (registry.TASKS)."""
 
+    def fingerprint(self) -> str:
+        """Return a text that changes when a sample of training or dev does."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form in which a network is exported as an int8 graph.
+
+    Attributes:
+        name: of its files, ``NAME.tflite`` and ``NAME.json``.
+        frames: time steps of one call; None where the network has no time axis.
+    """
+
+    name: str
+    frames: int | None = None
+
+
+class Task(ABC):
+    """A task with its data.
+
+    Attributes:
+        name: in registry.TASKS.
+        metric: the one that chooses the best epoch and that int8 graphs are held to.
+        default_metrics: those that are scored where none is named.
+        checked_metrics: those that are scored at every export.
+        forms: int8 graphs that are exported; the first is the one that the device runs.
+        default_epochs, learning_rate: of a baseline, where none are given.
+        prune_epochs, prune_learning_rate: of a pruning, where none are given.
+        default_model: name in registry.MODELS.
+        tolerance: largest difference in ``metric`` between an int8 graph and the fake-quantized
+            network.
+        dataset: the data.
+        frontend: record of how raw data become the input of the network, as frontend.json has it.
+        input_shape, output_shape: of the network, without the batch axis.
+        hop_seconds: time between two calls in streaming use; None where the network does not
+            stream.
+        classes: names of what is told apart; empty where nothing is.
+    """
+
+    name: ClassVar[str]
+    metric: ClassVar[str]
+    default_metrics: ClassVar[tuple[str, ...]]
+    checked_metrics: ClassVar[tuple[str, ...]]
+    forms: ClassVar[tuple[Form, ...]]
+    default_epochs: ClassVar[int]
+    learning_rate: ClassVar[float]
+    prune_epochs: ClassVar[int]
+    prune_learning_rate: ClassVar[float]
+
+    default_model: str
+    tolerance: float
+    dataset: Any
+    frontend: Any
+    input_shape: Shape
+    output_shape: Shape
+    hop_seconds: float | None = None
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    @abstractmethod
+    def create(cls, dataset: Any, config: TrainConfig, frontend: Path | None = None) -> Self:
+        """Create the task of a data set.
+
+        Args:
+            dataset: data of this task.
+            config: batches that statistics of the data are measured on.
+            frontend: record of those statistics, if they were measured before.
+        """
+
+    @classmethod
+    @abstractmethod
+    def for_model_file(cls, dataset: Any, path: Path, frontend: Path | None = None) -> Self:
+        """Create the task that a model file was trained for, on a data set.
+
+        ``frontend``: record of its front end, instead of the one beside the file. Raises
+        UsageError where there is none.
+        """
+
+    @classmethod
+    def check_ranks(cls, model: str, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """Raise UsageError for a graph that is of another task, whatever the data are.
+
+        ``inputs``, ``outputs``: shapes with the batch axis.
+        """
+        del model, inputs, outputs
+
+    @classmethod
+    def form_of_graph(cls, frames: int) -> str:
+        """Return the form of an int8 graph that takes so many time steps per call."""
+        names = {form.frames: form.name for form in cls.forms}
+        return names.get(frames, cls.forms[-1].name)
+
+    @property
+    def record(self) -> TaskRecord:
+        """The record of this task, as task.json has it."""
+        forms = tuple(form.name for form in self.forms)
+        return TaskRecord(self.name, self.metric, forms, self.hop_seconds, self.classes)
+
+    @abstractmethod
     def learner(
-        self, config: TrainConfig, seed: int, teacher: keras.Model | None = None
-    ) -> Learner:
-        """What trains a network: batches, loss, and the score on dev."""
+        self, config: TrainConfig, seed: int, teacher: "keras.Model | None" = None
+    ) -> "Learner":
+        """Return batches, loss and the score on dev. ``teacher``: a model that is imitated too."""
 
+    @abstractmethod
     def calibration(self) -> Float32Array:
-        """Inputs that activation ranges are measured on, (n, ...); of sequences, consecutive frames (n, features)."""
+        """Return inputs that activation ranges are measured on, (n, ...).
 
+        Of sequences they are consecutive frames, (n, features).
+        """
+
+    @abstractmethod
     def scores(
         self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = ""
     ) -> Scores:
-        """What a function from inputs (batch, ...) to outputs (batch, ...) can do on every item of a split.
+        """Score a function on every item of a split.
 
-        ``metrics``: registered names, of this task. ``model``, ``form``: what the scores are
-        called.
+        Args:
+            forward: from inputs (batch, ...) to outputs (batch, ...).
+            form: name of the form in the result.
+            split: "dev" or "test".
+            metrics: registered names, of this task.
+            model: name of the model in the result.
         """
 
     def unprocessed_scores(self, split: str, metrics: Sequence[str]) -> Scores | None:
-        """The same of the input as it is, where that means something."""
+        """Score the input as it is; None where that means nothing."""
+        del split, metrics
+        return None
 
     def quality(self, forward: Forward, form: str, split: str, model: str = "") -> Quality:
-        """How well a function does on a split, in the few metrics that an export is checked with."""
+        """Return the means over a split of the few metrics that an export is checked with."""
+        return quality(self.scores(forward, form, split, self.checked_metrics, model))
 
     def unprocessed(self, split: str) -> Quality | None:
-        """How good the input is as it is, where that means something."""
+        """Return the same of the input as it is; None where that means nothing."""
+        scores = self.unprocessed_scores(split, self.checked_metrics)
+        return quality(scores) if scores else None
+
+    def device_front_end(self, artifact: TFLiteArtifact) -> Any | None:
+        """Return the record of the front end that firmware needs beside a graph, if it has one."""
+        del artifact
+        return None

@@ -29,16 +29,6 @@ def ends_in_softmax(model: keras.Model) -> bool:
     return is_softmax or type(last).__name__ == "Softmax"  # a layer or an operation
 
 
-def probabilities(scores: np.ndarray) -> np.ndarray:
-    """Scores (n, classes) as probabilities: as they are if they are such, else their softmax."""
-    if (scores >= 0).all() and np.allclose(
-        scores.sum(axis=1), 1, atol=0.1
-    ):  # int8 softmax sums to about 1
-        return scores
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
-
-
 class Classify:
     """Classification.
 

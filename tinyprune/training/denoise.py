@@ -6,8 +6,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.audio import stft
-from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
 from tinyprune.data.speech.dataset import SpeechData
 from tinyprune.data.speech.scored_set import ScoredSet
@@ -15,17 +13,7 @@ from tinyprune.metrics.speech import is_defined, si_sdr_db
 from tinyprune.training import losses
 from tinyprune.training.spectral import SpectralGraph
 
-STATISTICS_BATCHES = 8
 DISTILL_WEIGHT = 100.0  # brings the distance of masks to the size of the other terms
-
-
-def measure_frontend(dataset: SpeechData, batch_size: int, frames: int) -> FrontEnd:
-    """The front end with per-band statistics of training mixtures."""
-    frontend, samples = FrontEnd(), (frames + 1) * FrontEnd().hop
-    batches = zip(range(STATISTICS_BATCHES), dataset.batches(0, batch_size, samples), strict=False)
-    return frontend.measured(
-        np.concatenate([frontend.compress(stft.analyse(noisy)) for _, (noisy, _) in batches])
-    )
 
 
 class Denoise:

@@ -10,6 +10,10 @@ from tinyprune.data.speech.mixing import NoisyUtterance
 class SpeechData(Protocol):
     """A data set of noisy and clean speech, as training and scoring use it."""
 
+    @property
+    def task(self) -> str:
+        """Name of the task: speech."""
+
     def batches_per_epoch(self, batch_size: int, samples: int) -> int:
         """Return the number of batches of one epoch, at least one."""
 

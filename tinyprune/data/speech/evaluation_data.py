@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tinyprune.config import DataConfig
 from tinyprune.errors import UsageError
@@ -21,10 +21,13 @@ class EvaluationData:
     """Recordings that are scored instead of a run's own split; None for those that are not named.
 
     Attributes:
+        task: name of the task that recordings are for (registry.TASKS).
         test_speech, test_noise: folders that are mixed as the run's data are.
         noisy, clean: folders of pairs by file name.
         path: a corpus in a known layout, or a CSV manifest (data/corpora/layouts.py).
     """
+
+    task: ClassVar[str] = "speech"
 
     test_speech: str | None = None
     test_noise: str | None = None

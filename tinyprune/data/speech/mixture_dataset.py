@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class MixtureDataset:
         scored_utterances: mixtures in a dev or test set.
         seed: of all mixtures.
     """
+
+    task: ClassVar[str] = "speech"
 
     splits: dict[str, SpeechAndNoise]
     mixing: Mixing

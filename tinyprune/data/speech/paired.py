@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -72,6 +73,8 @@ class PairedDataset:
         scored_utterances: pairs of dev that are scored; of test all are.
         seed: of what is held out, and of the excerpts.
     """
+
+    task: ClassVar[str] = "speech"
 
     splits: dict[str, PairStore]
     level_db: Range
