@@ -161,10 +161,10 @@ def _measure(name: str, options: argparse.Namespace) -> int:
     from benchmarks.shared import results
     from benchmarks.shared.environment import environment
     from benchmarks.shared.report import Unavailable
-    from tinyprune.cli import chatter
+    from tinyprune.cli import native_output
     from tinyprune.errors import TinypruneError
 
-    chatter.mute()
+    native_output.mute()
     measured_on = environment()  # before the measurement changes anything
     options.results = options.results or _results_folder(options)
     try:

@@ -187,16 +187,22 @@ class Run:
     """
 
     def __init__(self, folder: Path) -> None:
-        from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig, TrainConfig
+        from tinyprune.config import (
+            MagnitudePruning,
+            RunConfig,
+            SyntheticSpeechData,
+            TargetConfig,
+            TrainConfig,
+        )
         from tinyprune.npu import targets
         from tinyprune.stages.compile import compile_variants
         from tinyprune.stages.prune import prune_variants
         from tinyprune.stages.train import train_baseline
 
         self.folder = folder
-        data = DataConfig(minutes=0.3, dev_utterances=3)
+        data = SyntheticSpeechData(minutes=0.3, dev_utterances=3)
         self.train = RunConfig(data=data, train=TrainConfig(epochs=2, batch_size=4, frames=50))
-        self.prune, self.target = PruneConfig(epochs=2), TargetConfig()
+        self.prune, self.target = MagnitudePruning(epochs=2), TargetConfig()
         with _tiny_sizes():
             train_baseline(folder, self.train)
             self.qualities = prune_variants(folder, [self.prune])
@@ -290,8 +296,8 @@ class ImageRun:
     """
 
     def __init__(self, folder: Path) -> None:
-        from tinyprune.cli.chain import chain
-        from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
+        from tinyprune.cli.prunings import prunings
+        from tinyprune.config import ImageData, ModelConfig, OfflinePruning, RunConfig, TrainConfig
         from tinyprune.npu import targets
         from tinyprune.stages.compile import compile_variants
         from tinyprune.stages.offline import prune_offline
@@ -299,17 +305,15 @@ class ImageRun:
         from tinyprune.stages.train import train_baseline
 
         self.folder = folder / "run"
-        data = DataConfig(
-            name="images", path=str(write_images(folder / "images.npz")), augment=False
-        )
+        data = ImageData(path=str(write_images(folder / "images.npz")), augment=False)
         train = TrainConfig(epochs=2, batch_size=8, learning_rate=0.02)
         self.config = RunConfig(data=data, model=ModelConfig(name="tiny_net:build"), train=train)
         prune = {"epochs": 2, "distill": False}
         self.configs = [
-            *chain(prune, [(0.5, 0.7)], []),
-            *chain(prune | {"structure": "unit"}, [(0.5,), (0.8,)], ["weight"]),
-            *chain(prune | {"structure": "2:4", "exclude": ["stem"]}, [], []),
-            *chain(
+            *prunings(prune, [(0.5, 0.7)], []),
+            *prunings(prune | {"structure": "unit"}, [(0.5,), (0.8,)], ["weight"]),
+            *prunings(prune | {"structure": "2:4", "exclude": ["stem"]}, [], []),
+            *prunings(
                 prune | {"structure": "block", "block_size": "4x8", "importance": "l2"},
                 [(0.5,)],
                 [],
@@ -318,7 +322,7 @@ class ImageRun:
         train_baseline(self.folder, self.config)
         self.qualities = prune_variants(self.folder, self.configs)
         int8 = self.folder / "variants/baseline/int8.tflite"
-        self.offline = prune_offline(self.folder, int8, PruneConfig(), None)
+        self.offline = prune_offline(self.folder, int8, OfflinePruning(), None)
         [self.summary] = compile_variants(self.folder, [targets.resolve("ethos-u55-128")])
 
 

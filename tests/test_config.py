@@ -3,14 +3,15 @@ import json
 import pytest
 
 from tinyprune.config import (
-    DataConfig,
+    KeywordData,
     LayerRule,
+    MagnitudePruning,
     ModelConfig,
     PruneConfig,
     RunConfig,
+    SyntheticSpeechData,
     TargetConfig,
     TrainConfig,
-    build,
     from_mapping,
     to_mapping,
 )
@@ -68,13 +69,13 @@ def test_an_empty_recipe_is_the_defaults(tmp_path):
 
 
 def test_one_table_is_a_list_of_one():
-    assert from_mapping({"prune": {"sparsity": 0.5}}).prune == (PruneConfig(sparsity=0.5),)
+    assert from_mapping({"prune": {"sparsity": 0.5}}).prune == (MagnitudePruning(sparsity=0.5),)
 
 
 def test_json_round_trip():
     config = RunConfig(
-        prune=(PruneConfig(), PruneConfig(name="b", distill=False)),
-        data=DataConfig(snr_db=(0.0, 1.5)),
+        prune=(MagnitudePruning(), MagnitudePruning(name="b", distill=False)),
+        data=SyntheticSpeechData(snr_db=(0.0, 1.5)),
     )
     assert from_mapping(json.loads(json.dumps(to_mapping(config)))) == config
 
@@ -253,7 +254,10 @@ def test_what_makes_no_sense_is_one_line_that_names_the_key(mapping, message):
     ],
 )
 def test_an_override_is_typed_by_its_key(assignment, read, expected):
-    assert read(with_overrides(RunConfig(prune=(PruneConfig(name="a"),)), [assignment])) == expected
+    assert (
+        read(with_overrides(RunConfig(prune=(MagnitudePruning(name="a"),)), [assignment]))
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -277,7 +281,7 @@ def test_an_override_is_typed_by_its_key(assignment, read, expected):
 )
 def test_an_override_that_makes_no_sense_is_one_line(assignment, message):
     with pytest.raises(UsageError) as caught:
-        with_overrides(RunConfig(prune=(PruneConfig(),)), [assignment])
+        with_overrides(RunConfig(prune=(MagnitudePruning(),)), [assignment])
     assert str(caught.value).startswith(message)
 
 
@@ -291,16 +295,14 @@ def test_an_override_that_makes_no_sense_is_one_line(assignment, message):
     ],
 )
 def test_a_list_of_texts_may_be_written_with_commas(assignments, read, expected):
-    config = RunConfig(data=DataConfig(name="keywords", path="a"))
+    config = RunConfig(data=KeywordData(path="a"))
     assert read(with_overrides(config, assignments).data) == expected
 
 
 def test_labelled_data_in_a_recipe(tmp_path):
     text = '[data]\nname = "keywords"\npath = "words"\nwords = ["yes", "no"]\nhold_out = 0.2\n'
     config = load_recipe(recipe_file(tmp_path, text))
-    expected = DataConfig(
-        name="keywords", path=str(tmp_path / "words"), words=("yes", "no"), hold_out=0.2
-    )
+    expected = KeywordData(path=str(tmp_path / "words"), words=("yes", "no"), hold_out=0.2)
     assert config.data == expected
     assert from_mapping(json.loads(json.dumps(to_mapping(config)))) == config
 
@@ -311,9 +313,9 @@ def test_values_of_none_change_nothing():
 
 
 def test_one_dataclass_alone_is_checked_too():
-    assert build(PruneConfig, {"sparsity": 0.25}) == PruneConfig(sparsity=0.25)
+    assert from_mapping({"sparsity": 0.25}, PruneConfig) == MagnitudePruning(sparsity=0.25)
     with pytest.raises(UsageError, match="^sparsity: expected a fraction"):
-        build(PruneConfig, {"sparsity": -0.1})
+        from_mapping({"sparsity": -0.1}, PruneConfig)
 
 
 def test_errors_of_a_recipe_start_with_its_file(tmp_path):
@@ -373,8 +375,8 @@ def test_two_stages_and_rules_for_layers_in_a_recipe(tmp_path):
         LayerRule("*", skip=True),
     )
     assert config.prune == (
-        PruneConfig(structure="unit", sparsity=0.5, exclude=("head",)),
-        PruneConfig(
+        MagnitudePruning(structure="unit", sparsity=0.5, exclude=("head",)),
+        MagnitudePruning(
             base="unit-0.50", structure="block", block_size="4x16", importance="l2", layers=rules
         ),
     )
@@ -393,15 +395,15 @@ def test_a_model_file_is_relative_to_the_recipe(tmp_path, name, kept):
 @pytest.mark.parametrize(
     ("config", "name"),
     [
-        (PruneConfig(), "weight-0.80"),
-        (PruneConfig(sparsity=0.0), "weight-0.00"),
-        (PruneConfig(sparsity=0.955), "weight-0.95"),  # 0.955 is a little less in binary
-        (PruneConfig(structure="block"), "block-0.80"),
-        (PruneConfig(structure="block", block_size="4x16", sparsity=0.5), "block-4x16-0.50"),
-        (PruneConfig(structure="2:4"), "2-4"),
-        (PruneConfig(structure="unit", base="weight-0.50"), "weight-0.50-unit-0.80"),
-        (PruneConfig(structure="2:4", base="a"), "a-2-4"),
-        (PruneConfig(base="a", name="b"), "b"),
+        (MagnitudePruning(), "weight-0.80"),
+        (MagnitudePruning(sparsity=0.0), "weight-0.00"),
+        (MagnitudePruning(sparsity=0.955), "weight-0.95"),  # 0.955 is a little less in binary
+        (MagnitudePruning(structure="block"), "block-0.80"),
+        (MagnitudePruning(structure="block", block_size="4x16", sparsity=0.5), "block-4x16-0.50"),
+        (MagnitudePruning(structure="2:4"), "2-4"),
+        (MagnitudePruning(structure="unit", base="weight-0.50"), "weight-0.50-unit-0.80"),
+        (MagnitudePruning(structure="2:4", base="a"), "a-2-4"),
+        (MagnitudePruning(base="a", name="b"), "b"),
     ],
 )
 def test_a_variant_is_named_after_its_base_and_what_is_done_to_it(config, name):
@@ -411,10 +413,10 @@ def test_a_variant_is_named_after_its_base_and_what_is_done_to_it(config, name):
 @pytest.mark.parametrize(
     ("config", "sparsity"),
     [
-        (PruneConfig(), 0.8),
-        (PruneConfig(sparsity=0.0), 0.0),
-        (PruneConfig(structure="2:4"), 1 - 2 / 4),
-        (PruneConfig(structure="1:4"), 1 - 1 / 4),
+        (MagnitudePruning(), 0.8),
+        (MagnitudePruning(sparsity=0.0), 0.0),
+        (MagnitudePruning(structure="2:4"), 1 - 2 / 4),
+        (MagnitudePruning(structure="1:4"), 1 - 1 / 4),
     ],
 )
 def test_the_final_sparsity_is_given_or_that_of_n_m(config, sparsity):
@@ -422,8 +424,8 @@ def test_the_final_sparsity_is_given_or_that_of_n_m(config, sparsity):
 
 
 def test_a_schedule_may_begin_at_a_fraction_and_end_at_a_step():
-    assert build(PruneConfig, {"begin": 0.5, "end": 200}).end == 200
-    assert build(PruneConfig, {"begin": 0.5, "end": 0.5}).begin == 0.5
+    assert from_mapping({"begin": 0.5, "end": 200}, PruneConfig).end == 200
+    assert from_mapping({"begin": 0.5, "end": 0.5}, PruneConfig).begin == 0.5
 
 
 # --- budgets
@@ -442,7 +444,7 @@ max_macs = 2_000_000
 
 def test_a_budget_in_a_recipe_becomes_numbers(tmp_path):
     config = load_recipe(recipe_file(tmp_path, BUDGET))
-    assert config.budget == BudgetConfig("100KiB", "64 kB", "200000", "16ms", 0, "2000000")
+    assert config.budget == BudgetConfig("100KiB", "64 kB", "2000000", "200000", "16ms", 0)
     assert config.budget.resolved() == Budget(100 * 1024, 64 * 1000, 200_000, 0.016, 0, 2_000_000)
     assert from_mapping(json.loads(json.dumps(to_mapping(config)))) == config
 
@@ -462,7 +464,7 @@ def test_cycles_are_a_number_or_a_text(cycles, expected):
     assert from_mapping({"budget": {"max_cycles": cycles}}).budget.resolved() == Budget(
         cycles=expected
     )
-    assert build(BudgetConfig, {"max_cycles": cycles}).resolved() == Budget(cycles=expected)
+    assert from_mapping({"max_cycles": cycles}, BudgetConfig).resolved() == Budget(cycles=expected)
 
 
 @pytest.mark.parametrize(
@@ -505,7 +507,7 @@ def test_a_limit_that_makes_no_sense_names_its_key(table, message):
     assert str(caught.value).startswith(f"budget.{message}")
     assert "\n" not in str(caught.value)
     with pytest.raises(UsageError) as caught:
-        build(BudgetConfig, table)
+        from_mapping(table, BudgetConfig)
     assert str(caught.value).startswith(message)
 
 

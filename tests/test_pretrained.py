@@ -15,7 +15,7 @@ from tinyprune import pretrained
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.audio.device import DeviceFrontEnd
 from tinyprune.cli import main
-from tinyprune.config import DataConfig, PruneConfig, check
+from tinyprune.config import MagnitudePruning, SyntheticSpeechData, check
 from tinyprune.data.synthetic import corpus
 from tinyprune.errors import UsageError
 from tinyprune.metrics.speech import si_sdr_db
@@ -113,7 +113,7 @@ def few(folder, count=6):
 def test_synthetic_speech_gets_cleaner(tmp_path, monkeypatch):
     """Voices of a synthesizer, which it has never heard, at -6, -3 and 0 dB; doing nothing would gain 0 dB."""
     monkeypatch.setattr(corpus, "HELD_OUT_MINUTES", 0.1)
-    dataset = corpus.load(DataConfig(minutes=0.2, dev_utterances=3), tmp_path / "cache")
+    dataset = corpus.load(SyntheticSpeechData(minutes=0.2, dev_utterances=3), tmp_path / "cache")
     gains = [gain_db(one.clean, one.noisy) for one in dataset.utterances("dev")]
     assert np.mean(gains) > 1.5
 
@@ -212,5 +212,5 @@ def test_its_name_is_taken():
     with pytest.raises(
         UsageError, match="'pretrained' cannot name a variant: .* not 'baseline' or 'pretrained'"
     ):
-        check(PruneConfig(name="pretrained"))
-    check(PruneConfig(name="pretrained-2"))
+        check(MagnitudePruning(name="pretrained"))
+    check(MagnitudePruning(name="pretrained-2"))

@@ -14,7 +14,7 @@ from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.resources import CompiledArtifact
 from tinyprune.cli import main
-from tinyprune.config import PruneConfig, TargetConfig
+from tinyprune.config import BudgetPruning, PruneConfig, TargetConfig
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.npu.limits import RECORD
@@ -28,7 +28,7 @@ NPU = TargetConfig("ethos-u55-128")
 
 def config(name: str, **fields) -> PruneConfig:
     fields = {"epochs": 4, "distill": False, "round_to": 4} | fields
-    return PruneConfig(name=name, method="differentiable", **fields)
+    return BudgetPruning(name=name, **fields)
 
 
 def macs(stem: int, pointwise: int) -> int:

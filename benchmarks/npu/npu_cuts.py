@@ -16,14 +16,14 @@ from tinyprune.compress.mask_updater import MaskUpdater, kept_units, read_masks
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import batches, calibrate, prepare, strip
 from tinyprune.compress.remove import remove, remove_masks
-from tinyprune.config import PruneConfig
+from tinyprune.config import MagnitudePruning, PruneConfig
 from tinyprune.export.tflite import export
 from tinyprune.npu import targets, vela
 from tinyprune.registry import MODELS
 
 LIMIT_UNITS, FEWER = 2.5, 0.99
-HALF = PruneConfig(structure="unit", sparsity=0.5, scope="layer", schedule="one-shot")
-TWO_OF_FOUR = PruneConfig(structure="2:4", schedule="one-shot")
+HALF = MagnitudePruning(structure="unit", sparsity=0.5, scope="layer", schedule="one-shot")
+TWO_OF_FOUR = MagnitudePruning(structure="2:4", schedule="one-shot")
 
 
 class Pair(NamedTuple):

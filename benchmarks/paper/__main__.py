@@ -14,7 +14,7 @@ from benchmarks.paper import experiment, rows, runner
 from benchmarks.paper.experiment import Experiment, Folders
 from benchmarks.paper.runner import Plan
 from benchmarks.shared.environment import ROOT, log_to_stderr
-from tinyprune.cli import chatter
+from tinyprune.cli import native_output
 from tinyprune.errors import TinypruneError, UsageError
 
 log = logging.getLogger("tinyprune.paper")
@@ -24,7 +24,7 @@ RESULTS, PAGE = ROOT / "benchmarks" / "paper" / "results", ROOT / "docs" / "resu
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for; returns the exit code."""
     options = _parser().parse_args(arguments)
-    chatter.mute()
+    native_output.mute()
     log_to_stderr()
     try:
         return _done(options)

@@ -11,36 +11,41 @@ from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH
 from benchmarks.shared.environment import ROOT
 from tinyprune.config import (
     DataConfig,
+    ImageData,
+    KeywordData,
+    MixtureData,
     ModelConfig,
     RunConfig,
+    SyntheticSpeechData,
     TrainConfig,
     from_mapping,
     to_mapping,
 )
-from tinyprune.config.data import FOLDERS
+from tinyprune.config.settings import setting_of
 from tinyprune.errors import UsageError
 from tinyprune.storage.run_folder import BASELINE, Workspace
 
 DATA = Path(os.environ.get("TINYPRUNE_DATA", ROOT.parent / "shared" / "data"))
 SPLITS = ("train", "dev", "test")
-PLACES = (*FOLDERS, "path")  # where data are says nothing about what they are
+#: Settings of the places of data, which say nothing about what the data are.
+PLACES = {name for name, field in DataConfig.family.fields.items() if setting_of(field).is_place}
 
 #: How each baseline is trained; with the learning rates that do best on dev.
 BASELINES = {
     SPEECH: RunConfig(
-        data=DataConfig("mixture", dev_utterances=96),
+        data=MixtureData(dev_utterances=96),
         model=ModelConfig("tinylstm"),
         train=TrainConfig(epochs=120, learning_rate=4e-3),
     ),
     KEYWORDS: RunConfig(
-        DataConfig("keywords"), ModelConfig("ds_cnn"), TrainConfig(epochs=100, learning_rate=4e-3)
+        KeywordData(), ModelConfig("ds_cnn"), TrainConfig(epochs=100, learning_rate=4e-3)
     ),
     IMAGES: RunConfig(
-        DataConfig("images"), ModelConfig("resnet8"), TrainConfig(epochs=60, learning_rate=4e-3)
+        ImageData(), ModelConfig("resnet8"), TrainConfig(epochs=60, learning_rate=4e-3)
     ),
 }
 QUICK = RunConfig(
-    data=DataConfig(minutes=0.5, dev_utterances=4),
+    data=SyntheticSpeechData(minutes=0.5, dev_utterances=4),
     model=ModelConfig("tinylstm"),
     train=TrainConfig(epochs=2, batch_size=8, learning_rate=1e-3),
 )

@@ -12,7 +12,7 @@ import tf_keras
 
 from benchmarks.shared.keras2.conversion import keras2_model
 from tinyprune.audio.frontend import FrontEnd
-from tinyprune.config import DataConfig, TrainConfig, build
+from tinyprune.config import DataConfig, TrainConfig, from_mapping
 from tinyprune.data.speech.scored_set import ScoredSet
 from tinyprune.registry import DATASETS
 from tinyprune.storage.records import read_json
@@ -44,9 +44,9 @@ def prune_speech(
 
     def case() -> list[float]:
         keras.utils.set_random_seed(more["seed"])
-        dataset = DATASETS[data["name"]](build(DataConfig, data), Path(cache))
+        dataset = DATASETS[data["name"]](from_mapping(data, DataConfig), Path(cache))
         scored = ScoredSet(dataset.utterances("dev"), read_json(Path(frontend), FrontEnd))
-        learner = Denoise(dataset, scored, build(TrainConfig, train), more["seed"])
+        learner = Denoise(dataset, scored, from_mapping(train, TrainConfig), more["seed"])
         end = epochs * learner.steps_per_epoch() // 2
         decay = tfmot.sparsity.keras.PolynomialDecay(
             0.0, more["sparsity"], 0, end, frequency=max(1, end // UPDATES)

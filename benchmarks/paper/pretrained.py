@@ -99,9 +99,9 @@ def _check(
 ) -> None:
     """Raise TinypruneError unless the files are those of the record, of one another, and small enough."""
     claim, network = variant.configuration(), variant.folder / f"{FORM}.tflite"
-    if found.config and pruning_of(claim.get("prune", claim.get("offline"))) != pruning_of(
-        found.config
-    ):
+    is_trained = "offline" not in claim
+    claimed = claim.get("prune") if is_trained else claim["offline"]
+    if found.config and pruning_of(claimed, is_trained) != pruning_of(found.config, is_trained):
         raise TinypruneError(
             f"{variant.folder} was made by another configuration than {found.row}: run that row again"
         )

@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from typing import Any
 
-from tinyprune.config import BudgetConfig, PruneConfig, TargetConfig
+from tinyprune.config import (
+    BudgetConfig,
+    BudgetPruning,
+    MagnitudePruning,
+    OfflinePruning,
+    PruneConfig,
+    TargetConfig,
+)
 from tinyprune.errors import UsageError
 from tinyprune.storage.run_folder import BASELINE
 
@@ -81,6 +88,11 @@ class Row:
         return f"{self.task}/{self.name}"
 
     @property
+    def is_trained(self) -> bool:
+        """Whether it is no offline pruning."""
+        return not isinstance(self.config, OfflinePruning)
+
+    @property
     def variant(self) -> str:
         """The variant of the run folder."""
         return self.name if self.config else BASELINE
@@ -141,7 +153,7 @@ def ladder(
         if kind == "unit":
             own, gone = round(1 - (1 - level) / (1 - gone), 6), level
         more = {"block_size": size} if size else {}
-        config = PruneConfig(
+        config = MagnitudePruning(
             name=name,
             base=base,
             structure=kind,
@@ -157,21 +169,25 @@ def ladder(
 def _dense(task: str, epochs: int) -> Iterator[Row]:
     yield Row(task, DENSE, "dense", FLOAT)
     yield Row(task, DENSE_INT8, "dense", INT8)
-    config = PruneConfig(name=DENSE_TRAINED, sparsity=0.0, epochs=epochs)
+    config = MagnitudePruning(name=DENSE_TRAINED, sparsity=0.0, epochs=epochs)
     yield Row(task, DENSE_TRAINED, "dense", JOINT, config)
 
 
 def _offline(task: str, levels: Iterable[float]) -> Iterator[Row]:
     for level in levels:
         name = f"offline-weight-{label(level)}"
-        yield Row(task, name, "offline weight", OFFLINE, PruneConfig(name=name, sparsity=level))
+        yield Row(task, name, "offline weight", OFFLINE, OfflinePruning(name=name, sparsity=level))
 
 
 def _n_of_m(task: str, epochs: int, base: str = BASELINE) -> Row:
     name = "2-4" if base == BASELINE else f"{base}-2-4"
     line = "2:4" if base == BASELINE else f"{base} then 2:4"
     return Row(
-        task, name, line, JOINT, PruneConfig(name=name, base=base, structure="2:4", epochs=epochs)
+        task,
+        name,
+        line,
+        JOINT,
+        MagnitudePruning(name=name, base=base, structure="2:4", epochs=epochs),
     )
 
 
@@ -187,7 +203,7 @@ def _clustered(row: Row, number: int) -> Row:
         name,
         CLUSTERED,
         CLUSTERED,
-        PruneConfig(name=name, base=row.variant, clusters=number),
+        OfflinePruning(name=name, base=row.variant, clusters=number),
     )
 
 
@@ -230,7 +246,7 @@ def _to_budgets() -> Iterator[Row]:
 
 def _rivals() -> Iterator[Row]:
     """TFMOT's pipeline, and ours in as many epochs: from the baseline at once."""
-    tfmot = PruneConfig(name="tfmot-weight-0.90", sparsity=0.9, epochs=14, distill=False)
+    tfmot = MagnitudePruning(name="tfmot-weight-0.90", sparsity=0.9, epochs=14, distill=False)
     yield Row(SPEECH, tfmot.variant, "TFMOT weight", TFMOT, tfmot)
     ours = replace(tfmot, name="weight-0.90-at-once", distill=True)
     yield Row(SPEECH, ours.variant, "weight, at once", JOINT, ours)
@@ -266,9 +282,7 @@ def _differentiable(
 ) -> Row:
     """Units that the training chooses, to a budget by Vela."""
     name = f"differentiable-{budget.label}"
-    config = PruneConfig(
-        name=name, base=base, method="differentiable", budget=budget, target=target, epochs=epochs
-    )
+    config = BudgetPruning(name=name, base=base, budget=budget, target=target, epochs=epochs)
     return Row(task, name, "differentiable", JOINT, config)
 
 

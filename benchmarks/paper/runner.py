@@ -46,7 +46,9 @@ class Plan:
         """The record of a row of this experiment and configuration, if there is one."""
         found = record.known(self.results, row.task, self.experiments[row.task].key, row.name)
         wanted = worker.seeded(row, self.experiments[row.task].config)
-        return found if found and worker.pruning_of(found.config) == wanted else None
+        return (
+            found if found and worker.pruning_of(found.config, row.is_trained) == wanted else None
+        )
 
     def possible(self) -> list[Row]:
         """The rows whose data are there."""

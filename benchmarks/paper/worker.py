@@ -16,7 +16,14 @@ from benchmarks.paper.rows import CLUSTERED, FLOAT, INT8, JOINT, OFFLINE, TFMOT,
 from benchmarks.shared.environment import environment
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
-from tinyprune.config import PruneConfig, RunConfig, build, from_mapping, to_mapping
+from tinyprune.config import (
+    OfflinePruning,
+    PruneConfig,
+    RunConfig,
+    TrainedPruning,
+    from_mapping,
+    to_mapping,
+)
 from tinyprune.npu import targets
 from tinyprune.npu.batch import Compilation, compile_batch
 from tinyprune.stages.export import ensure_exported
@@ -78,13 +85,20 @@ def failed(begun: RowRecord, error: object, folder: Path) -> RowRecord:
 
 
 def seeded(row: Row, config: RunConfig) -> PruneConfig | None:
-    """The pruning of a row with the seed of its baseline."""
-    return row.config and replace(row.config, seed=config.train.seed)
+    """The pruning of a row with the seed of its baseline, if it is trained."""
+    if isinstance(row.config, TrainedPruning):
+        return replace(row.config, seed=config.train.seed)
+    return row.config
 
 
-def pruning_of(table: Mapping[str, Any] | None) -> PruneConfig | None:
-    """The pruning that was recorded, settings that came later with their defaults; None for the baseline."""
-    return build(PruneConfig, given(table)) if table else None
+def pruning_of(table: Mapping[str, Any] | None, is_trained: bool = True) -> PruneConfig | None:
+    """The pruning that was recorded, later settings with their defaults; None for the baseline."""
+    if not table:
+        return None
+    if is_trained:
+        return from_mapping(given(table), TrainedPruning)
+    settings = {name: value for name, value in given(table).items() if name != "seed"}
+    return from_mapping(settings, OfflinePruning)
 
 
 def given(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,11 +217,11 @@ def _training(history: Path) -> tuple[float, int]:
 def main() -> int:
     """Work on the job that comes on stdin as JSON; returns the exit code."""
     from benchmarks.shared.environment import log_to_stderr
-    from tinyprune.cli import chatter
+    from tinyprune.cli import native_output
     from tinyprune.errors import TinypruneError
 
     asked = json.load(sys.stdin)
-    chatter.mute()
+    native_output.mute()
     log_to_stderr()
     places = {name: Path(asked.pop(name)) for name in ("folder", "results")}
     try:

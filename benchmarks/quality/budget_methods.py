@@ -23,7 +23,7 @@ from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.compress.fold import fold
-from tinyprune.config import ModelConfig, PruneConfig
+from tinyprune.config import BudgetPruning, MagnitudePruning, ModelConfig
 from tinyprune.errors import TinypruneError
 from tinyprune.npu import targets
 from tinyprune.npu.limits import RECORD
@@ -168,9 +168,8 @@ class BudgetComparison:
         name = f"{method}-{self.setting.pruning}-{seed}"
         # Few units are left of the extreme one: no set has eight to spare.
         round_to = self._rounds[-1] if method == EXTREME else self._rounds[0]
-        config = PruneConfig(
+        config = BudgetPruning(
             name=name,
-            method="differentiable",
             budget=resources.budget(limits),
             target=self.setting.target,
             round_to=round_to,
@@ -183,7 +182,7 @@ class BudgetComparison:
     def uniform(self, width: Width, seed: int) -> Row:
         """Prune the same part of every set, the smallest units first."""
         name = f"{UNIFORM}-{_label(width)}-{self.setting.pruning}-{seed}"
-        config = PruneConfig(
+        config = MagnitudePruning(
             name=name,
             structure="unit",
             scope="layer",
@@ -210,7 +209,7 @@ class BudgetComparison:
         model = ModelConfig(str(path), recipe.model.custom)
         train_baseline(run, replace(recipe, model=model, train=replace(recipe.train, seed=seed)))
         name = f"{NARROWER}-{self.setting.pruning}"
-        config = PruneConfig(name=name, sparsity=0.0, epochs=self.setting.pruning, seed=seed)
+        config = MagnitudePruning(name=name, sparsity=0.0, epochs=self.setting.pruning, seed=seed)
         prune_variants(run, [config])
         return self._row(run, name, NARROWER, seed, run / "variants" / BASELINE)
 

@@ -13,7 +13,7 @@ WAYS = {"with distillation": True, "without": False}
 
 def measure(options: argparse.Namespace) -> Report:
     """One pruning per way and seed of the same baseline, in a run folder of its own."""
-    from tinyprune.config import DataConfig, PruneConfig, build
+    from tinyprune.config import DataConfig, MagnitudePruning, from_mapping
     from tinyprune.stages.prune import prune_variants
     from tinyprune.storage.run_folder import Workspace
 
@@ -31,11 +31,11 @@ def measure(options: argparse.Namespace) -> Report:
     stored = {
         key: value for key, value in baseline.configuration()["data"].items() if value is not None
     }
-    config, found = build(DataConfig, stored), {way: [] for way in WAYS}
+    config, found = from_mapping(stored, DataConfig), {way: [] for way in WAYS}
     for seed in range(options.seeds):
         for way, distill in WAYS.items():
             name = f"{'with' if distill else 'without'}-{seed}"
-            pruning = PruneConfig(
+            pruning = MagnitudePruning(
                 name=name, sparsity=SPARSITY, epochs=epochs, distill=distill, seed=seed
             )
             prune_variants(run, [pruning])

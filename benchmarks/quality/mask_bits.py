@@ -99,7 +99,7 @@ def _has(folder: Path, *names: str) -> bool:
 def _test_set(space: Any, count: int) -> tuple[Any, str]:
     """Test mixtures of the data that a run was trained on, and where they come from."""
     from tinyprune.audio.frontend import FrontEnd
-    from tinyprune.config import DataConfig, build
+    from tinyprune.config import DataConfig, from_mapping
     from tinyprune.data.speech.scored_set import ScoredSet
     from tinyprune.registry import DATASETS
     from tinyprune.stages.run import TEST_FOLDERS
@@ -111,7 +111,7 @@ def _test_set(space: Any, count: int) -> tuple[Any, str]:
     stored = {
         key: value for key, value in baseline.configuration()["data"].items() if value is not None
     }
-    config = build(DataConfig, stored | given | {"dev_utterances": count})
+    config = from_mapping(stored | given | {"dev_utterances": count}, DataConfig)
     mixtures = DATASETS[config.name](config, space.data).utterances("test")
     where = " and ".join(relative(Path(path)) for path in given.values()) or config.name
     return ScoredSet(mixtures, read_json(baseline.folder / "frontend.json", FrontEnd)), where

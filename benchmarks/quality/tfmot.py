@@ -12,7 +12,15 @@ from benchmarks.shared.environment import log_to_stderr, relative
 from benchmarks.shared.keras2.client import Keras2
 from benchmarks.shared.report import Case, Check, Report, Unavailable
 from benchmarks.shared.speech_data import SHARED
-from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
+from tinyprune.config import (
+    DataConfig,
+    ImageData,
+    KeywordData,
+    MagnitudePruning,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+)
 
 SPARSITY, POINT, ABOVE = 0.8, 0.01, 0.001  # a point, and what counts as above
 RATES = (1e-2, 1e-3, 1e-4)  # of TFMOT's pruning; its QAT is tried with the same and with a tenth
@@ -43,10 +51,10 @@ class Setting:
 
 SETTINGS = {
     "keywords": Setting(
-        DataConfig("keywords", path=str(SHARED / "keywords")), "ds_cnn", 100, 60, ("*depthwise",)
+        KeywordData(path=str(SHARED / "keywords")), "ds_cnn", 100, 60, ("*depthwise",)
     ),
     "images": Setting(
-        DataConfig("images", path=str(SHARED / "images" / "cifar10_subset.npz")), "resnet8", 60, 30
+        ImageData(path=str(SHARED / "images" / "cifar10_subset.npz")), "resnet8", 60, 30
     ),
 }
 
@@ -131,7 +139,7 @@ def _ours(run: Any, setting: Setting, way: str, seed: int) -> Found:
 
     terms: dict[str, Any] = {"scope": "layer", "exclude": setting.dense} if way == SAME else {}
     variant = f"{'same' if way == SAME else 'default'}-{setting.pruning}-{seed}"
-    config = PruneConfig(
+    config = MagnitudePruning(
         name=variant, sparsity=SPARSITY, epochs=setting.pruning, seed=seed, **terms
     )
     prune_variants(run.space.root, [config])

@@ -17,7 +17,17 @@ from benchmarks.shared.speech_data import (
     folders,
     folders_beside_the_repository,
 )
-from tinyprune.config import DataConfig, ModelConfig, RunConfig, TargetConfig, TrainConfig
+from tinyprune.config import (
+    DataConfig,
+    ImageData,
+    MixtureData,
+    ModelConfig,
+    RunConfig,
+    SyntheticSpeechData,
+    TargetConfig,
+    TrainConfig,
+    from_mapping,
+)
 from tinyprune.storage.writing import write_arrays
 
 NPU = TargetConfig("ethos-u55-128", memory_mode="Sram_Only")
@@ -126,11 +136,12 @@ def data_of(task: str, options: argparse.Namespace) -> tuple[DataConfig, str]:
         return _speech(options)
     place = default(task)
     if place.exists() and not options.quick:
-        return DataConfig(task, path=str(place.resolve())), relative(place)
+        table = {"name": task, "path": str(place.resolve())}
+        return from_mapping(table, DataConfig), relative(place)
     path = options.work / f"synthetic-{task}.npz"
     write_patterns(path, SHAPES[task], 16 if options.quick else 250)
     description = "SYNTHETIC: noisy patterns, one per class"
-    return DataConfig("images", path=str(path.resolve()), augment=False), description
+    return ImageData(path=str(path.resolve()), augment=False), description
 
 
 def _speech(options: argparse.Namespace) -> tuple[DataConfig, str]:
@@ -140,9 +151,9 @@ def _speech(options: argparse.Namespace) -> tuple[DataConfig, str]:
     if corpus:
         places = {name: str(folder.resolve()) for name, folder in corpus.items()}
         description = ", ".join(relative(Path(place)) for place in places.values())
-        return DataConfig("mixture", dev_utterances=96, **places), description
+        return MixtureData(dev_utterances=96, **places), description
     minutes, utterances = (0.5, 4) if options.quick else (20.0, 48)
-    config = DataConfig(minutes=minutes, dev_utterances=utterances)
+    config = SyntheticSpeechData(minutes=minutes, dev_utterances=utterances)
     return config, f"SYNTHETIC: {minutes:g} minutes of speech"
 
 

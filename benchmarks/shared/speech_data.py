@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.shared.environment import ROOT, relative
 from benchmarks.shared.report import Case
 from benchmarks.shared.sizes import SIZES
-from tinyprune.config import DataConfig
+from tinyprune.config import DataConfig, MixtureData, SyntheticSpeechData
 
 SHARED = ROOT.parent / "shared" / "data"
 FOLDERS = ("speech", "noise", "dev_speech", "dev_noise")
@@ -32,13 +32,13 @@ def folders_beside_the_repository() -> dict[str, Path]:
 def data(options: argparse.Namespace) -> DataConfig:
     """Return the data of the command line; else the real data, where they are; else synthetic speech."""
     if options.smoke:
-        return DataConfig(minutes=SIZES.corpus_minutes, dev_utterances=2)
+        return SyntheticSpeechData(minutes=SIZES.corpus_minutes, dev_utterances=2)
     corpus = folders(options)
     if not corpus and SHARED.exists():
         corpus = folders_beside_the_repository()
     if not corpus:
-        return DataConfig(minutes=2.0 if options.quick else 20.0)
-    return DataConfig("mixture", **{name: str(folder) for name, folder in corpus.items()})
+        return SyntheticSpeechData(minutes=2.0 if options.quick else 20.0)
+    return MixtureData(**{name: str(folder) for name, folder in corpus.items()})
 
 
 def describe(config: DataConfig) -> str:

@@ -15,7 +15,7 @@ from tinyprune.audio.frontend import FrontEnd
 from tinyprune.compress.mask_updater import MaskUpdater
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare
-from tinyprune.config import PruneConfig, TrainConfig
+from tinyprune.config import MagnitudePruning, TrainConfig
 from tinyprune.data.clips import Clip, ClipStore, open_store
 from tinyprune.data.speech.mixing import Mixing, SpeechAndNoise
 from tinyprune.data.speech.mixture_dataset import MixtureDataset
@@ -119,7 +119,7 @@ def joint(base: keras.Model) -> tuple[keras.Model, Callable[[int], None]]:
     prepared = prepare(base)
     calibrate(prepared, [arrays()[0][:1]])
 
-    config = PruneConfig(epochs=Speech.prune_epochs)
+    config = MagnitudePruning(epochs=Speech.prune_epochs)
     samples_per_step = (FRAMES + 1) * 256 * BATCH
     steps_per_epoch = round(MINUTES * 60 * SAMPLE_RATE / samples_per_step)
     updater = MaskUpdater(prepared, plan(base, config), Speech.prune_epochs * steps_per_epoch)

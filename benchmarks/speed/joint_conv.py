@@ -23,7 +23,7 @@ from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare
-from tinyprune.config import PruneConfig
+from tinyprune.config import MagnitudePruning
 from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.data.labelled import Examples, LabelledDataset
 from tinyprune.registry import MODELS
@@ -100,7 +100,7 @@ def _cases(name: str, worker: Keras2) -> dict[str, Callable[[], Spent]]:
     base = fold(network())
     teacher = prepare(base, masked=False, quantized=False)
     (joint, masks), (taught, taught_masks) = _joint(base, name), _joint(base, name)
-    schedule = plan(base, PruneConfig()).steps(labelled_workload.PRUNING_STEPS[name])
+    schedule = plan(base, MagnitudePruning()).steps(labelled_workload.PRUNING_STEPS[name])
     loss = "sparse_categorical_crossentropy"
     return {
         PLAIN: model_fit(network(), given=labelled_workload.examples(name), loss=loss),
@@ -119,7 +119,7 @@ def _joint(base: keras.Model, name: str) -> tuple[keras.Model, BeforeStep]:
     calibrate(prepared, [labelled_workload.examples(name)[0][: labelled_workload.BATCH]])
     updater = MaskUpdater(
         prepared,
-        plan(base, PruneConfig(sparsity=labelled_workload.SPARSITY)),
+        plan(base, MagnitudePruning(sparsity=labelled_workload.SPARSITY)),
         labelled_workload.PRUNING_STEPS[name],
     )
     return prepared, lambda step: updater.update(

@@ -17,7 +17,7 @@ from tinyprune.compress.layer_kinds import kernels, kind
 from tinyprune.compress.mask_updater import MaskUpdater, read_masks
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import prepare
-from tinyprune.config import PruneConfig
+from tinyprune.config import MagnitudePruning
 
 LIMIT_MILLISECONDS = 50.0
 STEPS = 1000
@@ -72,7 +72,7 @@ def _theirs(structure: str) -> str:
 
 def _update(base: keras.Model, structure: str) -> Callable[[], Spent]:
     """A case: an update half-way, which every step is due for."""
-    prepared, config = prepare(base), PruneConfig(structure=structure, update_every=1, end=1.0)
+    prepared, config = prepare(base), MagnitudePruning(structure=structure, update_every=1, end=1.0)
     updater = MaskUpdater(
         prepared, plan(base, config), STEPS, coupling(base) if structure == "unit" else None
     )

@@ -84,11 +84,11 @@ def test_a_width_is_what_a_unit_pruning_leaves(round_to):
     from tinyprune.compress.mask_updater import MaskUpdater, kept_units, read_masks
     from tinyprune.compress.planning import plan
     from tinyprune.compress.prepare import prepare
-    from tinyprune.config import PruneConfig
+    from tinyprune.config import MagnitudePruning
 
     model, width = fold(resnet8.build((8, 8, 3), filters=16)), Width(0.535, round_to)
     units, prepared = coupling(model), prepare(model)
-    config = PruneConfig(
+    config = MagnitudePruning(
         structure="unit",
         scope="layer",
         sparsity=width.sparsity,

@@ -9,7 +9,17 @@ import pytest
 from click.testing import CliRunner
 
 from tinyprune.cli import COMMANDS, main
-from tinyprune.config import DataConfig, ModelConfig, PruneConfig, RunConfig, TrainConfig
+from tinyprune.config import (
+    ImageData,
+    KeywordData,
+    MagnitudePruning,
+    MixtureData,
+    ModelConfig,
+    OfflinePruning,
+    PairedData,
+    RunConfig,
+    TrainConfig,
+)
 from tinyprune.config.budget import Budget, BudgetConfig
 from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.metrics.scores import ItemScore, Scored, Scores
@@ -40,8 +50,8 @@ def call_compile(
     """The same of a command that ends with a gate; what it is called with is checked too."""
     with (
         mock.patch(f"tinyprune.stages.{function}", autospec=True, return_value=[]) as patched,
-        mock.patch(f"tinyprune.cli.costs.{printer}", autospec=True) as printed,
-        mock.patch("tinyprune.cli.costs.gate", autospec=True) as gated,
+        mock.patch(f"tinyprune.cli.resource_output.{printer}", autospec=True) as printed,
+        mock.patch("tinyprune.cli.resource_output.gate", autospec=True) as gated,
     ):
         result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0
@@ -95,8 +105,7 @@ def test_train_with_everything_given(tmp_path):
         ),
         *("--loss", "si-sdr", "--seed", "5", "--set", "data.seed=6", "--set", "train.frames=7"),
     )
-    data = DataConfig(
-        name="mixture",
+    data = MixtureData(
         speech=folder,
         noise=folder,
         dev_speech=folder,
@@ -131,7 +140,7 @@ def test_train_on_speech_in_rooms_and_babble(tmp_path):
         *("--babble", "0.25"),
     )
     varied = {"level_db": (-30.0, -20.0), "speed": (0.9, 1.1), "babble": 0.25}
-    data = DataConfig(name="mixture", speech=folder, noise=folder, rirs=folder, **varied)
+    data = MixtureData(speech=folder, noise=folder, rirs=folder, **varied)
     assert call_args == mock.call(DEFAULT, RunConfig(data=data))
 
 
@@ -143,22 +152,22 @@ def test_train_on_pairs(tmp_path):
     flags = [
         part for name, path in given.items() for part in (f"--{name.replace('_', '-')}", str(path))
     ]
-    data = DataConfig(name="paired", **{name: str(path) for name, path in given.items()})
+    data = PairedData(**{name: str(path) for name, path in given.items()})
     assert call_train(*flags) == mock.call(DEFAULT, RunConfig(data=data))
 
 
 @pytest.mark.parametrize(
-    ("folders", "name"),
+    ("folders", "kind"),
     [
-        (("noisy_testset_wav", "clean_testset_wav"), "paired"),
-        (("clean_train", "noise_train"), "mixture"),
+        (("noisy_testset_wav", "clean_testset_wav"), PairedData),
+        (("clean_train", "noise_train"), MixtureData),
     ],
 )
-def test_train_on_a_corpus_that_is_recognised(tmp_path, folders, name):
+def test_train_on_a_corpus_that_is_recognised(tmp_path, folders, kind):
     for folder in folders:
         (tmp_path / folder).mkdir()
     assert call_train("--path", str(tmp_path)) == mock.call(
-        DEFAULT, RunConfig(data=DataConfig(name=name, path=str(tmp_path)))
+        DEFAULT, RunConfig(data=kind(path=str(tmp_path)))
     )
 
 
@@ -169,7 +178,7 @@ def test_train_on_keywords_with_a_network_of_ones_own(tmp_path):
         *("--custom", "nets.layers", "--custom", "nets.functions"),
     )
     config = RunConfig(
-        data=DataConfig(name="keywords", path=folder, words=("yes", "no")),
+        data=KeywordData(path=folder, words=("yes", "no")),
         model=ModelConfig("nets:build", ("nets.layers", "nets.functions")),
     )
     assert call_args == mock.call(DEFAULT, config)
@@ -180,12 +189,14 @@ def test_train_on_images(tmp_path):
     path.touch()
     call_args = call_train("--data", "images", "--path", str(path), "--set", "data.normalise=unit")
     assert call_args == mock.call(
-        DEFAULT, RunConfig(data=DataConfig(name="images", path=str(path), normalise="unit"))
+        DEFAULT, RunConfig(data=ImageData(path=str(path), normalise="unit"))
     )
 
 
 def test_prune_with_nothing_given():
-    assert call("prune.prune_variants", "qualities", "prune") == mock.call(DEFAULT, [PruneConfig()])
+    assert call("prune.prune_variants", "qualities", "prune") == mock.call(
+        DEFAULT, [MagnitudePruning()]
+    )
 
 
 def test_prune_with_everything_given():
@@ -243,7 +254,7 @@ def test_prune_with_everything_given():
     assert call_args == mock.call(
         Path("r"),
         [
-            PruneConfig(
+            MagnitudePruning(
                 name="n",
                 base="b",
                 structure="block",
@@ -284,10 +295,10 @@ def test_prune_by_two_structures_and_up_a_ladder():
     assert call_args == mock.call(
         DEFAULT,
         [
-            PruneConfig(structure="unit", sparsity=0.5, epochs=2),
-            PruneConfig(base="unit-0.50", sparsity=0.6, epochs=2),
-            PruneConfig(base=first, sparsity=0.8, name="unit-0.50-weight-0.80", epochs=2),
-            PruneConfig(base="unit-0.50-weight-0.80", structure="2:4", epochs=2),
+            MagnitudePruning(structure="unit", sparsity=0.5, epochs=2),
+            MagnitudePruning(base="unit-0.50", sparsity=0.6, epochs=2),
+            MagnitudePruning(base=first, sparsity=0.8, name="unit-0.50-weight-0.80", epochs=2),
+            MagnitudePruning(base="unit-0.50-weight-0.80", structure="2:4", epochs=2),
         ],
     )
 
@@ -295,7 +306,7 @@ def test_prune_by_two_structures_and_up_a_ladder():
 def test_prune_shows_its_plan_and_stops():
     with mock.patch("tinyprune.stages.prune.prune_variants", autospec=True) as prune:
         assert call("prune.plan_pruning", "plan", "prune", "--show-plan") == mock.call(
-            DEFAULT, PruneConfig()
+            DEFAULT, MagnitudePruning()
         )
     prune.assert_not_called()
 
@@ -303,7 +314,7 @@ def test_prune_shows_its_plan_and_stops():
 def test_prune_offline():
     with mock.patch("tinyprune.stages.prune.prune_variants", autospec=True) as prune:
         call_args = call("offline.prune_offline", "offline", "prune", "--offline", "m.tflite")
-        config = PruneConfig()
+        config = OfflinePruning()
         assert call_args == mock.call(DEFAULT, Path("m.tflite"), config, None)
     prune.assert_not_called()
 
@@ -343,7 +354,7 @@ def test_prune_offline_with_everything_given():
         "sparsity": 0.5,
         "importance": "l2",
     }
-    config = PruneConfig(**values, scope="layer", clusters=16)
+    config = OfflinePruning(**values, scope="layer", clusters=16)
     assert call_args == mock.call(Path("r"), Path("m.tflite"), config, Path("out.tflite"))
 
 

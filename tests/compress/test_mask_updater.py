@@ -19,7 +19,7 @@ from tinyprune.compress.mask_updater import (
 )
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import compressed_layers, prepare
-from tinyprune.config import LayerRule, PruneConfig
+from tinyprune.config import LayerRule, MagnitudePruning
 from tinyprune.models.tinylstm import build
 from tinyprune.registry import SCHEDULES
 from tinyprune.sparsity.plan import PruningPlan
@@ -59,7 +59,7 @@ def prepared(made_once: tuple[keras.Model, list[np.ndarray]]) -> keras.Model:
 def planned(scope: str = "global", schedule: str = "polynomial", **config) -> PruningPlan:
     return plan(
         build((None, BANDS), BANDS, UNITS, HIDDEN),
-        PruneConfig(scope=scope, schedule=schedule, **config),
+        MagnitudePruning(scope=scope, schedule=schedule, **config),
     )
 
 
@@ -258,7 +258,7 @@ def images() -> keras.Model:
 
 def pruned(model: keras.Model, steps: int = 20, **config) -> dict[str, np.ndarray]:
     """The masks at the end of a training in which the weights stay."""
-    found, prepared = plan(model, PruneConfig(**config)), prepare(model)
+    found, prepared = plan(model, MagnitudePruning(**config)), prepare(model)
     units = coupling(model) if found.removes_units else None
     updater = MaskUpdater(prepared, found, steps, units)
     for step in range(steps):
@@ -292,7 +292,7 @@ def test_kernels_of_one_structure_and_sparsity_are_ranked_together():
 @pytest.mark.parametrize("importance", ["l1", "l2"])
 def test_blocks_go_whole_and_as_many_as_planned(scope, importance):
     model, structure = images(), parse("block", "4x4")
-    found = plan(model, PruneConfig(structure="block", block_size="4x4", sparsity=0.7))
+    found = plan(model, MagnitudePruning(structure="block", block_size="4x4", sparsity=0.7))
     masks = pruned(
         model, structure="block", block_size="4x4", sparsity=0.7, scope=scope, importance=importance
     )
@@ -362,7 +362,7 @@ def zeroed(model: keras.Model, part: float) -> tuple[keras.Model, dict[str, np.n
 def test_the_next_level_begins_at_the_zeros_that_are_there():
     base, inherited = zeroed(images(), 0.5)
     sizes = {key: mask.size for key, mask in inherited.items()}
-    prepared, found = prepare(base), plan(base, PruneConfig(sparsity=0.75, scope="layer"))
+    prepared, found = prepare(base), plan(base, MagnitudePruning(sparsity=0.75, scope="layer"))
     updater, counts = MaskUpdater(prepared, found, STEPS, inherited=inherited), []
     for step in range(STEPS):
         updater.update(step)
@@ -380,7 +380,7 @@ def test_inherited_masks_hold_before_the_schedule_begins_and_where_nothing_is_pl
     base, inherited = zeroed(images(), 0.5)
     prepared, found = (
         prepare(base),
-        plan(base, PruneConfig(sparsity=0.9, begin=0.5, end=0.9, exclude=("point",))),
+        plan(base, MagnitudePruning(sparsity=0.9, begin=0.5, end=0.9, exclude=("point",))),
     )
     updater = MaskUpdater(prepared, found, STEPS, inherited=inherited)
     for step in range(STEPS):
@@ -401,7 +401,7 @@ def test_weights_on_top_of_two_of_four():
         kernel = model.get_layer(key.split("/")[0]).kernel
         kernel.assign(kernel.value * mask)
     prepared = prepare(model)
-    MaskUpdater(prepared, plan(model, PruneConfig(sparsity=0.8)), 1, inherited=first).update(0)
+    MaskUpdater(prepared, plan(model, MagnitudePruning(sparsity=0.8)), 1, inherited=first).update(0)
     second = read_masks(prepared)
     assert all(np.all(second[key][mask == 0] == 0) for key, mask in first.items())
     assert sum(map(count, second.values())) == math.floor(
@@ -443,7 +443,7 @@ def test_counts_are_rounded_at_the_end_only():
     model = images()
     prepared, found = (
         prepare(model),
-        plan(model, PruneConfig(structure="unit", sparsity=0.5, scope="layer")),
+        plan(model, MagnitudePruning(structure="unit", sparsity=0.5, scope="layer")),
     )
     updater, sizes = MaskUpdater(prepared, found, STEPS, coupling(model)), set()
     for step in range(STEPS):
@@ -493,7 +493,7 @@ def test_a_set_that_keeps_some_is_not_spoken_of(log_lines):
 def test_what_is_kept_is_read_off_the_masks_after_a_resume_too():
     model = images()
     found, units = (
-        plan(model, PruneConfig(structure="unit", sparsity=0.5, round_to=4)),
+        plan(model, MagnitudePruning(structure="unit", sparsity=0.5, round_to=4)),
         coupling(model),
     )
     prepared = prepare(model)
@@ -523,7 +523,9 @@ def test_a_unit_is_kept_for_a_single_weight_made_or_read():
 
 
 def salient(model: keras.Model, **config) -> tuple[keras.Model, PruningPlan]:
-    return prepare(model, salient=True), plan(model, PruneConfig(importance="taylor", **config))
+    return prepare(model, salient=True), plan(
+        model, MagnitudePruning(importance="taylor", **config)
+    )
 
 
 def observe(updater: MaskUpdater, prepared: keras.Model, worth: dict[str, np.ndarray]) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
-from tinyprune.config import LayerRule, PruneConfig
+from tinyprune.config import BudgetPruning, LayerRule, MagnitudePruning
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.errors import UsageError
 from tinyprune.models.tinylstm import build
@@ -32,7 +32,7 @@ def convolutions() -> keras.Model:
 
 
 def planned(model: keras.Model, **config) -> PruningPlan:
-    return plan(model, PruneConfig(**config))
+    return plan(model, MagnitudePruning(**config))
 
 
 def test_every_kernel_of_the_network_is_in_the_plan():
@@ -62,7 +62,7 @@ def test_every_kernel_of_the_network_is_in_the_plan():
 
 
 def test_the_plan_says_what_the_configuration_does():
-    config = PruneConfig(
+    config = MagnitudePruning(
         sparsity=0.5,
         importance="l2",
         scope="layer",
@@ -362,7 +362,7 @@ def test_the_network_is_left_alone():
 
 def test_a_budget_plans_the_units_and_no_sparsity():
     budget = BudgetConfig(max_flash="64KiB")
-    found = planned(convolutions(), method="differentiable", budget=budget, exclude=("stem",))
+    found = plan(convolutions(), BudgetPruning(budget=budget, exclude=("stem",)))
     units = planned(convolutions(), structure="unit", exclude=("stem",))
     assert [(item.key, item.groups) for item in found.layers] == [
         (item.key, item.groups) for item in units.layers

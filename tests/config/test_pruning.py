@@ -5,16 +5,17 @@ import json
 import pytest
 
 from tinyprune.config import (
+    BudgetPruning,
     LayerRule,
+    MagnitudePruning,
+    OfflinePruning,
     PruneConfig,
     RunConfig,
     TargetConfig,
-    build,
     from_mapping,
     to_mapping,
 )
 from tinyprune.config.budget import Budget, BudgetConfig
-from tinyprune.config.pruning import WITHOUT_USE, offline
 from tinyprune.config.recipe import load_recipe, with_overrides
 from tinyprune.errors import UsageError
 from tinyprune.storage.run_folder import Variant
@@ -39,7 +40,7 @@ max_latency = "16ms"
 
 
 def differentiable(**values) -> PruneConfig:
-    return build(PruneConfig, {"method": "differentiable", "budget": FLASH, **values})
+    return from_mapping({"method": "differentiable", "budget": FLASH, **values}, PruneConfig)
 
 
 def complaint(table) -> str:
@@ -55,9 +56,7 @@ def test_budget_and_target_of_a_pruning_in_a_recipe(tmp_path):
     path.write_text(RECIPE)
     config = load_recipe(path)
     size, time = config.prune
-    assert size == PruneConfig(
-        method="differentiable",
-        structure="unit",
+    assert size == BudgetPruning(
         budget=BudgetConfig(max_flash="64KiB", max_macs="2000000"),
     )
     assert size.budget.resolved() == Budget(flash_bytes=64 * 1024, macs=2_000_000)
@@ -65,13 +64,13 @@ def test_budget_and_target_of_a_pruning_in_a_recipe(tmp_path):
     assert time.budget.resolved() == Budget(cycles=200_000, seconds=0.016)
     assert (time.round_to, time.exclude) == (16, ("stem",))
     assert from_mapping(json.loads(json.dumps(to_mapping(config)))) == config
-    assert build(PruneConfig, to_mapping(time)) == time
+    assert from_mapping(to_mapping(time), PruneConfig) == time
 
 
 def test_a_single_table_may_have_a_number_too():
     table = {"method": "differentiable", "budget": {"max_macs": 2e6}}
     assert from_mapping({"prune": table}).prune[0].budget.resolved() == Budget(macs=2_000_000)
-    assert build(PruneConfig, table).budget == BudgetConfig(max_macs="2000000")
+    assert from_mapping(table, PruneConfig).budget == BudgetConfig(max_macs="2000000")
 
 
 def test_a_budget_may_be_set_on_the_command_line():
@@ -83,8 +82,8 @@ def test_a_budget_may_be_set_on_the_command_line():
 
 
 def test_the_structure_follows_from_the_method():
-    assert PruneConfig().structure == "weight"
-    assert PruneConfig(method="differentiable").structure == "unit"
+    assert MagnitudePruning().structure == "weight"
+    assert BudgetPruning().structure == "unit"
     assert differentiable(structure="unit") == differentiable()
     assert differentiable().final_sparsity == 0.0
 
@@ -192,22 +191,24 @@ def test_a_budget_of_a_pruning_that_makes_no_sense_names_its_key(budget, message
     )
 
 
+NO_SCHEDULE = "gates close as the training finds out what the budget needs, not on a schedule"
 OTHER = {
-    "sparsity": 0.5,
-    "block_size": "4x4",
-    "importance": "l2",
-    "scope": "layer",
-    "schedule": "linear",
-    "begin": 0.1,
-    "end": 0.9,
-    "update_every": 3,
+    "sparsity": (0.5, "the budget says how much goes"),
+    "block_size": ("4x4", "differentiable removes whole units"),
+    "importance": ("l2", "the gates learn what a unit is worth"),
+    "scope": ("layer", "the budget is that of the whole network"),
+    "schedule": ("linear", NO_SCHEDULE),
+    "begin": (0.1, NO_SCHEDULE),
+    "end": (0.9, NO_SCHEDULE),
+    "update_every": (3, NO_SCHEDULE),
 }
 
 
-@pytest.mark.parametrize("name", WITHOUT_USE)
+@pytest.mark.parametrize("name", OTHER)
 def test_what_a_budget_has_no_use_for(name):
-    said = complaint({"method": "differentiable", "budget": FLASH, name: OTHER[name]})
-    assert said == f"prune.0.{name}: {WITHOUT_USE[name]}: leave it out"
+    value, why = OTHER[name]
+    said = complaint({"method": "differentiable", "budget": FLASH, name: value})
+    assert said == f"prune.0.{name}: {why}: leave it out"
 
 
 @pytest.mark.parametrize("structure", ["weight", "block", "2:4"])
@@ -242,19 +243,19 @@ def test_a_rule_that_takes_a_layer_by_half(rule):
     ],
 )
 def test_the_offline_control_is_named_after_what_it_is_made_of(source, values, name):
-    config = offline(build(PruneConfig, values), source)
+    config = from_mapping(values, OfflinePruning).of(source)
     assert (config.base, config.variant) == (source, name)
 
 
 @pytest.mark.parametrize("key", ["prune", "offline"])
 def test_a_claim_from_before_there_were_budgets_still_holds(tmp_path, key):
-    config = PruneConfig(structure="unit", sparsity=0.5)
+    config = MagnitudePruning(structure="unit", sparsity=0.5)
     older = {
         name: value
         for name, value in to_mapping(config).items()
         if name not in ("method", "budget", "target")
     }
-    assert build(PruneConfig, older) == config
+    assert from_mapping(older, PruneConfig) == config
     variant = Variant("unit-0.50", tmp_path / "unit-0.50")
     variant.claim({key: older})
     variant.claim({key: config})

@@ -18,7 +18,7 @@ from tinyprune.compress.mask_updater import MaskUpdater, kept_units, read_masks
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, compressed_layers, prepare, strip
 from tinyprune.compress.remove import remove, remove_masks
-from tinyprune.config import PruneConfig
+from tinyprune.config import MagnitudePruning
 from tinyprune.export.matching import read_kernels
 from tinyprune.export.tflite import export
 from tinyprune.tflite.flatbuffer import read
@@ -216,7 +216,9 @@ STRUCTURES = {
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_masks_of_every_structure_survive(structure, tmp_path):
     model = fold(network((8, 8, 4), stack))
-    found = plan(model, PruneConfig(structure=structure, scope="layer", **STRUCTURES[structure]))
+    found = plan(
+        model, MagnitudePruning(structure=structure, scope="layer", **STRUCTURES[structure])
+    )
     inputs, prepared, path = samples(model), prepare(model), tmp_path / "structure.tflite"
     units = coupling(model) if structure == "unit" else None
     MaskUpdater(prepared, found, 1, units).update(0)

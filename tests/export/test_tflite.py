@@ -11,7 +11,7 @@ from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater, read_masks
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare, strip
-from tinyprune.config import PruneConfig
+from tinyprune.config import MagnitudePruning
 from tinyprune.errors import CheckFailed, TinypruneError
 from tinyprune.export.matching import read_kernels
 from tinyprune.export.tflite import export
@@ -55,7 +55,7 @@ class Pruned:
 def pruned(tmp_path_factory: pytest.TempPathFactory) -> Pruned:
     model = network()
     prepared = prepare(model)
-    config = PruneConfig(sparsity=0.5, scope="layer", schedule="constant")
+    config = MagnitudePruning(sparsity=0.5, scope="layer", schedule="constant")
     MaskUpdater(prepared, plan(model, config), 2).update(1)
     plain, masks = strip(prepared, model), read_masks(prepared)
     path = tmp_path_factory.mktemp("export") / "pruned.tflite"
@@ -213,7 +213,7 @@ INT8 = {
 @pytest.mark.parametrize("kind", INT8)
 def test_what_tflite_makes_int8_by_itself_is_left_dense(kind, tmp_path):
     model = around(INT8[kind])
-    found, prepared = plan(model, PruneConfig(sparsity=0.5)), prepare(model)
+    found, prepared = plan(model, MagnitudePruning(sparsity=0.5)), prepare(model)
     assert [item.key for item in found.layers] == ["first/kernel", "last/kernel"]
     assert len(found.skipped) == 1  # and named
     MaskUpdater(prepared, found, 1).update(0)

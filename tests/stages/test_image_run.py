@@ -16,7 +16,15 @@ import pytest
 from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact
 from tinyprune.artifacts.quality import TaskRecord
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
-from tinyprune.config import DataConfig, LayerRule, ModelConfig, PruneConfig, RunConfig, TrainConfig
+from tinyprune.config import (
+    ImageData,
+    LayerRule,
+    MagnitudePruning,
+    ModelConfig,
+    OfflinePruning,
+    RunConfig,
+    TrainConfig,
+)
 from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.errors import UsageError
 from tinyprune.sparsity.plan import PruningPlan
@@ -298,14 +306,14 @@ def test_the_same_training_is_not_done_again(image_run, log_lines):
 def test_the_same_offline_pruning_is_not_done_again(image_run):
     before = snapshot(image_run.folder / "variants")
     int8 = image_run.folder / "variants/baseline/int8.tflite"
-    again = prune_offline(image_run.folder, int8, PruneConfig(), None)
+    again = prune_offline(image_run.folder, int8, OfflinePruning(), None)
     assert again == image_run.offline
     assert snapshot(image_run.folder / "variants") == before
 
 
 def test_another_offline_pruning_of_the_same_name_is_refused(image_run):
     int8 = image_run.folder / "variants/baseline/int8.tflite"
-    config = PruneConfig(name="offline-weight-0.80", sparsity=0.5)
+    config = OfflinePruning(name="offline-weight-0.80", sparsity=0.5)
     with pytest.raises(
         UsageError, match=r"another configuration \(offline\.sparsity: null, now 0\.5\)"
     ):
@@ -316,7 +324,7 @@ def test_a_graph_of_a_run_may_be_pruned_into_a_file_of_its_own(image_run, tmp_pa
     before = snapshot(image_run.folder)
     int8 = image_run.folder / "variants/baseline/int8.tflite"
     found = prune_offline(
-        image_run.folder, int8, PruneConfig(sparsity=0.5), tmp_path / "out.tflite"
+        image_run.folder, int8, OfflinePruning(sparsity=0.5), tmp_path / "out.tflite"
     )
     assert found.path == tmp_path / "out.tflite"
     assert found.sparsity == pytest.approx(0.5, abs=0.01)
@@ -325,14 +333,14 @@ def test_a_graph_of_a_run_may_be_pruned_into_a_file_of_its_own(image_run, tmp_pa
 
 def test_a_plan_of_any_variant_is_shown_without_training(image_run):
     before = snapshot(image_run.folder)
-    plan = plan_pruning(image_run.folder, PruneConfig(base="unit-0.50", structure="2:4"))
+    plan = plan_pruning(image_run.folder, MagnitudePruning(base="unit-0.50", structure="2:4"))
     stem = load(image_run.folder, "unit-0.50").get_layer("stem").filters
     assert {layer.key: layer.groups for layer in plan.layers}["stem/kernel"] == 3 * 3 * 3 * stem
     assert snapshot(image_run.folder) == before
 
 
 def test_runs_of_m_that_do_not_divide_the_inputs_are_said_in_the_plan(image_run):
-    plan = plan_pruning(image_run.folder, PruneConfig(structure="2:5"))
+    plan = plan_pruning(image_run.folder, MagnitudePruning(structure="2:5"))
     assert {layer.layer: layer.note for layer in plan.layers} == {
         "stem": "last run of 3 inputs padded to 5",
         "pointwise": "last run of 1 inputs padded to 5",
@@ -346,7 +354,7 @@ def test_layers_may_have_rules_of_their_own(image_run):
         LayerRule("head/kernel", skip=True),
         LayerRule("point*", "2:4"),
     )
-    plan = plan_pruning(image_run.folder, PruneConfig(sparsity=0.75, layers=rules))
+    plan = plan_pruning(image_run.folder, MagnitudePruning(sparsity=0.75, layers=rules))
     assert {
         layer.layer: (layer.structure.label, layer.final_sparsity) for layer in plan.layers
     } == {
@@ -358,7 +366,7 @@ def test_layers_may_have_rules_of_their_own(image_run):
 
 
 def test_a_schedule_may_be_given_in_steps_and_a_ranking_by_gradients(image_run_copy):
-    config = PruneConfig(
+    config = MagnitudePruning(
         *("soon", "weight-0.50", "weight"),
         sparsity=0.6,
         importance="taylor",
@@ -460,7 +468,7 @@ def test_another_model_in_the_same_file_is_refused(adopt, tmp_path):
 def test_what_was_adopted_needs_its_file_no_more(adopt, tmp_path):
     adopt()
     (tmp_path / "net.keras").unlink()
-    assert plan_pruning(tmp_path / "run", PruneConfig()).layers
+    assert plan_pruning(tmp_path / "run", MagnitudePruning()).layers
     with pytest.raises(UsageError, match=r"^there is no file .*net\.keras: expected a file "):
         adopt()
 
@@ -477,7 +485,7 @@ def test_changed_data_are_refused(image_run_copy, image_run):
         with pytest.raises(
             UsageError, match="^the files of the data have changed since the baseline in "
         ):
-            prune_variants(image_run_copy, [PruneConfig(sparsity=0.25, epochs=1)])
+            prune_variants(image_run_copy, [MagnitudePruning(sparsity=0.25, epochs=1)])
         with pytest.raises(UsageError, match=r'exists with another configuration \(data_sha256: "'):
             train_baseline(image_run_copy, image_run.config)
     finally:
@@ -502,7 +510,7 @@ def test_pictures_in_folders_with_the_model_of_the_task(tmp_path, monkeypatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path)
     monkeypatch.setattr(Classification, "default_epochs", 1)
-    data = DataConfig(name="images", path=str(tmp_path / "data"), hold_out=0.25)
+    data = ImageData(path=str(tmp_path / "data"), hold_out=0.25)
     train_baseline(tmp_path / "run", RunConfig(data=data, train=TrainConfig(batch_size=6)))
     folder = tmp_path / "run/variants/baseline"
     assert json.loads((folder / "variant.json").read_text())["model"]["name"] == "resnet8"

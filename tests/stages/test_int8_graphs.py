@@ -13,7 +13,7 @@ from tinyprune.artifacts.quality import Quality
 from tinyprune.audio.device import DeviceFrontEnd
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MASKS
-from tinyprune.config import DataConfig, PruneConfig, TrainConfig
+from tinyprune.config import MagnitudePruning, OfflinePruning, SyntheticSpeechData, TrainConfig
 from tinyprune.data.speech import calibration, fixed_mixtures
 from tinyprune.data.synthetic import corpus
 from tinyprune.errors import CheckFailed, UsageError
@@ -62,7 +62,7 @@ def task(tmp_path_factory):
         patch.setattr(calibration, "SEQUENCES", 2)
         patch.setattr(calibration, "FRAMES", 20)
         dataset = DATASETS["synthetic-speech"](
-            DataConfig(minutes=0.3, dev_utterances=3), tmp_path_factory.mktemp("data")
+            SyntheticSpeechData(minutes=0.3, dev_utterances=3), tmp_path_factory.mktemp("data")
         )
         yield task_of(dataset, TrainConfig(batch_size=4, frames=50))
 
@@ -172,7 +172,7 @@ def test_a_graph_further_away_than_the_task_tolerates_is_a_failed_check(
 
 def test_the_offline_control_prunes_the_one_graph_there_is(exported, task, tmp_path):
     (exported.folder / "size.json").write_text("1\n")
-    config = PruneConfig(structure="weight", sparsity=0.7)
+    config = MagnitudePruning(structure="weight", sparsity=0.7)
     assert sorted(prune_graphs(exported.folder, task, config, tmp_path)) == FILES
     before, after = (
         read_json(folder / "streaming.json", TFLiteArtifact)
@@ -186,7 +186,7 @@ def test_the_offline_control_prunes_the_one_graph_there_is(exported, task, tmp_p
 
 def test_clusters_alone_prune_nothing(exported, task, tmp_path):
     (exported.folder / "size.json").write_text("1\n")
-    prune_graphs(exported.folder, task, PruneConfig(clusters=4), tmp_path)
+    prune_graphs(exported.folder, task, OfflinePruning(clusters=4), tmp_path)
     kernels = [
         tensor.data
         for operator in read(tmp_path / "streaming.tflite").operators

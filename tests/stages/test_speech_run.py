@@ -16,7 +16,16 @@ import soundfile
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import TaskRecord
 from tinyprune.artifacts.summary import RunSummary
-from tinyprune.config import DataConfig, PruneConfig, RunConfig, TargetConfig, build, from_mapping
+from tinyprune.config import (
+    MagnitudePruning,
+    MixtureData,
+    OfflinePruning,
+    PruneConfig,
+    RunConfig,
+    SyntheticSpeechData,
+    TargetConfig,
+    from_mapping,
+)
 from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.errors import UsageError
 from tinyprune.metrics.scores import ItemScore, Scores, quality
@@ -221,14 +230,14 @@ def test_a_file_on_the_data_of_the_run(finished_run, tiny_sizes):
 AGAIN = """
 import sys
 from pathlib import Path
-from tinyprune.config import PruneConfig
+from tinyprune.config import MagnitudePruning
 from tinyprune.npu import targets
 from tinyprune.report.render.table import to_csv
 from tinyprune.stages.compile import compile_variants
 from tinyprune.stages.export import export_variant
 from tinyprune.stages.prune import prune_variants
 run = Path(sys.argv[1])
-prune_variants(run, [PruneConfig(epochs=2)])
+prune_variants(run, [MagnitudePruning(epochs=2)])
 export_variant(run, None)
 print(to_csv(compile_variants(run, [targets.resolve("ethos-u55-128")])[0]))
 print([name for name in ("tensorflow", "keras", "librosa") if name in sys.modules])
@@ -275,7 +284,7 @@ def test_what_was_deleted_is_compiled_again(run_copy, finished_run, name):
 
 
 def test_a_plan_is_shown_without_training(finished_run):
-    plan = plan_pruning(finished_run.folder, PruneConfig(sparsity=0.5, name="not-yet"))
+    plan = plan_pruning(finished_run.folder, MagnitudePruning(sparsity=0.5, name="not-yet"))
     assert {layer.key: layer.groups for layer in plan.layers} == KERNELS
     assert not (finished_run.folder / "variants/not-yet").exists()
 
@@ -283,8 +292,8 @@ def test_a_plan_is_shown_without_training(finished_run):
 @pytest.mark.parametrize(
     "stage",
     [
-        lambda run: prune_variants(run, [PruneConfig()]),
-        lambda run: plan_pruning(run, PruneConfig()),
+        lambda run: prune_variants(run, [MagnitudePruning()]),
+        lambda run: plan_pruning(run, MagnitudePruning()),
         lambda run: export_variant(run, None),
         lambda run: compile_variants(run, [U55]),
         lambda run: evaluate_models(run),
@@ -317,7 +326,7 @@ def test_another_configuration_of_the_baseline_is_refused(finished_run, tiny_siz
 
 
 def test_other_data_are_refused(finished_run, tiny_sizes):
-    other = replace(finished_run.train, data=DataConfig(minutes=0.3, dev_utterances=4))
+    other = replace(finished_run.train, data=SyntheticSpeechData(minutes=0.3, dev_utterances=4))
     with pytest.raises(UsageError, match=r"data\.dev_utterances: 3, now 4; data_sha256: "):
         train_baseline(finished_run.folder, other)
 
@@ -327,7 +336,7 @@ def test_another_pruning_of_the_same_name_is_refused(finished_run):
         UsageError,
         match=r"another configuration \(prune\.schedule: \"polynomial\", now \"constant\"\)",
     ):
-        prune_variants(finished_run.folder, [PruneConfig(epochs=2, schedule="constant")])
+        prune_variants(finished_run.folder, [MagnitudePruning(epochs=2, schedule="constant")])
 
 
 def test_test_folders_that_would_not_be_used_are_refused(finished_run, tmp_path):
@@ -401,8 +410,7 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
 
     def train(**test):
         folders = {name: str(tmp_path / name) for name in ("speech", "noise")}
-        data = DataConfig(
-            "mixture",
+        data = MixtureData(
             dev_utterances=1,
             **folders,
             **{k: str(tmp_path / v) for k, v in test.items()},
@@ -438,7 +446,7 @@ def test_pruning_on_other_data_than_the_baseline_is_refused(run_copy, tiny_sizes
         re.sub(r'"data_sha256": "\w+"', '"data_sha256": "of other samples"', record.read_text())
     )
     with pytest.raises(UsageError, match="files of the data have changed since the baseline"):
-        prune_variants(run_copy, [PruneConfig(sparsity=0.5, epochs=1)])
+        prune_variants(run_copy, [MagnitudePruning(sparsity=0.5, epochs=1)])
 
 
 # --- what is asked wrongly is said before anything is loaded or made
@@ -479,9 +487,9 @@ def test_a_model_that_cannot_be_is_named_at_once(tmp_path, monkeypatch, table, m
 
 
 def test_clusters_are_not_for_training(tmp_path):
-    config, run = build(PruneConfig, {"clusters": 16}), tmp_path / "run"
+    config, run = OfflinePruning(clusters=16), tmp_path / "run"
     for stage in (
-        lambda: prune_variants(run, [PruneConfig(), config]),
+        lambda: prune_variants(run, [MagnitudePruning(), config]),
         lambda: plan_pruning(run, config),
         lambda: run_recipe(RunConfig(prune=(config,)), run),
     ):
@@ -523,13 +531,20 @@ def test_clusters_are_not_for_training(tmp_path):
     ],
 )
 def test_a_structure_that_cannot_be_is_named_at_once(tmp_path, table, message):
-    config, run = build(PruneConfig, table), tmp_path / "run"
-    for stage in (
-        lambda: prune_variants(run, [PruneConfig(), config]),
+    config, run = from_mapping(table, PruneConfig), tmp_path / "run"
+
+    def offline():
+        """The offline control, which has no rules for layers."""
+        prune_offline(run, tmp_path / "m.tflite", from_mapping(table, OfflinePruning), None)
+
+    stages = [
+        lambda: prune_variants(run, [MagnitudePruning(), config]),
         lambda: plan_pruning(run, config),
-        lambda: prune_offline(run, tmp_path / "m.tflite", config, None),
         lambda: run_recipe(RunConfig(prune=(config,)), run),
-    ):
+    ]
+    if "layers" not in table:
+        stages.append(offline)
+    for stage in stages:
         with pytest.raises(UsageError) as caught:
             stage()
         assert str(caught.value).startswith(message)

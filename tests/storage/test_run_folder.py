@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tinyprune.artifacts.resources import NpuTarget
-from tinyprune.config import DataConfig, PruneConfig
+from tinyprune.config import MagnitudePruning, MixtureData, SyntheticSpeechData
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.run_folder import BASELINE, Workspace, sha256
 
@@ -30,16 +30,18 @@ def finish(variant, stage="train", inputs=None, **files):
 def test_the_first_claim_names_the_variant_and_the_same_one_holds(space):
     variant = space.variant("weight-0.80")
     for _ in range(2):
-        variant.claim({"prune": PruneConfig(sparsity=0.8), "baseline_sha256": "abc"})
+        variant.claim({"prune": MagnitudePruning(sparsity=0.8), "baseline_sha256": "abc"})
     assert variant.configuration()["prune"]["sparsity"] == 0.8
     assert variant.folder == space.root / "variants/weight-0.80"
 
 
 def test_another_configuration_is_refused_with_the_key_that_differs(space):
     variant = space.variant("w")
-    variant.claim({"prune": PruneConfig(sparsity=0.8), "data": DataConfig()})
+    variant.claim({"prune": MagnitudePruning(sparsity=0.8), "data": SyntheticSpeechData()})
     with pytest.raises(UsageError) as caught:
-        variant.claim({"prune": PruneConfig(sparsity=0.9), "data": DataConfig(snr_db=(0, 5))})
+        variant.claim(
+            {"prune": MagnitudePruning(sparsity=0.9), "data": SyntheticSpeechData(snr_db=(0, 5))}
+        )
     assert str(caught.value) == (
         f"{variant.folder} exists with another configuration "
         "(prune.sparsity: 0.8, now 0.9; data.snr_db: [-6.0, 9.0], now [0, 5]): "
@@ -52,7 +54,7 @@ def test_settings_that_are_newer_than_a_claim_had_their_defaults(space):
     variant = space.variant("w")
     older = {"data": {"name": "mixture", "speech": "/s", "noise": "/n"}, "data_sha256": "abc"}
     variant.claim(older)
-    now = DataConfig(name="mixture", speech="/s", noise="/n")
+    now = MixtureData(speech="/s", noise="/n")
     variant.claim({"data": now, "data_sha256": "abc"})
     assert variant.configuration() == older
     with pytest.raises(UsageError, match=r"data\.babble: 0\.0, now 0\.2"):

@@ -5,7 +5,7 @@ import numpy as np
 
 from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
-from tinyprune.config import PruneConfig
+from tinyprune.config import MagnitudePruning
 from tinyprune.training.masked_network import MaskedNetwork
 
 STEPS = 4
@@ -18,7 +18,7 @@ def pruned(structure: str, sparsity: float):
         [keras.Input((8,)), dense(16, activation="relu", name="hidden"), dense(3, name="head")]
     )
     canonical = fold(model)
-    config = PruneConfig(structure=structure, sparsity=sparsity, round_to=1)
+    config = MagnitudePruning(structure=structure, sparsity=sparsity, round_to=1)
     network = MaskedNetwork(canonical, plan(canonical, config), np.eye(8, dtype=np.float32))
     updater = network.updater(STEPS)
     for step in range(STEPS):

@@ -17,7 +17,7 @@ from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import batches, strip
-from tinyprune.config import BudgetConfig, PruneConfig, check
+from tinyprune.config import BudgetConfig, MagnitudePruning, check
 from tinyprune.errors import UsageError
 from tinyprune.npu import targets
 from tinyprune.npu.limits import limits_of
@@ -97,7 +97,7 @@ class BudgetPruner:
             raise UsageError("expected a limit: max_flash, max_sram, max_macs, or more with npu")
 
         self._limits = limits_of(budget.resolved())
-        config = PruneConfig(structure="unit", exclude=tuple(exclude), round_to=round_to)
+        config = MagnitudePruning(structure="unit", exclude=tuple(exclude), round_to=round_to)
         check(config)
         self.model = fold(model)
         self.plan = plan(self.model, config)

@@ -9,7 +9,7 @@ from tinyprune.api.trainable import CompressedModel, trainable
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater
 from tinyprune.compress.planning import plan
-from tinyprune.config import PruneConfig, check
+from tinyprune.config import MagnitudePruning, check
 from tinyprune.errors import UsageError
 from tinyprune.training.compression import Masking
 from tinyprune.training.masked_network import MaskedNetwork, PrunedNetwork
@@ -66,7 +66,7 @@ class Pruner:
         Raises:
             UsageError: a name or value that does not exist, or a network with nothing to prune.
         """
-        config = PruneConfig(
+        config = MagnitudePruning(
             structure=structure,
             sparsity=sparsity,
             block_size=block_size,

@@ -1,4 +1,4 @@
-"""The command line: one file per command, loaded when it is used, and one place that turns errors into one line."""
+"""The command line: one file per command, loaded on use, and one place that reports errors."""
 
 import importlib
 import os
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import tinyprune
-from tinyprune.cli import chatter, groups, messages, options
+from tinyprune.cli import groups, messages, native_output, options
 
 #: Command -> "module:attribute", in the order of ``tinyprune --help``.
 COMMANDS = {
@@ -28,14 +28,14 @@ COMMANDS = {
 
 
 class LazyGroup(groups.Group):
-    """A group whose commands are imported when they are named, and whose errors are one line on stderr."""
+    """A group whose commands are imported on use, and whose errors are one line on stderr."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands, in the order of the table."""
+        """Return the names of the commands, in the order of the table."""
         return [*COMMANDS]  # list() would be tinyprune.cli.list here, once that is imported
 
     def find(self, ctx: click.Context, name: str) -> click.Command | None:
-        """The command of a name, imported now; None if there is none."""
+        """Return the command of a name, imported now; None if there is none."""
         if name not in COMMANDS:
             return None
         module, attribute = COMMANDS[name].split(":")
@@ -43,22 +43,19 @@ class LazyGroup(groups.Group):
         return command
 
     def main(self, args: Any = None, *more: Any, **extra: Any) -> Any:
-        """Run a command line and exit: the only place where an error becomes a message and an exit code."""
+        """Run a command line and exit: the only place where an error becomes a message."""
         messages.set_level(quiet=False, verbose=False)
-        if not {"-v", "--verbose"} & {*(sys.argv if args is None else args)}:
-            chatter.mute()
+        arguments = sys.argv if args is None else args
+        if "-v" not in arguments and "--verbose" not in arguments:
+            native_output.mute()
+        settings = {"prog_name": self.name, **extra, "standalone_mode": False}
         try:
-            code = super().main(
-                args, *more, **{"prog_name": self.name, **extra, "standalone_mode": False}
-            )
+            code = super().main(args, *more, **settings)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader has seen enough, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
-        except (
-            Exception,
-            KeyboardInterrupt,
-        ) as error:  # whatever it is, the person gets one line and an exit code
+        except (Exception, KeyboardInterrupt) as error:  # whatever it is: one line, an exit code
             code = messages.report(error)
         sys.exit(code or 0)
 
@@ -76,8 +73,7 @@ def main(ctx: click.Context) -> None:
     """Compress Keras networks for Arm Ethos-U microNPUs.
 
     A first session: `tinyprune train`, then `tinyprune prune`, then `tinyprune compile`. Each finds
-        the stage before
-    it in the run folder.
+    the stage before it in the run folder.
     """
     messages.start_logging()
     if ctx.invoked_subcommand is None:

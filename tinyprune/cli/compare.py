@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyprune.cli import options
+from tinyprune.cli.values import FILE
 
 if TYPE_CHECKING:
     from tinyprune.report.model.comparison import Comparison
@@ -17,33 +18,20 @@ if TYPE_CHECKING:
 @options.run_folder
 @click.option(
     "--policy",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
-    help="How much worse is allowed (TOML).",
+    help="TOML file that says how much worse each metric may be.",
 )
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["table", "json", "csv", "markdown"]),
-    default="table",
-    show_default=True,
-    help="How the comparison is printed.",
-)
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write it to a file.",
-)
+@options.format_option((*options.DATA_FORMATS, "markdown"), "the comparison")
+@options.output_file("File that the comparison is written to, instead of stdout.")
 def compare(
     before: str, after: str, run: Path, policy: Path | None, output_format: str, path: Path | None
 ) -> None:
-    """Compare B with A, metric by metric; exit with 3 if something is worse than allowed.
+    """Compare B with A, metric by metric. Exit code 3 if something is worse than allowed.
 
     A and B are variants of the run, run folders, JSON files that `compile` or `report` made, or
-    FOLDER:VARIANT and FILE:VARIANT. What both were compiled for is compared; of whole runs, the
-    variants of the same name.
+    FOLDER:VARIANT and FILE:VARIANT. The targets that both were compiled for are compared. Of whole
+    runs, variants of the same name are compared.
     """
     from tinyprune.report.model import comparison as comparing
     from tinyprune.report.model import references
@@ -53,21 +41,21 @@ def compare(
 
     left, right = references.resolve(before, run), references.resolve(after, run)
     rules = load_policy(policy, comparing.metric_names_of(left, right)) if policy else Policy()
-    found = comparing.compare(left, right, rules)
+    comparison = comparing.compare(left, right, rules)
     if path is not None:
-        write_text(path, _text(found, output_format))
+        write_text(path, _text(comparison, output_format))
     elif output_format == "table":
-        terminal.show(verdict.format_table(found))
+        terminal.show(verdict.format_table(comparison))
     else:
-        click.echo(_text(found, output_format), nl=False)
-    verdict.check(found)
+        click.echo(_text(comparison, output_format), nl=False)
+    verdict.check(comparison)
 
 
-def _text(found: "Comparison", output_format: str) -> str:
-    """The comparison as text."""
+def _text(comparison: "Comparison", output_format: str) -> str:
+    """Return the comparison as text."""
     from tinyprune.report.render import markdown, terminal, verdict
 
     if output_format == "table":
-        return terminal.to_text(verdict.format_table(found))
-    forms = {"json": verdict.to_json, "csv": verdict.to_csv, "markdown": markdown.comparison}
-    return forms[output_format](found)
+        return terminal.to_text(verdict.format_table(comparison))
+    formats = {"json": verdict.to_json, "csv": verdict.to_csv, "markdown": markdown.comparison}
+    return formats[output_format](comparison)

@@ -5,19 +5,19 @@ from typing import Any
 
 import click
 
-from tinyprune.cli import costs, options, stand_in
+from tinyprune.cli import default_network, options, resource_output
 
 
 @click.command("compile")
 @click.argument("model", required=False, type=click.Path(path_type=Path), metavar="[MODEL.tflite]")
 @options.run_folder
-@options.target
+@options.targets
 @options.budget
 @click.option(
     "--gate",
     multiple=True,
     metavar="VARIANT",
-    help="Who has to fit.  [default: all but the baseline]",
+    help="Variant that the limits hold for. May be repeated.  [default: all but the baseline]",
 )
 @click.option(
     "-o",
@@ -25,7 +25,7 @@ from tinyprune.cli import costs, options, stand_in
     "path",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Where to write it.",
+    help="With MODEL.tflite: folder that the compiled network is written to.",
 )
 @options.output_format
 def compile_command(
@@ -38,11 +38,12 @@ def compile_command(
 ) -> None:
     """Compile for an Ethos-U with Vela and show what it costs.
 
-    Without MODEL.tflite: every variant of the run beside its baseline. With it: that int8 file
-        alone; "pretrained" is
-    the network that comes with tinyprune, compiled into runs/pretrained, also where there is no
-    run. Several targets are compiled side by side; what is compiled already is not compiled again.
-    Exits with 3 if a limit is exceeded.
+    Without MODEL.tflite, every variant of the run is compiled and shown beside its baseline. With
+    it, that int8 file alone is compiled. "pretrained" is the network that comes with tinyprune; it
+    is compiled into runs/pretrained, also where there is no run.
+
+    Several targets are compiled side by side. Networks that are compiled already are not compiled
+    again. Exit code 3 if a limit is exceeded.
     """
     limits = options.chosen_budget(flags)
     if model is None and path is not None:
@@ -55,14 +56,14 @@ def compile_command(
     from tinyprune.report.model.summary import summary_of_file
     from tinyprune.stages.compile import compile_file, compile_variants
 
-    chosen = options.chosen_targets(flags)
-    if model is None and not gate and stand_in.stands_in(run):
+    targets = options.chosen_targets(flags)
+    if model is None and not gate and default_network.is_pretrained(run):
         model = Path(pretrained.NAME)
     if model is None:
-        summaries = compile_variants(run, chosen)
-        costs.summaries(summaries, output_format)
+        summaries = compile_variants(run, targets)
+        resource_output.summaries(summaries, output_format)
     else:
-        artifacts = compile_file(model, chosen, path)
+        artifacts = compile_file(model, targets, path)
         summaries = [summary_of_file(artifact) for artifact in artifacts]
-        costs.compiled(artifacts, output_format)
-    costs.gate(summaries, limits, gate, output_format)
+        resource_output.compiled(artifacts, output_format)
+    resource_output.gate(summaries, limits, gate, output_format)

@@ -1,4 +1,4 @@
-"""``tinyprune data``: what there is before anything is trained."""
+"""``tinyprune data``: commands on corpora, before anything is trained."""
 
 import click
 

@@ -1,7 +1,7 @@
 """``tinyprune data describe``."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from tinyprune.cli import options, output
 
 if TYPE_CHECKING:
     from tinyprune.data.corpora.corpus import Corpus
-    from tinyprune.data.corpora.description import Description, Summary
+    from tinyprune.data.corpora.description import Description, PairSummary, Summary
 
 FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 HEADER = [
@@ -28,12 +28,19 @@ HEADER = [
     "peak",
 ]
 PROBLEMS = ("clipped", "silent", "unreadable")
+GROUPS = {"noise": "kind", "audio": "folder"}  # what is counted where there are no speakers
+PERCENTILES = ("5", "50", "95")
+_WIDTH = 100
 
 
 @click.command("describe")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
-@click.option("--noisy", type=FOLDER, metavar="DIR", help="Noisy files of pairs, with --clean.")
-@click.option("--clean", type=FOLDER, metavar="DIR", help="Clean files of the same names.")
+@click.option(
+    "--noisy", type=FOLDER, metavar="DIR", help="Folder of noisy files of pairs, with --clean."
+)
+@click.option(
+    "--clean", type=FOLDER, metavar="DIR", help="Folder of clean files of the same names."
+)
 @options.output_format
 def describe(
     paths: tuple[Path, ...], noisy: Path | None, clean: Path | None, output_format: str
@@ -47,116 +54,143 @@ def describe(
     from tinyprune.data.corpora import description as describing
     from tinyprune.data.corpora import layouts
 
-    corpora = [layouts.recognise(path) for path in paths] + _given(noisy, clean)
+    corpora = [layouts.recognise(path) for path in paths]
+    pairs = _corpus_of_folders(noisy, clean)
+    if pairs is not None:
+        corpora.append(pairs)
     _show([describing.describe(corpus) for corpus in corpora], output_format)
 
 
-def _given(noisy: Path | None, clean: Path | None) -> "list[Corpus]":
-    """The corpus of two folders, if they are given. Raises UsageError where one is missing, or nothing is given."""
+def _corpus_of_folders(noisy: Path | None, clean: Path | None) -> "Corpus | None":
+    """Return the corpus of two folders; None where there are none but other corpora.
+
+    Raises UsageError where one is missing, or there is nothing at all.
+    """
     from tinyprune.data.corpora import layouts
     from tinyprune.errors import UsageError
 
     if noisy and clean:
-        return [layouts.paired_folders(noisy, clean)]
+        return layouts.paired_folders(noisy, clean)
     if noisy or clean:
         raise UsageError("--noisy and --clean go together: give both or none")
     if not click.get_current_context().params["paths"]:
         raise UsageError("nothing to describe: give PATH, or --noisy DIR and --clean DIR")
-    return []
+    return None
 
 
-def _show(found: "Sequence[Description]", output_format: str) -> None:
-    """Print descriptions: everything as JSON, numbers as CSV, else a table each with the problems below it."""
+def _show(descriptions: "Sequence[Description]", output_format: str) -> None:
+    """Print descriptions: all as JSON, numbers as CSV, else a table each and its problems below."""
     if output_format == "json":
-        output.as_json(found)
+        output.as_json(descriptions)
     elif output_format == "csv":
-        rows = [row for description in found for row in _csv_rows(description)]
-        output.rows([*rows[0]], [[*row.values()] for row in rows], "csv")
+        rows: list[dict[str, str]] = []
+        for description in descriptions:
+            rows += _csv_rows(description)
+        output.rows(list(rows[0]), [list(row.values()) for row in rows], "csv")
     else:
-        for number, description in enumerate(found):
-            click.echo("\n" * bool(number) + f"{description.path}: {description.layout}\n")
-            output.rows(HEADER, [_row(summary) for summary in description.summaries], "table")
-            for line in _remarks(description):
-                click.echo(
-                    "\n" + textwrap.fill(line, 100, subsequent_indent="  ", break_on_hyphens=False)
-                )
+        for number, description in enumerate(descriptions):
+            if number > 0:
+                click.echo()
+            _show_table(description)
+
+
+def _show_table(description: "Description") -> None:
+    """Print the table of a corpus, with what it does not say below it."""
+    click.echo(f"{description.path}: {description.layout}\n")
+    output.rows(HEADER, [_row(summary) for summary in description.summaries], "table")
+    for line in _remarks(description):
+        text = textwrap.fill(line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        click.echo(f"\n{text}")
 
 
 def _row(summary: "Summary") -> list[str]:
-    """The cells of one kind of files; what is unknown is empty."""
-    unit = {"noise": "kind", "audio": "folder"}.get(summary.kind)
-    who = (
-        _counted(summary.groups, unit)
-        if unit
-        else ""
-        if summary.kind == "rirs"
-        else str(summary.groups)
-    )
-    rates = "/".join(f"{int(rate) / 1000:g}" for rate in summary.sample_rates)
-    seconds = (
-        ""
-        if summary.shortest_seconds is None
-        else f"{summary.shortest_seconds:.3g}-{summary.longest_seconds:.3g}"
-    )
-    levels = " ".join(f"{level:.0f}" for level in summary.level_dbfs.values())
-    peak = "" if summary.peak_dbfs is None else f"{summary.peak_dbfs:.1f}".replace("-0.0", "0.0")
-    formats = [rates, "/".join(summary.channels), "/".join(summary.bits)]
-    counts = [str(summary.files), f"{summary.hours:.2f}", who]
-    return [summary.split, summary.kind, *counts, *formats, seconds, levels, peak]
+    """Return the cells of one kind of files; what is unknown is empty."""
+    seconds = ""
+    if summary.shortest_seconds is not None:
+        seconds = f"{summary.shortest_seconds:.3g}-{summary.longest_seconds:.3g}"
+    peak = ""
+    if summary.peak_dbfs is not None:
+        peak = f"{summary.peak_dbfs:.1f}".replace("-0.0", "0.0")
+    return [
+        summary.split,
+        summary.kind,
+        str(summary.files),
+        f"{summary.hours:.2f}",
+        _groups(summary),
+        "/".join(f"{int(rate) / 1000:g}" for rate in summary.sample_rates),
+        "/".join(summary.channels),
+        "/".join(summary.bits),
+        seconds,
+        " ".join(f"{level:.0f}" for level in summary.level_dbfs.values()),
+        peak,
+    ]
 
 
-def _counted(number: int, unit: str) -> str:
-    """``1 kind``, ``2 kinds``."""
-    return f"{number} {unit}" + "s" * (number != 1)
+def _groups(summary: "Summary") -> str:
+    """Return the number of speakers, ``1 kind`` of noise or ``2 folders``; nothing of rooms."""
+    if summary.kind == "rirs":
+        return ""
+    if summary.kind not in GROUPS:
+        return str(summary.groups)
+    plural = "" if summary.groups == 1 else "s"
+    return f"{summary.groups} {GROUPS[summary.kind]}{plural}"
 
 
-def _remarks(description: "Description") -> Iterator[str]:
-    """What the table does not say: SNRs and problems, the first few by name."""
+def _remarks(description: "Description") -> list[str]:
+    """Return what the table does not say: SNRs and problems, the first few by name."""
+    remarks = []
     for summary in description.summaries:
         for problem in PROBLEMS:
-            yield from _problem(
-                f"{summary.split} {summary.kind}, {problem}", getattr(summary, problem), description
-            )
+            files = f"{summary.split} {summary.kind}, {problem}"
+            remarks.append(_problem(files, getattr(summary, problem), description))
     for pairs in description.pairs:
-        snrs = ", ".join(f"{snr} ({count})" for snr, count in pairs.snr_db.items())
-        yield f"{pairs.split}: {pairs.pairs} pairs can be used" + (
-            f"; SNR in dB (pairs): {snrs}" if snrs else ""
-        )
-        yield from _problem(
-            f"{pairs.split}, pairs that cannot be used", pairs.unusable, description
-        )
-        yield from _problem(f"{pairs.split}, files without a partner", pairs.unmatched, description)
+        remarks.append(_usable(pairs))
+        unusable = f"{pairs.split}, pairs that cannot be used"
+        remarks.append(_problem(unusable, pairs.unusable, description))
+        unmatched = f"{pairs.split}, files without a partner"
+        remarks.append(_problem(unmatched, pairs.unmatched, description))
+    return [remark for remark in remarks if remark]
 
 
-def _problem(what: str, things: Sequence[str], description: "Description") -> Iterator[str]:
-    """One line with the number of problems and the first of them."""
-    if things:
-        from tinyprune.data.corpora.corpus import first_few
+def _usable(pairs: "PairSummary") -> str:
+    """Return how many pairs can be used, and at which SNRs."""
+    usable = f"{pairs.split}: {pairs.pairs} pairs can be used"
+    snrs = ", ".join(f"{snr} ({count})" for snr, count in pairs.snr_db.items())
+    return f"{usable}; SNR in dB (pairs): {snrs}" if snrs else usable
 
-        yield f"{what}: {len(things)}: {first_few([thing.replace(f'{description.path}/', '') for thing in things])}"
+
+def _problem(what: str, files: Sequence[str], description: "Description") -> str:
+    """Return the number of files with a problem and the first of them; empty if there are none."""
+    from tinyprune.data.corpora.corpus import first_few
+
+    if not files:
+        return ""
+    names = [name.replace(f"{description.path}/", "") for name in files]
+    return f"{what}: {len(files)}: {first_few(names)}"
 
 
-def _csv_rows(description: "Description") -> Iterator[dict[str, str]]:
-    """A row per split and kind; of lists, their lengths."""
-    pairs = {found.split: found for found in description.pairs}
+def _csv_rows(description: "Description") -> list[dict[str, str]]:
+    """Return a row per split and kind; of lists, their lengths."""
+    pairs = {each.split: each for each in description.pairs}
+    rows = []
     for summary in description.summaries:
-        levels = {
-            f"level_p{percent}_dbfs": summary.level_dbfs.get(percent)
-            for percent in ("5", "50", "95")
-        }
-        found = pairs.get(summary.split)
-        of_pairs = {name: getattr(found, name, None) for name in ("pairs", "unusable", "unmatched")}
-        values = (
-            {name: value for name, value in vars(summary).items() if name != "level_dbfs"}
-            | levels
-            | of_pairs
-        )
-        corpus = {"path": str(description.path), "layout": description.layout}
-        yield corpus | {name: _cell(value) for name, value in values.items()}
+        values: dict[str, object] = {"path": description.path, "layout": description.layout}
+        values.update(vars(summary))
+        del values["level_dbfs"]
+        for percentile in PERCENTILES:
+            values[f"level_p{percentile}_dbfs"] = summary.level_dbfs.get(percentile)
+        for name in ("pairs", "unusable", "unmatched"):
+            values[name] = getattr(pairs.get(summary.split), name, None)
+        rows.append({name: _cell(value) for name, value in values.items()})
+    return rows
 
 
 def _cell(value: object) -> str:
-    """A value as text: counts as "16000:786 48000:2", a list as its length, nothing for None."""
+    """Return a value as text: counts as "16000:786 48000:2", a list as its length."""
+    if value is None:
+        return ""
     if isinstance(value, dict):
         return " ".join(f"{key}:{count}" for key, count in value.items())
-    return str(len(value)) if isinstance(value, tuple) else "" if value is None else str(value)
+    if isinstance(value, tuple):
+        return str(len(value))
+    return str(value)

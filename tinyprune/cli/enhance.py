@@ -4,9 +4,8 @@ from pathlib import Path
 
 import click
 
-from tinyprune.cli import options, stand_in
-
-FILE = click.Path(dir_okay=False, path_type=Path)
+from tinyprune.cli import default_network, options
+from tinyprune.cli.values import COUNT, FILE
 
 
 @click.command()
@@ -16,27 +15,36 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--model",
     metavar="MODEL",
-    help="Variant of the run, FILE.tflite, or pretrained.  [default: see above]",
+    help="Network: a variant of the run, FILE.tflite, or pretrained.  [default: see above]",
 )
 @click.option(
     "--frontend",
     type=FILE,
     metavar="FILE.json",
-    help="Front end.  [default: the one beside the model]",
+    help="Front end of the network.  [default: the one beside it]",
 )
 @click.option(
     "--raw",
-    type=options.COUNT,
+    type=COUNT,
     metavar="RATE",
-    help="What goes through - is mono 16-bit PCM, no WAV.",
+    help="Sampling rate of mono 16-bit PCM that goes through - instead of WAV.",
 )
-@click.option("--plot", type=FILE, metavar="FILE.png", help="Spectrograms before and after.")
-@click.option("--live", is_flag=True, help="From the microphone to the loudspeaker, until Ctrl-C.")
+@click.option(
+    "--plot",
+    type=FILE,
+    metavar="FILE.png",
+    help="Picture that the spectrograms before and after are written to.",
+)
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Take the sound from the microphone and play it on the loudspeaker, until Ctrl-C.",
+)
 @click.option(
     "--device",
     multiple=True,
     metavar="NAME",
-    help="Of --live: the microphone, then the loudspeaker.",
+    help="With --live: audio device, the microphone first, then the loudspeaker.",
 )
 def enhance(
     source: str | None,
@@ -49,25 +57,34 @@ def enhance(
     live: bool,
     device: tuple[str, ...],
 ) -> None:
-    """Remove noise from speech, frame by frame with the int8 streaming network, as the device does it.
+    """Remove noise from speech, frame by frame with the int8 network, as the device does it.
 
-    IN is a WAV, FLAC or OGG file or a folder of such, OUT where the result goes: same length,
-        sampling rate, channels
-    and bits. - is standard input or output, as WAV or, with --raw RATE, as little-endian PCM.
+    IN is a WAV, FLAC or OGG file, or a folder of such. OUT is the place of the result, which has
+    the same length, sampling rate, channels and bits. - is standard input or output, as WAV or,
+    with --raw RATE, as little-endian PCM.
 
-    The network is the newest variant of the run, or where there is no run the one that comes with
-    tinyprune.
+    The network is the newest variant of the run. Where there is no run, it is the one that comes
+    with tinyprune.
     """
-    if live == bool(source) or bool(source) != bool(target) or (live and (raw or plot)):
-        raise click.UsageError("expected IN and OUT, or --live without them, --raw and --plot")
+    _check_places(source, target, live, is_file_option=bool(raw or plot))
     if device and not live:
         raise click.UsageError("--device goes with --live")
     from tinyprune import pretrained
     from tinyprune.enhance import jobs
 
-    if model is None and stand_in.stands_in(run):
+    if model is None and default_network.is_pretrained(run):
         model = pretrained.NAME
     if live:
         jobs.live(device, run, model, frontend)
     else:
         jobs.enhance(str(source), str(target), run, model, frontend, raw, plot)
+
+
+def _check_places(source: str | None, target: str | None, live: bool, is_file_option: bool) -> None:
+    """Raise UsageError unless there are IN and OUT, or --live without them."""
+    if live:
+        is_right = not source and not target and not is_file_option
+    else:
+        is_right = bool(source) and bool(target)
+    if not is_right:
+        raise click.UsageError("expected IN and OUT, or --live without them, --raw and --plot")

@@ -14,7 +14,8 @@ from tinyprune.cli import options, output
 def export(variant: str | None, run: Path, output_format: str) -> None:
     """Export VARIANT, or the baseline, as int8 TFLite.
 
-    `tinyprune prune` exports its variant already; this is for the baseline, or to export again.
+    `tinyprune prune` exports its variant already. This command exports the baseline, or a variant
+    whose files are gone.
     """
     from tinyprune.stages.export import export_variant
 

@@ -1,4 +1,4 @@
-"""Groups of commands: an unknown name gets the closest one, and every command has ``-q`` and ``-v``."""
+"""Groups of commands: an unknown name gets the closest one, every command has ``-q`` and ``-v``."""
 
 import click
 
@@ -10,23 +10,30 @@ class Group(click.Group):
     """A group of commands."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name, with ``-q`` and ``-v`` added; None if there is none."""
+        """Return the command of a name, with ``-q`` and ``-v``; None if there is none."""
         command = self.find(ctx, cmd_name)
-        if command is not None and not any(
-            parameter.name == "verbose" for parameter in command.params
-        ):
+        if command is not None and not _has_verbosity(command):
             options.verbosity(command)
         return command
 
     def find(self, ctx: click.Context, name: str) -> click.Command | None:
-        """The command of a name as it was written; None if there is none."""
+        """Return the command of a name as it was written; None if there is none."""
         return super().get_command(ctx, name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the first argument names. Raises UsageError with the closest name."""
+        """Return the command that the first argument names.
+
+        Raises UsageError with the closest name.
+        """
         known = self.list_commands(ctx)
-        if args and not args[0].startswith("-") and args[0] not in known:
+        is_name = bool(args) and not args[0].startswith("-")
+        if is_name and args[0] not in known:
             raise unknown_name("command", args[0], known)
         return super().resolve_command(ctx, args)
+
+
+def _has_verbosity(command: click.Command) -> bool:
+    """Return whether a command has ``-q`` and ``-v`` already."""
+    return any(parameter.name == "verbose" for parameter in command.params)

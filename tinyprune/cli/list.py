@@ -11,25 +11,34 @@ KINDS = ("models", "datasets", "structures", "importances", "schedules", "metric
 @click.argument("kind", required=False, type=click.Choice(KINDS), metavar=f"[{'|'.join(KINDS)}]")
 @options.output_format
 def list_command(kind: str | None, output_format: str) -> None:
-    """List what can be named in options and recipes."""
-    rows = [row for each in KINDS if kind in (None, each) for row in _rows(each)]
+    """List the names that options and recipes know."""
+    rows = []
+    for each in KINDS:
+        if kind in (None, each):
+            rows += _npus() if each == "npus" else _registered(each)
     output.rows(["kind", "name", "what it is"], rows, output_format)
 
 
-def _rows(kind: str) -> list[list[str]]:
-    """The rows of one kind: its name in the singular, each name, what it is."""
+def _registered(kind: str) -> list[list[str]]:
+    """Return the rows of a registry: its kind in the singular, each name, what it is."""
     from tinyprune import registry
-    from tinyprune.npu import targets
 
-    if kind == "npus":
-        accelerators = [targets.accelerator(name) for name in targets.names()]
-        known = [
-            ["npu", a.name, f"{a.default_system_config}, {a.default_memory_mode}"]
-            for a in accelerators
-        ]
-        return known + [["npu", name, description] for name, description in targets.own()]
     table: registry.Registry = getattr(registry, kind.upper())
     return [[table.kind, name, _summary(target)] for name, target in table.targets.items()]
+
+
+def _npus() -> list[list[str]]:
+    """Return a row per accelerator, with its defaults, and per own target."""
+    from tinyprune.npu import targets
+
+    rows = []
+    for name in targets.names():
+        accelerator = targets.accelerator(name)
+        defaults = f"{accelerator.default_system_config}, {accelerator.default_memory_mode}"
+        rows.append(["npu", accelerator.name, defaults])
+    for name, description in targets.own():
+        rows.append(["npu", name, description])
+    return rows
 
 
 def _summary(target: str) -> str:

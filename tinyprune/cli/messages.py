@@ -1,4 +1,4 @@
-"""What goes to stderr: log lines of the program, and the one line that an error becomes."""
+"""The lines on stderr: log lines of the program, and the one line that an error becomes."""
 
 import errno
 import logging
@@ -21,7 +21,7 @@ _ADVICE = {
 
 
 class _EchoHandler(logging.Handler):
-    """Writes log lines to whatever stderr is at that moment."""
+    """A handler that writes log lines to whatever stderr is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
@@ -30,29 +30,34 @@ class _EchoHandler(logging.Handler):
 
 def start_logging() -> None:
     """Send the log lines of tinyprune to stderr."""
-    if not any(isinstance(handler, _EchoHandler) for handler in LOGGER.handlers):
-        LOGGER.addHandler(_EchoHandler())
-        LOGGER.propagate = (
-            False  # a library that configures the root logger must not repeat our lines
-        )
+    if any(isinstance(handler, _EchoHandler) for handler in LOGGER.handlers):
+        return
+    LOGGER.addHandler(_EchoHandler())
+    LOGGER.propagate = False  # a library that configures the root logger must not repeat our lines
 
 
 def set_level(quiet: bool, verbose: bool) -> None:
-    """``-q``: warnings only; ``-v``: everything, with the traceback of an error."""
-    LOGGER.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+    """Set the log level. ``-q``: warnings only; ``-v``: everything, with tracebacks."""
+    if quiet:
+        LOGGER.setLevel(logging.WARNING)
+    elif verbose:
+        LOGGER.setLevel(logging.DEBUG)
+    else:
+        LOGGER.setLevel(logging.INFO)
 
 
 def report(error: BaseException) -> int:
-    """Write the line of an error to stderr. Returns the exit code."""
+    """Write the line of an error to stderr. Return the exit code."""
     line, code = describe(error)
     if LOGGER.isEnabledFor(logging.DEBUG):
         click.echo("".join(traceback.format_exception(error)), err=True)
-    click.echo(f"error: {line}" if code != INTERRUPTED else line, err=True)
+    prefix = "" if code == INTERRUPTED else "error: "
+    click.echo(f"{prefix}{line}", err=True)
     return code
 
 
 def describe(error: BaseException) -> tuple[str, int]:
-    """The line and the exit code of an error."""
+    """Return the line and the exit code of an error."""
     if isinstance(error, TinypruneError):
         return _one_line(str(error)), error.exit_code
     if isinstance(error, KeyboardInterrupt | click.Abort):
@@ -61,31 +66,31 @@ def describe(error: BaseException) -> tuple[str, int]:
         return _click_line(error), error.exit_code
     if isinstance(error, OSError) and error.strerror:
         return _os_line(error), 1
-    return (
-        f"unexpected {type(error).__name__}: {_first_line(str(error))}; run with -v for the traceback",
-        1,
-    )
+    message = _first_line(str(error))
+    return f"unexpected {type(error).__name__}: {message}; run with -v for the traceback", 1
 
 
 def _click_line(error: click.ClickException) -> str:
-    """A wrong command line, with where to read on."""
+    """Return the line of a wrong command line, with where to read on."""
     context = getattr(error, "ctx", None)
     hint = f" (see {context.command_path} --help)" if context else ""
-    return _one_line(error.format_message()) + hint
+    return f"{_one_line(error.format_message())}{hint}"
 
 
 def _os_line(error: OSError) -> str:
-    """A file or a disk that refuses, with what to try."""
-    name = f"{error.filename}: " if error.filename is not None else ""
+    """Return the line of a file or a disk that refuses, with what to try."""
+    line = str(error.strerror)
+    if error.filename is not None:
+        line = f"{error.filename}: {line}"
     advice = _ADVICE.get(error.errno or 0)
-    return f"{name}{error.strerror}" + (f"; {advice}" if advice else "")
+    return f"{line}; {advice}" if advice else line
 
 
 def _one_line(text: str) -> str:
-    """The text with its line breaks as spaces."""
+    """Return the text with its line breaks as spaces."""
     return " ".join(text.split())
 
 
 def _first_line(text: str) -> str:
-    """The first line of a text; a library's message may be pages long."""
+    """Return the first line of a text; a library's message may be pages long."""
     return text.strip().splitlines()[0] if text.strip() else "no message"

@@ -5,8 +5,12 @@ from typing import Any
 
 import click
 
-from tinyprune.cli import differentiable, options, output
-from tinyprune.cli.chain import chain
+from tinyprune.cli import budget_plan, options, output
+from tinyprune.cli.prunings import offline_pruning, prunings
+from tinyprune.cli.settings import own_fields, settings
+from tinyprune.cli.values import FILE
+from tinyprune.config import BudgetPruning, MagnitudePruning, OfflinePruning, PruneConfig
+from tinyprune.config.pruning import RankedPruning, TrainedPruning
 
 
 @click.command()
@@ -14,101 +18,36 @@ from tinyprune.cli.chain import chain
 @click.option(
     "--method",
     metavar="NAME",
-    help="magnitude, or differentiable: to a budget.  [default: magnitude]",
+    help="Method that groups are chosen by: magnitude, or differentiable, which prunes to a "
+    "budget.  [default: magnitude]",
 )
-@click.option(
-    "--structure",
-    metavar="NAME",
-    help="Which weights share one fate: weight, block, unit, or n:m as in 2:4.",
-)
-@click.option("--block-size", metavar="RxC", help="Inputs x outputs of a block.  [default: 16x16]")
-@click.option(
-    "--sparsity",
-    "sparsities",
-    type=options.FRACTIONS,
-    multiple=True,
-    metavar="FRACTION[,...]",
-    help="Final fraction of zeros, e.g. 0.8; several are a ladder, with a variant per level.",
-)
+@settings(own_fields(RankedPruning))
 @click.option(
     "--then",
     multiple=True,
     metavar="NAME",
-    help="Prune the result again, by this structure, to the next --sparsity.",
+    help="Structure by which the result is pruned again, to the next --sparsity.",
 )
-@click.option(
-    "--importance",
-    metavar="NAME",
-    help="What groups are ranked by, see `tinyprune list importances`.",
-)
-@click.option(
-    "--scope", metavar="NAME", help="global: rank all kernels together; layer: each on its own."
-)
-@click.option(
-    "--exclude", multiple=True, metavar="PATTERN", help="Layers that stay dense, e.g. 'block_1_*'."
-)
-@click.option(
-    "--round-to",
-    type=options.COUNT,
-    metavar="N",
-    help="Units that are left are a multiple of this.",
-)
-@click.option(
-    "--schedule", metavar="NAME", help="How sparsity grows, see `tinyprune list schedules`."
-)
-@click.option(
-    "--begin",
-    type=options.MOMENT,
-    metavar="X",
-    help="When it begins: up to 1 a fraction, else steps.",
-)
-@click.option(
-    "--end",
-    type=options.MOMENT,
-    metavar="X",
-    help="When it is done: up to 1 a fraction, else steps.",
-)
+@settings(own_fields(MagnitudePruning))
 @options.limits
-@options.one_target
-@options.epochs
-@options.learning_rate
-@click.option(
-    "--distill/--no-distill",
-    default=None,
-    help="Learn from the float32 baseline too.  [default: distill]",
-)
-@click.option(
-    "--from", "base", metavar="VARIANT", help="Variant to start from.  [default: baseline]"
-)
-@options.name
-@options.seed
+@options.target_of_budget
+@settings(own_fields(TrainedPruning))
+@settings(own_fields(PruneConfig))
 @click.option(
     "--offline",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="MODEL.tflite",
-    help="Prune this int8 file as it is, without training: the control.",
+    help="Int8 file that is pruned as it is, without training: the control.",
 )
+@settings(own_fields(OfflinePruning))
+@options.output_file("With --offline: file that the result is written to.", "PATH")
 @click.option(
-    "--clusters",
-    type=options.NUMBER,
-    metavar="N",
-    help="With --offline: leave a kernel at most N values, e.g. 16, for less flash.",
-)
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="PATH",
-    help="For it.",
-)
-@click.option(
-    "--show-plan", is_flag=True, help="Print what would be pruned, layer by layer, and stop."
+    "--show-plan", is_flag=True, help="Print the plan of the pruning, layer by layer, and stop."
 )
 @options.output_format
 def prune(
     run: Path,
-    sparsities: tuple[tuple[float, ...], ...],
+    sparsity: tuple[tuple[float, ...], ...],
     then: tuple[str, ...],
     offline: Path | None,
     path: Path | None,
@@ -118,38 +57,60 @@ def prune(
 ) -> None:
     """Prune the baseline and learn int8 weights, in one run.
 
-    With --method differentiable, what the device has says how much goes: --max-flash, --max-sram
-    and --max-macs, and with --npu also --max-cycles and --max-latency. The training finds out which
-    units to keep.
+    With --method differentiable, the budget of the device decides how much is removed: --max-flash,
+    --max-sram and --max-macs, and with --npu also --max-cycles and --max-latency. The training
+    finds out which units stay.
 
-    The variant is exported as int8 TFLite; its sparsity is measured there, layer by layer. With
-    --offline nothing is
-    trained: a graph of the run becomes a variant beside the others, any other file a new file.
+    The variant is exported as int8 TFLite. Its sparsity is measured there, layer by layer.
+
+    With --offline nothing is trained. A graph of the run becomes a variant beside the others, any
+    other file a new file.
     """
-    given = differentiable.values(flags, sparsities, then, offline=offline is not None)
-    configs = chain(given, sparsities, then, offline=offline is not None)
-    if offline is None and path is not None:
+    if offline is not None:
+        if show_plan:
+            raise click.UsageError(
+                "--show-plan goes with training: --offline prints what it has pruned"
+            )
+        control = offline_pruning(flags, sparsity, then)
+        _prune_offline(run, offline, control, path, output_format)
+        return
+    configs = prunings(flags, sparsity, then)
+    if path is not None:
         raise click.UsageError(
             "--output goes with --offline; variants are written into the run folder"
         )
-    if offline is not None and show_plan:
-        raise click.UsageError(
-            "--show-plan goes with training: --offline prints what it has pruned"
-        )
-    from tinyprune.stages.offline import prune_offline
-    from tinyprune.stages.prune import plan_pruning, prune_variants
-
-    if show_plan and configs[0].is_differentiable:
-        differentiable.plan(plan_pruning(run, configs[0]), configs[0], output_format)
-    elif show_plan:
-        output.plan(plan_pruning(run, configs[0]), output_format)
-        if len(configs) > 1:
-            more = len(configs) - 1
-            click.echo(
-                f"plan of {configs[0].variant}; that of the {more} after it follows from its result",
-                err=True,
-            )
-    elif offline is None:
-        output.qualities(prune_variants(run, configs), output_format)
+    if show_plan:
+        _show_plan(run, configs, output_format)
     else:
-        output.offline(prune_offline(run, offline, configs[0], path), output_format)
+        _prune(run, configs, output_format)
+
+
+def _prune(run: Path, configs: list[TrainedPruning], output_format: str) -> None:
+    """Prune with training, one after the other, and print what each variant can do."""
+    from tinyprune.stages.prune import prune_variants
+
+    output.qualities(prune_variants(run, configs), output_format)
+
+
+def _prune_offline(
+    run: Path, graph: Path, config: OfflinePruning, path: Path | None, output_format: str
+) -> None:
+    """Prune a graph without training, and print what came of it."""
+    from tinyprune.stages.offline import prune_offline
+
+    output.offline(prune_offline(run, graph, config, path), output_format)
+
+
+def _show_plan(run: Path, configs: list[TrainedPruning], output_format: str) -> None:
+    """Print the plan of the first pruning; those of the others follow from its result."""
+    from tinyprune.stages.prune import plan_pruning
+
+    first, *others = configs
+    plan = plan_pruning(run, first)
+    if isinstance(first, BudgetPruning):
+        budget_plan.show(plan, first, output_format)
+        return
+    output.plan(plan, output_format)
+    if others:
+        line = f"that of the {len(others)} after it follows from its result"
+        click.echo(f"plan of {first.variant}; {line}", err=True)

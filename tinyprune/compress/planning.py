@@ -8,7 +8,7 @@ import keras
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.layer_kinds import kernels, kind, layout
 from tinyprune.compress.prepare import check
-from tinyprune.config import LayerRule, PruneConfig
+from tinyprune.config import LayerRule, MagnitudePruning, TrainedPruning
 from tinyprune.errors import UsageError
 from tinyprune.registry import IMPORTANCES, SCHEDULES
 from tinyprune.sparsity.layout import canonical_shape
@@ -19,13 +19,14 @@ _EVERYTHING = LayerRule("*")
 _FIXED = "its outputs are outputs of the network, or feed something that needs all of them"
 
 
-def plan(model: keras.Model, config: PruneConfig) -> PruningPlan:
+def plan(model: keras.Model, pruning: TrainedPruning) -> PruningPlan:
     """Return the plan of one pruning of a canonical model: every kernel of every layer that has one.
 
     Kernels that a structure does not fit, layers that have weights but no kernel, and excluded
     layers are skipped, with the reason. Raises UsageError for names that do not exist, patterns
     that fit nothing, layers that int8 does not have, or if nothing is to be pruned.
     """
+    config = pruning.grouping
     SCHEDULES.check(config.schedule)
     IMPORTANCES.check(config.importance)
     _check_patterns(model, config)
@@ -36,7 +37,7 @@ def plan(model: keras.Model, config: PruneConfig) -> PruningPlan:
     for layer in model.layers:
         check(layer)
         if kind(layer) is not None:
-            _plan_kernels(layer, config, layers, skipped)
+            _plan_kernels(layer, config, pruning.method, layers, skipped)
         elif layer.weights:
             name = type(layer).__name__
             skipped[layer.name] = f"{name} layers cannot be pruned: left as they are"
@@ -58,7 +59,7 @@ def plan(model: keras.Model, config: PruneConfig) -> PruningPlan:
     )
 
 
-def _check_patterns(model: keras.Model, config: PruneConfig) -> None:
+def _check_patterns(model: keras.Model, config: MagnitudePruning) -> None:
     """Raise UsageError for a pattern that fits no kernel: nobody excludes less than they think."""
     names = []
     for layer in model.layers:
@@ -71,18 +72,22 @@ def _check_patterns(model: keras.Model, config: PruneConfig) -> None:
             raise UsageError(f"no kernel is called '{pattern}': the network has {known}")
 
 
-def _check_structures(config: PruneConfig) -> None:
+def _check_structures(config: MagnitudePruning) -> None:
     """Raise UsageError for a structure that does not exist, even if no kernel has it."""
     for rule in [_EVERYTHING, *config.layers]:
         _structure(rule, config)
 
 
-def _structure(rule: LayerRule, config: PruneConfig) -> Structure:
+def _structure(rule: LayerRule, config: MagnitudePruning) -> Structure:
     return parse(rule.structure or config.structure, rule.block_size or config.block_size)
 
 
 def _plan_kernels(
-    layer: keras.Layer, config: PruneConfig, layers: list[LayerPlan], skipped: dict[str, str]
+    layer: keras.Layer,
+    config: MagnitudePruning,
+    method: str,
+    layers: list[LayerPlan],
+    skipped: dict[str, str],
 ) -> None:
     """Add the plan of each kernel of a layer, or the reason why there is none."""
     for kernel in kernels(layer):
@@ -91,12 +96,12 @@ def _plan_kernels(
             skipped[f"{layer.name}/{kernel}"] = "excluded"
             continue
         try:
-            layers.append(_kernel_plan(layer, kernel, rule, config))
+            layers.append(_kernel_plan(layer, kernel, rule, config, method))
         except UsageError as reason:
             skipped[f"{layer.name}/{kernel}"] = str(reason)
 
 
-def _first_match(layer: str, kernel: str, config: PruneConfig) -> LayerRule:
+def _first_match(layer: str, kernel: str, config: MagnitudePruning) -> LayerRule:
     """The rule of a kernel: of several that match, the first; exclusions come before all."""
     exclusions = [LayerRule(match, skip=True) for match in config.exclude]
     for rule in [*exclusions, *config.layers]:
@@ -110,7 +115,7 @@ def _matches(pattern: str, layer: str, kernel: str) -> bool:
 
 
 def _kernel_plan(
-    layer: keras.Layer, kernel: str, rule: LayerRule, config: PruneConfig
+    layer: keras.Layer, kernel: str, rule: LayerRule, config: MagnitudePruning, method: str
 ) -> LayerPlan:
     """The plan of one kernel. Raises UsageError if the structure does not fit it."""
     shape = tuple(kernels(layer)[kernel].shape)
@@ -122,7 +127,7 @@ def _kernel_plan(
         kernel=kernel,
         shape=shape,
         structure=structure,
-        method=config.method,
+        method=method,
         groups=groups,
         final_sparsity=_final_sparsity(structure, rule, config),
         layout=layout(layer),
@@ -130,7 +135,7 @@ def _kernel_plan(
     )
 
 
-def _final_sparsity(structure: Structure, rule: LayerRule, config: PruneConfig) -> float:
+def _final_sparsity(structure: Structure, rule: LayerRule, config: MagnitudePruning) -> float:
     """The sparsity that the structure has, else that of the rule, else that of the pruning."""
     if structure.fixed_sparsity is not None:
         return structure.fixed_sparsity

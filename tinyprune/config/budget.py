@@ -1,12 +1,15 @@
 """What a network may cost: as people write it ("100KiB", "200k", "16ms"), and in numbers."""
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tinyprune.artifacts.quantity import LIMITED, LimitedQuantity
+from tinyprune.config.settings import Complaint, Config, Option, setting
 from tinyprune.errors import UsageError
+
+#: The quantities that are limited with a unit, by the name of their limit, as they are shown.
+LIMITS = {quantity.option.name: quantity for quantity in LIMITED.values()}
 
 
 @dataclass(frozen=True)
@@ -35,80 +38,86 @@ class Budget:
         return all(limit is None for limit in vars(self).values())
 
 
+def _limit(name: str) -> Any:
+    """Return the field of a limit that is written with a unit."""
+    option = LIMITS[name].option
+    meaning = option.meaning[0].lower() + option.meaning[1:]
+    return setting(
+        None,
+        f"Limit of {meaning}, e.g. {option.example}. Exit code 3 above it.",
+        option=Option(f"--{name.replace('_', '-')}", "limit"),
+        is_text_of_number=True,
+    )
+
+
 @dataclass(frozen=True)
-class BudgetConfig:
+class BudgetConfig(Config):
     """Limits that every compiled variant has to keep, as people write them; None: no limit.
 
-    Attributes:
-        max_flash, max_sram: sizes with their unit, e.g. "100KiB" or "100kB".
-        max_cycles: of one inference, e.g. "200k" or 200000.
-        max_latency: time of one inference, of one frame where the network streams, e.g. "16ms".
-        max_cpu_ops: how many operators may be left to the CPU.
-        max_macs: multiply-accumulates of one inference, e.g. "2M" or 2000000.
+    Sizes are written with their unit, e.g. "100KiB" or "100kB", counts as "200k" or 200000.
     """
 
-    max_flash: str | None = None
-    max_sram: str | None = None
-    max_cycles: str | None = None
-    max_latency: str | None = None
-    max_cpu_ops: int | None = None
-    max_macs: str | None = None
+    max_flash: str | None = _limit("max_flash")
+    max_sram: str | None = _limit("max_sram")
+    max_macs: str | None = _limit("max_macs")
+    max_cycles: str | None = _limit("max_cycles")
+    max_latency: str | None = _limit("max_latency")
+    max_cpu_ops: int | None = setting(
+        None,
+        "Limit of the number of operators that are left to the CPU.",
+        option=Option("--max-cpu-ops", "limit of operators"),
+    )
 
     @property
     def label(self) -> str:
-        """What is limited, as a part of a name: ``flash-64KiB-macs-2M``."""
-        return "-".join(
-            f"{name.removeprefix('max_')}-{_plain(text)}" for name, text, _ in self._given()
-        )
+        """The limits as a part of a name: ``flash-64KiB-macs-2M``."""
+        parts = []
+        for name, text in self.texts().items():
+            parts.append(f"{name.removeprefix('max_')}-{_plain(text)}")
+        return "-".join(parts)
+
+    def texts(self) -> dict[str, str]:
+        """Return the limits with a unit that are set, in the order in which they are shown."""
+        texts = {}
+        for name in LIMITS:
+            text = getattr(self, name)
+            if text is not None:
+                texts[name] = text
+        return texts
 
     def resolved(self) -> Budget:
-        """The limits in numbers. Raises UsageError that starts with the name of the one that makes no sense."""
+        """Return the limits in numbers. Raises UsageError that starts with the name of a wrong one."""
         for name, complaint in self.complaints():
             raise UsageError(f"{name}: {complaint}")
-        numbers: dict[str, Any] = {
-            limit.option.field: limit.parse(text) for _, text, limit in self._given()
-        }
+        numbers: dict[str, Any] = {}
+        for name, text in self.texts().items():
+            numbers[LIMITS[name].option.field] = LIMITS[name].parse(text)
         return Budget(**numbers, cpu_operators=self.max_cpu_ops)
 
-    def complaints(self) -> Iterator[tuple[str, str]]:
-        """What makes no sense: (name, complaint) pairs."""
-        for name, text, limit in self._given():
-            try:
-                if limit.parse(text) <= 0:
-                    rule = f"expected more than 0, e.g. {limit.option.example}; leave it out for no limit"
-                    yield name, f"nothing fits into '{text}': {rule}"
-            except UsageError as error:
-                yield name, str(error)
+    def complaints(self) -> list[Complaint]:
+        """Return the limits that nothing can be measured against."""
+        complaints = []
+        for name, text in self.texts().items():
+            complaint = _complaint(text, LIMITS[name])
+            if complaint:
+                complaints.append((name, complaint))
         if self.max_cpu_ops is not None and self.max_cpu_ops < 0:
-            yield "max_cpu_ops", f"expected 0 or more, got {self.max_cpu_ops}"
-
-    def _given(self) -> Iterator[tuple[str, str, LimitedQuantity]]:
-        """Name, text and meaning of every limit with a unit that is given."""
-        return (
-            (name, getattr(self, name), limit)
-            for name, limit in LIMITS.items()
-            if getattr(self, name) is not None
-        )
+            complaints.append(("max_cpu_ops", f"expected 0 or more, got {self.max_cpu_ops}"))
+        return complaints
 
 
-#: The limits that are written with a unit, by their names in BudgetConfig, in the order in which
-#: they are shown.
-LIMITS = {quantity.option.name: quantity for quantity in LIMITED.values()}
-
-
-def as_texts(table: Any) -> Any:
-    """A table of limits with the numbers of TOML as text, so that 200000 cycles need no quotes; else as it is."""
-    if not isinstance(table, Mapping):
-        return table
-    return {key: _as_text(value) if key in LIMITS else value for key, value in table.items()}
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # 2e5 is 200000, also in the name of a variant
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+def _complaint(text: str, limit: LimitedQuantity) -> str:
+    """Return what is wrong with the text of a limit; empty if nothing is."""
+    try:
+        is_possible = limit.parse(text) > 0
+    except UsageError as error:
+        return str(error)
+    if is_possible:
+        return ""
+    rule = f"expected more than 0, e.g. {limit.option.example}; leave it out for no limit"
+    return f"nothing fits into '{text}': {rule}"
 
 
 def _plain(text: str) -> str:
-    """A limit in the letters that a name may have; both signs for micro are a u."""
+    """Return a limit in the letters that a name may have; both signs for micro are a u."""
     return re.sub(r"[^A-Za-z0-9.]+", "", re.sub("[\u00b5\u03bc]", "u", text))

@@ -1,117 +1,272 @@
-"""Where the data of a run come from."""
+"""The data of a run: one configuration per data set, with the settings that it reads."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
-#: The folders of speech: names of fields of :class:`DataConfig`, each pair for one split.
-MIXED = ("speech", "noise", "dev_speech", "dev_noise", "test_speech", "test_noise")
-PAIRED = ("noisy", "clean", "dev_noisy", "dev_clean", "test_noisy", "test_clean")
-FOLDERS = (*MIXED, "rirs", *PAIRED)
+from tinyprune.config.family import Family, Member
+from tinyprune.config.settings import (
+    COUNT,
+    POSITIVE,
+    SEED,
+    Complaint,
+    Option,
+    Rule,
+    one_of,
+    setting,
+)
+from tinyprune.registry import DATASETS
+
 NORMALISE = ("standard", "unit", "none")
+_HELD_OUT = "Default: a tenth of the speakers and files is held out."
+_TEST = "`evaluate --split test` scores on it."
 
-#: The fields that only some data sets read, and which: the others refuse them.
-USES: dict[str, tuple[str, ...]] = {
-    "synthetic-speech": ("snr_db", "level_db", "speed", "babble"),
-    "mixture": (*MIXED, "rirs", "path", "snr_db", "level_db", "speed", "babble"),
-    "paired": (*PAIRED, "path", "level_db", "speed"),
-    "keywords": ("path", "words", "augment", "hold_out"),
-    "images": ("path", "normalise", "image_size", "augment", "hold_out"),
-}
+
+def _folder(flag: str, help: str) -> Any:
+    """Return the field of a folder."""
+    return setting(None, help, option=Option(flag, "folder"), is_place=True)
+
+
+def _flag(name: str) -> str:
+    """Return the option of a folder."""
+    return f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)
-class DataConfig:
-    """Where the data come from: speech and noise and how they are mixed, noisy and clean pairs, or labelled examples.
+class DataConfig(Member):
+    """What the configurations of all data sets have in common.
 
-    Attributes:
-        name: dataset (registry.DATASETS).
-        speech, noise: folders of clean speech and of noise, for "mixture".
-        dev_speech, dev_noise: held-out folders; without them a tenth of the speakers and noise
-            files is held out.
-        test_speech, test_noise: folders for ``evaluate --split test``.
-        rirs: folder of room impulse responses that half of the training speech is heard through.
-        noisy, clean: folders of noisy and of clean speech with the same file names, for "paired".
-        dev_noisy, dev_clean: held-out folders; without them a tenth of the speakers is held out.
-        test_noisy, test_clean: folders for ``evaluate --split test``.
-        snr_db: range in dB from which the SNR of each training mixture is drawn.
-        level_db: range of the level of the speech in training, in dB relative to full scale.
-        speed: range of the factor by which training speech and noise are played faster.
-        babble: fraction of the training mixtures whose noise is other speakers of the same split.
-        minutes: length of the synthetic training speech.
-        dev_utterances: number of mixtures in the dev and test sets.
-        path: of "mixture" and "paired", a corpus in a known layout or a CSV manifest
-            (data/corpora/layouts.py); folder of ``WORD/*.wav`` for "keywords"; for "images" an
-            ``.npz``, CIFAR-10's pickles or ``CLASS/*.png``.
-        words: wanted keywords; of all others together about as many clips as of one are "unknown".
-            Empty: all.
-        normalise: of images, "standard" (mean 0, deviation 1 per channel), "unit" (uint8 / 255) or
-            "none".
-        image_size: height and width in pixels that image files are brought to; default: those of
-            the first.
-        augment: vary the training examples (shifts, levels and noise; flips and crops).
-        hold_out: fraction of the training examples that becomes dev where ``path`` has none.
-        seed: of the synthetic corpus, of every mixture, of what is held out.
+    ``minutes`` and ``dev_utterances`` say nothing about some data sets, which accept them: a recipe
+    may change its data set by one key.
     """
 
-    name: str = "synthetic-speech"
-    speech: str | None = None
-    noise: str | None = None
-    dev_speech: str | None = None
-    dev_noise: str | None = None
-    test_speech: str | None = None
-    test_noise: str | None = None
-    rirs: str | None = None
-    noisy: str | None = None
-    clean: str | None = None
-    dev_noisy: str | None = None
-    dev_clean: str | None = None
-    test_noisy: str | None = None
-    test_clean: str | None = None
-    snr_db: tuple[float, float] = (-6.0, 9.0)
-    level_db: tuple[float, float] = (-35.0, -15.0)
-    speed: tuple[float, float] = (1.0, 1.0)
-    babble: float = 0.0
-    minutes: float = 20.0
-    dev_utterances: int = 48
-    path: str | None = None
-    words: tuple[str, ...] = ()
-    normalise: str = "standard"
-    image_size: int | None = None
-    augment: bool = True
-    hold_out: float = 0.1
-    seed: int = 0
+    name: ClassVar[str]
+
+    minutes: float = setting(
+        20.0,
+        "Length of the synthetic training speech, in minutes.",
+        option=Option("--minutes", "positive"),
+        rule=POSITIVE,
+    )
+    dev_utterances: int = setting(
+        48, "Number of mixtures in the dev and in the test set.", rule=COUNT
+    )
+    seed: int = setting(
+        0, "Seed of the synthetic corpus, of every mixture and of what is held out.", rule=SEED
+    )
+
+    def test_folders(self) -> dict[str, str]:
+        """Return the folders of the test split that are given, by setting."""
+        folders = {}
+        for name, value in vars(self).items():
+            if name.startswith("test_") and value:
+                folders[name] = value
+        return folders
+
+    def without_test_folders(self) -> "DataConfig":
+        """Return the same data without folders of the test split: no training depends on them."""
+        nothing: dict[str, Any] = dict.fromkeys(self.test_folders())
+        return replace(self, **nothing)
 
 
-#: What a data set cannot do without: of several, one group of fields is enough.
-_NEEDED: dict[str, tuple[dict[str, str], ...]] = {
-    "mixture": ({"speech": " DIR", "noise": " DIR"}, {"path": " PATH"}),
-    "paired": ({"noisy": " DIR", "clean": " DIR"}, {"path": " PATH"}),
-    "keywords": ({"path": ""},),
-    "images": ({"path": ""},),
-}
+@dataclass(frozen=True)
+class LevelledData(DataConfig):
+    """Speech whose level and speed vary in training."""
+
+    level_db: tuple[float, float] = setting(
+        (-35.0, -15.0),
+        "Range of the level of the training speech, in dB relative to full scale.",
+        option=Option("--level", "decibels"),
+        rule=Rule(
+            lambda value: value[0] <= value[1] <= 0,
+            "low:high with low <= high <= 0, e.g. -35:-15",
+        ),
+    )
+    speed: tuple[float, float] = setting(
+        (1.0, 1.0),
+        "Range of the factor by which training speech and noise are played faster.",
+        option=Option("--speed", "factors"),
+        rule=Rule(
+            lambda value: 0.5 <= value[0] <= value[1] <= 2,
+            "low:high with 0.5 <= low <= high <= 2, e.g. 0.9:1.1",
+        ),
+    )
 
 
-def complaints(data: DataConfig) -> Iterator[tuple[str, str]]:
-    """What is needed and missing, or given and unused, as (field, complaint): nobody trains on data by mistake."""
-    default = DataConfig()
-    for name in dict.fromkeys(name for names in USES.values() for name in names):
-        if getattr(data, name) != getattr(default, name) and name not in USES.get(
-            data.name, (name,)
-        ):
-            others = " or ".join(f'"{other}"' for other, names in USES.items() if name in names)
-            yield name, f'is not used by data.name = "{data.name}"; choose {others}'
-    ways = _NEEDED.get(data.name, ())
-    if not any(all(getattr(data, name) for name in way) for way in ways):
-        instead = "".join(f", or --{name}{what}" for way in ways[1:] for name, what in way.items())
-        for name, what in (ways[0] if ways else {}).items():
-            if not getattr(data, name):
-                yield name, f'data.name = "{data.name}" needs it: give --{name}{what}{instead}'
-    yield from _contradictions(data)
+@dataclass(frozen=True)
+class MixedData(LevelledData):
+    """Speech and noise that are mixed on the fly."""
+
+    snr_db: tuple[float, float] = setting(
+        (-6.0, 9.0),
+        "Range of the SNR of a training mixture, in dB.",
+        option=Option("--snr", "decibels"),
+        rule=Rule(lambda value: value[0] <= value[1], "low:high with low <= high, e.g. -6:9"),
+    )
+    babble: float = setting(
+        0.0,
+        "Fraction of the training mixtures whose noise is other speakers.",
+        option=Option("--babble", "share"),
+        rule=Rule(lambda value: 0 <= value <= 1, "a fraction in [0, 1], e.g. 0.2"),
+    )
 
 
-def _contradictions(data: DataConfig) -> Iterator[tuple[str, str]]:
-    """Two ways of naming the same data at once."""
-    if data.path and data.name in ("mixture", "paired"):
-        for name in MIXED + PAIRED:
-            if getattr(data, name):
-                yield name, "the corpus in data.path has its own: give one of the two"
+@dataclass(frozen=True)
+class CorpusData(DataConfig):
+    """Recordings from a corpus at one path, or from two folders per split."""
+
+    folders: ClassVar[tuple[str, str]]  # the settings of the two folders to train on
+
+    path: str | None = setting(
+        None,
+        "Corpus of speech in a known layout, or its CSV manifest.",
+        option=Option("--path", "path"),
+        is_place=True,
+    )
+
+    def complaints(self) -> list[Complaint]:
+        """Return which folder is missing, or stands beside a corpus that has its own."""
+        if self.path:
+            names = [name for name, value in self._split_folders().items() if value]
+            return [
+                (name, "the corpus in data.path has its own: give one of the two") for name in names
+            ]
+        return [
+            (
+                name,
+                f'data.name = "{self.name}" needs it: give {_flag(name)} DIR, or --path PATH',
+            )
+            for name in self.folders
+            if not getattr(self, name)
+        ]
+
+    def _split_folders(self) -> dict[str, str | None]:
+        """Return the folders of all splits by setting."""
+        first, second = self.folders
+        return {
+            f"{prefix}{name}": getattr(self, f"{prefix}{name}")
+            for prefix in ("", "dev_", "test_")
+            for name in (first, second)
+        }
+
+
+@dataclass(frozen=True)
+class LabelledData(DataConfig):
+    """Examples with labels, all at one path."""
+
+    path: str | None = setting(
+        None,
+        "Folder WORD/*.wav of keywords; images as .npz, CIFAR-10's pickles or CLASS/*.png.",
+        option=Option("--path", "path"),
+        is_place=True,
+    )
+    augment: bool = setting(
+        True, "Whether training examples vary: shifts, levels and noise; flips and crops."
+    )
+    hold_out: float = setting(
+        0.1,
+        "Fraction of the training examples that becomes dev where the path has no dev split.",
+        rule=Rule(lambda value: 0 < value < 1, "a fraction between 0 and 1, e.g. 0.1"),
+    )
+
+    def complaints(self) -> list[Complaint]:
+        """Return that the path is missing."""
+        if self.path:
+            return []
+        return [("path", f'data.name = "{self.name}" needs it: give --path')]
+
+
+@dataclass(frozen=True)
+class SyntheticSpeechData(MixedData):
+    """Speech by espeak-ng and generated noise."""
+
+    name: ClassVar[str] = "synthetic-speech"
+
+
+@dataclass(frozen=True)
+class MixtureData(MixedData, CorpusData):
+    """Own speech and noise, mixed on the fly."""
+
+    name: ClassVar[str] = "mixture"
+    folders: ClassVar[tuple[str, str]] = ("speech", "noise")
+
+    speech: str | None = _folder("--speech", "Folder of clean speech to train on.")
+    noise: str | None = _folder("--noise", "Folder of noise that is mixed with the speech.")
+    dev_speech: str | None = _folder(
+        "--dev-speech", f"Folder of clean speech of the dev split. {_HELD_OUT}"
+    )
+    dev_noise: str | None = _folder("--dev-noise", "Folder of noise of the dev split.")
+    test_speech: str | None = _folder(
+        "--test-speech", f"Folder of clean speech of the test split. {_TEST}"
+    )
+    test_noise: str | None = _folder("--test-noise", "Folder of noise of the test split.")
+    rirs: str | None = _folder(
+        "--rirs", "Folder of room impulse responses, applied to half of the training speech."
+    )
+
+
+@dataclass(frozen=True)
+class PairedData(LevelledData, CorpusData):
+    """Noisy recordings and the clean speech in them, file by file."""
+
+    name: ClassVar[str] = "paired"
+    folders: ClassVar[tuple[str, str]] = ("noisy", "clean")
+
+    noisy: str | None = _folder("--noisy", "Folder of noisy recordings to train on.")
+    clean: str | None = _folder(
+        "--clean", "Folder of the clean speech in them, in files of the same names."
+    )
+    dev_noisy: str | None = _folder(
+        "--dev-noisy", f"Folder of noisy recordings of the dev split. {_HELD_OUT}"
+    )
+    dev_clean: str | None = _folder("--dev-clean", "Folder of the clean speech in them.")
+    test_noisy: str | None = _folder(
+        "--test-noisy", f"Folder of noisy recordings of the test split. {_TEST}"
+    )
+    test_clean: str | None = _folder("--test-clean", "Folder of the clean speech in them.")
+
+
+@dataclass(frozen=True)
+class KeywordData(LabelledData):
+    """Spoken words, one folder per word."""
+
+    name: ClassVar[str] = "keywords"
+
+    words: tuple[str, ...] = setting(
+        (),
+        "Keywords to tell apart; all other words are `unknown`.  [default: all]",
+        option=Option("--words", "list"),
+        rule=Rule(lambda value: all(value) and len(set(value)) == len(value), "words, each once"),
+    )
+
+
+@dataclass(frozen=True)
+class ImageData(LabelledData):
+    """Pictures with labels."""
+
+    name: ClassVar[str] = "images"
+
+    normalise: str = setting(
+        "standard",
+        "Normalisation of pixels: standard (mean 0, deviation 1 per channel), unit (uint8 / 255) "
+        "or none.",
+        rule=one_of(NORMALISE),
+    )
+    image_size: int | None = setting(
+        None,
+        "Height and width in pixels that image files are brought to.  [default: as the first]",
+        rule=COUNT,
+    )
+
+
+def _refusal(member: type[DataConfig], name: str) -> str:
+    """Return what is said of a setting that a data set does not read."""
+    others = [f'"{owner.name}"' for owner in DataConfig.family.owners(name)]
+    return f'is not used by data.name = "{member.name}"; choose {" or ".join(others)}'
+
+
+DataConfig.family = Family(
+    "name",
+    (SyntheticSpeechData, MixtureData, PairedData, KeywordData, ImageData),
+    _refusal,
+    DATASETS,
+)

@@ -1,141 +1,368 @@
-"""One pruning: what goes, how it is chosen, and what the result may cost."""
+"""Prunings: one configuration per way to prune, with the settings that it has, and their targets."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from tinyprune.config.budget import BudgetConfig
+from tinyprune.config.family import Family, Member
+from tinyprune.config.settings import (
+    COUNT,
+    POSITIVE,
+    SEED,
+    SPARSITY,
+    Complaint,
+    Config,
+    Option,
+    Rule,
+    one_of,
+    setting,
+)
 from tinyprune.pretrained import NAME as PRETRAINED
+from tinyprune.registry import IMPORTANCES, SCHEDULES
 from tinyprune.storage.run_folder import BASELINE
 
-METHODS = ("magnitude", "differentiable")
-DIFFERENTIABLE = METHODS[1]
+MAGNITUDE, DIFFERENTIABLE = "magnitude", "differentiable"
 SCOPES = ("global", "layer")
 DEFAULT_SPARSITY = 0.8
+DEFAULT_BLOCK_SIZE = "16x16"
 
 _NO_SCHEDULE = "gates close as the training finds out what the budget needs, not on a schedule"
-#: Settings of PruneConfig that a differentiable pruning has no use for -> why.
-WITHOUT_USE = {
-    "sparsity": "the budget says how much goes",
-    "block_size": "differentiable removes whole units",
-    "importance": "the gates learn what a unit is worth",
-    "scope": "the budget is that of the whole network",
-    "schedule": _NO_SCHEDULE,
-    "begin": _NO_SCHEDULE,
-    "end": _NO_SCHEDULE,
-    "update_every": _NO_SCHEDULE,
-}
-#: Limits that only an accelerator gives a meaning -> why.
-_OF_A_TARGET = {
-    "max_cycles": "cycles are those of an accelerator",
-    "max_latency": "the time is that of an accelerator",
-}
+_MOMENT = Rule(
+    lambda value: value >= 0,
+    "a fraction of the training up to 1, or a number of optimizer steps",
+)
 
 
 @dataclass(frozen=True)
-class TargetConfig:
-    """What to compile for; what is None is the accelerator's default (npu/targets/*.toml).
+class TargetConfig(Config):
+    """What to compile for; what is None is the accelerator's default (npu/targets/*.toml)."""
 
-    Attributes:
-        npu: accelerator or own target (npu/user_targets.py).
-        system_config, memory_mode: as in NpuTarget.
-        vela_config: a user's Vela configuration file.
-    """
-
-    npu: str = "ethos-u55-128"
-    system_config: str | None = None
-    memory_mode: str | None = None
-    vela_config: str | None = None
+    npu: str = setting(
+        "ethos-u55-128",
+        "Accelerator or own target, see `tinyprune list npus`.",
+        option=Option("--npu", "texts", "NAME"),
+    )
+    system_config: str | None = setting(
+        None,
+        "System configuration of the target: its clock and memories.",
+        option=Option("--system-config", metavar="NAME"),
+    )
+    memory_mode: str | None = setting(
+        None,
+        "Memory mode of the target: the memories that weights and feature maps live in.",
+        option=Option("--memory-mode", "texts", "NAME"),
+    )
+    vela_config: str | None = setting(
+        None,
+        "File with system configurations and memory modes of your own, in Vela's format.",
+        option=Option("--vela-config", "file", "FILE.ini"),
+        is_place=True,
+    )
 
 
 @dataclass(frozen=True)
-class LayerRule:
-    """What is different for some layers of a pruning; of several rules, the first whose pattern fits counts.
+class LayerRule(Config):
+    """What is different for some layers of a pruning.
+
+    Of several rules, the first whose pattern matches counts.
 
     Attributes:
         match: pattern of kernel or layer names, e.g. "lstm_1/kernel" or "block_*".
-        structure, block_size, sparsity: as in PruneConfig, whose values hold where these are None.
+        structure, block_size, sparsity: as of the pruning, whose values hold where these are None.
         skip: leave these layers dense.
     """
 
     match: str
     structure: str | None = None
     block_size: str | None = None
-    sparsity: float | None = None
+    sparsity: float | None = setting(None, "Final fraction of zeros.", rule=SPARSITY)
     skip: bool = False
 
 
 @dataclass(frozen=True)
-class PruneConfig:
-    """One pruning, jointly with int8 learning.
+class PruneConfig(Member):
+    """What all prunings have in common."""
 
-    Attributes:
-        name: of the variant; default ``structure-sparsity``, e.g. "weight-0.80", or
-            ``differentiable-`` and the budget, after the name of its base.
-        base: the variant that it starts from.
-        method: "magnitude" (what is worth least goes, on a schedule) or "differentiable" (what a
-            budget needs goes).
-        structure: "weight", "block", "unit", or n:m such as "2:4"; empty: that of
-            :func:`default_structure`.
-        block_size: RxC, for "block".
-        sparsity: final fraction of zeros, in [0, 1); n:m has its own.
-        importance: registry.IMPORTANCES. scope: "global" or "layer".
-        schedule: registry.SCHEDULES. begin, end: when it does, as a fraction of the training up to
-            1, else in optimizer steps. update_every: steps between two updates of the masks; None:
-            50 updates in all.
-        round_to: removed units leave a multiple of this.
-        exclude: patterns of kernel or layer names that stay dense. layers: what differs for some
-            layers.
-        epochs, learning_rate: as in training; None: what fits the task. distill: learn from the
-            float baseline too.
-        seed: of the order of the data.
-        clusters: at most so many int8 values are left in a kernel, zero among them; None: all. Only
-            without training (compress/offline.py), where it may stand alone: it has no sparsity of
-            its own then.
-        budget: what the result of "differentiable" may cost. target: whose flash, SRAM, cycles and
-            time these are; None: those of the network itself (sparsity/resource_model.py).
-    """
+    method: ClassVar[str] = MAGNITUDE
 
-    name: str | None = None
-    base: str = BASELINE
-    method: str = METHODS[0]
-    structure: str = ""
-    block_size: str = "16x16"
-    sparsity: float | None = None
-    importance: str = "l1"
-    scope: str = "global"
-    schedule: str = "polynomial"
-    begin: float = 0.0
-    end: float = 0.5
-    update_every: int | None = None
-    round_to: int = 8
-    exclude: tuple[str, ...] = ()
-    layers: tuple[LayerRule, ...] = ()
-    epochs: int | None = None
-    learning_rate: float | None = None
-    distill: bool = True
-    seed: int = 0
-    clusters: int | None = None
-    budget: BudgetConfig = BudgetConfig()
-    target: TargetConfig | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "structure", self.structure or default_structure(self.method))
-
-    @property
-    def is_differentiable(self) -> bool:
-        """Whether a budget says how much goes."""
-        return self.method == DIFFERENTIABLE
+    base: str = setting(
+        BASELINE,
+        "Variant that the pruning starts from.",
+        option=Option("--from", metavar="VARIANT"),
+    )
+    name: str | None = setting(
+        None,
+        "Name of the new variant.  [default: STRUCTURE-SPARSITY, or METHOD-BUDGET]",
+        option=Option("--name", metavar="NAME"),
+    )
 
     @property
     def final_sparsity(self) -> float:
-        """The sparsity that is given, or that n:m has, or 0.8; 0 where a budget or clusters do it."""
-        if self.is_differentiable:
-            return 0.0
-        given = self.sparsity if ":" not in self.structure else _fraction(self.structure)
-        if given is None:
-            return 0.0 if self.clusters else DEFAULT_SPARSITY
-        return given
+        """The fraction of zeros at the end; 0 where something else than a sparsity decides."""
+        return 0.0
+
+    @property
+    def label(self) -> str:
+        """What is done to the base, as a part of a name."""
+        raise NotImplementedError
+
+    @property
+    def variant(self) -> str:
+        """Name of the variant: its own, or what is done to the base, after the base's name."""
+        if self.name:
+            return self.name
+        return self.label if self.base == BASELINE else f"{self.base}-{self.label}"
+
+    def complaints(self) -> list[Complaint]:
+        """Return that the name cannot be the name of a new variant."""
+        if self.name is None:
+            return []
+        is_taken = self.name in (BASELINE, PRETRAINED)
+        if re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name) and not is_taken:
+            return []
+        rule = f"letters, digits, '.', '_' and '-', not '{BASELINE}' or '{PRETRAINED}'"
+        return [("name", f"'{self.name}' cannot name a variant: {rule}")]
+
+
+@dataclass(frozen=True)
+class TrainedPruning(PruneConfig):
+    """A pruning jointly with int8 learning."""
+
+    exclude: tuple[str, ...] = setting(
+        (),
+        "Pattern of layers or kernels that stay dense, e.g. 'block_1_*'. May be repeated.",
+        option=Option("--exclude", "texts", "PATTERN"),
+    )
+    layers: tuple[LayerRule, ...] = setting((), "Rules for some layers.")
+    round_to: int = setting(
+        8,
+        "Number that the units left in a layer are a multiple of.",
+        option=Option("--round-to", "count"),
+        rule=COUNT,
+    )
+    epochs: int | None = setting(
+        None,
+        "Number of passes over the training data.  [default: as fits the task]",
+        option=Option("--epochs", "count"),
+        rule=COUNT,
+    )
+    learning_rate: float | None = setting(
+        None,
+        "Learning rate of Adam at its peak.  [default: as fits the task]",
+        option=Option("--learning-rate", "positive"),
+        rule=POSITIVE,
+    )
+    distill: bool = setting(
+        True,
+        "Whether the float32 baseline teaches too.  [default: distill]",
+        option=Option("--distill/--no-distill", "switch"),
+    )
+    seed: int = setting(
+        0, "Seed of the order of the data.", option=Option("--seed", "seed"), rule=SEED
+    )
+
+    @property
+    def grouping(self) -> "MagnitudePruning":
+        """The pruning by magnitude that has the same groups, and that a plan is made of."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class RankedPruning(PruneConfig):
+    """A pruning that ranks groups of weights and drops those that are worth least."""
+
+    structure: str = setting(
+        "weight",
+        "Structure: the weights that share one fate. One of weight, block, unit, or n:m as in 2:4.",
+        option=Option("--structure", metavar="NAME"),
+    )
+    block_size: str = setting(
+        DEFAULT_BLOCK_SIZE,
+        "Size of a block, inputs x outputs.",
+        option=Option("--block-size", metavar="RxC"),
+        instead=f"{DIFFERENTIABLE} removes whole units",
+    )
+    sparsity: float | None = setting(
+        None,
+        "Final fraction of zeros, e.g. 0.8. Several make a ladder, with a variant per level. "
+        f" [default: {DEFAULT_SPARSITY}]",
+        option=Option("--sparsity", "ladder"),
+        rule=SPARSITY,
+        instead="the budget says how much goes",
+    )
+    importance: str = setting(
+        "l1",
+        "Importance: what a group is ranked by, see `tinyprune list importances`.",
+        option=Option("--importance", metavar="NAME"),
+        names=IMPORTANCES,
+        instead="the gates learn what a unit is worth",
+    )
+    scope: str = setting(
+        "global",
+        "Scope of a ranking: global (all kernels together) or layer (each kernel on its own).",
+        option=Option("--scope", metavar="NAME"),
+        rule=one_of(SCOPES),
+        instead="the budget is that of the whole network",
+    )
+
+    @property
+    def fixed_sparsity(self) -> float | None:
+        """``1 - n / m`` of the structure "n:m"; None of every other."""
+        numbers = re.fullmatch(r"(\d+):(\d+)", self.structure)
+        if numbers is None or int(numbers[2]) == 0:
+            return None  # a structure that does not exist is refused where structures are parsed
+        return 1 - int(numbers[1]) / int(numbers[2])
+
+    @property
+    def final_sparsity(self) -> float:
+        """The fraction of zeros at the end: that of n:m, or the one that is set, or 0.8."""
+        chosen = self.fixed_sparsity if ":" in self.structure else self.sparsity
+        return DEFAULT_SPARSITY if chosen is None else chosen
+
+    @property
+    def label(self) -> str:
+        """``structure-sparsity`` with two digits; n:m without its sparsity."""
+        if ":" in self.structure:
+            return self.structure.replace(":", "-")
+        is_other_block = self.structure == "block" and self.block_size != DEFAULT_BLOCK_SIZE
+        size = f"-{self.block_size}" if is_other_block else ""
+        return f"{self.structure}{size}-{self.final_sparsity:.2f}"
+
+    def complaints(self) -> list[Complaint]:
+        """Return a sparsity beside n:m, which has its own, and what is wrong otherwise."""
+        complaints = super().complaints()
+        if ":" in self.structure and self.sparsity is not None:
+            complaints.append(("sparsity", f"{self.structure} sets it: leave it out"))
+        return complaints
+
+
+@dataclass(frozen=True)
+class MagnitudePruning(RankedPruning, TrainedPruning):
+    """A pruning by rank, on a schedule of optimizer steps."""
+
+    schedule: str = setting(
+        "polynomial",
+        "Schedule on which sparsity grows, see `tinyprune list schedules`.",
+        option=Option("--schedule", metavar="NAME"),
+        names=SCHEDULES,
+        instead=_NO_SCHEDULE,
+    )
+    begin: float = setting(
+        0.0,
+        "Begin of the schedule: a fraction of the training up to 1, else an optimizer step.",
+        option=Option("--begin", "moment"),
+        rule=_MOMENT,
+        instead=_NO_SCHEDULE,
+    )
+    end: float = setting(
+        0.5,
+        "End of the schedule: a fraction of the training up to 1, else an optimizer step.",
+        option=Option("--end", "moment"),
+        rule=_MOMENT,
+        instead=_NO_SCHEDULE,
+    )
+    update_every: int | None = setting(
+        None,
+        "Number of optimizer steps between two updates of the masks.  [default: 50 updates in all]",
+        rule=COUNT,
+        instead=_NO_SCHEDULE,
+    )
+
+    @property
+    def grouping(self) -> "MagnitudePruning":
+        """The pruning itself."""
+        return self
+
+    def complaints(self) -> list[Complaint]:
+        """Return a schedule that ends before it begins, and what is wrong otherwise."""
+        complaints = super().complaints()
+        is_comparable = (self.begin <= 1) == (self.end <= 1)
+        if is_comparable and self.begin > self.end:
+            moments = f"at {self.end:g} before it begins at {self.begin:g}"
+            complaints.append(("end", f"the schedule would end {moments}"))
+        return complaints
+
+
+@dataclass(frozen=True)
+class BudgetPruning(TrainedPruning):
+    """A differentiable pruning: gates that learn which units go until a budget is kept."""
+
+    method: ClassVar[str] = DIFFERENTIABLE
+
+    structure: str = "unit"
+    budget: BudgetConfig = setting(BudgetConfig(), "What the result may cost.")
+    target: TargetConfig | None = setting(
+        None, "Accelerator whose flash, SRAM, cycles and time are limited, as Vela counts them."
+    )
+
+    @property
+    def label(self) -> str:
+        """``differentiable-`` and the budget."""
+        return f"{self.method}-{self.budget.label}"
+
+    @property
+    def grouping(self) -> MagnitudePruning:
+        """Whole units, none of which is masked on a schedule."""
+        return MagnitudePruning(
+            structure=self.structure,
+            sparsity=0.0,
+            exclude=self.exclude,
+            layers=self.layers,
+            round_to=self.round_to,
+        )
+
+    def complaints(self) -> list[Complaint]:
+        """Return what is no whole unit, a budget that cannot be met, and what is wrong otherwise."""
+        complaints = super().complaints()
+        if self.structure != "unit":
+            units = f"{DIFFERENTIABLE} removes whole units, got {self.structure}"
+            complaints.append(("structure", f"{units}: leave it out"))
+        for index, rule in enumerate(self.layers):
+            for name in ("structure", "block_size", "sparsity"):
+                if getattr(rule, name) is not None:
+                    units = f"{DIFFERENTIABLE} takes a layer as the others or not"
+                    complaints.append((f"layers.{index}.{name}", f"{units}: try skip = true"))
+        return complaints + self._complaints_of_budget()
+
+    def _complaints_of_budget(self) -> list[Complaint]:
+        """Return a budget that is empty, or that removing units cannot keep."""
+        complaints = []
+        if self.budget == BudgetConfig():
+            flags = (
+                "--max-flash, --max-sram or --max-macs, with --npu also --max-cycles or "
+                "--max-latency"
+            )
+            limits = f"give {flags} (in a recipe: max_flash, ...; target)"
+            complaints.append(("budget", f"{DIFFERENTIABLE} prunes until one is met: {limits}"))
+        if self.budget.max_cpu_ops is not None:
+            operators = "removing units takes no operator away from the CPU: leave it to [budget]"
+            complaints.append(("budget.max_cpu_ops", operators))
+        if self.target is None:
+            npu = "of an accelerator: give --npu NAME (in a recipe: target)"
+            if self.budget.max_cycles is not None:
+                complaints.append(("budget.max_cycles", f"cycles are those {npu}"))
+            if self.budget.max_latency is not None:
+                complaints.append(("budget.max_latency", f"the time is that {npu}"))
+        return complaints
+
+
+@dataclass(frozen=True)
+class OfflinePruning(RankedPruning):
+    """The offline control: a finished int8 graph, pruned as it is, without training."""
+
+    #: Why clusters belong to it alone.
+    of_graphs: ClassVar[str] = (
+        "they are made of a finished graph, without training, e.g. `tinyprune prune --offline "
+        "runs/default/variants/weight-0.80/streaming.tflite --clusters 16`"
+    )
+
+    clusters: int | None = setting(
+        None,
+        "With --offline: the most int8 values that are left in a kernel, zero among them, e.g. 16.",
+        option=Option("--clusters", "number"),
+        rule=Rule(lambda value: 2 <= value <= 255, "2 to 255 values, e.g. 16"),
+    )
 
     @property
     def has_zeros(self) -> bool:
@@ -143,125 +370,47 @@ class PruneConfig:
         return self.final_sparsity > 0 or not self.clusters
 
     @property
-    def variant(self) -> str:
-        """Name of the variant: the given one, or what is done to the base, after the base's name."""
-        start = "" if self.base == BASELINE else f"{self.base}-"
-        own = (
-            f"{self.method}-{self.budget.label}"
-            if self.is_differentiable
-            else self._structure_and_sparsity
-        )
-        return self.name or start + own
+    def final_sparsity(self) -> float:
+        """The fraction of zeros at the end; 0 where there are clusters and no sparsity."""
+        has_own = self.sparsity is not None or self.fixed_sparsity is not None
+        return super().final_sparsity if has_own or not self.clusters else 0.0
 
     @property
-    def _structure_and_sparsity(self) -> str:
-        """``structure-sparsity`` with two digits, or ``16-clusters``, or both."""
-        zeros, few = (
-            [self._zeros] if self.has_zeros else [],
-            [f"{self.clusters}-clusters"] if self.clusters else [],
+    def label(self) -> str:
+        """``structure-sparsity``, or ``16-clusters``, or both."""
+        parts = []
+        if self.has_zeros:
+            parts.append(super().label)
+        if self.clusters:
+            parts.append(f"{self.clusters}-clusters")
+        return "-".join(parts)
+
+    def of(self, source: str) -> "OfflinePruning":
+        """Return the pruning of the graphs of a variant.
+
+        It is called e.g. "offline-weight-0.80"; "weight-0.80-16-clusters" where there are clusters
+        only.
+        """
+        based = replace(self, base=source)
+        if self.name:
+            return based
+        prefix = "offline-" if self.has_zeros else ""
+        return replace(based, name=f"{prefix}{based.variant}")
+
+
+def _refusal(member: type[PruneConfig], name: str) -> str:
+    """Return what is said of a setting that a way to prune does not have."""
+    [owner, *_] = PruneConfig.family.owners(name)
+    if owner is OfflinePruning:
+        return f"goes with --offline: {OfflinePruning.of_graphs}"
+    if owner is BudgetPruning:
+        return (
+            f'it goes with method = "{DIFFERENTIABLE}": add that, or leave it out and give a '
+            "sparsity"
         )
-        return "-".join(zeros + few)
-
-    @property
-    def _zeros(self) -> str:
-        size = (
-            f"-{self.block_size}"
-            if self.structure == "block" and self.block_size != "16x16"
-            else ""
-        )
-        own = f"{self.structure.replace(':', '-')}{size}"
-        return own + ("" if ":" in self.structure else f"-{self.final_sparsity:.2f}")
+    if member is OfflinePruning:
+        return "goes with training, which an offline pruning has none of: leave it out"
+    return f"{PruneConfig.family.fields[name].metadata['setting'].instead}: leave it out"
 
 
-def offline(config: PruneConfig, source: str) -> PruneConfig:
-    """A pruning of the graphs of a variant as they are, without training.
-
-    It is called e.g. "offline-weight-0.80"; "weight-0.80-16-clusters" where there are clusters
-    only.
-    """
-    based = replace(config, base=source)
-    return (
-        based
-        if config.name
-        else replace(based, name=("offline-" if config.has_zeros else "") + based.variant)
-    )
-
-
-def default_structure(method: str) -> str:
-    """The structure of a pruning that names none."""
-    return "unit" if method == DIFFERENTIABLE else "weight"
-
-
-def _fraction(n_of_m: str) -> float | None:
-    """``1 - n / m`` of "n:m"; None if it is no such text, which is another check's to complain about."""
-    numbers = re.fullmatch(r"(\d+):(\d+)", n_of_m)
-    return 1 - int(numbers[1]) / int(numbers[2]) if numbers and int(numbers[2]) else None
-
-
-def complaints(config: PruneConfig) -> Iterator[tuple[str, str]]:
-    """What is wrong between the values of a pruning: (key, complaint) pairs."""
-    yield from _of_differentiable(config) if config.is_differentiable else _of_magnitude(config)
-    if (config.begin <= 1) == (config.end <= 1) and config.begin > config.end:
-        yield (
-            "end",
-            f"the schedule would end at {config.end:g} before it begins at {config.begin:g}",
-        )
-    if config.epochs == 0:
-        yield "epochs", "expected at least 1, got 0"
-    taken = (BASELINE, PRETRAINED)
-    if config.name is not None and (
-        config.name in taken or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", config.name)
-    ):
-        rule = f"letters, digits, '.', '_' and '-', not '{BASELINE}' or '{PRETRAINED}'"
-        yield "name", f"'{config.name}' cannot name a variant: {rule}"
-
-
-def _of_magnitude(config: PruneConfig) -> Iterator[tuple[str, str]]:
-    if ":" in config.structure and config.sparsity is not None:
-        yield "sparsity", f"{config.structure} sets it: leave it out"
-    for name, value, nothing in (
-        ("budget", config.budget, BudgetConfig()),
-        ("target", config.target, None),
-    ):
-        if value != nothing:
-            yield (
-                name,
-                f'it goes with method = "{DIFFERENTIABLE}": add that, or leave it out and give a sparsity',
-            )
-
-
-def _of_differentiable(config: PruneConfig) -> Iterator[tuple[str, str]]:
-    if config.structure != "unit":
-        yield (
-            "structure",
-            f"{DIFFERENTIABLE} removes whole units, got {config.structure}: leave it out",
-        )
-    for name, why in WITHOUT_USE.items():
-        if getattr(config, name) != getattr(PruneConfig, name):
-            yield name, f"{why}: leave it out"
-    for index, rule in enumerate(config.layers):
-        for name in ("structure", "block_size", "sparsity"):
-            if getattr(rule, name) is not None:
-                yield (
-                    f"layers.{index}.{name}",
-                    f"{DIFFERENTIABLE} takes a layer as the others or not: try skip = true",
-                )
-    yield from _of_its_budget(config)
-
-
-def _of_its_budget(config: PruneConfig) -> Iterator[tuple[str, str]]:
-    budget = config.budget
-    if budget == BudgetConfig():
-        limits = "give --max-flash, --max-sram or --max-macs, with --npu also --max-cycles or --max-latency"
-        yield (
-            "budget",
-            f"{DIFFERENTIABLE} prunes until one is met: {limits} (in a recipe: max_flash, ...; target)",
-        )
-    if budget.max_cpu_ops is not None:
-        yield (
-            "budget.max_cpu_ops",
-            "removing units takes no operator away from the CPU: leave it to [budget]",
-        )
-    for name, why in _OF_A_TARGET.items():
-        if config.target is None and getattr(budget, name) is not None:
-            yield f"budget.{name}", f"{why}: give --npu NAME (in a recipe: target)"
+PruneConfig.family = Family("method", (MagnitudePruning, BudgetPruning, OfflinePruning), _refusal)

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyprune.config import parsing
+from tinyprune.config.tables import read_table
 from tinyprune.errors import UsageError, unknown_name
 
 
@@ -83,7 +83,7 @@ def read(path: Path, accelerators: Iterable[str]) -> OwnTarget:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from error
     try:
-        return _checked(path, parsing.structure(_Table, mapping), known)
+        return _checked(path, read_table(_Table, mapping), known)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
 

@@ -9,6 +9,7 @@ from tinyprune.budget.training import Ask, Gating
 from tinyprune.budget.vela_loop import VelaLoop
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.prepare import batches, strip
+from tinyprune.config.budget import Budget
 from tinyprune.errors import UsageError
 from tinyprune.npu.limits import RECORD, limits_of
 from tinyprune.sparsity.unit_sets import removable
@@ -23,10 +24,10 @@ GATE_SHARE = 0.4  # of the epochs; the others learn int8
 MEASUREMENTS = 4  # by Vela, of the epochs that learn int8
 
 
-def prune_to_budget(job: PruningJob, target: NpuTarget | None) -> list[str]:
+def prune_to_budget(job: PruningJob, budget: Budget, target: NpuTarget | None) -> list[str]:
     """Gates, removal while training, then int8: units go until the budget is kept.
 
-    ``target``: the accelerator whose costs the budget limits; None: the network's own costs.
+    ``target``: the accelerator whose costs ``budget`` limits; None: the network's own costs.
 
     Returns the names of the files it made. Raises UsageError for a budget that cannot be met,
     CheckFailed for one that is not.
@@ -38,7 +39,7 @@ def prune_to_budget(job: PruningJob, target: NpuTarget | None) -> list[str]:
         )
     learner = job.learner()
     keys = [layer.key for layer in pruning.layers]
-    ask = _ask(job, learner, removable(coupling(canonical), keys))
+    ask = _ask(job, budget, learner, removable(coupling(canonical), keys))
     vela = None
     if target:
         vela = VelaLoop(target, ask.frames, job.task.calibration(), job.folder / "vela-loop")
@@ -65,14 +66,14 @@ def prune_to_budget(job: PruningJob, target: NpuTarget | None) -> list[str]:
     return outputs
 
 
-def _ask(job: PruningJob, learner: Learner, sets: tuple[str, ...]) -> Ask:
+def _ask(job: PruningJob, budget: Budget, learner: Learner, sets: tuple[str, ...]) -> Ask:
     gate_epochs = max(1, round(GATE_SHARE * job.epochs))
 
     def calibration_batches(model: keras.Model) -> list:
         return batches(job.task.calibration(), model)
 
     return Ask(
-        limits=limits_of(job.config.budget.resolved()),
+        limits=limits_of(budget),
         step=job.config.round_to,
         removable=sets,
         gate_epochs=gate_epochs,

@@ -2,11 +2,10 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyprune.config import check
+from tinyprune.config import DataConfig, from_mapping, to_mapping
 from tinyprune.data.speech.evaluation_data import EvaluationData, load_evaluation_data
 from tinyprune.errors import UsageError
 from tinyprune.metrics.scores import Scored
@@ -123,8 +122,7 @@ def _scored_data(run: Run, data: EvaluationData) -> "Dataset":
     folders: dict[str, Any] = dict(run.test_folders())
     if not data.is_empty:
         folders = {"test_speech": data.test_speech, "test_noise": data.test_noise}
-    config = replace(run.recipe.data, **folders)
-    check(config)
+    config = from_mapping({**to_mapping(run.recipe.data), **folders}, DataConfig)
     return run.load_dataset(config)
 
 

@@ -4,11 +4,9 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyprune.config import PruneConfig
-from tinyprune.config.pruning import offline
+from tinyprune.config import OfflinePruning
 from tinyprune.sparsity.structure import parse
 from tinyprune.stages.export import Qualities, ensure_exported, named
-from tinyprune.stages.prune import check_structures
 from tinyprune.stages.run import Run, open_run
 from tinyprune.storage.run_folder import Variant, sha256
 
@@ -19,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def prune_offline(
-    run: Path | Run, path: Path, config: PruneConfig, output: Path | None
+    run: Path | Run, path: Path, config: OfflinePruning, output: Path | None
 ) -> "Qualities | OfflineResult":
     """Prune a finished int8 ``.tflite`` without training.
 
@@ -34,17 +32,19 @@ def prune_offline(
     Returns the quality of the new variant on dev, as (variant, quality) pairs, or the zeros of the
     new file.
     """
-    check_structures([config])
+    parse(
+        config.structure, config.block_size
+    )  # what does not exist is said before anything is loaded
     folder = run.space.root if isinstance(run, Run) else run
     source = _variant_of(folder, path)
     if source is None or output is not None:
         return _prune_file(path, config, output)
     with open_run(run) as opened:
-        variant = prune_variant_offline(opened, opened.require(source), offline(config, source))
+        variant = prune_variant_offline(opened, opened.require(source), config.of(source))
         return named(variant, ensure_exported(opened, variant))
 
 
-def prune_variant_offline(run: Run, source: Variant, config: PruneConfig) -> Variant:
+def prune_variant_offline(run: Run, source: Variant, config: OfflinePruning) -> Variant:
     """Prune the int8 graphs of a variant of an opened run into a variant of their own."""
     ensure_exported(run, source)
     variant = run.space.variant(config.variant)
@@ -61,7 +61,7 @@ def prune_variant_offline(run: Run, source: Variant, config: PruneConfig) -> Var
     return variant
 
 
-def _prune_file(path: Path, config: PruneConfig, output: Path | None) -> "OfflineResult":
+def _prune_file(path: Path, config: OfflinePruning, output: Path | None) -> "OfflineResult":
     from tinyprune.compress.offline import default_output, prune_file
 
     structure = parse(config.structure, config.block_size)

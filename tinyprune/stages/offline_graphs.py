@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.compress.offline import prune_file
-from tinyprune.config import PruneConfig
+from tinyprune.config import OfflinePruning
 from tinyprune.sparsity.structure import parse
 from tinyprune.stages.int8_graphs import evaluate, exported, write_front_end
 from tinyprune.storage.records import read_json, write_json
@@ -16,7 +16,7 @@ from tinyprune.tasks.task import Task
 log = logging.getLogger(__name__)
 
 
-def prune_graphs(source: Path, task: Task, config: PruneConfig, folder: Path) -> list[str]:
+def prune_graphs(source: Path, task: Task, config: OfflinePruning, folder: Path) -> list[str]:
     """Prune every int8 graph in the folder ``source`` into ``folder``, with its records.
 
     Returns the names of the files it made.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyprune.artifacts.resources import NpuTarget
-from tinyprune.config import PruneConfig
+from tinyprune.config import BudgetPruning, OfflinePruning, PruneConfig, TrainedPruning
 from tinyprune.errors import UsageError
 from tinyprune.npu import limits, targets
 from tinyprune.npu.batch import compile_batch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def prune_variants(run: Path | Run, configs: Sequence[PruneConfig]) -> Qualities:
+def prune_variants(run: Path | Run, configs: Sequence[TrainedPruning]) -> Qualities:
     """Prune jointly with int8 learning and export, one pruning after the other.
 
     Args:
@@ -45,7 +45,7 @@ def prune_variants(run: Path | Run, configs: Sequence[PruneConfig]) -> Qualities
         return qualities
 
 
-def plan_pruning(run: Path | Run, config: PruneConfig) -> PruningPlan:
+def plan_pruning(run: Path | Run, config: TrainedPruning) -> PruningPlan:
     """Return what :func:`prune_variants` would do, layer by layer, without training."""
     check_trained_prunings([config])
     opened = read_run(run)
@@ -57,7 +57,7 @@ def plan_pruning(run: Path | Run, config: PruneConfig) -> PruningPlan:
     return plan(fold(opened.load_network(base)), config)
 
 
-def prune_variant(run: Run, config: PruneConfig) -> Variant:
+def prune_variant(run: Run, config: TrainedPruning) -> Variant:
     """Prune a variant of an opened run into a new one and export it."""
     base = run.require_network(config.base)
     variant = run.space.variant(config.variant)
@@ -68,33 +68,31 @@ def prune_variant(run: Run, config: PruneConfig) -> Variant:
         else:
             variant.finish("train", {}, _train(run, base, config, variant.folder))
     ensure_exported(run, variant)
-    if config.is_differentiable and config.target:
+    if isinstance(config, BudgetPruning) and config.target:
         _hold_to_budget(run, variant, targets.configured(config.target))
     return variant
 
 
 def check_trained_prunings(configs: Sequence[PruneConfig]) -> None:
     """Raise UsageError, before anything is loaded, for prunings that cannot be trained."""
-    check_structures(configs)
-    if any(config.clusters for config in configs):
-        raise UsageError(
-            "--clusters goes with --offline: they are made of a finished graph, without training, "
-            "e.g. `tinyprune prune --offline runs/default/variants/weight-0.80/streaming.tflite "
-            "--clusters 16`"
-        )
-
-
-def check_structures(configs: Sequence[PruneConfig]) -> None:
-    """Raise UsageError, before anything is loaded, for structures and targets that do not exist."""
     for config in configs:
-        parse(config.structure, config.block_size)
-        for rule in config.layers:
-            parse(rule.structure or config.structure, rule.block_size or config.block_size)
-        if config.target is not None:
+        if isinstance(config, OfflinePruning):
+            raise UsageError(f"--clusters goes with --offline: {OfflinePruning.of_graphs}")
+        if isinstance(config, TrainedPruning):
+            _check_structures(config)
+        if isinstance(config, BudgetPruning) and config.target is not None:
             targets.configured(config.target)
 
 
-def _train(run: Run, base: Variant, config: PruneConfig, folder: Path) -> list[str]:
+def _check_structures(config: TrainedPruning) -> None:
+    """Raise UsageError for a structure of a pruning, or of one of its rules, that does not exist."""
+    groups = config.grouping
+    parse(groups.structure, groups.block_size)
+    for rule in config.layers:
+        parse(rule.structure or groups.structure, rule.block_size or groups.block_size)
+
+
+def _train(run: Run, base: Variant, config: TrainedPruning, folder: Path) -> list[str]:
     """Train a pruning in a folder. Returns the files it made."""
     from tinyprune.compress.mask_updater import load_masks
     from tinyprune.stages.budget_pruning import prune_to_budget
@@ -102,7 +100,7 @@ def _train(run: Run, base: Variant, config: PruneConfig, folder: Path) -> list[s
 
     job = _job(run, base, config, folder)
     masks = load_masks(base.folder)
-    if not config.is_differentiable:
+    if not isinstance(config, BudgetPruning):
         return prune_by_magnitude(job, masks)
     if not all(mask.all() for mask in masks.values()):
         raise UsageError(
@@ -110,10 +108,10 @@ def _train(run: Run, base: Variant, config: PruneConfig, folder: Path) -> list[s
             "back: start --from one without, and prune its weights afterwards"
         )
     target = targets.configured(config.target) if config.target else None
-    return prune_to_budget(job, target)
+    return prune_to_budget(job, config.budget.resolved(), target)
 
 
-def _job(run: Run, base: Variant, config: PruneConfig, folder: Path) -> "PruningJob":
+def _job(run: Run, base: Variant, config: TrainedPruning, folder: Path) -> "PruningJob":
     from tinyprune.stages.pruning_job import PruningJob
 
     return PruningJob(

@@ -8,7 +8,7 @@ import keras
 from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import prepare
-from tinyprune.config import PruneConfig, TrainConfig
+from tinyprune.config import TrainConfig, TrainedPruning
 from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.convertible import check_convertible
 from tinyprune.tasks.task import Task
@@ -32,7 +32,7 @@ class PruningJob:
     baseline: keras.Model
     task: Task
     train: TrainConfig
-    config: PruneConfig
+    config: TrainedPruning
     folder: Path
 
     @property

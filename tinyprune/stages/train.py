@@ -1,12 +1,9 @@
 """The training of a run's float32 baseline."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tinyprune.config import MODEL_FILES, DataConfig, RunConfig
-from tinyprune.config.data import FOLDERS
 from tinyprune.errors import UsageError
 from tinyprune.models.loading.own import EXPECTED, is_own
 from tinyprune.registry import MODELS
@@ -14,8 +11,6 @@ from tinyprune.stages.run import Run, begin_run, digest
 from tinyprune.storage.run_folder import BASELINE
 
 log = logging.getLogger(__name__)
-#: The fields of DataConfig that only the test split reads.
-TEST_FIELDS = tuple(name for name in FOLDERS if name.startswith("test_"))
 
 
 def train_baseline(run: Path | Run, config: RunConfig) -> None:
@@ -57,7 +52,7 @@ def _train(run: Run, config: RunConfig) -> None:
     from tinyprune.stages import baseline
     from tinyprune.tasks import lookup
 
-    data = _without_test(config.data)
+    data = config.data.without_test_folders()
     dataset = run.load_dataset(data)
     task = lookup.task_of(dataset, config.train)
     resolved = baseline.resolve(config, task)
@@ -83,11 +78,4 @@ def _train(run: Run, config: RunConfig) -> None:
 def _keep_test_folders(run: Run, data: DataConfig) -> None:
     """Remember the folders of the test split. What is wrong with them is said now, not at the end."""
     run.load_dataset(data)
-    folders = {name: getattr(data, name) for name in TEST_FIELDS}
-    run.keep_test_folders({name: folder for name, folder in folders.items() if folder})
-
-
-def _without_test(data: DataConfig) -> DataConfig:
-    """Return the configuration without folders of the test split: no training depends on them."""
-    nothing: dict[str, Any] = dict.fromkeys(TEST_FIELDS)
-    return replace(data, **nothing)
+    run.keep_test_folders(data.test_folders())

@@ -5,6 +5,7 @@ fields are ignored on reading, so an older program can read a newer record.
 """
 
 import json
+from abc import ABC, abstractmethod
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,18 @@ from tinyprune.errors import TinypruneError
 from tinyprune.storage.writing import writing
 
 Record = TypeVar("Record")
+
+
+class Recorded(ABC):
+    """A dataclass that is recorded as a mapping of its own making, not field by field."""
+
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """Return what is recorded, as plain JSON types."""
+
+    @abstractmethod
+    def default_record(self) -> dict[str, Any]:
+        """Return what a record that lacks a key is completed with."""
 
 
 def to_jsonable(record: Any) -> Any:
@@ -55,9 +68,15 @@ def _converter() -> Any:
     converter.register_unstructure_hook(Path, lambda path: path.as_posix())
     converter.register_unstructure_hook_func(_is_text, lambda value: value.to_text())
     converter.register_structure_hook_func(_is_text, lambda text, kind: kind.from_text(text))
+    converter.register_unstructure_hook_func(_is_recorded, lambda value: value.record())
     return converter
 
 
 def _is_text(kind: Any) -> bool:
     """Return whether values of a class are kept as text: it has ``to_text`` and ``from_text``."""
     return hasattr(kind, "to_text") and hasattr(kind, "from_text")
+
+
+def _is_recorded(kind: Any) -> bool:
+    """Return whether values of a class are recorded as a mapping of their own making."""
+    return isinstance(kind, type) and issubclass(kind, Recorded)

@@ -23,10 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.storage.records import to_jsonable, write_json
+from tinyprune.storage.records import Recorded, to_jsonable, write_json
 from tinyprune.version import __version__
 
 BASELINE = "baseline"
@@ -150,6 +148,8 @@ class Workspace:
     @contextmanager
     def locked(self) -> Iterator["Workspace"]:
         """Keep other processes out. Raises TinypruneError if one is in, or the folder cannot be written."""
+        from filelock import FileLock, Timeout  # only writers need it: a help text is shown sooner
+
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.root / ".lock", timeout=0, is_singleton=True)
@@ -189,18 +189,24 @@ def _read(path: Path, advice: str) -> dict[str, Any]:
 
 
 def _completed(old: dict[str, Any], configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """An older claim with the defaults of settings that did not exist yet when it was made."""
+    """Return an older claim, completed with the defaults of settings that came after it."""
     completed = dict(old)
     for name, value in configuration.items():
         if dataclasses.is_dataclass(value) and isinstance(old.get(name), dict):
-            fields = [
-                field
-                for field in dataclasses.fields(value)
-                if field.default is not dataclasses.MISSING
-            ]
-            defaults = {field.name: field.default for field in fields}
-            completed[name] = json.loads(json.dumps(to_jsonable(defaults))) | old[name]
+            completed[name] = {**_defaults(value), **old[name]}
     return completed
+
+
+def _defaults(value: Any) -> dict[str, Any]:
+    """Return the defaults of a recorded dataclass as plain JSON types."""
+    if isinstance(value, Recorded):
+        return value.default_record()
+    defaults = {}
+    for field in dataclasses.fields(value):
+        if field.default is not dataclasses.MISSING:
+            defaults[field.name] = field.default
+    plain: dict[str, Any] = json.loads(json.dumps(to_jsonable(defaults)))
+    return plain
 
 
 def _differences(old: Any, new: Any, key: str = "") -> list[str]:

@@ -20,7 +20,7 @@ from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.pr
 
 from benchmarks.shared.keras2.conversion import keras2_model
 from benchmarks.shared.labelled_workload import BATCH
-from tinyprune.config import DataConfig
+from tinyprune.config import DataConfig, from_mapping
 from tinyprune.registry import DATASETS
 from tinyprune.training.fit import CLIP_NORM, WARM_UP
 
@@ -46,7 +46,7 @@ def prune(
     def case() -> float:
         keras.utils.set_random_seed(seed)
         dataset, whole = (
-            DATASETS[data["name"]](DataConfig(**data), Path(cache)),
+            DATASETS[data["name"]](from_mapping(data, DataConfig), Path(cache)),
             keras2_model(_load(baseline)),
         )
         end = epochs * dataset.batches_per_epoch(BATCH) // 2
@@ -77,7 +77,7 @@ def quantize(
     def case() -> float:
         keras.utils.set_random_seed(seed)
         dataset, plain = (
-            DATASETS[data["name"]](DataConfig(**data), Path(cache)),
+            DATASETS[data["name"]](from_mapping(data, DataConfig), Path(cache)),
             keras2_model(_load(baseline)),
         )
         plain.load_weights(Path(pruned) / "pruned.weights.h5")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyprune.config import DataConfig
+from tinyprune.config import ImageData
 from tinyprune.data.images.dataset import ImageFrontEnd, load, vary
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.records import read_json, write_json
@@ -32,7 +32,7 @@ def npz(folder, **content):
 
 def dataset(path, **settings):
     cache = Path(path).parent / "cache"
-    return load(DataConfig(**({"name": "images", "path": str(path)} | settings)), cache)
+    return load(ImageData(**({"path": str(path)} | settings)), cache)
 
 
 def message(path, **settings):
@@ -567,14 +567,14 @@ def test_a_class_that_training_does_not_have(tmp_path):
 
 def test_without_a_path():
     with pytest.raises(UsageError, match="give --path PATH"):
-        load(DataConfig(name="images"), Path("cache"))
+        load(ImageData(), Path("cache"))
 
 
 @pytest.mark.skipif(
     not (DATA / "images").is_dir(), reason=f"no real data in {DATA}; set TINYPRUNE_DATA"
 )
 def test_real_images(tmp_path):
-    data = load(DataConfig(name="images", path=str(DATA / "images/cifar10_subset.npz")), tmp_path)
+    data = load(ImageData(path=str(DATA / "images/cifar10_subset.npz")), tmp_path)
     assert len(data.classes) == 10
     assert len(data.split("train")) + len(data.split("dev")) == 5170
     assert len(data.split("test")) == 1017

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 
 from tinyprune.audio.mfcc import MfccFrontEnd
-from tinyprune.config import DataConfig
+from tinyprune.config import KeywordData
 from tinyprune.data.keywords.dataset import load
 from tinyprune.data.keywords.distortion import NOISY, Distortion, coloured_noise
 from tinyprune.data.keywords.recordings import SAMPLES, one_second
@@ -45,7 +45,7 @@ def words(tmp_path):
 
 def dataset(folder, **settings):
     return load(
-        DataConfig(**({"name": "keywords", "path": str(folder)} | settings)),
+        KeywordData(**({"path": str(folder)} | settings)),
         folder.parent / "cache",
     )
 
@@ -342,7 +342,7 @@ def test_bad_files_only(words):
 
 def test_without_a_path():
     with pytest.raises(UsageError, match="give --path DIR"):
-        load(DataConfig(name="keywords"), Path("cache"))
+        load(KeywordData(), Path("cache"))
 
 
 def test_clips_are_shifted_by_100_ms_and_scaled_by_6_db_at_most():
@@ -391,7 +391,7 @@ def test_noise_has_three_colours():
     not (DATA / "keywords").is_dir(), reason=f"no real data in {DATA}; set TINYPRUNE_DATA"
 )
 def test_real_words(tmp_path):
-    data = load(DataConfig(name="keywords", path=str(DATA / "keywords")), tmp_path)
+    data = load(KeywordData(path=str(DATA / "keywords")), tmp_path)
     assert data.classes == (
         "close",
         "down",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyprune.config import DataConfig
+from tinyprune.config import MixtureData
 from tinyprune.data.speech.mixture import load
 from tinyprune.errors import TinypruneError, UsageError
 
@@ -33,11 +33,10 @@ def folders(tmp_path):
 
 def dataset(folder, **settings):
     values = {
-        "name": "mixture",
         "speech": str(folder / "speech"),
         "noise": str(folder / "noise"),
     } | settings
-    return load(DataConfig(**values), folder / "cache")
+    return load(MixtureData(**values), folder / "cache")
 
 
 def test_formats_and_rates_may_be_mixed(folders):
@@ -224,7 +223,7 @@ def test_a_full_disk_leaves_no_store(folders, full_disk):
 
 
 def of(path, **settings):
-    return load(DataConfig(name="mixture", path=str(path), **settings), path.parent / "cache")
+    return load(MixtureData(path=str(path), **settings), path.parent / "cache")
 
 
 def test_a_known_corpus_brings_its_test_split(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyprune.config import DataConfig
+from tinyprune.config import PairedData
 from tinyprune.data.speech.paired import load
 from tinyprune.errors import UsageError
 
@@ -36,7 +36,7 @@ def folders(tmp_path):
 def dataset(root, cache=None, **settings):
     if "path" not in settings:
         settings |= {"noisy": str(root / "noisy"), "clean": str(root / "clean")}
-    return load(DataConfig(name="paired", **settings), cache or root / "cache")
+    return load(PairedData(**settings), cache or root / "cache")
 
 
 def snr_db(noisy, clean):
@@ -107,7 +107,7 @@ def test_two_folders_are_needed(folders, given):
     with pytest.raises(
         UsageError, match="^the paired data need two folders: give --noisy DIR and --clean DIR$"
     ):
-        load(DataConfig(name="paired", **({"noisy": "a", "clean": "b"} | given)), folders)
+        load(PairedData(**({"noisy": "a", "clean": "b"} | given)), folders)
 
 
 @pytest.mark.parametrize("given", ["dev_noisy", "test_clean"])

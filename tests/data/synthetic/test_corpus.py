@@ -1,9 +1,9 @@
 import pytest
 
-from tinyprune.config import DataConfig
+from tinyprune.config import SyntheticSpeechData
 from tinyprune.data.synthetic import corpus
 
-CONFIG = DataConfig(minutes=0.2, dev_utterances=3)
+CONFIG = SyntheticSpeechData(minutes=0.2, dev_utterances=3)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,6 +63,6 @@ def test_same_seed_same_bytes_elsewhere(dataset, tmp_path):
 
 
 def test_another_seed_is_another_corpus(dataset, cache):
-    assert corpus.load(DataConfig(minutes=0.2, dev_utterances=3, seed=1), cache).split(
+    assert corpus.load(SyntheticSpeechData(minutes=0.2, dev_utterances=3, seed=1), cache).split(
         "train"
     ).speech.index.sha256 != (dataset.split("train").speech.index.sha256)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from tinyprune.audio.files import SUFFIXES
-from tinyprune.config import DataConfig
+from tinyprune.config.data import CorpusData
 from tinyprune.data.class_folders import SPLIT_FOLDERS
 from tinyprune.data.corpora import known, manifest
 from tinyprune.data.corpora.corpus import Corpus, CorpusSplit, CorpusSplits, files_in
@@ -81,7 +81,7 @@ def _layout(path: Path) -> Layout | None:
 
 
 def configured_splits(
-    config: DataConfig,
+    config: CorpusData,
     dataset: str,
     kinds: tuple[str, str],
     read: Callable[[Path, Path], CorpusSplit],

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyprune.array_types import Float32Array, IntArray
-from tinyprune.config import DataConfig
+from tinyprune.config import ImageData
 from tinyprune.data.images import arrays
 from tinyprune.data.images.arrays import Images, ImageSplits
 from tinyprune.data.images.folders import read_folders
@@ -39,7 +39,7 @@ class ImageFrontEnd:
         return (raw.astype(np.float32) - mean) / std
 
 
-def load(config: DataConfig, cache: Path) -> LabelledDataset:
+def load(config: ImageData, cache: Path) -> LabelledDataset:
     """Pictures with labels: an .npz with x_train and y_train, CIFAR-10's python pickles, or folders
     CLASS/*.png.
 

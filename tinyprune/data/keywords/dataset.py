@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyprune.audio.mfcc import MfccFrontEnd
-from tinyprune.config import DataConfig
+from tinyprune.config import KeywordData
 from tinyprune.data import class_folders
 from tinyprune.data.class_folders import LabelledFiles
 from tinyprune.data.clips import ClipStore
@@ -28,7 +28,7 @@ MEASURED_CLIPS = 4096
 _CHUNK = 256  # clips that are measured at once: intermediate results of a clip are large
 
 
-def load(config: DataConfig, cache: Path) -> LabelledDataset:
+def load(config: KeywordData, cache: Path) -> LabelledDataset:
     """Spoken words in folders WORD/*.wav, flac or ogg (Google Speech Commands), as MFCC.
 
     Decoded clips go to ``cache``. Raises UsageError for folders that cannot be used.

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyprune.audio.files import SUFFIXES
-from tinyprune.config import DataConfig
+from tinyprune.config import KeywordData
 from tinyprune.data import class_folders
 from tinyprune.data.class_folders import LabelledFile, LabelledFiles
 from tinyprune.data.labelled import hold_out_examples
@@ -17,7 +17,7 @@ SILENCE = "silence"
 LISTS = {"dev": "validation_list.txt", "test": "testing_list.txt"}
 
 
-def list_words(folder: Path, config: DataConfig) -> LabelledFiles:
+def list_words(folder: Path, config: KeywordData) -> LabelledFiles:
     """Return the files of each split, of the configured words and of "unknown".
 
     Without dev folders or lists, a part of the speakers is held out. Raises UsageError for a folder
@@ -99,7 +99,7 @@ def _with_unknown(
     return kept
 
 
-def _hold_out(splits: LabelledFiles, config: DataConfig) -> LabelledFiles:
+def _hold_out(splits: LabelledFiles, config: KeywordData) -> LabelledFiles:
     """Return the splits with a part of the speakers of training as dev."""
     files = splits["train"]
     labels = np.array([file.label for file in files])

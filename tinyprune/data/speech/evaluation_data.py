@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from tinyprune.config import DataConfig
+from tinyprune.config import MixtureData, PairedData
 from tinyprune.errors import UsageError
 from tinyprune.registry import DATASETS
 
@@ -84,7 +84,7 @@ def _paired(pairs: "CorpusSplit", name: str, cache: Path) -> "PairedDataset":
     from tinyprune.data.speech import pair_store
     from tinyprune.data.speech.paired import PairedDataset
 
-    default = DataConfig()
+    default = PairedData()
     store = pair_store.open_pairs(pairs, name, cache)
     return PairedDataset({"test": store}, default.level_db, default.speed, len(store), default.seed)
 
@@ -95,7 +95,5 @@ def _mixed(corpus: "Corpus", path: str, cache: Path) -> "SpeechData":
         raise UsageError(
             f"{path} ({corpus.layout}) has nothing to score: expected pairs, or a test split"
         )
-    dataset: SpeechData = DATASETS[corpus.dataset](
-        DataConfig(name=corpus.dataset, path=path), cache
-    )
+    dataset: SpeechData = DATASETS[corpus.dataset](MixtureData(path=path), cache)
     return dataset

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tinyprune.array_types import Float32Array
-from tinyprune.config import DataConfig
+from tinyprune.config.data import MixedData
 from tinyprune.data.clips import ClipStore
 
 SILENCE_RMS = 1e-4
@@ -58,7 +58,7 @@ class Mixing:
     babble: float = 0.0
 
     @classmethod
-    def from_config(cls, config: DataConfig) -> "Mixing":
+    def from_config(cls, config: MixedData) -> "Mixing":
         """Return the settings that a configuration of the data has."""
         return cls(config.snr_db, config.level_db, config.speed, config.babble)
 

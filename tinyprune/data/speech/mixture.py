@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import read_mono
-from tinyprune.config import DataConfig
+from tinyprune.config import MixtureData
 from tinyprune.data.clips import Clip, ClipStore, open_store
 from tinyprune.data.corpora import layouts
 from tinyprune.data.corpora.corpus import (
@@ -26,7 +26,7 @@ from tinyprune.progress import track
 log = logging.getLogger(__name__)
 
 
-def load(config: DataConfig, cache: Path) -> MixtureDataset:
+def load(config: MixtureData, cache: Path) -> MixtureDataset:
     """Own speech and noise, mixed on the fly: two folders, a known corpus, or a CSV manifest.
 
     Decoded audio goes to ``cache``. Without dev data, a tenth of the speakers and of the noise

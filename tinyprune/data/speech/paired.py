@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import SAMPLE_RATE
-from tinyprune.config import DataConfig
+from tinyprune.config import PairedData
 from tinyprune.data.corpora import layouts
 from tinyprune.data.corpora.corpus import hold_out_speakers
 from tinyprune.data.speech import fixed_mixtures
@@ -23,7 +23,7 @@ from tinyprune.errors import UsageError
 LONGEST_TEST_SECONDS = 30.0
 
 
-def load(config: DataConfig, cache: Path) -> "PairedDataset":
+def load(config: PairedData, cache: Path) -> "PairedDataset":
     """Noisy and clean files of the same names: two folders, a known corpus such as VoiceBank+DEMAND,
     or a CSV manifest.
 
@@ -39,7 +39,7 @@ def load(config: DataConfig, cache: Path) -> "PairedDataset":
     return PairedDataset(splits, config.level_db, config.speed, config.dev_utterances, config.seed)
 
 
-def _location(config: DataConfig, split: str) -> str:
+def _location(config: PairedData, split: str) -> str:
     """Return the place that the pairs of a split come from, for messages."""
     if config.path:
         return f"{config.path} ({split})"

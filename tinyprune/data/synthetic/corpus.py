@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tinyprune.config import DataConfig
+from tinyprune.config import SyntheticSpeechData
 from tinyprune.data.clips import Clip, ClipStore, open_store
 from tinyprune.data.speech.mixing import Mixing, SpeechAndNoise
 from tinyprune.data.speech.mixture_dataset import MixtureDataset
@@ -18,7 +18,7 @@ HELD_OUT_MINUTES = 4.0
 CLIP_SECONDS = {"speech": 5.1, "noise": 8.5}  # on average; for the progress bar only
 
 
-def load(config: DataConfig, cache: Path) -> MixtureDataset:
+def load(config: SyntheticSpeechData, cache: Path) -> MixtureDataset:
     """Speech by espeak-ng and generated noise: ``minutes`` of each to train on, 4 for dev, 4 for
     test.
 

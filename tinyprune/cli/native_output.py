@@ -1,4 +1,4 @@
-"""What libraries say for themselves: kept off the terminal, unless one asks for it with ``-v``."""
+"""The output of native libraries: kept off the terminal, unless one asks for it with ``-v``."""
 
 import faulthandler
 import logging
@@ -21,9 +21,11 @@ def mute() -> None:
         return
     own.flush()
     sys.stderr = os.fdopen(os.dup(_STDERR), "w", buffering=1, errors="backslashreplace")
+
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, _STDERR)
     os.close(nowhere)
+
     faulthandler.enable(sys.stderr)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if not sys.warnoptions:

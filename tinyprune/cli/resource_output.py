@@ -1,4 +1,4 @@
-"""What networks cost, on stdout: run summaries and compiled files; and budgets as a gate."""
+"""The resources that networks take, on stdout, and the limits that they are held to."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tinyprune.artifacts.summary import RunSummary
     from tinyprune.config.budget import Budget
 
-_SHOWN_WHOLE = 2  # targets; more of them are shown side by side only
+_MOST_TABLES = 2  # more targets are shown side by side only
 
 
 def summaries(records: "Sequence[RunSummary]", output_format: str) -> None:
@@ -21,24 +21,38 @@ def summaries(records: "Sequence[RunSummary]", output_format: str) -> None:
 
     As JSON the summary, or the list of several; as CSV all rows under one header.
     """
-    from tinyprune.report.model import target_matrix
-    from tinyprune.report.render import table, terminal
+    from tinyprune.report.render import table
 
     if output_format == "json":
         as_json(records[0] if len(records) == 1 else records)
     elif output_format == "csv":
         click.echo(table.summaries_csv(records), nl=False)
     else:
-        shown = [table.format_table(record) for record in records if len(records) <= _SHOWN_WHOLE]
-        shown += [target_matrix.format_matrix(records)] if len(records) > 1 else []
-        for index, renderable in enumerate(shown):
-            click.echo("\n" if index else "", nl=False)
-            terminal.show(renderable)
-        _predicted(records)
+        _summary_tables(records)
+
+
+def _summary_tables(records: "Sequence[RunSummary]") -> None:
+    """Print a table per target where they are few, the targets side by side, and predictions."""
+    from tinyprune.report.model import target_matrix
+    from tinyprune.report.render import table, terminal
+
+    tables = []
+    if len(records) <= _MOST_TABLES:
+        tables += [table.format_table(record) for record in records]
+    if len(records) > 1:
+        tables.append(target_matrix.format_matrix(records))
+    for index, renderable in enumerate(tables):
+        if index > 0:
+            click.echo()
+        terminal.show(renderable)
+    _predictions(records)
 
 
 def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> None:
-    """Print what a compiled file costs: model and layers, or several targets side by side; CSV is a row per target."""
+    """Print the costs of a compiled file: model and layers, or several targets side by side.
+
+    As CSV a row per target.
+    """
     from tinyprune.report.model import layer_costs, target_matrix
     from tinyprune.report.model.summary import summary_of_file
     from tinyprune.report.render import terminal
@@ -47,16 +61,17 @@ def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> Non
         as_json(artifacts[0] if len(artifacts) == 1 else artifacts)
     elif output_format == "csv":
         cells = [_flat(artifact) for artifact in artifacts]
-        rows([*cells[0]], [[str(value) for value in row.values()] for row in cells], output_format)
+        lines = [[str(value) for value in row.values()] for row in cells]
+        rows(list(cells[0]), lines, output_format)
     elif len(artifacts) == 1:
         terminal.show(layer_costs.format_compiled(artifacts[0]))
     else:
         records = [summary_of_file(artifact) for artifact in artifacts]
         terminal.show(target_matrix.format_matrix(records))
-        _predicted(records)
+        _predictions(records)
 
 
-def _predicted(records: "Sequence[RunSummary]") -> None:
+def _predictions(records: "Sequence[RunSummary]") -> None:
     """Print how far the cost model was off, where it says anything."""
     from tinyprune.report.model import predictions
 
@@ -66,14 +81,15 @@ def _predicted(records: "Sequence[RunSummary]") -> None:
 
 
 def _flat(artifact: "CompiledArtifact") -> dict[str, object]:
-    """The row of a compiled file, without layers and operators."""
+    """Return the row of a compiled file, without layers and operators."""
     from tinyprune.artifacts.quantity import PREDICTED
     from tinyprune.storage.records import to_jsonable
 
     report = to_jsonable(artifact.report)
     del report["layers"], report["operators"]
-    expected = report.pop("predicted") or {}
-    report |= {f"predicted_{quantity.name}": expected.get(quantity.name) for quantity in PREDICTED}
+    predicted = report.pop("predicted") or {}
+    for quantity in PREDICTED:
+        report[f"predicted_{quantity.name}"] = predicted.get(quantity.name)
     report["cpu_operators"] = " ".join(report["cpu_operators"])
     first = ("vela_version", "sram_bytes", "flash_bytes", "encoded_weight_bytes")
     sizes = {name: report.pop(name) for name in first}
@@ -86,23 +102,24 @@ def gate(
     variants: Sequence[str],
     output_format: str = "table",
 ) -> None:
-    """Print what keeps which limit, on stderr unless the results are a table; raise CheckFailed for what does not.
+    """Print which limits are kept, on stderr unless the results are a table.
 
     Nothing is printed where the only limit is that nothing runs on the CPU, and nothing does.
+    Raises CheckFailed for limits that are not kept.
     """
     from tinyprune.report.model import budget_gate
     from tinyprune.report.render import terminal
 
     verdicts = budget_gate.check_all(records, limits, variants)
     failed = budget_gate.failure(verdicts)
-    if failed or any(verdict.what != "CPU operators" for verdict in verdicts):
-        is_table = output_format == "table"
-        click.echo(err=not is_table)
-        click.echo(
-            terminal.to_text(budget_gate.format_verdicts(verdicts)), nl=False, err=not is_table
-        )
-    if failed:
-        on_cpu = any(verdict.what == "CPU operators" and not verdict.holds for verdict in verdicts)
-        raise CheckFailed(
-            f"{failed}; accept operators on the CPU with --allow-cpu" if on_cpu else failed
-        )
+    of_cpu = [verdict for verdict in verdicts if verdict.what == "CPU operators"]
+    if failed or len(of_cpu) < len(verdicts):
+        is_beside = output_format != "table"
+        click.echo(err=is_beside)
+        text = terminal.to_text(budget_gate.format_verdicts(verdicts))
+        click.echo(text, nl=False, err=is_beside)
+    if not failed:
+        return
+    if not all(verdict.holds for verdict in of_cpu):
+        failed = f"{failed}; accept operators on the CPU with --allow-cpu"
+    raise CheckFailed(failed)

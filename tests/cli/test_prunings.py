@@ -1,8 +1,15 @@
 import pytest
 
-from tinyprune.cli.chain import chain
-from tinyprune.config import PruneConfig
+from tinyprune.cli.prunings import offline_pruning, prunings
+from tinyprune.config import MagnitudePruning, OfflinePruning
 from tinyprune.errors import UsageError
+
+
+def chain(values, sparsities, then, offline=False):
+    """The prunings of a command line; of the offline control, its only one."""
+    if offline:
+        return [offline_pruning(values, sparsities, then)]
+    return prunings(values, sparsities, then)
 
 
 def steps(configs):
@@ -11,7 +18,7 @@ def steps(configs):
 
 
 def test_no_chain_is_one_pruning():
-    assert chain({}, [], []) == [PruneConfig()]
+    assert chain({}, [], []) == [MagnitudePruning()]
     values = {
         "structure": "block",
         "block_size": "4x4",
@@ -20,7 +27,7 @@ def test_no_chain_is_one_pruning():
         "epochs": 2,
     }
     assert chain(values, [(0.5,)], []) == [
-        PruneConfig(
+        MagnitudePruning(
             structure="block",
             block_size="4x4",
             sparsity=0.5,
@@ -105,7 +112,7 @@ def test_every_pruning_of_a_chain_has_the_same_settings():
 
 def test_the_offline_control_is_one_pruning():
     assert chain({"scope": "layer"}, [(0.5,)], [], offline=True) == [
-        PruneConfig(sparsity=0.5, scope="layer")
+        OfflinePruning(sparsity=0.5, scope="layer")
     ]
     [config] = chain({"structure": "2:4"}, [], [], offline=True)
     assert (config.variant, config.sparsity) == ("2-4", None)

@@ -8,7 +8,7 @@ import pytest
 PROGRAM = """
 import os, sys, warnings
 from unittest import mock
-from tinyprune import doctor
+from tinyprune.stages import doctor
 from tinyprune.cli import main
 
 def noisy(run):
@@ -39,5 +39,8 @@ def test_libraries_are_heard_on_request(flag):
 
 
 def test_a_crash_of_a_library_is_not_silent():
-    crash = "from tinyprune.cli import chatter; import os, signal; chatter.mute(); os.kill(os.getpid(), signal.SIGSEGV)"
+    crash = (
+        "from tinyprune.cli import native_output; import os, signal; "
+        "native_output.mute(); os.kill(os.getpid(), signal.SIGSEGV)"
+    )
     assert "Segmentation fault" in stderr_of(program=crash)

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from tests.cli.test_import_budget import PROBE
-from tinyprune.cli import differentiable, main
-from tinyprune.cli.chain import chain
-from tinyprune.config import PruneConfig, TargetConfig
+from tinyprune.cli import budget_plan, main
+from tinyprune.cli.prunings import prunings
+from tinyprune.config import BudgetPruning, MagnitudePruning, PruneConfig, TargetConfig
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.sparsity.plan import LayerPlan, PruningPlan
 from tinyprune.sparsity.unit import Unit
@@ -40,7 +40,7 @@ def asked(*arguments) -> PruneConfig:
 def test_a_size_and_a_count():
     config = asked(*FLASH, "--max-sram", "48KiB", "--max-macs", "2M")
     budget = BudgetConfig(max_flash="64KiB", max_sram="48KiB", max_macs="2M")
-    assert config == PruneConfig(method="differentiable", structure="unit", budget=budget)
+    assert config == BudgetPruning(budget=budget)
     assert config.variant == "differentiable-flash-64KiB-sram-48KiB-macs-2M"
 
 
@@ -80,11 +80,9 @@ def test_cycles_and_time_of_an_accelerator_and_all_that_goes_with_it():
         ),
         *("--from", "b", "--name", "n", "--seed", "5"),
     )
-    assert config == PruneConfig(
+    assert config == BudgetPruning(
         name="n",
         base="b",
-        method="differentiable",
-        structure="unit",
         round_to=16,
         exclude=("stem",),
         epochs=3,
@@ -97,20 +95,16 @@ def test_cycles_and_time_of_an_accelerator_and_all_that_goes_with_it():
 
 
 def test_the_method_may_be_said_of_a_pruning_by_magnitude():
-    assert asked("prune", "--method", "magnitude", "--structure", "unit") == PruneConfig(
+    assert asked("prune", "--method", "magnitude", "--structure", "unit") == MagnitudePruning(
         structure="unit"
     )
 
 
 def test_a_chain_of_one():
-    values = {"method": "differentiable", "budget": {"max_macs": "2M"}, "base": "a"}
-    [config] = chain(values, [], [])
-    assert (config.structure, config.sparsity, config.variant) == (
-        "unit",
-        None,
-        "a-differentiable-macs-2M",
-    )
-    [config] = chain({**values, "name": "n"}, [], [])
+    values = {"method": "differentiable", "max_macs": ("2M",), "base": "a"}
+    [config] = prunings(values, [], [])
+    assert (config.structure, config.variant) == ("unit", "a-differentiable-macs-2M")
+    [config] = prunings({**values, "name": "n"}, [], [])
     assert (config.base, config.variant, config.budget) == ("a", "n", BudgetConfig(max_macs="2M"))
 
 
@@ -263,15 +257,14 @@ PLAN = PruningPlan(
     schedule="polynomial",
     sparsity=0.0,
 )
-CONFIG = PruneConfig(
-    method="differentiable",
+CONFIG = BudgetPruning(
     budget=BudgetConfig(max_flash="64KiB", max_cycles="200k"),
     target=TargetConfig(),
 )
 
 
 def printed(output_format, capsys) -> str:
-    differentiable.plan(PLAN, CONFIG, output_format)
+    budget_plan.show(PLAN, CONFIG, output_format)
     return capsys.readouterr().out
 
 
@@ -317,5 +310,5 @@ def test_the_plan_of_a_run(image_run):
         CliRunner().invoke(main, [*FLASH, "--show-plan"])
     shown.assert_called_once_with(
         Path("runs/default"),
-        PruneConfig(method="differentiable", budget=BudgetConfig(max_flash="64KiB")),
+        BudgetPruning(budget=BudgetConfig(max_flash="64KiB")),
     )

@@ -12,7 +12,7 @@ from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
-from tinyprune.cli import costs
+from tinyprune.cli import resource_output
 from tinyprune.config.budget import Budget
 from tinyprune.errors import CheckFailed
 
@@ -61,7 +61,7 @@ def compiled(tmp_path):
 
 
 def summaries(records, output_format, capsys):
-    costs.summaries(records, output_format)
+    resource_output.summaries(records, output_format)
     return capsys.readouterr().out
 
 
@@ -92,7 +92,7 @@ def test_two_targets_are_shown_one_after_the_other_and_side_by_side_more_only_so
 
 
 def test_a_compiled_file_as_csv_is_a_row_per_target(compiled, capsys):
-    costs.compiled([compiled, compiled], "csv")
+    resource_output.compiled([compiled, compiled], "csv")
     row, _ = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert (row["flash_bytes"], row["memory_mode"], row["cpu_operators"]) == (
         "3000.0",
@@ -102,18 +102,18 @@ def test_a_compiled_file_as_csv_is_a_row_per_target(compiled, capsys):
 
 
 def test_a_compiled_file_as_json_and_as_a_table(compiled, capsys):
-    costs.compiled([compiled], "json")
+    resource_output.compiled([compiled], "json")
     assert json.loads(capsys.readouterr().out)["report"]["target"]["npu"] == "ethos-u55-128"
-    costs.compiled([compiled], "table")
+    resource_output.compiled([compiled], "table")
     text = capsys.readouterr().out
     assert text.startswith("m_vela.tflite on ethos-u55-128")
     assert max(map(len, text.splitlines())) <= 100
-    costs.compiled([compiled, compiled], "table")
+    resource_output.compiled([compiled, compiled], "table")
     assert "ethos-u55-128" in capsys.readouterr().out
 
 
 def test_a_limit_that_holds_is_shown(capsys):
-    costs.gate([SUMMARY], Budget(flash_bytes=4000), ())
+    resource_output.gate([SUMMARY], Budget(flash_bytes=4000), ())
     out, err = capsys.readouterr()
     assert "holds" in out
     assert err == ""
@@ -121,24 +121,24 @@ def test_a_limit_that_holds_is_shown(capsys):
 
 def test_a_limit_that_does_not_hold_is_shown_and_raised(capsys):
     with pytest.raises(CheckFailed, match="^baseline on ethos-u55-128-shared-sram: flash 3000 B"):
-        costs.gate([SUMMARY], Budget(flash_bytes=2000), ())
+        resource_output.gate([SUMMARY], Budget(flash_bytes=2000), ())
     assert "OVER" in capsys.readouterr().out
 
 
 def test_beside_json_the_verdicts_are_on_stderr(capsys):
-    costs.gate([SUMMARY], Budget(flash_bytes=4000), (), "json")
+    resource_output.gate([SUMMARY], Budget(flash_bytes=4000), (), "json")
     out, err = capsys.readouterr()
     assert out == ""
     assert "holds" in err
 
 
 def test_without_a_limit_nothing_is_said(capsys):
-    costs.gate([SUMMARY], Budget(), ())
+    resource_output.gate([SUMMARY], Budget(), ())
     on_npu = replace(SUMMARY.variants[0], report=replace(REPORT, cpu_operators=()))
-    costs.gate([replace(SUMMARY, variants=(on_npu,))], Budget(cpu_operators=0), ())
+    resource_output.gate([replace(SUMMARY, variants=(on_npu,))], Budget(cpu_operators=0), ())
     assert capsys.readouterr() == ("", "")
 
 
 def test_operators_on_the_cpu_are_named(capsys):
     with pytest.raises(CheckFailed, match="CPU operators 1.*Softmax.*--allow-cpu"):
-        costs.gate([SUMMARY], Budget(cpu_operators=0), ())
+        resource_output.gate([SUMMARY], Budget(cpu_operators=0), ())

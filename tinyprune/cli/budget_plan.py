@@ -1,0 +1,61 @@
+"""The plan of a pruning to a budget, on stdout."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyprune.cli import output
+from tinyprune.cli.settings import flag_of
+from tinyprune.config import BudgetPruning, to_mapping
+from tinyprune.config.family import fields_of
+
+if TYPE_CHECKING:
+    from tinyprune.sparsity.plan import PruningPlan
+
+#: The facts of a kernel that are shown: its sparsity is not known yet.
+_SHOWN = ("layer", "kernel", "shape", "structure", "method", "groups", "layout", "note")
+_HEADER = ("kernel", "shape", "structure", "groups", "note")
+
+
+def show(record: "PruningPlan", config: BudgetPruning, output_format: str) -> None:
+    """Print a row per kernel whose units may go, then a row per layer that stays, with the reason."""
+    limits = {}
+    for name, limit in to_mapping(config.budget).items():
+        if limit is not None:
+            limits[name] = limit
+    if output_format == "json":
+        _show_json(record, config, limits)
+        return
+    rows = []
+    for layer in record.layers:
+        shape = "x".join(map(str, layer.shape))
+        rows.append([layer.key, shape, layer.structure.label, str(layer.groups), layer.note])
+    for name, reason in record.skipped.items():
+        rows.append([name, "", "", "", f"skipped: {reason}"])
+    output.rows(_HEADER, rows, output_format)
+    if output_format == "table":
+        click.echo(f"\n{_goal(config, limits)}:")
+        click.echo("the training finds out how many units of each kernel stay")
+
+
+def _show_json(record: "PruningPlan", config: BudgetPruning, limits: dict[str, object]) -> None:
+    """Print the plan as JSON."""
+    layers = [{name: getattr(layer, name) for name in _SHOWN} for layer in record.layers]
+    output.as_json(
+        {
+            "method": config.method,
+            "budget": limits,
+            "target": config.target,
+            "round_to": config.round_to,
+            "layers": layers,
+            "skipped": record.skipped,
+        }
+    )
+
+
+def _goal(config: BudgetPruning, limits: dict[str, object]) -> str:
+    """Return the limits as options, and the accelerator that they are those of."""
+    fields = fields_of(type(config.budget))
+    options = [f"{flag_of(fields[name])} {limit}" for name, limit in limits.items()]
+    target = f" on {config.target.npu}" if config.target else ""
+    return f"{config.method}, {', '.join(options)}{target}"

@@ -1,0 +1,238 @@
+"""The prunings that one command line asks for.
+
+One pruning, a structure and then another, a ladder of sparsities, one to a budget, or the offline
+control.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinyprune.cli import options
+from tinyprune.cli.settings import flag_of
+from tinyprune.config import (
+    BudgetPruning,
+    MagnitudePruning,
+    OfflinePruning,
+    PruneConfig,
+    TrainedPruning,
+    check,
+    from_mapping,
+)
+from tinyprune.config.budget import BudgetConfig
+from tinyprune.config.family import fields_of
+from tinyprune.config.pruning import DIFFERENTIABLE, MAGNITUDE, TargetConfig
+from tinyprune.config.settings import setting_of
+from tinyprune.errors import UsageError
+
+Values = Mapping[str, Any]
+
+TABLES = {"budget": BudgetConfig, "target": TargetConfig}
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A structure, and the sparsities that a network is pruned to by it, one after the other.
+
+    Attributes:
+        structure: e.g. "weight".
+        levels: the sparsities, which grow; empty: the default, or that of n:m.
+    """
+
+    structure: str
+    levels: Sequence[float] = ()
+
+
+def prunings(
+    flags: Values, sparsities: Sequence[Sequence[float]], then: Sequence[str]
+) -> list[TrainedPruning]:
+    """Return the prunings with training that a command line asks for, each based on the last.
+
+    Args:
+        flags: values of the options of settings, by the names of the settings; None: not given.
+        sparsities: levels of the first structure, of the second, ...; n:m structures have no entry.
+            More than one level is a ladder: a pruning per level.
+        then: structures after the first.
+
+    Raises UsageError for options that do not go together.
+    """
+    given = _given(flags)
+    name = given.pop("name", None)
+    if given.get("method") == DIFFERENTIABLE:
+        _check_budget_options(given, bool(sparsities), bool(then))
+        _check_settings(BudgetPruning, given)
+        return _named([from_mapping(_with_tables(given), TrainedPruning)], name)
+    _check_settings(MagnitudePruning, given)
+    values = _with_tables(given)
+    structure = values.pop("structure", MagnitudePruning.structure)
+    configs: list[TrainedPruning] = []
+    for ladder in _ladders([structure, *then], sparsities):
+        base = configs[-1].variant if configs else values.get("base", PruneConfig.base)
+        configs += _climbed(ladder, base, values)
+    return _named(configs, name)
+
+
+def offline_pruning(
+    flags: Values, sparsities: Sequence[Sequence[float]], then: Sequence[str]
+) -> OfflinePruning:
+    """Return the offline control that a command line asks for; arguments as of :func:`prunings`.
+
+    Raises UsageError for options that only training has a use for, and for more than one step.
+    """
+    given = _given(flags)
+    if given.get("method") == DIFFERENTIABLE:
+        _check_budget_options(given, bool(sparsities), bool(then), is_offline=True)
+    _check_settings(OfflinePruning, given)
+    structure = given.get("structure", OfflinePruning.structure)
+    ladder, *others = _ladders([structure, *then], sparsities)
+    steps = {
+        "--from": "base" in given,
+        "--then": bool(others),
+        "a ladder of --sparsity": len(ladder.levels) > 1,
+    }
+    for option, is_given in steps.items():
+        if is_given:
+            raise UsageError(f"{option} {_WITHOUT_TRAINING}")
+    if ladder.levels:
+        given["sparsity"] = ladder.levels[0]
+    return from_mapping(given, OfflinePruning)
+
+
+def _given(flags: Values) -> dict[str, Any]:
+    """Return the options that are given."""
+    return {name: value for name, value in flags.items() if value not in (None, ())}
+
+
+def _with_tables(given: Values) -> dict[str, Any]:
+    """Return the values of a pruning, with the options of its budget and target in tables."""
+    values = {}
+    for name, value in given.items():
+        if _setting(name) == name:
+            values[name] = value
+    tables = {"budget": options.chosen_limits(given), "target": options.chosen_target(given)}
+    for name, table in tables.items():
+        if table:
+            values[name] = table
+    return values
+
+
+def _ladders(structures: Sequence[str], sparsities: Sequence[Sequence[float]]) -> list[Ladder]:
+    """Return a ladder per structure; n:m has its own sparsity and takes none of ``sparsities``."""
+    remaining = list(sparsities)
+    ladders = []
+    for structure in structures:
+        has_own = ":" in structure
+        levels = remaining.pop(0) if remaining and not has_own else ()
+        ladders.append(Ladder(structure, levels))
+    if remaining:
+        free = len(sparsities) - len(remaining)
+        expected = f"{free} or fewer --sparsity" if free else "no --sparsity"
+        raise UsageError(
+            f"{' then '.join(structures)}: expected {expected}, n:m has its own; "
+            f"got {len(sparsities)}"
+        )
+    return ladders
+
+
+def _climbed(ladder: Ladder, base: str, values: Values) -> list[TrainedPruning]:
+    """Return the prunings of a ladder, which starts from the variant ``base``.
+
+    Each is named after ``base`` and its level. The level of a unit pruning counts all units that
+    ``base`` has; its configuration, those that are left.
+    """
+    configs: list[TrainedPruning] = []
+    removed = 0.0
+    for level in ladder.levels or (None,):
+        own = {**values, "structure": ladder.structure, "sparsity": level}
+        name = from_mapping({**own, "base": base}, TrainedPruning).variant
+        if any(config.variant == name for config in configs):
+            raise UsageError(
+                f"--sparsity {level}: there is a variant '{name}' in this ladder already: "
+                "leave it out"
+            )
+        if ladder.structure == "unit" and level is not None:
+            own["sparsity"] = round(1 - (1 - level) / (1 - removed), 6)
+            removed = level
+        start = configs[-1].variant if configs else base
+        config = from_mapping({**own, "base": start}, TrainedPruning)
+        if config.variant != name:
+            config = dataclasses.replace(config, name=name)
+        configs.append(config)
+    return configs
+
+
+def _named(configs: list[TrainedPruning], name: str | None) -> list[TrainedPruning]:
+    """Return the prunings with the last called ``name``, those before it ``name-1``, ``name-2``."""
+    if name is None:
+        return configs
+    named: list[TrainedPruning] = []
+    for number, config in enumerate(configs, 1):
+        own = name if number == len(configs) else f"{name}-{number}"
+        base = named[-1].variant if named else config.base
+        renamed = dataclasses.replace(config, name=own, base=base)
+        check(renamed)
+        named.append(renamed)
+    return named
+
+
+# --- options that do not go together
+# ---------------------------------------------------------------------------------------------------------
+
+_WITHOUT_TRAINING = "goes with training: --offline prunes once, to one --sparsity, without it"
+
+
+def _setting(flag: str) -> str:
+    """Return the setting of a pruning that an option belongs to, e.g. "budget" of "max_flash"."""
+    for table, kind in TABLES.items():
+        if flag in fields_of(kind):
+            return table
+    return flag
+
+
+def _check_settings(kind: type[PruneConfig], given: Values) -> None:
+    """Raise UsageError for the first option of a setting that a way to prune does not have."""
+    family = PruneConfig.family
+    if given.get("method", MAGNITUDE) not in family.names:
+        return  # the method itself is refused where it is read
+    for flag in given:
+        name = _setting(flag)
+        if name != family.key and name not in fields_of(kind):
+            table = TABLES.get(name)
+            field = fields_of(table)[flag] if table else family.fields[name]
+            raise UsageError(f"{flag_of(field)} {_refusal(kind, name)}")
+
+
+def _refusal(member: type[PruneConfig], name: str) -> str:
+    """Return what is said of the option of a setting that a way to prune does not have."""
+    [owner, *_] = PruneConfig.family.owners(name)
+    if owner is OfflinePruning:
+        return f"goes with --offline: {OfflinePruning.of_graphs}"
+    if owner is BudgetPruning:
+        return f"goes with --method {DIFFERENTIABLE}: add that; without it nothing is held to it"
+    if member is OfflinePruning:
+        return _WITHOUT_TRAINING
+    return _not_with_budget(setting_of(PruneConfig.family.fields[name]).instead)
+
+
+def _check_budget_options(
+    given: Values, has_sparsity: bool, has_then: bool, is_offline: bool = False
+) -> None:
+    """Raise UsageError for the first option that has nothing to do in a pruning to a budget."""
+    refused = {}
+    structure = given.get("structure", BudgetPruning.structure)
+    if has_sparsity:
+        refused["--sparsity"] = setting_of(PruneConfig.family.fields["sparsity"]).instead
+    if structure != BudgetPruning.structure:
+        refused[f"--structure {structure}"] = f"{DIFFERENTIABLE} removes whole units"
+    if has_then:
+        refused["--then"] = "one pruning meets the budget; prune its result again with --from"
+    if is_offline:
+        refused["--offline"] = f"it prunes without training, which {DIFFERENTIABLE} is"
+    for option, why in refused.items():
+        raise UsageError(f"{option} {_not_with_budget(why)}")
+
+
+def _not_with_budget(why: str) -> str:
+    """Return that an option has nothing to do in a pruning to a budget."""
+    return f"does not go with --method {DIFFERENTIABLE}: {why}"

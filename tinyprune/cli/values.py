@@ -1,0 +1,154 @@
+"""Kinds of values that options take: how the text is read, and what is said where it cannot be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinyprune.errors import UsageError
+
+INFINITY = float("inf")
+FULL_16_BIT_DB = 100  # beyond it, 16 bits hold only one of speech and noise
+
+
+class Parsed(click.ParamType):
+    """A value whose text one function reads; on ValueError: ``--option TEXT: expected ...``."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any], expected: str) -> None:
+        self.name = name
+        self.parse = parse
+        self.expected = expected
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value that the text stands for. Raises UsageError."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.parse(value)
+        except ValueError:
+            option = param.opts[-1] if param else self.name
+            raise UsageError(f"{option} {value}: expected {self.expected}") from None
+
+
+def number(accepts: Callable[[float], bool]) -> Callable[[str], float]:
+    """Return a parser of the numbers that ``accepts`` accepts; it raises ValueError on others."""
+
+    def parse(text: str) -> float:
+        value = float(text)
+        if not accepts(value):
+            raise ValueError
+        return value
+
+    return parse
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers from ``least`` on; it raises ValueError on others."""
+
+    def parse(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def _range(text: str) -> tuple[float, float]:
+    """Return ``LO:HI`` as two finite numbers in order. Raises ValueError."""
+    finite = number(lambda value: abs(value) < INFINITY)
+    low, high = (finite(end) for end in text.split(":"))
+    if low > high:
+        raise ValueError
+    return low, high
+
+
+def _levels(text: str) -> tuple[float, ...]:
+    """Return ``-5,0,5`` as it is, ``-6:9`` in equal steps. Raises ValueError."""
+    if ":" in text:
+        from tinyprune.data.speech.fixed_mixtures import snr_steps
+
+        levels = tuple(snr_steps(_range(text)))
+    else:
+        levels = tuple(float(part) for part in text.split(","))
+    is_repeated = len(set(levels)) < len(levels)
+    if is_repeated or not all(abs(level) <= FULL_16_BIT_DB for level in levels):
+        raise ValueError
+    return levels
+
+
+def _fractions(text: str) -> tuple[float, ...]:
+    """Return ``0.5,0.8``, fractions in [0, 1), each above the one before. Raises ValueError."""
+    fraction = number(lambda value: 0 <= value < 1)
+    levels = tuple(fraction(part) for part in text.split(","))
+    if list(levels) != sorted(set(levels)):
+        raise ValueError
+    return levels
+
+
+FRACTIONS = Parsed(
+    "fraction", _fractions, "a fraction in [0, 1), e.g. 0.8, or several that grow, e.g. 0.5,0.7,0.8"
+)
+MOMENT = Parsed(
+    "moment",
+    number(lambda value: 0 <= value < INFINITY),
+    "a fraction of the training up to 1, or a step",
+)
+COUNT = Parsed("count", whole_number(1), "a whole number of at least 1")
+NUMBER = Parsed("number", whole_number(0), "a whole number of at least 0")
+POSITIVE = Parsed("number", number(lambda value: 0 < value < INFINITY), "a number above 0")
+DECIBELS = Parsed("lo:hi", _range, "a range LO:HI in dB with LO <= HI, e.g. -6:9")
+FACTORS = Parsed("lo:hi", _range, "a range LO:HI of factors with LO <= HI, e.g. 0.9:1.1")
+LEVELS = Parsed(
+    "levels",
+    _levels,
+    "a range such as -6:9 or levels such as -5,0,5, each once, from -100 to 100 dB",
+)
+SHARE = Parsed("share", number(lambda value: 0 <= value <= 1), "a fraction in [0, 1], e.g. 0.2")
+SECONDS = Parsed(
+    "seconds", number(lambda value: 0.1 <= value <= 3600), "a number of seconds from 0.1 to 3600"
+)
+LIST = Parsed("list", lambda text: text.split(","), "names with commas between them")
+PATH = click.Path(exists=True, resolve_path=True)
+FOLDER = click.Path(file_okay=False, exists=True, resolve_path=True)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value.
+
+    Attributes:
+        type: the click type; None: any text.
+        metavar: the value in the help.
+        is_repeatable: whether the option may be given several times.
+    """
+
+    type: click.ParamType | None = None
+    metavar: str = ""
+    is_repeatable: bool = False
+
+
+#: The kinds that a setting names (``tinyprune.config.settings.Option.kind``).
+KINDS = {
+    "text": Kind(),
+    "texts": Kind(is_repeatable=True),
+    "list": Kind(LIST, "A,B,..."),
+    "folder": Kind(FOLDER, "DIR"),
+    "path": Kind(PATH, "PATH"),
+    "file": Kind(FILE, "FILE"),
+    "count": Kind(COUNT, "N"),
+    "number": Kind(NUMBER, "N"),
+    "seed": Kind(NUMBER, "N"),
+    "positive": Kind(POSITIVE, "X"),
+    "share": Kind(SHARE, "X"),
+    "moment": Kind(MOMENT, "X"),
+    "decibels": Kind(DECIBELS, "LO:HI"),
+    "factors": Kind(FACTORS, "LO:HI"),
+    "ladder": Kind(FRACTIONS, "FRACTION[,...]", is_repeatable=True),
+    "limit": Kind(None, "X", is_repeatable=True),
+    "limit of operators": Kind(NUMBER, "N", is_repeatable=True),
+    "switch": Kind(),
+}

@@ -1,0 +1,167 @@
+"""The whole configuration of a run, read from tables and written as a mapping.
+
+Every error is one line that starts with the key as one would write it in ``--set``, e.g.
+``prune.0.sparsity``.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+from tinyprune.config.budget import BudgetConfig
+from tinyprune.config.data import DataConfig, SyntheticSpeechData
+from tinyprune.config.family import plain
+from tinyprune.config.pruning import TargetConfig, TrainedPruning
+from tinyprune.config.settings import (
+    COUNT,
+    POSITIVE,
+    SEED,
+    Complaint,
+    Config,
+    Option,
+    Rule,
+    one_of,
+    setting,
+)
+from tinyprune.config.tables import check_value, read_table
+from tinyprune.errors import UsageError
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+LOSSES = ("si-sdr", "spectrum", "combined")
+MODEL_FILES = (".keras", ".h5", ".hdf5")
+
+
+@dataclass(frozen=True)
+class ModelConfig(Config):
+    """The network."""
+
+    name: str | None = setting(
+        None,
+        "Network to train: a name of `tinyprune list models`, FILE.keras, FILE.h5 or "
+        "module:function.  [default: as fits the data]",
+        option=Option("--model", metavar="MODEL"),
+    )
+    custom: tuple[str, ...] = setting(
+        (),
+        "Module with the custom layers and functions of FILE. May be repeated.",
+        option=Option("--custom", "texts", "MODULE"),
+    )
+
+
+@dataclass(frozen=True)
+class TrainConfig(Config):
+    """The training of the float32 baseline.
+
+    0 epochs, in a recipe, keep the weights of a model that comes with them. The learning rate falls
+    to a hundredth of its peak by a cosine.
+    """
+
+    epochs: int | None = setting(
+        None,
+        "Number of passes over the training data.  [default: as fits the task]",
+        option=Option("--epochs", "count"),
+        rule=Rule(lambda value: value >= 0, "at least 0"),
+    )
+    batch_size: int = setting(
+        64,
+        "Number of sequences or examples per optimizer step.",
+        option=Option("--batch-size", "count"),
+        rule=COUNT,
+    )
+    frames: int = setting(100, "Number of STFT frames per sequence of speech.", rule=COUNT)
+    learning_rate: float | None = setting(
+        None,
+        "Learning rate of Adam at its peak.  [default: as fits the task]",
+        option=Option("--learning-rate", "positive"),
+        rule=POSITIVE,
+    )
+    loss: str = setting(
+        "si-sdr",
+        "Loss of speech: si-sdr, spectrum or combined. Classes have cross-entropy.",
+        option=Option("--loss", metavar="NAME"),
+        rule=one_of(LOSSES),
+    )
+    seed: int = setting(
+        0,
+        "Seed of the initial weights and of the order of the data.",
+        option=Option("--seed", "seed"),
+        rule=SEED,
+    )
+
+
+@dataclass(frozen=True)
+class RunConfig(Config):
+    """A whole run: data, model, training, prunings, targets, and the most that variants may cost."""
+
+    data: DataConfig = SyntheticSpeechData()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    prune: tuple[TrainedPruning, ...] = ()
+    target: tuple[TargetConfig, ...] = (TargetConfig(),)
+    budget: BudgetConfig = BudgetConfig()
+
+    def complaints(self) -> list[Complaint]:
+        """Return variants of the same name, and targets that are missing."""
+        complaints = []
+        names = [pruning.variant for pruning in self.prune]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                complaints.append((f"prune.{index}.name", f"'{name}' is there twice"))
+        if not self.target:
+            complaints.append(("target", "expected at least one [[target]]"))
+        return complaints
+
+
+@overload
+def from_mapping(mapping: Mapping[str, Any]) -> RunConfig: ...
+
+
+@overload
+def from_mapping(mapping: Mapping[str, Any], kind: type[AnyConfig]) -> AnyConfig: ...
+
+
+def from_mapping(mapping: Mapping[str, Any], kind: Any = RunConfig) -> Any:
+    """Return the checked configuration of nested tables, as TOML or JSON gives them.
+
+    Args:
+        mapping: the tables.
+        kind: the configuration that they are; of a family, the base of its members, or one of them,
+            e.g. ``from_mapping({"sparsity": 0.9}, PruneConfig)``.
+
+    Raises UsageError that names the key.
+    """
+    config = read_table(kind, mapping)
+    check(config)
+    return config
+
+
+def to_mapping(config: Config) -> dict[str, Any]:
+    """Return a configuration as plain JSON types: ``from_mapping(to_mapping(config)) == config``."""
+    mapping: dict[str, Any] = plain(config)
+    return mapping
+
+
+def check(config: Config, where: str = "") -> None:
+    """Raise UsageError for the first value of a configuration that makes no sense.
+
+    ``where``: prefix of its keys.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        check_value(field, value, where)
+        for part, child in _children(value):
+            check(child, f"{where}{field.name}.{part}")
+    for name, complaint in config.complaints():
+        raise UsageError(f"{where}{name}: {complaint}")
+
+
+def _children(value: Any) -> Iterator[tuple[str, Config]]:
+    """Yield the configurations inside a value, each with its part of a dotted key."""
+    if isinstance(value, Config):
+        yield "", value
+    elif isinstance(value, tuple):
+        for index, entry in enumerate(value):
+            if isinstance(entry, Config):
+                yield f"{index}.", entry

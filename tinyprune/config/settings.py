@@ -1,0 +1,96 @@
+"""Settings: the fields of a configuration, each with what it is, its rule and its command-line option.
+
+A field is declared once, with :func:`setting`. Recipes, ``--set``, options, help texts and checks
+follow from it.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinyprune.registry import Registry
+
+Complaint = tuple[str, str]  # a key, and what is wrong with it
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule on a value that is not None.
+
+    Attributes:
+        accepts: tells whether a value is right.
+        expected: the right values in words, as the end of "expected ...".
+    """
+
+    accepts: Callable[[Any], bool]
+    expected: str
+
+
+COUNT = Rule(lambda value: value >= 1, "at least 1")
+POSITIVE = Rule(lambda value: value > 0, "more than 0")
+SEED = Rule(lambda value: value >= 0, "0 or more")
+SPARSITY = Rule(lambda value: 0 <= value < 1, "a fraction in [0, 1), e.g. 0.8")
+
+
+def one_of(names: Sequence[str]) -> Rule:
+    """Return the rule that a value is one of these names."""
+    return Rule(lambda value: value in names, f"one of: {', '.join(names)}")
+
+
+@dataclass(frozen=True)
+class Option:
+    """The command-line option of a setting.
+
+    Attributes:
+        flag: as one types it, e.g. "--snr".
+        kind: the kind of its value, a name of ``tinyprune.cli.values.KINDS``.
+        metavar: the value in the help; empty: that of its kind.
+    """
+
+    flag: str
+    kind: str = "text"
+    metavar: str = ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Facts of a field beside its name, type and default.
+
+    Attributes:
+        help: what it is, in full sentences.
+        option: its command-line option; None where only recipes and ``--set`` have it.
+        rule: what its value must be.
+        names: the registry that its value is a name of.
+        is_place: whether it is a folder or a file, which a recipe gives relative to itself.
+        is_text_of_number: whether it holds text that may be written as a number in TOML.
+        instead: what other configurations of its family have instead of it.
+    """
+
+    help: str
+    option: Option | None = None
+    rule: Rule | None = None
+    names: Registry | None = None
+    is_place: bool = False
+    is_text_of_number: bool = False
+    instead: str = ""
+
+
+def setting(default: Any, help: str, kind: type[Setting] = Setting, **facts: Any) -> Any:
+    """Return a dataclass field with its facts; ``facts`` are those of ``kind``."""
+    return dataclasses.field(default=default, metadata={"setting": kind(help, **facts)})
+
+
+def setting_of(field: "dataclasses.Field[Any]") -> Setting:
+    """Return the facts of a field; a field without any has no rule and no option."""
+    found: Setting = field.metadata.get("setting", Setting(""))
+    return found
+
+
+@dataclass(frozen=True)
+class Config:
+    """Base of all configurations, which are frozen dataclasses."""
+
+    def complaints(self) -> list[Complaint]:
+        """Return what is wrong between values that are right each by itself."""
+        return []
