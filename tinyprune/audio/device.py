@@ -1,15 +1,16 @@
-"""The front end of a network as firmware needs it: one flat JSON beside the ``.tflite``, with every number in it.
+"""The front end of a network for firmware: one flat JSON beside the ``.tflite``.
 
-``FORM.frontend.json`` has the fields of the front end that the network was trained with, and what
-follows from them: window, matrices, scales, the state between two calls, the latency. Nothing has
-to be computed again, and nothing but the file is needed (:mod:`tinyprune.audio.streaming` runs on
-it).
+``FORM.frontend.json`` has the fields of the front end that the network was trained with, and all
+that follows from them: window, matrices, scales, the state between two calls, the latency. Nothing
+has to be computed again, and nothing but the file is needed (:mod:`tinyprune.audio.streaming` runs
+on it).
 
 Matrices are packed, row by row, as CMSIS-DSP's ``arm_mfcc_init_f32`` takes its mel filters: row
 ``r`` is zero but for ``LENGTHS[r]`` numbers from column ``FIRST[r]`` on, which follow each other in
 ``WEIGHTS``.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tinyprune.audio.frontend import FrontEnd
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.records import read_json
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.graph import Tensor
 
 Numbers = tuple[float, ...]
 Indices = tuple[int, ...]
@@ -33,8 +35,10 @@ _SPEECH_FEATURES = (
     "input = clamp(round(features / input_scale) + input_zero_point)"
 )
 _SPEECH_SYNTHESIS = (
-    "mask = output_scale * (output - output_zero_point); y = synthesis_window * irfft((spread mask) X); "
-    "the hop of samples that goes out = the first half of y + the second half of the y before (zeros at first)"
+    "mask = output_scale * (output - output_zero_point); "
+    "y = synthesis_window * irfft((spread mask) X); "
+    "the hop of samples that goes out = "
+    "the first half of y + the second half of the y before (zeros at first)"
 )
 _INSIDE = "kept inside the graph between calls (variable tensors); reset them to start an utterance"
 _CONTEXTS = (
@@ -45,13 +49,13 @@ _CONTEXTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceGraph:
-    """How the graph of a device record is called.
+    """The interface of the graph of a device record.
 
     Attributes:
         model: name of the ``.tflite`` that the record belongs to; sha256: of its content.
         input_dtype, input_scale, input_zero_point: float = scale * (integer - zero_point).
         output_dtype, output_scale, output_zero_point: the same for the output.
-        state: what the graph remembers from call to call, in words.
+        state: the memory of the graph from call to call, in words.
         contexts: states that go in and come out of every call.
     """
 
@@ -77,7 +81,7 @@ class DeviceFrontEnd(DeviceGraph):
         hop: samples that go in and come out per call. fft: length of the Fourier transform.
         latency_samples, latency_seconds: from the moment a sample goes in to the moment it comes
             out enhanced.
-        features, synthesis: what to compute before and after the network, in words.
+        features, synthesis: computations before and after the network, in words.
         analysis_window, synthesis_window: (frame,).
         mel_first, mel_lengths, mel_weights: packed matrix (bands, bins) from magnitudes to mel
             bands.
@@ -108,22 +112,26 @@ class DeviceFrontEnd(DeviceGraph):
 
     @property
     def frontend(self) -> FrontEnd:
-        """What the network was trained with."""
+        """The front end that the network was trained with."""
         return FrontEnd(self.sample_rate, self.frame, self.bands, self.power, self.mean, self.std)
 
 
 def latency_samples(frontend: FrontEnd) -> int:
-    """Samples from the moment a sample goes in to the moment it comes out enhanced: one frame.
+    """Return the samples from the moment that one goes in until it comes out enhanced: a frame.
 
     A sample waits for its hop to be complete, and that hop's output for the next hop, whose frame
     overlaps it.
     """
-    waits_for_its_hop, overlap = frontend.hop, frontend.frame - frontend.hop
-    return waits_for_its_hop + overlap
+    wait_for_its_hop = frontend.hop
+    overlap = frontend.frame - frontend.hop
+    return wait_for_its_hop + overlap
 
 
 def device_front_end(frontend: FrontEnd, artifact: TFLiteArtifact) -> DeviceFrontEnd:
-    """The record of a speech network's front end for one of its graphs, whose file is read for its types."""
+    """Return the record of a speech network's front end for one of its graphs.
+
+    The file of the graph is read for its types.
+    """
     latency = latency_samples(frontend)
     return DeviceFrontEnd(
         **graph_fields(artifact, _CONTEXTS if artifact.contexts else _INSIDE),
@@ -142,72 +150,86 @@ def device_front_end(frontend: FrontEnd, artifact: TFLiteArtifact) -> DeviceFron
 
 
 def unpack(first: Indices, lengths: Indices, weights: Numbers, columns: int) -> Float32Array:
-    """The dense matrix (rows, columns) of a packed one."""
+    """Return the dense matrix (rows, columns) of a packed one."""
     matrix = np.zeros((len(first), columns), np.float32)
-    for row, start, values in zip(
-        matrix, first, np.split(np.asarray(weights), np.cumsum(lengths)[:-1]), strict=True
-    ):
+    ends = np.cumsum(lengths)
+    weights_by_row = np.split(np.asarray(weights), ends[:-1])
+    for row, start, values in zip(matrix, first, weights_by_row, strict=True):
         row[start : start + len(values)] = values
     return matrix
 
 
-def frontend_beside(model: Path, given: Path | None = None) -> FrontEnd:
-    """The front end of a model file of speech: the given record, else the one beside the model, else its run's.
+def frontend_beside(model: Path, record_file: Path | None = None) -> FrontEnd:
+    """Return the front end of a model file of speech.
 
-    Looked for: ``STEM.frontend.json`` beside the model, ``frontend.json`` in its folder,
-        ``../baseline/frontend.json``.
-
-    Raises UsageError if there is none, or if it is not that of a speech-enhancement network.
+    It is that of ``record_file``. Without one it is that of the first of these files:
+    ``STEM.frontend.json`` beside the model, ``frontend.json`` in its folder,
+    ``../baseline/frontend.json``. Raises UsageError if there is none, or if it is not that of a
+    speech-enhancement network.
     """
-    found = record_beside(model, given)
-    return found.frontend if isinstance(found, DeviceFrontEnd) else found
+    record = record_beside(model, record_file)
+    return record.frontend if isinstance(record, DeviceFrontEnd) else record
 
 
-def record_beside(model: Path, given: Path | None = None) -> FrontEnd | DeviceFrontEnd:
-    """As :func:`frontend_beside`; of a device's record all of it, so that nothing has to be computed again."""
-    beside = (
+def record_beside(model: Path, record_file: Path | None = None) -> FrontEnd | DeviceFrontEnd:
+    """Return the record of a front end as :func:`frontend_beside` finds it.
+
+    Of a device's record it is all of it, so that nothing has to be computed again.
+    """
+    path = _record_path(model, record_file)
+    try:
+        record: FrontEnd | DeviceFrontEnd = read_json(path, FrontEnd)
+        if "mel_weights" in path.read_text():
+            record = read_json(path, DeviceFrontEnd)
+    except TinypruneError as error:
+        raise UsageError(
+            f"{path} is no front end: expected the JSON that train or export wrote"
+        ) from error
+
+    if not (len(record.mean) == len(record.std) == record.bands > 0):
+        raise UsageError(
+            f"{path} is not the front end of a speech-enhancement network: "
+            "expected the mean and the deviation of each of its mel bands"
+        )
+    return record
+
+
+def _record_path(model: Path, record_file: Path | None) -> Path:
+    """Return the file of a front end. Raises UsageError if there is none."""
+    candidates = [
         model.with_name(f"{model.stem}.frontend.json"),
         model.with_name("frontend.json"),
         model.absolute().parents[1] / "baseline" / "frontend.json",
+    ]
+    if record_file:
+        candidates = [record_file]
+    for path in candidates:
+        if path.is_file():
+            return path
+
+    problem = f"no front end beside {model}"
+    if record_file:
+        problem = f"there is no file {record_file}"
+    raise UsageError(
+        f"{problem}: give the STEM.frontend.json of its export, "
+        "or frontend.json of its run's baseline"
     )
-    found = [path for path in ([given] if given else beside) if path.is_file()]
-    if not found:
-        what = f"there is no file {given}" if given else f"no front end beside {model}"
-        raise UsageError(
-            f"{what}: give the STEM.frontend.json of its export, or frontend.json of its run's baseline"
-        )
-    try:
-        record = read_json(found[0], FrontEnd)
-        frontend = (
-            read_json(found[0], DeviceFrontEnd) if "mel_weights" in found[0].read_text() else record
-        )
-    except TinypruneError as error:
-        raise UsageError(
-            f"{found[0]} is no front end: expected the JSON that train or export wrote"
-        ) from error
-    if not (len(record.mean) == len(record.std) == record.bands > 0):
-        raise UsageError(
-            f"{found[0]} is not the front end of a speech-enhancement network: expected the mean and the deviation of "
-            "each of its mel bands"
-        )
-    return frontend
 
 
 def graph_fields(artifact: TFLiteArtifact, state: str) -> dict[str, Any]:
-    """The fields of a :class:`DeviceGraph`."""
+    """Return the fields of a :class:`DeviceGraph`; ``state`` is its memory in words."""
     graph = flatbuffer.read(artifact.path)
-    inputs, outputs = ([*side] for side in (graph.inputs, graph.outputs))
-    for context in sorted(artifact.contexts, key=lambda context: -context.input_position):
-        inputs.pop(context.input_position)
-    for context in sorted(artifact.contexts, key=lambda context: -context.output_position):
-        outputs.pop(context.output_position)
+    input_positions = {context.input_position for context in artifact.contexts}
+    output_positions = {context.output_position for context in artifact.contexts}
+    features = _first_without(graph.inputs, input_positions)
+    prediction = _first_without(graph.outputs, output_positions)
     return {
         "model": artifact.path.name,
         "sha256": artifact.sha256,
-        "input_dtype": inputs[0].dtype,
+        "input_dtype": features.dtype,
         "input_scale": artifact.input_scale,
         "input_zero_point": artifact.input_zero_point,
-        "output_dtype": outputs[0].dtype,
+        "output_dtype": prediction.dtype,
         "output_scale": artifact.output_scale,
         "output_zero_point": artifact.output_zero_point,
         "state": state,
@@ -215,17 +237,31 @@ def graph_fields(artifact: TFLiteArtifact, state: str) -> dict[str, Any]:
     }
 
 
+def _first_without(tensors: Sequence[Tensor], positions: set[int]) -> Tensor:
+    """Return the first tensor that stands at none of these positions: those of contexts."""
+    for position, tensor in enumerate(tensors):
+        if position not in positions:
+            return tensor
+    raise TinypruneError("a graph whose tensors are all contexts has no features")
+
+
 def numbers(values: Float32Array) -> Numbers:
-    """Float32 numbers, in the fewest digits that give the same float32 again."""
+    """Return float32 numbers, in the fewest digits that give the same float32 again."""
     return tuple(float(str(value)) for value in np.asarray(values, np.float32).ravel())
 
 
 def packed(name: str, matrix: Float32Array) -> dict[str, Any]:
-    """The three fields of a packed matrix (rows, columns)."""
-    firsts, lengths, weights = [], [], []
+    """Return the three fields of a packed matrix (rows, columns); ``name`` begins theirs."""
+    firsts = []
+    lengths = []
+    weights = []
     for row in matrix:
-        used = np.flatnonzero(row)
-        first, end = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+        first = 0
+        end = 0
+        nonzero = np.flatnonzero(row)
+        if len(nonzero):
+            first = int(nonzero[0])
+            end = int(nonzero[-1]) + 1
         firsts.append(first)
         lengths.append(end - first)
         weights.append(row[first:end])

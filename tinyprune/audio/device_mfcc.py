@@ -1,4 +1,4 @@
-"""The front end of a keyword network as firmware needs it: the counterpart of :mod:`tinyprune.audio.device`."""
+"""The front end of a keyword network for firmware: the counterpart of :mod:`.device`."""
 
 from dataclasses import asdict, dataclass
 
@@ -8,7 +8,8 @@ from tinyprune.audio.mfcc import LOG_OFFSET, MfccFrontEnd
 from tinyprune.audio.stft import hann
 
 _FEATURES = (
-    "of each of the frames, stride samples apart, x = window samples with a full scale of 1.0 and zeros up to fft: "
+    "of each of the frames, stride samples apart, "
+    "x = window samples with a full scale of 1.0 and zeros up to fft: "
     "X = rfft(analysis_window * x); c = dct ln(mel |X| + log_offset); features = (c - mean) / std; "
     "input = clamp(round(features / input_scale) + input_zero_point)"
 )
@@ -23,7 +24,7 @@ class DeviceMfcc(DeviceGraph):
             :class:`tinyprune.audio.mfcc.MfccFrontEnd`.
         frames: of one clip. fft: length of the Fourier transform.
         log_offset: added to the mel bands before the natural logarithm.
-        features: what to compute before the network, in words.
+        features: computations before the network, in words.
         analysis_window: (window,).
         mel_first, mel_lengths, mel_weights: packed matrix (bands, bins) from magnitudes to mel
             bands.
@@ -52,7 +53,10 @@ class DeviceMfcc(DeviceGraph):
 
 
 def device_mfcc(frontend: MfccFrontEnd, artifact: TFLiteArtifact) -> DeviceMfcc:
-    """The record of a keyword network's front end for its graph, whose file is read for its types."""
+    """Return the record of a keyword network's front end for its graph.
+
+    The file of the graph is read for its types.
+    """
     return DeviceMfcc(
         **graph_fields(artifact, "none: every call stands for itself"),
         **asdict(frontend),

@@ -32,19 +32,18 @@ _BITS = {
     "FLOAT": 32,
     "DOUBLE": 64,
 }
-_UNKNOWN_LENGTH = (
-    0x7FFF0000  # programs that write WAV to a pipe claim at least this many bytes of samples
-)
+#: Programs that write WAV to a pipe claim at least this many bytes of samples.
+_UNKNOWN_LENGTH = 0x7FFF0000
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself.
+    """The header of a file.
 
     Attributes:
         sample_rate: in Hz. channels: number of them. frames: samples per channel.
         bits: of one sample; None for formats that have no such number, e.g. Vorbis.
-        integer: whether samples are integers, which cannot pass full scale.
+        integer: True if samples are integers, which cannot pass full scale.
     """
 
     sample_rate: int
@@ -55,27 +54,34 @@ class Header:
 
 
 def list_audio(folder: Path) -> list[Path]:
-    """All audio files below a folder, sorted. Raises UsageError if the folder is missing or holds none."""
+    """Return all audio files below a folder, sorted.
+
+    Raises UsageError if the folder is missing or holds none.
+    """
     if not folder.is_dir():
         raise UsageError(
             f"folder {folder} does not exist: expected a folder with WAV, FLAC or OGG files"
         )
-    files = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
-    )
+    files = []
+    for path in folder.rglob("*"):
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            files.append(path)
     if not files:
         raise UsageError(f"folder {folder} holds no WAV, FLAC or OGG file: check the path")
-    return files
+    return sorted(files)
 
 
 def read_header(path: Path) -> Header:
-    """Sampling rate, channels, length and depth of a file. Raises TinypruneError if it cannot be read as audio."""
+    """Return sampling rate, channels, length and depth of a file.
+
+    Raises TinypruneError if it cannot be read as audio.
+    """
     with _opened(path) as file:
         return _header(file)
 
 
 def read_blocks(path: Path) -> Iterator[tuple[Header, Float64Array]]:
-    """The samples of a file, float64 (frames, channels), with its header, a block after the other.
+    """Yield the header of a file and its samples, float64 (frames, channels), block by block.
 
     Raises TinypruneError, in the middle too, for a file that is missing, damaged, empty, or holds
     NaN.
@@ -91,8 +97,11 @@ def read_blocks(path: Path) -> Iterator[tuple[Header, Float64Array]]:
 
 
 def read_mono(path: Path, sample_rate: int = SAMPLE_RATE) -> Float32Array:
-    """Samples (n,) of a file, channels averaged, resampled. Raises TinypruneError if it cannot be read as audio."""
-    mono = np.concatenate([*_resampled(read_blocks(path), sample_rate)])
+    """Return samples (n,) of a file, channels averaged, resampled.
+
+    Raises TinypruneError if it cannot be read as audio.
+    """
+    mono = np.concatenate(list(_resampled(read_blocks(path), sample_rate)))
     if not len(mono):
         raise TinypruneError(f"{path} holds no samples")
     return mono
@@ -101,7 +110,10 @@ def read_mono(path: Path, sample_rate: int = SAMPLE_RATE) -> Float32Array:
 def _resampled(
     blocks: Iterator[tuple[Header, Float64Array]], sample_rate: int
 ) -> Iterator[Float32Array]:
-    """Blocks (frames, channels) as float32 blocks (n,) at another rate, as if they had been resampled in one piece."""
+    """Yield blocks (frames, channels) as float32 blocks (n,) at another rate.
+
+    Together they are as if they had been resampled in one piece.
+    """
     import soxr
 
     stream = None
@@ -109,18 +121,18 @@ def _resampled(
         mono = block.mean(axis=1) if header.channels > 1 else block[:, 0]
         if header.sample_rate == sample_rate:
             yield mono.astype(np.float32)
-        else:
-            stream = stream or soxr.ResampleStream(
-                header.sample_rate, sample_rate, 1, dtype="float64"
-            )
-            yield stream.resample_chunk(mono).astype(np.float32)
+            continue
+        if stream is None:
+            rates = (header.sample_rate, sample_rate)
+            stream = soxr.ResampleStream(*rates, num_channels=1, dtype="float64")
+        yield stream.resample_chunk(mono).astype(np.float32)
     if stream is not None:
         yield stream.resample_chunk(np.empty(0), last=True).astype(np.float32)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator["soundfile.SoundFile"]:
-    """An open file; whatever libsndfile says of it, now or while it is read, becomes one line that names it."""
+    """Open a file; a problem, now or while it is read, becomes one line that names the file."""
     import soundfile
 
     try:
@@ -138,13 +150,13 @@ def _opened(path: Path) -> Iterator["soundfile.SoundFile"]:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """What is wrong with a file, in libsndfile's words where it has some."""
+    """Return the problem of a file, in libsndfile's words where it has some."""
     if not path.stat().st_size:
         return "it is empty"
-    text = getattr(error, "error_string", str(error))
-    return " ".join(
-        text.removeprefix("Error : ").removeprefix("Internal error : ").rstrip(".").split()
-    )
+    text: str = getattr(error, "error_string", str(error))
+    for prefix in ("Error : ", "Internal error : "):
+        text = text.removeprefix(prefix)
+    return " ".join(text.rstrip(".").split())
 
 
 def _check_whole(file: "soundfile.SoundFile") -> None:
@@ -156,10 +168,5 @@ def _check_whole(file: "soundfile.SoundFile") -> None:
 
 def _header(file: "soundfile.SoundFile") -> Header:
     bits = _BITS.get(file.subtype)
-    return Header(
-        file.samplerate,
-        file.channels,
-        file.frames,
-        bits,
-        bits is not None and file.subtype[:3] == "PCM",
-    )
+    is_integer = bits is not None and file.subtype[:3] == "PCM"
+    return Header(file.samplerate, file.channels, file.frames, bits, is_integer)

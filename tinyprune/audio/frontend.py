@@ -1,8 +1,8 @@
-"""The front end of a speech network: what turns samples into its input features, and its mask into samples again.
+"""The front end of a speech network: from samples to features, and from its mask to samples.
 
 Features are ``(mel @ |STFT|) ** power``, normalised per band with statistics of the training
 mixtures (power-law mel features as in Fedorov et al. 2020, "TinyLSTMs"). The record is saved beside
-the model, so that whoever runs the model feeds it what it was trained on.
+the model, so that whoever runs the model feeds it the features of its training.
 """
 
 import functools
@@ -44,32 +44,40 @@ class FrontEnd:
         return self.hop / self.sample_rate
 
     def mel(self) -> Float32Array:
-        """Mel filterbank, shape (frame // 2 + 1, bands)."""
+        """Return the mel filterbank, shape (frame // 2 + 1, bands)."""
         return _mel(self.sample_rate, self.frame, self.bands)
 
     def spread(self) -> Float32Array:
-        """Matrix (bands, frame // 2 + 1) that spreads a mel mask over the bins; its columns sum to 1."""
+        """Return the matrix (bands, frame // 2 + 1) that spreads a mel mask over the bins.
+
+        Its columns sum to 1.
+        """
         return _spread(self.sample_rate, self.frame, self.bands)
 
     def compress(self, spectrum: Spectrum) -> Float32Array:
-        """Power-law mel features before normalisation, (..., frames, bands), of spectra (..., frames, bins)."""
+        """Return power-law mel features before normalisation, (..., frames, bands).
+
+        ``spectrum`` is of shape (..., frames, bins).
+        """
         return (np.abs(spectrum) @ self.mel()) ** np.float32(self.power)
 
     def features(self, spectrum: Spectrum) -> Float32Array:
-        """Normalised features, (..., frames, bands), of spectra (..., frames, bins)."""
-        mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
+        """Return normalised features, (..., frames, bands), of spectra (..., frames, bins)."""
+        mean = np.asarray(self.mean, np.float32)
+        std = np.asarray(self.std, np.float32)
         return (self.compress(spectrum) - mean) / std
 
     def measured(self, features: Float32Array) -> "FrontEnd":
-        """This front end with the statistics of features (..., bands) that are not normalised yet.
+        """Return this front end with the statistics of features (..., bands) before normalisation.
 
-        A band that hardly varies gets the median deviation of all bands, so that it is not blown
-        up.
+        A band that hardly varies gets a tenth of the median deviation of all bands, so that it is
+        not blown up.
         """
         flat = features.reshape(-1, self.bands)
         std = flat.std(axis=0)
         std = np.maximum(std, np.median(std) * 0.1)
-        return replace(self, mean=tuple(map(float, flat.mean(axis=0))), std=tuple(map(float, std)))
+        mean = flat.mean(axis=0)
+        return replace(self, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
 
 
 @functools.cache
@@ -83,10 +91,14 @@ def _mel(sample_rate: int, frame: int, bands: int) -> Float32Array:
 
 @functools.cache
 def _spread(sample_rate: int, frame: int, bands: int) -> Float32Array:
-    """Transposed filterbank with columns that sum to 1; a bin outside every band takes the nearest band's value."""
+    """Return the transposed filterbank with columns that sum to 1.
+
+    A bin outside every band takes the value of the nearest band.
+    """
     weights = _mel(sample_rate, frame, bands).T.copy()
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
     covered = np.flatnonzero(weights.sum(axis=0))
-    for bin_ in np.flatnonzero(weights.sum(axis=0) == 0):
-        weights[:, bin_] = weights[:, covered[np.abs(covered - bin_).argmin()]]
+    for uncovered in np.flatnonzero(weights.sum(axis=0) == 0):
+        nearest = covered[np.abs(covered - uncovered).argmin()]
+        weights[:, uncovered] = weights[:, nearest]
     return np.ascontiguousarray(weights / weights.sum(axis=0))

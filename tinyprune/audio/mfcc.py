@@ -1,4 +1,4 @@
-"""The MFCC front end of keyword spotting: one second of speech as 49 frames of 10 cepstral coefficients.
+"""The MFCC front end of keyword spotting: a second of speech as 49 frames of 10 coefficients.
 
 Framing and bands are those of the keyword spotting task of MLPerf Tiny (Banbury et al. 2021,
 "MLPerf Tiny Benchmark"): 30 ms periodic Hann windows every 20 ms, magnitudes in 40 triangular mel
@@ -59,15 +59,15 @@ class MfccFrontEnd:
         return 1 << (self.window - 1).bit_length()
 
     def mel(self) -> Float32Array:
-        """Mel triangles, shape (bins, bands), up to the last bin that a band has."""
+        """Return the mel triangles, shape (bins, bands), up to the last bin that a band has."""
         return _mel(self.sample_rate, self.fft, self.bands, self.low_hz, self.high_hz)
 
     def dct(self) -> Float32Array:
-        """Orthonormal DCT-II, shape (bands, coefficients)."""
+        """Return the orthonormal DCT-II, shape (bands, coefficients)."""
         return _dct(self.bands, self.coefficients)
 
     def cepstra(self, clips: np.ndarray) -> Float32Array:
-        """MFCC before normalisation, (n, frames, coefficients), of clips (n, samples).
+        """Return MFCC before normalisation, (n, frames, coefficients), of clips (n, samples).
 
         ``C = log(|rfft(w x)| M + 1e-6) D``: w the window, M the mel triangles (bins, bands), D the
         orthonormal DCT-II (bands, coefficients). Clips are int16, or float with a full scale of 1.
@@ -75,24 +75,27 @@ class MfccFrontEnd:
         import scipy.fft
 
         scale = 1 / INT16_FULL_SCALE if np.issubdtype(clips.dtype, np.integer) else 1.0
-        frames = np.lib.stride_tricks.sliding_window_view(clips, self.window, axis=-1)[
-            :, :: self.stride
-        ]
-        mel = self.mel()
+        windows = np.lib.stride_tricks.sliding_window_view(clips, self.window, axis=-1)
+        frames = windows[:, :: self.stride]
         windowed = frames * (hann(self.window) * np.float32(scale))
-        spectrum = scipy.fft.rfft(windowed.astype(np.float32, copy=False), self.fft)[
-            ..., : len(mel)
-        ]
+
+        mel = self.mel()
+        spectrum = scipy.fft.rfft(windowed.astype(np.float32, copy=False), self.fft)
+        spectrum = spectrum[..., : len(mel)]
         magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
         return np.log(magnitude @ mel + np.float32(LOG_OFFSET)) @ self.dct()
 
     def features(self, clips: np.ndarray) -> Float32Array:
-        """Normalised features (n, frames, coefficients, 1) of clips (n, samples), int16 or float of full scale 1."""
-        mean, std = (np.asarray(values, np.float32) for values in (self.mean, self.std))
+        """Return normalised features (n, frames, coefficients, 1) of clips (n, samples).
+
+        Clips are int16, or float with a full scale of 1.
+        """
+        mean = np.asarray(self.mean, np.float32)
+        std = np.asarray(self.std, np.float32)
         return ((self.cepstra(clips) - mean) / std)[..., None]
 
     def measured(self, cepstra: Float32Array) -> "MfccFrontEnd":
-        """This front end with the statistics of ``cepstra`` (..., coefficients), which are not normalised yet.
+        """Return this front end with the statistics of ``cepstra`` (..., coefficients).
 
         A coefficient that hardly varies gets a tenth of the median deviation, so that it is not
         blown up.
@@ -100,25 +103,30 @@ class MfccFrontEnd:
         flat = cepstra.reshape(-1, self.coefficients).astype(np.float64)
         std = flat.std(axis=0)
         std = np.maximum(std, max(float(np.median(std)) * 0.1, 1e-6))
-        return replace(self, mean=tuple(map(float, flat.mean(axis=0))), std=tuple(map(float, std)))
+        mean = flat.mean(axis=0)
+        return replace(self, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
 
 
 @functools.cache
 def _mel(sample_rate: int, fft: int, bands: int, low_hz: float, high_hz: float) -> Float32Array:
-    """Mel triangles (bins, bands); the bins above the highest band are left out, they cost half of the time."""
+    """Return mel triangles (bins, bands).
+
+    The bins above the highest band are left out: they cost half of the time.
+    """
     import librosa
 
-    full = librosa.filters.mel(
+    bands_by_bins = librosa.filters.mel(
         sr=sample_rate, n_fft=fft, n_mels=bands, fmin=low_hz, fmax=high_hz, htk=True, norm=None
-    ).T
-    return np.ascontiguousarray(full[: 1 + int(np.flatnonzero(full.any(axis=1))[-1])], np.float32)
+    )
+    triangles = bands_by_bins.T
+    last_bin = int(np.flatnonzero(triangles.any(axis=1))[-1])
+    return np.ascontiguousarray(triangles[: last_bin + 1], np.float32)
 
 
 @functools.cache
 def _dct(bands: int, coefficients: int) -> Float32Array:
-    """Orthonormal DCT-II as a matrix (bands, coefficients)."""
+    """Return the orthonormal DCT-II as a matrix (bands, coefficients)."""
     import scipy.fft
 
-    return np.ascontiguousarray(
-        scipy.fft.dct(np.eye(bands), norm="ortho")[:, :coefficients], np.float32
-    )
+    complete = scipy.fft.dct(np.eye(bands), norm="ortho")
+    return np.ascontiguousarray(complete[:, :coefficients], np.float32)

@@ -1,4 +1,6 @@
-"""The front end one hop at a time, as a device runs it: a hop of samples in, features out; a mask in, a hop out.
+"""The front end one hop at a time, as a device runs it.
+
+A hop of samples goes in and features come out; a mask goes in and a hop comes out.
 
 The state is a record that the caller owns, as in C. The numbers come from a device's record alone,
 or from the front end that a network was trained with; both give the features of training.
@@ -17,7 +19,7 @@ from tinyprune.audio.stft import Spectrum
 
 @dataclass
 class StreamState:
-    """What is remembered from hop to hop; all zero where a signal starts.
+    """The memory from hop to hop; all zero where a signal starts.
 
     Attributes:
         before: the hop of samples before, (hop,).
@@ -50,54 +52,75 @@ class StreamingFrontEnd:
 
     def __init__(self, record: FrontEnd | DeviceFrontEnd) -> None:
         frontend = record.frontend if isinstance(record, DeviceFrontEnd) else record
-        self.sample_rate, self.hop, self.bands = frontend.sample_rate, frontend.hop, frontend.bands
-        self.hop_ms, self.latency = 1000 * frontend.hop_seconds, latency_samples(frontend)
-        self._frame, self._power = frontend.frame, np.float32(frontend.power)
-        self._mean, self._std = (
-            np.asarray(values, np.float32) for values in (frontend.mean, frontend.std)
-        )
-        self._window, self._synthesis, self._mel, self._spread = _tables(record)
+        self.sample_rate = frontend.sample_rate
+        self.hop = frontend.hop
+        self.bands = frontend.bands
+        self.hop_ms = 1000 * frontend.hop_seconds
+        self.latency = latency_samples(frontend)
+        self._frame = frontend.frame
+        self._power = np.float32(frontend.power)
+        self._mean = np.asarray(frontend.mean, np.float32)
+        self._std = np.asarray(frontend.std, np.float32)
+        self._tables = _tables(record)
 
     def start(self) -> StreamState:
-        """The state in which a signal starts."""
+        """Return the state in which a signal starts."""
         bins = self._frame // 2 + 1
         return StreamState(
-            np.zeros(self.hop, np.float32),
-            np.zeros(bins, np.complex64),
-            np.zeros(self.hop, np.float32),
+            before=np.zeros(self.hop, np.float32),
+            spectrum=np.zeros(bins, np.complex64),
+            tail=np.zeros(self.hop, np.float32),
         )
 
     def analyse(self, state: StreamState, samples: Float32Array) -> Float32Array:
-        """Normalised features (bands,) of the frame that ends with this hop of samples (hop,), full scale 1."""
-        frame = np.concatenate([state.before, samples]) * self._window
+        """Return normalised features (bands,) of the frame that ends with this hop of samples.
+
+        Samples are (hop,), with a full scale of 1.
+        """
+        frame = np.concatenate([state.before, samples]) * self._tables.window
         state.spectrum = np.fft.rfft(frame).astype(np.complex64)
         state.before = np.array(samples, np.float32)
-        return ((np.abs(state.spectrum) @ self._mel) ** self._power - self._mean) / self._std
+        magnitude = np.abs(state.spectrum) @ self._tables.mel
+        return (magnitude**self._power - self._mean) / self._std
 
     def synthesise(self, state: StreamState, mask: Float32Array) -> Float32Array:
-        """The enhanced hop of samples (hop,) that the mask (bands,) of the last frame completes."""
-        masked = state.spectrum * (mask @ self._spread)
-        frame = np.fft.irfft(masked, self._frame).astype(np.float32) * self._synthesis
+        """Return the enhanced hop (hop,) that the mask (bands,) of the last frame completes."""
+        masked = state.spectrum * (mask @ self._tables.spread)
+        frame = np.fft.irfft(masked, self._frame).astype(np.float32) * self._tables.synthesis
         enhanced = state.tail + frame[: self.hop]
         state.tail = frame[self.hop :]
         return enhanced
 
 
-def _tables(
-    record: FrontEnd | DeviceFrontEnd,
-) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
-    """Window, synthesis window, mel matrix (bins, bands) and spread matrix (bands, bins)."""
+@dataclass(frozen=True)
+class _Tables:
+    """The arrays of a front end.
+
+    Attributes:
+        window, synthesis: windows (frame,). mel: (bins, bands). spread: (bands, bins).
+    """
+
+    window: Float32Array
+    synthesis: Float32Array
+    mel: Float32Array
+    spread: Float32Array
+
+
+def _tables(record: FrontEnd | DeviceFrontEnd) -> _Tables:
+    """Return the arrays: computed, or those of a device's record."""
     if isinstance(record, FrontEnd):
-        return (
-            stft.hann(record.frame),
-            stft.synthesis_window(record.frame),
-            record.mel(),
-            record.spread(),
+        return _Tables(
+            window=stft.hann(record.frame),
+            synthesis=stft.synthesis_window(record.frame),
+            mel=record.mel(),
+            spread=record.spread(),
         )
-    window, synthesis = (
-        np.asarray(values, np.float32)
-        for values in (record.analysis_window, record.synthesis_window)
-    )
-    mel = unpack(record.mel_first, record.mel_lengths, record.mel_weights, record.fft // 2 + 1)
+    bins = record.fft // 2 + 1
+    mel = unpack(record.mel_first, record.mel_lengths, record.mel_weights, bins)
     spread = unpack(record.spread_first, record.spread_lengths, record.spread_weights, record.bands)
-    return window, synthesis, np.ascontiguousarray(mel.T), np.ascontiguousarray(spread.T)
+    return _Tables(
+        window=np.asarray(record.analysis_window, np.float32),
+        synthesis=np.asarray(record.synthesis_window, np.float32),
+        mel=np.ascontiguousarray(mel.T),
+        spread=np.ascontiguousarray(spread.T),
+    )

@@ -96,7 +96,10 @@ def check_known(splits: LabelledFiles) -> None:
 
 
 def cache_key(folder: Path, files: list[LabelledFile], *settings: object) -> str:
-    """Return a short text that changes with the files, their sizes, times, classes, or a setting."""
+    """Return a short text that changes with the files and the settings.
+
+    Of the files it changes with their names, sizes, times and classes.
+    """
     stats = []
     for file in files:
         stat = file.path.stat()

@@ -93,7 +93,7 @@ class ClipStore:
 
     @cached_property
     def speakers(self) -> list[str]:
-        """Speaker of each clip of this view, by the folders of the whole store; "" without folders."""
+        """Speaker of each clip of this view, by the folders of the store; "" without folders."""
         all_speakers = speakers(list(self.index.groups))
         return [all_speakers[clip].removeprefix(".") for clip in self.clips]
 

@@ -56,8 +56,8 @@ class Examples:
         return Examples(self.inputs[rows], self.labels[rows], names)
 
 
-class FrontEnd(Protocol):
-    """The front end of a network: it makes the input of raw examples.
+class ExampleFrontEnd(Protocol):
+    """The front end of a network that classifies: it makes the input of raw examples.
 
     It is a frozen dataclass of JSON types, saved beside the model.
 
@@ -99,7 +99,7 @@ class LabelledDataset:
 
     splits: dict[str, Examples]
     classes: tuple[str, ...]
-    frontend: FrontEnd
+    frontend: ExampleFrontEnd
     seed: int
     augment: Augment | None = None
 
@@ -168,7 +168,7 @@ class LabelledDataset:
         return features(self.frontend, train.inputs[rows])
 
 
-def features(frontend: FrontEnd, inputs: np.ndarray) -> Float32Array:
+def features(frontend: ExampleFrontEnd, inputs: np.ndarray) -> Float32Array:
     """Return features (n, *shape) of raw examples (n, ...).
 
     They are made some at a time, so that intermediate results do not grow with n.

@@ -4,7 +4,7 @@ Every file is read once, from end to end.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,18 +216,11 @@ def _summary(
     split: str, kind: str, files: Sequence[AudioFile], facts: dict[Path, FileFacts | str]
 ) -> Summary:
     """Return the summary of the files of one kind in one split."""
-    readable = []
-    unreadable = []
-    for file in files:
-        fact = facts[file.path]
-        if isinstance(fact, FileFacts):
-            readable.append(fact)
-        else:
-            unreadable.append(fact)
-
+    readable, unreadable = _by_readability([facts[file.path] for file in files])
     headers = [fact.header for fact in readable]
     seconds = [fact.seconds for fact in readable]
-    audible = [fact for fact in readable if not fact.is_silent]
+    silent = [fact for fact in readable if fact.is_silent]
+    clipped = [fact for fact in readable if fact.clipped]
     return Summary(
         split=split,
         kind=kind,
@@ -236,32 +229,55 @@ def _summary(
         groups=len({file.group for file in files}),
         shortest_seconds=min(seconds, default=None),
         longest_seconds=max(seconds, default=None),
-        sample_rates=_counts([header.sample_rate for header in headers]),
-        channels=_counts([header.channels for header in headers]),
-        bits=_counts([header.bits or "-" for header in headers]),
-        level_dbfs=_level_percentiles(audible),
-        peak_dbfs=_peak_dbfs(readable) if audible else None,
-        clipped=tuple(str(fact.path) for fact in readable if fact.clipped),
-        silent=tuple(str(fact.path) for fact in readable if fact.is_silent),
+        sample_rates=_counts(headers, "sample_rate"),
+        channels=_counts(headers, "channels"),
+        bits=_counts(headers, "bits"),
+        level_dbfs=_level_percentiles(readable),
+        peak_dbfs=_peak_dbfs(readable),
+        clipped=_names(clipped),
+        silent=_names(silent),
         unreadable=tuple(unreadable),
     )
 
 
-def _level_percentiles(audible: Sequence[FileFacts]) -> dict[str, float]:
-    """Return percentiles of the levels of files in dB; nothing where there is no file."""
-    if not audible:
+def _by_readability(facts: Sequence[FileFacts | str]) -> tuple[list[FileFacts], list[str]]:
+    """Return the measurements of readable files, and the problems of the others."""
+    readable = []
+    problems = []
+    for fact in facts:
+        if isinstance(fact, FileFacts):
+            readable.append(fact)
+        else:
+            problems.append(fact)
+    return readable, problems
+
+
+def _names(facts: Sequence[FileFacts]) -> tuple[str, ...]:
+    return tuple(str(fact.path) for fact in facts)
+
+
+def _level_percentiles(readable: Sequence[FileFacts]) -> dict[str, float]:
+    """Return percentiles of the levels in dB of files with sound; nothing where there is none."""
+    levels = [_db(fact.rms) for fact in readable if not fact.is_silent]
+    if not levels:
         return {}
-    levels = [_db(fact.rms) for fact in audible]
     return {str(percent): float(np.percentile(levels, percent)) for percent in PERCENTILES}
 
 
-def _peak_dbfs(readable: Sequence[FileFacts]) -> float:
+def _peak_dbfs(readable: Sequence[FileFacts]) -> float | None:
+    """Return the loudest sample of all in dB; None where no file has sound."""
+    if all(fact.is_silent for fact in readable):
+        return None
     return _db(max(fact.peak for fact in readable))
 
 
-def _counts(values: Iterable[object]) -> dict[str, int]:
-    """Return the number of times that each value is there, the most frequent first."""
-    return {str(value): count for value, count in Counter(values).most_common()}
+def _counts(headers: Sequence[Header], field: str) -> dict[str, int]:
+    """Return the number of times that each value of a field is there, the most frequent first.
+
+    "-" stands for formats without such a number.
+    """
+    values = Counter(getattr(header, field) or "-" for header in headers)
+    return {str(value): count for value, count in values.most_common()}
 
 
 def _db(amplitude: float) -> float:

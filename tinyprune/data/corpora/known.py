@@ -147,7 +147,7 @@ def _has_ms_snsd_split(root: Path, split: str) -> bool:
 
 
 def is_dns(root: Path) -> bool:
-    """Return whether a folder, or its ``datasets``, holds clean speech and noise of DNS-Challenge."""
+    """Return whether a folder, or its ``datasets``, holds speech and noise of DNS-Challenge."""
     base = _dns_base(root)
     return bool(_dns_speech(base)) and _dns_noise(base) is not None
 

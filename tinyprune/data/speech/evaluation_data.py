@@ -37,7 +37,7 @@ class EvaluationData:
 
     @property
     def is_standalone(self) -> bool:
-        """True for pairs and corpora, which are scored as they are, without the settings of a run."""
+        """True for pairs and corpora: they are scored as they are, without a run's settings."""
         return any((self.noisy, self.clean, self.path))
 
     @property

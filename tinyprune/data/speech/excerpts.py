@@ -83,7 +83,7 @@ class Variation:
         self._speakers = SpeakerPool(split.speech) if mixing.babble else None
 
     def speech(self, excerpts: Float32Array) -> Float32Array:
-        """Return excerpts (batch, drawn) at other speeds, half of them in rooms, (batch, samples)."""
+        """Return excerpts (batch, drawn) as (batch, samples) at other speeds, half in rooms."""
         excerpts = self._at_other_speeds(excerpts)
         if self.rirs is None:
             return excerpts

@@ -99,7 +99,10 @@ def spread_over_groups(groups: list[str], rng: np.random.Generator) -> np.ndarra
 
 
 def _draw_rooms(split: SpeechAndNoise, count: int, seed: int) -> list[int | None]:
-    """Draw the room of each mixture, None for half of them; every room comes before any comes again."""
+    """Draw the room of each mixture, None for half of them.
+
+    Every room comes before any comes again.
+    """
     if split.rirs is None:
         return [None] * count
     rng = np.random.default_rng([seed, 5])

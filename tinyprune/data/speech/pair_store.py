@@ -115,7 +115,7 @@ class PairStore:
         return self.clips.rms[1::2]
 
     def excerpt(self, number: int, start: int, samples: int) -> Float32Array:
-        """Return noisy and clean, (2, samples), of a pair from ``start``; a short one is repeated."""
+        """Return noisy and clean, (2, samples), of a pair from ``start``; short ones repeat."""
         noisy = self.clips.excerpt(2 * number, start, samples)
         clean = self.clips.excerpt(2 * number + 1, start, samples)
         return np.stack([noisy, clean])
@@ -211,8 +211,8 @@ def check_headers(pair: Pair) -> None:
 def measured_snr_db(noisy: Float32Array, clean: Float32Array) -> float:
     """Return the SNR of a pair, rounded to the nearest 5 dB.
 
-    It is ``10 log10(sum clean^2 / sum (noisy - clean)^2)``. The noise is at least the rounding error
-    of 16-bit samples, so it is finite for equal signals too.
+    It is ``10 log10(sum clean^2 / sum (noisy - clean)^2)``. The noise is at least the rounding
+    error of 16-bit samples, so it is finite for equal signals too.
     """
     added = noisy.astype(np.float64) - clean
     speech_power = float(np.mean(np.square(clean, dtype=np.float64)))

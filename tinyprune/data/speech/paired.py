@@ -24,11 +24,11 @@ LONGEST_TEST_SECONDS = 30.0
 
 
 def load(config: PairedData, cache: Path) -> "PairedDataset":
-    """Noisy and clean files of the same names: two folders, a known corpus such as VoiceBank+DEMAND,
-    or a CSV manifest.
+    """Noisy and clean files of the same names: two folders, a known corpus such as
+    VoiceBank+DEMAND, or a CSV manifest.
 
-    Decoded audio goes to ``cache``. Without dev data, a
-    tenth of the speakers is held out. Raises UsageError for files that cannot be used.
+    Decoded audio goes to ``cache``. Without dev data, a tenth of the speakers is held out. Raises
+    UsageError for files that cannot be used.
     """
     corpus_splits = layouts.configured_splits(config, "paired", layouts.PAIRED, match)
     splits = {}

@@ -148,9 +148,9 @@ def _files_of_corpus(path: Path, name: str | None) -> CorpusSplit:
 
 
 def write_set(folder: Path, source: MixSource, request: MixRequest) -> MixSummary:
-    """Write ``noisy/*.wav`` and ``clean/*.wav`` (16 kHz, 16 bit), ``manifest.csv`` and ``mix.json``.
+    """Write ``noisy/*.wav`` and ``clean/*.wav``, ``manifest.csv``, and ``mix.json``.
 
-    The last one holds the request. Interrupted, the same request finishes the set. Raises
+    Samples are 16 bit at 16 kHz; the last file holds the request. Interrupted, the same request finishes the set. Raises
     UsageError for a folder that holds something else, or that is the input.
     """
     _check_place(folder, source)

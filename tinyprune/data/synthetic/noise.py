@@ -1,4 +1,4 @@
-"""Synthetic noise in four categories, equally often: coloured, modulated and tonal noise, and babble.
+"""Synthetic noise in four categories, equally often: coloured, modulated, tonal, and babble.
 
 Every generator of a category is a function ``(rng, count) -> samples`` of any level; clips bring
 them to their level. The order of the draws from ``rng`` decides the bytes that a seed gives.
