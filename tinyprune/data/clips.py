@@ -6,9 +6,10 @@ was ever read would count.
 """
 
 import hashlib
+import logging
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +18,11 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.data.corpora.corpus import speakers
-from tinyprune.errors import TinypruneError
+from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.storage.writing import writing
 
+log = logging.getLogger(__name__)
 FULL_SCALE = 32767.0
 
 
@@ -138,6 +140,19 @@ def open_store(path: Path, clips: Iterable[Clip]) -> ClipStore:
     if not _is_complete(path, record):
         _write(path, clips)
     return ClipStore(path, read_json(record, ClipIndex))
+
+
+def report_unusable(problems: Sequence[str], count: int, folder: object) -> None:
+    """Warn of audio files that were left out; raise UsageError if all ``count`` were."""
+    if not problems:
+        return
+    if len(problems) == count:
+        raise UsageError(
+            f"none of the {count} audio files in {folder} can be used, e.g. {problems[0]}"
+        )
+    log.warning(
+        "%d of %d files in %s were left out, e.g. %s", len(problems), count, folder, problems[0]
+    )
 
 
 def power(signal: Float32Array) -> float:

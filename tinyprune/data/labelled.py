@@ -19,8 +19,6 @@ CALIBRATION_EXAMPLES = 256
 _CHUNK = 256  # examples whose features are computed at once
 #: ``(raw batch, rng) -> raw batch``
 Augment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-#: They follow from the training examples, to the last bit or not.
-_STATISTICS = ("mean", "std")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +113,9 @@ class LabelledDataset:
             if name != "test":
                 hashes.append(f"{name}:{len(examples)}:{examples.digest()}")
 
-        settings = {}
-        for field in dataclasses.fields(cast(Any, self.frontend)):
-            if field.name not in _STATISTICS:
-                settings[field.name] = getattr(self.frontend, field.name)
+        settings = dataclasses.asdict(cast(Any, self.frontend))
+        # They follow from the training examples, to the last bit or not.
+        del settings["mean"], settings["std"]
         classes = ",".join(self.classes)
         return "|".join([*hashes, classes, json.dumps(settings, sort_keys=True), str(self.seed)])
 

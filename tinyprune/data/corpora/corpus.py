@@ -114,7 +114,7 @@ def cache_key(files: Iterable[Path], *settings: object) -> str:
 
 def first_few(things: Sequence[object], limit: int = 3) -> str:
     """Return the first few of a list, and the number of the others: ``a; b; c; and 5 more``."""
-    texts = [str(thing) for thing in things[:limit]]
+    texts = list(map(str, things[:limit]))
     if len(things) > limit:
         texts.append(f"and {len(things) - limit} more")
     return "; ".join(texts)

@@ -216,7 +216,7 @@ def _summary(
     split: str, kind: str, files: Sequence[AudioFile], facts: dict[Path, FileFacts | str]
 ) -> Summary:
     """Return the summary of the files of one kind in one split."""
-    readable, unreadable = _by_readability([facts[file.path] for file in files])
+    readable, unreadable = _problems_apart([facts[file.path] for file in files])
     headers = [fact.header for fact in readable]
     seconds = [fact.seconds for fact in readable]
     silent = [fact for fact in readable if fact.is_silent]
@@ -240,16 +240,16 @@ def _summary(
     )
 
 
-def _by_readability(facts: Sequence[FileFacts | str]) -> tuple[list[FileFacts], list[str]]:
-    """Return the measurements of readable files, and the problems of the others."""
-    readable = []
+def _problems_apart(results: Sequence[Result | str]) -> tuple[list[Result], list[str]]:
+    """Return the results of files that can be used, and the problems of the others."""
+    usable = []
     problems = []
-    for fact in facts:
-        if isinstance(fact, FileFacts):
-            readable.append(fact)
+    for result in results:
+        if isinstance(result, str):
+            problems.append(result)
         else:
-            problems.append(fact)
-    return readable, problems
+            usable.append(result)
+    return usable, problems
 
 
 def _names(facts: Sequence[FileFacts]) -> tuple[str, ...]:
@@ -287,14 +287,14 @@ def _db(amplitude: float) -> float:
 def _pair_summary(name: str, split: CorpusSplit) -> PairSummary:
     """Return the SNRs and the problems of the pairs of a split."""
     results = _on_all_cores(_snr_or_problem, split.pairs, f"comparing pairs of {name}")
-    snrs = sorted(result for result in results if isinstance(result, float))
-    problems = [result for result in results if isinstance(result, str)]
+    snrs, problems = _problems_apart(results)
+    counts = Counter(sorted(snrs))
     return PairSummary(
         split=name,
         pairs=len(snrs),
-        snr_db={f"{snr:g}": count for snr, count in Counter(snrs).items()},
+        snr_db={f"{snr:g}": count for snr, count in counts.items()},
         unusable=tuple(problems),
-        unmatched=tuple(str(path) for path in split.unmatched),
+        unmatched=tuple(map(str, split.unmatched)),
     )
 
 

@@ -100,10 +100,11 @@ def configured_splits(
     splits = {}
     for split in ("train", "dev", "test"):
         fields = folder_fields(split, kinds)
-        first, second = (getattr(config, field) for field in fields)
-        if first and second:
-            splits[split] = read(Path(first), Path(second))
-        elif first or second or split == "train":
+        folders = [getattr(config, field) for field in fields]
+        named = sum(map(bool, folders))
+        if named == 2:
+            splits[split] = read(*map(Path, folders))
+        elif named or split == "train":
             raise UsageError(_missing_folder(split, dataset, fields))
     return splits
 

@@ -90,9 +90,10 @@ def dataset_of(path: Path) -> str:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            columns = {column.strip() for column in next(csv.reader(file), [])}
+            first_row = next(csv.reader(file), [])
     except (OSError, UnicodeDecodeError, csv.Error):
         return ""
+    columns = set(map(str.strip, first_row))
     if {"noisy", "clean"} <= columns:
         return "paired"
     return "mixture" if {"speech", "noise"} & columns else ""

@@ -98,7 +98,7 @@ def _has_single_half(arrays: dict[str, np.ndarray]) -> bool:
 def _class_names(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
     for name in _NAMES_OF_CLASSES:
         if name in arrays:
-            return tuple(str(label) for label in arrays[name].ravel().tolist())
+            return tuple(map(str, arrays[name].ravel().tolist()))
     return ()
 
 
@@ -122,8 +122,8 @@ def read_cifar(folder: Path) -> ImageSplits:
 
     class_names: tuple[str, ...] = ()
     if (folder / "batches.meta").is_file():
-        labels_of_classes = _unpickled(folder / "batches.meta").get("label_names", [])
-        class_names = tuple(_text(label) for label in labels_of_classes)
+        names = _unpickled(folder / "batches.meta").get("label_names", [])
+        class_names = tuple(map(_text, names))
     return ImageSplits(splits, class_names)
 
 

@@ -69,14 +69,17 @@ def _read(path: Path, image_size: int | None, cache: Path) -> ImageSplits:
         raise UsageError(
             f"{path} does not exist: expected an .npz, CIFAR-10's folder or one with CLASS/*.png"
         )
-    if path.is_dir() and not arrays.is_cifar(path):
-        return read_folders(path, image_size, cache)
-    if path.is_file() and path.suffix != ".npz":
+    if path.is_dir():
+        if not arrays.is_cifar(path):
+            return read_folders(path, image_size, cache)
+        images = arrays.read_cifar(path)
+    elif path.suffix == ".npz":
+        images = arrays.read_npz(path)
+    else:
         raise UsageError(
             f"{path} is no .npz file: expected one, CIFAR-10's folder or one with CLASS/*.png"
         )
 
-    images = arrays.read_cifar(path) if path.is_dir() else arrays.read_npz(path)
     size = images.splits["train"].pixels.shape[1:3]
     if image_size and size != (image_size, image_size):
         raise UsageError(
@@ -118,9 +121,9 @@ def _check_shapes(splits: dict[str, Examples], path: Path) -> None:
 
 def _hold_out(splits: dict[str, Examples], fraction: float, seed: int) -> dict[str, Examples]:
     """Return the splits with a fraction of each class of training as dev."""
-    train = splits["train"]
+    others = dict(splits)
+    train = others.pop("train")
     is_dev = hold_out_examples(train.labels, fraction, seed)
-    others = {name: examples for name, examples in splits.items() if name != "train"}
     return {"train": train.only(~is_dev), "dev": train.only(is_dev), **others}
 
 
@@ -170,7 +173,7 @@ def _numbered_labels(
         expected = f"0 to {len(names) - 1}, the named classes"
     else:
         values = np.unique(labels["train"])
-        names = tuple(str(value) for value in values.tolist())
+        names = tuple(map(str, values.tolist()))
         expected = "those of y_train"
 
     numbers = {}
@@ -220,8 +223,8 @@ def _front_end(pixels: np.ndarray, normalise: str) -> ImageFrontEnd:
     return ImageFrontEnd(
         shape=pixels.shape[1:],
         normalise=normalise,
-        mean=tuple(float(value) for value in mean),
-        std=tuple(float(value) for value in std),
+        mean=tuple(mean.tolist()),
+        std=tuple(std.tolist()),
     )
 
 

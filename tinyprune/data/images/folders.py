@@ -58,10 +58,10 @@ def read_folders(folder: Path, image_size: int | None, cache: Path) -> ImageSpli
 
 def _check_trained(files: list[LabelledFile], train: Images, folder: Path) -> None:
     """Raise UsageError for a class without a readable file for training."""
-    readable = set(train.labels.tolist())
-    for label in sorted({file.label for file in files}):
-        if label not in readable:
-            raise UsageError(f"no image of '{label}' in {folder} can be used for training")
+    classes = {file.label for file in files}
+    missing = classes.difference(train.labels.tolist())
+    if missing:
+        raise UsageError(f"no image of '{min(missing)}' in {folder} can be used for training")
 
 
 def _decoded(folder: Path, files: LabelledFiles, image_size: int | None) -> dict[str, np.ndarray]:

@@ -68,10 +68,10 @@ def _silence_counts(files: LabelledFiles, classes: int) -> dict[str, int]:
 
 def _check_trained(classes: tuple[str, ...], train: Examples, folder: Path) -> None:
     """Raise UsageError for a class without a readable file for training."""
-    labels = set(train.labels.tolist())
-    for label, name in enumerate(classes):
-        if label not in labels:
-            raise UsageError(f"no file of '{name}' in {folder} can be used for training")
+    missing = set(range(len(classes))).difference(train.labels.tolist())
+    if missing:
+        name = classes[min(missing)]
+        raise UsageError(f"no file of '{name}' in {folder} can be used for training")
 
 
 def _measured_front_end(train: Examples) -> MfccFrontEnd:

@@ -1,7 +1,6 @@
 """The recordings of keywords, decoded: clips of one second, silence and background noise."""
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,12 +11,11 @@ from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import SAMPLE_RATE, list_audio, read_mono
 from tinyprune.data import class_folders
 from tinyprune.data.class_folders import LabelledFile
-from tinyprune.data.clips import Clip, ClipStore, open_store
+from tinyprune.data.clips import Clip, ClipStore, open_store, report_unusable
 from tinyprune.data.keywords.word_files import SILENCE
 from tinyprune.data.labelled import Examples
-from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.errors import TinypruneError
 
-log = logging.getLogger(__name__)
 SAMPLES = SAMPLE_RATE  # of a clip: one second
 BACKGROUND = "_background_noise_"
 #: The part of each background recording that a split takes its noise from, so that none is in two.
@@ -68,7 +66,9 @@ class SilenceClips:
     def _draw(self, noise: ClipStore, rng: np.random.Generator) -> Float32Array:
         """Draw a second of the split's part of a recording."""
         recording = int(rng.integers(len(noise)))
-        low, high = (int(part * noise.lengths[recording]) for part in NOISE_PARTS[self.split])
+        low_part, high_part = NOISE_PARTS[self.split]
+        low = int(low_part * noise.lengths[recording])
+        high = int(high_part * noise.lengths[recording])
         start = int(rng.integers(low, max(low + 1, high - SAMPLES + 1)))
         return noise.excerpt(recording, start, SAMPLES)
 
@@ -95,33 +95,19 @@ def open_examples(
 
 def _decoded(
     folder: Path,
-    files: Iterable[LabelledFile],
+    files: list[LabelledFile],
     cut: Callable[[Float32Array], Float32Array] | None = None,
 ) -> Iterator[Clip]:
     """Yield every readable file, ``cut`` to a length; one warning counts those that are not."""
     problems: list[str] = []
-    count = 0
     for file in files:
         try:
             samples = read_mono(file.path)
         except TinypruneError as error:
             problems.append(str(error))
             continue
-        count += 1
         yield Clip(file.name, file.label, cut(samples) if cut else samples)
-
-    if not count:
-        raise UsageError(
-            f"none of the {len(problems)} audio files in {folder} can be used, e.g. {problems[0]}"
-        )
-    if problems:
-        log.warning(
-            "%d of %d files in %s were left out, e.g. %s",
-            len(problems),
-            len(problems) + count,
-            folder,
-            problems[0],
-        )
+    report_unusable(problems, len(files), folder)
 
 
 def one_second(samples: Float32Array) -> Float32Array:

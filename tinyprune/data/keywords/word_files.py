@@ -1,5 +1,6 @@
 """The files of spoken words: their splits, speakers and classes. Nothing is decoded."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -58,14 +59,27 @@ def _split_by_lists(folder: Path, files: list[LabelledFile]) -> LabelledFiles:
         if not path.is_file():
             continue
         listed = set(path.read_text(errors="replace").split())
-        splits[split] = [file for file in splits["train"] if file.name in listed]
-        splits["train"] = [file for file in splits["train"] if file.name not in listed]
+        splits[split], splits["train"] = _apart(splits["train"], "name", listed)
         if not splits[split] or not splits["train"]:
             extent = "every file" if splits[split] else "no file"
             raise UsageError(
                 f"{path} names {extent} of {folder}: expected lines like yes/0a7c2a8d_nohash_0.wav"
             )
     return splits
+
+
+def _apart(
+    files: list[LabelledFile], field: str, values: set[str]
+) -> tuple[list[LabelledFile], list[LabelledFile]]:
+    """Return the files whose field has one of these values, and the others."""
+    chosen = []
+    others = []
+    for file in files:
+        if getattr(file, field) in values:
+            chosen.append(file)
+        else:
+            others.append(file)
+    return chosen, others
 
 
 def _check_words(words: tuple[str, ...], files: list[LabelledFile]) -> None:
@@ -84,12 +98,7 @@ def _with_unknown(
     Those are drawn from all other words. A folder "unknown" is kept as it is: somebody chose its
     files.
     """
-    kept: list[LabelledFile] = []
-    others: list[LabelledFile] = []
-    for file in files:
-        group = kept if file.label in (*words, UNKNOWN) else others
-        group.append(file)
-
+    kept, others = _apart(files, "label", {*words, UNKNOWN})
     per_word = sum(file.label in words for file in files) / len(words)
     count = min(len(others), round(per_word))
     order = np.random.default_rng([seed, 4]).permutation(len(others))
@@ -101,11 +110,11 @@ def _with_unknown(
 
 def _hold_out(splits: LabelledFiles, config: KeywordData) -> LabelledFiles:
     """Return the splits with a part of the speakers of training as dev."""
-    files = splits["train"]
+    others = dict(splits)
+    files = others.pop("train")
     labels = np.array([file.label for file in files])
     speakers = np.array([speaker_of(file.path) for file in files])
     is_dev = hold_out_examples(labels, config.hold_out, config.seed, speakers)
-    others = {name: files for name, files in splits.items() if name != "train"}
     return {
         "train": [files[number] for number in np.flatnonzero(~is_dev)],
         "dev": [files[number] for number in np.flatnonzero(is_dev)],
@@ -123,6 +132,6 @@ def speaker_of(path: Path) -> str:
     if len(parts) > 1:
         parts.pop()
     for part in parts:
-        if any(character.isdigit() for character in part):
+        if re.search(r"\d", part):
             return part
     return parts[0]

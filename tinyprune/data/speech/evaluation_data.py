@@ -43,7 +43,7 @@ class EvaluationData:
     @property
     def is_empty(self) -> bool:
         """True where nothing is named, so that a run's own split is scored."""
-        return not (self.is_standalone or self.test_speech or self.test_noise)
+        return self == EvaluationData()
 
     def check(self) -> None:
         """Raise UsageError for one folder of a pair, and for data that are named in two ways."""

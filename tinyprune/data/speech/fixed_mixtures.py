@@ -51,7 +51,8 @@ def snr_steps(snr_db: Range) -> list[float]:
     """Return SNRs in equal steps over a range: six, or one where the range has no width."""
     lowest, highest = snr_db
     steps = SNR_STEPS if lowest < highest else 1
-    return [float(snr) for snr in np.linspace(lowest, highest, steps)]
+    snrs_db: list[float] = np.linspace(lowest, highest, steps).tolist()
+    return snrs_db
 
 
 def draw_mixtures(

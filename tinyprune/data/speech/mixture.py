@@ -1,6 +1,5 @@
 """``mixture``: speech and noise from folders or a known corpus, mixed on the fly."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import read_mono
 from tinyprune.config import MixtureData
-from tinyprune.data.clips import Clip, ClipStore, open_store
+from tinyprune.data.clips import Clip, ClipStore, open_store, report_unusable
 from tinyprune.data.corpora import layouts
 from tinyprune.data.corpora.corpus import (
     AudioFile,
@@ -22,8 +21,6 @@ from tinyprune.data.speech.mixing import SILENCE_RMS, Mixing, SpeechAndNoise
 from tinyprune.data.speech.mixture_dataset import MixtureDataset
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.progress import track
-
-log = logging.getLogger(__name__)
 
 
 def load(config: MixtureData, cache: Path) -> MixtureDataset:
@@ -112,18 +109,7 @@ def _clips(kind: str, files: Sequence[AudioFile]) -> Iterator[Clip]:
             problems.append(str(error))
 
     folder = files[0].path.as_posix().removesuffix(files[0].name).rstrip("/")
-    if len(problems) == len(files):
-        raise UsageError(
-            f"none of the {len(problems)} audio files in {folder} can be used, e.g. {problems[0]}"
-        )
-    if problems:
-        log.warning(
-            "%d of %d files in %s were left out, e.g. %s",
-            len(problems),
-            len(files),
-            folder,
-            problems[0],
-        )
+    report_unusable(problems, len(files), folder)
 
 
 def _read(kind: str, path: Path) -> Float32Array:

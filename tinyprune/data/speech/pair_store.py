@@ -68,7 +68,9 @@ def _by_key(files: list[Path], root: Path, key: Callable[[Path, Path], str]) -> 
 
 def _with_unmatched(pairs: list[Pair], files: list[Path]) -> CorpusSplit:
     """Return the pairs, and the files that are in none of them."""
-    matched = {pair.noisy for pair in pairs} | {pair.clean for pair in pairs}
+    matched: set[Path] = set()
+    for pair in pairs:
+        matched.update((pair.noisy, pair.clean))
     return CorpusSplit(tuple(pairs), tuple(path for path in files if path not in matched))
 
 
