@@ -13,7 +13,8 @@ from benchmarks.shared.step_time import Spent, apart
 from benchmarks.shared.timing import ratio, repeats, take_turns
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
-from tinyprune.compress.layer_kinds import kernels, kind
+from tinyprune.compress.kinds.base import kernels
+from tinyprune.compress.kinds.lookup import kernel_kind
 from tinyprune.compress.mask_updater import MaskUpdater, read_masks
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import prepare
@@ -30,7 +31,7 @@ def measure(options: argparse.Namespace) -> Report:
     shapes = [
         tuple(kernel.shape)
         for layer in base.layers
-        if kind(layer)
+        if kernel_kind(layer)
         for kernel in kernels(layer).values()
     ]
     with Keras2() as worker:

@@ -9,7 +9,7 @@ from tests.compress import test_remove as networks
 from tinyprune.budget.gates import CLOSED, Gates
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
-from tinyprune.compress.layer_kinds import kernels
+from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.prepare import compressed_layers, prepare
 from tinyprune.compress.remove import remove
 from tinyprune.sparsity.unit_sets import Coupling, UnitSet, only

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tinyprune.compress.fold import activation, fold
+from tinyprune.compress.fold import fold
+from tinyprune.compress.kinds.lookup import activation
 from tinyprune.errors import UsageError
 
 L = keras.layers

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from tinyprune.compress.fused_lstm import FusedLSTM, with_fused_lstm
+from tinyprune.compress.export_layers import with_export_layers
+from tinyprune.compress.fused_lstm import FusedLSTM
 from tinyprune.export.tflite import convert
 from tinyprune.models.tinylstm import build
 from tinyprune.tflite.flatbuffer import read
@@ -93,14 +94,14 @@ def test_the_state_lives_between_calls_until_reset(graphs, frames):
 
 def test_the_composite_function_computes_what_keras_does():
     model, features = network(), stream(FRAMES)[None]
-    fused = with_fused_lstm(model)
+    fused = with_export_layers(model)
     assert [type(layer) for layer in fused.layers[1:3]] == [FusedLSTM, FusedLSTM]
     np.testing.assert_allclose(fused(features), model(features), atol=1e-5)
 
 
 def test_each_layer_has_a_composite_function_of_its_own():
     """The converter tells them apart by this name."""
-    first, second = with_fused_lstm(network()).layers[1:3]
+    first, second = with_export_layers(network()).layers[1:3]
     names = {
         layer._composite.get_concrete_function(
             np.zeros((1, 1, width), np.float32),
@@ -124,7 +125,7 @@ def test_an_lstm_without_bias_that_returns_its_last_output(tmp_path):
     model = keras.Model(inputs, keras.layers.Dense(3)(last))
     features = stream(FRAMES)
     np.testing.assert_allclose(
-        with_fused_lstm(model)(features[None]), model(features[None]), atol=1e-5
+        with_export_layers(model)(features[None]), model(features[None]), atol=1e-5
     )
     path = tmp_path / "last.tflite"
     path.write_bytes(convert(model, FRAMES, stream(40)))

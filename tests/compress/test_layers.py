@@ -4,16 +4,13 @@ import pytest
 import tensorflow as tf
 
 from tinyprune.compress.fake_quant import MOMENTUM, Observe
-from tinyprune.compress.layer_kinds import kernels
-from tinyprune.compress.layers import (
-    COMPRESSED,
-    CompressedConv1D,
-    CompressedConv2D,
-    CompressedConv2DTranspose,
-    CompressedDense,
-    CompressedDepthwiseConv2D,
-    CompressedLSTM,
-)
+from tinyprune.compress.kinds.base import kernels
+from tinyprune.compress.kinds.conv import CompressedConv1D, CompressedConv2D
+from tinyprune.compress.kinds.dense import CompressedDense
+from tinyprune.compress.kinds.depthwise import CompressedDepthwiseConv2D
+from tinyprune.compress.kinds.lookup import KERNEL_KINDS
+from tinyprune.compress.kinds.lstm import CompressedLSTM
+from tinyprune.compress.kinds.transposed import CompressedConv2DTranspose
 
 BATCH, FRAMES, BANDS, UNITS = 2, 5, 8, 6
 SEQUENCES = np.random.default_rng(0).normal(size=(BATCH, FRAMES, BANDS)).astype(np.float32)
@@ -71,7 +68,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def test_every_compressed_layer_is_here():
-    assert set(KINDS) == set(COMPRESSED.values())
+    assert set(KINDS) == {kind.compressed for kind in KERNEL_KINDS}
 
 
 @every_kind

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tinyprune.compress.coupling import coupling
-from tinyprune.compress.layer_kinds import kernels
+from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.mask_updater import (
     MASKS,
     SEEN_STEPS,

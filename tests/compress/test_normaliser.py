@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tinyprune.compress.layer_kinds import kernels
+from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.normaliser import EPSILON, MOMENTUM, Normaliser
 from tinyprune.compress.prepare import calibrate, compressed_layers, prepare, strip
 from tinyprune.export.matching import rounded_to_int8

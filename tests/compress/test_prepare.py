@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 
 from tinyprune.compress.fake_quant import Observe
-from tinyprune.compress.layer_kinds import kernels
-from tinyprune.compress.layers import Compressed, CompressedDense, CompressedLSTM
+from tinyprune.compress.kinds.base import kernels
+from tinyprune.compress.kinds.dense import CompressedDense
+from tinyprune.compress.kinds.lstm import CompressedLSTM
+from tinyprune.compress.layers import Compressed
 from tinyprune.compress.prepare import (
     batches,
     calibrate,

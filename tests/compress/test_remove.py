@@ -9,7 +9,7 @@ from keras import layers
 
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
-from tinyprune.compress.layer_kinds import kernels
+from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.prepare import calibrate, prepare
 from tinyprune.compress.remove import carry, remove, remove_masks, without
 from tinyprune.models import tinylstm

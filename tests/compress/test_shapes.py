@@ -10,7 +10,7 @@ from keras import layers
 from tinyprune.compress import graph
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
-from tinyprune.compress.layer_kinds import bias, kernels
+from tinyprune.compress.kinds.base import bias, kernels
 from tinyprune.compress.remove import remove
 from tinyprune.compress.shapes import network_shape
 from tinyprune.compress.streaming import streaming

@@ -13,7 +13,8 @@ import pytest
 
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
-from tinyprune.compress.layer_kinds import kernels, kind
+from tinyprune.compress.kinds.base import kernels
+from tinyprune.compress.kinds.lookup import kernel_kind
 from tinyprune.compress.mask_updater import MaskUpdater, kept_units, read_masks
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, compressed_layers, prepare, strip
@@ -165,7 +166,7 @@ def check_file(path: Path, plain: keras.Model, masks: dict[str, np.ndarray]) -> 
     expected = {
         f"{layer.name}/{name}": kernel.numpy()
         for layer in plain.layers
-        if kind(layer) is not None
+        if kernel_kind(layer) is not None
         for name, kernel in kernels(layer).items()
     }
     assert found.keys() == expected.keys() == masks.keys()

@@ -4,7 +4,7 @@ import pytest
 
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
-from tinyprune.compress.layer_kinds import kernels
+from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.remove import remove
 from tinyprune.errors import UsageError
 from tinyprune.models.mobilenet_v2 import build

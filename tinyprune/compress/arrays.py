@@ -8,11 +8,12 @@ from tinyprune.sparsity.resource_model import Arrays, smooth_largest
 
 
 def tensors(tau: float) -> Arrays:
-    """Functions of tensors: ``ceil`` has the gradient of the identity, ``largest`` is smooth.
+    """Return functions of tensors.
+
+    ``ceil`` has the gradient of the identity, ``largest`` is smooth.
 
     Args:
-        tau: of the smooth maximum ``tau * logsumexp(x / tau)``, in the unit of what it is taken of:
-            bytes.
+        tau: of the smooth maximum ``tau * logsumexp(x / tau)``, in the unit of its values: bytes.
     """
     return Arrays(
         matvec=_matvec,
@@ -29,5 +30,8 @@ def _matvec(matrix: Any, vector: Any) -> tf.Tensor:
 
 
 def _ceil(x: Any) -> tf.Tensor:
-    """The next whole number, of which a rounding error is none; straight through (Bengio et al. 2013, 1308.3432)."""
+    """The next whole number, unless it is a rounding error away; straight through.
+
+    Bengio et al. 2013, arXiv 1308.3432.
+    """
     return x + tf.stop_gradient(tf.math.ceil(x - 1e-4) - x)

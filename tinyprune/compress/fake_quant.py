@@ -1,4 +1,7 @@
-"""Int8 as TFLite will compute it, in float32 with straight-through gradients (Jacob et al. 2018, arXiv 1712.05877)."""
+"""Int8 as TFLite will compute it, in float32 with straight-through gradients.
+
+Jacob et al. 2018, arXiv 1712.05877.
+"""
 
 from collections.abc import Callable
 from enum import Enum
@@ -10,10 +13,10 @@ MOMENTUM = 0.99
 
 
 def fake_quantize_kernel(kernel: tf.Tensor, axes: list[int]) -> tf.Tensor:
-    """A kernel on the symmetric int8 grid: ``s * round(k / s)`` with ``s = max |k| / 127`` over ``axes``.
+    """Return a kernel on the symmetric int8 grid, ``s * round(k / s)`` with ``s = max |k| / 127``.
 
-    The gradient is that of the identity: with this scale nothing is ever clipped. An all-zero slice
-        stays zero.
+    The maximum is over ``axes``. The gradient is that of the identity: with this scale nothing is
+    ever clipped. An all-zero slice stays zero.
 
     Args:
         kernel: float32, any shape.
@@ -26,12 +29,14 @@ def fake_quantize_kernel(kernel: tf.Tensor, axes: list[int]) -> tf.Tensor:
 
 
 class Observe(Enum):
-    """What an activation quantizer does with the range of what passes."""
+    """The way in which an activation quantizer sets its range from the values that pass.
 
-    AVERAGE = "average"  # training: moving average of each batch's extremes
-    EXTREMES = (
-        "extremes"  # calibration: smallest and largest value seen; passes everything unquantized
-    )
+    AVERAGE, in training: the moving average of each batch's extremes. EXTREMES, in calibration: the
+    smallest and the largest value seen; everything passes unquantized.
+    """
+
+    AVERAGE = "average"
+    EXTREMES = "extremes"
 
 
 class FakeQuantize(keras.layers.Layer):
@@ -52,26 +57,27 @@ class FakeQuantize(keras.layers.Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.fixed, self.positive = fixed, positive
+        self.fixed = fixed
+        self.positive = positive
         self.observe = Observe.AVERAGE
         low, high = fixed or (0.0, 0.0)
-        self.low = self.add_weight(
-            name="low", shape=(), initializer=keras.initializers.Constant(low), trainable=False
-        )
-        self.high = self.add_weight(
-            name="high", shape=(), initializer=keras.initializers.Constant(high), trainable=False
-        )
+        self.low = self._end("low", low)
+        self.high = self._end("high", high)
+
+    def _end(self, name: str, value: float) -> keras.Variable:
+        initializer = keras.initializers.Constant(value)
+        return self.add_weight(name=name, shape=(), initializer=initializer, trainable=False)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Nothing depends on the shape."""
+        """Do nothing: nothing depends on the shape."""
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """That of the values."""
+        """Return the shape of the values."""
         return input_shape
 
     @property
     def passing(self) -> bool:
-        """Whether values pass unquantized, because their range is still being measured."""
+        """True while values pass unquantized, because their range is still being measured."""
         return self.observe is Observe.EXTREMES
 
     def reset(self) -> None:
@@ -94,7 +100,7 @@ class FakeQuantize(keras.layers.Layer):
         end.assign(widest(end.value, extreme) if self.passing else moved)
 
     def on_grid(self, values: tf.Tensor) -> tf.Tensor:
-        """Values on the int8 grid of the range; gradient 1 inside the range and 0 outside."""
+        """Return values on the int8 grid; gradient 1 inside the range and 0 outside."""
         return tf.quantization.fake_quant_with_min_max_vars(
             values, self.low.value, self.high.value, num_bits=8
         )

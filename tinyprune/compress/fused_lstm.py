@@ -1,10 +1,8 @@
-"""The LSTM as one fused operator: a composite function that the TFLite converter knows by its attributes.
+"""The LSTM as one fused operator: a composite function that the TFLite converter knows.
 
 A Keras 3 LSTM crashes the int8 converter. A function that carries ``api_implements = lstm_...``
-with the signature
-below is replaced by UNIDIRECTIONAL_SEQUENCE_LSTM instead: int8 inputs, outputs and weights, a
-    16-bit cell, and both
-states in variable tensors that live from one call to the next.
+with the signature below is replaced by UNIDIRECTIONAL_SEQUENCE_LSTM instead: int8 inputs, outputs
+and weights, a 16-bit cell, and both states in variable tensors that live from one call to the next.
 """
 
 import uuid
@@ -12,6 +10,8 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+
+from tinyprune.tflite.operators import GATES
 
 
 def _recurrence(
@@ -22,10 +22,14 @@ def _recurrence(
     recurrent_kernel: tf.Tensor,
     bias: tf.Tensor,
 ) -> tuple[tf.Tensor, ...]:
-    """What the operator computes, (last, sequence, h, c, runtime); the converter reads weights and shapes from it."""
+    """Return (last, sequence, h, c, runtime), as the operator does.
+
+    The converter reads weights and shapes from it.
+    """
     outputs = []
     for t in range(inputs.shape[1]):
-        i, f, g, o = tf.split(inputs[:, t] @ kernel + h @ recurrent_kernel + bias, 4, axis=-1)
+        gates = inputs[:, t] @ kernel + h @ recurrent_kernel + bias
+        i, f, g, o = tf.split(gates, GATES, axis=-1)
         c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
         h = tf.sigmoid(o) * tf.tanh(c)
         outputs.append(h)
@@ -54,24 +58,16 @@ class FusedLSTM(keras.layers.LSTM):
         mask: None = None,
         training: bool = False,
     ) -> tf.Tensor:
-        """Outputs (1, frames, units), or the last (1, units), of sequences (1, frames, features) of a fixed length."""
+        """Return outputs (1, frames, units), or the last (1, units).
+
+        ``sequences`` are (1, frames, features), of a fixed length.
+        """
         zero = tf.zeros((1, self.units))
-        bias = self.cell.bias.value if self.use_bias else tf.zeros(4 * self.units)
-        weights = [
-            tf.convert_to_tensor(v)
-            for v in (self.cell.kernel.value, self.cell.recurrent_kernel.value, bias)
-        ]
-        last, sequence, *_ = self._composite(sequences, zero, zero, *weights)
+        kernel = tf.convert_to_tensor(self.cell.kernel.value)
+        recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel.value)
+        bias = self.cell.bias.value if self.use_bias else tf.zeros(GATES * self.units)
+        outputs = self._composite(
+            sequences, zero, zero, kernel, recurrent_kernel, tf.convert_to_tensor(bias)
+        )
+        last, sequence = outputs[:2]
         return sequence if self.return_sequences else last
-
-
-def with_fused_lstm(model: keras.Model) -> keras.Model:
-    """A copy of a plain model whose LSTM layers are fused operators, same weights."""
-
-    def swap(layer: keras.Layer) -> keras.Layer:
-        kind = FusedLSTM if type(layer) is keras.layers.LSTM else type(layer)
-        return kind.from_config(layer.get_config())
-
-    fused = keras.models.clone_model(model, clone_function=swap)
-    fused.set_weights(model.get_weights())
-    return fused

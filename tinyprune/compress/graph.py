@@ -1,4 +1,7 @@
-"""A functional Keras model as a graph to walk and to build again: the one place that knows how Keras keeps it."""
+"""A functional Keras model as a graph to walk and to build again.
+
+This is the one place that knows how Keras keeps it.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -14,58 +17,68 @@ Call = Callable[[Any, tuple, dict[str, Any]], Any]
 
 
 def functional(model: keras.Model) -> Any:
-    """The functional graph of a functional or Sequential model. Raises UsageError if it has none."""
-    inner = model._functional if isinstance(model, keras.Sequential) else model
+    """Return the graph of a functional or Sequential model. Raises UsageError if it has none."""
+    is_sequential = isinstance(model, keras.Sequential)
+    inner = model._functional if is_sequential else model
     if not isinstance(inner, keras.src.models.Functional):
-        how = (
-            "call it on data once, or start it with an Input"
-            if isinstance(model, keras.Sequential)
-            else "rewrite it"
+        in_sequence = "call it on data once, or start it with an Input"
+        advice = in_sequence if is_sequential else "rewrite it"
+        raise UsageError(
+            f"model '{model.name}' is no functional or built Sequential model: {advice}"
         )
-        raise UsageError(f"model '{model.name}' is no functional or built Sequential model: {how}")
     return inner
 
 
 def is_model(operation: Any) -> bool:
-    """Whether an operation of a graph is a nested model with a graph of its own."""
+    """Return whether an operation of a graph is a nested model with a graph of its own."""
     return isinstance(operation, keras.Sequential | keras.src.models.Functional)
 
 
 def nodes(model: keras.Model) -> list[Any]:
-    """Calls of a model's layers and operations, inputs left out, in an order in which they can be computed."""
+    """Return the calls of a model's layers and operations, inputs left out.
+
+    The order is one in which they can be computed.
+    """
     by_depth = functional(model)._nodes_by_depth
-    return [
-        node
-        for depth in sorted(by_depth, reverse=True)
-        for node in by_depth[depth]
-        if not node.is_input
-    ]
+    calls: list[Any] = []
+    for depth in sorted(by_depth, reverse=True):
+        calls += [node for node in by_depth[depth] if not node.is_input]
+    return calls
 
 
 def run(model: keras.Model, inputs: Iterable[Any], call: Call) -> list[Any]:
-    """Compute a model's graph with ``call`` instead of its layers, on any kind of values. Returns the outputs."""
+    """Compute a model's graph with ``call`` instead of its layers; return the outputs.
+
+    Values may be of any kind.
+    """
     graph = functional(model)
-    values = {id(tensor): value for tensor, value in zip(graph.inputs, inputs, strict=True)}
+    values: dict[int, Any] = {}
+    for tensor, value in zip(graph.inputs, inputs, strict=True):
+        values[id(tensor)] = value
     for node in nodes(model):
         args, kwargs = node.arguments.fill_in(values)
         results = keras.tree.flatten(call(node, args, kwargs))
-        values |= {id(tensor): value for tensor, value in zip(node.outputs, results, strict=True)}
+        for tensor, value in zip(node.outputs, results, strict=True):
+            values[id(tensor)] = value
     return [values[id(tensor)] for tensor in graph.outputs]
 
 
 def rebuild(model: keras.Model, call: Call) -> keras.Model:
-    """A new functional model: new inputs like the model's, its graph computed by ``call``."""
-    inputs = [
-        keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
-        for x in functional(model).inputs
-    ]
+    """Return a new functional model: inputs like the model's, its graph computed by ``call``."""
+    inputs = []
+    for tensor in functional(model).inputs:
+        inputs.append(keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name))
     outputs = run(model, inputs, call)
-    given, made = (values[0] if len(values) == 1 else values for values in (inputs, outputs))
-    return keras.Model(given, made, name=model.name)
+    return keras.Model(_single(inputs), _single(outputs), name=model.name)
+
+
+def _single(values: list[Any]) -> Any:
+    """The value itself, if there is only one."""
+    return values[0] if len(values) == 1 else values
 
 
 class Uses:
-    """Who reads what in a graph."""
+    """The readers of each tensor of a graph."""
 
     def __init__(self, model: keras.Model) -> None:
         self._readers: dict[int, list[Any]] = {}
@@ -76,11 +89,11 @@ class Uses:
         self._calls = Counter(id(node.operation) for node in nodes(model))
 
     def is_shared(self, node: Any) -> bool:
-        """Whether the operation of a node is called more than once."""
+        """Return whether the operation of a node is called more than once."""
         return self._calls[id(node.operation)] > 1
 
     def only_reader(self, node: Any) -> Any | None:
-        """The node that alone reads the one output of a node, if there is exactly one such."""
+        """Return the node that alone reads the one output of a node, if there is one such."""
         if len(node.outputs) != 1 or id(node.outputs[0]) in self._outputs:
             return None
         readers = self._readers.get(id(node.outputs[0]), [])
@@ -88,28 +101,29 @@ class Uses:
 
 
 def copy(operation: Any, **config: Any) -> Any:
-    """A layer or operation of the same configuration, with entries of it replaced, and no weights yet.
+    """Return a layer or operation of the same configuration, with entries of it replaced.
 
-    Raises UsageError for one that Keras cannot make again from its configuration: a Lambda layer,
-        an unknown function.
+    It has no weights yet. Raises UsageError for one that Keras cannot make again from its
+    configuration: a Lambda layer, an unknown function.
     """
     try:
         return type(operation).from_config({**operation.get_config(), **config})
     except (TypeError, ValueError, NotImplementedError) as error:
         raise UsageError(
-            f"{type(operation).__name__} layer '{operation.name}' cannot be made again from its configuration: register"
-            " its class or function with keras.saving.register_keras_serializable(), in place of a lambda"
+            f"{type(operation).__name__} layer '{operation.name}' cannot be made again from its "
+            "configuration: register its class or function with "
+            "keras.saving.register_keras_serializable(), in place of a lambda"
         ) from error
 
 
 def set_weights(layer: keras.Layer, values: Iterable[Any]) -> None:
-    """Set all weights of a layer, in their order, and what it derives from them."""
+    """Set all weights of a layer, in their order, and the numbers that it derives from them."""
     for variable, value in zip(layer.weights, values, strict=True):
         variable.assign(value)
     derive(layer)
 
 
 def derive(layer: keras.Layer) -> None:
-    """After a change of a layer's weights: a Normalization computes with numbers that it derives from them."""
+    """Derive a Normalization's numbers anew, after its weights were changed."""
     if hasattr(layer, "finalize_state"):
         layer.finalize_state()

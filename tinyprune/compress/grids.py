@@ -1,4 +1,4 @@
-"""Where activations get an int8 grid: on every tensor that TFLite quantizes on its own."""
+"""Int8 grids of activations: one on every tensor that TFLite quantizes on its own."""
 
 from collections import Counter
 from typing import Any
@@ -6,47 +6,10 @@ from typing import Any
 import keras
 
 from tinyprune.compress import graph
+from tinyprune.compress.activations import FAMILIAR, POSITIVE, PRESCRIBED, activation_name
 from tinyprune.compress.fake_quant import FakeQuantize
-from tinyprune.compress.fold import activation
-from tinyprune.compress.layer_kinds import kind
-from tinyprune.compress.layers import POSITIVE, PRESCRIBED, activation_name
-
-#: Layers and operations whose output has the scale of their input: nothing is computed, or TFLite
-#: says so (pooling).
-SAME_SCALE = {
-    *(
-        "Flatten",
-        "Reshape",
-        "Permute",
-        "RepeatVector",
-        "Identity",
-        "Masking",
-        "ActivityRegularization",
-    ),
-    *(
-        "Dropout",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "GaussianNoise",
-        "GaussianDropout",
-        "AlphaDropout",
-    ),
-    *("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D", "UpSampling1D", "UpSampling2D"),
-    *("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
-    *("AveragePooling1D", "AveragePooling2D"),
-    *("GetItem", "Squeeze", "ExpandDims", "Transpose", "Pad", "Split", "Tile", "Repeat"),
-}
-#: What else is known to become int8 TFLite, with a grid behind it.
-_FAMILIAR = {
-    *("InputLayer", "Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average", "Concatenate"),
-    *("ReLU", "LeakyReLU", "Activation", "Softmax", "Relu", "Relu6", "Sigmoid", "Tanh"),
-    *("GlobalAveragePooling1D", "GlobalAveragePooling2D", "BatchNormalization"),
-}
-_FAMILIAR_ACTIVATIONS = {
-    *("linear", "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "softmax"),
-    *("gelu", "silu", "hard_silu", "hard_sigmoid"),
-}
-_TAKE_IN_RELU = {"Add", "Subtract", "Multiply"}  # TFLite fuses a ReLU into them: no grid in between
+from tinyprune.compress.kinds.base import Grid
+from tinyprune.compress.kinds.lookup import activation, layer_kind
 
 
 class Grids:
@@ -61,57 +24,65 @@ class Grids:
         self._calls: Counter[str] = Counter()
 
     def of_input(self, value: Any) -> Any:
-        """A value, on its grid if it is an input of the model."""
+        """Return a value, on its grid if it is an input of the model."""
         history = getattr(value, "_keras_history", None)
-        if (
-            history is None
-            or not isinstance(history.operation, keras.layers.InputLayer)
-            or not _is_float(value)
-        ):
+        is_input = history is not None and isinstance(history.operation, keras.layers.InputLayer)
+        if not is_input or not _is_float(value):
             return value
         if value.name not in self._inputs:
             self._inputs[value.name] = FakeQuantize(name=f"{value.name}_grid")(value)
         return self._inputs[value.name]
 
     def of_output(self, node: Any, outputs: Any) -> Any:
-        """What a node computed, on its grid if it has one of its own."""
+        """Return the outputs of a node, on their grid if they have one of their own."""
         operation = node.operation
-        type_name = type(operation).__name__
-        if type_name in SAME_SCALE or not _is_float(outputs):
+        kind = layer_kind(operation)
+        if kind.grid is Grid.OF_INPUT or not _is_float(outputs):
             return outputs
-        reader = self._uses.only_reader(node) if type_name in _TAKE_IN_RELU else None
-        if reader is not None and activation(reader.operation) in POSITIVE:
+        if kind.takes_in_relu and self._is_before_relu(node):
             return outputs
-        name = activation(operation)
-        fixed, positive = PRESCRIBED.get(name or ""), name in POSITIVE
+        function = activation(operation) or ""
+        quantizer = FakeQuantize(
+            fixed=PRESCRIBED.get(function),
+            positive=function in POSITIVE,
+            name=self._name(operation),
+        )
+        return quantizer(outputs)
+
+    def _is_before_relu(self, node: Any) -> bool:
+        reader = self._uses.only_reader(node)
+        return reader is not None and activation(reader.operation) in POSITIVE
+
+    def _name(self, operation: Any) -> str:
+        """The name of a grid: each call of a layer has a tensor, and so a grid, of its own."""
         self._calls[operation.name] += 1
-        again = self._calls[
-            operation.name
-        ]  # each call of a layer has a tensor, and so a grid, of its own
-        grid = f"{operation.name}_grid" + (f"_{again}" if again > 1 else "")
-        return FakeQuantize(fixed=fixed, positive=positive, name=grid)(outputs)
+        call = self._calls[operation.name]
+        return f"{operation.name}_grid" if call == 1 else f"{operation.name}_grid_{call}"
 
 
 def _is_float(value: Any) -> bool:
-    """Whether a value is one tensor of floats; several, truth values and indices have no grid."""
-    return (
-        isinstance(value, keras.KerasTensor) and value.dtype == "float32"
-    )  # Keras calls `x * 2` sparse: do not ask
+    """Return whether a value is one tensor of floats; truth values and indices have no grid."""
+    # Keras calls `x * 2` sparse: do not ask
+    return isinstance(value, keras.KerasTensor) and value.dtype == "float32"
 
 
 def unfamiliar(model: keras.Model) -> list[str]:
-    """Layers and operations of a canonical model of which only a conversion can say whether they become int8 TFLite."""
-    operations = {id(node.operation): node.operation for node in graph.nodes(model)}.values()
-    return [
-        f"{type(layer).__name__} '{layer.name}'{why}" for layer in operations for why in _odd(layer)
-    ]
+    """Return the layers and operations of a canonical model that only a conversion can tell of.
+
+    Nobody knows before whether they become int8 TFLite.
+    """
+    operations = {id(node.operation): node.operation for node in graph.nodes(model)}
+    names: list[str] = []
+    for operation in operations.values():
+        name = f"{type(operation).__name__} '{operation.name}'"
+        function = getattr(operation, "activation", None)
+        if layer_kind(operation).grid is Grid.UNKNOWN:
+            names.append(name)
+        elif not _is_familiar(function):
+            function_name = activation_name(function) or type(function).__name__
+            names.append(f"{name} with activation {function_name}")
+    return names
 
 
-def _odd(operation: Any) -> list[str]:
-    """What is not known of a layer or operation: nothing, its activation function, or all of it."""
-    name, function = type(operation).__name__, getattr(operation, "activation", None)
-    if name not in SAME_SCALE | _FAMILIAR and kind(operation) is None:
-        return [""]
-    if function is None or activation_name(function) in _FAMILIAR_ACTIVATIONS:
-        return []
-    return [f" with activation {activation_name(function) or type(function).__name__}"]
+def _is_familiar(function: Any) -> bool:
+    return function is None or activation_name(function) in FAMILIAR

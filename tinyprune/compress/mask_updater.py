@@ -1,16 +1,17 @@
 """Masks that follow a schedule while the network trains."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tinyprune.array_types import FloatArray, IntArray
-from tinyprune.compress.layer_kinds import kernels
+from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.prepare import compressed_layers
 from tinyprune.registry import IMPORTANCES, SCHEDULES
 from tinyprune.sparsity.importance import FROM_GRADIENTS
@@ -77,7 +78,8 @@ class MaskUpdater:
         schedule = _schedule_steps(plan, steps)
         self.begin_step = schedule.begin
         self.end_step = schedule.end
-        self._layers = {layer.name: layer for layer in compressed_layers(prepared)}
+        self._layers = compressed_layers(prepared)
+        self._by_name = {layer.name: layer for layer in self._layers}
         self._inherited = dict(inherited or {})
         self._assign(self._inherited)
 
@@ -111,7 +113,7 @@ class MaskUpdater:
         by_variable = {}
         for variable, gradient in zip(variables, gradients, strict=True):
             by_variable[id(variable)] = gradient
-        for layer in self._layers.values():
+        for layer in self._layers:
             of_layer = {name: by_variable[id(kernel)] for name, kernel in kernels(layer).items()}
             layer.observe(of_layer)
 
@@ -127,36 +129,33 @@ class MaskUpdater:
     def _assign(self, masks: Mapping[str, FloatArray]) -> None:
         for key, mask in masks.items():
             layer, _, name = key.rpartition("/")
-            self._layers[layer].masks[name].assign(mask)
+            self._by_name[layer].masks[name].assign(mask)
 
     def _kernels(self) -> dict[str, FloatArray]:
         """The kernels as they are now."""
-        values = {}
-        for layer in self._layers.values():
-            for name, kernel in kernels(layer).items():
-                values[f"{layer.name}/{name}"] = kernel.numpy()
-        return values
+        return _arrays_by_key(self._layers, kernels)
 
     def _values(self) -> dict[str, FloatArray]:
         """The arrays that importances rank: deployed kernels, or what gradients have left."""
-        values = {}
-        for layer in self._layers.values():
-            if self.plan.importance in FROM_GRADIENTS:
-                for name, saliency in layer.saliency.items():
-                    values[f"{layer.name}/{name}"] = saliency.numpy()
-            else:
-                factor = np.asarray(layer.factor(), np.float32)
-                for name, kernel in kernels(layer).items():
-                    values[f"{layer.name}/{name}"] = kernel.numpy() * factor
+        if self.plan.importance in FROM_GRADIENTS:
+            return _arrays_by_key(self._layers, lambda layer: layer.saliency)
+        values = self._kernels()
+        for key in values:
+            layer, _, _ = key.rpartition("/")
+            values[key] = values[key] * np.asarray(self._by_name[layer].factor(), np.float32)
         return values
 
     def _warn_of_empty_kernels(self, masks: Masks) -> None:
         empty = [key for key, mask in masks.items() if not mask.any()]
-        if empty:
-            names = ", ".join(empty)
-            is_global = self.plan.scope == "global"
-            advice = "; try --scope layer, or --exclude it" if is_global else ""
-            log.warning("nothing is left of %s at sparsity %g%s", names, self.plan.sparsity, advice)
+        if not empty:
+            return
+        advice = "; try --scope layer, or --exclude it" if self.plan.scope == "global" else ""
+        log.warning(
+            "nothing is left of %s at sparsity %g%s",
+            ", ".join(empty),
+            self.plan.sparsity,
+            advice,
+        )
 
 
 def _schedule_steps(plan: PruningPlan, steps: int) -> Steps:
@@ -289,15 +288,22 @@ class _UnitPool(_Pool):
 
 def read_masks(prepared: keras.Model) -> Masks:
     """Return ``layer/kernel`` -> mask of a prepared model, each of its kernel's shape."""
-    values = {}
-    for layer in compressed_layers(prepared):
-        for name, mask in layer.masks.items():
-            values[f"{layer.name}/{name}"] = mask.numpy()
-    return values
+    return _arrays_by_key(compressed_layers(prepared), lambda layer: layer.masks)
+
+
+def _arrays_by_key(
+    layers: Sequence[Any], variables: Callable[[Any], Mapping[str, keras.Variable]]
+) -> dict[str, FloatArray]:
+    """``layer/kernel`` -> array, of variables that a layer has by the names of its kernels."""
+    arrays = {}
+    for layer in layers:
+        for name, variable in variables(layer).items():
+            arrays[f"{layer.name}/{name}"] = variable.numpy()
+    return arrays
 
 
 def kept_units(coupling: Coupling, masks: Mapping[str, FloatArray]) -> Keep:
-    """Return the units that have a weight left, made or read, in the masks of all kernels, (units,)."""
+    """Mark the units that have a weight left in the masks of all kernels, (units,)."""
     keep = np.zeros(coupling.units + 1, bool)  # the last one is -1, no unit
     for key, mask in masks.items():
         standard = canonical(mask, coupling.layouts[key])

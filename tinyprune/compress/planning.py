@@ -1,4 +1,4 @@
-"""The plan of a pruning: the structure and the final sparsity of each kernel, and what is skipped."""
+"""The plan of a pruning: structure and final sparsity of each kernel, and reasons to skip one."""
 
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 import keras
 
 from tinyprune.compress.coupling import coupling
-from tinyprune.compress.layer_kinds import kernels, kind, layout
+from tinyprune.compress.kinds.base import kernels
+from tinyprune.compress.kinds.lookup import kernel_kind, layout
 from tinyprune.compress.prepare import check
 from tinyprune.config import LayerRule, MagnitudePruning, TrainedPruning
 from tinyprune.errors import UsageError
@@ -20,11 +21,13 @@ _FIXED = "its outputs are outputs of the network, or feed something that needs a
 
 
 def plan(model: keras.Model, pruning: TrainedPruning) -> PruningPlan:
-    """Return the plan of one pruning of a canonical model: every kernel of every layer that has one.
+    """Return the plan of one pruning of a canonical model.
 
-    Kernels that a structure does not fit, layers that have weights but no kernel, and excluded
-    layers are skipped, with the reason. Raises UsageError for names that do not exist, patterns
-    that fit nothing, layers that int8 does not have, or if nothing is to be pruned.
+    It has every kernel of every layer that has one. Kernels that a structure does not fit, layers
+    that have weights but no kernel, and excluded layers are skipped, with the reason.
+
+    Raises UsageError for names that do not exist, patterns that fit nothing, layers that int8 does
+    not have, or if nothing is to be pruned.
     """
     config = pruning.grouping
     SCHEDULES.check(config.schedule)
@@ -36,7 +39,7 @@ def plan(model: keras.Model, pruning: TrainedPruning) -> PruningPlan:
     skipped: dict[str, str] = {}
     for layer in model.layers:
         check(layer)
-        if kind(layer) is not None:
+        if kernel_kind(layer) is not None:
             _plan_kernels(layer, config, pruning.method, layers, skipped)
         elif layer.weights:
             name = type(layer).__name__
@@ -61,15 +64,20 @@ def plan(model: keras.Model, pruning: TrainedPruning) -> PruningPlan:
 
 def _check_patterns(model: keras.Model, config: MagnitudePruning) -> None:
     """Raise UsageError for a pattern that fits no kernel: nobody excludes less than they think."""
-    names = []
+    keys = _kernel_keys(model)
+    rules = [rule.match for rule in config.layers]
+    for pattern in [*config.exclude, *rules]:
+        if not any(_matches(pattern, key) for key in keys):
+            raise UsageError(f"no kernel is called '{pattern}': the network has {', '.join(keys)}")
+
+
+def _kernel_keys(model: keras.Model) -> list[str]:
+    """``layer/kernel`` of every kernel of a model."""
+    keys: list[str] = []
     for layer in model.layers:
-        if kind(layer) is not None:
-            names += [(layer.name, kernel) for kernel in kernels(layer)]
-    patterns = [*config.exclude, *(rule.match for rule in config.layers)]
-    for pattern in patterns:
-        if not any(_matches(pattern, layer, kernel) for layer, kernel in names):
-            known = ", ".join(f"{layer}/{kernel}" for layer, kernel in names)
-            raise UsageError(f"no kernel is called '{pattern}': the network has {known}")
+        if kernel_kind(layer) is not None:
+            keys += [f"{layer.name}/{kernel}" for kernel in kernels(layer)]
+    return keys
 
 
 def _check_structures(config: MagnitudePruning) -> None:
@@ -91,27 +99,30 @@ def _plan_kernels(
 ) -> None:
     """Add the plan of each kernel of a layer, or the reason why there is none."""
     for kernel in kernels(layer):
-        rule = _first_match(layer.name, kernel, config)
+        key = f"{layer.name}/{kernel}"
+        rule = _first_match(key, config)
         if rule.skip:
-            skipped[f"{layer.name}/{kernel}"] = "excluded"
+            skipped[key] = "excluded"
             continue
         try:
             layers.append(_kernel_plan(layer, kernel, rule, config, method))
         except UsageError as reason:
-            skipped[f"{layer.name}/{kernel}"] = str(reason)
+            skipped[key] = str(reason)
 
 
-def _first_match(layer: str, kernel: str, config: MagnitudePruning) -> LayerRule:
+def _first_match(key: str, config: MagnitudePruning) -> LayerRule:
     """The rule of a kernel: of several that match, the first; exclusions come before all."""
     exclusions = [LayerRule(match, skip=True) for match in config.exclude]
     for rule in [*exclusions, *config.layers]:
-        if _matches(rule.match, layer, kernel):
+        if _matches(rule.match, key):
             return rule
     return _EVERYTHING
 
 
-def _matches(pattern: str, layer: str, kernel: str) -> bool:
-    return fnmatchcase(layer, pattern) or fnmatchcase(f"{layer}/{kernel}", pattern)
+def _matches(pattern: str, key: str) -> bool:
+    """Return whether a pattern fits ``layer/kernel``, or the layer alone."""
+    layer, _, _ = key.rpartition("/")
+    return fnmatchcase(layer, pattern) or fnmatchcase(key, pattern)
 
 
 def _kernel_plan(

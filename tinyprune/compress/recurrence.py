@@ -5,7 +5,26 @@ products outside the time loop, and the loop's body holds nothing but what depen
 before. Everything is time-major inside.
 """
 
+from dataclasses import dataclass
+
 import tensorflow as tf
+
+from tinyprune.tflite.operators import GATES
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The values of all steps of a forward pass.
+
+    Attributes:
+        outputs: h, (frames, batch, units).
+        cells: c, of the same shape.
+        gates: activated gates i, f, g, o, (frames, batch, 4 * units).
+    """
+
+    outputs: tf.Tensor
+    cells: tf.Tensor
+    gates: tf.Tensor
 
 
 def lstm(
@@ -15,33 +34,34 @@ def lstm(
     high: tf.Tensor | None = None,
     training: bool = True,
 ) -> tf.Tensor:
-    """Outputs of an LSTM (Hochreiter & Schmidhuber 1997; Keras gate order i, f, g, o) from a zero state.
+    """Return the outputs of an LSTM (Hochreiter & Schmidhuber 1997) from a zero state.
 
-    ``[i f g o] = projected_t + h_{t-1} R``, ``c_t = s(f) c_{t-1} + s(i) tanh(g)``, ``h_t = q(s(o)
-    tanh(c_t))``, where ``q`` puts h on the int8 grid of ``[low, high]`` with a straight-through
-    gradient.
+    ``[i f g o] = projected_t + h_{t-1} R`` in Keras' gate order, ``c_t = s(f) c_{t-1} + s(i)
+    tanh(g)``, ``h_t = q(s(o) tanh(c_t))``, where ``q`` puts h on the int8 grid of ``[low, high]``
+    with a straight-through gradient.
 
     Args:
         projected: ``x_t W + b`` for all steps, (frames, batch, 4 * units).
         recurrent: R, (units, 4 * units).
         low, high: range of h, scalars; None leaves h in float32.
-        training: keep what the gradient needs; without it the loop is faster, and differentiated by
-            TensorFlow itself.
+        training: keep the values that the gradient needs; without it the loop is faster, and
+            differentiated by TensorFlow itself.
 
     Returns:
         h of all steps, (frames, batch, units). Gradients flow to ``projected`` and ``recurrent``.
     """
     if not training:
-        return _forward(projected, recurrent, low, high, keep=False)[0]
+        (outputs,) = _forward(projected, recurrent, low, high, keep=False)
+        return outputs
 
     @tf.custom_gradient
     def run(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple:
-        outputs, cells, gates = _forward(projected, recurrent, low, high, keep=True)
+        steps = _Steps(*_forward(projected, recurrent, low, high, keep=True))
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return _backward(recurrent, gates, cells, outputs, upstream)
+            return _backward(recurrent, steps, upstream)
 
-        return outputs, gradient
+        return steps.outputs, gradient
 
     return run(projected, recurrent)
 
@@ -61,66 +81,66 @@ def _forward(
     high: tf.Tensor | None,
     keep: bool,
 ) -> list[tf.Tensor]:
-    """Outputs (frames, batch, units); kept for the gradient, also cells and activated gates (..., 4 * units)."""
-    units, inputs, frames = recurrent.shape[0], _unstack(projected), tf.shape(projected)[0]
+    """Outputs (frames, batch, units); kept for the gradient, cells and activated gates too."""
+    units = recurrent.shape[0]
+    frames = tf.shape(projected)[0]
+    inputs = _unstack(projected)
 
     def step(t, h, c, *arrays):  # type: ignore[no-untyped-def]
         before = inputs.read(t) + tf.matmul(h, recurrent)
         i, f = tf.split(tf.sigmoid(before[:, : 2 * units]), 2, axis=1)
-        g, o = tf.tanh(before[:, 2 * units : 3 * units]), tf.sigmoid(before[:, 3 * units :])
+        g = tf.tanh(before[:, 2 * units : 3 * units])
+        o = tf.sigmoid(before[:, 3 * units :])
         c = f * c + i * g
         h = o * tf.tanh(c)
         if low is not None:
             h = tf.quantization.fake_quant_with_min_max_vars(h, low, high, num_bits=8)
         values = (h, c, tf.concat([i, f, g, o], axis=1)) if keep else (h,)
-        return (
-            t + 1,
-            h,
-            c,
-            *(array.write(t, value) for array, value in zip(arrays, values, strict=True)),
-        )
+        written = [array.write(t, value) for array, value in zip(arrays, values, strict=True)]
+        return (t + 1, h, c, *written)
 
     zero = tf.zeros((tf.shape(projected)[1], units))
-    arrays = [
-        _array(projected, width) for width in ((units, units, 4 * units) if keep else (units,))
-    ]
+    widths = (units, units, GATES * units) if keep else (units,)
+    arrays = [_array(projected, width) for width in widths]
     _, _, _, *filled = tf.while_loop(lambda t, *_: t < frames, step, (0, zero, zero, *arrays))
     return [array.stack() for array in filled]
 
 
 def _backward(
-    recurrent: tf.Tensor,
-    gates: tf.Tensor,
-    cells: tf.Tensor,
-    outputs: tf.Tensor,
-    upstream: tf.Tensor,
+    recurrent: tf.Tensor, steps: _Steps, upstream: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gradients of ``projected`` and ``recurrent``; all factors that do not depend on the loop are made before it."""
-    units, frames = recurrent.shape[0], tf.shape(gates)[0]
-    i, f, g, o = tf.split(gates, 4, axis=2)
-    squashed = tf.tanh(cells)
+    """Gradients of ``projected`` and ``recurrent``.
+
+    All factors that do not depend on the loop are made before it.
+    """
+    units = recurrent.shape[0]
+    frames = tf.shape(steps.gates)[0]
+    i, f, g, o = tf.split(steps.gates, GATES, axis=2)
+    squashed = tf.tanh(steps.cells)
     output_to_o = _unstack(squashed * o * (1 - o))
     output_to_cell = _unstack(o * (1 - squashed**2))
     cell_to_ifg = _unstack(
-        tf.concat([g * i * (1 - i), _delay(cells) * f * (1 - f), i * (1 - g**2)], axis=2)
+        tf.concat([g * i * (1 - i), _delay(steps.cells) * f * (1 - f), i * (1 - g**2)], axis=2)
     )
-    forget, transposed, arriving = _unstack(f), tf.transpose(recurrent), _unstack(upstream)
+    forget = _unstack(f)
+    transposed = tf.transpose(recurrent)
+    arriving = _unstack(upstream)
 
     def step(t, dh, dc, deltas):  # type: ignore[no-untyped-def]
         dh += arriving.read(t)
         dc += dh * output_to_cell.read(t)
-        delta = tf.concat(
-            [tf.tile(dc, [1, 3]) * cell_to_ifg.read(t), dh * output_to_o.read(t)], axis=1
-        )
+        delta_ifg = tf.tile(dc, [1, 3]) * cell_to_ifg.read(t)
+        delta_o = dh * output_to_o.read(t)
+        delta = tf.concat([delta_ifg, delta_o], axis=1)
         return t - 1, tf.matmul(delta, transposed), dc * forget.read(t), deltas.write(t, delta)
 
-    zero = tf.zeros((tf.shape(gates)[1], units))
-    *_, deltas = tf.while_loop(
-        lambda t, *_: t >= 0, step, (frames - 1, zero, zero, _array(gates, 4 * units))
-    )
+    zero = tf.zeros((tf.shape(steps.gates)[1], units))
+    deltas = _array(steps.gates, GATES * units)
+    *_, deltas = tf.while_loop(lambda t, *_: t >= 0, step, (frames - 1, zero, zero, deltas))
     delta = deltas.stack()
-    rows = tf.reshape(_delay(outputs), (-1, units))
-    return delta, tf.matmul(rows, tf.reshape(delta, (-1, 4 * units)), transpose_a=True)
+    outputs_before = tf.reshape(_delay(steps.outputs), (-1, units))
+    rows = tf.reshape(delta, (-1, GATES * units))
+    return delta, tf.matmul(outputs_before, rows, transpose_a=True)
 
 
 def _delay(values: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The shape of a canonical Keras model: the operators that its int8 network has, their channels linear in kept units.
+"""The shape of a canonical Keras model: its int8 operators, with channels linear in kept units.
 
 One walk of the graph with unit numbers for tensors, the one that finds the coupling, says for every
 tensor which units its channels are. A speech network is taken as its one-frame form, whose contexts
@@ -14,83 +14,22 @@ import numpy as np
 
 from tinyprune.array_types import IntArray
 from tinyprune.compress import graph
+from tinyprune.compress.activations import FUSED
 from tinyprune.compress.coupling import TensorChannels, Walk
-from tinyprune.compress.layer_kinds import bias, kind
+from tinyprune.compress.kinds.base import KernelKind, LayerKind, Pair, bias
+from tinyprune.compress.kinds.channels import STAYS
+from tinyprune.compress.kinds.lookup import layer_kind
 from tinyprune.compress.streaming import Context, streaming
 from tinyprune.sparsity.network_shape import NetworkShape, OperatorShape, TensorShape, channels
 from tinyprune.sparsity.unit_sets import Coupling
 
-_layers = keras.layers
 _UNKNOWN = -2
-_KERNELS: dict[type, str] = {
-    _layers.Conv1D: "conv",
-    _layers.Conv2D: "conv",
-    _layers.DepthwiseConv2D: "depthwise",
-    _layers.Conv2DTranspose: "transposed",
-    _layers.Dense: "dense",
-    _layers.LSTM: "lstm",
-}
-_MERGES = (
-    _layers.Add,
-    _layers.Subtract,
-    _layers.Multiply,
-    _layers.Average,
-    _layers.Maximum,
-    _layers.Minimum,
-)
-_POOLS = (
-    *(
-        _layers.MaxPooling1D,
-        _layers.MaxPooling2D,
-        _layers.AveragePooling1D,
-        _layers.AveragePooling2D,
-    ),
-    *(_layers.GlobalMaxPooling1D, _layers.GlobalMaxPooling2D),
-    *(_layers.GlobalAveragePooling1D, _layers.GlobalAveragePooling2D),
-)
-# What TFLite leaves out, or makes without touching an element.
-_VIEWS = (
-    *(_layers.Flatten, _layers.Reshape, _layers.Identity, _layers.ActivityRegularization),
-    *(_layers.Dropout, _layers.SpatialDropout1D, _layers.SpatialDropout2D, _layers.AlphaDropout),
-    *(_layers.GaussianDropout, _layers.GaussianNoise),
-)
-_BY_ELEMENT = (
-    *(
-        _layers.ReLU,
-        _layers.LeakyReLU,
-        _layers.ELU,
-        _layers.PReLU,
-        _layers.Activation,
-        _layers.Rescaling,
-    ),
-    _layers.BatchNormalization,
-)
-_OTHER_KINDS: dict[type, str] = {
-    **dict.fromkeys(_MERGES, "add"),
-    **dict.fromkeys(_POOLS, "pool"),
-    **dict.fromkeys(_BY_ELEMENT, "activation"),
-    **dict.fromkeys((_layers.ZeroPadding1D, _layers.ZeroPadding2D), "pad"),
-    **dict.fromkeys((_layers.Cropping1D, _layers.Cropping2D), "slice"),
-    _layers.Concatenate: "concat",
-    _layers.Softmax: "softmax",
-}
-_OPERATIONS = {
-    "Add": "add",
-    "Subtract": "add",
-    "Multiply": "add",
-    "Maximum": "add",
-    "Minimum": "add",
-}
-_OPERATIONS |= {"GetItem": "slice"} | dict.fromkeys(
-    ("Relu", "Relu6", "Sigmoid", "Tanh", "HardSwish"), "activation"
-)
-_FUSED = ("linear", "relu", "relu6")  # what TFLite puts into the operator before
 
 
 def network_shape(
     model: keras.Model, coupling: Coupling, frames: int | None = None
 ) -> NetworkShape:
-    """The shape of a canonical model, batch 1.
+    """Return the shape of a canonical model, batch 1.
 
     Args:
         model: plain, in canonical form (:func:`tinyprune.compress.fold.fold`).
@@ -98,8 +37,9 @@ def network_shape(
         frames: 1 for a sequence model that runs one frame per call; None for a model without a time
             axis.
 
-    Raises UsageError if the model looks ahead though it runs frame by frame, or if units of one set
-    are in a tensor a different number of times.
+    Raises:
+        UsageError: the model looks ahead though it runs frame by frame, or units of one set are in
+            a tensor a different number of times.
     """
     one_call, contexts = streaming(model) if frames == 1 else (model, ())
     return _Shapes(one_call, coupling, contexts).shape()
@@ -107,7 +47,7 @@ def network_shape(
 
 @dataclass(frozen=True)
 class _Value(TensorChannels):
-    """What stands for a tensor in the walk.
+    """The stand-in for a tensor in the walk.
 
     Attributes:
         number: of the memory that it is in.
@@ -116,218 +56,232 @@ class _Value(TensorChannels):
     """
 
     number: int
-    positions: tuple[int, int]
+    positions: Pair
     takes_relu: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class _Tensor:
+    """A tensor whose channels are still numbers of the walk. Attributes as in TensorShape."""
+
+    name: str
+    ids: IntArray
+    positions: Pair
+    bytes_per_element: int = 1
+    is_state: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Operator:
+    """An operator whose channels are still numbers of the walk.
+
+    Attributes:
+        read: the first input.
+        made: the output.
+        name, kind, inputs, kernel, stride, has_bias: as in OperatorShape.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[int, ...]
+    read: _Value
+    made: _Value
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    has_bias: bool = False
+
+
 class _Shapes:
-    """Walks a graph and collects tensors and operators; their channels are numbers of the walk until all is seen."""
+    """Walks a graph and collects tensors and operators.
+
+    Channels are numbers of the walk until all is seen.
+    """
 
     def __init__(self, model: keras.Model, coupling: Coupling, contexts: Sequence[Context]) -> None:
-        self._model, self._coupling = model, coupling
-        self._walk, self._uses = Walk(model.name), graph.Uses(model)
+        self._model = model
+        self._coupling = coupling
         self._contexts = {f"{context.name}_context" for context in contexts}
-        self._tensors: list[tuple[IntArray, dict[str, Any]]] = []
-        self._operators: list[tuple[IntArray, IntArray, dict[str, Any]]] = []
+        self._walk = Walk(model.name)
+        self._tensors: list[_Tensor] = []
+        self._operators: list[_Operator] = []
 
     def shape(self) -> NetworkShape:
-        given = [self._given(tensor) for tensor in graph.functional(self._model).inputs]
-        made = graph.run(self._model, given, self._call)
-        units, sets = self._units(), self._coupling.sets
-        inputs, outputs = (
-            tuple(dict.fromkeys(value.number for value in values)) for values in (given, made)
-        )
+        """Return the shape of the network."""
+        inputs = [self._input(tensor) for tensor in graph.functional(self._model).inputs]
+        outputs = graph.run(self._model, inputs, self._call)
+        unit_of = self._units()
         return NetworkShape(
-            tuple(
-                TensorShape(channels=channels(units[ids], sets), **fields)
-                for ids, fields in self._tensors
-            ),
-            tuple(
-                OperatorShape(
-                    channels_in=channels(units[read], sets),
-                    channels_out=channels(units[out], sets),
-                    **fields,
-                )
-                for read, out, fields in self._operators
-            ),
-            *(sets, inputs, outputs),
+            tuple(self._tensor_shape(tensor, unit_of) for tensor in self._tensors),
+            tuple(self._operator_shape(operator, unit_of) for operator in self._operators),
+            self._coupling.sets,
+            _different_numbers(inputs),
+            _different_numbers(outputs),
         )
 
-    def _given(self, tensor: keras.KerasTensor) -> _Value:
-        """An input; the channels of a context are those of the layer that it belongs to, which is not seen yet."""
-        ids = np.zeros(tensor.shape[-1] or 1, np.int64)
+    def _tensor_shape(self, tensor: _Tensor, unit_of: IntArray) -> TensorShape:
+        return TensorShape(
+            name=tensor.name,
+            positions=tensor.positions,
+            channels=channels(unit_of[tensor.ids], self._coupling.sets),
+            bytes_per_element=tensor.bytes_per_element,
+            is_state=tensor.is_state,
+        )
+
+    def _operator_shape(self, operator: _Operator, unit_of: IntArray) -> OperatorShape:
+        sets = self._coupling.sets
+        return OperatorShape(
+            name=operator.name,
+            kind=operator.kind,
+            inputs=operator.inputs,
+            outputs=(operator.made.number,),
+            channels_in=channels(unit_of[operator.read.ids], sets),
+            channels_out=channels(unit_of[operator.made.ids], sets),
+            positions_in=operator.read.positions,
+            positions=operator.made.positions,
+            kernel=operator.kernel,
+            stride=operator.stride,
+            has_bias=operator.has_bias,
+        )
+
+    def _input(self, tensor: keras.KerasTensor) -> _Value:
+        """An input of the network.
+
+        The channels of a context are those of the layer that it belongs to, which is not seen yet.
+        """
+        width = tensor.shape[-1] or 1
         if tensor.name in self._contexts:
-            ids = 1 + sum(self._walk.makers.values()) + np.arange(len(ids))
-            self._walk.makers[tensor.name] = len(ids)
-        return self._new(tensor.name, ids, _positions(tensor.shape))
+            ids = self._walk.numbers.new(tensor.name, width)
+        else:
+            ids = np.full(width, STAYS)
+        return self._new_tensor(tensor.name, ids, _positions(tensor.shape))
 
     def _units(self) -> IntArray:
-        """For each number of the walk its unit in the coupling."""
-        units = np.full(1 + sum(self._walk.makers.values()), _UNKNOWN)
-        units[0] = -1
+        """For each number of the walk its unit in the coupling, -1 for a channel that stays."""
+        unit_of = np.full(self._walk.numbers.count, _UNKNOWN)
+        unit_of[STAYS] = -1
         for key, ids in self._walk.outputs.items():
-            units[ids] = self._coupling.outputs[key]
-        for first, second in self._walk.same:  # a context is joined with a tensor that has units
-            for unknown, known in ((first, second), (second, first)):
-                units[unknown] = np.where(units[unknown] == _UNKNOWN, units[known], units[unknown])
-        return np.where(units == _UNKNOWN, -1, units)
+            unit_of[ids] = self._coupling.outputs[key]
+        # A context is joined with a tensor that has units.
+        for first, second in self._walk.numbers.same:
+            unit_of[first] = _where_unknown(unit_of[first], unit_of[second])
+            unit_of[second] = _where_unknown(unit_of[second], unit_of[first])
+        return _where_unknown(unit_of, np.full_like(unit_of, -1))
 
     def _call(self, node: Any, args: tuple, kwargs: dict[str, Any]) -> list[_Value]:
-        found = [args[0]] if _takes_frames(node) else self._walk.call(node, args, kwargs)
-        values = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, _Value)]
-        places = [_positions(tensor.shape) for tensor in node.outputs]
-        if self._is_view(node, values):
-            return [
-                _Value(one.ids, values[0].number, at) for one, at in zip(found, places, strict=True)
-            ]
-        is_kernel = isinstance(node.operation, keras.Layer) and kind(node.operation) is not None
-        make = self._kernel if is_kernel else self._plain
-        return [make(node, values, one.ids, at) for one, at in zip(found, places, strict=True)]
+        leaves = keras.tree.flatten((args, kwargs))
+        values = [leaf for leaf in leaves if isinstance(leaf, _Value)]
+        made = [args[0]] if _takes_frames(node) else self._walk.call(node, args, kwargs)
+        kind = layer_kind(node.operation)
+        is_view = self._is_view(kind, node.operation, values[0])
+        outputs = []
+        for stand_in, tensor in zip(made, node.outputs, strict=True):
+            ids = stand_in.ids
+            positions = _positions(tensor.shape)
+            if is_view:
+                output = _Value(ids, values[0].number, positions)
+            elif isinstance(kind, KernelKind):
+                output = self._kernel(kind, node.operation, values, ids, positions)
+            else:
+                output = self._plain(kind, node.operation, values, ids, positions)
+            outputs.append(output)
+        return outputs
 
-    def _is_view(self, node: Any, values: list[_Value]) -> bool:
-        """Whether TFLite has no operator for it."""
-        operation = node.operation
-        if type(operation) in _VIEWS or _function(operation) == "linear":
+    def _is_view(self, kind: LayerKind, operation: Any, read: _Value) -> bool:
+        """Return whether TFLite has no operator for it, or has it in the one before."""
+        function = kind.fused_function(operation)
+        if kind.is_view or function == "linear":
             return True
-        maker = self._operators and self._operators[-1][2]["outputs"]
-        return bool(
-            _function(operation) in _FUSED and values[0].takes_relu and maker == (values[0].number,)
-        )
+        last_made = self._operators[-1].made.number if self._operators else None
+        return function in FUSED and read.takes_relu and read.number == last_made
 
     def _kernel(
-        self, node: Any, values: list[_Value], ids: IntArray, positions: tuple[int, int]
+        self, kind: KernelKind, layer: Any, values: list[_Value], ids: IntArray, positions: Pair
     ) -> _Value:
         """An operator with kernels, and its activation where that is one of its own."""
-        layer, given = node.operation, values[0]
-        made = self._new(layer.name, ids, positions)
+        made = self._new_tensor(layer.name, ids, positions)
         inputs = [value.number for value in values]
-        if isinstance(layer, _layers.LSTM):
-            inputs += [
-                self._new(f"{layer.name}/{name}", ids, (1, 1), size, True).number
-                for name, size in _STATES
-            ]
-        self._add(
-            *(
-                layer.name,
-                _KERNELS[kind(layer) or type(layer)],
-                inputs,
-                made,
-                given.ids,
-                given.positions,
-            ),
-            kernel=_pair(getattr(layer, "kernel_size", 1)),
-            stride=_pair(getattr(layer, "strides", 1)),
-            has_bias=bias(layer) is not None,
+        for state in kind.states:
+            name = f"{layer.name}/{state.name}"
+            inputs.append(self._new_state(name, ids, state.element_bytes))
+        size, stride = kind.window(layer, values[0].positions)
+        self._operators.append(
+            _Operator(
+                name=layer.name,
+                kind=kind.operator,
+                inputs=tuple(inputs),
+                read=values[0],
+                made=made,
+                kernel=size,
+                stride=stride,
+                has_bias=bias(layer) is not None,
+            )
         )
-        function = getattr(getattr(layer, "activation", None), "__name__", "linear")
-        if isinstance(layer, _layers.LSTM) or function in _FUSED:
-            return made
-        after = self._new(f"{layer.name}/{function}", ids, positions)
-        self._add(
-            f"{layer.name}/{function}", _by_function(function), [made.number], after, ids, positions
-        )
-        return after
+        function = kind.function_after(layer)
+        return made if function in FUSED else self._activation(layer, function, made)
+
+    def _activation(self, layer: Any, function: str, read: _Value) -> _Value:
+        """The operator of an activation function that TFLite does not fuse."""
+        name = f"{layer.name}/{function}"
+        made = self._new_tensor(name, read.ids, read.positions)
+        kind = _function_operator(function)
+        self._operators.append(_Operator(name, kind, (read.number,), read, made))
+        return made
 
     def _plain(
-        self, node: Any, values: list[_Value], ids: IntArray, positions: tuple[int, int]
+        self, kind: LayerKind, operation: Any, values: list[_Value], ids: IntArray, positions: Pair
     ) -> _Value:
         """An operator without kernels."""
-        operation, given = node.operation, values[0]
-        name = _OTHER_KINDS.get(type(operation)) or _OPERATIONS.get(
-            type(operation).__name__, "other"
-        )
-        if name == "activation":
-            name = _by_function(_function(operation))
-        made = self._new(operation.name, ids, positions, takes_relu=name == "add")
-        window, stride = _window(operation, given.positions)
-        inputs = [value.number for value in values]
-        self._add(
-            operation.name,
-            name,
-            inputs,
-            made,
-            given.ids,
-            given.positions,
-            kernel=window,
-            stride=stride,
+        operator = kind.operator
+        if operator == "activation":
+            operator = _function_operator(kind.function(operation))
+        is_sum = operator == "add"
+        made = self._new_tensor(operation.name, ids, positions, takes_relu=is_sum)
+        inputs = tuple(value.number for value in values)
+        size, stride = kind.window(operation, values[0].positions)
+        self._operators.append(
+            _Operator(operation.name, operator, inputs, values[0], made, size, stride)
         )
         return made
 
-    def _new(
-        self,
-        name: str,
-        ids: IntArray,
-        positions: tuple[int, int],
-        size: int = 1,
-        state: bool = False,
-        takes_relu: bool = False,
+    def _new_tensor(
+        self, name: str, ids: IntArray, positions: Pair, takes_relu: bool = False
     ) -> _Value:
-        fields = {
-            "name": name,
-            "positions": positions,
-            "bytes_per_element": size,
-            "is_state": state,
-        }
-        self._tensors.append((ids, fields))
+        self._tensors.append(_Tensor(name, ids, positions))
         return _Value(ids, len(self._tensors) - 1, positions, takes_relu)
 
-    def _add(
-        self,
-        name: str,
-        of: str,
-        inputs: list[int],
-        made: _Value,
-        read: IntArray,
-        at: tuple[int, int],
-        **more: Any,
-    ) -> None:
-        fields = {"name": name, "kind": of, "inputs": tuple(inputs), "outputs": (made.number,)}
-        self._operators.append(
-            (read, made.ids, fields | {"positions_in": at, "positions": made.positions} | more)
-        )
+    def _new_state(self, name: str, ids: IntArray, element_bytes: int) -> int:
+        """The number of a tensor that lives from call to call."""
+        self._tensors.append(_Tensor(name, ids, (1, 1), element_bytes, is_state=True))
+        return len(self._tensors) - 1
 
 
-_STATES = (("hidden", 1), ("cell", 2))  # of an LSTM, with the bytes of an element: int8 and int16
+def _different_numbers(values: list[_Value]) -> tuple[int, ...]:
+    """The numbers of the tensors, each once, in order."""
+    return tuple(dict.fromkeys(value.number for value in values))
 
 
-def _positions(shape: Sequence[int | None]) -> tuple[int, int]:
+def _where_unknown(units: IntArray, others: IntArray) -> IntArray:
+    return np.where(units == _UNKNOWN, others, units)
+
+
+def _function_operator(function: str | None) -> str:
+    return "softmax" if function == "softmax" else "activation"
+
+
+def _positions(shape: Sequence[int | None]) -> Pair:
     """(rows, columns) of a Keras shape (batch, ..., channels); what is open is one frame."""
     sizes = [1 if size is None else int(size) for size in shape[1:-1]]
-    return (int(np.prod(sizes[:-1])), sizes[-1]) if sizes else (1, 1)
-
-
-def _pair(size: Any) -> tuple[int, int]:
-    """(rows, columns) of a setting for one axis or for two."""
-    values = tuple(np.atleast_1d(size).tolist())
-    return (1, values[0]) if len(values) == 1 else (values[0], values[1])
+    if not sizes:
+        return 1, 1
+    return int(np.prod(sizes[:-1])), sizes[-1]
 
 
 def _takes_frames(node: Any) -> bool:
-    """Whether it takes some frames with all of their channels, as the one-frame form does for a dilated convolution."""
-    shapes = [tensor.shape for tensor in (*node.input_tensors, *node.outputs)]
-    return (
-        type(node.operation).__name__ == "GetItem"
-        and len({(len(shape), shape[-1]) for shape in shapes}) == 1
-    )
+    """Return whether an operation takes some frames with all of their channels.
 
-
-def _window(operation: Any, positions: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Kernel and stride of a pool; a global one covers all positions. (1, 1) twice for everything else."""
-    if not isinstance(operation, _POOLS):
-        return (1, 1), (1, 1)
-    size = _pair(operation.pool_size) if hasattr(operation, "pool_size") else positions
-    return size, _pair(operation.strides) if hasattr(operation, "strides") else size
-
-
-def _function(operation: Any) -> str:
-    """Name of what an activation layer or operation computes, else an empty one."""
-    if type(operation) is _layers.ReLU:
-        plain = not operation.negative_slope and not operation.threshold
-        return {None: "relu", 6.0: "relu6"}.get(operation.max_value, "other") if plain else "other"
-    if type(operation) is _layers.Activation:
-        return str(getattr(operation.activation, "__name__", "other"))
-    return {"Relu": "relu", "ReLU": "relu", "Relu6": "relu6"}.get(type(operation).__name__, "")
-
-
-def _by_function(function: str) -> str:
-    return "softmax" if function == "softmax" else "activation"
+    The one-frame form does so for a dilated convolution.
+    """
+    if type(node.operation).__name__ != "GetItem":
+        return False
+    tensors = [*node.input_tensors, *node.outputs]
+    return len({(len(tensor.shape), tensor.shape[-1]) for tensor in tensors}) == 1

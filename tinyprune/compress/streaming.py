@@ -14,23 +14,19 @@ import keras
 from keras import layers
 
 from tinyprune.compress import graph
-from tinyprune.compress.causality import (
-    along_time,
-    look_back,
-    one_frame,
-    require_causal,
-    require_frames,
-)
+from tinyprune.compress.causality import require_causal, require_frames
+from tinyprune.compress.kinds.frames import along_time
+from tinyprune.compress.kinds.lookup import layer_kind
 from tinyprune.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a layer remembers of past frames.
+    """The past frames that a layer remembers.
 
     Attributes:
         name: of the layer that looks back; its second call is ``NAME_2``.
-        frames: how many past frames.
+        frames: number of past frames.
         shape: (1, frames, ...) of the input and the output that carry them.
     """
 
@@ -40,12 +36,13 @@ class Context:
 
 
 def streaming(model: keras.Model) -> tuple[keras.Model, tuple[Context, ...]]:
-    """The one-frame form of a plain model that is causal along axis 1, with copies of its weights.
+    """Return the one-frame form of a plain model that is causal along axis 1, and its contexts.
 
     ``(batch, frames, ...) -> (batch, frames, ...)`` becomes ``[(1, 1, ...), context...] -> [(1, 1,
     ...), new context...]``; an utterance starts with contexts of zeros. A context is made by
     ``ZeroPadding1D((p, 0))``, ``ZeroPadding2D(((p, 0), ...))`` and ``Conv1D(padding="causal")``. An
-    LSTM becomes ``stateful``. A model without contexts is returned as it is, with ().
+    LSTM becomes ``stateful``. Weights are copied. A model without contexts is returned as it is,
+    with ().
 
     Raises UsageError, naming the layer, for one that looks ahead or mixes frames in any other way,
     and for a model of several inputs or outputs.
@@ -53,11 +50,13 @@ def streaming(model: keras.Model) -> tuple[keras.Model, tuple[Context, ...]]:
     source = graph.functional(model)
     if len(source.inputs) != 1 or len(source.outputs) != 1:
         raise UsageError(
-            f"model '{model.name}' has several inputs or outputs: one frame per call needs one of each"
+            f"model '{model.name}' has several inputs or outputs: "
+            "one frame per call needs one of each"
         )
-    (given,) = source.inputs
+    sequence = source.inputs[0]
+    frame_shape = (1, 1, *sequence.shape[2:])
+    frame = keras.Input(batch_shape=frame_shape, dtype=sequence.dtype, name=sequence.name)
     builder = _Builder()
-    frame = keras.Input(batch_shape=(1, 1, *given.shape[2:]), dtype=given.dtype, name=given.name)
     (output,) = graph.run(model, [frame], builder.call)
     if output.shape[1] != 1:
         raise UsageError(
@@ -71,7 +70,12 @@ def streaming(model: keras.Model) -> tuple[keras.Model, tuple[Context, ...]]:
 
 
 class _Builder:
-    """Builds the one-frame graph. Attributes: contexts; past, future: their inputs and outputs, in the same order."""
+    """Builds the one-frame graph.
+
+    Attributes:
+        contexts: of its layers, in the order of their calls.
+        past, future: inputs and outputs of the contexts, in the same order.
+    """
 
     def __init__(self) -> None:
         self.contexts: list[Context] = []
@@ -81,41 +85,51 @@ class _Builder:
         self._calls: Counter[str] = Counter()
 
     def call(self, node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """What a layer makes of one frame."""
+        """Return the outputs of a layer for one frame."""
         layer = node.operation
+        kind = layer_kind(layer)
         require_causal(layer, node)
-        shapes = [
-            x.shape for x in keras.tree.flatten((args, kwargs)) if isinstance(x, keras.KerasTensor)
-        ]
-        require_frames(layer, [shape[1] for shape in shapes])
-        if past := look_back(layer):
-            window = self._window(layer.name, args[0], past)
+        require_frames(layer, _frames(args, kwargs))
+
+        frames = kind.look_back(layer)
+        if frames:
+            window = self._window(layer.name, args[0], frames)
             dilation = along_time(getattr(layer, "dilation_rate", 1))
-            args = (window[:, ::dilation] if dilation > 1 else window, *args[1:])
+            if dilation > 1:
+                window = window[:, ::dilation]
+            args = (window, *args[1:])
         if id(layer) not in self._copies:
-            self._copies[id(layer)] = layer, one_frame(layer, node.outputs[0].shape)
+            self._copies[id(layer)] = layer, kind.one_frame(layer, node.outputs[0].shape)
         _, copy = self._copies[id(layer)]
         return args[0] if copy is None else copy(*args, **kwargs)
 
     def _window(self, layer: str, present: keras.KerasTensor, frames: int) -> keras.KerasTensor:
         """The context joined with the present frame, (1, frames + 1, ...)."""
         self._calls[layer] += 1
-        name = layer if self._calls[layer] == 1 else f"{layer}_{self._calls[layer]}"
+        call = self._calls[layer]
+        name = layer if call == 1 else f"{layer}_{call}"
         context = Context(name, frames, (1, frames, *present.shape[2:]))
         past = keras.Input(batch_shape=context.shape, dtype=present.dtype, name=f"{name}_context")
         window = layers.Concatenate(axis=1, name=f"{name}_window")([past, present])
-        kind, crop = (
-            (layers.Cropping1D, (1, 0))
-            if present.ndim == 3
-            else (layers.Cropping2D, ((1, 0), (0, 0)))
-        )
         self.contexts.append(context)
         self.past.append(past)
-        self.future.append(kind(crop, name=f"{name}_new_context")(window))
+        self.future.append(_without_first_frame(f"{name}_new_context", present.ndim)(window))
         return window
 
     def copy_weights(self) -> None:
-        """Into the layers of the one-frame graph."""
+        """Copy the weights into the layers of the one-frame graph."""
         for layer, copy in self._copies.values():
             if isinstance(copy, keras.Layer):
                 copy.set_weights(layer.get_weights())
+
+
+def _frames(args: tuple, kwargs: dict[str, Any]) -> list[int]:
+    """The number of frames of each tensor that a layer is called with."""
+    leaves = keras.tree.flatten((args, kwargs))
+    return [leaf.shape[1] for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
+
+
+def _without_first_frame(name: str, rank: int) -> keras.Layer:
+    if rank == 3:
+        return layers.Cropping1D((1, 0), name=name)
+    return layers.Cropping2D(((1, 0), (0, 0)), name=name)

@@ -18,7 +18,7 @@ from tensorflow.lite.python.convert import ConverterError
 from tinyprune.array_types import Float32Array
 from tinyprune.compress import graph
 from tinyprune.compress.causality import look_back
-from tinyprune.compress.fused_lstm import with_fused_lstm
+from tinyprune.compress.export_layers import with_export_layers
 from tinyprune.errors import CheckFailed
 from tinyprune.tflite.flatbuffer import ParsedFile, parse
 from tinyprune.tflite.graph import float_operators
@@ -92,7 +92,7 @@ def conversion(model: keras.Model, frames: int | None, calibration: Float32Array
         frames: time steps of one call; None for a model without a time axis.
         calibration: inputs (n, ...) of real data; with ``frames``, consecutive features (n, bands).
     """
-    fused = with_fused_lstm(model)
+    fused = with_export_layers(model)
     calls = calibration[:, None] if frames is None else _calls(calibration, frames)
     signature = [tf.TensorSpec(calls.shape[1:])]
     function = tf.function(fused, input_signature=signature).get_concrete_function()
@@ -117,7 +117,7 @@ def one_frame_conversion(
         stream: its one-frame form (:func:`tinyprune.compress.streaming.streaming`).
         features: consecutive features (n, ...) to calibrate on.
     """
-    fused = with_fused_lstm(stream)
+    fused = with_export_layers(stream)
     numbers = range(1, len(stream.inputs))
     inputs = [_FEATURES]
     inputs += [f"{CONTEXT}{number}" for number in numbers]

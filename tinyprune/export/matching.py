@@ -8,22 +8,13 @@ import keras
 import numpy as np
 
 from tinyprune.array_types import Float32Array, Int8Array
-from tinyprune.compress.layer_kinds import kernels, kind, layout
+from tinyprune.compress.kinds.base import kernels
+from tinyprune.compress.kinds.lookup import kernel_kind, require_kernel_kind
 from tinyprune.errors import CheckFailed
 from tinyprune.sparsity.layout import canonical, canonical_shape, restored
 from tinyprune.tflite.graph import Graph, Operator
 from tinyprune.tflite.kernels import int8_kernels
-from tinyprune.tflite.operators import GATES, operator_type
-
-#: Keras layer -> the kinds of operators (tflite/operators.py) that it can become.
-_OPERATOR_KINDS: dict[type[keras.Layer], tuple[str, ...]] = {
-    keras.layers.Dense: ("dense",),
-    keras.layers.Conv1D: ("conv",),
-    keras.layers.Conv2D: ("conv",),
-    keras.layers.DepthwiseConv2D: ("depthwise", "conv"),  # the latter for a single input channel
-    keras.layers.Conv2DTranspose: ("transposed",),
-    keras.layers.LSTM: ("lstm",),
-}
+from tinyprune.tflite.operators import operator_type
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +45,7 @@ def match(graph: Graph, model: keras.Model) -> list[Match]:
     free = [op for op in graph.operators if operator_type(op.name).kernels]
     matches = []
     for layer in model.layers:
-        if kind(layer) is not None:
+        if kernel_kind(layer) is not None:
             matched = _nearest(layer, free)
             matches.append(matched)
             free.remove(matched.operator)
@@ -133,31 +124,30 @@ def _nearest(layer: keras.Layer, operators: list[Operator]) -> Match:
 
 def rounded_to_int8(layer: keras.Layer, kernel: Float32Array) -> Int8Array:
     """Return the kernel on the int8 grid that TFLite gives it, in the Keras shape."""
-    standard = canonical(kernel, layout(layer))
+    kind = require_kernel_kind(layer)
+    standard = canonical(kernel, kind.layout)
     outputs = standard.shape[-1]
-    # One scale per output channel, of an LSTM one per gate.
-    scales = GATES if isinstance(layer, keras.layers.LSTM) else outputs
+    scales = kind.scales(outputs)
     by_scale = standard.reshape(-1, scales, outputs // scales)
     largest = np.abs(by_scale).max(axis=(0, 2), keepdims=True)
     scale = np.maximum(largest, 1e-30) / 127
     integers = np.round(by_scale / scale).astype(np.int8)
-    return restored(integers.reshape(standard.shape), layout(layer), kernel.shape)
+    return restored(integers.reshape(standard.shape), kind.layout, kernel.shape)
 
 
 def _keras_kernels(layer: keras.Layer, operator: Operator) -> dict[str, Int8Array]:
     """Return kernel name -> int8 weights if the operator can be this layer; else nothing."""
-    plain = kind(layer)
-    assert plain is not None, "only layers with kernels are looked for"
-    if operator_type(operator.name).kind not in _OPERATOR_KINDS[plain]:
+    kind = require_kernel_kind(layer)
+    if operator_type(operator.name).kind not in kind.exported_operators:
         return {}
     weights = int8_kernels(operator)
     keras_kernels = {}
     for name, kernel in kernels(layer).items():
         shape = tuple(kernel.shape)
-        expected = canonical_shape(shape, layout(layer))
+        expected = canonical_shape(shape, kind.layout)
         if name not in weights or _without_ones(weights[name].shape) != _without_ones(expected):
             return {}
-        keras_kernels[name] = restored(weights[name].reshape(expected), layout(layer), shape)
+        keras_kernels[name] = restored(weights[name].reshape(expected), kind.layout, shape)
     return keras_kernels
 
 

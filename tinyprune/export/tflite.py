@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact
-from tinyprune.compress.layer_kinds import kernels
+from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.streaming import Context, streaming
 from tinyprune.errors import CheckFailed
 from tinyprune.export.contexts import check_contexts

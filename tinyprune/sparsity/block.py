@@ -54,7 +54,7 @@ class Block(Structure):
 
     @classmethod
     def parse(cls, text: str, block_size: str) -> "Block | None":
-        """Return the structure of the text "block". Raises UsageError for a size that is not RxC."""
+        """Return the structure of the text "block". Raises UsageError unless the size is RxC."""
         if text != cls.name:
             return None
         numbers = re.fullmatch("([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", block_size)

@@ -1,19 +1,22 @@
-"""What a group is worth: functions of an array and its group ids, of any one shape, to an array of shape (groups,).
+"""Importances of groups: functions of an array and its group ids, of one shape, to (groups,).
 
-The mean over the group, not the sum: a small tile at the edge of a kernel is not worth less for
-    being small.
+They are the mean over the group, not the sum: a small tile at the edge of a kernel is not worth
+less for being small.
 """
 
 import numpy as np
 
 from tinyprune.array_types import FloatArray, IntArray
 
+#: Names of the importances whose values are not the weights but accumulated squares of gradient
+#: times weight.
 FROM_GRADIENTS = frozenset({"taylor"})
-"""Names of the importances whose values are not the weights but accumulated squares of gradient times weight."""
 
 
 def l1(values: FloatArray, ids: IntArray) -> FloatArray:
-    """Mean absolute weight, ``mean |w|`` (Han et al. 2015, arXiv 1506.02626; Li et al. 2017, arXiv 1608.08710)."""
+    """Mean absolute weight, ``mean |w|`` (Han et al. 2015, arXiv 1506.02626; Li et al. 2017, arXiv
+    1608.08710).
+    """
     return _mean(np.abs(values), ids)
 
 
@@ -25,7 +28,8 @@ def l2(values: FloatArray, ids: IntArray) -> FloatArray:
 
 
 def taylor(values: FloatArray, ids: IntArray) -> FloatArray:
-    """Mean of ``(gradient * weight)^2``, what the loss would change by (Molchanov et al. 2019, arXiv 1906.10771).
+    """Mean of ``(gradient * weight)^2``, what the loss would change by (Molchanov et al. 2019,
+    arXiv 1906.10771).
 
     First-order Taylor expansion: setting a weight to zero changes the loss by about ``gradient *
     weight``; squared and summed over batches by the caller, which passes these sums, one per
@@ -35,7 +39,7 @@ def taylor(values: FloatArray, ids: IntArray) -> FloatArray:
 
 
 def _mean(values: FloatArray, ids: IntArray) -> FloatArray:
-    """Mean of each group, shape (groups,), in float64; a weight alone keeps its value and its precision."""
+    """Mean of each group, (groups,), in float64; a weight alone keeps its value and precision."""
     flat = ids.ravel()
     if _alone(ids):
         single = np.empty(flat.size, values.dtype)
@@ -45,5 +49,5 @@ def _mean(values: FloatArray, ids: IntArray) -> FloatArray:
 
 
 def _alone(ids: IntArray) -> bool:
-    """Whether the last weight shows that every weight is alone: ids have no gaps, so there are max + 1 groups."""
+    """Return whether every weight is alone, as the last id shows: ids have no gaps."""
     return bool(ids.flat[-1] == ids.size - 1)

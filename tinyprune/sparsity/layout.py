@@ -1,4 +1,4 @@
-"""How the axes of a kernel lie: structures work on ``(spatial..., inputs, outputs)``, whatever the layer calls it.
+"""The order of a kernel's axes: structures work on ``(spatial..., inputs, outputs)`` for any layer.
 
 ``(spatial..., inputs, outputs)`` is what Dense, Conv1D, Conv2D and LSTM kernels have already (the
 LSTM's outputs are its four gates); seen as a matrix it is ``(prod(spatial) * inputs, outputs)``.
@@ -19,7 +19,10 @@ class Layout(StrEnum):
 
 
 def canonical(kernel: npt.NDArray, layout: Layout) -> npt.NDArray:
-    """The kernel with axes (spatial..., inputs, outputs); depthwise: one input, channels * multiplier outputs."""
+    """Return the kernel with axes (spatial..., inputs, outputs).
+
+    A depthwise kernel has one input and channels * multiplier outputs.
+    """
     if layout is Layout.TRANSPOSED:
         return np.swapaxes(kernel, -1, -2)
     if layout is Layout.DEPTHWISE:
@@ -28,10 +31,13 @@ def canonical(kernel: npt.NDArray, layout: Layout) -> npt.NDArray:
 
 
 def canonical_shape(shape: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
-    """The shape of :func:`canonical` of a kernel of this shape."""
+    """Return the shape of :func:`canonical` of a kernel of this shape."""
     return canonical(np.broadcast_to(np.int8(0), shape), layout).shape
 
 
 def restored(array: npt.NDArray, layout: Layout, shape: tuple[int, ...]) -> npt.NDArray:
-    """The inverse of :func:`canonical`: an array with axes (spatial..., inputs, outputs) in the kernel's ``shape``."""
+    """Return an array with axes (spatial..., inputs, outputs) in the kernel's ``shape``.
+
+    It is the inverse of :func:`canonical`.
+    """
     return np.swapaxes(array, -1, -2) if layout is Layout.TRANSPOSED else array.reshape(shape)

@@ -1,4 +1,4 @@
-"""The one masking engine: which groups go, and the mask that follows; all on group ids."""
+"""The one masking engine: ranked groups and the mask that follows from them; all on group ids."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from tinyprune.array_types import BoolArray, Float32Array, FloatArray, IntArray
 from tinyprune.errors import UsageError
 from tinyprune.sparsity.importance import l1 as magnitude
 
-__all__ = ["SCOPES", "magnitude", "masks"]
+__all__ = ["SCOPES", "groups_to_mask", "magnitude", "masks"]
 
 SCOPES = ("global", "layer")
 
@@ -16,7 +16,7 @@ SCOPES = ("global", "layer")
 def masks(
     importances: Mapping[str, FloatArray], ids: Mapping[str, IntArray], sparsity: float, scope: str
 ) -> dict[str, Float32Array]:
-    """Masks of several kernels, 1 = kept, each of its kernel's shape.
+    """Return masks of several kernels, 1 = kept, each of its kernel's shape.
 
     Masks depend on the order of the importances only, never on the machine; of equal groups the
     last goes first, so that more sparsity never brings a group back.
@@ -44,20 +44,23 @@ def masks(
     return {key: keep.astype(np.float32)[ids[key]] for key, keep in kept.items()}
 
 
+def groups_to_mask(sparsity: float, groups: int) -> int:
+    """Return ``floor(sparsity * groups)``: 0.3 * 10 is 3 in binary floats too."""
+    return int(np.floor(sparsity * groups + 1e-9))
+
+
 def _keep(importance: FloatArray, sparsity: float) -> BoolArray:
-    """Which groups stay: all but the ``floor(sparsity * groups)`` of least importance."""
-    count = int(
-        np.floor(sparsity * len(importance) + 1e-9)
-    )  # 0.3 * 10 must be 3 in binary floats too
+    """Mark the groups that stay, (groups,): all but those of least importance."""
+    groups = len(importance)
+    count = groups_to_mask(sparsity, groups)
     if count == 0:
-        return np.ones(len(importance), bool)
+        return np.ones(groups, bool)
     last = np.partition(importance, count - 1)[count - 1]
     if not np.isfinite(last):
         return ~np.isfinite(importance)
     keep = ~(importance <= last)
+    # That masks all groups that are equal to the last one: bring those back that are too many.
+    surplus = groups - np.count_nonzero(keep) - count
     equal = np.flatnonzero(importance == last)
-    surplus = (
-        len(importance) - np.count_nonzero(keep) - count
-    )  # partition by value masks all equals: bring back
     keep[equal[:surplus]] = True
     return keep

@@ -121,7 +121,7 @@ class NOfM(Structure):
         return protect(importance, shape, self.n, self.m)
 
     def note(self, shape: tuple[int, ...]) -> str:
-        """Return a remark about a padded run. Raises UsageError if no run has more than n inputs."""
+        """Return a remark about a padded run. Raises UsageError if no run loses a weight."""
         inputs = shape[-2]
         if inputs <= self.n:
             plural = "s" if inputs > 1 else ""

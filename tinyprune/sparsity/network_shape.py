@@ -1,8 +1,8 @@
-"""A network as what its resources depend on: tensors and operators whose channels are linear in the kept units.
+"""The shape of a network, on which its resources depend: tensors and operators.
 
-``kept`` is an array of shape (sets,): how many units of each set of a
-:class:`tinyprune.sparsity.unit_sets.Coupling` stay; a real number while gates are soft, a whole one
-at the end.
+Their channels are linear in the kept units. ``kept`` is an array of shape (sets,): how many units
+of each set of a :class:`tinyprune.sparsity.unit_sets.Coupling` stay; a real number while gates are
+soft, a whole one at the end.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,11 @@ import numpy as np
 from tinyprune.array_types import BoolArray, Float64Array, IntArray
 from tinyprune.errors import UsageError
 from tinyprune.sparsity.unit_sets import UnitSet
+from tinyprune.tflite.operators import RECURRENT
 
-#: Kinds of operators; those with kernels first. "other" is what has no rule: its tensors count, its
-#: work does not.
-WITH_KERNELS = ("conv", "depthwise", "transposed", "dense", "lstm")
+#: Kinds of operators; those with kernels first. "other" has no rule: its tensors count, its work
+#: does not.
+WITH_KERNELS = ("conv", "depthwise", "transposed", "dense", *RECURRENT)
 KINDS = (*WITH_KERNELS, "add", "pool", "activation", "softmax", "concat", "pad", "slice", "other")
 
 
@@ -34,7 +35,7 @@ class Channels:
     per_set: Float64Array
 
     def count(self, kept: Float64Array) -> float:
-        """How many channels there are with ``kept`` units of each set."""
+        """Return the number of channels with ``kept`` units of each set."""
         return float(self.fixed + self.per_set @ kept)
 
 
@@ -97,6 +98,16 @@ class OperatorShape:
         return self.positions[0] * self.positions[1]
 
     @property
+    def is_recurrent(self) -> bool:
+        """True where it reads its own outputs of the step before."""
+        return self.kind in RECURRENT
+
+    @property
+    def gates(self) -> int:
+        """Number of gates of a recurrent operator; 1 of others."""
+        return RECURRENT.get(self.kind, 1)
+
+    @property
     def taps(self) -> int:
         """Number of kernel elements of one input channel."""
         return self.kernel[0] * self.kernel[1]
@@ -125,23 +136,24 @@ class NetworkShape:
         return np.array([item.size for item in self.sets], np.float64)
 
     def live(self) -> BoolArray:
-        """Which tensors are in memory while each operator runs, (operators, tensors).
+        """Mark the tensors that are in memory while each operator runs, (operators, tensors).
 
         An operator's own inputs and outputs, what a later one still reads, outputs of the network
         once they are made, inputs of the network until they are read for the last time, and states
         always.
         """
         steps = len(self.operators)
-        made, read = np.full(len(self.tensors), -1), np.full(len(self.tensors), -1)
+        made = np.full(len(self.tensors), -1)
+        read = np.full(len(self.tensors), -1)
         for step, operator in enumerate(self.operators):
             for number in operator.outputs:
-                # a tensor that parts are written to lives from the first of them on
-                made[number] = (
-                    step if made[number] < 0 and number not in self.inputs else made[number]
-                )
+                # A tensor that parts are written to lives from the first of them on.
+                if made[number] < 0 and number not in self.inputs:
+                    made[number] = step
             for number in (*operator.inputs, *operator.outputs):
                 read[number] = step
         read[list(self.outputs)] = steps
+
         times = np.arange(steps)[:, None]
         live = (made <= times) & (times <= read)
         live[:, [tensor.is_state for tensor in self.tensors]] = True
@@ -149,11 +161,10 @@ class NetworkShape:
 
 
 def channels(ids: IntArray, sets: Sequence[UnitSet]) -> Channels:
-    """The number of channels with these units, -1 for one that stays.
+    """Return the number of channels with these units, -1 for one that stays.
 
     Raises UsageError if units of one set are there a different number of times: then the count of
-        kept units does not
-    say how many channels there are.
+    kept units does not say how many channels there are.
     """
     counts = np.bincount(ids[ids >= 0], minlength=sum(item.size for item in sets))
     per_set = np.zeros(len(sets))
@@ -161,8 +172,8 @@ def channels(ids: IntArray, sets: Sequence[UnitSet]) -> Channels:
         times = np.unique(counts[item.slice])
         if len(times) > 1:
             raise UsageError(
-                f"units of '{item.name}' are {times.min()} to {times.max()} times in one tensor: the size of the"
-                " network does not follow from their number; prune it by magnitude"
+                f"units of '{item.name}' are {times.min()} to {times.max()} times in one tensor: "
+                "the size of the network does not follow from their number; prune it by magnitude"
             )
         per_set[number] = times[0]
     return Channels(int((ids < 0).sum()), per_set)

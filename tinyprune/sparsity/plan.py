@@ -68,7 +68,7 @@ class PruningPlan:
 
     @property
     def removes_units(self) -> bool:
-        """Whether units of some kernel are removed."""
+        """True if units of some kernel are removed."""
         return any(item.structure.name == "unit" for item in self.layers)
 
     def steps(self, total: int) -> tuple[int, int, int]:

@@ -1,11 +1,10 @@
-"""What a network takes, as functions of how many units of each set stay: size, multiply-accumulates, peak memory.
+"""The resources of a network as functions of its kept units: size, MACs, peak memory.
 
 The same code counts and is differentiated: it uses plain operators and the few functions of
-    :class:`Arrays`. With
-:data:`NUMPY` it is exact; the training gives it a library of tensors, a ``ceil`` whose gradient is
-1 and a smooth ``largest`` (Liberis and Lane 2021, "Differentiable Neural Network Pruning to Enable
-Smart Applications on Microcontrollers", arXiv 2110.08350, count peak memory over the operator order
-in the same way).
+:class:`Arrays`. With :data:`NUMPY` it is exact; the training gives it a library of tensors, a
+``ceil`` whose gradient is 1 and a smooth ``largest``. Peak memory is counted over the operator
+order as in Liberis and Lane 2021, "Differentiable Neural Network Pruning to Enable Smart
+Applications on Microcontrollers", arXiv 2110.08350.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,14 +20,13 @@ from tinyprune.sparsity.network_shape import (
     NetworkShape,
     OperatorShape,
 )
-from tinyprune.tflite.operators import GATES
 
 BIAS_BYTES = 4  # int32
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """What a resource model needs of an array library besides ``+ - * /``.
+    """The functions of an array library that a resource model needs besides ``+ - * /``.
 
     Attributes:
         matvec: (matrix (n, m) of NumPy, vector (m,)) -> (n,).
@@ -47,7 +45,7 @@ class Arrays:
     largest: Callable[[Any], Any]
 
     def round_up(self, value: Any, multiple: Any) -> Any:
-        """The next multiple."""
+        """Return the next multiple."""
         return self.ceil(value / multiple) * multiple
 
 
@@ -55,7 +53,9 @@ NUMPY = Arrays(np.matmul, np.maximum, np.minimum, lambda x: np.ceil(x - 1e-9), n
 
 
 def smooth_largest(logsumexp: Callable[[Any], Any], tau: float) -> Callable[[Any], Any]:
-    """``tau * logsumexp(x / tau)``: at least the maximum of x (n,), at most ``tau * log(n)`` above it.
+    """Return the function ``tau * logsumexp(x / tau)`` of x (n,).
+
+    It is at least the maximum of x, at most ``tau * log(n)`` above it.
 
     Its gradient is ``softmax(x / tau)``: every step near the peak is pushed down, not only the one
     that is largest now.
@@ -73,12 +73,14 @@ class ChannelCounts:
         )
 
     def __call__(self, kept: Any, arrays: Arrays) -> Any:
-        """(items,) for ``kept`` (sets,)."""
+        """Return the numbers, (items,), for ``kept`` (sets,)."""
         return arrays.matvec(self._per_set, kept) + self._fixed
 
 
 class ResourceModel:
-    """Size, MACs and peak memory of a network; every function takes ``kept`` (sets,) and gives one number.
+    """Size, MACs and peak memory of a network.
+
+    Every function takes ``kept`` (sets,) and gives one number, unless it says otherwise.
 
     Args:
         shape: of the network.
@@ -86,7 +88,8 @@ class ResourceModel:
     """
 
     def __init__(self, shape: NetworkShape, arrays: Arrays = NUMPY) -> None:
-        self.shape, self.arrays = shape, arrays
+        self.shape = shape
+        self.arrays = arrays
         self._kernels = [operator for operator in shape.operators if operator.kind in WITH_KERNELS]
         sets = len(shape.sets)
         self._reads = ChannelCounts([operator.channels_in for operator in self._kernels], sets)
@@ -99,51 +102,76 @@ class ResourceModel:
         self._live = shape.live().astype(np.float64)
 
     def size_bytes(self, kept: Any) -> Any:
-        """Bytes of all kernels (int8, 1 each) and biases (int32, 4 each)."""
+        """Return the bytes of all kernels (int8, 1 each) and biases (int32, 4 each)."""
         products, squares, made = self._sizes(kept)
         biases = self._factors["biases"] * made
         return self.arrays.total(self._weights(products, squares, made) + BIAS_BYTES * biases)
 
     def macs(self, kept: Any) -> Any:
-        """Multiply-accumulates of one call: weights times the positions that each is used at."""
+        """Return the MACs of one call: weights times the positions that each is used at."""
         products, squares, made = self._sizes(kept)
         return self.arrays.total(self._factors["uses"] * self._weights(products, squares, made))
 
     def peak_bytes(self, kept: Any) -> Any:
-        """The most bytes of feature maps that are alive at once, int8 (an LSTM's cell int16)."""
+        """Return the most bytes of feature maps alive at once, int8 (an LSTM's cell int16)."""
         return self.arrays.largest(self.step_bytes(kept))
 
     def step_bytes(self, kept: Any) -> Any:
-        """Bytes of feature maps that are alive while each operator runs, (operators,)."""
+        """Return the bytes of feature maps alive while each operator runs, (operators,)."""
         return self.arrays.matvec(self._live, self.tensor_bytes(kept))
 
     def tensor_bytes(self, kept: Any) -> Any:
-        """Bytes of each tensor, (tensors,)."""
+        """Return the bytes of each tensor, (tensors,)."""
         return self._held(kept, self.arrays) * self._element_bytes
 
     def _sizes(self, kept: Any) -> tuple[Any, Any, Any]:
         """Of each operator with kernels: inputs times outputs, outputs squared, outputs."""
-        read, made = self._reads(kept, self.arrays), self._makes(kept, self.arrays)
+        read = self._reads(kept, self.arrays)
+        made = self._makes(kept, self.arrays)
         return read * made, made * made, made
 
     def _weights(self, products: Any, squares: Any, made: Any) -> Any:
+        """The weights of each operator with kernels."""
         factors = self._factors
-        return (
-            factors["products"] * products + factors["squares"] * squares + factors["made"] * made
-        )
+        pairs = factors["products"] * products + factors["squares"] * squares
+        return pairs + factors["made"] * made
 
     def _column(self, function: Callable[[OperatorShape], float]) -> Float64Array:
         return np.array([function(operator) for operator in self._kernels], np.float64)
 
 
-#: How the weights of an operator depend on the channels that it reads and makes, how often each
-#: weight is used, and how many biases there are for each channel that it makes.
+def _products(operator: OperatorShape) -> float:
+    """Weights for each pair of a channel that it reads and one that it makes."""
+    return 0 if operator.kind == "depthwise" else operator.taps * operator.gates
+
+
+def _squares(operator: OperatorShape) -> float:
+    """Weights for each pair of channels that it makes: a recurrent operator reads them too."""
+    return operator.gates if operator.is_recurrent else 0
+
+
+def _made(operator: OperatorShape) -> float:
+    """Weights for each channel that it makes."""
+    return operator.taps if operator.kind == "depthwise" else 0
+
+
+def _uses(operator: OperatorShape) -> float:
+    """Positions that each weight is used at."""
+    if operator.kind == "transposed":
+        rows, columns = operator.positions_in
+        return rows * columns
+    return operator.area
+
+
+def _biases(operator: OperatorShape) -> float:
+    """Biases for each channel that it makes."""
+    return operator.gates if operator.has_bias else 0
+
+
 _FACTORS: dict[str, Callable[[OperatorShape], float]] = {
-    "products": lambda op: {"depthwise": 0, "lstm": GATES}.get(op.kind, op.taps),
-    "squares": lambda op: GATES if op.kind == "lstm" else 0,
-    "made": lambda op: op.taps if op.kind == "depthwise" else 0,
-    "uses": lambda op: (
-        op.positions_in[0] * op.positions_in[1] if op.kind == "transposed" else op.area
-    ),
-    "biases": lambda op: op.has_bias * (GATES if op.kind == "lstm" else 1),
+    "products": _products,
+    "squares": _squares,
+    "made": _made,
+    "uses": _uses,
+    "biases": _biases,
 }

@@ -1,9 +1,9 @@
-"""Schedules: functions of the optimizer step to ``(should_prune, sparsity)``, as TFMOT's ``PruningSchedule`` has them.
+"""Schedules: functions of the optimizer step to ``(should_prune, sparsity)``.
 
-A schedule is any callable of that form. TFMOT 0.8.1 has two classes: "polynomial" and "linear" are
-    its PolynomialDecay,
-"constant" is its ConstantSparsity. All factories take the same arguments. TFMOT is imported on use
-only: it loads TensorFlow and asks the process for Keras 2, which is undone here.
+TFMOT's ``PruningSchedule`` has that form, and so may any callable. TFMOT 0.8.1 has two classes:
+"polynomial" and "linear" are its PolynomialDecay, "constant" is its ConstantSparsity. All factories
+take the same arguments. TFMOT is imported on use only: it loads TensorFlow and asks the process for
+Keras 2, which is undone here.
 """
 
 import importlib
@@ -19,7 +19,8 @@ Schedule = Callable[[int], tuple[Any, Any]]
 def polynomial(
     initial: float, final: float, begin_step: int, end_step: int, frequency: int
 ) -> Schedule:
-    """Sparsity grows fast, then slowly: ``final + (initial - final) (1 - progress)^3`` (Zhu & Gupta 2017).
+    """Sparsity grows fast, then slowly: ``final + (initial - final) (1 - progress)^3`` (Zhu & Gupta
+    2017).
 
     TFMOT's PolynomialDecay. With ``begin_step == end_step``, where TFMOT divides by zero, it is
     :func:`one_shot`.
@@ -38,7 +39,8 @@ def polynomial(
 def linear(
     initial: float, final: float, begin_step: int, end_step: int, frequency: int
 ) -> Schedule:
-    """Sparsity grows evenly: ``initial + (final - initial) progress``; TFMOT's PolynomialDecay of power 1.
+    """Sparsity grows evenly: ``initial + (final - initial) progress``; TFMOT's PolynomialDecay of
+    power 1.
 
     Arguments and errors are those of :func:`polynomial`.
     """
@@ -48,7 +50,8 @@ def linear(
 def constant(
     initial: float, final: float, begin_step: int, end_step: int, frequency: int
 ) -> Schedule:
-    """The final sparsity from ``begin_step`` on, masks follow the weights to ``end_step``; TFMOT's ConstantSparsity.
+    """The final sparsity from ``begin_step`` on, masks follow the weights to ``end_step``; TFMOT's
+    ConstantSparsity.
 
     Arguments and errors are those of :func:`polynomial`; ``initial`` has no influence.
     """
@@ -59,7 +62,8 @@ def constant(
 def one_shot(
     initial: float, final: float, begin_step: int, end_step: int, frequency: int
 ) -> Schedule:
-    """Everything at ``begin_step``: one update to the final sparsity, then the masks stay as they are.
+    """Everything at ``begin_step``: one update to the final sparsity, then the masks stay as they
+    are.
 
     Arguments and errors are those of :func:`polynomial`; ``end_step`` and ``frequency`` have no
     influence.
@@ -80,7 +84,7 @@ def _decay(
 
 
 def _check(initial: float, final: float, begin_step: int, end_step: int, frequency: int) -> None:
-    """TFMOT's rules, as errors for a person; its "-1 = for ever" is left out: a training has a last step."""
+    """Raise UsageError where TFMOT refuses, and for its "-1 = for ever": a training has an end."""
     for sparsity in (initial, final):
         if not 0 <= sparsity < 1:
             raise UsageError(
@@ -88,14 +92,18 @@ def _check(initial: float, final: float, begin_step: int, end_step: int, frequen
             )
     if not 0 <= begin_step <= end_step:
         raise UsageError(
-            f"a schedule cannot begin at step {begin_step} and end at step {end_step}: expected 0 <= begin <= end"
+            f"a schedule cannot begin at step {begin_step} and end at step {end_step}: "
+            "expected 0 <= begin <= end"
         )
     if frequency < 1:
         raise UsageError(f"masks cannot be updated every {frequency} steps: expected 1 or more")
 
 
 def _tfmot() -> Any:
-    """TFMOT's schedules. Its import would make ``tf.keras`` Keras 2 for users' modules too: that is settled first."""
+    """TFMOT's schedules.
+
+    Its import would make ``tf.keras`` Keras 2 for users' modules too: that is settled first.
+    """
     before = os.environ.get("TF_USE_LEGACY_KERAS")
     assert importlib.import_module("tensorflow").keras.__version__
     from tensorflow_model_optimization.python.core.sparsity.keras import pruning_schedule

@@ -1,10 +1,10 @@
-"""``unit``: which channels, neurons and LSTM units live and die together, what they are worth, and which of them stay.
+"""``unit``: the channels, neurons and LSTM units that live and die together, and those that stay.
 
 Three nouns, kept apart as in Torch-Pruning (Fang et al. 2023, "DepGraph", arXiv 2301.12900): the
 coupling says what goes together, the importance what it is worth, the schedule how much goes now. A
 removable unit of the network has a number 0..units-1 wherever it shows up: an output of one kernel,
-an input of the next, a channel of a residual stream.
--1 is a channel that always stays: an input or output of the network, or one that a layer reads which is not understood.
+an input of the next, a channel of a residual stream. -1 is a channel that always stays: an input or
+output of the network, or one that is read by a layer that is not understood.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,6 +15,7 @@ import numpy as np
 
 from tinyprune.array_types import BoolArray, Float64Array, FloatArray, IntArray
 from tinyprune.sparsity.layout import Layout, canonical, canonical_shape, restored
+from tinyprune.sparsity.masks import groups_to_mask
 
 Keep = BoolArray
 #: (weights (n,), group ids (n,)) -> importance of each group (groups,)
@@ -36,13 +37,13 @@ class UnitSet:
 
     @property
     def slice(self) -> slice:
-        """Where the set is in an array of all units."""
+        """The place of the set in an array of all units."""
         return slice(self.start, self.start + self.size)
 
 
 @dataclass(frozen=True, eq=False)
 class Coupling:
-    """Which unit each row and column of each kernel belongs to.
+    """The unit of each row and column of each kernel.
 
     Attributes:
         sets: all units, set by set, in the order of the network.
@@ -64,89 +65,106 @@ class Coupling:
 
     @property
     def units(self) -> int:
-        """How many units can be removed."""
+        """Number of units that can be removed."""
         return sum(item.size for item in self.sets)
 
-    @cached_property
-    def _slices(self) -> tuple[dict[str, Keep], IntArray]:
-        """Kernel that makes units -> which of its outputs are units; the unit of each weight of these outputs."""
-        live = {key: ids >= 0 for key, ids in self.outputs.items() if (ids >= 0).any()}
-        rows = {
-            key: int(np.prod(canonical_shape(self.shapes[key], self.layouts[key])[:-1]))
-            for key in live
-        }
-        return live, np.concatenate(
-            [np.tile(self.outputs[key][live[key]], rows[key]) for key in live]
-        )
-
     def importance(self, values: Mapping[str, FloatArray], measure: Measure) -> Float64Array:
-        """What each unit is worth, shape (units,): 1 is the mean of its set, so that sets can be ranked together.
+        """Return the importance of each unit, (units,); 1 is the mean of its set.
+
+        So sets can be ranked together.
 
         Args:
             values: kernel -> numbers of its Keras shape, weights or what the measure takes in their
                 place.
-            measure: given all weights that make units, flat, and the unit of each; one value per
-                unit.
+            measure: function of all weights that make units, flat, and the unit of each, to one
+                value per unit.
         """
-        live, ids = self._slices
-        columns = {
-            key: canonical(values[key], self.layouts[key]).reshape(-1, len(mine))
-            for key, mine in live.items()
-        }
-        flat = [
-            matrix if live[key].all() else matrix[:, live[key]] for key, matrix in columns.items()
-        ]
-        worth = np.array(
-            measure(np.concatenate([matrix.ravel() for matrix in flat]), ids), np.float64
-        )
+        weights = []
+        for key, is_unit in self._unit_columns.items():
+            outputs = len(is_unit)
+            matrix = canonical(values[key], self.layouts[key]).reshape(-1, outputs)
+            weights.append((matrix if is_unit.all() else matrix[:, is_unit]).ravel())
+        importance = np.array(measure(np.concatenate(weights), self._unit_of_weights), np.float64)
         for item in self.sets:
-            finite = worth[item.slice][
-                np.isfinite(worth[item.slice])
-            ]  # +inf is never removed, and no scale
-            worth[item.slice] /= (finite.mean() if len(finite) else 0) or 1
-        return worth
+            of_set = importance[item.slice]
+            finite = of_set[np.isfinite(of_set)]  # +inf is never removed, and no scale
+            mean = finite.mean() if len(finite) else 0
+            of_set /= mean or 1
+        return importance
+
+    @cached_property
+    def _unit_columns(self) -> dict[str, Keep]:
+        """For each kernel that makes units, the columns that are units, (outputs,)."""
+        columns = {key: ids >= 0 for key, ids in self.outputs.items()}
+        return {key: is_unit for key, is_unit in columns.items() if is_unit.any()}
+
+    @cached_property
+    def _unit_of_weights(self) -> IntArray:
+        """The unit of each weight of these columns, kernel after kernel."""
+        units = []
+        for key, is_unit in self._unit_columns.items():
+            shape = canonical_shape(self.shapes[key], self.layouts[key])
+            rows = int(np.prod(shape[:-1]))
+            units.append(np.tile(self.outputs[key][is_unit], rows))
+        return np.concatenate(units)
 
     def masks(self, keep: Keep) -> dict[str, Keep]:
-        """Masks of the kernels, of their Keras shapes: a weight stays if its input and its output do.
+        """Return masks of the kernels, of their Keras shapes.
+
+        A weight stays if its input and its output do.
 
         Args:
             keep: (units,), True for those that stay.
         """
         masks = {}
         for key, shape in self.shapes.items():
-            both = kept(self.inputs[key], keep)[:, None] & kept(self.outputs[key], keep)
-            whole = np.broadcast_to(both, canonical_shape(shape, self.layouts[key]))
-            masks[key] = restored(whole, self.layouts[key], shape).copy()
+            layout = self.layouts[key]
+            matrix = kept(self.inputs[key], keep)[:, None] & kept(self.outputs[key], keep)
+            standard = np.broadcast_to(matrix, canonical_shape(shape, layout))
+            masks[key] = restored(standard, layout, shape).copy()
         return masks
 
 
 def removable(coupling: Coupling, planned: Collection[str]) -> tuple[str, ...]:
-    """Names of the sets whose units are made by the planned kernels alone; the others have units that must stay."""
-    stay = np.zeros(coupling.units + 1, bool)
+    """Return the names of the sets whose units are made by the planned kernels alone.
+
+    The others have units that must stay.
+    """
+    stays = np.zeros(coupling.units + 1, bool)
     for key, ids in coupling.outputs.items():
         if key not in planned:
-            stay[ids] = True
-    return tuple(item.name for item in coupling.sets if not stay[item.slice].any())
+            stays[ids] = True
+    return tuple(item.name for item in coupling.sets if not stays[item.slice].any())
 
 
 def only(coupling: Coupling, names: Collection[str]) -> Coupling:
-    """The coupling in which only the sets of these names can lose units; the others' channels always stay."""
+    """Return the coupling in which only the sets of these names can lose units.
+
+    The others' channels always stay.
+    """
     sets: list[UnitSet] = []
-    numbers = np.full(coupling.units + 1, -1)  # the last one is -1, no unit
+    renumbered = np.full(coupling.units + 1, -1)  # the last one is -1, no unit
+    start = 0
     for item in coupling.sets:
         if item.name in names:
-            start = sum(one.size for one in sets)
-            numbers[item.slice] = np.arange(start, start + item.size)
+            renumbered[item.slice] = np.arange(start, start + item.size)
             sets.append(replace(item, start=start))
-    inputs, outputs, channels = (
-        {key: numbers[ids] for key, ids in found.items()}
-        for found in (coupling.inputs, coupling.outputs, coupling.channels)
+            start += item.size
+
+    def taken_over(ids_by_key: Mapping[str, IntArray]) -> dict[str, IntArray]:
+        return {key: renumbered[ids] for key, ids in ids_by_key.items()}
+
+    return replace(
+        coupling,
+        sets=tuple(sets),
+        inputs=taken_over(coupling.inputs),
+        outputs=taken_over(coupling.outputs),
+        channels=taken_over(coupling.channels),
     )
-    return Coupling(tuple(sets), inputs, outputs, coupling.layouts, coupling.shapes, channels)
 
 
 def kept(ids: IntArray, keep: Keep) -> Keep:
-    """Which channels stay, of ``ids``' shape: those of kept units, and those that are no unit (-1)."""
+    """Mark the channels that stay, of ``ids``' shape: of kept units, and those that are none."""
     return np.append(keep, True)[ids]
 
 
@@ -157,7 +175,9 @@ def keep_units(
     scope: str,
     round_to: int | None,
 ) -> Keep:
-    """Which units stay, (units,): all but the ``floor(sparsity * units)`` of least importance, rounded set by set.
+    """Return which units stay, (units,).
+
+    All but the ``floor(sparsity * units)`` of least importance stay, rounded set by set.
 
     Args:
         importance: (units,); +inf is never removed.
@@ -169,12 +189,14 @@ def keep_units(
             ``min(size, round_to or 1)`` at least.
     """
     keep = np.zeros(len(importance), bool)
-    for item, count in zip(
-        coupling.sets, _counts(importance, coupling, sparsity, scope), strict=True
-    ):
-        best = np.argsort(-importance[item.slice], kind="stable")
-        fewest = max(min(item.size, round_to or 1), int(np.isposinf(importance[item.slice]).sum()))
-        keep[item.start + best[: max(_rounded(count, item.size, round_to), fewest)]] = True
+    counts = _kept_counts(importance, coupling, sparsity, scope)
+    for item, count in zip(coupling.sets, counts, strict=True):
+        of_set = importance[item.slice]
+        never_removed = int(np.isposinf(of_set).sum())
+        fewest = max(min(item.size, round_to or 1), never_removed)
+        number = max(_rounded(count, item.size, round_to), fewest)
+        best_first = np.argsort(-of_set, kind="stable")
+        keep[item.start + best_first[:number]] = True
     return keep
 
 
@@ -185,33 +207,42 @@ def clamped(
     scope: str,
     round_to: int | None,
 ) -> tuple[str, ...]:
-    """Names of the sets of which nothing would be left, had :func:`keep_units` not a least number for each."""
-    counts = _counts(importance, coupling, sparsity, scope)
-    pairs = zip(coupling.sets, counts, strict=True)
-    return tuple(
-        item.name for item, count in pairs if not (count and _rounded(count, item.size, round_to))
-    )
+    """Return the names of the sets that :func:`keep_units` leaves a unit only by its least number.
+
+    Arguments are those of :func:`keep_units`.
+    """
+    counts = _kept_counts(importance, coupling, sparsity, scope)
+    names = []
+    for item, count in zip(coupling.sets, counts, strict=True):
+        if count == 0 or _rounded(count, item.size, round_to) == 0:
+            names.append(item.name)
+    return tuple(names)
 
 
-def _counts(importance: Float64Array, coupling: Coupling, sparsity: float, scope: str) -> list[int]:
-    """How many units of each set stay by rank alone."""
-    ranked = (
-        [item.slice for item in coupling.sets] if scope == "layer" else [slice(0, len(importance))]
-    )
+def _kept_counts(
+    importance: Float64Array, coupling: Coupling, sparsity: float, scope: str
+) -> list[int]:
+    """Numbers of units of each set that stay by rank alone."""
+    if scope == "layer":
+        ranked_together = [item.slice for item in coupling.sets]
+    else:
+        ranked_together = [slice(0, len(importance))]
     keep = np.isposinf(importance)
-    for part in ranked:
+    for part in ranked_together:
         values = importance[part]
-        count = int(
-            np.floor(sparsity * len(values) + 1e-9)
-        )  # 0.3 * 10 must be 3 in binary floats too
-        keep[part.start + np.argsort(values, kind="stable")[count:]] = True
+        least_first = np.argsort(values, kind="stable")
+        keep[part.start + least_first[groups_to_mask(sparsity, len(values)) :]] = True
     return [int(keep[item.slice].sum()) for item in coupling.sets]
 
 
 def _rounded(count: int, size: int, round_to: int | None) -> int:
-    """The nearest multiple, 0 too; a set that stays whole has nothing to round, one below a multiple stays whole."""
+    """The nearest multiple, 0 too.
+
+    A set that stays whole has nothing to round, one below a multiple stays whole.
+    """
     if round_to is None:
         return count
     if count == size or size < round_to:
         return size
-    return min((2 * count + round_to) // (2 * round_to) * round_to, size)
+    multiples = (2 * count + round_to) // (2 * round_to)
+    return min(multiples * round_to, size)

@@ -12,6 +12,8 @@ from tinyprune.tflite.graph import Operator
 #: Number of gates of an LSTM. Keras and TFLite have them in the same order: input (i), forget (f),
 #: cell (g), output (o). Keras lays them side by side in one kernel; TFLite has a matrix for each.
 GATES = 4
+#: Kind of a recurrent operator -> number of its gates.
+RECURRENT = {"lstm": GATES}
 
 Axes = tuple[int, ...]
 
