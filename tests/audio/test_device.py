@@ -15,9 +15,7 @@ from tinyprune.audio.device import (
     record_beside,
     unpack,
 )
-from tinyprune.audio.device_mfcc import DeviceMfcc, device_mfcc
 from tinyprune.audio.frontend import FrontEnd
-from tinyprune.audio.mfcc import MfccFrontEnd
 from tinyprune.errors import UsageError
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.storage.run_folder import sha256
@@ -90,7 +88,6 @@ def test_the_file_is_flat_and_has_the_fields_of_a_front_end(model):
 
 
 # --- where it is found
-# ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -157,24 +154,3 @@ def test_what_is_no_front_end_of_speech(tmp_path, content, message):
     (tmp_path / "frontend.json").write_text(content)
     with pytest.raises(UsageError, match=f"^{tmp_path / 'frontend.json'} {message}"):
         frontend_beside(tmp_path / "model.tflite")
-
-
-# --- keywords
-# ---------------------------------------------------------------------------------------------------------
-
-
-def test_cepstra_follow_from_the_record_of_keywords_alone(model, tmp_path):
-    frontend = MfccFrontEnd(mean=(1.0,) * 10, std=(2.0,) * 10)
-    artifact = read_json(model.with_suffix(".json"), TFLiteArtifact)
-    write_json(tmp_path / "int8.frontend.json", device_mfcc(frontend, artifact))
-    record = read_json(tmp_path / "int8.frontend.json", DeviceMfcc)
-    clip = np.random.default_rng(0).normal(size=16_000).astype(np.float32) / 10
-    mel = unpack(record.mel_first, record.mel_lengths, record.mel_weights, record.fft // 2 + 1)
-    dct = np.reshape(record.dct, (record.coefficients, record.bands))
-    features = []
-    for start in range(0, record.frames * record.stride, record.stride):
-        frame = clip[start : start + record.window] * record.analysis_window
-        cepstrum = dct @ np.log(mel @ np.abs(np.fft.rfft(frame, record.fft)) + record.log_offset)
-        features.append((cepstrum - record.mean) / record.std)
-    np.testing.assert_allclose(features, frontend.features(clip[None])[0, ..., 0], atol=1e-4)
-    assert len(features) == 49

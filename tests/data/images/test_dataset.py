@@ -1,49 +1,16 @@
-import codecs
 import os
-import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from tests.support.images import arrays, dataset, folders, message, npz, pixels, sizes
 from tinyprune.config import ImageData
 from tinyprune.data.images.dataset import ImageFrontEnd, load, vary
-from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.errors import UsageError
 from tinyprune.storage.records import read_json, write_json
 
 DATA = Path(os.environ.get("TINYPRUNE_DATA", Path(__file__).parents[3] / "shared" / "data"))
-
-
-def pixels(count, size=8, channels=3, seed=0):
-    return np.random.default_rng(seed).integers(
-        0, 256, (count, size, size, channels), dtype=np.uint8
-    )
-
-
-def arrays(count=30, classes=3, **more):
-    return {"x_train": pixels(count), "y_train": np.arange(count) % classes} | more
-
-
-def npz(folder, **content):
-    np.savez(folder / "images.npz", **content)
-    return folder / "images.npz"
-
-
-def dataset(path, **settings):
-    cache = Path(path).parent / "cache"
-    return load(ImageData(**({"path": str(path)} | settings)), cache)
-
-
-def message(path, **settings):
-    with pytest.raises(UsageError) as caught:
-        dataset(path, **settings)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def sizes(data):
-    return {name: len(part) for name, part in data.splits.items()}
 
 
 # --- .npz
@@ -198,219 +165,6 @@ def test_half_are_mirrored_and_all_are_cropped_within_4_pixels():
     assert set(middles[mirrored, 0, 0, 1] - 10) == set(range(-4, 5))
 
 
-# --- CIFAR-10
-
-
-def batch(count, seed=0, **more):
-    """Colour after colour, as the original has it: (count, 3 * 32 * 32)."""
-    images = pixels(count, 32, seed=seed)
-    return images, {
-        b"data": images.transpose(0, 3, 1, 2).reshape(count, -1),
-        b"labels": [i % 3 for i in range(count)],
-    }
-
-
-def cifar(folder, protocol=2, meta=True):
-    folder.mkdir()
-    for number in (1, 2):
-        (folder / f"data_batch_{number}").write_bytes(pickle.dumps(batch(12, number)[1], protocol))
-    (folder / "test_batch").write_bytes(pickle.dumps(batch(6, 9)[1], protocol))
-    if meta:
-        names = {b"label_names": [b"airplane", b"bird", b"cat"]}
-        (folder / "batches.meta").write_bytes(pickle.dumps(names, protocol))
-    return folder
-
-
-@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
-def test_cifar_pickles(tmp_path, protocol):
-    data = dataset(cifar(tmp_path / "cifar", protocol), hold_out=0.25)
-    assert data.classes == ("airplane", "bird", "cat")
-    assert sizes(data) == {"train": 18, "dev": 6, "test": 6}
-    np.testing.assert_array_equal(data.split("test").inputs, batch(6, 9)[0])
-
-
-def test_cifar_without_names(tmp_path):
-    assert dataset(cifar(tmp_path / "cifar", meta=False)).classes == ("0", "1", "2")
-
-
-class Evil:
-    """Would leave a file behind if it were loaded."""
-
-    def __init__(self, call):
-        self.call = call
-
-    def __reduce__(self):
-        return self.call
-
-
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        ((os.system, ("touch gone-wrong",)), f"{os.name}.system"),
-        ((np.load, ("x.npy",)), "numpy.load"),
-        ((eval, ("1",)), "eval"),
-        ((codecs.encode, ("eJw=", "zlib")), "codec zlib"),
-    ],
-    ids=["system", "numpy", "eval", "codec"],
-)
-def test_a_pickle_can_call_nothing(tmp_path, monkeypatch, call, name):
-    monkeypatch.chdir(tmp_path)
-    folder = cifar(tmp_path / "cifar")
-    (folder / "data_batch_2").write_bytes(pickle.dumps({b"data": Evil(call)}))
-    assert message(folder).startswith(
-        f"{folder}/data_batch_2 cannot be read as a batch of CIFAR-10 (it "
-    )
-    assert name in message(folder)
-    assert not (tmp_path / "gone-wrong").exists()
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"text", pickle.dumps([1, 2]), pickle.dumps(batch(12)[1])[:2000]]
-)
-def test_a_damaged_batch(tmp_path, content):
-    folder = cifar(tmp_path / "cifar")
-    (folder / "data_batch_1").write_bytes(content)
-    assert message(folder).startswith(
-        f"{folder}/data_batch_1 cannot be read as a batch of CIFAR-10 ("
-    )
-
-
-@pytest.mark.parametrize(
-    "content",
-    [{}, {b"data": np.zeros((2, 3072))}, {b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}],
-)
-def test_a_batch_of_something_else(tmp_path, content):
-    folder = cifar(tmp_path / "cifar")
-    (folder / "test_batch").write_bytes(pickle.dumps(content))
-    expected = f"{folder}/test_batch is no batch of CIFAR-10: expected 'data', uint8 (n, 3072), and n 'labels'"
-    assert message(folder) == expected
-
-
-# --- class folders
-
-
-def save(path, image):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image.squeeze()).save(path)
-    return path
-
-
-def folders(folder, classes=("cat", "dog"), count=10, **how):
-    for number, name in enumerate(classes):
-        for index, image in enumerate(pixels(count, seed=number, **how)):
-            save(folder / name / f"{index}.png", image)
-    return folder
-
-
-def test_class_folders(tmp_path):
-    data = dataset(folders(tmp_path / "images"))
-    assert data.classes == ("cat", "dog")
-    assert sizes(data) == {"train": 18, "dev": 2}
-    train = data.split("train")
-    for row in (0, 17):
-        label, index = Path(train.names[row]).parent.name, int(Path(train.names[row]).stem)
-        assert data.classes[train.labels[row]] == label
-        np.testing.assert_array_equal(
-            train.inputs[row], pixels(10, seed=("cat", "dog").index(label))[index]
-        )
-
-
-@pytest.mark.parametrize("dev", ["dev", "val"])
-def test_folders_make_the_splits(tmp_path, dev):
-    for split, count in (("train", 3), (dev, 2), ("test", 1)):
-        folders(tmp_path / "images" / split, count=count)
-    assert sizes(dataset(tmp_path / "images")) == {"train": 6, "dev": 4, "test": 2}
-
-
-def test_all_become_as_large_as_the_first(tmp_path):
-    folder = folders(tmp_path / "images")
-    save(folder / "dog/large.jpg", np.full((40, 60, 3), 200, np.uint8))
-    data = dataset(folder)
-    assert data.frontend.shape == (8, 8, 3)
-    everything = {
-        n: i for part in data.splits.values() for n, i in zip(part.names, part.inputs, strict=True)
-    }
-    np.testing.assert_allclose(everything["dog/large.jpg"].astype(int), 200, atol=2)
-
-
-def test_or_as_large_as_is_wanted(tmp_path):
-    assert dataset(folders(tmp_path / "images"), image_size=12).frontend.shape == (12, 12, 3)
-
-
-def test_a_first_image_that_is_not_square(tmp_path):
-    folder = folders(tmp_path / "images")
-    save(folder / "cat/0.png", np.zeros((6, 10, 3), np.uint8))
-    assert dataset(folder).frontend.shape == (6, 10, 3)
-
-
-def test_an_image_that_lies_on_its_side_is_put_upright(tmp_path):
-    folder, upright = folders(tmp_path / "images", size=4), np.zeros((6, 10, 3), np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees
-    Image.fromarray(upright).save(folder / "cat/0.png", exif=exif)
-    assert dataset(folder).frontend.shape == (10, 6, 3)
-
-
-def test_grey_if_all_are_grey(tmp_path):
-    folder = folders(tmp_path / "images", channels=1)
-    assert dataset(folder).frontend.shape == (8, 8, 1)
-    save(folder / "cat/c.png", pixels(1)[0])
-    data = dataset(folder)
-    assert data.frontend.shape == (8, 8, 3)
-    grey = data.split("train").inputs[
-        [not name.endswith("c.png") for name in data.split("train").names]
-    ]
-    assert (grey == grey[..., :1]).all()
-
-
-@pytest.mark.parametrize("mode", ["RGBA", "P", "CMYK", "LA", "1"])
-def test_other_modes_become_colour_or_grey(tmp_path, mode):
-    folder = folders(tmp_path / "images")
-    Image.fromarray(pixels(1)[0]).convert(mode).save(
-        folder / f"cat/x.{'jpg' if mode == 'CMYK' else 'png'}"
-    )
-    assert dataset(folder).frontend.shape == (8, 8, 3)
-
-
-def test_16_bits_become_8(tmp_path):
-    folder = folders(tmp_path / "images", channels=1)
-    deep = (pixels(1, channels=1)[0, ..., 0].astype(np.uint16) << 8) + 77
-    save(folder / "cat/0.png", deep)
-    data = dataset(folder)
-    found = {
-        n: i for part in data.splits.values() for n, i in zip(part.names, part.inputs, strict=True)
-    }["cat/0.png"]
-    np.testing.assert_array_equal(found[..., 0], deep >> 8)
-
-
-def test_bad_images_are_left_out_and_counted_in_one_warning(tmp_path, log_lines):
-    folder = folders(tmp_path / "images")
-    (folder / "cat/3.png").write_text("text")
-    cut = save(folder / "dog/4.png", pixels(1, 64)[0])
-    cut.write_bytes(cut.read_bytes()[:3000])
-    data = dataset(folder)
-    assert sum(sizes(data).values()) == 18
-    [line] = log_lines
-    first = f"{folder}/cat/3.png is damaged, or no PNG or JPEG file (unknown format)"
-    assert line == f"2 of 20 images in {folder} were left out, e.g. {first}"
-
-
-def test_decoding_is_done_once(tmp_path, monkeypatch):
-    folder = folders(tmp_path / "images")
-    first = dataset(folder).fingerprint()
-    monkeypatch.setattr(Image, "open", None)
-    assert dataset(folder).fingerprint() == first
-    monkeypatch.undo()
-    os.utime(save(folder / "cat/1.png", pixels(1, seed=9)[0]), (1, 1))
-    assert dataset(folder).fingerprint() != first
-
-
-def test_a_full_disk_leaves_nothing(tmp_path, full_disk):
-    with pytest.raises(TinypruneError, match="No space left on device"):
-        dataset(folders(tmp_path / "images"))
-    assert not list((tmp_path / "cache").glob("*"))
-
-
 # --- bad input
 
 
@@ -420,47 +174,6 @@ def test_one_class_is_no_task(tmp_path):
     assert message(folder) == f"{folder} holds only the class 'cat': {expected}"
     path = npz(tmp_path, **arrays(classes=1))
     assert message(path) == f"{path} holds only the class '0': {expected}"
-
-
-@pytest.mark.parametrize(
-    ("content", "has"),
-    [
-        ({"images": pixels(3), "labels": np.arange(3)}, "images, labels"),
-        ({"x_train": pixels(3)}, "x_train"),
-        ({}, "no array"),
-        (arrays(x_test=pixels(3)), "x_train, y_train, x_test"),
-    ],
-)
-def test_an_npz_without_the_expected_arrays(tmp_path, content, has):
-    path = npz(tmp_path, **content)
-    expected = f"{path} holds {has}: expected x_train with y_train, and where there are, x_dev with y_dev, x_test with y_test"
-    assert message(path) == expected
-
-
-def test_an_npz_of_pickled_objects(tmp_path):
-    path = npz(tmp_path, **arrays(y_train=np.array([{}] * 30)))
-    assert (
-        message(path)
-        == f"{path} holds pickled objects, which are not loaded: expected plain numbers"
-    )
-
-
-@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 cut"])
-def test_a_file_that_is_no_npz(tmp_path, content):
-    path = tmp_path / "images.npz"
-    path.write_bytes(content)
-    assert (
-        message(path)
-        == f"{path} is damaged, or no .npz file: expected x_train and y_train, as np.savez writes them"
-    )
-
-
-def test_a_damaged_npz(tmp_path):
-    path = npz(tmp_path, **arrays())
-    content = bytearray(path.read_bytes())
-    content[3000] ^= 255
-    path.write_bytes(content)
-    assert message(path).startswith(f"{path} is damaged (")
 
 
 @pytest.mark.parametrize(
@@ -531,37 +244,6 @@ def test_a_file_of_another_kind(tmp_path):
     assert (
         message(path)
         == f"{path} is no .npz file: expected one, CIFAR-10's folder or one with CLASS/*.png"
-    )
-
-
-def test_an_empty_folder(tmp_path):
-    (tmp_path / "images/cat").mkdir(parents=True)
-    expected = f"folder {tmp_path}/images holds no CLASS/FILE of PNG or JPEG files: check the path"
-    assert message(tmp_path / "images") == expected
-
-
-def test_bad_images_only(tmp_path):
-    folder = folders(tmp_path / "images")
-    for path in folder.rglob("*.png"):
-        path.write_text("text")
-    assert message(folder).startswith(
-        f"none of the 20 images for train in {folder} can be used, e.g. {folder}/cat/0.png "
-    )
-
-
-def test_a_class_of_bad_images_only(tmp_path):
-    folder = folders(tmp_path / "images")
-    for path in (folder / "dog").iterdir():
-        path.write_text("text")
-    assert message(folder) == f"no image of 'dog' in {folder} can be used for training"
-
-
-def test_a_class_that_training_does_not_have(tmp_path):
-    folders(tmp_path / "images/train")
-    path = save(tmp_path / "images/test/eel/1.png", pixels(1)[0])
-    assert (
-        message(tmp_path / "images")
-        == f"{path} is of class 'eel', which the training files do not have"
     )
 
 

@@ -8,13 +8,13 @@ import soundfile
 from tinyprune.audio.mfcc import MfccFrontEnd
 from tinyprune.config import KeywordData
 from tinyprune.data.keywords.dataset import load
-from tinyprune.data.keywords.distortion import NOISY, Distortion, coloured_noise
-from tinyprune.data.keywords.recordings import SAMPLES, one_second
-from tinyprune.data.keywords.word_files import speaker_of
+from tinyprune.data.keywords.recordings import SAMPLES
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.records import read_json, write_json
 
 DATA = Path(os.environ.get("TINYPRUNE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
 RATE = 16_000
 
 
@@ -211,34 +211,6 @@ def test_any_rate_length_and_format(words):
     assert sum(len(part) for part in dataset(words).splits.values()) == 20 + 3
 
 
-def test_a_short_clip_is_put_in_the_middle():
-    np.testing.assert_array_equal(
-        one_second(np.ones(10_001, np.float32)), np.pad(np.ones(10_001), (2999, 3000))
-    )
-
-
-def test_of_a_long_clip_the_loudest_second_is_kept():
-    long = np.concatenate([np.full(9_000, 0.1), np.full(16_000, 0.5), np.full(9_000, 0.1)]).astype(
-        np.float32
-    )
-    np.testing.assert_array_equal(one_second(long), np.full(16_000, np.float32(0.5)))
-
-
-@pytest.mark.parametrize(
-    ("name", "speaker"),
-    [
-        ("0a7c2a8d_nohash_0.wav", "0a7c2a8d"),
-        ("abcdefab_nohash_0.wav", "abcdefab"),
-        ("00000021_NO_02.flac", "00000021"),
-        ("eight_00000005_NO_01.flac", "00000005"),
-        ("anna_yes.wav", "anna"),
-        ("7.wav", "7"),
-    ],
-)
-def test_the_speaker_stands_in_the_name(name, speaker):
-    assert speaker_of(Path("yes") / name) == speaker
-
-
 def test_bad_files_are_left_out_and_counted_in_one_warning(words, log_lines):
     (words / "yes/99ab_nohash_0.wav").write_text("text")
     write(words / "yes/98ab_nohash_0.wav", np.full(1000, np.nan, np.float32), subtype="FLOAT")
@@ -343,48 +315,6 @@ def test_bad_files_only(words):
 def test_without_a_path():
     with pytest.raises(UsageError, match="give --path DIR"):
         load(KeywordData(), Path("cache"))
-
-
-def test_clips_are_shifted_by_100_ms_and_scaled_by_6_db_at_most():
-    clips = np.zeros((200, SAMPLES), np.int16)
-    clips[:, SAMPLES // 2] = 16_384
-    found = Distortion(np.zeros(2 * SAMPLES, np.float32))(clips, np.random.default_rng(0))
-    shifts = found.argmax(axis=1) - SAMPLES // 2
-    assert (shifts.min() >= -1600, shifts.max() <= 1600) == (True, True)
-    assert shifts.max() - shifts.min() > 2 * 1400
-    levels_db = 20 * np.log10(found.max(axis=1) / 0.5)
-    assert levels_db.min() == pytest.approx(-6, abs=0.5)
-    assert levels_db.max() == pytest.approx(6, abs=0.5)
-
-
-def test_noise_is_5_to_20_db_below_four_of_five_clips():
-    clips = np.tile((3000 * np.sin(np.arange(SAMPLES) / 5)).astype(np.int16), (300, 1))
-    quiet = Distortion(np.zeros(SAMPLES, np.float32))(clips, np.random.default_rng(0))
-    noisy = Distortion(coloured_noise(SAMPLES, np.random.default_rng(1))[:SAMPLES])(
-        clips, np.random.default_rng(0)
-    )
-    added = np.sqrt(np.mean((noisy - quiet) ** 2, axis=1))
-    assert np.mean(added > 0) == pytest.approx(NOISY, abs=0.07)
-    snr_db = 20 * np.log10(np.sqrt(np.mean(quiet**2, axis=1))[added > 0] / added[added > 0])
-    assert (snr_db.min(), snr_db.max()) == (pytest.approx(5, abs=0.3), pytest.approx(20, abs=0.3))
-
-
-def test_the_clips_themselves_are_not_changed():
-    clips = np.ones((4, SAMPLES), np.int16)
-    Distortion(coloured_noise(SAMPLES, np.random.default_rng(0)))(clips, np.random.default_rng(0))
-    assert (clips == 1).all()
-
-
-def test_noise_has_three_colours():
-    """Power between 4 and 8 kHz over that between 500 Hz and 1 kHz: 8 for white (8 times as wide), 1, 1/8."""
-    for part, expected in zip(
-        np.split(coloured_noise(SAMPLES, np.random.default_rng(0)), 3), (8, 1, 1 / 8), strict=True
-    ):
-        power = np.abs(np.fft.rfft(part)) ** 2
-        bins = np.fft.rfftfreq(len(part), 1 / RATE)
-        ratio = power[(bins >= 4000)].sum() / power[(bins >= 500) & (bins < 1000)].sum()
-        assert ratio == pytest.approx(expected, rel=0.1)
-        assert part.std() == pytest.approx(0.1, rel=1e-3)
 
 
 @pytest.mark.skipif(

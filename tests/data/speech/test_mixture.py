@@ -219,7 +219,6 @@ def test_a_full_disk_leaves_no_store(folders, full_disk):
 
 
 # --- corpora in a known layout
-# ----------------------------------------------------------------------------------------
 
 
 def of(path, **settings):

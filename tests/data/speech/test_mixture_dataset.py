@@ -233,7 +233,6 @@ def test_a_split_that_is_not_there(dataset):
 
 
 # --- as it was before rooms, speeds and babble
-# ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -279,7 +278,6 @@ def test_the_defaults_have_the_fingerprint_they_always_had(old):
 
 
 # --- what varies in training
-# ------------------------------------------------------------------------------------------
 
 
 def test_the_level_of_the_speech_can_be_chosen(make):

@@ -46,7 +46,6 @@ def snr_db(noisy, clean):
 
 
 # --- splits
-# -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_tenth_of_the_speakers_is_held_out(folders):
@@ -150,7 +149,6 @@ def test_a_corpus_of_something_else(folders):
 
 
 # --- training
-# ---------------------------------------------------------------------------------------------------------
 
 
 def test_batches_are_excerpts_of_both_sides_at_the_same_place(folders):
@@ -220,7 +218,6 @@ def test_the_fingerprint_changes_with_training_pairs_and_settings_but_not_with_a
 
 
 # --- scoring
-# ----------------------------------------------------------------------------------------------------------
 
 
 def test_all_test_pairs_are_scored_whole(folders, monkeypatch):

@@ -61,7 +61,6 @@ def rows(folder):
 
 
 # --- what is written
-# --------------------------------------------------------------------------------------------------
 
 
 def test_two_folders_of_copies_give_the_same_bytes(tmp_path, inputs):
@@ -163,7 +162,6 @@ def test_the_set_is_a_corpus_of_pairs(tmp_path, inputs):
 
 
 # --- where it comes from
-# ----------------------------------------------------------------------------------------------
 
 
 def test_the_split_of_a_corpus(tmp_path, inputs):
@@ -216,7 +214,6 @@ def test_pairs_cannot_be_mixed(tmp_path, inputs):
 
 
 # --- interrupted, repeated, refused
-# -----------------------------------------------------------------------------------
 
 
 def test_interrupted_it_finishes_the_next_time(tmp_path, inputs, monkeypatch):

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from tinyprune.data.synthetic import voices
-from tinyprune.data.synthetic.channel import equaliser, room
-from tinyprune.data.synthetic.common import SPLITS, at_level
-from tinyprune.data.synthetic.texts import phrase_lists, sentence
+from tinyprune.data.synthetic.common import SPLITS
 from tinyprune.errors import UsageError
 
 
@@ -110,54 +108,6 @@ def test_every_voice_and_every_timbre_gives_sound():
         assert np.abs(spoken).max() < 0.999, speaker
     assert len(one_per_voice) >= 15
     assert len(one_per_timbre) >= 40
-
-
-def test_sentences_are_for_one_split_and_one_use():
-    rng = np.random.default_rng(0)
-    uses = list(itertools.product(SPLITS, ("speech", "babble")))
-    for language in phrase_lists():
-        drawn = [{sentence(rng, language, *use) for _ in range(60)} for use in uses]
-        assert min(map(len, drawn)) > 20
-        assert not any(one & other for one, other in itertools.combinations(drawn, 2))
-
-
-def test_lists_hold_phrases_of_the_same_number():
-    assert {len(phrases) for lists in phrase_lists().values() for phrases in lists} == {12}
-    assert all(
-        phrase == phrase.strip() != ""
-        for lists in phrase_lists().values()
-        for ps in lists
-        for phrase in ps
-    )
-
-
-def test_equaliser_is_mild_and_stops_dc():
-    from scipy import signal
-
-    for seed in range(20):
-        hz, response = signal.sosfreqz(equaliser(np.random.default_rng(seed)), 512, fs=16_000)
-        gain_db = 20 * np.log10(np.abs(response) + 1e-12)
-        assert gain_db[0] < -100
-        assert np.abs(gain_db[hz > 200]).max() < 6 + 5 + 3  # tilt, resonance, the high-pass's flank
-
-
-def test_room_is_direct_sound_and_a_quieter_decaying_tail():
-    for seed in range(20):
-        response = room(np.random.default_rng(seed))
-        tail = response[1:]
-        assert response[0] == 1
-        assert 10 ** (-18 / 10) * 0.99 < np.sum(tail**2) < 10 ** (-6 / 10) * 1.01
-        half = len(tail) // 2
-        assert np.sum(tail[:half] ** 2) > 10 * np.sum(tail[half:] ** 2)
-
-
-def test_level_is_met_unless_the_peak_forbids():
-    tone = np.sin(np.arange(1600))
-    assert at_level(tone, -20).std() == pytest.approx(0.1, rel=0.01)
-    click = np.zeros(1600)
-    click[3] = 0.2
-    assert np.abs(at_level(click, -20)).max() == pytest.approx(0.95)
-    assert not at_level(np.zeros(10), -20).any()
 
 
 def test_unknown_split_and_bad_seed_are_told_at_once():
