@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from tinyprune.data.keywords.distortion import NOISY, Distortion, coloured_noise
+from tinyprune.data.keywords.recordings import SAMPLES
 
 RATE = 16_000
-from tinyprune.data.keywords.recordings import SAMPLES
 
 
 def test_clips_are_shifted_by_100_ms_and_scaled_by_6_db_at_most():

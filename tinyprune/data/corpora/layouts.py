@@ -6,16 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from tinyprune.audio.files import SUFFIXES
-from tinyprune.config.data import CorpusData
+from tinyprune.config.data import CorpusData, MixtureData, PairedData
 from tinyprune.data.class_folders import SPLIT_FOLDERS
 from tinyprune.data.corpora import known, manifest
 from tinyprune.data.corpora.corpus import Corpus, CorpusSplit, CorpusSplits, files_in
 from tinyprune.data.speech import pair_store
 from tinyprune.errors import UsageError
-
-#: The two folders of a split, for each of the two data sets of speech.
-PAIRED = ("noisy", "clean")
-MIXTURE = ("speech", "noise")
 
 
 @dataclass(frozen=True)
@@ -81,31 +77,27 @@ def _layout(path: Path) -> Layout | None:
 
 
 def configured_splits(
-    config: CorpusData,
-    dataset: str,
-    kinds: tuple[str, str],
-    read: Callable[[Path, Path], CorpusSplit],
+    config: CorpusData, read: Callable[[Path, Path], CorpusSplit]
 ) -> CorpusSplits:
     """Return the splits of a configuration: of the corpus at its ``path``, or of its folders.
 
     Raises UsageError for a corpus of another data set, or where one of two folders is missing.
 
     Args:
-        config: of the data. dataset: the name of the data set.
-        kinds: the two folders of a split. read: ``(first, second) -> split`` of two folders.
+        config: of the data. read: ``(first, second) -> split`` of two folders.
     """
     if config.path is not None:
-        return _splits_of_corpus(config.path, dataset)
+        return _splits_of_corpus(config.path, config.name)
 
     splits = {}
     for split in ("train", "dev", "test"):
-        fields = folder_fields(split, kinds)
+        fields = folder_fields(split, config.folders)
         folders = [getattr(config, field) for field in fields]
         named = sum(map(bool, folders))
         if named == 2:
             splits[split] = read(*map(Path, folders))
         elif named or split == "train":
-            raise UsageError(_missing_folder(split, dataset, fields))
+            raise UsageError(_missing_folder(split, config.name, fields))
     return splits
 
 
@@ -196,7 +188,7 @@ def _has_folders(names: tuple[str, str], root: Path) -> bool:
 
 def _read_pairs(root: Path) -> CorpusSplits:
     splits = {}
-    for split, (noisy, clean) in _folders(root, PAIRED).items():
+    for split, (noisy, clean) in _folders(root, PairedData.folders).items():
         splits[split] = pair_store.match(noisy, clean)
     return splits
 
@@ -209,7 +201,7 @@ def _read_speech_and_noise(root: Path) -> CorpusSplits:
     rooms = known.first_folder(root, "train/rirs", "rirs/train", "rirs")
     rirs = files_in(rooms) if rooms else ()
     splits = {}
-    for split, (speech, noise) in _folders(root, MIXTURE).items():
+    for split, (speech, noise) in _folders(root, MixtureData.folders).items():
         splits[split] = CorpusSplit(
             speech=files_in(speech),
             noise=files_in(noise),
@@ -275,14 +267,14 @@ LAYOUTS = (
         "noisy and clean",
         "folders noisy, clean",
         "paired",
-        partial(_has_folders, PAIRED),
+        partial(_has_folders, PairedData.folders),
         _read_pairs,
     ),
     Layout(
         "speech and noise",
         "folders speech, noise",
         "mixture",
-        partial(_has_folders, MIXTURE),
+        partial(_has_folders, MixtureData.folders),
         _read_speech_and_noise,
     ),
     Layout(

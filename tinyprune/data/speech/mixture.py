@@ -29,7 +29,7 @@ def load(config: MixtureData, cache: Path) -> MixtureDataset:
     Decoded audio goes to ``cache``. Without dev data, a tenth of the speakers and of the noise
     files is held out. Raises UsageError for files that cannot be used.
     """
-    corpus_splits = layouts.configured_splits(config, "mixture", layouts.MIXTURE, _split_of_folders)
+    corpus_splits = layouts.configured_splits(config, _split_of_folders)
     rirs = files_in(Path(config.rirs)) if config.rirs else corpus_splits["train"].rirs
 
     splits = {}
@@ -53,7 +53,7 @@ def _split_of_folders(speech: Path, noise: Path) -> CorpusSplit:
 
 def _check_complete(name: str, split: CorpusSplit) -> None:
     """Raise UsageError for a split without speech or without noise."""
-    for kind in layouts.MIXTURE:
+    for kind in MixtureData.folders:
         if not getattr(split, kind):
             raise UsageError(
                 f"the data have no {kind} in the split '{name}': speech and noise go together"

@@ -30,7 +30,7 @@ def load(config: PairedData, cache: Path) -> "PairedDataset":
     Decoded audio goes to ``cache``. Without dev data, a tenth of the speakers is held out. Raises
     UsageError for files that cannot be used.
     """
-    corpus_splits = layouts.configured_splits(config, "paired", layouts.PAIRED, match)
+    corpus_splits = layouts.configured_splits(config, match)
     splits = {}
     for name, split in corpus_splits.items():
         splits[name] = open_pairs(split, _location(config, name), cache)
@@ -43,7 +43,7 @@ def _location(config: PairedData, split: str) -> str:
     """Return the place that the pairs of a split come from, for messages."""
     if config.path:
         return f"{config.path} ({split})"
-    noisy, clean = layouts.folder_fields(split, layouts.PAIRED)
+    noisy, clean = layouts.folder_fields(split, config.folders)
     return f"{getattr(config, noisy)} and {getattr(config, clean)}"
 
 
