@@ -1,4 +1,4 @@
-"""The record that firmware gets: every number of it is the one that the network was trained with."""
+"""The record for firmware: every number of it is the one that the network was trained with."""
 
 import json
 from pathlib import Path
@@ -142,7 +142,8 @@ def test_none_at_all(tmp_path):
         ('{"bands": "many"}', "is no front end: expected the JSON that train or export wrote"),
         (
             "{}",
-            "is not the front end of a speech-enhancement network: expected the mean and the deviation of each",
+            "is not the front end of a speech-enhancement network: expected the mean "
+            "and the deviation of each",
         ),
         (
             '{"bands": 40, "mean": [1.0], "std": [1.0]}',

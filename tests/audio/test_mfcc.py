@@ -46,7 +46,9 @@ def test_the_cepstra_are_those_of_librosa():
 
 
 def test_the_0th_coefficient_is_the_mean_log_energy_times_the_root_of_40():
-    """Ten times the amplitude adds log(10) to each of 40 bands, and sqrt(40) log(10) to the 0th coefficient."""
+    """Ten times the amplitude adds log(10) to each of 40 bands, and sqrt(40) log(10) to the 0th
+    coefficient.
+    """
     loud, soft = PLAIN.cepstra(clips()[2:]), PLAIN.cepstra(clips()[2:] / 32768 / 10)
     np.testing.assert_allclose((loud - soft)[..., 0], np.sqrt(40) * np.log(10), atol=1e-2)
     np.testing.assert_allclose(loud[..., 1:], soft[..., 1:], atol=1e-2)

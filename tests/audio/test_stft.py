@@ -79,7 +79,9 @@ def test_batch_axes_come_first():
 
 
 def test_analysis_is_scipys_after_the_padding():
-    """Frames of 512 at a hop of 256, window w[n] = (1 - cos(2 pi n / 512)) / 2; SciPy divides by the window's sum."""
+    """Frames of 512 at a hop of 256, window w[n] = (1 - cos(2 pi n / 512)) / 2; SciPy divides by
+    the window's sum.
+    """
     signal = noise(1000)
     padded = stft.pad(signal, HOP)
     *_, theirs = scipy.signal.stft(padded, window="hann", nperseg=512, boundary=None, padded=False)

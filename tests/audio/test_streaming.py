@@ -68,7 +68,9 @@ def test_a_mask_of_ones_gives_the_samples_back(front_end):
 
 @pytest.mark.parametrize("sample", [0, 100, 255, 256, 1000])
 def test_latency_is_the_delay_of_a_click(front_end, sample):
-    """On the clock of a device: a hop can be worked on when its last sample is there, and is played from then on."""
+    """On the clock of a device: a hop can be worked on when its last sample is there, and is played
+    from then on.
+    """
     click = np.zeros(4096, np.float32)
     click[sample] = 1
     _, out = stream(front_end, click, np.ones_like)
@@ -116,10 +118,11 @@ def test_features_follow_from_the_numbers_of_the_json_alone(speech_run, record):
 
 
 def test_the_record_of_a_device_needs_no_librosa(speech_run):
+    model = str(speech_run / "variants/small/streaming.tflite")
     program = (
         "import sys; from pathlib import Path; from tinyprune.audio.device import record_beside\n"
         "from tinyprune.audio.streaming import StreamingFrontEnd\n"
-        f"StreamingFrontEnd(record_beside(Path({str(speech_run / 'variants/small/streaming.tflite')!r})))\n"
+        f"StreamingFrontEnd(record_beside(Path({model!r})))\n"
         "print([name for name in ('librosa', 'scipy', 'tensorflow') if name in sys.modules])"
     )
     done = subprocess.run(

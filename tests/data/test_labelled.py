@@ -102,7 +102,10 @@ def test_calibration_has_as_many_of_each_class():
 def test_an_unknown_split_is_one_line():
     with pytest.raises(UsageError) as caught:
         dataset().split("test")
-    expected = "the data have no 'test' split, only train, dev: add a folder test/, or x_test and y_test to an .npz"
+    expected = (
+        "the data have no 'test' split, only train, dev: add a folder test/, or x_test and "
+        "y_test to an .npz"
+    )
     assert str(caught.value) == expected
 
 

@@ -1,4 +1,4 @@
-"""Tiny corpora in the layouts as they are published; what is found in them without opening a file."""
+"""Tiny corpora in their layouts: their splits, without opening a file."""
 
 import numpy as np
 import pytest

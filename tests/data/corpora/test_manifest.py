@@ -70,7 +70,8 @@ def test_a_manifest_of_speech_and_noise(tmp_path):
         ("noisy,clean\na.wav,a.wav,b.wav\n", "line 2: expected 2 cells, there are more"),
         (
             "speech,noise\n,\n",
-            "line 2: it names no file: expected the columns noisy,clean or speech,noise (optional: .*)",
+            "line 2: it names no file: expected the columns noisy,clean or speech,noise "
+            "(optional: .*)",
         ),
     ],
 )

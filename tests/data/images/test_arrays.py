@@ -91,7 +91,10 @@ def test_a_damaged_batch(tmp_path, content):
 def test_a_batch_of_something_else(tmp_path, content):
     folder = cifar(tmp_path / "cifar")
     (folder / "test_batch").write_bytes(pickle.dumps(content))
-    expected = f"{folder}/test_batch is no batch of CIFAR-10: expected 'data', uint8 (n, 3072), and n 'labels'"
+    expected = (
+        f"{folder}/test_batch is no batch of CIFAR-10: expected 'data', uint8 (n, 3072), and "
+        "n 'labels'"
+    )
     assert message(folder) == expected
 
 
@@ -106,7 +109,10 @@ def test_a_batch_of_something_else(tmp_path, content):
 )
 def test_an_npz_without_the_expected_arrays(tmp_path, content, has):
     path = npz(tmp_path, **content)
-    expected = f"{path} holds {has}: expected x_train with y_train, and where there are, x_dev with y_dev, x_test with y_test"
+    expected = (
+        f"{path} holds {has}: expected x_train with y_train, and where there are, x_dev with "
+        "y_dev, x_test with y_test"
+    )
     assert message(path) == expected
 
 
@@ -124,7 +130,8 @@ def test_a_file_that_is_no_npz(tmp_path, content):
     path.write_bytes(content)
     assert (
         message(path)
-        == f"{path} is damaged, or no .npz file: expected x_train and y_train, as np.savez writes them"
+        == f"{path} is damaged, or no .npz file: expected x_train and y_train, as np.savez "
+        "writes them"
     )
 
 

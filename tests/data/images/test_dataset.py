@@ -154,7 +154,9 @@ def test_batches_are_varied_unless_not_wanted(tmp_path):
 
 
 def test_half_are_mirrored_and_all_are_cropped_within_4_pixels():
-    """The image holds its own coordinates, so a crop says where it comes from and which way it looks."""
+    """The image holds its own coordinates, so a crop says where it comes from and which way it
+    looks.
+    """
     rows, columns = np.mgrid[0:20, 0:20]
     images = np.tile(np.stack([rows, columns], axis=-1).astype(np.uint8), (400, 1, 1, 1))
     middles = vary(images, np.random.default_rng(0))[:, 9:11, 9:11].astype(int)
@@ -234,7 +236,10 @@ def test_arrays_are_not_resized(tmp_path):
 
 
 def test_a_missing_path(tmp_path):
-    expected = f"{tmp_path}/gone does not exist: expected an .npz, CIFAR-10's folder or one with CLASS/*.png"
+    expected = (
+        f"{tmp_path}/gone does not exist: expected an .npz, CIFAR-10's folder or one with "
+        "CLASS/*.png"
+    )
     assert message(tmp_path / "gone") == expected
 
 

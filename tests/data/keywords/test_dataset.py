@@ -137,7 +137,10 @@ def test_a_list_for_testing_alone_leaves_dev_to_be_held_out(words):
 
 def test_a_list_of_other_files_is_an_error(words):
     (words / "validation_list.txt").write_text("maybe/1.wav\n")
-    expected = f"{words}/validation_list.txt names no file of {words}: expected lines like yes/0a7c2a8d_nohash_0.wav"
+    expected = (
+        f"{words}/validation_list.txt names no file of {words}: expected lines like "
+        "yes/0a7c2a8d_nohash_0.wav"
+    )
     assert message(words) == expected
 
 
@@ -256,7 +259,10 @@ def test_one_word_is_no_task(tmp_path):
 
 
 def test_a_missing_folder(tmp_path):
-    expected = f"{tmp_path}/gone does not exist: expected a folder with CLASS/FILE of WAV, FLAC or OGG files"
+    expected = (
+        f"{tmp_path}/gone does not exist: expected a folder with CLASS/FILE of WAV, FLAC or "
+        "OGG files"
+    )
     assert message(tmp_path / "gone") == expected
 
 

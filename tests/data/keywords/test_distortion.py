@@ -38,7 +38,9 @@ def test_the_clips_themselves_are_not_changed():
 
 
 def test_noise_has_three_colours():
-    """Power between 4 and 8 kHz over that between 500 Hz and 1 kHz: 8 for white (8 times as wide), 1, 1/8."""
+    """Power between 4 and 8 kHz over that between 500 Hz and 1 kHz: 8 for white (8 times as wide),
+    1, 1/8.
+    """
     for part, expected in zip(
         np.split(coloured_noise(SAMPLES, np.random.default_rng(0)), 3), (8, 1, 1 / 8), strict=True
     ):

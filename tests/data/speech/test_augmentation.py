@@ -55,7 +55,9 @@ def test_too_short_an_excerpt_ends_in_zeros():
 
 
 def test_a_fast_excerpt_has_no_alias():
-    """7 kHz, twice as fast, would be 14 kHz: there is no such frequency at 16 kHz, and nothing takes its place."""
+    """7 kHz, twice as fast, would be 14 kHz: there is no such frequency at 16 kHz, and nothing
+    takes its place.
+    """
     [played] = change_speed(tone(7000, 2000)[None], np.array([2.0]), 1000)
     assert np.abs(played[50:-50]).max() < 1e-3
 
@@ -78,7 +80,9 @@ def test_a_room_of_a_direct_path_alone_changes_nothing():
 
 
 def test_the_direct_path_keeps_its_place():
-    """An echo of half the height 100 samples later, and something quiet before: y(t) = x(t) + x(t - 100) / 2 + ..."""
+    """An echo of half the height 100 samples later, and something quiet before: y(t) = x(t) + x(t -
+    100) / 2 + ...
+    """
     [speech] = noise(1, 4000)
     wet = convolve(speech[None], room(200, t20=0.1, t50=1, t150=0.5)[None])[0]
     expected = speech.copy()
@@ -106,7 +110,9 @@ def test_a_room_may_be_longer_than_the_speech():
 
 
 def test_convolutions_of_integers_are_exact():
-    """Five seconds in a room of a second, all at full scale: the sums reach 2^44, and round to the integers."""
+    """Five seconds in a room of a second, all at full scale: the sums reach 2^44, and round to the
+    integers.
+    """
     rng = np.random.default_rng(0)
     speech, rir = (rng.integers(-32767, 32768, size) for size in (80_000, 16_000))
     rir[0] = 32768

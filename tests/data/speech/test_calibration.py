@@ -35,7 +35,9 @@ def test_ten_stretches_of_four_seconds_in_a_row(dataset, frontend):
 
 
 def test_frames_of_a_stretch_are_consecutive(dataset, frontend):
-    """Half of the samples of a frame are in the next one too: neighbours within a stretch are alike."""
+    """Half of the samples of a frame are in the next one too: neighbours within a stretch are
+    alike.
+    """
     features = calibration_features(dataset, frontend).reshape(10, 250, 128)
     features -= features.mean(axis=1, keepdims=True)
 

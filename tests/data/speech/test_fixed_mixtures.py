@@ -94,7 +94,9 @@ def test_names_of_a_mixture(split):
 
 
 def test_speech_in_a_room_keeps_its_place_and_level(split):
-    """An echo of half the height 100 samples after the direct path, which is at sample 10 of the response."""
+    """An echo of half the height 100 samples after the direct path, which is at sample 10 of the
+    response.
+    """
     dry, wet = (mix(split, DrawnMixture(0, 0.0, 0, 0, room=room)).clean for room in (None, 0))
     echoed = dry.astype(np.float64)
     echoed[100:] += 0.5 * dry[:-100]

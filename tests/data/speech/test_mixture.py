@@ -131,7 +131,10 @@ def test_folders_of_bad_files_only_are_an_error(folders, kind):
     first = {"speech": "00/0.wav", "noise": "kind/0.wav"}[kind]
     with pytest.raises(UsageError) as caught:
         dataset(folders)
-    message = f"none of the {count} audio files in {folders / kind} can be used, e.g. {folders / kind / first} is silent"
+    message = (
+        f"none of the {count} audio files in {folders / kind} can be used, e.g. "
+        f"{folders / kind / first} is silent"
+    )
     assert str(caught.value) == message
     assert not list((folders / "cache").glob(f".*{kind}*"))
 
@@ -160,7 +163,10 @@ def test_an_empty_folder(folders):
 @pytest.mark.parametrize("kind", ["speech", "noise"])
 def test_one_file_cannot_be_split(folders, kind):
     write(folders / "single/only.wav")
-    message = f"one {kind} file cannot be split into training and dev: add files, or give --dev-speech and --dev-noise"
+    message = (
+        f"one {kind} file cannot be split into training and dev: add files, or give "
+        "--dev-speech and --dev-noise"
+    )
     with pytest.raises(UsageError, match=f"^{message}$"):
         dataset(folders, **{kind: str(folders / "single")})
 
@@ -254,7 +260,10 @@ def test_a_corpus_of_pairs_is_for_another_data_set(tmp_path):
         write(tmp_path / f"c/{side}/a.wav")
     with pytest.raises(UsageError) as caught:
         of(tmp_path / "c")
-    expected = f'{tmp_path}/c is a corpus (noisy and clean) for data.name = "paired": the mixture data cannot use it'
+    expected = (
+        f'{tmp_path}/c is a corpus (noisy and clean) for data.name = "paired": the mixture '
+        "data cannot use it"
+    )
     assert str(caught.value) == expected
 
 

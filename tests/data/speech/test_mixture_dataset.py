@@ -16,7 +16,9 @@ SAMPLES = 1600
 
 
 def tone(number, samples=SAMPLES, level=0.3):
-    """A sine of (number + 1) * 100 Hz: which clip an excerpt comes from can be read from its spectrum."""
+    """A sine of (number + 1) * 100 Hz: which clip an excerpt comes from can be read from its
+    spectrum.
+    """
     return (level * np.sin(2 * np.pi * (number + 1) * 100 * np.arange(samples) / 16_000)).astype(
         np.float32
     )
@@ -237,7 +239,7 @@ def test_a_split_that_is_not_there(dataset):
 
 @pytest.fixture
 def old(tmp_path):
-    """A dataset of which the digests below were taken when there was nothing but SNRs and levels."""
+    """A data set whose digests below were taken when there was nothing but SNRs and levels."""
 
     def clips(kind, count):
         rng = np.random.default_rng(kind)
@@ -292,7 +294,9 @@ def frequency(signal):
 
 
 def test_speech_is_played_at_other_speeds(make):
-    """A tone of 1000 Hz becomes one of 900 to 1200 Hz; another is drawn for every excerpt, and none is cut short."""
+    """A tone of 1000 Hz becomes one of 900 to 1200 Hz; another is drawn for every excerpt, and none
+    is cut short.
+    """
     dataset = make([tone(9, 40 * SAMPLES)], [noise(SAMPLES)], speed=(0.9, 1.2))
     (_, clean), *_ = dataset.batches(0, 40, SAMPLES)
     found = [frequency(signal) for signal in clean]
@@ -303,7 +307,9 @@ def test_speech_is_played_at_other_speeds(make):
 
 
 def test_half_of_the_speech_is_in_rooms(make):
-    """In a room of one echo, one period later and inverted, a tone of 1000 Hz is gone after its first period."""
+    """In a room of one echo, one period later and inverted, a tone of 1000 Hz is gone after its
+    first period.
+    """
     echo = np.zeros(17, np.float32)
     echo[[0, 16]] = 1, -1
     dataset = make([tone(9, 40 * SAMPLES)], [noise(SAMPLES)], rirs=[echo])
@@ -319,7 +325,9 @@ def talkers_in(signal):
 
 
 def test_babble_is_three_to_seven_others(make):
-    """Each of 12 speakers has a tone: own tones are never in the noise, the others are at equal levels."""
+    """Each of 12 speakers has a tone: own tones are never in the noise, the others are at equal
+    levels.
+    """
     speech = [tone(i, level=0.05 * (1 + i % 4)) for i in range(12)]
     dataset = make(speech, [noise(SAMPLES)], groups="abcdefghijkl", babble=1.0)
     pairs = [

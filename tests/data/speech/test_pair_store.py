@@ -61,7 +61,10 @@ def test_folders_that_have_nothing_in_common(tmp_path):
         write(tmp_path / name)
     with pytest.raises(UsageError) as caught:
         matched(tmp_path)
-    expected = f"no file in {tmp_path}/noisy has the name of one in {tmp_path}/clean: of 2 and 1 files, e.g. b and c"
+    expected = (
+        f"no file in {tmp_path}/noisy has the name of one in {tmp_path}/clean: of 2 and 1 "
+        "files, e.g. b and c"
+    )
     assert str(caught.value) == expected
 
 

@@ -152,7 +152,9 @@ def test_a_corpus_of_something_else(folders):
 
 
 def test_batches_are_excerpts_of_both_sides_at_the_same_place(folders):
-    """Speech of unit level times a gain: what is added has the SNR of the pair, and excerpts differ."""
+    """Speech of unit level times a gain: what is added has the SNR of the pair, and excerpts
+    differ.
+    """
     found = dataset(folders)
     noisy, clean = next(found.batches(0, 16, 800))
     assert noisy.shape == clean.shape == (16, 800)

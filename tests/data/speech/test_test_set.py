@@ -76,7 +76,9 @@ def test_two_folders_of_copies_give_the_same_bytes(tmp_path, inputs):
 
 
 def test_the_bytes_are_known(tmp_path, inputs):
-    """Every machine must come to this number: it stands for all samples and names, rooms, babble and all."""
+    """Every machine must come to this number: it stands for all samples and names, rooms, babble
+    and all.
+    """
     summary = write_set(tmp_path / "out", source(inputs), REQUEST)
     assert (summary.in_rooms, summary.babble, summary.turned_down) == (4, 3, 5)
     assert (
@@ -280,7 +282,8 @@ def test_the_input_is_never_written_to(inputs, place):
     before = contents(inputs)
     with pytest.raises(
         UsageError,
-        match=f"is in the input folder {inputs}/{place.split('/')[0]}: give a folder outside of it$",
+        match=f"is in the input folder {inputs}/{place.split('/')[0]}: give a folder outside "
+        "of it$",
     ):
         write_set(inputs / place, source(inputs), REQUEST)
     assert contents(inputs) == before

@@ -28,7 +28,9 @@ def seconds(store):
 
 
 def test_splits_are_as_long_as_asked_for(dataset):
-    """A clip of speech is at most 8 s, one of noise is shorter than 15 s: the last one may pass the length."""
+    """A clip of speech is at most 8 s, one of noise is shorter than 15 s: the last one may pass the
+    length.
+    """
     assert list(dataset.splits) == ["train", "dev", "test"]
     for split, wanted in (("train", 0.2 * 60), ("dev", 0.1 * 60), ("test", 0.1 * 60)):
         assert wanted <= seconds(dataset.split(split).speech) < wanted + 8

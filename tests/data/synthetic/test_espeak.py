@@ -42,7 +42,10 @@ def test_order_of_requests_does_not_matter():
 
 
 def test_another_process_gives_the_same_samples():
-    code = "import sys; sys.path[:0] = [sys.argv[1]]; import test_espeak as t; print(t.digest(t.REQUESTS[0]))"
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1]]; import test_espeak as t; "
+        "print(t.digest(t.REQUESTS[0]))"
+    )
     # glibc then fills new memory with a pattern: what espeak-ng does not initialise would be heard.
     environment = os.environ | {"MALLOC_PERTURB_": "90"}
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]

@@ -45,7 +45,10 @@ def test_more_minutes_begin_with_the_same_clips(noise):
 
 
 def test_another_process_gives_the_same_clips():
-    code = "import sys; sys.path[:0] = [sys.argv[1]]; import test_noise as t; print(t.digests('dev', 3, 8))"
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1]]; import test_noise as t; "
+        "print(t.digests('dev', 3, 8))"
+    )
     folder = Path(__file__).parent
     run = subprocess.run(
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True

@@ -36,7 +36,10 @@ def test_length_asked_for_is_reached_by_the_last_clip(speech):
 
 
 def test_another_process_gives_the_same_clips():
-    code = "import sys; sys.path[:0] = [sys.argv[1]]; import test_voices as t; print(t.digests('dev', 3, 4))"
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1]]; import test_voices as t; "
+        "print(t.digests('dev', 3, 4))"
+    )
     folder = Path(__file__).parent
     run = subprocess.run(
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True

@@ -154,13 +154,13 @@ def _folders(root: Path, names: tuple[str, str]) -> dict[str, tuple[Path, Path]]
 
     Without folders for training, everything is for training.
     """
-    found = {}
+    by_split = {}
     for split in SPLIT_FOLDERS:
         folders = _folders_of_split(root, names, split)
         if folders:
-            found[split] = folders
-    if "train" in found:
-        return found
+            by_split[split] = folders
+    if "train" in by_split:
+        return by_split
     first, second = names
     return {"train": (root / first, root / second)}
 

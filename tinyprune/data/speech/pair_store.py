@@ -58,12 +58,12 @@ def match(noisy: Path, clean: Path) -> CorpusSplit:
 
 def _by_key(files: list[Path], root: Path, key: Callable[[Path, Path], str]) -> dict[str, Path]:
     """Return the files by a key of their names; of several with one key the first."""
-    found: dict[str, Path] = {}
+    by_key: dict[str, Path] = {}
     for path in files:
         name = key(path, root)
         if name:
-            found.setdefault(name, path)
-    return found
+            by_key.setdefault(name, path)
+    return by_key
 
 
 def _with_unmatched(pairs: list[Pair], files: list[Path]) -> CorpusSplit:

@@ -150,8 +150,9 @@ def _files_of_corpus(path: Path, name: str | None) -> CorpusSplit:
 def write_set(folder: Path, source: MixSource, request: MixRequest) -> MixSummary:
     """Write ``noisy/*.wav`` and ``clean/*.wav``, ``manifest.csv``, and ``mix.json``.
 
-    Samples are 16 bit at 16 kHz; the last file holds the request. Interrupted, the same request finishes the set. Raises
-    UsageError for a folder that holds something else, or that is the input.
+    Samples are 16 bit at 16 kHz; the last file holds the request. Interrupted, the same request
+    finishes the set. Raises UsageError for a folder that holds something else, or that is the
+    input.
     """
     _check_place(folder, source)
     settings = json.loads(json.dumps({"format": _FORMAT, **asdict(request)}))
