@@ -18,7 +18,7 @@ _HEADER = ("kernel", "shape", "structure", "groups", "note")
 
 
 def show(record: "PruningPlan", config: BudgetPruning, output_format: str) -> None:
-    """Print a row per kernel whose units may go, then a row per layer that stays, with the reason."""
+    """Print a row per kernel whose units may go, then one per layer that stays, with the reason."""
     limits = {}
     for name, limit in to_mapping(config.budget).items():
         if limit is not None:

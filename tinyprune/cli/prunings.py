@@ -177,7 +177,7 @@ def _named(configs: list[TrainedPruning], name: str | None) -> list[TrainedPruni
 
 
 # --- options that do not go together
-# ---------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 _WITHOUT_TRAINING = "goes with training: --offline prunes once, to one --sparsity, without it"
 

@@ -1,4 +1,4 @@
-"""What a network may cost: as people write it ("100KiB", "200k", "16ms"), and in numbers."""
+"""Limits on the costs of a network: as people write them ("100KiB", "16ms"), and in numbers."""
 
 import re
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Budget:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is limited."""
+        """True where nothing is limited."""
         return all(limit is None for limit in vars(self).values())
 
 
@@ -86,7 +86,7 @@ class BudgetConfig(Config):
         return texts
 
     def resolved(self) -> Budget:
-        """Return the limits in numbers. Raises UsageError that starts with the name of a wrong one."""
+        """Return the limits in numbers. Raises UsageError, which names the first wrong one."""
         for name, complaint in self.complaints():
             raise UsageError(f"{name}: {complaint}")
         numbers: dict[str, Any] = {}

@@ -33,7 +33,7 @@ def _flag(name: str) -> str:
 
 @dataclass(frozen=True)
 class DataConfig(Member):
-    """What the configurations of all data sets have in common.
+    """The settings that all data sets have in common.
 
     ``minutes`` and ``dev_utterances`` say nothing about some data sets, which accept them: a recipe
     may change its data set by one key.

@@ -69,7 +69,7 @@ class Family:
         return list(dict.fromkeys(getattr(member, self.key) for member in self.members))
 
     def member(self, name: str, key: str) -> Any:
-        """Return the member of a name. Raises UsageError, which starts with ``key`` or names all."""
+        """Return the member of a name. Raises UsageError, which names ``key`` or the names."""
         for member in self.members:
             if getattr(member, self.key) == name:
                 return member

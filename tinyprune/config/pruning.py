@@ -1,4 +1,4 @@
-"""Prunings: one configuration per way to prune, with the settings that it has, and their targets."""
+"""Prunings: one configuration per way to prune, with its settings, and the targets of budgets."""
 
 import re
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ _MOMENT = Rule(
 
 @dataclass(frozen=True)
 class TargetConfig(Config):
-    """What to compile for; what is None is the accelerator's default (npu/targets/*.toml)."""
+    """A target to compile for; None: the default of the accelerator (npu/targets/*.toml)."""
 
     npu: str = setting(
         "ethos-u55-128",
@@ -63,7 +63,7 @@ class TargetConfig(Config):
 
 @dataclass(frozen=True)
 class LayerRule(Config):
-    """What is different for some layers of a pruning.
+    """A rule for some layers of a pruning.
 
     Of several rules, the first whose pattern matches counts.
 
@@ -82,7 +82,7 @@ class LayerRule(Config):
 
 @dataclass(frozen=True)
 class PruneConfig(Member):
-    """What all prunings have in common."""
+    """The settings that all prunings have in common."""
 
     method: ClassVar[str] = MAGNITUDE
 
@@ -104,7 +104,7 @@ class PruneConfig(Member):
 
     @property
     def label(self) -> str:
-        """What is done to the base, as a part of a name."""
+        """The pruning itself, as a part of a name."""
         raise NotImplementedError
 
     @property
@@ -313,7 +313,7 @@ class BudgetPruning(TrainedPruning):
         )
 
     def complaints(self) -> list[Complaint]:
-        """Return what is no whole unit, a budget that cannot be met, and what is wrong otherwise."""
+        """Return structures that are no whole units, an impossible budget, and other complaints."""
         complaints = super().complaints()
         if self.structure != "unit":
             units = f"{DIFFERENTIABLE} removes whole units, got {self.structure}"
@@ -366,7 +366,7 @@ class OfflinePruning(RankedPruning):
 
     @property
     def has_zeros(self) -> bool:
-        """Whether zeros are part of it: they are not where there are clusters only."""
+        """True where zeros are part of it: they are not where there are clusters only."""
         return self.final_sparsity > 0 or not self.clusters
 
     @property

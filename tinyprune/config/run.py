@@ -93,7 +93,7 @@ class TrainConfig(Config):
 
 @dataclass(frozen=True)
 class RunConfig(Config):
-    """A whole run: data, model, training, prunings, targets, and the most that variants may cost."""
+    """A whole run: data, model, training, prunings, targets, and limits on the variants."""
 
     data: DataConfig = SyntheticSpeechData()
     model: ModelConfig = ModelConfig()
@@ -138,7 +138,7 @@ def from_mapping(mapping: Mapping[str, Any], kind: Any = RunConfig) -> Any:
 
 
 def to_mapping(config: Config) -> dict[str, Any]:
-    """Return a configuration as plain JSON types: ``from_mapping(to_mapping(config)) == config``."""
+    """Return a configuration as plain JSON types, which :func:`from_mapping` reads."""
     mapping: dict[str, Any] = plain(config)
     return mapping
 

@@ -1,4 +1,4 @@
-"""Settings: the fields of a configuration, each with what it is, its rule and its command-line option.
+"""Settings: the fields of a configuration, each with its meaning, rule and command-line option.
 
 A field is declared once, with :func:`setting`. Recipes, ``--set``, options, help texts and checks
 follow from it.

@@ -22,7 +22,7 @@ _EXPECTED = {str: "a text", bool: "true or false", int: "a whole number", float:
 
 
 class Text(str):
-    """A value from the command line: its key says which type it has; empty is None where allowed."""
+    """A value from the command line, of the type of its key; empty is None where allowed."""
 
 
 def read_table(kind: type[Kind], table: Any, where: str = "") -> Kind:
@@ -69,7 +69,7 @@ def check_value(field: "dataclasses.Field[Any]", value: Any, where: str = "") ->
 
 
 # --- families
-# ---------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def _read_member(kind: type[Member], table: Table, where: str) -> Member:
@@ -109,7 +109,7 @@ def _refuse(member: type[Member], name: str, value: Any, where: str) -> None:
 
 
 # --- keys and values
-# ---------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def _check_keys(table: Table, known: list[str], where: str) -> None:
