@@ -45,14 +45,15 @@ class _Scale:
         readings = self.readings.get(unit.lower())
         if readings is None:
             raise self._refusal(text)
-        several = "can be read in several ways" if len(readings) > 1 else "is not clear"
-        ways = " or ".join(f"{number}{reading} ({self.meanings[reading]})" for reading in readings)
-        raise UsageError(f"'{text}' {several}: write {ways}")
+        complaint = "can be read in several ways" if len(readings) > 1 else "is not clear"
+        texts = [f"{number}{unit} ({self.meanings[unit]})" for unit in readings]
+        raise UsageError(f"'{text}' {complaint}: write {' or '.join(texts)}")
 
     def _refusal(self, text: str) -> UsageError:
         units = ", ".join(unit for unit in self.meanings if unit)
         return UsageError(
-            f"'{text}' is not {self.what}: expected a number with one of {units}, e.g. {self.example}"
+            f"'{text}' is not {self.what}: expected a number with one of {units}, "
+            f"e.g. {self.example}"
         )
 
 
@@ -100,7 +101,7 @@ _SECONDS = _Scale(
 
 
 def parse_bytes(text: str) -> int:
-    """Bytes of a size with its unit, e.g. ``"100KiB"`` -> 102400, ``"92.3 kB"`` -> 92300.
+    """Return the bytes of a size with its unit, e.g. ``"100KiB"`` -> 102400, ``"92.3 kB"`` -> 92300.
 
     Raises UsageError for anything else; of what can be read in several ways ("100 kb", "64k",
     "100") it names them.
@@ -109,7 +110,7 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_count(text: str) -> int:
-    """A whole number, maybe in thousands or millions: ``"200k"`` -> 200000, ``"1.5M"``, ``"2e5"``, ``"2000"``.
+    """Return a whole number, maybe in thousands or millions, e.g. ``"200k"`` -> 200000, ``"1.5M"``.
 
     Raises UsageError for anything else, also for "200K" and "200ki", which could be multiples of
     1024.
@@ -121,7 +122,7 @@ def parse_count(text: str) -> int:
 
 
 def parse_seconds(text: str) -> float:
-    """Seconds of a time with its unit, e.g. ``"16ms"`` -> 0.016, ``"500us"``, ``"1 s"``.
+    """Return the seconds of a time with its unit, e.g. ``"16ms"`` -> 0.016, ``"500us"``, ``"1 s"``.
 
     Raises UsageError for anything else, also for a number without a unit.
     """
@@ -129,24 +130,33 @@ def parse_seconds(text: str) -> float:
 
 
 def format_bytes(count: float) -> str:
-    """A size for a table: bytes below 10 kB, else kB or MB (1000-based) with three digits, e.g. ``"124 kB"``."""
+    """Return a size for a table, e.g. ``"124 kB"``.
+
+    Bytes below 10 kB, else kB or MB (1000-based) with three digits.
+    """
     if count < 10_000:
         return f"{count:.0f} B"
-    return f"{count / 1000:.0f} kB" if count < 1_000_000 else f"{count / 1_000_000:.2f} MB"
+    if count < 1_000_000:
+        return f"{count / 1000:.0f} kB"
+    return f"{count / 1_000_000:.2f} MB"
 
 
 def format_count(count: float) -> str:
-    """A count for a table, e.g. ``"163 k"`` or ``"1.33 M"``."""
+    """Return a count for a table, e.g. ``"163 k"`` or ``"1.33 M"``."""
     if count < 10_000:
         return f"{count:.0f}"
-    return f"{count / 1000:.0f} k" if count < 1_000_000 else f"{count / 1_000_000:.2f} M"
+    if count < 1_000_000:
+        return f"{count / 1000:.0f} k"
+    return f"{count / 1_000_000:.2f} M"
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration for a person, e.g. ``"0.3 ms"``, ``"12.0 s"``, ``"3 min 20 s"``."""
+    """Return a duration for a person, e.g. ``"0.3 ms"``, ``"12.0 s"``, ``"3 min 20 s"``."""
     if seconds < 1:
         return f"{seconds * 1000:.2f} ms"
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
 def format_latency(seconds: float) -> str:
@@ -175,8 +185,8 @@ class Unit:
     Attributes:
         name: as records have it, e.g. "bytes".
         format: a number for a table or a sentence, with three digits.
-        format_exact: with one decimal more, so that what is just over a limit does not look like the
-            limit itself.
+        format_exact: with one decimal more, so that what is just over a limit does not look like
+            the limit itself.
         parse: the number of a text such as "100KiB"; None where people write a plain number.
     """
 

@@ -23,9 +23,9 @@ class TensorSparsity:
 
 @dataclass(frozen=True)
 class ContextState:
-    """What one layer of a one-frame graph remembers: after each call, copy the bytes of the output to the input.
+    """The memory of one layer of a one-frame graph.
 
-    An utterance starts with ``zero_point`` in every byte. The input and the output that no state
+    After each call, the bytes of the output are copied to the input. An utterance starts with ``zero_point`` in every byte. The input and the output that no state
     names are the network's own. Vela keeps names and positions.
 
     Attributes:
@@ -78,6 +78,6 @@ class TFLiteArtifact:
     @property
     def sparsity(self) -> float:
         """Fraction of zeros over all kernels."""
-        return sum(tensor.zeros for tensor in self.tensors) / max(
-            1, sum(tensor.size for tensor in self.tensors)
-        )
+        zeros = sum(tensor.zeros for tensor in self.tensors)
+        size = sum(tensor.size for tensor in self.tensors)
+        return zeros / max(1, size)

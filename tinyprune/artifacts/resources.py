@@ -1,4 +1,6 @@
-"""The cost of a network on an accelerator: tensor, operator, layer, model; each sums up the one below.
+"""The cost of a network on an accelerator: tensor, operator, layer, model.
+
+Each sums up the one below.
 
 The unit of every number is in its name. Cycles are Vela's estimates; it counts for every operator
 what the NPU computes and what each memory moves, and takes roughly the largest of them.

@@ -1,4 +1,4 @@
-"""How well scores tell classes apart."""
+"""Measures of how well scores tell classes apart."""
 
 import numpy as np
 
@@ -17,7 +17,9 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
 
 
 def accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Fraction, in [0, 1], of examples whose highest score is that of their class: ``mean(argmax(scores) == label)``.
+    """Fraction, in [0, 1], of examples whose highest score is that of their class.
+
+    ``mean(argmax(scores) == label)``.
 
     Args:
         labels: classes (n,). scores: (n, classes); of equal scores the first counts.
@@ -26,11 +28,11 @@ def accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve, in [0, 1], each class against the rest, averaged over the classes that occur.
+    """Area under the ROC curve, in [0, 1], each class against the rest.
 
-    For one class ``(R - p (p + 1) / 2) / (p q)``: p examples of it, q others, R the sum of the
-    ranks of its examples among all scores of that class; equal scores share their mean rank, so a
-    tie counts one half. Hanley and McNeil 1982, "The meaning and use of the area under a receiver
+    The average over the classes that occur. For one class ``(R - p (p + 1) / 2) / (p q)``: p
+    examples of it, q others, R the sum of the ranks of its examples among all scores of that class;
+    equal scores share their mean rank, so a tie counts one half. Hanley and McNeil 1982, "The meaning and use of the area under a receiver
     operating characteristic (ROC) curve"; the average as in Fawcett 2006, "An introduction to ROC
     analysis". Raises TinypruneError where all examples are of one class.
 
@@ -47,16 +49,15 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     ranks = rankdata(scores[:, present], axis=0)
     own = labels[:, None] == present
     positives = own.sum(axis=0).astype(np.float64)
-    areas = (np.sum(ranks * own, axis=0) - positives * (positives + 1) / 2) / (
-        positives * (len(labels) - positives)
-    )
+    rank_sums = np.sum(ranks * own, axis=0) - positives * (positives + 1) / 2
+    areas = rank_sums / (positives * (len(labels) - positives))
     return float(areas.mean())
 
 
 def score_examples(
     labels: np.ndarray, scores: np.ndarray
 ) -> tuple[list[dict[str, float]], dict[str, float]]:
-    """Of each example its accuracy, 0 or 1, and of all together the AUC, as metric name -> value.
+    """Return the accuracy of each example, 0 or 1, and the AUC of all, as metric name -> value.
 
     An example with a score that is not finite has none and is left out of the AUC. A class that no
     example is of is left out too; with one class only there is no AUC.
@@ -66,8 +67,11 @@ def score_examples(
     """
     defined = np.isfinite(scores).all(axis=1)
     right = np.argmax(scores, axis=1) == labels
-    items = [
-        {"accuracy": float(hit)} if known else {} for hit, known in zip(right, defined, strict=True)
-    ]
-    several = len(np.unique(labels[defined])) > 1
-    return items, {"auc": auc(labels[defined], scores[defined])} if several else {}
+    items = []
+    for hit, is_defined in zip(right, defined, strict=True):
+        items.append({"accuracy": float(hit)} if is_defined else {})
+
+    has_several_classes = len(np.unique(labels[defined])) > 1
+    if not has_several_classes:
+        return items, {}
+    return items, {"auc": auc(labels[defined], scores[defined])}

@@ -1,4 +1,4 @@
-"""What scores say: means with their intervals, improvement over the noisy input, differences to a reference, a gate."""
+"""Means of scores with intervals, improvements over the noisy input, differences, and a gate."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +77,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Drop:
-    """How far a metric falls below the reference, and how far it may.
+    """The drop of a metric below the reference, and the largest one that is allowed.
 
     Attributes:
         model, form, reference: as in Row. metric: registered name.
@@ -94,115 +94,132 @@ class Drop:
 
     @property
     def holds(self) -> bool:
-        """Whether the mean falls by no more than the limit; what is unknown does not hold."""
+        """True where the mean falls by no more than the limit; what is unknown does not hold."""
         return self.difference is not None and -self.difference.mean <= self.limit + 1e-9
 
     @property
     def is_sure(self) -> bool:
-        """Whether the whole interval lies on the same side of the limit as the mean."""
-        found = self.difference
-        if found is None or found.low is None or found.high is None:
+        """True where the whole interval lies on the same side of the limit as the mean."""
+        difference = self.difference
+        if difference is None or difference.low is None or difference.high is None:
             return False
-        return (found.low >= -self.limit) if self.holds else (found.high < -self.limit)
+        return difference.low >= -self.limit if self.holds else difference.high < -self.limit
 
 
 def evaluation(scored: Scored) -> Evaluation:
-    """Means, intervals and differences of everything that was scored.
+    """Return means, intervals and differences of everything that was scored.
 
-    The first model is the reference: every form of the others is compared with the same form of it,
-        else with the
-    first form that it has, item by item.
+    The first model is the reference: every form of the others is compared, item by item, with the
+    same form of it, else with the first form that it has.
     """
     references = [_reference(scored, row) for row in scored.rows]
-    device = {id(forms[-1]) for forms in scored.models}
     items = scored.rows[0].items if scored.rows else ()
-    overall = _figures(scored, references, range(len(items)), whole=True)
-    by_snr, by_category = (
-        {key: _figures(scored, references, members) for key, members in groups(items).items()}
-        for groups in (groups_of_snr, groups_of_category)
-    )
-    rows = tuple(
-        Row(
-            model=row.model,
-            form=row.form,
-            reference=f"{reference.model} {reference.form}" if reference else None,
-            is_device=id(row) in device,
-            metrics=overall[index],
-            by_snr={key: found[index] for key, found in by_snr.items()},
-            by_category={key: found[index] for key, found in by_category.items()},
+    overall = _figures(scored, references, range(len(items)))
+    by_snr = _grouped_figures(scored, references, groups_of_snr(items))
+    by_category = _grouped_figures(scored, references, groups_of_category(items))
+    device = {id(forms[-1]) for forms in scored.models}
+    rows = []
+    for index, (row, reference) in enumerate(zip(scored.rows, references, strict=True)):
+        of_set = _figures_of_set(row, reference, len(items))
+        figures = overall[index] | of_set
+        rows.append(
+            Row(
+                model=row.model,
+                form=row.form,
+                reference=f"{reference.model} {reference.form}" if reference else None,
+                is_device=id(row) in device,
+                metrics={name: figures[name] for name in scored.metrics},
+                by_snr=by_snr[index],
+                by_category=by_category[index],
+            )
         )
-        for index, (row, reference) in enumerate(zip(scored.rows, references, strict=True))
-    )
-    return Evaluation(SCHEMA, scored.split, len(items), scored.metrics, rows)
+    return Evaluation(SCHEMA, scored.split, len(items), scored.metrics, tuple(rows))
 
 
-def drops(found: Evaluation, limits: Mapping[str, float]) -> list[Drop]:
-    """Every limit (metric name -> largest drop), for what the device runs of every model but the reference."""
-    return [
-        Drop(row.model, row.form, str(row.reference), metric, limit, row.metrics[metric].difference)
-        for row in found.rows
-        if row.is_device and row.reference
-        for metric, limit in limits.items()
-    ]
+def drops(evaluated: Evaluation, limits: Mapping[str, float]) -> list[Drop]:
+    """Return every limit for what the device runs of every model but the reference.
+
+    Args:
+        evaluated: the models.
+        limits: metric name -> largest drop.
+    """
+    found = []
+    for row in evaluated.rows:
+        if row.is_device and row.reference:
+            for metric, limit in limits.items():
+                difference = row.metrics[metric].difference
+                found.append(Drop(row.model, row.form, row.reference, metric, limit, difference))
+    return found
 
 
 def _reference(scored: Scored, row: Scores) -> Scores | None:
-    """What a row is compared with: like with like, where the reference has that form."""
-    first = scored.models[0] if scored.models else ()
-    if row is scored.noisy or any(row is one for one in first):
+    """The scores that a row is compared with: of the same form, where the reference has that."""
+    forms = scored.models[0] if scored.models else ()
+    if row is scored.noisy or any(row is form for form in forms):
         return None
-    return next((one for one in first if one.form == row.form), first[0])
+    for form in forms:
+        if form.form == row.form:
+            return form
+    return forms[0]
+
+
+def _grouped_figures(
+    scored: Scored, references: Sequence[Scores | None], groups: Mapping[str, Sequence[int]]
+) -> list[dict[str, Figures]]:
+    """Group -> its figures, for every row."""
+    by_row: list[dict[str, Figures]] = [{} for _ in scored.rows]
+    for key, members in groups.items():
+        for group, figures in zip(by_row, _figures(scored, references, members), strict=True):
+            group[key] = figures
+    return by_row
 
 
 def _figures(
-    scored: Scored, references: Sequence[Scores | None], members: Sequence[int], whole: bool = False
+    scored: Scored, references: Sequence[Scores | None], members: Sequence[int]
 ) -> list[Figures]:
-    """The figures of every row over some of the items; all intervals from the same resampled items."""
-    columns = [
-        column
-        for pair in zip(scored.rows, references, strict=True)
-        for column in _columns(scored, *pair)
-    ]
-    found = iter(
-        estimates(np.stack(columns, axis=1)[list(members)])
-        if members and columns
-        else [None] * len(columns)
-    )
-    rows = []
+    """The figures of every row over some of the items.
+
+    All intervals come from the same resampled items.
+    """
+    columns: list[Float64Array] = []
     for row, reference in zip(scored.rows, references, strict=True):
-        figures = {
-            name: _figure(len(members), *(next(found) for _ in range(3))) for name in scored.metrics
-        }
-        rows.append({**figures, **(_whole(row, reference, len(members)) if whole else {})})
-    return [{name: figures[name] for name in scored.metrics} for figures in rows]
+        columns += _columns(scored, row, reference)
+    found: list[Estimate | None] = [None] * len(columns)
+    if members and columns:
+        found = estimates(np.stack(columns, axis=1)[list(members)])
+
+    remaining = iter(found)
+    rows: list[Figures] = []
+    for _ in scored.rows:
+        figures = {}
+        for name in scored.metrics:
+            value, improvement, difference = next(remaining), next(remaining), next(remaining)
+            undefined = len(members) - (value.count if value else 0)
+            figures[name] = Figure(value, undefined, improvement, difference)
+        rows.append(figures)
+    return rows
 
 
 def _columns(scored: Scored, row: Scores, reference: Scores | None) -> Iterator[Float64Array]:
     """Value, improvement and difference (n,) of every metric of a row; NaN where there is none."""
-    nothing = np.full(len(row.items), math.nan)
+    noisy = None if row is scored.noisy else scored.noisy
     for metric in scored.metrics:
         values = row.values(metric)
-        has_noisy = scored.noisy is not None and row is not scored.noisy
         yield values
-        yield values - scored.noisy.values(metric) if scored.noisy and has_noisy else nothing
-        yield values - reference.values(metric) if reference else nothing
+        for other in (noisy, reference):
+            yield values - other.values(metric) if other else np.full(len(values), math.nan)
 
 
-def _figure(
-    items: int, value: Estimate | None, improvement: Estimate | None, difference: Estimate | None
-) -> Figure:
-    return Figure(value, items - (value.count if value else 0), improvement, difference)
-
-
-def _whole(row: Scores, reference: Scores | None, items: int) -> Figures:
+def _figures_of_set(row: Scores, reference: Scores | None, items: int) -> Figures:
     """The figures that a set has as a whole: no interval, no median."""
+    figures = {}
+    for name, value in row.whole.items():
+        difference = None
+        if reference:
+            difference = _exact(value - reference.whole[name], items)
+        figures[name] = Figure(_exact(value, items), 0, None, difference)
+    return figures
 
-    def alone(value: float) -> Estimate:
-        return Estimate(value, None, None, None, items)
 
-    return {
-        name: Figure(
-            alone(value), 0, None, alone(value - reference.whole[name]) if reference else None
-        )
-        for name, value in row.whole.items()
-    }
+def _exact(value: float, items: int) -> Estimate:
+    return Estimate(value, None, None, None, items)

@@ -1,4 +1,4 @@
-"""How well speech can be understood, between 0 and 1, by ``pystoi``. Signals are (n,), 16 kHz."""
+"""Intelligibility of speech, between 0 and 1, by ``pystoi``. Signals are (n,), 16 kHz."""
 
 import warnings
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ SHORTEST_SECONDS = 0.0256 + 29 * 0.0128
 
 
 def stoi(clean: Float32Array, estimate: Float32Array) -> float:
-    """Short-time objective intelligibility: correlation of third-octave envelopes over 384 ms, clean against estimate.
+    """Short-time objective intelligibility of signals (n,).
 
-    Taal et al. 2011, "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy
-    Speech". NaN where less than 0.4 s is left without the pauses (frames 40 dB below the loudest).
+    The correlation of third-octave envelopes over 384 ms, clean against estimate. Taal et al. 2011,
+    "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy Speech". NaN where less than 0.4 s is left without the pauses (frames 40 dB below the loudest).
     """
     return _stoi(clean, estimate, extended=False)
 
 
 def estoi(clean: Float32Array, estimate: Float32Array) -> float:
-    """Extended STOI, for noise that comes and goes: the envelopes of all bands at once, normalised over time and bands.
+    """Extended STOI of signals (n,), for noise that comes and goes.
 
-    Jensen and Taal 2016, "An Algorithm for Predicting the Intelligibility of Speech Masked by
-    Modulated Noise Maskers". NaN where :func:`stoi` is.
+    The envelopes of all bands at once, normalised over time and bands. Jensen and Taal 2016, "An
+    Algorithm for Predicting the Intelligibility of Speech Masked by Modulated Noise Maskers". NaN where :func:`stoi` is.
     """
     return _stoi(clean, estimate, extended=True)
 
@@ -52,7 +52,7 @@ def _stoi(clean: Float32Array, estimate: Float32Array, extended: bool) -> float:
 
 @contextmanager
 def _reproducible() -> Iterator[None]:
-    """What pystoi adds to digital silence is the same each time, and nobody else's random numbers change."""
+    """Make the same what pystoi adds to digital silence; nobody else's random numbers change."""
     before = np.random.get_state()  # noqa: NPY002
     np.random.seed(0)  # noqa: NPY002
     try:

@@ -51,6 +51,11 @@ class Metric:
         return self.name.removesuffix("_db").replace("_", "-")
 
     @property
+    def spellings(self) -> tuple[str, ...]:
+        """What people may write for it, in lower case and with underscores."""
+        return (self.name, self.name.removesuffix("_db"), *self.aliases)
+
+    @property
     def install_command(self) -> str:
         """The command that installs the package."""
         return f'pip install "tinyprune[{self.package}]"'

@@ -1,4 +1,7 @@
-"""What people would say of the sound: PESQ, by the package ``pesq`` (an extra). Signals are (n,), 16 kHz."""
+"""PESQ, an estimate of what people say of the sound, by the package ``pesq`` (an extra).
+
+Signals are (n,), 16 kHz.
+"""
 
 import numpy as np
 
@@ -23,9 +26,10 @@ def pesq_wb(clean: Float32Array, estimate: Float32Array) -> float:
 
 
 def pesq_nb(clean: Float32Array, estimate: Float32Array) -> float:
-    """Narrow-band PESQ, telephone speech up to 3.4 kHz, an estimate of the mean opinion score (MOS-LQO) up to 4.55.
+    """Narrow-band PESQ, an estimate of the mean opinion score (MOS-LQO) up to 4.55.
 
-    ITU-T P.862 (2001) with the mapping of P.862.1 (2003); otherwise as :func:`pesq_wb`.
+    For telephone speech up to 3.4 kHz. ITU-T P.862 (2001) with the mapping of P.862.1 (2003);
+    otherwise as :func:`pesq_wb`.
     """
     return _pesq(clean, estimate, "nb")
 

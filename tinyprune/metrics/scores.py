@@ -1,4 +1,4 @@
-"""What was found of each file or example of a split, and what becomes of it: the quality of a form of a network."""
+"""Scores of each file or example of a split, and the quality that they make."""
 
 import math
 from collections.abc import Sequence
@@ -34,12 +34,12 @@ class ItemScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """What one form of one model can do on a split, item by item.
+    """The scores of one form of one model on a split, item by item.
 
     Attributes:
         model: variant or file; "-" is the unprocessed input. form, split: as in
             :class:`tinyprune.artifacts.Quality`.
-        metrics: what was asked for, in order.
+        metrics: registered names, in the order in which they are shown.
         items: in the order of the data, which is the same for all models.
         whole: metric name -> value of those that only a set as a whole has (AUC).
     """
@@ -58,7 +58,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Scored:
-    """What was found of several models on the same items.
+    """The scores of several models on the same items.
 
     Attributes:
         split: "dev" or "test". metrics: registered names; the first is the main one.
@@ -75,50 +75,64 @@ class Scored:
     @property
     def rows(self) -> tuple[Scores, ...]:
         """The unprocessed input, then every form of every model."""
-        return (
-            *([self.noisy] if self.noisy else []),
-            *(form for forms in self.models for form in forms),
-        )
+        rows = [self.noisy] if self.noisy else []
+        for forms in self.models:
+            rows += forms
+        return tuple(rows)
 
 
 def quality(scores: Scores) -> Quality:
-    """Mean of each metric over the items that have it, over all and per SNR; items that have none are counted."""
+    """Return the mean of each metric over the items that have it, over all and per SNR.
+
+    Items that have none are counted.
+    """
     scored = [item for item in scores.items if item.metrics]
-    snrs = groups_of_snr(scored)
-    by_snr = {
-        key: _means([scored[index] for index in rows], scores.metrics) for key, rows in snrs.items()
-    }
     means = _means(scored, scores.metrics) | scores.whole
-    in_order = {name: means[name] for name in scores.metrics if name in means}
+    by_snr = {}
+    for snr, indices in groups_of_snr(scored).items():
+        by_snr[snr] = _means([scored[index] for index in indices], scores.metrics)
     return Quality(
-        scores.form, scores.split, len(scored), len(scores.items) - len(scored), in_order, by_snr
+        form=scores.form,
+        split=scores.split,
+        utterances=len(scored),
+        undefined=len(scores.items) - len(scored),
+        metrics={name: means[name] for name in scores.metrics if name in means},
+        by_snr=by_snr,
     )
 
 
 def groups_of_snr(items: Sequence[ItemScore]) -> dict[str, list[int]]:
-    """SNR in dB as text, ascending -> the numbers of the items that have it; of many SNRs the nearest 5 dB."""
+    """Return SNR in dB as text, ascending -> the numbers of the items that have it.
+
+    Of many SNRs it is the nearest 5 dB.
+    """
     known = {item.snr_db for item in items if item.snr_db is not None}
-    step = ROUNDED_DB if len(known) > CHOSEN_SNRS else 0
-    found: dict[float, list[int]] = {}
+    is_measured = len(known) > CHOSEN_SNRS
+    groups: dict[float, list[int]] = {}
     for index, item in enumerate(items):
-        if item.snr_db is not None:
-            found.setdefault(step * round(item.snr_db / step) if step else item.snr_db, []).append(
-                index
-            )
-    return {f"{snr:g}": found[snr] for snr in sorted(found)}
+        if item.snr_db is None:
+            continue
+        snr = item.snr_db
+        if is_measured:
+            snr = ROUNDED_DB * round(snr / ROUNDED_DB)
+        groups.setdefault(snr, []).append(index)
+    return {f"{snr:g}": groups[snr] for snr in sorted(groups)}
 
 
 def groups_of_category(items: Sequence[ItemScore]) -> dict[str, list[int]]:
-    """Category, in alphabetical order -> the numbers of its items."""
-    found: dict[str, list[int]] = {}
+    """Return category, in alphabetical order -> the numbers of its items."""
+    groups: dict[str, list[int]] = {}
     for index, item in enumerate(items):
         if item.category:
-            found.setdefault(item.category, []).append(index)
-    return {category: found[category] for category in sorted(found)}
+            groups.setdefault(item.category, []).append(index)
+    return dict(sorted(groups.items()))
 
 
 def _means(items: Sequence[ItemScore], metrics: Sequence[str]) -> dict[str, float]:
-    values = {
-        name: [item.metrics[name] for item in items if name in item.metrics] for name in metrics
-    }
-    return {name: float(np.mean(found)) for name, found in values.items() if found}
+    """The mean of each metric that some item has."""
+    means = {}
+    for name in metrics:
+        values = [item.metrics[name] for item in items if name in item.metrics]
+        if values:
+            means[name] = float(np.mean(values))
+    return means

@@ -1,9 +1,8 @@
 """Many pairs of clean speech and estimate, scored on all cores.
 
 A metric is a few milliseconds of small matrices and short loops: more threads make one file slower,
-    more processes make
-many files faster. So each core has a process of its own that imports nothing but the metrics and
-uses one thread.
+more processes make many files faster. So each core has a process of its own that imports nothing
+but the metrics and uses one thread.
 """
 
 from collections import deque
@@ -17,7 +16,8 @@ from tinyprune.metrics.speech import is_defined
 from tinyprune.registry import METRICS
 
 Pair = tuple[Float32Array, Float32Array]
-Found = dict[str, float]
+#: Metric name -> value, without what is undefined.
+MetricValues = dict[str, float]
 
 #: From this number of scores of slow metrics on, more processes pay for their start.
 ENOUGH_SCORES = 250
@@ -27,8 +27,8 @@ AHEAD = 4
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-def score(clean: Float32Array, estimate: Float32Array, metrics: Sequence[str]) -> Found:
-    """Metric name -> value of an estimate (n,) of clean speech (n,), without those that are undefined."""
+def score(clean: Float32Array, estimate: Float32Array, metrics: Sequence[str]) -> MetricValues:
+    """Return the defined metrics of an estimate (n,) of clean speech (n,): name -> value."""
     import math
 
     if not is_defined(clean, estimate):
@@ -37,8 +37,8 @@ def score(clean: Float32Array, estimate: Float32Array, metrics: Sequence[str]) -
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
-def score_all(pairs: Iterable[Pair], metrics: Sequence[str], count: int) -> Iterator[Found]:
-    """:func:`score` of about ``count`` pairs, in their order, on all cores where that is faster.
+def score_all(pairs: Iterable[Pair], metrics: Sequence[str], count: int) -> Iterator[MetricValues]:
+    """Yield :func:`score` of about ``count`` pairs in their order, on all cores if that is faster.
 
     Pairs are taken as they are needed, while the ones before are scored. Raises TinypruneError if a
     process dies.
@@ -52,7 +52,7 @@ def score_all(pairs: Iterable[Pair], metrics: Sequence[str], count: int) -> Iter
     return _here(pairs, metrics)
 
 
-def _here(pairs: Iterable[Pair], metrics: Sequence[str]) -> Iterator[Found]:
+def _here(pairs: Iterable[Pair], metrics: Sequence[str]) -> Iterator[MetricValues]:
     """One after the other, each with one thread of linear algebra, as in a process of its own."""
     from threadpoolctl import ThreadpoolController
 
@@ -63,10 +63,13 @@ def _here(pairs: Iterable[Pair], metrics: Sequence[str]) -> Iterator[Found]:
         yield found
 
 
-def _in_processes(pairs: Iterable[Pair], metrics: Sequence[str], workers: int) -> Iterator[Found]:
+def _in_processes(
+    pairs: Iterable[Pair], metrics: Sequence[str], workers: int
+) -> Iterator[MetricValues]:
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    executor, waiting = _executor(workers), deque[Any]()
+    executor = _executor(workers)
+    waiting = deque[Any]()
     try:
         for clean, estimate in pairs:
             waiting.append(executor.submit(score, clean, estimate, metrics))
@@ -84,7 +87,10 @@ def _in_processes(pairs: Iterable[Pair], metrics: Sequence[str], workers: int) -
 
 
 def _executor(workers: int) -> Any:
-    """Processes that were started anew (this one may hold TensorFlow, which must not be forked), and stay a while."""
+    """Processes that were started anew and stay a while.
+
+    This one may hold TensorFlow, which must not be forked.
+    """
     from joblib.externals.loky import get_reusable_executor
 
     return get_reusable_executor(

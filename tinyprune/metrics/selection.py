@@ -18,7 +18,7 @@ def registered_name(text: str) -> str:
     if plain == ALL:
         return ALL
     for name, metric in KNOWN.items():
-        if plain in (name, name.removesuffix("_db"), *metric.aliases):
+        if plain in metric.spellings:
             return name
     raise unknown_name("metric", text, _option_names())
 

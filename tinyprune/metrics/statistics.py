@@ -1,4 +1,4 @@
-"""How sure a mean is: bootstrap intervals over files."""
+"""Bootstrap intervals of means over files."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _CHUNK = 2_000_000  # drawn numbers in memory at once
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over items, and how far it could be off.
+    """A mean over items with its interval.
 
     Attributes:
         mean, median: of the items that have a value. count: how many have.
@@ -34,19 +34,22 @@ class Estimate:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the whole interval is above or below zero, else 0: it cannot be told from zero."""
+        """1 or -1 where the whole interval is above or below zero, else 0.
+
+        0: it cannot be told from zero.
+        """
         if self.low is None or self.high is None:
             return 0
         return (self.low > 0) - (self.high < 0)
 
 
 def estimates(columns: Float64Array, seed: int = 0) -> list[Estimate | None]:
-    """Mean, median and 95 % interval of the mean of every column of (n items, k); None where no item has a value.
+    """Return mean, median and 95 % interval of the mean of every column of (n items, k).
 
-    The percentile bootstrap: of 10,000 samples of n items, drawn from the n items with replacement,
-        the means lie in
-    ``[q(0.025), q(0.975)]`` in 95 % of the cases. All columns are drawn alike, and NaN (undefined)
-    is left out of the means, so a column of differences gives the interval of a paired difference.
+    None where no item has a value. The percentile bootstrap: of 10,000 samples of n items, drawn
+    from the n items with replacement, the means lie in ``[q(0.025), q(0.975)]`` in 95 % of the
+    cases. All columns are drawn alike, and NaN (undefined) is left out of the means, so a column of
+    differences gives the interval of a paired difference.
     Efron 1979, "Bootstrap methods: another look at the jackknife"; Efron and Tibshirani 1993, "An
     Introduction to the Bootstrap", section 13.3. The same for the same seed. With few items (below
     about 20) such intervals are somewhat too narrow.
@@ -72,7 +75,8 @@ def _estimate(column: Float64Array, ends: Float64Array, count: int) -> Estimate 
 
 def _means(columns: Float64Array, seed: int) -> Float64Array:
     """The means of every column (resamples, k); NaN where a sample holds no value of a column."""
-    items, rng = len(columns), np.random.default_rng(seed)
+    items = len(columns)
+    rng = np.random.default_rng(seed)
     known = np.isfinite(columns)
     both = np.concatenate([np.where(known, columns, 0), known], axis=1)
     parts = []

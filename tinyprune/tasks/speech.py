@@ -23,7 +23,7 @@ from tinyprune.data.speech.mixing import NoisyUtterance
 from tinyprune.data.speech.scored_set import ScoredSet
 from tinyprune.errors import UsageError
 from tinyprune.metrics.scores import ItemScore, Scores
-from tinyprune.metrics.scoring import Found, score_all
+from tinyprune.metrics.scoring import MetricValues, score_all
 from tinyprune.progress import track
 from tinyprune.storage.records import read_json
 from tinyprune.tasks.task import NOISY, NOISY_FORM, Form, Forward, Task
@@ -151,6 +151,6 @@ def measure_frontend(dataset: SpeechData, batch_size: int, frames: int) -> Front
     return frontend.measured(np.concatenate(features))
 
 
-def _item(mixture: NoisyUtterance, metrics: Found) -> ItemScore:
+def _item(mixture: NoisyUtterance, metrics: MetricValues) -> ItemScore:
     snr = float(mixture.snr_db) if math.isfinite(mixture.snr_db) else None
     return ItemScore(mixture.name, mixture.speaker, mixture.category, snr, metrics)

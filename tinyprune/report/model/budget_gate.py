@@ -1,4 +1,4 @@
-"""Budgets as a gate: the limits that each variant keeps, by how much, and the layers that weigh most."""
+"""Budgets as a gate: the limits that each variant keeps, and the layers that weigh most."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

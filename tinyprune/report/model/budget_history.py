@@ -1,4 +1,4 @@
-"""The way of a network to the budget that it was pruned to: limits, units that are left, Vela's word."""
+"""The way of a network to its budget: limits, units that are left, what Vela said."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

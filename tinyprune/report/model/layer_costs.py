@@ -1,4 +1,4 @@
-"""Bytes and cycles of one network: model, layer, operator; each table adds up to the one above it."""
+"""Bytes and cycles of one network: model, layer, operator; each table adds up to the one above."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

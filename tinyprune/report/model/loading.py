@@ -1,4 +1,4 @@
-"""Reports and summaries from JSON, of this schema and of older ones; fields that nobody knows are ignored."""
+"""Reports and summaries from JSON, of this schema and of older ones; unknown fields are ignored."""
 
 import json
 from pathlib import Path
@@ -15,14 +15,14 @@ _EXPECTED = (
 
 
 def load(path: Path) -> RunReport | tuple[RunSummary, ...]:
-    """The report in a JSON file, or the summaries, one per target; what is older has the form of today's schema.
+    """Return the report in a JSON file, or the summaries, one per target.
 
-    Raises UsageError if there is no such file, TinypruneError if it is broken, another record or of
-    a newer schema.
+    What is older has the form of today's schema. Raises UsageError if there is no such file,
+    TinypruneError if it is broken, another record or of a newer schema.
     """
     value = _read(path)
     entries = value if isinstance(value, list) else [value]
-    if not entries or not all(isinstance(entry, dict) for entry in entries):
+    if not entries or not _are_tables(entries):
         raise _another(path)
     _check_schemas(path, entries)
     if isinstance(value, dict) and "summaries" in value:
@@ -31,13 +31,16 @@ def load(path: Path) -> RunReport | tuple[RunSummary, ...]:
 
 
 def load_summaries(path: Path) -> tuple[RunSummary, ...]:
-    """The summaries in a JSON file of either kind, one per target. Raises what :func:`load` raises."""
+    """Return the summaries in a JSON file of either kind, one per target.
+
+    Raises what :func:`load` raises.
+    """
     found = load(path)
     return found.summaries if isinstance(found, RunReport) else found
 
 
 def _read(path: Path) -> Any:
-    """What a JSON file says; editors and shells of Windows put a mark before UTF-8."""
+    """The value in a JSON file; editors and shells of Windows put a mark before UTF-8."""
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
@@ -48,6 +51,10 @@ def _read(path: Path) -> Any:
         raise TinypruneError(f"{path} is not JSON ({error}); {_EXPECTED}") from error
 
 
+def _are_tables(entries: list[Any]) -> bool:
+    return all(isinstance(entry, dict) for entry in entries)
+
+
 def _check_schemas(path: Path, entries: list[dict[str, Any]]) -> None:
     """Raise TinypruneError if one is of a schema that does not exist yet, or has none at all."""
     for entry in entries:
@@ -56,10 +63,11 @@ def _check_schemas(path: Path, entries: list[dict[str, Any]]) -> None:
             raise _another(path)
         if schema > SCHEMA:
             raise TinypruneError(
-                f"{path} has schema {schema}, this tinyprune reads up to {SCHEMA}: install a newer one"
+                f"{path} has schema {schema}, this tinyprune reads up to {SCHEMA}: "
+                "install a newer one"
             )
         nested = entry.get("summaries", [])
-        if not isinstance(nested, list) or not all(isinstance(summary, dict) for summary in nested):
+        if not isinstance(nested, list) or not _are_tables(nested):
             raise _another(path)
         _check_schemas(path, nested)
 
@@ -96,9 +104,9 @@ def _upgraded(path: Path, summary: dict[str, Any]) -> dict[str, Any]:
 
 def _with_operators(report: dict[str, Any]) -> dict[str, Any]:
     """Schema 1 called the operators of a network its layers."""
-    return (
-        report if "operators" in report else {**report, "operators": report["layers"], "layers": []}
-    )
+    if "operators" in report:
+        return report
+    return {**report, "operators": report["layers"], "layers": []}
 
 
 def _another(path: Path) -> TinypruneError:

@@ -3,7 +3,7 @@
 ::
 
     [metrics.flash_bytes]
-    allowed = "2%"            # of A; or a number in the unit of the metric; or "1KiB", "0.1ms", "2k"
+    allowed = "2%"            # of A; or a number in its unit; or "1KiB", "0.1ms", "2k"
 
     [metrics."*_db"]          # a pattern; of several entries that fit, the first counts
     allowed = 0.05
@@ -12,8 +12,8 @@
     [metrics."cycles_*"]
     ignore = true
 
-What an entry leaves out, and metrics that no entry fits, are as in the default policy: each quantity
-(artifacts/quantity.py) and each quality metric (metrics/metric.py) says its own.
+What an entry leaves out, and metrics that no entry fits, are as in the default policy: each
+quantity (artifacts/quantity.py) and each quality metric (metrics/metric.py) says its own.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The report of a run as one record: every variant, what it costs on every target, and which file says so."""
+"""The report of a run as one record: every variant, its cost on every target, the files of it."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""JSON Schema of the records, made from their dataclasses, so that it cannot say anything else than the code."""
+"""JSON Schema of the records, made from their dataclasses: it says what the code says."""
 
 import dataclasses
 import inspect
@@ -6,6 +6,7 @@ import itertools
 import re
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ _PLAIN: dict[Any, dict[str, Any]] = {
 
 
 def json_schema(kind: type) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of what ``records.to_jsonable`` makes of a dataclass.
+    """Return the JSON Schema (draft 2020-12) of what ``records.to_jsonable`` makes of a dataclass.
 
     Fields without a default are required. Fields that are not named are allowed, because readers
     ignore them. Raises TypeError for a type that no record has.
@@ -78,11 +79,7 @@ def _object(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     for field in fields:
         text = {"description": texts[field.name]} if field.name in texts else {}
         properties[field.name] = {**text, **_value(hints[field.name], definitions)}
-    required = [
-        field.name
-        for field in fields
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
+    required = [field.name for field in fields if not _has_default(field)]
     return {
         "description": (inspect.getdoc(kind) or "").partition("\n")[0],
         "type": "object",
@@ -90,6 +87,11 @@ def _object(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
         "required": required,
         "additionalProperties": True,
     }
+
+
+def _has_default(field: "dataclasses.Field[Any]") -> bool:
+    factory = field.default_factory
+    return field.default is not dataclasses.MISSING or factory is not dataclasses.MISSING
 
 
 def _value(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -101,21 +103,21 @@ def _value(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         return _union([_value(argument, definitions) for argument in arguments])
-    if origin is tuple and arguments[-1:] == (...,):
-        return {"type": "array", "items": _value(arguments[0], definitions)}
     if origin is tuple:
-        items = [_value(argument, definitions) for argument in arguments]
-        return {
-            "type": "array",
-            "prefixItems": items,
-            "minItems": len(items),
-            "maxItems": len(items),
-        }
+        return _tuple(arguments, definitions)
     if origin is dict and arguments[0] is str:
         return {"type": "object", "additionalProperties": _value(arguments[1], definitions) or True}
     raise TypeError(
         f"a record has no field of type {hint}: expected plain types, tuples, dicts and dataclasses"
     )
+
+
+def _tuple(arguments: Sequence[Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a tuple: of one type and any length, or of a type for each place."""
+    if arguments[-1:] == (...,):
+        return {"type": "array", "items": _value(arguments[0], definitions)}
+    items = [_value(argument, definitions) for argument in arguments]
+    return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
 
 
 def _reference(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Targets side by side: the cost of every variant on each, and where another variant is the fastest."""
+"""Targets side by side: the cost of every variant, and where another variant is the fastest."""
 
 import csv
 import io
