@@ -101,7 +101,7 @@ _SECONDS = _Scale(
 
 
 def parse_bytes(text: str) -> int:
-    """Return the bytes of a size with its unit, e.g. ``"100KiB"`` -> 102400, ``"92.3 kB"`` -> 92300.
+    """Return the bytes of a size with its unit, e.g. ``"100KiB"`` -> 102400, ``"9.3 kB"`` -> 9300.
 
     Raises UsageError for anything else; of what can be read in several ways ("100 kb", "64k",
     "100") it names them.

@@ -25,8 +25,9 @@ class TensorSparsity:
 class ContextState:
     """The memory of one layer of a one-frame graph.
 
-    After each call, the bytes of the output are copied to the input. An utterance starts with ``zero_point`` in every byte. The input and the output that no state
-    names are the network's own. Vela keeps names and positions.
+    After each call, the bytes of the output are copied to the input. An utterance starts with
+    ``zero_point`` in every byte. The input and the output that no state names are the network's
+    own. Vela keeps names and positions.
 
     Attributes:
         layer: the layer that looks back.

@@ -32,9 +32,10 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
     The average over the classes that occur. For one class ``(R - p (p + 1) / 2) / (p q)``: p
     examples of it, q others, R the sum of the ranks of its examples among all scores of that class;
-    equal scores share their mean rank, so a tie counts one half. Hanley and McNeil 1982, "The meaning and use of the area under a receiver
-    operating characteristic (ROC) curve"; the average as in Fawcett 2006, "An introduction to ROC
-    analysis". Raises TinypruneError where all examples are of one class.
+    equal scores share their mean rank, so a tie counts one half. Hanley and McNeil 1982, "The
+    meaning and use of the area under a receiver operating characteristic (ROC) curve"; the average
+    as in Fawcett 2006, "An introduction to ROC analysis". Raises TinypruneError where all examples
+    are of one class.
 
     Args:
         labels: classes (n,). scores: (n, classes).

@@ -18,7 +18,8 @@ def stoi(clean: Float32Array, estimate: Float32Array) -> float:
     """Short-time objective intelligibility of signals (n,).
 
     The correlation of third-octave envelopes over 384 ms, clean against estimate. Taal et al. 2011,
-    "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy Speech". NaN where less than 0.4 s is left without the pauses (frames 40 dB below the loudest).
+    "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy Speech". NaN where
+    less than 0.4 s is left without the pauses (frames 40 dB below the loudest).
     """
     return _stoi(clean, estimate, extended=False)
 
@@ -27,7 +28,8 @@ def estoi(clean: Float32Array, estimate: Float32Array) -> float:
     """Extended STOI of signals (n,), for noise that comes and goes.
 
     The envelopes of all bands at once, normalised over time and bands. Jensen and Taal 2016, "An
-    Algorithm for Predicting the Intelligibility of Speech Masked by Modulated Noise Maskers". NaN where :func:`stoi` is.
+    Algorithm for Predicting the Intelligibility of Speech Masked by Modulated Noise Maskers". NaN
+    where :func:`stoi` is.
     """
     return _stoi(clean, estimate, extended=True)
 

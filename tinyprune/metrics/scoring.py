@@ -49,10 +49,10 @@ def score_all(pairs: Iterable[Pair], metrics: Sequence[str], count: int) -> Iter
     slow_scores = count * sum(metric_of(name).is_slow for name in metrics)
     if workers > 1 and slow_scores >= ENOUGH_SCORES:
         return _in_processes(pairs, metrics, workers)
-    return _here(pairs, metrics)
+    return _in_this_process(pairs, metrics)
 
 
-def _here(pairs: Iterable[Pair], metrics: Sequence[str]) -> Iterator[MetricValues]:
+def _in_this_process(pairs: Iterable[Pair], metrics: Sequence[str]) -> Iterator[MetricValues]:
     """One after the other, each with one thread of linear algebra, as in a process of its own."""
     from threadpoolctl import ThreadpoolController
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tinyprune.report.model.collection import collect
+from tinyprune.report.model.collection import collect_report
 from tinyprune.report.model.record import RunReport
 from tinyprune.stages.run import Run, read_run
 
 
 def report_run(run: Path | Run) -> RunReport:
     """Return what is known of a run, finished or not. Raises UsageError where there is none."""
-    return collect(read_run(run).space)
+    return collect_report(read_run(run).space)

@@ -18,7 +18,7 @@ from tinyprune.cli import main
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.npu.limits import RECORD
 from tinyprune.report.model import budget_history
-from tinyprune.report.model.collection import collect
+from tinyprune.report.model.collection import collect_report
 from tinyprune.report.model.record import SCHEMA, RunReport, VariantRecord
 from tinyprune.report.render import formats, html, markdown, run_tables, terminal
 from tinyprune.storage.records import from_jsonable, to_jsonable, write_json
@@ -180,7 +180,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_the_record_is_under_its_variant(run):
-    found = collect(Workspace(run))
+    found = collect_report(Workspace(run))
     assert {variant.name: variant.budget for variant in found.variants} == {
         "baseline": None,
         "counted": COUNTED,
@@ -194,14 +194,16 @@ def test_the_record_is_under_its_variant(run):
 def test_a_training_that_is_not_finished_has_no_budget_yet(run):
     (run / "variants/counted/train.json").unlink()
     assert [
-        variant.budget for variant in collect(Workspace(run)).variants if variant.name == "counted"
+        variant.budget
+        for variant in collect_report(Workspace(run)).variants
+        if variant.name == "counted"
     ] == [None]
 
 
 def test_a_record_that_cannot_be_read_is_one_line(run):
     (run / "variants/counted" / RECORD).write_text('{"target": null, "lines": [{"name": "flash"}]}')
     with pytest.raises(TinypruneError, match="budget.json is not a readable BudgetRecord record"):
-        collect(Workspace(run))
+        collect_report(Workspace(run))
 
 
 def test_the_command_shows_it_before_anything_is_compiled(run):
@@ -219,7 +221,7 @@ def test_the_command_shows_it_before_anything_is_compiled(run):
 )
 def test_what_needs_a_compilation_says_so(run, names, operators):
     with pytest.raises(UsageError, match="nothing of run is compiled yet: run `tinyprune compile`"):
-        run_tables.format_variants(collect(Workspace(run)), names, operators)
+        run_tables.format_variants(collect_report(Workspace(run)), names, operators)
 
 
 def made(*variants: VariantRecord) -> RunReport:

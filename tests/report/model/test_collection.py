@@ -7,7 +7,7 @@ import pytest
 
 from tinyprune.errors import UsageError
 from tinyprune.report.model.advice import advice
-from tinyprune.report.model.collection import collect
+from tinyprune.report.model.collection import collect_report
 from tinyprune.report.model.record import SCHEMA, RunReport
 from tinyprune.report.render import formats, run_tables
 from tinyprune.report.render.terminal import to_text
@@ -18,7 +18,7 @@ PRUNED = "weight-0.80"
 
 
 def test_a_finished_run(finished_run):
-    report = collect(Workspace(finished_run.folder))
+    report = collect_report(Workspace(finished_run.folder))
     assert (report.schema, report.run) == (SCHEMA, finished_run.folder.name)
     assert report.summaries == (finished_run.summary,)
     assert report.notes == ()
@@ -44,7 +44,7 @@ def test_a_finished_run(finished_run):
 
 
 def test_every_artefact_has_its_hash_and_the_command_that_made_it(finished_run):
-    report = collect(Workspace(finished_run.folder))
+    report = collect_report(Workspace(finished_run.folder))
     entries = {entry.path: entry for entry in report.manifest}
     assert f"variants/{PRUNED}/model.keras" in entries
     assert f"variants/{PRUNED}/streaming.tflite" in entries
@@ -68,7 +68,7 @@ def test_every_artefact_has_its_hash_and_the_command_that_made_it(finished_run):
 def test_a_file_that_was_changed_or_deleted_is_named(run_copy):
     (run_copy / f"variants/{PRUNED}/history.csv").write_text("epoch\n")
     (run_copy / "variants/baseline/model.keras").unlink()
-    states = {entry.path: entry.state for entry in collect(Workspace(run_copy)).manifest}
+    states = {entry.path: entry.state for entry in collect_report(Workspace(run_copy)).manifest}
     assert states[f"variants/{PRUNED}/history.csv"] == "changed"
     assert states["variants/baseline/model.keras"] == "missing"
     assert states[f"variants/{PRUNED}/streaming.tflite"] == "unchanged"
@@ -80,7 +80,7 @@ def test_half_a_run_shows_what_is_there(run_copy):
         path.unlink()
     for name in ("train.json", "export.json", "size.json"):
         (run_copy / f"variants/{PRUNED}/{name}").unlink()
-    report = collect(Workspace(run_copy))
+    report = collect_report(Workspace(run_copy))
     baseline, pruned = report.variants
     assert (baseline.state, pruned.state) == ("export", "")
     assert (pruned.parameters, pruned.sparsity, pruned.tflite) == (None, None, None)
@@ -104,7 +104,7 @@ def test_a_summary_that_is_out_of_date_is_named(run_copy, finished_run):
     record = read_json(path, dict)
     record["variants"] = record["variants"][:1]
     write_json(path, record)
-    [note] = collect(Workspace(run_copy)).notes
+    [note] = collect_report(Workspace(run_copy)).notes
     command = "`tinyprune compile --npu ethos-u55-128 --memory-mode Shared_Sram`"
     assert (
         note == f"{finished_run.summary.target.name} does not have {PRUNED} as now: run {command}"
@@ -112,7 +112,7 @@ def test_a_summary_that_is_out_of_date_is_named(run_copy, finished_run):
 
 
 def test_a_task_that_does_not_stream_with_every_structure(image_run):
-    report = collect(Workspace(image_run.folder))
+    report = collect_report(Workspace(image_run.folder))
     assert [variant.name for variant in report.variants] == [
         v.name for v in image_run.summary.variants
     ]
@@ -127,7 +127,7 @@ def test_a_task_that_does_not_stream_with_every_structure(image_run):
 
 
 def test_layers_and_operators_of_a_variant(finished_run):
-    report = collect(Workspace(finished_run.folder))
+    report = collect_report(Workspace(finished_run.folder))
     layers = to_text(run_tables.format_variants(report, [PRUNED], operators=False))
     assert "lstm_1" in layers
     assert "4 of 16x128, 4 of 16x16" in layers
@@ -142,5 +142,5 @@ def test_layers_and_operators_of_a_variant(finished_run):
 
 def test_a_folder_that_is_no_run(tmp_path):
     with pytest.raises(UsageError, match="there is no run in .*: run `tinyprune train` first"):
-        collect(Workspace(tmp_path / "none"))
+        collect_report(Workspace(tmp_path / "none"))
     assert not (tmp_path / "none").exists()

@@ -13,7 +13,12 @@ from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.report.model.record import SCHEMA, RunReport
-from tinyprune.report.model.references import Reference, left_out, pairs, resolve
+from tinyprune.report.model.references import (
+    Reference,
+    reference_of,
+    summary_pairs,
+    unmatched_notes,
+)
 from tinyprune.storage.records import write_json
 
 U55 = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
@@ -49,48 +54,55 @@ def run(tmp_path: Path, monkeypatch) -> Path:
 
 
 def test_a_variant_of_the_run(run: Path) -> None:
-    assert resolve("unit-0.50", run) == Reference(
+    assert reference_of("unit-0.50", run) == Reference(
         "unit-0.50", (summary("baseline", "unit-0.50"),), "unit-0.50"
     )
 
 
 def test_a_run_folder(run: Path) -> None:
     run_folder(Path("other"), summary("a"), summary("a", target=U85))
-    assert resolve("other", run) == Reference("other", (summary("a"), summary("a", target=U85)))
-    assert resolve("other", Path("no/such/run")).summaries == resolve("./other/", run).summaries
+    assert reference_of("other", run) == Reference(
+        "other", (summary("a"), summary("a", target=U85))
+    )
+    assert (
+        reference_of("other", Path("no/such/run")).summaries
+        == reference_of("./other/", run).summaries
+    )
 
 
 def test_a_variant_of_a_folder(run: Path) -> None:
-    assert resolve("runs/default:unit-0.50", Path("none")).variant == "unit-0.50"
+    assert reference_of("runs/default:unit-0.50", Path("none")).variant == "unit-0.50"
 
 
 def test_a_name_with_a_colon_in_a_path(run: Path) -> None:
     run_folder(Path("a:b"), summary("baseline"))
-    assert resolve("a:b", run).variant is None
-    assert resolve("a:b:baseline", run).variant == "baseline"
+    assert reference_of("a:b", run).variant is None
+    assert reference_of("a:b:baseline", run).variant == "baseline"
 
 
 def test_json_files(run: Path) -> None:
     write_json(Path("summary.json"), summary("baseline"))
     write_json(Path("report.json"), RunReport(SCHEMA, "r", "", {}, None, (), (summary("x", "y"),)))
-    assert resolve("summary.json", run) == Reference("summary.json", (summary("baseline"),))
-    assert resolve("report.json:y", run) == Reference("report.json:y", (summary("x", "y"),), "y")
+    assert reference_of("summary.json", run) == Reference("summary.json", (summary("baseline"),))
+    assert reference_of("report.json:y", run) == Reference(
+        "report.json:y", (summary("x", "y"),), "y"
+    )
 
 
 def test_a_file_is_read_whatever_is_in_the_run(run: Path) -> None:
     write_json(Path("summary.json"), summary("baseline"))
     next(run.glob("summary-*")).write_text("{")
-    assert resolve("summary.json", run).summaries == (summary("baseline"),)
+    assert reference_of("summary.json", run).summaries == (summary("baseline"),)
     with pytest.raises(
         TinypruneError, match=r"summary-ethos-u55-128-shared-sram\.json is not JSON"
     ):
-        resolve("baseline", run)
+        reference_of("baseline", run)
 
 
 def test_a_variant_comes_before_a_folder_of_its_name(run: Path) -> None:
     run_folder(Path("baseline"), summary("other"))
-    assert resolve("baseline", run).variant == "baseline"
-    assert resolve("./baseline", run).summaries == (summary("other"),)
+    assert reference_of("baseline", run).variant == "baseline"
+    assert reference_of("./baseline", run).summaries == (summary("other"),)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +146,7 @@ def test_what_stands_for_nothing(run: Path, text: str, message: str) -> None:
     write_json(Path("empty.json"), RunReport(SCHEMA, "r", "", {}, None, (), ()))
     Path("binary").write_bytes(b"\x80")
     with pytest.raises(TinypruneError, match=message) as error:
-        resolve(text, run)
+        reference_of(text, run)
     assert "\n" not in str(error.value)
 
 
@@ -142,17 +154,17 @@ def test_a_name_without_a_run(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     expected = "'baseline' is neither a run folder nor a JSON file, nor a variant of r, which does not exist: run `tinyp"
     with pytest.raises(UsageError, match=expected):
-        resolve("baseline", Path("r"))
+        reference_of("baseline", Path("r"))
     Path("r/data").mkdir(parents=True)
     with pytest.raises(
         UsageError,
         match=r"of r, in which nothing is compiled: run `tinyprune compile --run r` first",
     ):
-        resolve("baseline", Path("r"))
+        reference_of("baseline", Path("r"))
 
 
 def names(before: Reference, after: Reference) -> dict[str, tuple[tuple[str, str], ...]]:
-    return {pair.before.target.name: pair.variants for pair in pairs(before, after)}
+    return {pair.before.target.name: pair.variants for pair in summary_pairs(before, after)}
 
 
 def test_two_variants_meet_on_every_target_that_both_have() -> None:
@@ -171,24 +183,24 @@ def test_whole_runs_meet_by_name() -> None:
         Reference("r", (summary("c", "d", "a"),)),
     )
     assert names(left, right) == {U55.name: (("a", "a"), ("c", "c"))}
-    assert left_out(left, right) == ("only l has b", "only r has d")
+    assert unmatched_notes(left, right) == ("only l has b", "only r has d")
 
 
 def test_single_variants_meet_whatever_they_are_called() -> None:
     left, right = Reference("l", (summary("a"),)), Reference("r", (summary("b"),))
     assert names(left, right) == {U55.name: (("a", "b"),)}
-    assert left_out(left, right) == ()
+    assert unmatched_notes(left, right) == ()
 
 
 def test_a_variant_meets_the_one_of_its_name_in_a_whole_run() -> None:
     named, whole = Reference("b", (summary("a", "b"),), "b"), Reference("r", (summary("a", "b"),))
     assert names(named, whole) == names(whole, named) == {U55.name: (("b", "b"),)}
-    assert left_out(named, whole) == ()
+    assert unmatched_notes(named, whole) == ()
 
 
 def test_of_two_summaries_for_a_target_the_first_counts() -> None:
     twice = Reference("l", (summary("a"), summary("b")))
-    assert pairs(twice, Reference("r", (summary("a"),)))[0].before == summary("a")
+    assert summary_pairs(twice, Reference("r", (summary("a"),)))[0].before == summary("a")
 
 
 def test_a_target_of_one_side_is_said() -> None:
@@ -196,7 +208,7 @@ def test_a_target_of_one_side_is_said() -> None:
         Reference("l", (summary("a"), summary("a", target=U85))),
         Reference("r", (summary("a"),)),
     )
-    assert left_out(left, right) == (
+    assert unmatched_notes(left, right) == (
         "only l is compiled for ethos-u85-256-sram-only (Ethos_U85_SYS_DRAM_Mid)",
     )
 
@@ -206,7 +218,7 @@ def test_different_targets_never_meet(other: NpuTarget) -> None:
     """Schema 1 called targets of one accelerator and memory mode the same, whatever their clock."""
     left, right = Reference("l", (summary("a"),)), Reference("r", (summary("a", target=other),))
     with pytest.raises(UsageError) as error:
-        pairs(left, right)
+        summary_pairs(left, right)
     assert str(error.value) == (
         "nothing was compiled for the same target: l has ethos-u55-128-shared-sram (Ethos_U55_High_End_Embedded); "
         f"r has {other.name} ({other.system_config}); compile both for the same one"
@@ -219,11 +231,11 @@ def test_no_variant_in_common() -> None:
         UsageError,
         match=r"no variant has the same name: l has a, b; r has c; name one of each, as in l:",
     ):
-        pairs(left, right)
+        summary_pairs(left, right)
 
 
 def test_old_summaries_still_have_their_name(run: Path) -> None:
     path = next(run.glob("summary-*"))
     old = json.loads(path.read_text()) | {"schema": 1}
     path.write_text(json.dumps(old))
-    assert resolve("baseline", run).summaries[0].target.name == "ethos-u55-128-shared-sram"
+    assert reference_of("baseline", run).summaries[0].target.name == "ethos-u55-128-shared-sram"

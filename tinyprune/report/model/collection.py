@@ -25,7 +25,7 @@ from tinyprune.version import __version__
 _PROGRAMS = ("keras", "tensorflow", "ethos-u-vela", "ai-edge-litert", "numpy")
 
 
-def collect(space: Workspace) -> RunReport:
+def collect_report(space: Workspace) -> RunReport:
     """Return the report of a run folder. Raises UsageError if it is none."""
     begun = space.begun()
     if not begun:

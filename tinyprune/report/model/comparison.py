@@ -9,7 +9,7 @@ from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.errors import UsageError
 from tinyprune.report.model.policy import Policy, Rule
-from tinyprune.report.model.references import Pair, Reference, left_out, pairs
+from tinyprune.report.model.references import Reference, SummaryPair, summary_pairs, unmatched_notes
 from tinyprune.report.model.summary import metric_names
 
 SCHEMA = 1
@@ -123,13 +123,13 @@ def compare(before: Reference, after: Reference, policy: Policy) -> Comparison:
     Raises UsageError if they have nothing in common, or a target with two clocks.
     """
     changes: list[VariantChange] = []
-    for pair in pairs(before, after):
+    for pair in summary_pairs(before, after):
         changes += _changes(pair, policy)
-    notes = left_out(before, after)
+    notes = unmatched_notes(before, after)
     return Comparison(SCHEMA, before.text, after.text, policy.name, tuple(changes), notes)
 
 
-def _changes(pair: Pair, policy: Policy) -> Iterator[VariantChange]:
+def _changes(pair: SummaryPair, policy: Policy) -> Iterator[VariantChange]:
     before, after = _values(pair.before), _values(pair.after)
     qualities = dict.fromkeys([*metric_names(pair.before), *metric_names(pair.after)])
     for left, right in pair.variants:

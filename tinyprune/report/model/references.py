@@ -27,7 +27,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Pair:
+class SummaryPair:
     """Two summaries for the same target.
 
     Attributes:
@@ -44,7 +44,7 @@ class Pair:
 ByTarget = dict[tuple[str, ...], RunSummary]
 
 
-def resolve(text: str, run: Path) -> Reference:
+def reference_of(text: str, run: Path) -> Reference:
     """Return what a text stands for.
 
     That is a variant of ``run``, a run folder, a JSON file, or either of them with ``:VARIANT``. A
@@ -63,7 +63,7 @@ def resolve(text: str, run: Path) -> Reference:
     raise _unresolved(text, run, own)
 
 
-def pairs(before: Reference, after: Reference) -> tuple[Pair, ...]:
+def summary_pairs(before: Reference, after: Reference) -> tuple[SummaryPair, ...]:
     """Return what is compared, one entry per target that both have.
 
     Raises UsageError if that is nothing.
@@ -80,7 +80,7 @@ def pairs(before: Reference, after: Reference) -> tuple[Pair, ...]:
     for key in common:
         variants = _matched(before, after, left[key], right[key])
         if variants:
-            found.append(Pair(left[key], right[key], variants))
+            found.append(SummaryPair(left[key], right[key], variants))
     if not found:
         raise UsageError(
             f"no variant has the same name: {before.text} has {_variants(left)}; "
@@ -89,7 +89,7 @@ def pairs(before: Reference, after: Reference) -> tuple[Pair, ...]:
     return tuple(found)
 
 
-def left_out(before: Reference, after: Reference) -> tuple[str, ...]:
+def unmatched_notes(before: Reference, after: Reference) -> tuple[str, ...]:
     """Return what only one side has, a line each."""
     left, right = _by_target(before), _by_target(after)
     is_named = before.variant or after.variant

@@ -1,4 +1,4 @@
-"""A run summary as flat rows of numbers: the cost of each variant, and its ratio to the baseline."""
+"""A run summary as flat rows of numbers: the cost of each variant, its ratio to the baseline."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,7 +12,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tinyprune.artifacts.quantity import CPU_OPERATORS, DRAM, FLASH, SRAM, TOTAL_CYCLES, Quantity
-from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.report.model.summary import variant_names
 from tinyprune.report.render.terminal import NONE, WIDTH, columns, shown_milliseconds, wrapped
@@ -41,12 +41,63 @@ _SHOWN_PAIRS, _SHOWN_TARGETS, _SHOWN_FLIPS = 3, 3, 10
 
 
 @dataclass(frozen=True)
+class _Target:
+    """One target with what the matrix needs of it.
+
+    Attributes:
+        name: of the target. memory_mode: its memory mode.
+        variants: by their names.
+        cycles: variant -> cycles per frame.
+    """
+
+    name: str
+    memory_mode: str
+    variants: dict[str, VariantSummary]
+    cycles: dict[str, float]
+
+    @classmethod
+    def of(cls, summary: RunSummary) -> "_Target":
+        """Return the target of a summary."""
+        variants = {variant.name: variant for variant in summary.variants}
+        cycles = {}
+        for name, variant in variants.items():
+            cycles[name] = variant.report.cycles / variant.tflite.frames
+        return cls(summary.target.name, summary.target.memory_mode, variants, cycles)
+
+    def rank(self, name: str) -> int:
+        """Return the place of a variant by cycles, from 1."""
+        faster = [count for count in self.cycles.values() if count < self.cycles[name]]
+        return 1 + len(faster)
+
+    def is_fastest(self, name: str) -> bool:
+        """Return True for a variant that no other is clearly faster than."""
+        return name in self.cycles and _is_near(self.cycles[name], min(self.cycles.values()))
+
+    def order(self, first: str, second: str) -> tuple[str, str] | None:
+        """Return (faster, slower); None for a near-tie, or if one is missing."""
+        if first not in self.cycles or second not in self.cycles:
+            return None
+        faster, slower = sorted((first, second), key=self.cycles.__getitem__)
+        return None if _is_near(self.cycles[slower], self.cycles[faster]) else (faster, slower)
+
+
+@dataclass(frozen=True)
 class _Flip:
-    """Two variants in another order than on the first target that tells them apart."""
+    """Two variants in another order than on the first target that tells them apart.
+
+    Attributes:
+        faster, slower: their names.
+        usual: place of that first target.
+    """
 
     faster: str
     slower: str
-    reference: int
+    usual: int
+
+    def text(self, target: _Target) -> str:
+        """Return the cycles of both on a target, in words."""
+        faster, slower = target.cycles[self.faster], target.cycles[self.slower]
+        return f"{format_count(faster)} against {format_count(slower)}"
 
 
 @dataclass(frozen=True)
@@ -82,17 +133,17 @@ def flips(summaries: Sequence[RunSummary]) -> list[str]:
         all 11 with Sram_Only: unit-0.50 before weight-0.90 (163 k against 171 k cycles); on
         ethos-u55-128-shared-sram it is the other way round (190 k against 175 k)
     """
-    cycles = [_cycles(summary) for summary in summaries]
-    by_target: list[list[_Flip]] = [[] for _ in summaries]
+    targets = [_Target.of(summary) for summary in summaries]
+    by_target: list[list[_Flip]] = [[] for _ in targets]
     for first, second in combinations(variant_names(summaries), 2):
-        for index, flip in _flips_of_pair(cycles, first, second):
-            by_target[index].append(flip)
+        for place, flip in _flips_of_pair(targets, first, second):
+            by_target[place].append(flip)
 
-    groups: dict[tuple[_Flip, ...], list[int]] = {}
-    for index, here in enumerate(by_target):
+    places: dict[tuple[_Flip, ...], list[int]] = {}
+    for place, here in enumerate(by_target):
         if here:
-            groups.setdefault(tuple(here), []).append(index)
-    return [_line(summaries, group, indices) for group, indices in groups.items()]
+            places.setdefault(tuple(here), []).append(place)
+    return [_line(targets, group, where) for group, where in places.items()]
 
 
 def format_matrix(summaries: Sequence[RunSummary]) -> RenderableType:
@@ -123,8 +174,7 @@ def to_csv(summaries: Sequence[RunSummary]) -> str:
 
 
 def _row(summary: RunSummary, variant: VariantSummary) -> dict[str, Any]:
-    target, report, cycles = summary.target, variant.report, _cycles(summary)
-    faster = [name for name, count in cycles.items() if count < cycles[variant.name]]
+    target, report = summary.target, variant.report
     return {
         "target": target.name,
         "npu": target.npu,
@@ -134,25 +184,10 @@ def _row(summary: RunSummary, variant: VariantSummary) -> dict[str, Any]:
         **{quantity.name: quantity.of(variant) for quantity in _QUANTITIES},
         "milliseconds_per_frame": 1000 * variant.seconds_per_frame,
         "bound_by": report.bound_by,
-        "rank": 1 + len(faster),
+        "rank": _Target.of(summary).rank(variant.name),
         CPU_OPERATORS.name: report.cpu_operator_count,
         "cpu_operators": " ".join(report.cpu_operators),
     }
-
-
-def _cycles(summary: RunSummary) -> dict[str, float]:
-    """Variant -> cycles per frame."""
-    return {
-        variant.name: variant.report.cycles / variant.tflite.frames for variant in summary.variants
-    }
-
-
-def _order(cycles: dict[str, float], first: str, second: str) -> tuple[str, str] | None:
-    """(faster, slower); None for a near-tie, or if one is missing."""
-    if first not in cycles or second not in cycles:
-        return None
-    faster, slower = sorted((first, second), key=cycles.__getitem__)
-    return None if _is_near(cycles[slower], cycles[faster]) else (faster, slower)
 
 
 def _is_near(more: float, less: float) -> bool:
@@ -160,56 +195,52 @@ def _is_near(more: float, less: float) -> bool:
 
 
 def _flips_of_pair(
-    cycles: Sequence[dict[str, float]], first: str, second: str
+    targets: Sequence[_Target], first: str, second: str
 ) -> Iterator[tuple[int, _Flip]]:
     """Targets, by their place, where a pair is the other way round."""
-    reference = None
-    for index, here in enumerate(cycles):
-        order = _order(here, first, second)
+    usual_place, usual = None, None
+    for place, target in enumerate(targets):
+        order = target.order(first, second)
         if order is None:
             continue
-        if reference is None:
-            reference, usual = index, order
+        if usual_place is None:
+            usual_place, usual = place, order
         elif order != usual:
             faster, slower = order
-            yield index, _Flip(faster, slower, reference)
+            yield place, _Flip(faster, slower, usual_place)
 
 
-def _line(summaries: Sequence[RunSummary], group: Sequence[_Flip], indices: Sequence[int]) -> str:
+def _line(targets: Sequence[_Target], group: Sequence[_Flip], places: Sequence[int]) -> str:
     """``TARGETS: A before B (CYCLES); on TARGET it is the other way round (CYCLES)``."""
-    cycles = _cycles(summaries[indices[0]])
-    ordered = sorted(group, key=lambda flip: cycles[flip.faster] / cycles[flip.slower])
+    here = targets[places[0]]
+    ordered = sorted(group, key=lambda flip: here.cycles[flip.faster] / here.cycles[flip.slower])
     shown = ordered[:_SHOWN_PAIRS]
-    pairs = [
-        f"{flip.faster} before {flip.slower} ({_against(cycles, flip)} cycles)" for flip in shown
-    ]
+    pairs = [f"{flip.faster} before {flip.slower} ({flip.text(here)} cycles)" for flip in shown]
     more = len(group) - len(shown)
     if more:
         pairs.append(f"{more} more {'pair' if more == 1 else 'pairs'}")
 
-    references = dict.fromkeys(flip.reference for flip in shown)
-    there = _listed([summaries[index].target.name for index in references])
-    turned = f"on {there} they are the other way round"
+    usual = dict.fromkeys(flip.usual for flip in shown)
+    turned = f"on {_listed([targets[place].name for place in usual])}"
     if len(group) == 1:
-        usual = _against(_cycles(summaries[group[0].reference]), group[0])
-        turned = f"on {there} it is the other way round ({usual})"
-    return f"{_targets_text(summaries, indices)}: {', '.join(pairs)}; {turned}"
+        turned += f" it is the other way round ({group[0].text(targets[group[0].usual])})"
+    else:
+        turned += " they are the other way round"
+    return f"{_targets_text(targets, places)}: {', '.join(pairs)}; {turned}"
 
 
-def _against(cycles: dict[str, float], flip: _Flip) -> str:
-    return f"{format_count(cycles[flip.faster])} against {format_count(cycles[flip.slower])}"
-
-
-def _targets_text(summaries: Sequence[RunSummary], indices: Sequence[int]) -> str:
+def _targets_text(targets: Sequence[_Target], places: Sequence[int]) -> str:
     """Names of targets.
 
     A memory mode stands in their place that is there with every accelerator that was compared.
     """
-    modes = [summary.target.memory_mode for summary in summaries]
-    here = [modes[index] for index in indices]
-    complete = [mode for mode in dict.fromkeys(here) if here.count(mode) == modes.count(mode) > 1]
-    texts = [f"all {modes.count(mode)} with {mode}" for mode in complete]
-    names = [summaries[index].target.name for index in indices if modes[index] not in complete]
+    compared = Counter(target.memory_mode for target in targets)
+    here = Counter(targets[place].memory_mode for place in places)
+    complete = [mode for mode, count in here.items() if count == compared[mode] > 1]
+    texts = [f"all {compared[mode]} with {mode}" for mode in complete]
+
+    others = [targets[place] for place in places]
+    names = [target.name for target in others if target.memory_mode not in complete]
     if len(names) > _SHOWN_TARGETS + 1:
         names = [*names[:_SHOWN_TARGETS], f"{len(names) - _SHOWN_TARGETS} more"]
     return _listed([*texts, *names])
@@ -250,43 +281,36 @@ def _width(block: Sequence[_Column]) -> int:
 
 
 def _column_groups(summaries: Sequence[RunSummary]) -> Iterator[list[_Column]]:
+    targets = [_Target.of(summary) for summary in summaries]
     names = variant_names(summaries)
-    yield [_time_column(summaries, name) for name in names]
-    for quantity in (FLASH, SRAM):
-        yield [_quantity_column(summaries, name, quantity) for name in names]
-
-
-def _time_column(summaries: Sequence[RunSummary], name: str) -> _Column:
-    """Times with a star, or a blank so that the numbers stay in line."""
     unit = "ms per\nframe" if summaries[0].hop_seconds else "ms"
+    yield [_time_column(targets, name, unit) for name in names]
+    for quantity in (FLASH, SRAM):
+        yield [_quantity_column(targets, name, quantity) for name in names]
+
+
+def _time_column(targets: Sequence[_Target], name: str, unit: str) -> _Column:
+    """Times with a star, or a blank so that the numbers stay in line."""
     cells = []
-    for summary in summaries:
-        variant = _variant(summary, name)
+    for target in targets:
+        variant = target.variants.get(name)
         time = shown_milliseconds(variant.seconds_per_frame) if variant else NONE
-        cells.append(f"{time} {'*' if name in _fastest(summary) else ' '}")
+        star = "*" if target.is_fastest(name) else " "
+        cells.append(f"{time} {star}")
     return _Column(f"{wrapped(name, _NAME_WIDTH)}\n{unit}", cells)
 
 
-def _quantity_column(summaries: Sequence[RunSummary], name: str, quantity: Quantity) -> _Column:
+def _quantity_column(targets: Sequence[_Target], name: str, quantity: Quantity) -> _Column:
     cells = []
-    for summary in summaries:
-        variant = _variant(summary, name)
+    for target in targets:
+        variant = target.variants.get(name)
         cells.append(quantity.format(quantity.of(variant)) if variant else NONE)
     return _Column(f"{wrapped(name, _NAME_WIDTH)}\n{quantity.label}", cells)
 
 
-def _variant(summary: RunSummary, name: str) -> VariantSummary | None:
-    return {variant.name: variant for variant in summary.variants}.get(name)
-
-
-def _fastest(summary: RunSummary) -> set[str]:
-    cycles = _cycles(summary)
-    return {name for name, count in cycles.items() if _is_near(count, min(cycles.values()))}
-
-
 def _notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
     yield "* fastest variant on this target; variants that are less than 1 % slower share the star."
-    yield from _cpu_notes(summaries)
+    yield from _cpu_notes([_Target.of(summary) for summary in summaries])
     if len(variant_names(summaries)) < 2:
         return
     lines = flips(summaries)
@@ -300,18 +324,14 @@ def _notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
         yield f"- and in {more} more ways; the ranks in CSV and JSON have them all"
 
 
-def _cpu_notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
+def _cpu_notes(targets: Sequence[_Target]) -> Iterator[str]:
     """What variants leave to the CPU; targets where it is the same are one line."""
     on_cpu: dict[tuple[str, str], list[int]] = {}
-    for index, summary in enumerate(summaries):
-        for variant in summary.variants:
-            operators = _cpu_operators(variant.report)
+    for place, target in enumerate(targets):
+        for name, variant in target.variants.items():
+            operators = " ".join(dict.fromkeys(variant.report.cpu_operators))
             if operators:
-                on_cpu.setdefault((variant.name, operators), []).append(index)
-    for (name, operators), indices in on_cpu.items():
-        where = _targets_text(summaries, indices)
+                on_cpu.setdefault((name, operators), []).append(place)
+    for (name, operators), places in on_cpu.items():
+        where = _targets_text(targets, places)
         yield f"{name} leaves to the CPU, which its time leaves out: {operators}; {where}"
-
-
-def _cpu_operators(report: ResourceReport) -> str:
-    return " ".join(dict.fromkeys(report.cpu_operators))
