@@ -1,1 +1,1 @@
-"""What flows between the stages: frozen data classes, the unit of every number in its name."""
+"""Records that flow between the stages: frozen, the unit of every number in its name."""

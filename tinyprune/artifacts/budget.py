@@ -50,7 +50,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class BudgetRecord:
-    """How a network came to keep its budget.
+    """The way of a network to its budget.
 
     Attributes:
         target: name of what it was compiled for; None where the network itself is counted.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """What the networks of a run are for.
+    """The task of the networks of a run.
 
     Attributes:
         name: "speech" or "classification".
@@ -25,7 +25,7 @@ class TaskRecord:
 
 @dataclass(frozen=True)
 class Quality:
-    """How well one form of a network does its task on one split.
+    """The quality of one form of a network on one split.
 
     Attributes:
         form: "noisy" (the unprocessed input), "float", or an int8 graph: "streaming", "sequence",

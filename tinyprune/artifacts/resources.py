@@ -8,7 +8,7 @@ what the NPU computes and what each memory moves, and takes roughly the largest 
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
@@ -45,8 +45,10 @@ class Cycles:
     def total(cls, costs: Iterable["Cycles"]) -> "Cycles":
         """Return the sum of several, total by total and part by part."""
         several = list(costs)
-        fields = ("cycles", *Cycles.PARTS.values())
-        return Cycles(**{field: sum(getattr(cost, field) for cost in several) for field in fields})
+        sums = {}
+        for field in fields(Cycles):
+            sums[field.name] = sum(getattr(cost, field.name) for cost in several)
+        return Cycles(**sums)
 
     @property
     def parts(self) -> dict[str, float]:
@@ -70,9 +72,7 @@ class Cycles:
 
     def as_fields(self) -> dict[str, float]:
         """Return field -> value, for a record that has these fields among others."""
-        return {"cycles": self.cycles} | {
-            field: getattr(self, field) for field in self.PARTS.values()
-        }
+        return {field.name: getattr(self, field.name) for field in fields(Cycles)}
 
 
 @dataclass(frozen=True)

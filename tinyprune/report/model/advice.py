@@ -198,14 +198,15 @@ def _poorly_encoded(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
     if _is_u85(report):  # Vela stores its weights for speed there, not for size
         return
-    layers = [layer for layer in report.layers if layer.weights and layer.encoded_weight_bytes]
+    layers = [layer for layer in report.layers if layer.compression]
     for layer in layers:
         own = _bytes_per_weight([layer])
         others = _bytes_per_weight([other for other in layers if other is not layer])
         share = _share(layer.encoded_weight_bytes, report.flash_bytes)
-        sparsity = layer.sparsity or 0
-        is_large_and_sparse = sparsity >= _SPARSE and share >= _WORTH_FLASH
-        if is_large_and_sparse and own >= _POOR_ENCODING * others > 0:
+        sparsity = layer.zeros / layer.weights
+        if sparsity < _SPARSE or share < _WORTH_FLASH:
+            continue
+        if own >= _POOR_ENCODING * others > 0:
             yield AdviceLine(
                 f"{layer.name}, {sparsity:.0%} zeros, takes {own:.1f} bytes per weight that is "
                 f"left, the other layers {others:.1f}: zeros pay better there",

@@ -33,7 +33,7 @@ Heaviest = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether one variant keeps one limit on one target.
+    """One limit of one variant on one target, kept or not.
 
     Attributes:
         variant: its name. target: name of the target.
@@ -198,7 +198,7 @@ def _of_layers(quantity: Quantity) -> Quantity:
 
 
 def _note(quantity: Quantity, report: ResourceReport) -> str:
-    """What a value leaves out or includes."""
+    """Say what a value leaves out or includes."""
     if quantity is SRAM and report.has_weights_in_sram:
         return "with the weights, which are in SRAM too"
     is_of_npu = _of_layers(quantity).unit in (CYCLES, MACS)
@@ -235,7 +235,7 @@ def _verdict_text(verdict: Verdict) -> Text:
 
 
 def _below(verdicts: Sequence[Verdict]) -> Iterator[Text]:
-    """What weighs most in what is over, and what values leave out; the same is said once."""
+    """Say what weighs most in what is over, and what values leave out; the same is said once."""
     labels: dict[tuple[str, str], list[str]] = {}
     for verdict in verdicts:
         if not verdict.holds and verdict.heaviest:

@@ -121,7 +121,7 @@ def _now(line: BudgetLine) -> float:
 
 
 def _errors(record: BudgetRecord, index: int) -> Iterator[str]:
-    """How far the first and the last expectation of one limit was off."""
+    """The errors of the first and the last expectation of one limit."""
     if not record.compilations:
         return
     for compilation in (record.compilations[0], record.compilations[-1]):
@@ -144,7 +144,7 @@ def _removals(record: BudgetRecord) -> Iterator[str]:
 
 
 def _sources(record: BudgetRecord) -> Iterator[str]:
-    """Who says what the network takes."""
+    """The source of the figures, in a sentence."""
     if record.target is None:
         yield "before, now: counted in the network itself."
     elif any(line.measured is None for line in record.lines):

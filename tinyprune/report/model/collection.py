@@ -145,7 +145,7 @@ def _state(path: Path, digest: str) -> str:
 
 
 def _notes(variants: Sequence[VariantRecord], summaries: Sequence[RunSummary]) -> Iterator[str]:
-    """What is missing or out of date, with the command that makes it."""
+    """Say what is missing or out of date, with the command that makes it."""
     for variant in variants:
         if not variant.state:
             command = "train" if variant.name == BASELINE else "prune"

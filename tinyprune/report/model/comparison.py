@@ -178,7 +178,10 @@ def _finite(value: float | None) -> float | None:
 
 
 def _notes(before: VariantSummary, after: VariantSummary) -> tuple[str, ...]:
-    """What makes two variants less comparable than they look. Raises UsageError for two clocks."""
+    """Say what makes two variants less comparable than they look.
+
+    Raises UsageError for two clocks.
+    """
     left, right = before.report, after.report
     if left.clock_hz != right.clock_hz:
         raise UsageError(
@@ -200,7 +203,7 @@ def _notes(before: VariantSummary, after: VariantSummary) -> tuple[str, ...]:
 
 
 def _scored(variant: VariantSummary) -> str:
-    """What a quality was measured on."""
+    """The data that a quality was measured on."""
     quality = variant.quality
     return f"{quality.utterances} of {quality.split} as {quality.form}"
 

@@ -34,7 +34,7 @@ _KEYS = ("allowed", "direction", "ignore")
 
 @dataclass(frozen=True)
 class Rule:
-    """What holds for one metric.
+    """The rule for one metric.
 
     Attributes:
         direction: what is better: "higher", "lower", or "-" for what is only information.
@@ -190,7 +190,7 @@ def _allowance(value: Any, names: list[str], where: str) -> Allowance:
 
 
 def _parser(names: Iterable[str]) -> Callable[[str], float] | None:
-    """What reads a text with a unit, where all of these are quantities of the same unit."""
+    """The parser of a text with a unit, where all of these are quantities of the same unit."""
     units = {QUANTITIES[name].unit if name in QUANTITIES else None for name in names}
     unit = units.pop()
     return unit.parse if unit and not units else None

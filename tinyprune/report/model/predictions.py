@@ -84,12 +84,17 @@ def predicted_variants(summaries: Sequence[RunSummary]) -> list[PredictedVariant
 
 def median_errors(variants: Sequence[PredictedVariant]) -> dict[Quantity, float]:
     """Return quantity -> the median of the sizes of its errors."""
-    sizes: dict[Quantity, list[float]] = {quantity: [] for quantity in PREDICTED}
+    sizes: dict[Quantity, list[float]] = {}
     for variant in variants:
         for value in variant.values:
             if value.error is not None:
-                sizes[value.quantity].append(abs(value.error))
-    return {quantity: median(several) for quantity, several in sizes.items() if several}
+                sizes.setdefault(value.quantity, []).append(abs(value.error))
+
+    errors: dict[Quantity, float] = {}
+    for quantity in PREDICTED:
+        if quantity in sizes:
+            errors[quantity] = median(sizes[quantity])
+    return errors
 
 
 def format_error(error: float | None) -> str:
@@ -145,9 +150,10 @@ def format_predictions(summaries: Sequence[RunSummary]) -> RenderableType | None
 
 def _table(target: str, variants: Sequence[PredictedVariant]) -> RenderableType:
     """Every quantity of every variant on one target."""
-    heads = []
+    heads: list[str] = []
     for quantity in PREDICTED:
-        heads += [f"{quantity.label}\n{column}" for column in ("predicted", "Vela", "error")]
+        label = quantity.label
+        heads += [f"{label}\npredicted", f"{label}\nVela", f"{label}\nerror"]
     table = columns("", *heads)
     for variant in variants:
         cells = [cell for value in variant.values for cell in value.cells]

@@ -25,6 +25,10 @@ class Reference:
     summaries: tuple[RunSummary, ...]
     variant: str | None = None
 
+    def names(self, summary: RunSummary) -> list[str]:
+        """Return the named variant, else all variants of a summary."""
+        return [self.variant] if self.variant else variant_names([summary])
+
 
 @dataclass(frozen=True)
 class SummaryPair:
@@ -122,15 +126,14 @@ def _unmatched(own: ByTarget, other: ByTarget) -> list[str]:
 def _matched(
     before: Reference, after: Reference, left: RunSummary, right: RunSummary
 ) -> tuple[tuple[str, str], ...]:
-    """The two that are named; else those of the same name; else the only ones."""
-    if before.variant and after.variant:
-        return ((before.variant, after.variant),)
-    own = [before.variant] if before.variant else variant_names([left])
-    others = [after.variant] if after.variant else variant_names([right])
+    """The variants of the same name; else the only ones, or the two that are named."""
+    own, others = before.names(left), after.names(right)
     common = [name for name in own if name in others]
     if common:
         return tuple((name, name) for name in common)
-    return ((own[0], others[0]),) if len(own) == len(others) == 1 else ()
+    if len(own) == len(others) == 1:
+        return ((own[0], others[0]),)
+    return ()
 
 
 def _by_target(reference: Reference) -> ByTarget:

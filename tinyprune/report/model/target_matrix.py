@@ -325,7 +325,7 @@ def _notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
 
 
 def _cpu_notes(targets: Sequence[_Target]) -> Iterator[str]:
-    """What variants leave to the CPU; targets where it is the same are one line."""
+    """Operators that variants leave to the CPU; targets where they are the same are one line."""
     on_cpu: dict[tuple[str, str], list[int]] = {}
     for place, target in enumerate(targets):
         for name, variant in target.variants.items():
