@@ -23,6 +23,7 @@ from benchmarks.shared.report import Case, Check, Report
 from benchmarks.shared.sizes import SIZES
 from benchmarks.shared.timing import say
 from tinyprune.array_types import Float64Array
+from tinyprune.artifacts.quantity import FLASH, SRAM, TOTAL_CYCLES
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.npu import targets, vela
 from tinyprune.npu.batch import Compilation, compile_batch
@@ -45,7 +46,7 @@ LIMIT = 0.10
 _ROUNDS = 8
 _CACHES = {"256KB": 256 * 1024, "384KB": 384 * 1024, "512KB": 512 * 1024}
 _OUTPUT = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
-QUANTITIES = {"cycles": "cycles", "flash": "flash_bytes", "SRAM": "sram_bytes"}
+QUANTITIES = {quantity.label: quantity for quantity in (TOTAL_CYCLES, FLASH, SRAM)}
 Measured = tuple[NetworkShape, Float64Array, Graph, dict[str, ResourceReport]]
 
 
@@ -299,8 +300,8 @@ def _errors(
         for name, found in errors.items():
             found.append(
                 abs(
-                    float(getattr(model, QUANTITIES[name])(kept))
-                    / getattr(reports[key(target)], QUANTITIES[name])
+                    float(getattr(model, QUANTITIES[name].report_field)(kept))
+                    / QUANTITIES[name].of_report(reports[key(target)])
                     - 1
                 )
             )

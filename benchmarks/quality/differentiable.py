@@ -21,14 +21,13 @@ from benchmarks.quality.budget_methods import (
 from benchmarks.shared.budgets import SETTINGS, selected_settings, trained_baseline
 from benchmarks.shared.environment import environment, log_to_stderr
 from benchmarks.shared.report import Case, Check, Report, Unavailable
+from tinyprune.artifacts.quantity import LIMITED
 from tinyprune.errors import TinypruneError
 from tinyprune.metrics.metric import metric_of
 from tinyprune.storage.records import read_json, write_json
-from tinyprune.units import format_bytes, format_count
 
 WANTED, FACTOR, LONGEST = 3, 20, 1.0
 OPPONENTS = (UNIFORM, NARROWER)
-_SHOWN = {"flash": format_bytes, "SRAM": format_bytes, "MACs": format_count, "cycles": format_count}
 
 
 def measure(options: argparse.Namespace) -> Report:
@@ -75,7 +74,7 @@ def table(known: Sequence[NetworkComparison]) -> Iterator[str]:
     for found in known:
         for row in found.rows:
             taken = ", ".join(
-                f"{name} {_SHOWN[name](row.resources[name])} {found.dense[name] / row.resources[name]:.1f}x"
+                f"{name} {LIMITED[name].unit.format(row.resources[name])} {found.dense[name] / row.resources[name]:.1f}x"
                 for name in dict.fromkeys(
                     [*found.budget, *(found.extreme if row.method == EXTREME else ())]
                 )
@@ -166,8 +165,12 @@ def _times(found: NetworkComparison, row: Row) -> Iterator[Check]:
 
 def _notes(known: Sequence[NetworkComparison], failed: Sequence[str]) -> Iterator[str]:
     for found in known:
-        limits = ", ".join(f"{name} {_SHOWN[name](most)}" for name, most in found.budget.items())
-        hard = ", ".join(f"{name} {_SHOWN[name](most)}" for name, most in found.extreme.items())
+        limits = ", ".join(
+            f"{name} {LIMITED[name].unit.format(most)}" for name, most in found.budget.items()
+        )
+        hard = ", ".join(
+            f"{name} {LIMITED[name].unit.format(most)}" for name, most in found.extreme.items()
+        )
         yield (
             f"{found.model}: {found.epochs} float epochs, then {found.pruning} of each way; budget {limits}, extreme "
             f"{hard}, by {found.target}; {found.data}; {found.measured_on.get('date', '')[:10]}"

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tinyprune.artifacts.quantity import FLASH, MULTIPLY_ACCUMULATES, SRAM, TOTAL_CYCLES
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
@@ -15,15 +16,13 @@ from tinyprune.config.budget import BudgetConfig
 from tinyprune.export.tflite import convert
 from tinyprune.npu import vela
 from tinyprune.sparsity.resource_model import ResourceModel
+from tinyprune.units import BYTES
 
 #: Quantity -> how much of it, in B or a count.
 Resources = dict[str, float]
-#: Quantity -> its limit in BudgetConfig, its unit.
+#: Label -> quantity.
 QUANTITIES = {
-    "flash": ("max_flash", "B"),
-    "SRAM": ("max_sram", "B"),
-    "MACs": ("max_macs", ""),
-    "cycles": ("max_cycles", ""),
+    quantity.label: quantity for quantity in (FLASH, SRAM, MULTIPLY_ACCUMULATES, TOTAL_CYCLES)
 }
 CALIBRATION_EXAMPLES = 16
 
@@ -62,20 +61,16 @@ def compiled(model: keras.Model, frames: int | None, target: NpuTarget) -> Resou
 
 def reported(report: ResourceReport) -> Resources:
     """Return the resources of a compiled network."""
-    return {
-        "flash": report.flash_bytes,
-        "SRAM": report.sram_bytes,
-        "MACs": float(report.macs),
-        "cycles": report.cycles,
-    }
+    return {label: float(quantity.of_report(report)) for label, quantity in QUANTITIES.items()}
 
 
 def budget(limits: Resources) -> BudgetConfig:
     """Return limits in B and counts as a budget."""
     texts: dict[str, Any] = {}
-    for quantity, most in limits.items():
-        option, unit = QUANTITIES[quantity]
-        texts[option] = f"{most:.0f}{unit}"
+    for label, most in limits.items():
+        quantity = QUANTITIES[label]
+        unit = "B" if quantity.unit is BYTES else ""
+        texts[quantity.option.name] = f"{most:.0f}{unit}"
     return BudgetConfig(**texts)
 
 
