@@ -9,7 +9,7 @@ from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.errors import UsageError, unknown_name
-from tinyprune.report.model.collection import collect
+from tinyprune.report.model.collection import collect_report
 from tinyprune.report.model.record import RunReport, VariantRecord
 from tinyprune.report.model.summary import summary_rows
 from tinyprune.report.render.run_tables import format_report
@@ -77,7 +77,7 @@ class FinishedRun:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.report: RunReport = collect(Workspace(folder))
+        self.report: RunReport = collect_report(Workspace(folder))
 
     @cached_property
     def variants(self) -> dict[str, FinishedVariant]:
