@@ -19,7 +19,7 @@ from tinyprune.budget.training import Ask, Gating
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import batches, prepare
-from tinyprune.npu.limits import limits_of
+from tinyprune.npu.limits import budget_limits
 from tinyprune.registry import MODELS
 from tinyprune.tasks.speech import measure_frontend
 from tinyprune.training.fit import Learner
@@ -90,7 +90,7 @@ def _gating(network: keras.Model, setting: Setting) -> tuple[Gating, int]:
     shape = canonical.inputs[0].shape[2 if frames else 1 :]
     inputs = np.random.default_rng(0).standard_normal((256, *shape), np.float32)
     ask = Ask(
-        limits=limits_of(resources.budget(limits).resolved()),
+        limits=budget_limits(resources.budget(limits).resolved()),
         step=1,
         removable=tuple(item.name for item in coupling(canonical).sets),
         gate_epochs=max(1, setting.pruning // 2),

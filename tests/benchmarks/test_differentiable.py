@@ -24,7 +24,7 @@ from benchmarks.speed import gate_steps
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.models import ds_cnn, resnet8
-from tinyprune.npu.limits import limits_of
+from tinyprune.npu.limits import budget_limits
 from tinyprune.storage.records import read_json, write_json
 
 
@@ -136,7 +136,7 @@ def test_the_narrower_network_has_learned_nothing():
 
 def test_limits_are_a_budget_in_bytes_and_counts():
     config = resources.budget({"flash": 6092.0, "MACs": 664192.0, "cycles": 54218.0})
-    found = {limit.name: limit.most for limit in limits_of(config.resolved())}
+    found = {limit.name: limit.most for limit in budget_limits(config.resolved())}
     assert found == {"flash": 6092, "MACs": 664192, "cycles": 54218}
     assert resources.largest_share({"flash": 50, "MACs": 90}, {"flash": 100, "MACs": 100}) == 0.9
 

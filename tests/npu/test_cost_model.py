@@ -9,10 +9,16 @@ import pytest
 
 from tinyprune.errors import UsageError
 from tinyprune.npu import targets
-from tinyprune.npu.cost_constants import DATA, Constants, constants_of, from_json
-from tinyprune.npu.cost_constants import targets as known_targets
-from tinyprune.npu.cost_features import Features, fused, stored
+from tinyprune.npu.cost_constants import (
+    DATA,
+    Constants,
+    constants_of,
+    from_json,
+    known_targets,
+)
+from tinyprune.npu.cost_features import Features, stored
 from tinyprune.npu.cost_model import CostModel, predict
+from tinyprune.npu.fusion import fused
 from tinyprune.sparsity.network_shape import Channels, NetworkShape, OperatorShape, TensorShape
 from tinyprune.sparsity.resource_model import NUMPY
 from tinyprune.sparsity.unit_sets import UnitSet

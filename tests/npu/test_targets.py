@@ -140,11 +140,11 @@ def test_the_matrix_of_some_accelerators_is_in_order_of_size() -> None:
 
 
 def test_nothing_asked_for_is_the_default_accelerator() -> None:
-    assert targets.several([]) == [targets.resolve("ethos-u55-128")]
+    assert targets.resolve_each([]) == [targets.resolve("ethos-u55-128")]
 
 
 def test_accelerators_and_memory_modes_are_crossed_and_each_target_is_there_once() -> None:
-    found = targets.several(
+    found = targets.resolve_each(
         ["ethos-u55-32", "ethos-u55-64", "ethos-u55-32"], memory_modes=["Sram_Only", "Shared_Sram"]
     )
     assert [target.name for target in found] == [
@@ -158,7 +158,7 @@ def test_accelerators_and_memory_modes_are_crossed_and_each_target_is_there_once
 def test_a_mode_that_one_accelerator_does_not_allow_is_left_out_with_a_note(
     log_lines: list[str],
 ) -> None:
-    found = targets.several(
+    found = targets.resolve_each(
         ["ethos-u55-64", "ethos-u65-256"], memory_modes=["Dedicated_Sram", "Sram_Only"]
     )
     assert [target.name for target in found] == [
@@ -174,7 +174,7 @@ def test_a_mode_that_none_allows_is_an_error() -> None:
     with pytest.raises(
         UsageError, match="unknown memory mode of ethos-u55-64 with .* 'Dedicated_Sram'"
     ):
-        targets.several(
+        targets.resolve_each(
             ["ethos-u55-64", "ethos-u55-32"], memory_modes=["Sram_Only", "Dedicated_Sram"]
         )
 
@@ -188,10 +188,10 @@ def test_a_mode_that_none_allows_is_an_error() -> None:
     ],
 )
 def test_everything_leaves_no_choice(option: str, value: object) -> None:
-    assert len(targets.several(["ethos-u55-32"], everything=True)) == 2
+    assert len(targets.resolve_each(["ethos-u55-32"], everything=True)) == 2
     flag = "--" + option.removesuffix("s").replace("_", "-")
     with pytest.raises(UsageError, match=f"--all-targets takes every .*leave out {flag}"):
-        targets.several([], everything=True, **{option: value})
+        targets.resolve_each([], everything=True, **{option: value})
 
 
 # --- own targets
@@ -267,7 +267,9 @@ def test_the_working_directory_comes_before_the_users_configuration(folder: Path
         'npu = "ethos-u55-32"\ndescription = "the small one"\n'
     )
     assert targets.resolve("b").npu == "ethos-u55-32"
-    assert targets.own() == [("b", "ethos-u55-32, the small one, targets/b.toml")]
+    assert targets.user_target_descriptions() == [
+        ("b", "ethos-u55-32, the small one, targets/b.toml")
+    ]
 
 
 def test_own_targets_are_in_the_matrix_if_they_are_asked_for(folder: Path) -> None:
@@ -324,7 +326,7 @@ def test_what_is_wrong_with_an_own_target_is_said_with_its_file(
 def test_a_broken_own_target_is_in_the_way_of_nothing_else(folder: Path) -> None:
     (folder / "targets" / "b.toml").write_text("npu =")
     assert targets.resolve("ethos-u55-32").name == "ethos-u55-32-shared-sram"
-    ((name, text),) = targets.own()
+    ((name, text),) = targets.user_target_descriptions()
     assert name == "b"
     assert text.startswith("broken: targets/b.toml is not TOML")
     with pytest.raises(UsageError, match="unknown npu 'c': .*b, ethos"):
@@ -334,7 +336,7 @@ def test_a_broken_own_target_is_in_the_way_of_nothing_else(folder: Path) -> None
 def test_two_targets_never_share_a_name(folder: Path) -> None:
     (folder / "targets" / "ethos-u55-32-sram-only.toml").write_text('npu = "ethos-u55-64"\n')
     with pytest.raises(UsageError, match="two targets are called ethos-u55-32-sram-only"):
-        targets.several(
+        targets.resolve_each(
             ["ethos-u55-32-sram-only", "ethos-u55-32"], memory_modes=["Shared_Sram", "Sram_Only"]
         )
 
@@ -382,7 +384,7 @@ def test_several_systems_or_modes_have_to_be_chosen_from(folder: Path) -> None:
         UsageError, match="choose one with --memory-mode: A, B, Sram_Only, Shared_Sram"
     ):
         targets.resolve("ethos-u55-128", "Ethos_U55_Board", vela_config=ini)
-    found = targets.several(["ethos-u55-128"], "Ethos_U55_Board", ["A", "B"], ini)
+    found = targets.resolve_each(["ethos-u55-128"], "Ethos_U55_Board", ["A", "B"], ini)
     assert [target.memory_mode for target in found] == ["A", "B"]
     with pytest.raises(
         UsageError,

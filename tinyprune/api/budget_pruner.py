@@ -20,7 +20,7 @@ from tinyprune.compress.prepare import batches, strip
 from tinyprune.config import BudgetConfig, MagnitudePruning, check
 from tinyprune.errors import UsageError
 from tinyprune.npu import targets
-from tinyprune.npu.limits import limits_of
+from tinyprune.npu.limits import budget_limits
 from tinyprune.sparsity.unit_sets import removable
 
 
@@ -96,7 +96,7 @@ class BudgetPruner:
         if budget == BudgetConfig():
             raise UsageError("expected a limit: max_flash, max_sram, max_macs, or more with npu")
 
-        self._limits = limits_of(budget.resolved())
+        self._limits = budget_limits(budget.resolved())
         config = MagnitudePruning(structure="unit", exclude=tuple(exclude), round_to=round_to)
         check(config)
         self.model = fold(model)

@@ -12,7 +12,7 @@ from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.compress.arrays import tensors
 from tinyprune.errors import UsageError
 from tinyprune.npu.cost_model import CostModel
-from tinyprune.npu.limits import Limit, over
+from tinyprune.npu.limits import Limit, exceeded
 from tinyprune.sparsity.network_shape import NetworkShape
 from tinyprune.sparsity.resource_model import NUMPY, Arrays, ResourceModel
 
@@ -85,7 +85,7 @@ class Limits:
         own = float(
             ResourceModel(self.shape).tensor_bytes(self.shape.whole)[list(self.shape.inputs)].sum()
         )
-        for limit, value in over(self.limits, least):
+        for limit, value in exceeded(self.limits, least):
             if limit.name == "SRAM" and limit.most < own:
                 why = f"is less than the network's own input of {limit.show(own)}, which no pruning makes smaller"
                 raise UsageError(f"SRAM: a budget of {limit.show(limit.most)} {why}: ask for more")

@@ -26,7 +26,7 @@ from tinyprune.compress.coupling import coupling
 from tinyprune.compress.prepare import calibrate, copy_state, prepare, strip
 from tinyprune.compress.remove import carry, remove, without
 from tinyprune.errors import CheckFailed
-from tinyprune.npu.limits import Limit, over, shown
+from tinyprune.npu.limits import Limit, exceeded, limits_text
 from tinyprune.sparsity.unit_sets import Coupling, Keep, only
 from tinyprune.training.compression import Course, Replacement
 
@@ -100,7 +100,7 @@ class Gating(Course):
     @property
     def is_met(self) -> bool:
         """Whether the network keeps the budget before anything is removed."""
-        return not any(over(self._ask.limits, self.meter.before))
+        return not exceeded(self._ask.limits, self.meter.before)
 
     # --- what the training asks
     # -----------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class Gating(Course):
     def note(self) -> str:
         """What it takes and how many units are left."""
         kept = self.meter.sizes if self._is_int8 else self._gates.kept().numpy()
-        return f"{shown(self._ask.limits, self.meter.now.values(kept))}; {kept.sum():.0f} of {self._units} units"
+        return f"{limits_text(self._ask.limits, self.meter.now.values(kept))}; {kept.sum():.0f} of {self._units} units"
 
     def state(self) -> dict[str, Any]:
         """Which units are alive, and what the penalty has come to."""
@@ -233,7 +233,7 @@ class Gating(Course):
             if counts is None:
                 taken = meter.now.values(np.minimum(meter.sizes, self._ask.step))
                 raise CheckFailed(
-                    f"the budget cannot be kept: at the least it takes {shown(self._ask.limits, taken)}"
+                    f"the budget cannot be kept: at the least it takes {limits_text(self._ask.limits, taken)}"
                 )
             keep = self._gates.best(counts)
             if meter.target is None:

@@ -36,7 +36,7 @@ def _npus() -> list[list[str]]:
         accelerator = targets.accelerator(name)
         defaults = f"{accelerator.default_system_config}, {accelerator.default_memory_mode}"
         rows.append(["npu", accelerator.name, defaults])
-    for name, description in targets.own():
+    for name, description in targets.user_target_descriptions():
         rows.append(["npu", name, description])
     return rows
 

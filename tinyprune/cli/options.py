@@ -107,7 +107,7 @@ def chosen_targets(flags: Mapping[str, Any]) -> "list[NpuTarget]":
     """Return the targets of a command line. Raises UsageError for what does not exist."""
     from tinyprune.npu import targets
 
-    return targets.several(
+    return targets.resolve_each(
         flags["npu"],
         flags["system_config"],
         flags["memory_mode"],

@@ -34,7 +34,7 @@ TERMS = {"compute": 5, "sram": 4, "slow": 4, "encoding": 4}  # how many constant
 
 @dataclass(frozen=True)
 class Constants:
-    """What was fitted for one target.
+    """The constants that were fitted for one target.
 
     Attributes:
         micro_blocks: (rows, columns, channels) that the NPU can compute at once.
@@ -47,8 +47,8 @@ class Constants:
             many bytes.
         cell_bytes: SRAM for each unit of an LSTM while it runs, besides its input and output.
         sram_bytes: the most SRAM there is; 0: no limit.
-        weights_in_sram: whether weights live in SRAM (Sram_Only).
-        fast_weights: whether weights need not be compressed, where that is faster (U85 with weights
+        weights_in_sram: True if weights live in SRAM (Sram_Only).
+        fast_weights: True if weights need not be compressed, where that is faster (U85 with weights
             in SRAM).
     """
 
@@ -67,7 +67,7 @@ class Constants:
 
 
 def key(target: NpuTarget) -> str:
-    """How a target is called in the data: accelerator, system config, memory mode."""
+    """Return the name of a target in the data: accelerator, system config, memory mode."""
     return f"{target.npu}/{target.system_config}/{target.memory_mode}"
 
 
@@ -79,30 +79,36 @@ def _shipped() -> Mapping[str, Any]:
     return content
 
 
-def targets() -> tuple[NpuTarget, ...]:
-    """Targets that there are constants for."""
+def known_targets() -> tuple[NpuTarget, ...]:
+    """Return the targets that there are constants for."""
     return tuple(NpuTarget(*name.split("/")) for name in _shipped()["targets"])
 
 
 def has_constants(target: NpuTarget) -> bool:
-    """Whether there are constants for a target; sections of a user's own configuration file may be anything."""
+    """Return True if there are constants for a target.
+
+    There are none for a user's own configuration file, whose sections may be anything.
+    """
     return target.vela_config == NpuTarget.vela_config and key(target) in _shipped()["targets"]
 
 
 def constants_of(target: NpuTarget) -> Constants:
-    """The constants of a target. Raises UsageError, listing what exists, where there are none."""
-    found = _shipped()["targets"].get(key(target))
-    if found is None:
-        expected = ", ".join(key(one) for one in targets())
+    """Return the constants of a target. Raises UsageError, listing what exists, without any."""
+    content = _shipped()["targets"].get(key(target))
+    if content is None:
+        expected = ", ".join(key(known) for known in known_targets())
         raise UsageError(f"no cost model for {key(target)}: expected one of {expected}")
-    return from_json(found)
+    return from_json(content)
 
 
 def from_json(content: Mapping[str, Any]) -> Constants:
-    """Constants of their JSON form."""
-    kinds = {
-        kind: {term: tuple(values) for term, values in terms.items()}
-        for kind, terms in content["kinds"].items()
-    }
-    blocks = tuple((high, wide, depth) for high, wide, depth in content["micro_blocks"])
-    return Constants(**{**content, "kinds": kinds, "micro_blocks": blocks})
+    """Return constants of their JSON form."""
+    kinds = {}
+    for kind, terms in content["kinds"].items():
+        kinds[kind] = {term: tuple(values) for term, values in terms.items()}
+    fields = dict(content)
+    fields["kinds"] = kinds
+    fields["micro_blocks"] = tuple(
+        (high, wide, deep) for high, wide, deep in content["micro_blocks"]
+    )
+    return Constants(**fields)

@@ -1,8 +1,10 @@
-"""What the cost of an operator on the NPU depends on: steps, elements and bytes, as functions of ``kept``."""
+"""Features that the cost of an operator on the NPU depends on, as functions of ``kept``.
+
+They are steps, elements and bytes.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,32 +14,40 @@ from tinyprune.sparsity.network_shape import Channels, NetworkShape, OperatorSha
 from tinyprune.sparsity.resource_model import Arrays, ChannelCounts
 from tinyprune.tflite.operators import GATES
 
-SCALE_BYTES, ALIGNMENT, BRICK = (
-    10,
-    16,
-    16,
-)  # per output channel; of encoded tensors; channels of a feature map's brick
+SCALE_BYTES = 10  # per output channel
+ALIGNMENT = 16  # of encoded tensors, in bytes
+BRICK = 16  # channels of a feature map's brick
 _LEAST_BRICK = 8  # channels
 _NEVER = 1e12
-_FLAT = 1e3  # a step of 1 in the form of this many: with next to no gradient, and more than what rounding errors are
-_TILE = 64  # positions of an output block: with more, weights are read again, so Vela may copy them to SRAM
+#: A step of 1 has the form of this many: with next to no gradient, and more than rounding errors.
+_FLAT = 1e3
+#: Positions of an output block: with more, weights are read again, so Vela may copy them to SRAM.
+_TILE = 64
 _FIRST = 2048  # elements of the block whose output no computing hides
 _FAST_TAPS = 5  # of a kernel that are stored together, where weights are not compressed
 _LEAST_FAST = 32  # input channels of a kernel of one tap up to which they always are
 _CONV = ("conv", "tiled", "transposed")
 _FULL = ("dense", "gate")
-_WITH_WEIGHTS = (*_CONV, *_FULL, "depthwise", "mean")
+_WITH_PRODUCTS = _CONV + _FULL  # an output channel reads all input channels
+_WITH_WEIGHTS = (*_WITH_PRODUCTS, "depthwise", "mean")
 _WITH_STEPS = (*_WITH_WEIGHTS, "pool")
 _BY_CHANNEL = ("depthwise", "mean", "pool")  # an output channel reads one input channel
-
+_KIND_OF_ROW = {"activation": "add", "slice": "concat", "pad": "concat"}
 
 Block = tuple[int, int, int]
 
 
 class Row(NamedTuple):
-    """A part of an operator with constants of its own: an LSTM has the matrices of its input, of its state, its cell.
+    """A part of an operator with constants of its own.
 
-    Attributes: step: number of the operator; repeats: how many such parts run one after the other;
+    An LSTM has three: the matrices of its input, those of its state, and its cell.
+
+    Attributes:
+        step: number of the operator.
+        kind: kind of the part (cost_constants.KINDS).
+        repeats: how many such parts run one after the other.
+        channels_in, channels_out: of the part.
+        operator: the operator that it is a part of.
         kernel: name of the weights, ``operator/kernel``.
     """
 
@@ -51,48 +61,41 @@ class Row(NamedTuple):
 
 
 def rows(shape: NetworkShape) -> list[Row]:
-    """The rows of a network as it is deployed (:func:`fused`), in order of execution."""
-    found = []
+    """Return the rows of a network as it is deployed (npu/fusion.py), in order of execution."""
+    parts: list[Row] = []
     for step, op in enumerate(shape.operators):
+        read, made = op.channels_in, op.channels_out
+        kernel = f"{op.name}/kernel"
         if op.kind == "lstm":
-            found.append(
-                Row(step, "gate", GATES, op.channels_in, op.channels_out, op, f"{op.name}/kernel")
-            )
-            found.append(
-                Row(
-                    step,
-                    "gate",
-                    GATES,
-                    op.channels_out,
-                    op.channels_out,
-                    op,
-                    f"{op.name}/recurrent_kernel",
-                )
-            )
-            found.append(Row(step, "cell", 1, op.channels_out, op.channels_out, op, ""))
+            recurrent_kernel = f"{op.name}/recurrent_kernel"
+            parts.append(Row(step, "gate", GATES, read, made, op, kernel))
+            parts.append(Row(step, "gate", GATES, made, made, op, recurrent_kernel))
+            parts.append(Row(step, "cell", 1, made, made, op, ""))
         else:
-            found.append(
-                Row(step, _kind(op), 1, op.channels_in, op.channels_out, op, f"{op.name}/kernel")
-            )
-    return found
+            parts.append(Row(step, _kind(op), 1, read, made, op, kernel))
+    return parts
 
 
 def _kind(op: OperatorShape) -> str:
-    """A pool over all positions is a mean, which Vela makes a depthwise convolution; "tiled" is a large convolution."""
+    """Return the kind of row that an operator is.
+
+    A pool over all positions is a mean, which Vela makes a depthwise convolution; "tiled" is a
+    large convolution.
+    """
     if op.kind == "conv" and op.area > _TILE:
         return "tiled"
     if op.kind == "pool" and op.kernel == op.positions_in and op.area == 1:
         return "mean"
-    return {"activation": "add", "slice": "concat", "pad": "concat"}.get(op.kind, op.kind)
+    return _KIND_OF_ROW.get(op.kind, op.kind)
 
 
 class Features:
     """The features of every row of a deployed network.
 
     Args:
-        shape: from :func:`fused`.
-        micro_blocks: (rows, columns, channels) that the NPU can compute at once; what takes least
-            steps is taken.
+        shape: from :func:`tinyprune.npu.fusion.fused`.
+        micro_blocks: (rows, columns, channels) that the NPU can compute at once; the one that needs
+            the fewest steps counts.
         arrays: the array library.
 
     Attributes:
@@ -111,25 +114,25 @@ class Features:
         self._makes = ChannelCounts([row.channels_out for row in self.rows], sets)
         self._depths = [block[2] for block in micro_blocks]
         self._fixed = {name: self._column(function) for name, function in _FIXED.items()}
-        self._blocks = [
-            np.array([_blocks(row, block) for row in self.rows], np.float64)
-            for block in micro_blocks
-        ]
+        self._blocks = [self._column(partial(_blocks, micro_block=block)) for block in micro_blocks]
         self.tiles = self._column(lambda row: -(-row.operator.area // _TILE))
-        self.step_of_row = np.array(
-            [[row.step == step for row in self.rows] for step in range(steps)], np.float64
-        )
+        self.step_of_row = np.zeros((steps, len(self.rows)))
+        for number, row in enumerate(self.rows):
+            self.step_of_row[row.step, number] = 1
         self.next_step = np.eye(steps, k=1)
 
     def at(self, kept: Any) -> Mapping[str, Any]:
-        """Feature -> (rows,).
+        """Return feature -> (rows,).
 
-        Steps of all micro-blocks; elements made (of a sum as they are stored), and those of the
-        first block; bytes of feature maps read and made, and positions of those that have fewer
-        channels than a burst of the memory; weights, and what they are padded by; their bytes if
-        they are not compressed, and whether they can be; bytes of scales, and reads of 16 channels'
-        scales; units of an LSTM;
-        how often the NPU starts: a concatenation copies its inputs one by one.
+        - steps: of all micro-blocks.
+        - elements: made, of a sum as they are stored; first: those of the first block.
+        - read, made: bytes of feature maps.
+        - bursts: positions of feature maps that have fewer channels than a burst of the memory.
+        - weights, and padding: the zeros that they are padded by.
+        - fast: bytes of weights if they are not compressed; can_be_fast: 1 where they may be so.
+        - scales: bytes of scales; scale_fetches: reads of the scales of 16 channels.
+        - units: of an LSTM.
+        - runs: how often the NPU starts; a concatenation copies its inputs one by one.
         """
         a, f = self._arrays, self._fixed
         read, made = self._reads(kept, a), self._makes(kept, a)
@@ -170,17 +173,17 @@ class Features:
 
 
 def stored(channels: Any, arrays: Arrays) -> Any:
-    """Channels of a feature map in memory: in bricks of 16, but fewer than 8 as they are."""
+    """Return the channels of a feature map in memory: bricks of 16, but fewer than 8 as they are."""
     return channels + _is_brick(channels, arrays) * (arrays.round_up(channels, BRICK) - channels)
 
 
 def _is_brick(channels: Any, arrays: Arrays) -> Any:
-    """1 where there are that many channels, else 0."""
+    """Return 1 where there are enough channels for a brick, else 0."""
     return above(channels - (_LEAST_BRICK - 1), arrays)
 
 
 def above(value: Any, arrays: Arrays) -> Any:
-    """1 where a value is more than 0, else 0."""
+    """Return 1 where a value is more than 0, else 0."""
     none = 0.0 * value
     return arrays.ceil(arrays.minimum(arrays.maximum(value, none), none + 1.0) / _FLAT)
 
@@ -194,32 +197,41 @@ def _when(test: bool, value: float, otherwise: float = 0.0) -> float:
 
 
 def _alike(row: Row) -> float:
-    """Steps of what reads one channel for each that it makes: four taps at a time, a pool one."""
-    return _when(row.kind == "pool", 4 * max(4, _taps(row)), 4 * -(-_taps(row) // 4))
+    """Return the steps of what reads one channel for each that it makes.
+
+    Four taps are done at a time, of a pool one.
+    """
+    if row.kind == "pool":
+        return 4 * max(4, _taps(row))
+    return 4 * -(-_taps(row) // 4)
 
 
 def _parts(row: Row) -> list[int]:
-    """Taps of the kernels that Vela makes of one: of a transposed convolution, one for each phase of its stride."""
-    if row.kind not in (*_CONV, *_FULL):
+    """Return the taps of the kernels that Vela makes of one.
+
+    Of a transposed convolution it makes one for each phase of its stride.
+    """
+    if row.kind not in _WITH_PRODUCTS:
         return []
     if row.kind != "transposed":
         return [_taps(row)]
     op = row.operator
-    strides = [
-        max(1, made // read) for made, read in zip(op.positions, op.positions_in, strict=True)
-    ]
-    sides = [
-        [-(-(size - at) // step) for at in range(step)]
-        for size, step in zip(op.kernel, strides, strict=True)
-    ]
-    return [high * wide for high in sides[0] for wide in sides[1] if high * wide > 0]
+    heights = _phases(op.kernel[0], op.positions[0], op.positions_in[0])
+    widths = _phases(op.kernel[1], op.positions[1], op.positions_in[1])
+    return [height * width for height in heights for width in widths if height * width > 0]
 
 
-#: What of a row does not depend on the channels. Cycles of an output micro-block are ``deep`` or
+def _phases(size: int, made: int, read: int) -> list[int]:
+    """Return the lengths of the parts of one side of a kernel, one for each phase of its stride."""
+    stride = max(1, made // read)
+    return [-(-(size - phase) // stride) for phase in range(stride)]
+
+
+#: Numbers of a row that do not depend on the channels. Cycles of an output micro-block are ``deep`` or
 #: ``part``: 32 input channels and one tap in 4 cycles, or 8 input channels and four taps.
 _FIXED: dict[str, Callable[[Row], float]] = {
     "deep": lambda row: _when(row.kind in _BY_CHANNEL, _alike(row)),
-    "deep_per_channel": lambda row: _when(row.kind in (*_CONV, *_FULL), 4 * _taps(row)),
+    "deep_per_channel": lambda row: _when(row.kind in _WITH_PRODUCTS, 4 * _taps(row)),
     "part": lambda row: _when(
         row.kind in _BY_CHANNEL, _alike(row), _when(row.kind in _FULL, _NEVER)
     ),
@@ -249,81 +261,18 @@ def _sources(row: Row) -> int:
 
 
 def _blocks(row: Row, micro_block: Block) -> float:
-    """Micro-blocks of all positions, and at least as many as their weights take to be decoded."""
+    """Return micro-blocks of all positions; at least as many as decoding their weights takes."""
     if row.kind not in _WITH_STEPS:
         return 0.0
     high, wide, depth = micro_block
     tall, across = row.operator.positions
-    if (
-        tall == 1 and across % 2 == 0 and row.operator.kernel[0] == 1
-    ):  # Vela turns the micro-block then
+    is_turned = tall == 1 and across % 2 == 0 and row.operator.kernel[0] == 1
+    if is_turned:  # Vela turns the micro-block then
         high, wide = 1, high * wide
     count = -(-tall // high) * -(-across // wide)
     return count if row.kind == "pool" else max(count, depth)
 
 
-def fused(shape: NetworkShape) -> NetworkShape:
-    """The network as Vela runs it: padding and activations are part of their neighbours, sums overwrite an input.
-
-    A padded tensor is the tensor itself, so is one after an activation or a part of one, and a
-    tensor that only a concatenation reads is written where it will be. What a sum makes takes the
-    place of an input that nobody needs.
-    """
-    readers = [
-        [op for op in shape.operators if number in op.inputs]
-        for number in range(len(shape.tensors))
-    ]
-    place = list(range(len(shape.tensors)))
-    left_out = set()
-    for step, op in enumerate(shape.operators):
-        inner = op.kind == "slice" and not set(op.outputs) & set(shape.outputs)
-        if (
-            inner
-            or op.kind == "pad"
-            or (op.kind == "activation" and not set(op.inputs) & set(shape.inputs))
-        ):
-            left_out.add(step)
-            place[op.outputs[0]] = place[op.inputs[0]]
-        elif op.kind == "concat":
-            for number in op.inputs:
-                if (
-                    number not in shape.inputs
-                    and len(readers[number]) == 1
-                    and number not in shape.outputs
-                ):
-                    place[number] = op.outputs[0]
-        elif op.kind == "add":
-            free = [
-                n
-                for n in op.inputs
-                if _last(shape, n) == step and n not in (*shape.inputs, *shape.outputs)
-            ]
-            if free and op.outputs[0] not in shape.outputs:
-                place[op.outputs[0]] = place[free[0]]
-    final = [_final(place, number) for number in range(len(place))]
-    operators = [
-        replace(
-            op,
-            inputs=tuple(final[n] for n in op.inputs),
-            outputs=tuple(final[n] for n in op.outputs),
-        )
-        for step, op in enumerate(shape.operators)
-        if step not in left_out
-    ]
-    ends = (tuple(dict.fromkeys(final[n] for n in side)) for side in (shape.inputs, shape.outputs))
-    return NetworkShape(shape.tensors, tuple(operators), shape.sets, *ends)
-
-
-def _last(shape: NetworkShape, number: int) -> int:
-    return max(step for step, op in enumerate(shape.operators) if number in op.inputs)
-
-
-def _final(place: list[int], number: int) -> int:
-    while place[number] != number:
-        number = place[number]
-    return number
-
-
 def table_kinds(shape: NetworkShape) -> list[str]:
-    """Kinds of the operators that may bring a lookup table, once for each table."""
+    """Return the kinds of the operators that may bring a lookup table, once for each table."""
     return [op.kind for op in shape.operators if op.kind in ("activation", "softmax", "lstm")]

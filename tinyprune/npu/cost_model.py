@@ -1,19 +1,21 @@
-"""What Vela would say of a network, as a function of how many units of each set stay; nothing is compiled.
+"""Vela's figures for a network, as functions of how many units of each set stay; nothing is compiled.
 
 The form is Vela's own (its ``npu_performance.py``); the constants are fitted to many compiled
 operators (``benchmarks/fit_npu.py``) and ship in ``cost_model.json``. For every operator, with C
 channels in and K out::
 
-    cycles  = max(compute, traffic of SRAM, traffic of the slow memory) compute = a * max(steps,
-    output_cycles * elements) + b * first + c * weight bytes + d * bursts + e * runs steps   =
-    ceil(K / depth) * micro-blocks * min(4 taps ceil(C / 32), 4 ceil(taps / 4) ceil(C / 8)) SRAM
-    = f * read bytes + g * made bytes + h * tiles * weight bytes + i slow    = j * encoded weights +
-    k * tiles * scales + l * (read bytes + made bytes) + m
+    cycles  = max(compute, SRAM, slow)
+    compute = a * max(steps, output_cycles * elements)
+              + b * first + c * weight bytes + d * bursts + e * runs
+    steps   = ceil(K / depth) * micro-blocks
+              * min(4 taps ceil(C / 32), 4 ceil(taps / 4) ceil(C / 8))
+    SRAM    = f * read bytes + g * made bytes + h * tiles * weight bytes + i
+    slow    = j * encoded weights + k * tiles * scales + l * (read bytes + made bytes) + m
 
     encoded = n * weights + o * padding + p * weights * padding / (padding + 0.02 * weights) + q
     scales  = 10 bytes per output channel, rounded up to 16 for each operator
 
-With a share z of zeros, at least the 2 % that kernels have which nobody pruned (z0), and h(z) the
+SRAM and slow are the traffic of that memory. With a share z of zeros, at least the 2 % that kernels have which nobody pruned (z0), and h(z) the
 bits that tell zeros from the rest, weights take ``encoded * s + (h(z) - s * h(z0)) * weights / 8``
 bytes with ``s = (1 - z) / (1 - z0)``: the same bits for each weight that is left. Computing is no
 faster for zeros, only their traffic is less.
@@ -42,10 +44,10 @@ from tinyprune.npu.cost_features import (
     BRICK,
     Features,
     above,
-    fused,
     stored,
     table_kinds,
 )
+from tinyprune.npu.fusion import fused
 from tinyprune.sparsity.network_shape import NetworkShape
 from tinyprune.sparsity.resource_model import NUMPY, Arrays, ChannelCounts, ResourceModel
 
@@ -56,11 +58,13 @@ _FAST_HEAD = 32  # bytes before weights that are not compressed
 
 
 class CostModel:
-    """Flash, SRAM and cycles of a network on a target; every function takes ``kept`` (sets,) and gives one number.
+    """Flash, SRAM and cycles of a network on a target.
+
+    Every function takes ``kept`` (sets,) and returns one number.
 
     Args:
         shape: of the network.
-        target: what for.
+        target: accelerator, system config and memory mode.
         arrays: the array library that ``kept`` is of.
         constants: default: those that ship for the target.
         zeros: ``operator/kernel`` (of an LSTM ``operator/recurrent_kernel`` too) -> fraction of its
@@ -77,65 +81,73 @@ class CostModel:
         constants: Constants | None = None,
         zeros: Mapping[str, float] | None = None,
     ) -> None:
-        self.constants, self.arrays = constants or constants_of(target), arrays
+        self.constants = constants or constants_of(target)
+        self.arrays = arrays
         deployed = fused(shape)
         self.features = Features(deployed, self.constants.micro_blocks, arrays)
-        self._zeros = (
-            _zero_factors([zeros.get(row.kernel, 0.0) for row in self.features.rows])
-            if zeros
-            else None
-        )
         self._memory = ResourceModel(deployed, arrays)
         self._bytes = _Arena(deployed, arrays)
+        self._zeros = None
+        if zeros:
+            fractions = [zeros.get(row.kernel, 0.0) for row in self.features.rows]
+            self._zeros = _zero_factors(fractions)
+
         kinds = self.features.kinds
-        self._terms = {
-            term: np.array(
-                [self.constants.kinds.get(kind, {}).get(term, (0.0,) * size) for kind in kinds]
-            )
-            .reshape(-1, size)
-            .T
-            for term, size in TERMS.items()
-        }
-        # of an LSTM's eight matrices one is in SRAM at a time; they come in two rows
-        self._staged = np.array(
-            [self.constants.staged.get(k, 0.0) * (0.5 if k == "gate" else 1.0) for k in kinds]
-        )
+        self._terms = {}
+        for term, size in TERMS.items():
+            none = (0.0,) * size
+            factors = [self.constants.kinds.get(kind, {}).get(term, none) for kind in kinds]
+            self._terms[term] = np.array(factors).reshape(-1, size).T
+        self._staged = np.array([self._staged_share(kind) for kind in kinds])
         self._tables = sum(self.constants.tables.get(kind, 0.0) for kind in table_kinds(shape))
 
+    def _staged_share(self, kind: str) -> float:
+        """Return the share of a row's weights that Vela has in SRAM at a time.
+
+        Of an LSTM's eight matrices one is there at a time; they come in two rows.
+        """
+        return self.constants.staged.get(kind, 0.0) * (0.5 if kind == "gate" else 1.0)
+
     def encoded_weight_bytes(self, kept: Any) -> Any:
-        """Weights as Vela encodes them."""
+        """Return the bytes of weights as Vela encodes them."""
         features = self.features.at(kept)
         return self.arrays.total(self.features.repeats * self._encoded(features))
 
     def scale_bytes(self, kept: Any) -> Any:
-        """Biases and scales."""
+        """Return the bytes of biases and scales."""
         return self.arrays.total(self.features.repeats * self.features.at(kept)["scales"])
 
     def flash_bytes(self, kept: Any) -> Any:
-        """Encoded weights, biases, scales and lookup tables."""
+        """Return the bytes of encoded weights, biases, scales and lookup tables."""
         return self.encoded_weight_bytes(kept) + self.scale_bytes(kept) + self._tables
 
     def cycles(self, kept: Any) -> Any:
-        """Cycles of one inference."""
+        """Return the cycles of one inference."""
         return self.arrays.total(self.operator_cycles(kept))
 
     def operator_cycles(self, kept: Any) -> Any:
-        """Cycles of each row of :attr:`features`, (rows,)."""
+        """Return the cycles of each row of :attr:`features`, (rows,)."""
         found = self.features.at(kept)
         terms, arrays = self._terms, self.arrays
-        encoded = self._stored(self._dense(found), found), self._encoded(found)
         columns = term_columns(
-            found, *encoded, self.features.tiles, self.constants.output_cycles, arrays
+            found,
+            self._stored(self._dense(found), found),
+            self._encoded(found),
+            self.features.tiles,
+            self.constants.output_cycles,
+            arrays,
         )
-        compute, sram, slow = (
-            sum(factor * column for factor, column in zip(terms[term], columns[term], strict=True))
-            for term in columns
-        )
+        compute = _weighted_sum(terms["compute"], columns["compute"])
+        sram = _weighted_sum(terms["sram"], columns["sram"])
+        slow = _weighted_sum(terms["slow"], columns["slow"])
         slow = arrays.maximum(slow, self.constants.scale_cycles * found["scale_fetches"])
         return self.features.repeats * arrays.maximum(compute, arrays.maximum(sram, slow))
 
     def sram_bytes(self, kept: Any) -> Any:
-        """Peak SRAM: the arena; with weights in SRAM, those too; never more than the cache of a Dedicated_Sram mode."""
+        """Return the peak bytes of SRAM: the arena; with weights in SRAM, those too.
+
+        It is never more than the cache of a Dedicated_Sram mode.
+        """
         found = self.features.at(kept)
         copied = self._staged * self._copied(self._encoded(found) + found["scales"])
         staged = self.arrays.matvec(self.features.step_of_row, copied)
@@ -151,57 +163,58 @@ class CostModel:
         return peak + self.flash_bytes(kept) if self.constants.weights_in_sram else peak
 
     def _copied(self, weights: Any) -> Any:
-        """Bytes in SRAM for weights: all of them, or two buffers that take turns."""
+        """Return bytes in SRAM for weights: all of them, or two buffers that take turns."""
         return self.arrays.minimum(
             weights, self.constants.buffer_part * weights + self.constants.buffer_bytes
         )
 
     def macs(self, kept: Any) -> Any:
-        """Multiply-accumulates of one inference."""
+        """Return the multiply-accumulates of one inference."""
         return self._memory.macs(kept)
 
     def _encoded(self, found: Mapping[str, Any]) -> Any:
-        """Bytes of encoded weights."""
-        dense = self._dense(found)
-        fewer = (
-            dense
-            if self._zeros is None
-            else self._zeros[0] * dense + self._zeros[1] * found["weights"]
-        )
-        return self._stored(fewer, found)
+        """Return the bytes of encoded weights, (rows,)."""
+        encoded = self._dense(found)
+        if self._zeros is not None:
+            encoded = self._zeros[0] * encoded + self._zeros[1] * found["weights"]
+        return self._stored(encoded, found)
 
     def _stored(self, compressed: Any, found: Mapping[str, Any]) -> Any:
-        return (
-            stored_bytes(compressed, found, self.arrays)
-            if self.constants.fast_weights
-            else compressed
-        )
+        if not self.constants.fast_weights:
+            return compressed
+        return stored_bytes(compressed, found, self.arrays)
 
     def _dense(self, found: Mapping[str, Any]) -> Any:
-        """Bytes of compressed weights if nobody had pruned."""
-        factors = self._terms["encoding"]
-        columns = packing_columns(found)
-        return sum(factor * column for factor, column in zip(factors, columns, strict=True))
+        """Return the bytes of compressed weights if nobody had pruned, (rows,)."""
+        return _weighted_sum(self._terms["encoding"], packing_columns(found))
+
+
+def _weighted_sum(factors: Float64Array, columns: Sequence[Any]) -> Any:
+    """Return the sum of columns, each (rows,), times their factors."""
+    return sum(factor * column for factor, column in zip(factors, columns, strict=True))
 
 
 def _zero_factors(zeros: Sequence[float]) -> Float64Array:
-    """What encoded bytes are of dense encoded bytes and of weights, (2, rows); (1, 0) where nothing was pruned."""
+    """Return the factors of dense encoded bytes and of weights in encoded bytes, (2, rows).
+
+    They are (1, 0) where nothing was pruned.
+    """
     share = np.maximum(np.asarray(zeros, np.float64), _DENSE_ZEROS)
     left = (1 - share) / (1 - _DENSE_ZEROS)
     return np.stack([left, (_entropy(share) - left * _entropy(np.float64(_DENSE_ZEROS))) / 8])
 
 
 def _entropy(share: Float64Array | np.float64) -> Float64Array:
-    """Bits that say of each weight whether it is zero, where ``share`` of them are."""
+    """Return the bits that say of each weight if it is zero, where ``share`` of them are."""
     share, other = np.clip(share, 1e-12, 1.0), np.clip(1 - share, 1e-12, 1.0)
     return np.asarray(-share * np.log2(share) - other * np.log2(other))
 
 
 def packing_columns(found: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What the constants of encoded weights are multiplied with, each (rows,).
+    """Return the columns that the constants of encoded weights are multiplied with, each (rows,).
 
     The third are the weights once more, where they share the stream with zeros that pad them: the
-        code fits them less.
+    code fits them less.
     """
     weights, padding = found["weights"], found["padding"]
     mixed = weights * padding / (padding + _MIXED * weights + 1e-6)
@@ -209,7 +222,10 @@ def packing_columns(found: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def stored_bytes(compressed: Any, found: Mapping[str, Any], arrays: Arrays) -> Any:
-    """Bytes of weights that need not be compressed: as they are while that is not too many, each (rows,)."""
+    """Return bytes of weights that need not be compressed, (rows,).
+
+    They stay as they are while that is not too many bytes.
+    """
     fast = found["fast"] + _FAST_HEAD * above(found["fast"], arrays)
     is_fast = found["can_be_fast"] * above(MOST_FAST * compressed - fast, arrays)
     return compressed + is_fast * (fast - compressed)
@@ -223,44 +239,49 @@ def term_columns(
     output_cycles: float,
     arrays: Arrays,
 ) -> dict[str, tuple[Any, ...]]:
-    """Term of cycles -> what its constants are multiplied with, each (rows,).
+    """Return term of cycles -> the columns that its constants are multiplied with, each (rows,).
 
-    Encoded: bytes of weights; dense: the same if none were pruned, because decoding is no faster
-        for zeros.
+    Args:
+        found: features of the rows.
+        dense: bytes of weights if none were pruned, because decoding is no faster for zeros.
+        encoded: bytes of weights.
+        tiles: how often weights are read.
+        output_cycles: least cycles of computing for each element that is made.
+        arrays: the array library.
     """
-    one, weights = 0.0 * encoded + 1.0, encoded + found["scales"]
+    one = 0.0 * encoded + 1.0
+    weights = encoded + found["scales"]
+    computing = arrays.maximum(found["steps"], output_cycles * found["elements"])
+    decoded = dense + found["scales"]
     return {
-        "compute": (
-            arrays.maximum(found["steps"], output_cycles * found["elements"]),
-            *(found["first"], dense + found["scales"], found["bursts"], found["runs"]),
-        ),
+        "compute": (computing, found["first"], decoded, found["bursts"], found["runs"]),
         "sram": (found["read"], found["made"], tiles * weights, one),
         "slow": (encoded, tiles * found["scales"], found["read"] + found["made"], one),
     }
 
 
 class _Arena:
-    """Feature maps in SRAM: channels in bricks of 16, what goes in and out of the network as it is."""
+    """Feature maps in SRAM: channels in bricks of 16, the network's inputs and outputs as they are."""
 
     def __init__(self, shape: NetworkShape, arrays: Arrays) -> None:
         self._arrays = arrays
         self._held = ChannelCounts([tensor.channels for tensor in shape.tensors], len(shape.sets))
-        self._area = np.array(
-            [tensor.area * tensor.bytes_per_element for tensor in shape.tensors], np.float64
-        )
-        ends = [number in (*shape.inputs, *shape.outputs) for number in range(len(shape.tensors))]
-        self._plain = np.array(
-            [end or tensor.area == 1 for end, tensor in zip(ends, shape.tensors, strict=True)],
-            float,
-        )
-        joined = {number for op in shape.operators if op.kind == "concat" for number in op.outputs}
-        self._joined = np.array(
-            [number in joined for number in range(len(shape.tensors))], np.float64
-        )
+        areas = [tensor.area * tensor.bytes_per_element for tensor in shape.tensors]
+        self._area = np.array(areas, np.float64)
+
+        self._plain = np.zeros(len(shape.tensors))  # 1 where channels are not in bricks
+        for number, tensor in enumerate(shape.tensors):
+            is_end = number in shape.inputs or number in shape.outputs
+            self._plain[number] = is_end or tensor.area == 1
+
+        self._joined = np.zeros(len(shape.tensors))  # 1 for what a concatenation makes
+        for operator in shape.operators:
+            if operator.kind == "concat":
+                self._joined[list(operator.outputs)] = 1
         self._live = shape.live().astype(np.float64)
 
     def steps(self, kept: Any) -> Any:
-        """Bytes of feature maps while each operator runs, (operators,)."""
+        """Return bytes of feature maps while each operator runs, (operators,)."""
         held = self._held(kept, self._arrays)
         plain = self._arrays.round_up(held * self._area, ALIGNMENT)
         bricks = self._joined * self._arrays.round_up(held, BRICK) + (1 - self._joined) * stored(
@@ -278,17 +299,18 @@ def predict(
     constants: Constants | None = None,
     zeros: Mapping[str, float] | None = None,
 ) -> Prediction:
-    """What Vela is expected to say of a network with ``kept`` (sets,) units of each set; arguments as of CostModel.
+    """Return what Vela is expected to say of a network with ``kept`` (sets,) units of each set.
 
-    Raises UsageError for a target without constants.
+    The other arguments are those of :class:`CostModel`. Raises UsageError for a target without
+    constants.
     """
     model = CostModel(shape, target, NUMPY, constants, zeros)
-    functions = (
-        "flash_bytes",
-        "encoded_weight_bytes",
-        "scale_bytes",
-        "sram_bytes",
-        "cycles",
-        "macs",
+    return Prediction(
+        target=target,
+        flash_bytes=float(model.flash_bytes(kept)),
+        encoded_weight_bytes=float(model.encoded_weight_bytes(kept)),
+        scale_bytes=float(model.scale_bytes(kept)),
+        sram_bytes=float(model.sram_bytes(kept)),
+        cycles=float(model.cycles(kept)),
+        macs=float(model.macs(kept)),
     )
-    return Prediction(target, **{name: float(getattr(model, name)(kept)) for name in functions})

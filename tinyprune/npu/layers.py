@@ -1,5 +1,6 @@
 """From Vela's operators to layers: the parts of one operator of the ``.tflite`` are summed into its layer."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from tinyprune.artifacts.resources import Cycles, Kernel, LayerCost, OperatorCost
@@ -24,16 +25,16 @@ def layer_costs(
     layer_of: Sequence[str] = [operator.place for operator in graph.operators]
     if len(names) == len(graph.operators):
         layer_of = names
-    sources: dict[str, list[Operator]] = {name: [] for name in layer_of}
-    for operator, name in zip(graph.operators, layer_of, strict=True):
-        sources[name].append(operator)
-
-    parts: dict[str, list[OperatorCost]] = {name: [] for name in layer_of}
+    costs = defaultdict(list)
     for cost in operators:
         if cost.source is None or cost.source >= len(graph.operators):
             return tuple(_layer(each.name, (), [each]) for each in operators)
-        parts[layer_of[cost.source]].append(cost)
-    return tuple(_layer(name, sources[name], costs) for name, costs in parts.items() if costs)
+        costs[layer_of[cost.source]].append(cost)
+
+    sources = defaultdict(list)
+    for operator, name in zip(graph.operators, layer_of, strict=True):
+        sources[name].append(operator)
+    return tuple(_layer(name, sources[name], costs[name]) for name in sources if name in costs)
 
 
 def _layer(name: str, sources: Sequence[Operator], costs: Sequence[OperatorCost]) -> LayerCost:
@@ -67,9 +68,8 @@ def _kernels(sources: Sequence[Operator]) -> tuple[Kernel, ...]:
     by_buffer: dict[int, Kernel] = {}
     for operator in sources:
         if operator_type(operator.name).has_weights:
-            for tensor in operator.given_inputs:
-                if _is_kernel(tensor):
-                    by_buffer[tensor.buffer] = kernel(tensor)
+            for tensor in filter(_is_kernel, operator.given_inputs):
+                by_buffer[tensor.buffer] = kernel(tensor)
     return tuple(by_buffer.values())
 
 

@@ -1,6 +1,6 @@
-"""Limits on what a network takes, each a number of one quantity, and whether Vela says that they are kept."""
+"""Limits on what a network takes, each on one quantity, and the check that Vela keeps them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Limit:
     most: float
 
     def show(self, value: float) -> str:
-        """A number of this quantity for a person."""
+        """Return a number of this quantity for a person."""
         return self.quantity.unit.format(value)
 
     @property
@@ -39,8 +39,8 @@ class Limit:
         return LIMITED[self.name]
 
 
-def limits_of(budget: Budget) -> tuple[Limit, ...]:
-    """The limits that a budget sets."""
+def budget_limits(budget: Budget) -> tuple[Limit, ...]:
+    """Return the limits that a budget sets."""
     limits = []
     for name, quantity in LIMITED.items():
         most = getattr(budget, quantity.option.field)
@@ -50,42 +50,43 @@ def limits_of(budget: Budget) -> tuple[Limit, ...]:
 
 
 def measured(report: ResourceReport, limits: Sequence[Limit]) -> Float64Array:
-    """What Vela says of each limited quantity, (limits,)."""
+    """Return Vela's figures of the limited quantities, (limits,)."""
     return np.array([limit.quantity.of_report(report) for limit in limits], np.float64)
 
 
-def over(limits: Sequence[Limit], values: Float64Array) -> Iterator[tuple[Limit, float]]:
-    """The limits that are not kept, each with its value."""
-    return (
-        (limit, value) for limit, value in zip(limits, values, strict=True) if value > limit.most
-    )
-
-
-def shown(limits: Sequence[Limit], values: Float64Array) -> str:
-    """``flash 71.2 KiB of 64 KiB, cycles 110 k of 100 k``."""
+def exceeded(limits: Sequence[Limit], values: Float64Array) -> list[tuple[Limit, float]]:
+    """Return the limits that are not kept, each with its value."""
     pairs = zip(limits, values, strict=True)
-    return ", ".join(
-        f"{limit.name} {limit.show(value)} of {limit.show(limit.most)}" for limit, value in pairs
-    )
+    return [(limit, value) for limit, value in pairs if value > limit.most]
 
 
-def hold(folder: Path, report: ResourceReport) -> None:
-    """Put what Vela says of a finished variant into its record, and hold it to its budget.
+def limits_text(limits: Sequence[Limit], values: Float64Array) -> str:
+    """Return ``flash 71.2 KiB of 64 KiB, cycles 110 k of 100 k``."""
+    parts = []
+    for limit, value in zip(limits, values, strict=True):
+        parts.append(f"{limit.name} {limit.show(value)} of {limit.show(limit.most)}")
+    return ", ".join(parts)
+
+
+def hold_to_budget(folder: Path, report: ResourceReport) -> None:
+    """Put Vela's figures for a finished variant into its record, and check them.
 
     Raises CheckFailed, saying how near it came, where a limit is not kept.
     """
     record = read_json(folder / RECORD, BudgetRecord)
     limits = [Limit(line.name, line.most) for line in record.lines]
     values = measured(report, limits)
-    lines = (
-        replace(line, measured=float(value))
-        for line, value in zip(record.lines, values, strict=True)
-    )
+    lines = []
+    for line, value in zip(record.lines, values, strict=True):
+        lines.append(replace(line, measured=float(value)))
     write_json(folder / RECORD, replace(record, lines=tuple(lines)))
-    if failed := [
-        f"{one.name} is {value / one.most - 1:.1%} above it" for one, value in over(limits, values)
-    ]:
+
+    complaints = []
+    for limit, value in exceeded(limits, values):
+        complaints.append(f"{limit.name} is {value / limit.most - 1:.1%} above it")
+    if complaints:
         raise CheckFailed(
-            f"{folder.name}: {shown(limits, values)} on {report.target.name}: {' and '.join(failed)}; "
+            f"{folder.name}: {limits_text(limits, values)} on {report.target.name}: "
+            f"{' and '.join(complaints)}; "
             "the variant is kept: ask for a little less, or for more --epochs"
         )

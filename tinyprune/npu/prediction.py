@@ -6,7 +6,7 @@ import numpy as np
 
 from tinyprune.artifacts.quantity import PREDICTED
 from tinyprune.artifacts.resources import NpuTarget, Prediction, ResourceReport
-from tinyprune.npu.cost_constants import has_constants, targets
+from tinyprune.npu.cost_constants import has_constants, known_targets
 from tinyprune.npu.cost_model import predict
 from tinyprune.npu.graph_shape import graph_shape, kernel_zeros
 from tinyprune.sparsity.network_shape import NetworkShape
@@ -58,5 +58,5 @@ def nearest_model(shape: NetworkShape, report: ResourceReport) -> NpuTarget:
         ]
         return float(np.abs(np.diff(np.log(np.maximum(pairs, 1.0)))).sum())
 
-    family = [other for other in targets() if other.family == target.family]
+    family = [other for other in known_targets() if other.family == target.family]
     return min(family, key=distance)

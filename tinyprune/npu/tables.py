@@ -1,4 +1,4 @@
-"""What Vela writes beside the compiled network: its summary, its table of operators, its debug database.
+"""Vela's tables beside the compiled network: its summary, its operators, its debug database.
 
 Vela's units (KiB for memory in use, bytes for traffic and weights) are converted here and nowhere
 else.
@@ -7,6 +7,7 @@ else.
 import csv
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,29 +27,34 @@ CYCLES = {
     "off-chip flash": "cycles_off_chip_flash_access",
 }
 _SUMMARY_COLUMNS = (
-    *(
-        "core_clock",
-        "inference_time",
-        "sram_memory_used",
-        "dram_memory_used",
-        "on_chip_flash_memory_used",
-    ),
-    *("total_npu_encoded_weights", "nn_macs", "cycles_total", *CYCLES.values()),
+    "core_clock",
+    "inference_time",
+    "sram_memory_used",
+    "dram_memory_used",
+    "on_chip_flash_memory_used",
+    "total_npu_encoded_weights",
+    "nn_macs",
+    "cycles_total",
+    *CYCLES.values(),
 )
-_SCALE_BYTES, _ALIGNMENT = 10, 16  # of bias and scale: per output channel; of each encoded tensor
+_SCALE_BYTES = 10  # of bias and scale, per output channel
+_ALIGNMENT = 16  # of each encoded tensor, in bytes
 _ON_CPU = "Passthrough"  # Vela's word for what it leaves to the CPU
 
 
 def only(folder: Path, pattern: str) -> Path:
-    """The one file of a pattern in a folder. Raises TinypruneError."""
-    found = sorted(folder.glob(pattern))
-    if len(found) != 1:
-        raise TinypruneError(f"expected one file {pattern} from Vela, found {len(found)}")
-    return found[0]
+    """Return the one file of a pattern in a folder. Raises TinypruneError."""
+    files = sorted(folder.glob(pattern))
+    if len(files) != 1:
+        raise TinypruneError(f"expected one file {pattern} from Vela, found {len(files)}")
+    return files[0]
 
 
 def summary(folder: Path) -> dict[str, float]:
-    """The one row of Vela's summary, in Vela's units. Raises TinypruneError for what is missing or no number."""
+    """Return the one row of Vela's summary, in Vela's units.
+
+    Raises TinypruneError for a number that is missing or none.
+    """
     path = only(folder, "*_summary_*.csv")
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         rows = list(csv.DictReader(file))
@@ -57,32 +63,45 @@ def summary(folder: Path) -> dict[str, float]:
     return {column: _number(rows[0], column, path) for column in _SUMMARY_COLUMNS}
 
 
-def operators(folder: Path) -> tuple[OperatorCost, ...]:
-    """Vela's operators in order of execution, with their weights and sources where the debug database has them.
+@dataclass(frozen=True)
+class _Origin:
+    """The part of an operator that the debug database knows; fields as in OperatorCost."""
 
-    Raises TinypruneError if the table of operators cannot be read; a debug database that cannot be
-    read, or does not fit to that table, is left out.
+    source: int | None = None
+    encoded_weight_bytes: int = 0
+    scale_bytes: int = 0
+
+
+def operators(folder: Path) -> tuple[OperatorCost, ...]:
+    """Return Vela's operators in order of execution.
+
+    They have weights and sources where the debug database has them. One that cannot be read, or
+    does not fit to the table of operators, is left out.
+
+    Raises TinypruneError if the table of operators cannot be read.
     """
     path = only(folder, "*_per-layer.csv")
     header, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
     columns = header.split(",")
-    # Vela does not quote, and a name may hold a comma; it is the last column.
-    rows = [
-        dict(zip(columns, line.split(",", len(columns) - 1), strict=False))
-        for line in lines
-        if line
-    ]
-    known = _origins(folder, [_text(row, "Name", path) for row in rows])
-    return tuple(_operator(row, path, *origin) for row, origin in zip(rows, known, strict=True))
+    rows: list[Row] = []
+    for line in lines:
+        if line:
+            # Vela does not quote, and a name may hold a comma; it is the last column.
+            cells = line.split(",", len(columns) - 1)
+            rows.append(dict(zip(columns, cells, strict=False)))
+    origins = _origins(folder, [_text(row, "Name", path) for row in rows])
+    costs = [_operator(row, path, origin) for row, origin in zip(rows, origins, strict=True)]
+    return tuple(costs)
 
 
-def _operator(row: Row, path: Path, source: int | None, encoded: int, scales: int) -> OperatorCost:
+def _operator(row: Row, path: Path, origin: _Origin) -> OperatorCost:
     name = _text(row, "NNG Operator", path)
+    is_on_cpu = name == _ON_CPU
+    # Of what runs on the NPU, its own name says more.
+    operator = _text(row, "Original Operator", path) if is_on_cpu else name
     return OperatorCost(
         name=_text(row, "Name", path),
-        operator=_text(row, "Original Operator", path)
-        if name == _ON_CPU
-        else name,  # its own name says more
+        operator=operator,
         sram_bytes=_number(row, "Staging Usage", path),
         cycles=_number(row, "Op Cycles", path),
         cycles_npu=_number(row, "NPU", path),
@@ -91,46 +110,46 @@ def _operator(row: Row, path: Path, source: int | None, encoded: int, scales: in
         cycles_on_chip_flash=_number(row, "OnFlash AC", path),
         cycles_off_chip_flash=_number(row, "OffFlash AC", path),
         macs=int(_number(row, "MAC Count", path)),
-        on_npu=name != _ON_CPU,
-        source=source,
-        encoded_weight_bytes=encoded,
-        scale_bytes=scales,
+        on_npu=not is_on_cpu,
+        source=origin.source,
+        encoded_weight_bytes=origin.encoded_weight_bytes,
+        scale_bytes=origin.scale_bytes,
     )
 
 
-def _origins(folder: Path, names: list[str]) -> list[tuple[int | None, int, int]]:
-    """Per operator: which operator of the ``.tflite`` it comes from, bytes of its weights, of its biases and scales.
+def _origins(folder: Path, names: list[str]) -> list[_Origin]:
+    """Return the origin of every operator, from the debug database.
 
     ``perf`` has the operators of the other table in the same order, ``source`` those of the
     ``.tflite`` with their number (ext_key), ``perf_debug`` the encoded weights.
     """
-    unknown: list[tuple[int | None, int, int]] = [(None, 0, 0)] * len(names)
     try:
-        found = _database(only(folder, "*_debug.xml"))
-        sources = {row["id"]: int(row["ext_key"]) for row in found["source"]}
-        sizes = {row["id"]: row for row in found["perf_debug"]}
-        if [row["name"] for row in found["perf"]] != names:
+        database = _database(only(folder, "*_debug.xml"))
+        sources = {row["id"]: int(row["ext_key"]) for row in database["source"]}
+        sizes = {row["id"]: row for row in database["perf_debug"]}
+        if [row["name"] for row in database["perf"]] != names:
             raise ValueError("its operators are not those of the other table")
-        return [(sources.get(row["source_id"]), *_bytes(sizes[row["id"]])) for row in found["perf"]]
+        origins = []
+        for row in database["perf"]:
+            size = sizes[row["id"]]
+            weight_bytes = int(size["weight_total_bytes"] or 0)
+            scale_bytes = _SCALE_BYTES * int(size["ofm_shape_c"] or 0) if weight_bytes else 0
+            aligned_bytes = -(-scale_bytes // _ALIGNMENT) * _ALIGNMENT
+            origins.append(_Origin(sources.get(row["source_id"]), weight_bytes, aligned_bytes))
     except (TinypruneError, ElementTree.ParseError, KeyError, ValueError, OSError) as error:
         log.debug("Vela's debug database is of no use, so layers are not known: %s", error)
-        return unknown
-
-
-def _bytes(row: Row) -> tuple[int, int]:
-    """Bytes of encoded weights, and of biases and scales, of one operator."""
-    weights = int(row["weight_total_bytes"] or 0)
-    scales = _SCALE_BYTES * int(row["ofm_shape_c"] or 0) if weights else 0
-    return weights, -(-scales // _ALIGNMENT) * _ALIGNMENT
+        return [_Origin()] * len(names)
+    return origins
 
 
 def _database(path: Path) -> dict[str, list[dict[str, str]]]:
-    """Table -> rows of a debug database, which is CSV in XML."""
+    """Return table -> rows of a debug database, which is CSV in XML."""
     root = ElementTree.fromstring(path.read_text(encoding="utf-8", errors="replace"))
-    return {
-        str(table.get("name")): list(csv.DictReader((table.text or "").strip().splitlines()))
-        for table in root.iter("table")
-    }
+    tables = {}
+    for table in root.iter("table"):
+        lines = (table.text or "").strip().splitlines()
+        tables[str(table.get("name"))] = list(csv.DictReader(lines))
+    return tables
 
 
 def _number(row: Row, column: str, path: Path) -> float:

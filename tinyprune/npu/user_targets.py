@@ -1,4 +1,6 @@
-"""A user's own targets: TOML files in ``./targets`` and ``~/.config/tinyprune/targets``; the file's stem is the name.
+"""A user's own targets: TOML files in ``./targets`` and ``~/.config/tinyprune/targets``.
+
+The stem of a file is the name of its target.
 
 ::
 
@@ -21,8 +23,8 @@ from tinyprune.errors import UsageError, unknown_name
 
 
 @dataclass(frozen=True)
-class OwnTarget:
-    """What one file says; what is None is the default of the accelerator or of the Vela configuration.
+class UserTarget:
+    """The content of one file; None is the default of the accelerator or of the Vela configuration.
 
     Attributes:
         path: the file.
@@ -54,27 +56,40 @@ class _Table:
 
 
 def folders() -> list[Path]:
-    """Where own targets are looked for, first one first; XDG_CONFIG_HOME stands in for ``~/.config``."""
-    given = os.environ.get("XDG_CONFIG_HOME", "")
-    # The XDG specification asks to ignore a relative path.
-    config = Path(given) if given.startswith("/") else Path("~/.config").expanduser()
+    """Return the folders of users' targets; the first that has a target counts.
+
+    XDG_CONFIG_HOME stands in for ``~/.config``.
+    """
+    config = Path("~/.config").expanduser()
+    config_home = os.environ.get("XDG_CONFIG_HOME", "")
+    if config_home.startswith("/"):  # the XDG specification asks to ignore a relative path
+        config = Path(config_home)
     return [Path("targets"), config / "tinyprune" / "targets"]
 
 
 def paths() -> dict[str, Path]:
-    """Name -> file of every own target, without looking into the files; of two with one name the first counts."""
-    found = [file for folder in folders() for file in sorted(folder.glob("*.toml"))]
-    return {file.stem: file for file in reversed(found)}
+    """Return name -> file of every user's target; the files are not read.
+
+    Of two with one name the first counts.
+    """
+    by_name: dict[str, Path] = {}
+    for folder in reversed(folders()):
+        for file in sorted(folder.glob("*.toml"), reverse=True):
+            by_name[file.stem] = file
+    return by_name
 
 
-def find(name: str, accelerators: Iterable[str]) -> OwnTarget | None:
-    """The own target of a name, if there is one. Raises UsageError that names its file."""
+def find(name: str, accelerators: Iterable[str]) -> UserTarget | None:
+    """Return the user's target of a name, if there is one. Raises UsageError that names its file."""
     path = paths().get(name)
     return None if path is None else read(path, accelerators)
 
 
-def read(path: Path, accelerators: Iterable[str]) -> OwnTarget:
-    """The target in a file. Raises UsageError with its name for broken TOML, unknown keys and accelerators."""
+def read(path: Path, accelerators: Iterable[str]) -> UserTarget:
+    """Return the target in a file.
+
+    Raises UsageError, with the name of the file, for broken TOML, unknown keys and accelerators.
+    """
     known = list(accelerators)
     try:
         mapping = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -88,18 +103,16 @@ def read(path: Path, accelerators: Iterable[str]) -> OwnTarget:
         raise UsageError(f"{path}: {error}") from error
 
 
-def _checked(path: Path, table: _Table, accelerators: list[str]) -> OwnTarget:
+def _checked(path: Path, table: _Table, accelerators: list[str]) -> UserTarget:
     if path.stem in accelerators:
         raise UsageError(f"its name hides the accelerator {path.stem}: give the file another name")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", path.stem):
         raise UsageError("its name cannot name a target: letters, digits, '.', '_' and '-'")
     if table.npu not in accelerators:
         raise unknown_name("npu", table.npu, accelerators)
-    ini = (
-        None
-        if table.vela_config is None
-        else path.absolute().parent / Path(table.vela_config).expanduser()
-    )
-    return OwnTarget(
+    ini = None
+    if table.vela_config is not None:
+        ini = path.absolute().parent / Path(table.vela_config).expanduser()
+    return UserTarget(
         path, table.npu, table.system_config, table.memory_mode, ini, table.description
     )

@@ -1,11 +1,9 @@
-"""A user's own Vela configuration file (``.ini``): its system configs and memory modes, and whether Vela reads them.
+"""A user's own Vela configuration file (``.ini``): its system configs and memory modes.
 
 Vela 5.2 reads the file twice, with Python's configparser and again in its compiler core, and the
-core is stricter and
-silent: it stops at a line it does not know, ignores ``[DEFAULT]`` and keys in another case, and
-    inherits only from
-sections above. What would end in "Feature Map memory not configured", or in cycles of another
-memory, is an error here.
+core is stricter and silent: it stops at a line it does not know, ignores ``[DEFAULT]`` and keys in
+another case, and inherits only from sections above. What would end in "Feature Map memory not
+configured", or in cycles of another memory, is an error here.
 """
 
 import configparser
@@ -25,6 +23,7 @@ ARM = "Arm/vela.ini"
 Keys = Mapping[str, str]
 
 _SYSTEM, _MODE = "System_Config.", "Memory_Mode."
+_LINE = re.compile(r"|;.*|\[[^\]]+\]|[^#:=]+=.*")  # all lines that Vela's core reads
 _MEMORIES = ("Sram", "Dram", "OnChipFlash", "OffChipFlash")
 _PORTS = {"Axi0": "axi0_port", "Axi1": "axi1_port"}
 _AREAS = ("const_mem_area", "arena_mem_area", "cache_mem_area")
@@ -37,13 +36,10 @@ _NUMBERS = (
     "max_reads",
     "max_writes",
 )
+_MEMORY_KEYS = tuple(f"{memory}_{number}" for memory in _MEMORIES for number in _NUMBERS)
+#: Start of a section's name -> the keys that it may have.
 _KEYS = {
-    _SYSTEM: (
-        "inherit",
-        "core_clock",
-        *_PORTS.values(),
-        *(f"{m}_{n}" for m in _MEMORIES for n in _NUMBERS),
-    ),
+    _SYSTEM: ("inherit", "core_clock", *_PORTS.values(), *_MEMORY_KEYS),
     _MODE: ("inherit", *_AREAS, "arena_cache_size"),
 }
 
@@ -67,18 +63,22 @@ class VelaConfig:
     arm_systems: frozenset[str]
 
     def check_system(self, name: str) -> None:
-        """Raise UsageError for a system config that lacks what Vela needs or whose values make no sense."""
-        keys, where = self.systems[name], f"{self.path}: [{_SYSTEM}{name}]"
+        """Raise UsageError for a system config that lacks a key, or has a value that makes no sense."""
+        keys = self.systems[name]
+        where = f"{self.path}: [{_SYSTEM}{name}]"
         if not re.fullmatch(r"[\w.-]+", name):
             raise UsageError(f"{where}: expected letters, digits, '_', '-' and '.' in its name")
         for port in _PORTS.values():
             if keys.get(port) not in _MEMORIES:
+                memories = ", ".join(_MEMORIES)
                 raise UsageError(
-                    f"{where} {port}: expected one of {', '.join(_MEMORIES)}, got {_got(keys, port)}"
+                    f"{where} {port}: expected one of {memories}, got {_got(keys, port)}"
                 )
         if "core_clock" not in keys:
             raise UsageError(f"{where} core_clock: it is needed: expected Hz, e.g. 500e6")
-        for key in ("core_clock", *(key for key in keys if key.endswith(_NUMBERS))):
+        numbers = ["core_clock"]
+        numbers += [key for key in keys if key.endswith(_NUMBERS)]
+        for key in numbers:
             if not _is_number(keys[key]):
                 raise UsageError(f"{where} {key}: expected a number, got {_got(keys, key)}")
         if float(keys["core_clock"]) <= 0:
@@ -87,39 +87,51 @@ class VelaConfig:
             )
 
     def complaint(self, system: str, mode: str) -> str:
-        """Why Vela refuses a memory mode with a system config that :meth:`check_system` accepts; empty if it does not.
+        """Return why Vela refuses a memory mode with a system config; empty if it does not.
 
-        Feature maps need memory that can be written, the cache is SRAM, and weights are in SRAM
-        only where all is.
+        The system config is one that :meth:`check_system` accepts. Feature maps need memory that
+        can be written, the cache is SRAM, and weights are in SRAM only where all is.
         """
-        keys, ports = self.modes[mode], self.systems[system]
+        keys = self.modes[mode]
         for area in _AREAS:
             if keys.get(area) not in _PORTS:
                 return f"its {area} is {_got(keys, area)}, expected one of {', '.join(_PORTS)}"
         if not re.fullmatch(r"\d+", keys.get("arena_cache_size", "0")):
-            return f"its arena_cache_size is {_got(keys, 'arena_cache_size')}, expected a number of bytes"
-        const, arena, cache_ = (ports[_PORTS[keys[area]]] for area in _AREAS)
+            size = _got(keys, "arena_cache_size")
+            return f"its arena_cache_size is {size}, expected a number of bytes"
+
+        ports = self.systems[system]
+        weights, arena, cache_ = (ports[_PORTS[keys[area]]] for area in _AREAS)
         if arena not in ("Sram", "Dram"):
             return f"its arena would be in {arena}, expected Sram or Dram"
         if cache_ != "Sram":
             return f"its cache would be in {cache_}, expected Sram"
-        if const == "Sram" and len({keys[area] for area in _AREAS}) > 1:
-            return "its weights would be in Sram and its arena elsewhere, expected them in Dram or flash"
+        is_one_area = len({keys[area] for area in _AREAS}) == 1
+        if weights == "Sram" and not is_one_area:
+            return (
+                "its weights would be in Sram and its arena elsewhere, "
+                "expected them in Dram or flash"
+            )
         return ""
 
 
 def arguments(target: NpuTarget) -> list[str]:
-    """The ``--config`` options of Vela for a target.
+    """Return the ``--config`` options of Vela for a target.
 
     Arm's file comes first, so that sections of the user's can inherit from it, and win where both
     have one.
     """
-    files = [ARM] if target.vela_config == ARM else [ARM, target.vela_config]
-    return [part for file in files for part in ("--config", file)]
+    options = ["--config", ARM]
+    if target.vela_config != ARM:
+        options += ["--config", target.vela_config]
+    return options
 
 
 def load(path: Path) -> VelaConfig:
-    """Read a user's configuration file. Raises UsageError, with its name and the line, for what Vela does not read."""
+    """Read a user's configuration file.
+
+    Raises UsageError, with its name and the line, for what Vela does not read.
+    """
     if path.suffix != ".ini":
         raise UsageError(f"{path}: Vela takes a configuration file only if its name ends in .ini")
     try:
@@ -133,11 +145,13 @@ def load(path: Path) -> VelaConfig:
     own = _sections(text, path)
     arm = _inherited(_arm_sections(), {}, Path(ARM))
     every = _inherited(own, arm, path)
-    own_systems, own_modes = _named(own, _SYSTEM), _named(own, _MODE)
+    own_systems = _named(own, _SYSTEM)
+    own_modes = _named(own, _MODE)
     if not own_systems and not own_modes:
-        found = ", ".join(own) or "none"
+        sections = ", ".join(own) or "none"
         raise UsageError(
-            f"{path}: expected sections [{_SYSTEM}NAME] or [{_MODE}NAME] as in Vela's {ARM}, found {found}"
+            f"{path}: expected sections [{_SYSTEM}NAME] or [{_MODE}NAME] as in Vela's {ARM}, "
+            f"found {sections}"
         )
     return VelaConfig(
         path=path.absolute(),
@@ -160,25 +174,25 @@ def _sections(text: str, path: Path) -> dict[str, Keys]:
 
 
 def _line_complaints(text: str) -> Iterator[tuple[int, str]]:
-    """Lines that Vela's core stops at or skips, though configparser reads them: (number, complaint)."""
+    """Yield (number, complaint) of lines that Vela's core stops at or skips.
+
+    Python's configparser reads them.
+    """
     if text.startswith("\ufeff"):
         yield 1, "Vela cannot read a byte order mark: save the file as UTF-8 without one"
     for number, line in enumerate((line.strip() for line in text.splitlines()), 1):
         if line == "[DEFAULT]":
-            yield (
-                number,
-                "Vela's compiler does not read [DEFAULT]: give every section its keys, or 'inherit'",
-            )
-        if not re.fullmatch(r"|;.*|\[[^\]]+\]|[^#:=]+=.*", line):
-            yield (
-                number,
-                f"expected [SECTION], KEY=VALUE or a comment after ';', which is all Vela reads, got '{line}'",
-            )
+            complaint = "Vela's compiler does not read [DEFAULT]: give every section its keys, or "
+            yield number, complaint + "'inherit'"
+        if not _LINE.fullmatch(line):
+            complaint = "expected [SECTION], KEY=VALUE or a comment after ';', which is all Vela "
+            yield number, complaint + f"reads, got '{line}'"
 
 
 def _parse(text: str, path: Path) -> dict[str, Keys]:
     parser = configparser.ConfigParser(interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # Vela's core tells upper from lower case
+    # Vela's core tells upper from lower case.
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
         parser.read_string(text, source=str(path))
     except configparser.Error as error:
@@ -189,26 +203,35 @@ def _parse(text: str, path: Path) -> dict[str, Keys]:
 
 
 def _key_complaints(section: str, keys: Keys) -> Iterator[str]:
-    """Keys that a newer Vela may know are left alone; the same word in another case is not one of those."""
-    known = next((known for start, known in _KEYS.items() if section.startswith(start)), ())
-    right = {key.lower(): key for key in known}
-    for key in keys:
-        if key not in known and key.lower() in right:
-            yield f"{key}: Vela ignores it: expected {right[key.lower()]}"
+    """Yield complaints of keys in another case than Vela's.
+
+    Other unknown keys are left alone: a newer Vela may know them.
+    """
+    for start, known in _KEYS.items():
+        if section.startswith(start):
+            expected = {key.lower(): key for key in known}
+            for key in keys:
+                if key not in known and key.lower() in expected:
+                    yield f"{key}: Vela ignores it: expected {expected[key.lower()]}"
 
 
 def _inherited(
     sections: Mapping[str, Keys], above: Mapping[str, Keys], path: Path
 ) -> dict[str, Keys]:
-    """All sections with what they inherit, as Vela's core does it: from above, a later section of a name wins."""
+    """Return all sections with what they inherit, as Vela's core does it.
+
+    A section inherits from those above it; of one name, a later section wins.
+    """
     done = dict(above)
     for name, keys in sections.items():
         parent = keys.get("inherit")
         if parent is not None and (parent not in done or parent == name):
             raise UsageError(
-                f"{path}: [{name}] inherits from [{parent}]: expected a section above it or one of {ARM}"
+                f"{path}: [{name}] inherits from [{parent}]: expected a section above it or one of "
+                f"{ARM}"
             )
-        done[name] = {**(done[parent] if parent else {}), **keys}
+        inherited = dict(done[parent]) if parent else {}
+        done[name] = inherited | dict(keys)
     return done
 
 
@@ -221,13 +244,8 @@ def _named(sections: Mapping[str, Keys], start: str) -> dict[str, Keys]:
 @cache
 def _arm_sections() -> dict[str, Keys]:
     try:
-        path = Path(
-            str(
-                importlib.metadata.distribution("ethos-u-vela").locate_file(
-                    f"ethosu/config_files/{ARM}"
-                )
-            )
-        )
+        package = importlib.metadata.distribution("ethos-u-vela")
+        path = Path(str(package.locate_file(f"ethosu/config_files/{ARM}")))
         return _parse(path.read_text(encoding="utf-8"), path)
     except (importlib.metadata.PackageNotFoundError, OSError):
         raise TinypruneError(

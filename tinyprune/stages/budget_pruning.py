@@ -11,7 +11,7 @@ from tinyprune.compress.coupling import coupling
 from tinyprune.compress.prepare import batches, strip
 from tinyprune.config.budget import Budget
 from tinyprune.errors import UsageError
-from tinyprune.npu.limits import RECORD, limits_of
+from tinyprune.npu.limits import RECORD, budget_limits
 from tinyprune.sparsity.unit_sets import removable
 from tinyprune.stages.pruning_job import PruningJob
 from tinyprune.stages.saving import save_network
@@ -73,7 +73,7 @@ def _ask(job: PruningJob, budget: Budget, learner: Learner, sets: tuple[str, ...
         return batches(job.task.calibration(), model)
 
     return Ask(
-        limits=limits_of(budget),
+        limits=budget_limits(budget),
         step=job.config.round_to,
         removable=sets,
         gate_epochs=gate_epochs,

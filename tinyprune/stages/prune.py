@@ -69,7 +69,7 @@ def prune_variant(run: Run, config: TrainedPruning) -> Variant:
             variant.finish("train", {}, _train(run, base, config, variant.folder))
     ensure_exported(run, variant)
     if isinstance(config, BudgetPruning) and config.target:
-        _hold_to_budget(run, variant, targets.configured(config.target))
+        _hold_to_budget(run, variant, targets.resolve_config(config.target))
     return variant
 
 
@@ -81,7 +81,7 @@ def check_trained_prunings(configs: Sequence[PruneConfig]) -> None:
         if isinstance(config, TrainedPruning):
             _check_structures(config)
         if isinstance(config, BudgetPruning) and config.target is not None:
-            targets.configured(config.target)
+            targets.resolve_config(config.target)
 
 
 def _check_structures(config: TrainedPruning) -> None:
@@ -107,7 +107,7 @@ def _train(run: Run, base: Variant, config: TrainedPruning, folder: Path) -> lis
             f"variant '{base.name}' has pruned weights, which a differentiable pruning would bring "
             "back: start --from one without, and prune its weights afterwards"
         )
-    target = targets.configured(config.target) if config.target else None
+    target = targets.resolve_config(config.target) if config.target else None
     return prune_to_budget(job, config.budget.resolved(), target)
 
 
@@ -127,4 +127,4 @@ def _job(run: Run, base: Variant, config: TrainedPruning, folder: Path) -> "Prun
 def _hold_to_budget(run: Run, variant: Variant, target: NpuTarget) -> None:
     """Compile a variant and hold it to its budget. Raises CheckFailed that says how near it came."""
     [compiled] = compile_batch([compilation_job(run, variant, target)])
-    limits.hold(variant.folder, compiled.report)
+    limits.hold_to_budget(variant.folder, compiled.report)

@@ -17,7 +17,7 @@ def run_recipe(config: RunConfig, folder: Path) -> list[RunSummary]:
     What is finished with the same configuration and data is not done again. Raises UsageError,
     before anything is loaded, for a configuration that makes no sense.
     """
-    resolved = list(dict.fromkeys(targets.configured(target) for target in config.target))
+    resolved = list(dict.fromkeys(targets.resolve_config(target) for target in config.target))
     check_model(config)
     check_trained_prunings(config.prune)
     with begin_run(folder) as run:

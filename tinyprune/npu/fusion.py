@@ -1,0 +1,89 @@
+"""The network as Vela runs it: padding and activations are part of their neighbours, sums overwrite an input."""
+
+from dataclasses import replace
+
+from tinyprune.sparsity.network_shape import NetworkShape, OperatorShape
+
+
+def fused(shape: NetworkShape) -> NetworkShape:
+    """Return a network whose tensors are those that Vela has memory for.
+
+    A padded tensor is the tensor itself, so is one after an activation or a part of one, and a
+    tensor that only a concatenation reads is written where it will be. The output of a sum takes
+    the place of an input that nobody needs any more.
+    """
+    places = _Places(shape)
+    operators = []
+    for step, operator in enumerate(shape.operators):
+        if _is_part_of_neighbour(operator, shape):
+            places.share(operator.outputs[0], operator.inputs[0])
+        else:
+            operators.append(operator)
+        if operator.kind == "concat":
+            places.join(operator)
+        elif operator.kind == "add":
+            places.overwrite(operator, step)
+    return NetworkShape(
+        shape.tensors,
+        tuple(places.moved(operator) for operator in operators),
+        shape.sets,
+        inputs=tuple(dict.fromkeys(map(places.final, shape.inputs))),
+        outputs=tuple(dict.fromkeys(map(places.final, shape.outputs))),
+    )
+
+
+def _is_part_of_neighbour(operator: OperatorShape, shape: NetworkShape) -> bool:
+    if operator.kind == "slice":
+        return not set(operator.outputs) & set(shape.outputs)
+    if operator.kind == "activation":
+        return not set(operator.inputs) & set(shape.inputs)
+    return operator.kind == "pad"
+
+
+class _Places:
+    """The memory that each tensor of a network is in, as the number of another tensor or its own."""
+
+    def __init__(self, shape: NetworkShape) -> None:
+        self._shape = shape
+        self._place = list(range(len(shape.tensors)))
+        self._readers: list[list[int]] = [[] for _ in shape.tensors]
+        for step, operator in enumerate(shape.operators):
+            for number in set(operator.inputs):
+                self._readers[number].append(step)
+
+    def share(self, number: int, other: int) -> None:
+        """Put a tensor where another one is."""
+        self._place[number] = self._place[other]
+
+    def join(self, concatenation: OperatorShape) -> None:
+        """Put inputs that only the concatenation reads into its output."""
+        for number in concatenation.inputs:
+            if not self._is_end(number) and len(self._readers[number]) == 1:
+                self._place[number] = concatenation.outputs[0]
+
+    def overwrite(self, addition: OperatorShape, step: int) -> None:
+        """Put the output of a sum where an input is that nobody reads later."""
+        output = addition.outputs[0]
+        if output in self._shape.outputs:
+            return
+        for number in addition.inputs:
+            if not self._is_end(number) and self._readers[number][-1] == step:
+                self.share(output, number)
+                return
+
+    def final(self, number: int) -> int:
+        """Return the tensor whose memory a tensor is in."""
+        while self._place[number] != number:
+            number = self._place[number]
+        return number
+
+    def moved(self, operator: OperatorShape) -> OperatorShape:
+        """Return an operator between the memories of its tensors."""
+        return replace(
+            operator,
+            inputs=tuple(self.final(number) for number in operator.inputs),
+            outputs=tuple(self.final(number) for number in operator.outputs),
+        )
+
+    def _is_end(self, number: int) -> bool:
+        return number in self._shape.inputs or number in self._shape.outputs
