@@ -55,7 +55,7 @@ class FinishedVariant:
 
         Raises UsageError for a variant that has none: pruned offline, or not finished.
         """
-        from tinyprune.models.own import load
+        from tinyprune.models.loading.own import load
 
         path = self.folder / "model.keras"
         if not path.exists():
