@@ -37,7 +37,7 @@ VOLATILE = {
     "base_sha256",
     "python",
 }
-VOLATILE |= {"path", "versions", "machine"}
+VOLATILE |= {"path", "versions", "machine", "manifest"}
 SPEECH = "train --epochs 2 --batch-size 4 --minutes 0.3 --set data.dev_utterances=3 --set train.frames=50"
 IMAGES = "train --data images --model resnet8 --epochs 2 --batch-size 16 --path"
 SPEECH_STEPS = (
@@ -138,11 +138,11 @@ def digests(folder: Path) -> dict[str, str]:
 
 def is_left_out(name: str) -> bool:
     """Return whether a file is scratch: locks, decoded audio, checkpoints, what Vela prints."""
-    if re.search(r"(^|/)\.|checkpoint|\.lock|\.db$|\.csv$", name) and not name.endswith(
-        "history.csv"
-    ):
+    if name.endswith("history.csv"):
+        return False
+    if "/data/" in name or name == "images.npz":
         return True
-    return "/data/" in name or name == "images.npz"
+    return bool(re.search(r"(^|/)\.|checkpoint|\.csv$|vela\.log$|_debug\.xml$", name))
 
 
 def content(path: Path, folder: Path) -> bytes:
@@ -160,7 +160,8 @@ def content(path: Path, folder: Path) -> bytes:
     try:
         return json.dumps(stable(json.loads(text)), sort_keys=True).encode()
     except ValueError:
-        return re.sub(r"\d{4}-\d\d-\d\dT[\d:+]+", "DATE", text).encode()
+        text = re.sub(r"\d{4}-\d\d-\d\dT[\d:+]+", "DATE", text)
+        return re.sub(r"tinyprune \d+\.\d+\.\d+", "VERSION", text).encode()
 
 
 def stable(value):
@@ -189,7 +190,9 @@ def keras_weights(path: Path) -> bytes:
         archive.open("model.weights.h5") as file,
         h5py.File(file) as weights,
     ):
-        parts.append(archive.read("config.json"))
+        settings = archive.read("config.json").decode()
+        # An address in memory, which Keras writes for objects that layers share.
+        parts.append(re.sub(r'"shared_object_id": \d+', "", settings).encode())
         weights.visititems(lambda name, entry: parts.append(_array(name, entry)))
     return b"".join(parts)
 
