@@ -1,4 +1,4 @@
-"""The past of a one-frame graph in its flatbuffer: each context is an input and an output of equal bytes."""
+"""Contexts of a one-frame graph in its flatbuffer: an input and an output of equal bytes each."""
 
 from collections.abc import Sequence
 from pathlib import Path

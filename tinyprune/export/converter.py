@@ -1,4 +1,4 @@
-"""TensorFlow's converters of a plain model, each with its calibration inputs, and what makes int8 of them.
+"""Conversions of a plain model to int8 by TensorFlow, each with its calibration inputs.
 
 A sequence runs with one frame per call or with many. With one frame, a model that looks back gets
 its past as inputs and outputs beside its own (:mod:`tinyprune.compress.streaming`).

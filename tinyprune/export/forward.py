@@ -21,7 +21,10 @@ def of_keras(model: keras.Model) -> Forward:
 
 
 def of_int8(path: Path) -> Forward:
-    """An int8 graph on inputs (batch, ...), one after the other as a device would. Raises what Int8Model raises."""
+    """Return an int8 graph on inputs (batch, ...), run one after the other as a device would.
+
+    Raises what Int8Model raises.
+    """
     return of_runner(Int8Model(path))
 
 

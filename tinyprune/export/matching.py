@@ -1,4 +1,4 @@
-"""The layers of a Keras model found again in its flatbuffer, and their kernels in Keras axis order."""
+"""The layers of a Keras model in its flatbuffer, and their kernels in Keras axis order."""
 
 import re
 from collections.abc import Sequence

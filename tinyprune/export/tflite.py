@@ -1,4 +1,4 @@
-"""A plain Keras model as int8 TFLite; one of sequences with one frame per call (streaming) or many."""
+"""A plain Keras model as int8 TFLite; sequences with one frame per call (streaming) or many."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,9 @@ from tinyprune.tflite.interpreter import Int8Model
 
 
 def convert(model: keras.Model, frames: int | None, calibration: Float32Array) -> bytes:
-    """Return the int8 flatbuffer of a plain model; its input and its output are int8, the batch is 1.
+    """Return the int8 flatbuffer of a plain model.
+
+    Its input and its output are int8, the batch is 1.
 
     Args:
         model: plain Keras model in canonical form.

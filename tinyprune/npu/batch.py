@@ -1,4 +1,7 @@
-"""A batch of compilations: Vela is a program of its own, so threads that wait for it keep every core busy."""
+"""A batch of compilations.
+
+Vela is a program of its own, so threads that wait for it keep every core busy.
+"""
 
 import os
 from collections.abc import Sequence

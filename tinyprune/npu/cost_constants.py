@@ -1,4 +1,7 @@
-"""The constants of the cost model: fitted to Vela by ``benchmarks/fit_npu.py``, shipped in ``cost_model.json``."""
+"""The constants of the cost model.
+
+They are fitted to Vela by ``benchmarks/npu/fit_npu.py`` and ship in ``cost_model.json``.
+"""
 
 import json
 from collections.abc import Mapping

@@ -173,7 +173,7 @@ class Features:
 
 
 def stored(channels: Any, arrays: Arrays) -> Any:
-    """Return the channels of a feature map in memory: bricks of 16, but fewer than 8 as they are."""
+    """Return the channels of a feature map in memory: bricks of 16, fewer than 8 as they are."""
     return channels + _is_brick(channels, arrays) * (arrays.round_up(channels, BRICK) - channels)
 
 
@@ -227,8 +227,8 @@ def _phases(size: int, made: int, read: int) -> list[int]:
     return [-(-(size - phase) // stride) for phase in range(stride)]
 
 
-#: Numbers of a row that do not depend on the channels. Cycles of an output micro-block are ``deep`` or
-#: ``part``: 32 input channels and one tap in 4 cycles, or 8 input channels and four taps.
+#: Numbers of a row that do not depend on the channels. Cycles of an output micro-block are ``deep``
+#: or ``part``: 32 input channels and one tap in 4 cycles, or 8 input channels and four taps.
 _FIXED: dict[str, Callable[[Row], float]] = {
     "deep": lambda row: _when(row.kind in _BY_CHANNEL, _alike(row)),
     "deep_per_channel": lambda row: _when(row.kind in _WITH_PRODUCTS, 4 * _taps(row)),

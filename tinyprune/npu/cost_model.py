@@ -1,8 +1,10 @@
-"""Vela's figures for a network, as functions of how many units of each set stay; nothing is compiled.
+"""Vela's figures for a network as functions of how many units of each set stay.
+
+Nothing is compiled.
 
 The form is Vela's own (its ``npu_performance.py``); the constants are fitted to many compiled
-operators (``benchmarks/fit_npu.py``) and ship in ``cost_model.json``. For every operator, with C
-channels in and K out::
+operators (``benchmarks/npu/fit_npu.py``) and ship in ``cost_model.json``. For every operator, with
+C channels in and K out::
 
     cycles  = max(compute, SRAM, slow)
     compute = a * max(steps, output_cycles * elements)
@@ -15,10 +17,10 @@ channels in and K out::
     encoded = n * weights + o * padding + p * weights * padding / (padding + 0.02 * weights) + q
     scales  = 10 bytes per output channel, rounded up to 16 for each operator
 
-SRAM and slow are the traffic of that memory. With a share z of zeros, at least the 2 % that kernels have which nobody pruned (z0), and h(z) the
-bits that tell zeros from the rest, weights take ``encoded * s + (h(z) - s * h(z0)) * weights / 8``
-bytes with ``s = (1 - z) / (1 - z0)``: the same bits for each weight that is left. Computing is no
-faster for zeros, only their traffic is less.
+SRAM and slow are the traffic of that memory. With a share z of zeros, at least the 2 % that kernels
+have which nobody pruned (z0), and h(z) the bits that tell zeros from the rest, weights take
+``encoded * s + (h(z) - s * h(z0)) * weights / 8`` bytes with ``s = (1 - z) / (1 - z0)``: the same
+bits for each weight that is left. Computing is no faster for zeros, only their traffic is less.
 
 The NPU takes 32 input channels and one tap at a time, or 8 and four, for a micro-block of outputs:
 weights are padded to that. ``first`` are the elements of the first block of outputs, whose writing
@@ -261,7 +263,7 @@ def term_columns(
 
 
 class _Arena:
-    """Feature maps in SRAM: channels in bricks of 16, the network's inputs and outputs as they are."""
+    """Feature maps in SRAM: channels in bricks of 16, those of the network's ends as they are."""
 
     def __init__(self, shape: NetworkShape, arrays: Arrays) -> None:
         self._arrays = arrays

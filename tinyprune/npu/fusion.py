@@ -1,4 +1,7 @@
-"""The network as Vela runs it: padding and activations are part of their neighbours, sums overwrite an input."""
+"""The network as Vela runs it.
+
+Padding and activations are part of their neighbours, sums overwrite an input.
+"""
 
 from dataclasses import replace
 
@@ -41,7 +44,7 @@ def _is_part_of_neighbour(operator: OperatorShape, shape: NetworkShape) -> bool:
 
 
 class _Places:
-    """The memory that each tensor of a network is in, as the number of another tensor or its own."""
+    """The memory of each tensor of a network, as the number of another tensor or its own."""
 
     def __init__(self, shape: NetworkShape) -> None:
         self._shape = shape

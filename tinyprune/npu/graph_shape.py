@@ -1,4 +1,4 @@
-"""The shape of the network in a ``.tflite``, as the cost model takes it, and the zeros of its weights."""
+"""The shape of the network in a ``.tflite`` for the cost model, and the zeros of its weights."""
 
 from collections.abc import Mapping
 from math import prod

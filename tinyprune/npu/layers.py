@@ -1,4 +1,4 @@
-"""From Vela's operators to layers: the parts of one operator of the ``.tflite`` are summed into its layer."""
+"""Costs of layers: the sums of the operators that Vela made of each."""
 
 from collections import defaultdict
 from collections.abc import Sequence

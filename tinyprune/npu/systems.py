@@ -1,4 +1,4 @@
-"""Targets whose memory mode is still open: an accelerator with a system config, Arm's or a user's."""
+"""Accelerators with a system config, Arm's or a user's: targets without a memory mode yet."""
 
 import logging
 import re

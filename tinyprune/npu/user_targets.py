@@ -80,7 +80,7 @@ def paths() -> dict[str, Path]:
 
 
 def find(name: str, accelerators: Iterable[str]) -> UserTarget | None:
-    """Return the user's target of a name, if there is one. Raises UsageError that names its file."""
+    """Return the user's target of a name, or None. Raises UsageError that names its file."""
     path = paths().get(name)
     return None if path is None else read(path, accelerators)
 

@@ -1,4 +1,4 @@
-"""Vela as a program: an int8 ``.tflite`` is compiled in a subprocess, its cost read from Vela's tables.
+"""Vela as a program, which compiles an int8 ``.tflite`` in a subprocess.
 
 A subprocess, because an odd network can crash Vela's C++ core and take its process with it.
 """
@@ -28,7 +28,7 @@ LOG_NAME, RECORD_NAME = "vela.log", "report.json"
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What a compilation depends on, besides target and Vela; fields as in CompiledArtifact."""
+    """The inputs of a compilation besides target and Vela; fields as in CompiledArtifact."""
 
     source_sha256: str
     layers_sha256: str
@@ -86,7 +86,7 @@ def compile_file(
         source: the network.
         target: the accelerator, its system config and memory mode.
         output_dir: the folder of the result.
-        layers: the layer of every operator in ``source`` (:func:`tinyprune.npu.layers.layer_costs`).
+        layers: the layer of every operator in ``source`` (npu/layers.py).
         timeout_seconds: time after which Vela is stopped.
 
     Raises:

@@ -63,7 +63,7 @@ class VelaConfig:
     arm_systems: frozenset[str]
 
     def check_system(self, name: str) -> None:
-        """Raise UsageError for a system config that lacks a key, or has a value that makes no sense."""
+        """Raise UsageError for a system config with a missing key or a senseless value."""
         keys = self.systems[name]
         where = f"{self.path}: [{_SYSTEM}{name}]"
         if not re.fullmatch(r"[\w.-]+", name):

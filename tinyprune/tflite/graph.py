@@ -78,7 +78,7 @@ class Operator:
 
     @property
     def place(self) -> str:
-        """Where it stood in the network: ``block/conv`` of an output ``net/block/conv/Relu;net/...``."""
+        """Its place in the network: ``block/conv`` of an output ``net/block/conv/Relu;net/...``."""
         name = self.outputs[0].name.partition(";")[0]
         parts = name.split("/")
         return "/".join(parts[1:-1]) or name

@@ -31,7 +31,10 @@ def _interpreter_class() -> Any:
 
 
 def signature_details(path: Path) -> tuple[Details, Details]:
-    """Inputs and outputs of a flatbuffer by the names of its signature, each with "name", "index", "quantization"."""
+    """Return inputs and outputs of a flatbuffer by the names of its signature.
+
+    Each has "name", "index" and "quantization".
+    """
     return _signature(_interpreter_class()(model_path=str(path)))
 
 
@@ -41,7 +44,9 @@ def _signature(interpreter: Any) -> tuple[Details, Details]:
 
 
 class Int8Model:
-    """An int8 network that keeps its state between calls, as a device runs it; int16 inputs and outputs will do too.
+    """An int8 network that keeps its state between calls, as a device runs it.
+
+    Inputs and outputs may be int16 too.
 
     Where the past goes in and comes out of every call, the bytes of each new context are copied to
     its input.
@@ -86,7 +91,10 @@ class Int8Model:
             )
 
     def step(self, features: Float32Array) -> Float32Array:
-        """Outputs (frames, outputs) of the next features (frames, bands); or of one input, without the batch axis."""
+        """Return the outputs (frames, outputs) of the next features (frames, bands).
+
+        Of a network without a time axis: outputs of one input, without the batch axis.
+        """
         scaled = np.round(features / self.input_scale) + self.input_zero_point
         limited = np.clip(scaled, self._dtype.min, self._dtype.max).astype(self._dtype.dtype)
         with _one_line(self._path):
@@ -134,7 +142,8 @@ def _require_integers(path: Path, *details: Any) -> None:
         if not np.issubdtype(detail["dtype"], np.integer):
             kind = np.dtype(detail["dtype"]).name
             raise UsageError(
-                f"{path} is not an int8 network: '{detail['name']}' is {kind}; `tinyprune export` it"
+                f"{path} is not an int8 network: '{detail['name']}' is {kind}; "
+                "`tinyprune export` it"
             )
 
 

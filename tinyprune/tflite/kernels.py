@@ -1,4 +1,4 @@
-"""The int8 kernels of operators, with the axes (spatial..., inputs, outputs) of ``sparsity/layout.py``."""
+"""The int8 kernels of operators, in the axis order (spatial..., inputs, outputs)."""
 
 import numpy as np
 
