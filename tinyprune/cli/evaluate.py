@@ -97,7 +97,7 @@ def evaluate(
     limits = _limits(max_drop)
     request = _request(split, metrics, frontend, tuple(limits), folders)
     from tinyprune.metrics.comparison import evaluation
-    from tinyprune.report.render.scores import files_csv
+    from tinyprune.report.render.score_data import files_csv
     from tinyprune.stages.evaluate import evaluate_models
     from tinyprune.storage.records import write_text
 
@@ -138,14 +138,14 @@ def _limits(max_drop: tuple[str, ...]) -> dict[str, float]:
 
 def _show(compared: "Evaluation", output_format: str) -> None:
     """Print the evaluation."""
-    from tinyprune.report.render import scores, terminal
+    from tinyprune.report.render import score_data, scores, terminal
 
     if output_format == "table":
         terminal.show(scores.format_evaluation(compared))
     elif output_format == "json":
-        click.echo(scores.to_json(compared), nl=False)
+        click.echo(score_data.to_json(compared), nl=False)
     else:
-        click.echo(scores.to_csv(compared), nl=False)
+        click.echo(score_data.to_csv(compared), nl=False)
 
 
 def _gate(compared: "Evaluation", limits: dict[str, float], output_format: str) -> None:
@@ -154,13 +154,13 @@ def _gate(compared: "Evaluation", limits: dict[str, float], output_format: str) 
     Raises CheckFailed for limits that are not kept.
     """
     from tinyprune.metrics.comparison import drops
-    from tinyprune.report.render import scores, terminal
+    from tinyprune.report.render import score_gate, terminal
 
     if not limits:
         return
     checked = drops(compared, limits)
-    text = terminal.to_text(scores.format_drops(checked))
+    text = terminal.to_text(score_gate.format_drops(checked))
     click.echo(f"\n{text}", nl=False, err=output_format != "table")
-    failed = scores.failed(checked)
+    failed = score_gate.failed(checked)
     if failed:
         raise CheckFailed(failed)

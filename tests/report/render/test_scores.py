@@ -11,6 +11,7 @@ import pytest
 from tinyprune.metrics.comparison import Drop, Evaluation, drops, evaluation
 from tinyprune.metrics.scores import ItemScore, Scored, Scores
 from tinyprune.metrics.statistics import Estimate
+from tinyprune.report.render import score_data, score_gate
 from tinyprune.report.render import scores as report
 from tinyprune.report.render.terminal import to_text
 from tinyprune.storage.records import from_jsonable
@@ -174,7 +175,7 @@ def test_a_metric_without_any_value_is_a_dash():
 
 def test_json_is_the_whole_record():
     found = evaluation(scored(undefined=1))
-    read = json.loads(report.to_json(found))
+    read = json.loads(score_data.to_json(found))
     assert read["schema"] == 1
     row = read["rows"][-1]
     assert (row["model"], row["form"], row["reference"]) == (
@@ -185,7 +186,7 @@ def test_json_is_the_whole_record():
     assert row["metrics"]["si_sdr_db"].keys() == {"value", "undefined", "improvement", "difference"}
     assert row["metrics"]["si_sdr_db"]["undefined"] == 1
     assert row["by_category"].keys() == {"babble", "car"}
-    assert "NaN" not in report.to_json(found)
+    assert "NaN" not in score_data.to_json(found)
     assert from_jsonable(read, Evaluation) == found
 
 
@@ -194,7 +195,7 @@ def rows(text):
 
 
 def test_csv_has_a_line_per_row_group_and_metric():
-    found = rows(report.to_csv(evaluation(scored())))
+    found = rows(score_data.to_csv(evaluation(scored())))
     assert len(found) == (1 + 2 * 2) * (1 + 3 + 2) * len(METRICS)
     last = found[-1]
     assert (last["model"], last["group"], last["value"], last["metric"]) == (
@@ -208,7 +209,7 @@ def test_csv_has_a_line_per_row_group_and_metric():
 
 
 def test_files_have_a_line_per_file_model_and_form():
-    found = rows(report.files_csv(scored(undefined=1)))
+    found = rows(score_data.files_csv(scored(undefined=1)))
     assert len(found) == (1 + 2 * 2) * 40
     assert list(found[0]) == ["file", "speaker", "category", "snr_db", "model", "form", *METRICS]
     assert (found[40]["file"], found[40]["model"], found[40]["form"]) == (
@@ -235,22 +236,22 @@ def drop(mean, low, high, limit=0.1, metric="sdr_db"):
 
 
 def test_a_drop_that_is_too_far_is_one_line():
-    assert report.failed([drop(-0.05, -0.2, 0.1)]) is None
-    assert report.failed([drop(0.3, 0.2, 0.4), drop(-0.62, -0.8, -0.44), drop(-9, -9, -9)]) == (
+    assert score_gate.failed([drop(-0.05, -0.2, 0.1)]) is None
+    assert score_gate.failed([drop(0.3, 0.2, 0.4), drop(-0.62, -0.8, -0.44), drop(-9, -9, -9)]) == (
         "weight-0.80 streaming: SDR 0.62 dB below baseline streaming (95 % interval 0.44 to 0.80); allowed 0.10 dB; "
         "and 1 more"
     )
-    assert report.failed([drop(-0.03, -0.05, 0.01, 0.02, "stoi")]) == (
+    assert score_gate.failed([drop(-0.03, -0.05, 0.01, 0.02, "stoi")]) == (
         "weight-0.80 streaming: STOI 0.030 below baseline streaming (95 % interval -0.010 to 0.050); allowed 0.020, "
         "which the interval includes: more files would tell"
     )
 
 
 def test_a_drop_without_an_interval_or_a_value():
-    assert report.failed([drop(-0.3, None, None, metric="auc")]) == (
+    assert score_gate.failed([drop(-0.3, None, None, metric="auc")]) == (
         "weight-0.80 streaming: AUC 0.300 below baseline streaming; allowed 0.100"
     )
-    assert report.failed([replace(drop(0, 0, 0), difference=None)]) == (
+    assert score_gate.failed([replace(drop(0, 0, 0), difference=None)]) == (
         "weight-0.80 streaming: SDR is undefined everywhere, it cannot be held to baseline streaming"
     )
 
@@ -262,7 +263,7 @@ def test_the_verdicts_say_whether_the_interval_includes_the_limit():
         drop(-0.5, -0.6, -0.4),
         drop(-0.2, -0.4, 0.0),
     ]
-    shown = to_text(report.format_drops(found)).splitlines()[1:]
+    shown = to_text(score_gate.format_drops(found)).splitlines()[1:]
     assert [row.partition("-0.10  ")[2] for row in shown] == [
         "holds",
         "holds, not for sure",
@@ -275,7 +276,7 @@ def test_the_verdicts_say_whether_the_interval_includes_the_limit():
 
 
 def test_a_gate_from_scores_to_verdict():
-    assert report.failed(drops(evaluation(scored()), {"si_sdr_db": 0.31})) is None
-    assert report.failed(drops(evaluation(scored()), {"si_sdr_db": 0.29})).startswith(
+    assert score_gate.failed(drops(evaluation(scored()), {"si_sdr_db": 0.31})) is None
+    assert score_gate.failed(drops(evaluation(scored()), {"si_sdr_db": 0.29})).startswith(
         "weight-0.80 streaming: SI-SDR 0.30"
     )

@@ -1,315 +1,264 @@
-"""Evaluations for a terminal, a pipe, CSV and JSON; scores file by file; the gate."""
+"""Evaluations as tables for a terminal or a pipe."""
 
-import csv
-import io
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from tinyprune.artifacts.quantity import LOWER
-from tinyprune.metrics.comparison import Drop, Evaluation, Figure, Row
+from tinyprune.metrics.comparison import Evaluation, Figure, Figures, Row
 from tinyprune.metrics.metric import metric_of
-from tinyprune.metrics.scores import Scored
 from tinyprune.metrics.statistics import Estimate
 from tinyprune.report.render.terminal import NONE, columns, wrapped
-from tinyprune.storage.records import to_jsonable
 
-_NAME_WIDTH = 20
-_UNSURE = "not for sure"
+NAME_WIDTH = 20
+
+#: Fewer items than this make intervals too narrow.
 _FEW = 20
-_ROUNDING = 1e-9  # not a difference that has a sign
-_AT_ONCE, _COLUMN_WIDTH, _KEY_WIDTH = 4, 16, 18  # models side by side, per SNR and per category
-_COLUMNS = (
-    *("model", "form", "split", "group", "value", "metric"),
-    *("count", "undefined", "mean", "low", "high", "median"),
-    *("improvement", "improvement_low", "improvement_high"),
-    *("reference", "difference", "difference_low", "difference_high"),
-)
+#: A difference that is not above it has no sign.
+_ROUNDING = 1e-9
+#: Models side by side, per SNR and per category.
+_SIDE_BY_SIDE = 4
+_COLUMN_WIDTH = 16
+_KEY_WIDTH = 18
+_NOISY = "noisy input"
+_COLUMNS_OF_NOISY = ("median", "over noisy")
+_COLUMNS_OF_REFERENCE = ("difference", "95 % interval")
 
 
-def format_evaluation(found: Evaluation) -> RenderableType:
+def format_evaluation(evaluation: Evaluation) -> RenderableType:
     """A table per metric, then the main metric per SNR and per category; at most 100 columns."""
-    found = _with_short_names(found)
-    parts: list[RenderableType] = [Text(_title(found), style="bold")]
-    for metric in found.metrics:
-        parts += [Text(), _metric_table(found, metric)]
-    for attribute, what in (("by_snr", "SNR in dB"), ("by_category", "category")):
-        parts += _group_tables(found, attribute, what)
-    return Group(*parts, Text(), *(Text(note) for note in _notes(found)))
-
-
-def to_json(found: Evaluation) -> str:
-    """The whole record as JSON."""
-    return json.dumps(to_jsonable(found), indent=2) + "\n"
-
-
-def to_csv(found: Evaluation) -> str:
-    """A line per model, form, group ("all", "snr_db" or "category") and metric; an empty cell does not exist."""
-    return _csv([_cells(found, row, *place) for row in found.rows for place in _places(row)])
-
-
-def files_csv(scored: Scored) -> str:
-    """A line per file, model and form with all metrics; an empty cell is undefined."""
-    metrics = [name for name in scored.metrics if not any(name in row.whole for row in scored.rows)]
-    return _csv(
-        [
-            {
-                "file": item.name,
-                "speaker": item.speaker,
-                "category": item.category,
-                "snr_db": item.snr_db,
-                "model": row.model,
-                "form": row.form,
-                **{name: item.metrics.get(name) for name in metrics},
-            }
-            for row in scored.rows
-            for item in row.items
-        ]
-    )
-
-
-def format_drops(found: Sequence[Drop]) -> RenderableType:
-    """What keeps which limit, and whether the files are enough to say so."""
-    table = columns(
-        "held to the reference", "metric", "change", "95 % interval", "allowed", left="verdict"
-    )
-    for drop in found:
-        change, interval = (
-            _change(drop.metric, drop.difference),
-            _interval(drop.metric, drop.difference),
-        )
-        allowed = metric_of(drop.metric).format(-drop.limit)
-        cells = [metric_of(drop.metric).heading, change, interval, allowed]
-        table.add_row(f"{wrapped(drop.model, _NAME_WIDTH)} {drop.form}", *cells, _verdict(drop))
-    note = f"{_UNSURE}: the interval includes the limit; more files would tell"
-    return Group(table, *([Text(note)] if any(map(_is_unsure, found)) else []))
-
-
-def failed(found: Sequence[Drop]) -> str | None:
-    """One line for CheckFailed: the first drop that is too far, and how many more; None: all hold."""
-    over = [drop for drop in found if not drop.holds]
-    if not over:
-        return None
-    drop, more = over[0], f"; and {len(over) - 1} more" if len(over) > 1 else ""
-    name, metric = f"{drop.model} {drop.form}", metric_of(drop.metric)
-    if drop.difference is None:
-        return f"{name}: {metric.label} is undefined everywhere, it cannot be held to {drop.reference}{more}"
-    fell = metric.in_words(-drop.difference.mean)
-    low, high = drop.difference.low, drop.difference.high
-    interval = (
-        ""
-        if low is None or high is None
-        else f" (95 % interval {metric.format(-high)} to {metric.format(-low)})"
-    )
-    unsure = "" if not _is_unsure(drop) else ", which the interval includes: more files would tell"
-    return f"{name}: {fell} below {drop.reference}{interval}; allowed {metric.with_unit(drop.limit)}{unsure}{more}"
+    evaluation = _with_short_names(evaluation)
+    parts: list[RenderableType] = [Text(_title(evaluation), style="bold")]
+    for metric in evaluation.metrics:
+        parts += [Text(), _metric_table(evaluation, metric)]
+    if evaluation.rows and evaluation.metrics:
+        by_snr = [row.by_snr for row in evaluation.rows]
+        by_category = [row.by_category for row in evaluation.rows]
+        parts += _group_tables(evaluation, by_snr, "SNR in dB")
+        parts += _group_tables(evaluation, by_category, "category")
+    parts.append(Text())
+    parts += map(Text, _notes(evaluation))
+    return Group(*parts)
 
 
 # --- tables
-# -----------------------------------------------------------------------------------------------------------
 
 
-def _title(found: Evaluation) -> str:
-    kind = "files" if _noisy(found) else "examples"
-    reference = next((row.model for row in found.rows if row.form != "noisy"), None)
-    compared = f"; differences to {reference}" if any(row.reference for row in found.rows) else ""
-    return f"{found.items} {kind} of the {found.split} split{compared}"
+def _title(evaluation: Evaluation) -> str:
+    items = "files" if _has_noisy(evaluation) else "examples"
+    title = f"{evaluation.items} {items} of the {evaluation.split} split"
+    if not _is_compared(evaluation):
+        return title
+    reference = [row.model for row in evaluation.rows if not _is_noisy(row)][0]
+    return f"{title}; differences to {reference}"
 
 
-def _with_short_names(found: Evaluation) -> Evaluation:
+def _with_short_names(evaluation: Evaluation) -> Evaluation:
     """The same with files called by no more of their path than tells them apart."""
-    names = {row.model: PurePath(row.model).parts for row in found.rows}
-    short = {}
-    for name, parts in names.items():
-        ends = (PurePath(*parts[-count:]) for count in range(1, len(parts) + 1))
-        short[name] = next(
-            str(end)
-            for end in ends
-            if [other[-len(end.parts) :] for other in names.values()].count(end.parts) == 1
-        )
-    return replace(found, rows=tuple(replace(row, model=short[row.model]) for row in found.rows))
+    paths = {row.model: PurePath(row.model).parts for row in evaluation.rows}
+    rows = []
+    for row in evaluation.rows:
+        rows.append(replace(row, model=_short_name(row.model, list(paths.values()))))
+    return replace(evaluation, rows=tuple(rows))
 
 
-def _noisy(found: Evaluation) -> Row | None:
-    return next((row for row in found.rows if row.form == "noisy"), None)
+def _short_name(name: str, paths: Sequence[tuple[str, ...]]) -> str:
+    """The shortest end of a path that only one of the paths has."""
+    parts = PurePath(name).parts
+    for count in range(1, len(parts)):
+        end = parts[-count:]
+        if [path[-count:] for path in paths].count(end) == 1:
+            return str(PurePath(*end))
+    return str(PurePath(*parts))
 
 
-def _metric_table(found: Evaluation, metric: str) -> Table:
-    has_noisy, compared = _noisy(found) is not None, any(row.reference for row in found.rows)
-    numbers = ["mean", *(["median", "over noisy"] if has_noisy else [])]
-    numbers += ["difference", "95 % interval"] if compared else []
-    table = columns(metric_of(metric).heading, *numbers, left="" if compared else None)
-    for row in found.rows:
+def _has_noisy(evaluation: Evaluation) -> bool:
+    return any(map(_is_noisy, evaluation.rows))
+
+
+def _is_noisy(row: Row) -> bool:
+    return row.form == "noisy"
+
+
+def _is_compared(evaluation: Evaluation) -> bool:
+    """Return whether something is compared with the reference."""
+    return any(row.reference for row in evaluation.rows)
+
+
+def _metric_table(evaluation: Evaluation, metric: str) -> Table:
+    has_noisy = _has_noisy(evaluation)
+    is_compared = _is_compared(evaluation)
+    numbers = ["mean"]
+    if has_noisy:
+        numbers += _COLUMNS_OF_NOISY
+    if is_compared:
+        numbers += _COLUMNS_OF_REFERENCE
+    table = columns(metric_of(metric).heading, *numbers, left="" if is_compared else None)
+    for row in evaluation.rows:
         figure = row.metrics[metric]
-        cells: list[str | Text] = [_with_half(metric, figure.value)]
+        cells: list[str | Text] = [_mean_cell(metric, figure.value)]
         if has_noisy:
-            median = figure.value.median if figure.value else None
-            cells += [_number(metric, median), _with_half(metric, figure.improvement, "+")]
-        if compared:
-            is_other, change = row.reference is not None, figure.difference
-            cells += [_change(metric, change), _interval(metric, change)] if is_other else ["", ""]
-            cells.append(_word(metric, change) if is_other else "")
+            cells += _noisy_cells(metric, figure)
+        if is_compared:
+            cells += _reference_cells(metric, row)
         table.add_row(_name(row), *cells)
     return table
 
 
-def _group_tables(found: Evaluation, attribute: str, what: str) -> Iterator[RenderableType]:
-    """The mean of the main metric per group: groups below each other, what the device runs side by side."""
-    groups = getattr(found.rows[0], attribute) if found.rows else {}
-    if not groups or not found.metrics:
-        return
-    metric, shown = (
-        found.metrics[0],
-        [row for row in found.rows if row.form == "noisy" or row.is_device],
-    )
-    for start in range(0, len(shown), _AT_ONCE):
-        rows = shown[start : start + _AT_ONCE]
-        names = [f"{wrapped(row.model, _COLUMN_WIDTH)}\n{row.form}" for row in rows]
-        names = [
-            "noisy\ninput" if row.form == "noisy" else name
-            for row, name in zip(rows, names, strict=True)
-        ]
-        table = columns(f"{metric_of(metric).heading}\nby {what}", "items", *names)
-        for key in groups:
-            figures: list[Figure] = [getattr(row, attribute)[key][metric] for row in rows]
-            count = (figures[0].value.count if figures[0].value else 0) + figures[0].undefined
-            cells = [
-                _number(metric, figure.value.mean if figure.value else None) for figure in figures
-            ]
-            table.add_row(wrapped(key, _KEY_WIDTH), str(count), *cells)
-        yield Text()
-        yield table
+def _noisy_cells(metric: str, figure: Figure) -> list[str]:
+    """Median, and improvement over the noisy input."""
+    median = figure.value.median if figure.value else None
+    return [_number(metric, median), _mean_cell(metric, figure.improvement, "+")]
 
 
-def _notes(found: Evaluation) -> Iterator[str]:
-    yield "±: half of the 95 % interval of a mean (bootstrap over the items)."
-    if any(row.reference for row in found.rows):
-        yield (
-            "Differences are taken item by item. unclear: their interval holds 0, so that more items would be needed "
-            "to tell them from none."
+def _reference_cells(metric: str, row: Row) -> list[str | Text]:
+    """Difference to the reference, its interval, and a word; empty for the reference itself."""
+    if row.reference is None:
+        return ["", "", ""]
+    difference = row.metrics[metric].difference
+    return [
+        change_cell(metric, difference),
+        interval_cell(metric, difference),
+        _word(metric, difference),
+    ]
+
+
+def _group_tables(
+    evaluation: Evaluation, groups: Sequence[Mapping[str, Figures]], kind: str
+) -> list[RenderableType]:
+    """The mean of the main metric per group: groups below each other, models side by side.
+
+    Args:
+        evaluation: with at least one row and metric; shown are the noisy input and what the device
+            runs.
+        groups: of every row: SNR or category -> figures.
+        kind: the kind of groups in words.
+    """
+    keys = list(groups[0])
+    if not keys:
+        return []
+    shown = []
+    for row, figures_of_key in zip(evaluation.rows, groups, strict=True):
+        if _is_noisy(row) or row.is_device:
+            shown.append((row, figures_of_key))
+    parts: list[RenderableType] = []
+    for start in range(0, len(shown), _SIDE_BY_SIDE):
+        table = _group_table(
+            evaluation.metrics[0], shown[start : start + _SIDE_BY_SIDE], keys, kind
         )
-    if found.items < _FEW:
+        parts += [Text(), table]
+    return parts
+
+
+def _group_table(
+    metric: str,
+    rows: Sequence[tuple[Row, Mapping[str, Figures]]],
+    keys: Sequence[str],
+    kind: str,
+) -> Table:
+    """Some rows side by side, with their figures per group."""
+    names = [_column_name(row) for row, _ in rows]
+    table = columns(f"{metric_of(metric).heading}\nby {kind}", "items", *names)
+    for key in keys:
+        figures = [figures_of_key[key][metric] for _, figures_of_key in rows]
+        first = figures[0]
+        items = first.undefined + (first.value.count if first.value else 0)
+        means = [_number(metric, _mean(figure.value)) for figure in figures]
+        table.add_row(wrapped(key, _KEY_WIDTH), str(items), *means)
+    return table
+
+
+def _column_name(row: Row) -> str:
+    if _is_noisy(row):
+        return "noisy\ninput"
+    return f"{wrapped(row.model, _COLUMN_WIDTH)}\n{row.form}"
+
+
+def _notes(evaluation: Evaluation) -> Iterator[str]:
+    yield "±: half of the 95 % interval of a mean (bootstrap over the items)."
+    if _is_compared(evaluation):
+        yield (
+            "Differences are taken item by item. unclear: their interval holds 0, "
+            "so that more items would be needed to tell them from none."
+        )
+    if evaluation.items < _FEW:
         yield f"Of fewer than {_FEW} items, intervals come out somewhat too narrow."
-    missing = [text for metric in found.metrics if (text := _undefined(found, metric))]
+    undefined = [_undefined(evaluation, metric) for metric in evaluation.metrics]
+    missing = "; ".join(filter(None, undefined))
     if missing:
-        yield f"Left out, because undefined (silent, too short, too long for PESQ, no speech): {'; '.join(missing)}."
+        yield (
+            "Left out, because undefined (silent, too short, too long for PESQ, no speech): "
+            f"{missing}."
+        )
 
 
-def _undefined(found: Evaluation, metric: str) -> str:
+def _undefined(evaluation: Evaluation, metric: str) -> str:
     """``PESQ-WB 2 of noisy input, 1 of baseline float``; empty where every item has the metric."""
-    counts = {_title_of(row): row.metrics[metric].undefined for row in found.rows}
-    if len(set(counts.values())) == 1:
-        count = next(iter(counts.values()))
-        return f"{metric_of(metric).heading} {count}" if count else ""
-    return f"{metric_of(metric).heading} " + ", ".join(
-        f"{count} of {name}" for name, count in counts.items() if count
-    )
+    heading = metric_of(metric).heading
+    counts = {_full_name(row): row.metrics[metric].undefined for row in evaluation.rows}
+    different = set(counts.values())
+    if different == {0}:
+        return ""
+    if len(different) == 1:
+        return f"{heading} {different.pop()}"
+    parts = [f"{count} of {name}" for name, count in counts.items() if count]
+    return f"{heading} {', '.join(parts)}"
 
 
-def _title_of(row: Row) -> str:
-    return "noisy input" if row.form == "noisy" else f"{row.model} {row.form}"
+# --- cells
+
+
+def change_cell(metric: str, difference: Estimate | None) -> str:
+    """A mean difference with its sign."""
+    return _number(metric, _mean(difference), "+")
+
+
+def interval_cell(metric: str, difference: Estimate | None) -> str:
+    """``-0.31 to +0.02``."""
+    if difference is None or difference.low is None:
+        return NONE
+    return f"{_number(metric, difference.low, '+')} to {_number(metric, difference.high, '+')}"
+
+
+def _full_name(row: Row) -> str:
+    return _NOISY if _is_noisy(row) else f"{row.model} {row.form}"
 
 
 def _name(row: Row) -> str:
-    return "noisy input" if row.form == "noisy" else f"{wrapped(row.model, _NAME_WIDTH)} {row.form}"
+    return _NOISY if _is_noisy(row) else f"{wrapped(row.model, NAME_WIDTH)} {row.form}"
+
+
+def _mean(estimate: Estimate | None) -> float | None:
+    return None if estimate is None else estimate.mean
 
 
 def _number(metric: str, value: float | None, sign: str = "") -> str:
     if value is None:
         return NONE
-    return metric_of(metric).format(0.0 if abs(value) < _ROUNDING else value, sign)
+    if abs(value) < _ROUNDING:
+        value = 0.0
+    return metric_of(metric).format(value, sign)
 
 
-def _with_half(metric: str, found: Estimate | None, sign: str = "") -> str:
+def _mean_cell(metric: str, estimate: Estimate | None, sign: str = "") -> str:
     """``9.43 ±0.35``."""
-    if found is None:
+    if estimate is None:
         return NONE
-    half = found.half_width
-    return _number(metric, found.mean, sign) + (
-        "" if half is None else f" ±{_number(metric, half)}"
-    )
+    mean = _number(metric, estimate.mean, sign)
+    half = estimate.half_width
+    return mean if half is None else f"{mean} ±{_number(metric, half)}"
 
 
-def _change(metric: str, found: Estimate | None) -> str:
-    return _number(metric, found.mean if found else None, "+")
-
-
-def _interval(metric: str, found: Estimate | None) -> str:
-    if found is None or found.low is None:
-        return NONE
-    return f"{_number(metric, found.low, '+')} to {_number(metric, found.high, '+')}"
-
-
-def _word(metric: str, found: Estimate | None) -> Text:
-    """Whether a difference can be told from zero; in words as well as colour."""
-    if found is None or found.low is None:
+def _word(metric: str, difference: Estimate | None) -> Text:
+    """The sign of a difference, in words as well as colour; unclear if the interval holds 0."""
+    if difference is None or difference.low is None:
         return Text(NONE)
-    better = found.sign * (-1 if metric_of(metric).direction == LOWER else 1)
-    return [Text("unclear"), Text("better", style="green"), Text("worse", style="red")][better]
-
-
-def _verdict(drop: Drop) -> Text:
-    unsure = f", {_UNSURE}" if _is_unsure(drop) else ""
-    return (
-        Text(f"holds{unsure}", style="green")
-        if drop.holds
-        else Text(f"TOO FAR{unsure}", style="bold red")
-    )
-
-
-def _is_unsure(drop: Drop) -> bool:
-    """Whether there is an interval and it includes the limit."""
-    return not drop.is_sure and drop.difference is not None and drop.difference.low is not None
-
-
-# --- CSV
-# --------------------------------------------------------------------------------------------------------------
-
-
-def _places(row: Row) -> Iterator[tuple[str, str, str, Figure]]:
-    """Group, its value, metric and figure of everything in a row."""
-    groups = {"all": {"": row.metrics}, "snr_db": row.by_snr, "category": row.by_category}
-    for group, members in groups.items():
-        for key, figures in members.items():
-            for metric, figure in figures.items():
-                yield group, key, metric, figure
-
-
-def _cells(
-    found: Evaluation, row: Row, group: str, key: str, metric: str, figure: Figure
-) -> dict[str, Any]:
-    value = figure.value
-    where = (row.model, row.form, found.split, group, key, metric)
-    own = (
-        value.count if value else 0,
-        figure.undefined,
-        *_mean_and_ends(value),
-        value and value.median,
-    )
-    others = (
-        *_mean_and_ends(figure.improvement),
-        row.reference,
-        *_mean_and_ends(figure.difference),
-    )
-    return dict(zip(_COLUMNS, (*where, *own, *others), strict=True))
-
-
-def _mean_and_ends(found: Estimate | None) -> tuple[float | None, ...]:
-    return (found.mean, found.low, found.high) if found else (None, None, None)
-
-
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {key: f"{cell:.6g}" if isinstance(cell, float) else cell for key, cell in row.items()}
-        for row in rows
-    )
-    return text.getvalue()
+    is_lower_better = metric_of(metric).direction == LOWER
+    gain = -difference.sign if is_lower_better else difference.sign
+    if gain == 0:
+        return Text("unclear")
+    return Text("better", style="green") if gain > 0 else Text("worse", style="red")

@@ -1,0 +1,125 @@
+"""Evaluations for other programs: JSON, CSV, and the scores file by file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinyprune.metrics.comparison import Evaluation, Figure, Figures, Row
+from tinyprune.metrics.scores import Scored
+from tinyprune.metrics.statistics import Estimate
+from tinyprune.report.render.plain_data import csv_text, json_text
+
+_COLUMNS = (
+    "model",
+    "form",
+    "split",
+    "group",
+    "value",
+    "metric",
+    "count",
+    "undefined",
+    "mean",
+    "low",
+    "high",
+    "median",
+    "improvement",
+    "improvement_low",
+    "improvement_high",
+    "reference",
+    "difference",
+    "difference_low",
+    "difference_high",
+)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A group of items and its figures.
+
+    Attributes:
+        kind: "all", "snr_db" or "category". value: of the SNR or the category.
+        figures: metric name -> figure.
+    """
+
+    kind: str
+    value: str
+    figures: Figures
+
+
+def to_json(evaluation: Evaluation) -> str:
+    """The whole record as JSON."""
+    return json_text(evaluation)
+
+
+def to_csv(evaluation: Evaluation) -> str:
+    """A line per model, form, group ("all", "snr_db" or "category") and metric.
+
+    An empty cell does not exist.
+    """
+    lines = []
+    for row in evaluation.rows:
+        for group in _groups(row):
+            for metric, figure in group.figures.items():
+                place = (row.model, row.form, evaluation.split, group.kind, group.value, metric)
+                lines.append(_line(place, row, figure))
+    return _csv(lines)
+
+
+def files_csv(scored: Scored) -> str:
+    """A line per file, model and form with all metrics; an empty cell is undefined."""
+    of_set: set[str] = set()
+    for row in scored.rows:
+        of_set |= set(row.whole)
+    metrics = [name for name in scored.metrics if name not in of_set]
+    lines = []
+    for row in scored.rows:
+        for item in row.items:
+            line = {
+                "file": item.name,
+                "speaker": item.speaker,
+                "category": item.category,
+                "snr_db": item.snr_db,
+                "model": row.model,
+                "form": row.form,
+            }
+            lines.append(line | {name: item.metrics.get(name) for name in metrics})
+    return _csv(lines)
+
+
+def _groups(row: Row) -> Iterator[_Group]:
+    """All items, then every SNR, then every category."""
+    yield _Group("all", "", row.metrics)
+    for snr, figures in row.by_snr.items():
+        yield _Group("snr_db", snr, figures)
+    for category, figures in row.by_category.items():
+        yield _Group("category", category, figures)
+
+
+def _line(place: Sequence[str], row: Row, figure: Figure) -> dict[str, Any]:
+    value = figure.value
+    cells = [
+        *place,
+        value.count if value else 0,
+        figure.undefined,
+        *_mean_and_ends(value),
+        value.median if value else None,
+        *_mean_and_ends(figure.improvement),
+        row.reference,
+        *_mean_and_ends(figure.difference),
+    ]
+    return dict(zip(_COLUMNS, cells, strict=True))
+
+
+def _mean_and_ends(estimate: Estimate | None) -> tuple[float | None, ...]:
+    if estimate is None:
+        return (None, None, None)
+    return (estimate.mean, estimate.low, estimate.high)
+
+
+def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Lines as CSV, with six digits of every real number."""
+    return csv_text([{key: _rounded(cell) for key, cell in line.items()} for line in lines])
+
+
+def _rounded(cell: Any) -> Any:
+    return f"{cell:.6g}" if isinstance(cell, float) else cell
