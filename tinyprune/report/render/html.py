@@ -1,10 +1,8 @@
 """The report of a run as one HTML file: nothing is fetched, and no script is needed to read it."""
 
-import math
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,49 +11,27 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from tinyprune import units
+from tinyprune.artifacts.quantity import FLASH, TOTAL_CYCLES
 from tinyprune.artifacts.resources import LayerCost, NpuTarget
-from tinyprune.artifacts.summary import RunSummary, VariantSummary
+from tinyprune.artifacts.summary import RunSummary
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model import budget_history, predictions
-from tinyprune.report.model.advice import advice
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
-from tinyprune.report.model.summary import metric_names, summary_rows
+from tinyprune.report.model.summary import Row, metric_names, summary_rows, variant_names
 from tinyprune.report.model.target_matrix import flips
 from tinyprune.report.render import charts, patterns
-from tinyprune.report.render.scatter import Point, pareto, scatter
-from tinyprune.report.render.svg import HATCHES, hatches, marker, swatch
+from tinyprune.report.render.svg import hatches, marker, swatch
+from tinyprune.report.render.target_view import is_number, target_text, target_view
 from tinyprune.report.render.terminal import shown_factor, shown_milliseconds
 from tinyprune.storage.records import to_jsonable
 
-#: Targets with charts and layer tables of their own; what more there are stand in one table.
+#: Targets with charts and layer tables of their own; all others stand in one table.
 CHARTED = 3
 
-_NAMED_LAYERS = HATCHES - 1
-_TINY = 0.03
+#: Points of a training curve, about.
 _EPOCHS = 200
-
-
-@dataclass(frozen=True)
-class TargetView:
-    """What the page shows of one target.
-
-    Attributes:
-        target: the target. rows: as :func:`summary_rows` makes them, with the ``shape`` of their
-            markers.
-        front: variants on a Pareto front.
-        trades: charts of quality against flash and cycles. bars: where flash and cycles go.
-        legend: (number of a hatch, what it stands for). variants: with their layers. advice:
-            variant -> lines.
-    """
-
-    target: NpuTarget
-    rows: list[dict[str, Any]]
-    front: set[str]
-    trades: tuple[Markup, ...]
-    bars: tuple[Markup, ...]
-    legend: list[tuple[int, str]]
-    variants: tuple[VariantSummary, ...]
-    advice: dict[str, tuple[str, ...]]
+#: Files that one run of a stage made in one folder: the first, and all.
+StageFiles = tuple[ManifestEntry, list[ManifestEntry]]
 
 
 def page(report: RunReport, folder: Path) -> str:
@@ -67,14 +43,15 @@ def page(report: RunReport, folder: Path) -> str:
             read from it for the pictures of its kernels.
     """
     summaries = [summary for summary in report.summaries if summary.variants]
-    metric = _metric(report, summaries)
+    metric = _headline_metric(report, summaries)
     order = {variant.name: index for index, variant in enumerate(report.variants)}
-    views = [_target(summary, metric, order) for summary in summaries[:CHARTED]]
+    views = [target_view(summary, metric, order) for summary in summaries[:CHARTED]]
+    newest = summaries[0] if summaries else None
     return _template().render(
         report=report,
         metric=metric,
-        hop_seconds=summaries[0].hop_seconds if summaries else None,
-        noisy=summaries[0].noisy if summaries else None,
+        hop_seconds=newest.hop_seconds if newest else None,
+        noisy=newest.noisy if newest else None,
         views=views,
         best=_best(views[0].rows, metric) if views else [],
         matrix=_matrix(summaries) if len(summaries) > 1 else None,
@@ -85,7 +62,7 @@ def page(report: RunReport, folder: Path) -> str:
         curves=_curves(report.variants),
         gallery=patterns.gallery(report.variants, folder),
         picture_legend=patterns.legend(),
-        configurations=[(v, dict(_flat(to_jsonable(v.configuration)))) for v in report.variants],
+        configurations=_configurations(report.variants),
         files=_files(report.manifest),
     )
 
@@ -101,17 +78,17 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "breaks": lambda text: Markup("<wbr>").join(re.split(r"(?<=[/_])", text)),
+        "breaks": _breaks,
         "bytes": units.format_bytes,
         "count": units.format_count,
         "factor": shown_factor,
         "label": lambda name: metric_of(name).heading,
         "link": _link,
         "milliseconds": shown_milliseconds,
-        "said": lambda name, value: metric_of(name).in_words(value),
+        "in_words": lambda name, value: metric_of(name).in_words(value),
         "shapes": _shapes,
         "swatch": swatch,
-        "target": _target_text,
+        "target": target_text,
         "value": lambda value, name: metric_of(name).format(value),
         "change": lambda value, name: metric_of(name).format(value, "+"),
     }
@@ -119,224 +96,201 @@ def _template() -> Any:
     return environment.get_template("report.html")
 
 
-def _metric(report: RunReport, summaries: Sequence[RunSummary]) -> str:
+# --- headline
+
+
+def _headline_metric(report: RunReport, summaries: Sequence[RunSummary]) -> str:
     """The metric of the headline: the task's own where it was measured."""
-    names = [name for summary in summaries for name in metric_names(summary)] or _quality_names(
-        report.variants
-    )
-    wanted = report.task.metric if report.task else ""
-    return wanted if wanted in names or not names else names[0]
+    names: list[str] = []
+    for summary in summaries:
+        names += metric_names(summary)
+    names = names or _quality_names(report.variants)
+    own = report.task.metric if report.task else ""
+    if own in names or not names:
+        return own
+    return names[0]
 
 
 def _quality_names(variants: Sequence[VariantRecord]) -> list[str]:
-    found = (
-        name for variant in variants for quality in variant.qualities for name in quality.metrics
-    )
-    return list(dict.fromkeys(found))
+    """Names of the metrics of any form of any variant."""
+    names: dict[str, None] = {}
+    for variant in variants:
+        for quality in variant.qualities:
+            names |= dict.fromkeys(quality.metrics)
+    return list(names)
 
 
-def _best(rows: list[dict[str, Any]], metric: str) -> list[tuple[str, dict[str, Any]]]:
-    """(what it is best at, row) among the variants beside the baseline; who is best at two things is named once."""
+def _best(rows: Sequence[Row], metric: str) -> list[tuple[str, Row]]:
+    """(what it is best at, row) among the variants beside the baseline, each named once."""
     pruned = rows[1:]
     if len(pruned) <= 1:
         return [("beside the baseline", row) for row in pruned]
     winners = [
-        ("least flash", min(pruned, key=lambda row: row["flash_bytes"])),
-        ("fewest cycles", min(pruned, key=lambda row: row["cycles"])),
+        ("least flash", min(pruned, key=lambda row: row[FLASH.name])),
+        ("fewest cycles", min(pruned, key=lambda row: row[TOTAL_CYCLES.name])),
     ]
-    if scored := [row for row in pruned if _is_number(row.get(metric))]:
-        winners.append(
-            (f"best {metric_of(metric).heading}", max(scored, key=lambda row: row[metric]))
-        )
-    together: dict[str, list[str]] = {}
-    for what, row in winners:
-        together.setdefault(row["variant"], []).append(what)
+    scored = [row for row in pruned if is_number(row.get(metric))]
+    if scored:
+        best = max(scored, key=lambda row: row[metric])
+        winners.append((f"best {metric_of(metric).heading}", best))
+
+    titles: dict[str, list[str]] = {}
+    for title, row in winners:
+        titles.setdefault(row["variant"], []).append(title)
     by_name = {row["variant"]: row for row in pruned}
-    return [(", ".join(what), by_name[name]) for name, what in together.items()]
+    return [(", ".join(own), by_name[name]) for name, own in titles.items()]
 
 
-def _target(summary: RunSummary, metric: str, order: Mapping[str, int]) -> TargetView:
-    # The same shape for a variant in every chart, whichever variants a target lacks.
-    rows = [
-        {**row, "shape": order.get(row["variant"], n)}
-        for n, row in enumerate(summary_rows(summary))
-    ]
-    trades, front = [], set()
-    for key, what, form in (
-        ("flash_bytes", "flash", units.format_bytes),
-        ("cycles", "cycles", units.format_count),
-    ):
-        points = [
-            Point(row["variant"], row[key], row[metric], row["shape"])
-            for row in rows
-            if _is_number(row.get(metric))
-        ]
-        front |= pareto(points)
-        title = f"{metric_of(metric).heading} against {what}, {_target_text(summary.target)}"
-        label = f"{metric_of(metric).heading} (up is better)"
-        trades.append(scatter(title, points, f"{what} (left is better)", label, form))
-    named = _named_layers(summary.variants)
-    legend = [(index, name) for index, name in enumerate(named)]
-    bars = tuple(
-        charts.stacks(title, [_bar(variant, kind, named) for variant in summary.variants])
-        for kind, title in (("flash", "Where flash goes"), ("cycles", "Where cycles go"))
-    )
-    others = {
-        name for v in summary.variants for name in _by_layer(v, "flash") | _by_layer(v, "cycles")
-    } - set(named)
-    if others:
-        count = len(others)
-        legend.append((HATCHES - 1, f"{count} others" if count > 1 else min(others)))
-    return TargetView(
-        summary.target, rows, front, tuple(trades), bars, legend, summary.variants, advice(summary)
-    )
+# --- targets side by side
 
 
-def _by_layer(variant: VariantSummary, kind: str) -> dict[str, float]:
-    """Layer -> bytes of flash or cycles; what the layers do not account for comes last."""
-    report = variant.report
-    if kind == "flash":
-        found = {
-            layer.name: layer.encoded_weight_bytes + layer.scale_bytes for layer in report.layers
-        }
-    else:
-        found = {layer.name: layer.cycles for layer in report.layers}
-    total = report.flash_bytes if kind == "flash" else report.cycles
-    rest = total - sum(found.values())
-    if rest > 0.001 * total:
-        found["in no layer" if report.layers else "not known per layer"] = rest
-    return {name: amount for name, amount in found.items() if amount > 0}
+@dataclass(frozen=True)
+class _MatrixRow:
+    """One target beside others.
 
+    Attributes:
+        target: the target.
+        rows: of every variant, None where it was not compiled.
+        fastest: name of the fastest variant.
+    """
 
-def _named_layers(variants: Sequence[VariantSummary]) -> list[str]:
-    """Layers with a hatch of their own, in order of execution: the heaviest, by their largest share of any bar."""
-    shares: Counter[str] = Counter()
-    for variant in variants:
-        for kind in ("flash", "cycles"):
-            found = _by_layer(variant, kind)
-            total = sum(found.values())
-            for name, amount in found.items():
-                shares[name] = max(shares[name], amount / total)  # type: ignore[assignment]
-    heavy = {name for name, share in shares.most_common(_NAMED_LAYERS) if share >= _TINY}
-    return [name for name in shares if name in heavy]
-
-
-def _bar(variant: VariantSummary, kind: str, named: list[str]) -> charts.Bar:
-    found, report = _by_layer(variant, kind), variant.report
-    parts = [(name, found.pop(name), index) for index, name in enumerate(named) if name in found]
-    if found:
-        text = f"{len(found)} others" if len(found) > 1 else min(found)
-        parts.append((text, sum(found.values()), HATCHES - 1))
-    if kind == "flash":
-        note = f"{units.format_bytes(report.flash_bytes)}: {units.format_bytes(report.encoded_weight_bytes)} weights"
-        note += f", {units.format_bytes(report.scale_bytes)} scales" if report.scale_bytes else ""
-    else:
-        note = f"{units.format_count(report.cycles)}, bound by {report.bound_by}"
-    return charts.Bar(variant.name, note, tuple(parts))
+    target: NpuTarget
+    rows: list[Row | None]
+    fastest: str
 
 
 def _matrix(summaries: Sequence[RunSummary]) -> dict[str, Any]:
-    """Every target with the row of every variant and the name of the fastest, and where their order flips."""
-    names = list(
-        dict.fromkeys(variant.name for summary in summaries for variant in summary.variants)
-    )
+    """Every target with the row of every variant, and where the order of variants flips."""
+    names = variant_names(summaries)
     rows = []
     for summary in summaries:
-        found = {row["variant"]: row for row in summary_rows(summary)}
-        least = min(found, key=lambda name: found[name]["seconds_per_frame"])
-        rows.append((summary.target, [found.get(name) for name in names], least))
+        by_name = {row["variant"]: row for row in summary_rows(summary)}
+        fastest = min(by_name, key=lambda name: by_name[name]["seconds_per_frame"])
+        cells = [by_name.get(name) for name in names]
+        rows.append(_MatrixRow(summary.target, cells, fastest))
     return {"names": names, "rows": rows, "flips": flips(summaries)}
 
 
+# --- training
+
+
 def _curves(variants: Sequence[VariantRecord]) -> list[tuple[str, Markup]]:
-    """(variant, chart of its loss and of its metric on dev, beside the best of the first variant)."""
-    dev = {variant.name: _dev_curve(variant) for variant in variants}
-    best = (
-        max((value for _, value in dev[variants[0].name].points), default=None)
-        if variants
-        else None
-    )
+    """(variant, chart of its loss and of its metric on dev, beside the best of the first one)."""
     charted = []
+    best = None
     for variant in variants:
-        reference = None if variant is variants[0] else best
-        panels = [
-            charts.Curve("loss", _series(variant, "loss")),
-            replace(dev[variant.name], reference=reference),
-        ]
-        if chart := charts.curves(f"Training of {variant.name}", panels):
+        column = _dev_column(variant)
+        heading = metric_of(column.removeprefix("dev_")).heading
+        values = _series(variant, column)
+        loss = charts.Curve("loss", _series(variant, "loss"))
+        dev = charts.Curve(f"{heading} on dev", values, reference=best)
+        if variant is variants[0]:
+            best = max((value for _, value in values), default=None)
+        chart = charts.curves(f"Training of {variant.name}", [loss, dev])
+        if chart:
             charted.append((variant.name, chart))
     return charted
 
 
-def _dev_curve(variant: VariantRecord) -> charts.Curve:
-    column = next((name for row in variant.history for name in row if name.startswith("dev_")), "")
-    return charts.Curve(
-        f"{metric_of(column.removeprefix('dev_')).heading} on dev", _series(variant, column)
-    )
+def _dev_column(variant: VariantRecord) -> str:
+    """The column of a history with a metric on dev; empty where there is none."""
+    for row in variant.history:
+        for name in row:
+            if name.startswith("dev_"):
+                return name
+    return ""
 
 
 def _series(variant: VariantRecord, column: str) -> tuple[tuple[float, float], ...]:
-    points = [(row.get("epoch"), row.get(column)) for row in variant.history]
-    known = [(float(x), float(y)) for x, y in points if _is_number(x) and _is_number(y)]  # type: ignore[arg-type]
-    return tuple(known[:: -(-len(known) // _EPOCHS)]) if known else ()
+    """(epoch, value) of a column of the history, thinned out if they are many."""
+    points = []
+    for row in variant.history:
+        epoch, value = row.get("epoch"), row.get(column)
+        if epoch is not None and value is not None and is_number(epoch) and is_number(value):
+            points.append((float(epoch), float(value)))
+    step = max(1, -(-len(points) // _EPOCHS))
+    return tuple(points[::step])
 
 
-def _files(
-    manifest: Sequence[ManifestEntry],
-) -> list[tuple[str, list[tuple[ManifestEntry, list[ManifestEntry]]]]]:
+# --- configuration and files
+
+
+def _configurations(
+    variants: Sequence[VariantRecord],
+) -> list[tuple[VariantRecord, dict[str, str]]]:
+    configurations = []
+    for variant in variants:
+        settings = _flat(to_jsonable(variant.configuration))
+        configurations.append((variant, settings))
+    return configurations
+
+
+def _flat(value: Any, name: str = "") -> dict[str, str]:
+    """Nested settings as ``train.epochs`` or ``layers[0].match`` -> text."""
+    parts = _parts(value, name)
+    if not parts:
+        return {name: _setting(value)}
+    settings: dict[str, str] = {}
+    for part_name, part in parts.items():
+        settings |= _flat(part, part_name)
+    return settings
+
+
+def _parts(value: Any, name: str) -> dict[str, Any]:
+    """The settings inside a value by their full names; empty where it is a setting itself."""
+    if isinstance(value, dict):
+        prefix = f"{name}." if name else ""
+        return {f"{prefix}{key}": part for key, part in value.items()}
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        return {f"{name}[{index}]": part for index, part in enumerate(value)}
+    return {}
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None or value == {} else str(value)
+
+
+def _files(manifest: Sequence[ManifestEntry]) -> list[tuple[str, list[StageFiles]]]:
     """Files by the first word of their stage (a variant), then by stage and folder."""
-    groups: dict[str, dict[tuple[str, ...], list[ManifestEntry]]] = {}
+    variants: dict[str, dict[tuple[str, ...], list[ManifestEntry]]] = {}
     for entry in manifest:
-        key = (
-            entry.stage,
-            str(PurePosixPath(entry.path).parent),
-            entry.command,
-            entry.made,
-            entry.tinyprune,
-        )
-        groups.setdefault(entry.stage.partition("/")[0] or "run", {}).setdefault(key, []).append(
-            entry
-        )
-    return [
-        (name, [(entries[0], entries) for entries in stages.values()])
-        for name, stages in groups.items()
-    ]
+        variant, _, _ = entry.stage.partition("/")
+        folder = str(PurePosixPath(entry.path).parent)
+        stage = (entry.stage, folder, entry.command, entry.made, entry.tinyprune)
+        variants.setdefault(variant or "run", {}).setdefault(stage, []).append(entry)
+    groups = []
+    for name, stages in variants.items():
+        groups.append((name, [(entries[0], entries) for entries in stages.values()]))
+    return groups
+
+
+# --- filters of the template
+
+
+def _breaks(text: str) -> Markup:
+    """A text that may be broken behind / and _."""
+    return Markup("<wbr>").join(re.split(r"(?<=[/_])", text))
 
 
 def _link(entry: ManifestEntry) -> str:
-    """Where a file is, relative to the page; empty where it is not, or not in the run folder."""
+    """The address of a file relative to the page; empty for one that is missing or elsewhere."""
     path = PurePosixPath(entry.path)
-    inside = not path.is_absolute() and ".." not in path.parts
-    return quote(entry.path, safe="/") if inside and entry.state != "missing" else ""
-
-
-def _flat(value: Any, name: str = "") -> list[tuple[str, str]]:
-    """Nested settings as (``train.epochs``, text)."""
-    if isinstance(value, dict) and value:
-        return [
-            pair
-            for key, inner in value.items()
-            for pair in _flat(inner, f"{name}.{key}" if name else str(key))
-        ]
-    if isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
-        return [
-            pair for index, inner in enumerate(value) for pair in _flat(inner, f"{name}[{index}]")
-        ]
-    if isinstance(value, list):
-        return [(name, ", ".join(map(str, value)))]
-    return [(name, "" if value is None or value == {} else str(value))]
+    is_inside = not path.is_absolute() and ".." not in path.parts
+    if entry.state == "missing" or not is_inside:
+        return ""
+    return quote(entry.path, safe="/")
 
 
 def _shapes(layer: LayerCost) -> str:
-    """``4 x 256x128, 4 x 256x256``: the shapes of the kernels of a layer, in TFLite's order of axes."""
-    texts = ["x".join(map(str, kernel.shape)) for kernel in layer.kernels]
-    runs = [(text, len(list(same))) for text, same in groupby(texts)]
-    return ", ".join(text if count == 1 else f"{count} × {text}" for text, count in runs)
-
-
-def _target_text(target: NpuTarget) -> str:
-    name = f"{target.npu}, {target.system_config}, {target.memory_mode}"
-    return f"{target.label} ({name})" if target.label else name
+    """``4 × 256x128, 4 × 256x256``: the kernels of a layer, in TFLite's order of axes."""
+    shapes = ["x".join(map(str, kernel.shape)) for kernel in layer.kernels]
+    texts = []
+    for shape, same in groupby(shapes):
+        count = len(list(same))
+        texts.append(shape if count == 1 else f"{count} × {shape}")
+    return ", ".join(texts)
 
 
 def _marker(index: int, front: bool) -> Markup:
@@ -344,7 +298,3 @@ def _marker(index: int, front: bool) -> Markup:
     return Markup(
         '<svg class="swatch" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">{}</svg>'
     ).format(shape)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

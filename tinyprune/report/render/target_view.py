@@ -1,0 +1,191 @@
+"""The part of the HTML report about one target: its table, its charts and its advice."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from tinyprune.artifacts.quantity import FLASH, TOTAL_CYCLES, Quantity
+from tinyprune.artifacts.resources import NpuTarget, ResourceReport
+from tinyprune.artifacts.summary import RunSummary, VariantSummary
+from tinyprune.metrics.metric import metric_of
+from tinyprune.report.model.advice import advice
+from tinyprune.report.model.summary import Row, summary_rows
+from tinyprune.report.render.charts import Bar, stacks
+from tinyprune.report.render.scatter import Point, pareto, scatter
+from tinyprune.report.render.svg import HATCHES
+
+#: Quantities with charts.
+_CHARTED = (FLASH, TOTAL_CYCLES)
+#: Layers with a hatch of their own; the last hatch is for all others.
+_NAMED_LAYERS = HATCHES - 1
+_OTHERS = HATCHES - 1
+#: A layer with a smaller share of every bar has no hatch of its own.
+_TINY = 0.03
+#: What the layers do not account for is shown above this share.
+_ROUNDING = 0.001
+
+
+@dataclass(frozen=True)
+class TargetView:
+    """What the page shows of one target.
+
+    Attributes:
+        target: the target. rows: as :func:`summary_rows` makes them, with the ``shape`` of their
+            markers.
+        front: variants on a Pareto front.
+        trades: charts of quality against flash and cycles. bars: where flash and cycles go.
+        legend: (number of a hatch, what it stands for). variants: with their layers. advice:
+            variant -> lines.
+    """
+
+    target: NpuTarget
+    rows: list[Row]
+    front: set[str]
+    trades: tuple[Markup, ...]
+    bars: tuple[Markup, ...]
+    legend: list[tuple[int, str]]
+    variants: tuple[VariantSummary, ...]
+    advice: dict[str, tuple[str, ...]]
+
+
+def target_view(summary: RunSummary, metric: str, order: Mapping[str, int]) -> TargetView:
+    """The view of one target.
+
+    Args:
+        summary: of the target.
+        metric: of the headline.
+        order: variant -> its number in the run, which is the shape of its marker in every chart,
+            whichever variants a target lacks.
+    """
+    rows = summary_rows(summary)
+    for number, row in enumerate(rows):
+        row["shape"] = order.get(row["variant"], number)
+    front: set[str] = set()
+    trades = []
+    for quantity in _CHARTED:
+        points = _points(rows, quantity, metric)
+        front |= pareto(points)
+        trades.append(_trade(summary.target, quantity, metric, points))
+
+    named = _named_layers(summary.variants)
+    return TargetView(
+        target=summary.target,
+        rows=rows,
+        front=front,
+        trades=tuple(trades),
+        bars=tuple(_bars(summary.variants, quantity, named) for quantity in _CHARTED),
+        legend=_legend(summary.variants, named),
+        variants=summary.variants,
+        advice=advice(summary),
+    )
+
+
+def target_text(target: NpuTarget) -> str:
+    """A target in words, with the name that a user gave it."""
+    if not target.label:
+        return target.description
+    return f"{target.label} ({target.description})"
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value can be drawn or compared."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+# --- quality against cost
+
+
+def _points(rows: Sequence[Row], quantity: Quantity, metric: str) -> list[Point]:
+    points = []
+    for row in rows:
+        if is_number(row.get(metric)):
+            points.append(Point(row["variant"], row[quantity.name], row[metric], row["shape"]))
+    return points
+
+
+def _trade(target: NpuTarget, quantity: Quantity, metric: str, points: Sequence[Point]) -> Markup:
+    heading = metric_of(metric).heading
+    title = f"{heading} against {quantity.label}, {target_text(target)}"
+    cost = f"{quantity.label} (left is better)"
+    return scatter(title, points, cost, f"{heading} (up is better)", quantity.format)
+
+
+# --- the way of every byte and cycle
+
+
+def _bars(variants: Sequence[VariantSummary], quantity: Quantity, named: Sequence[str]) -> Markup:
+    title = f"Where {quantity.label} {'goes' if quantity is FLASH else 'go'}"
+    return stacks(title, [_bar(variant, quantity, named) for variant in variants])
+
+
+def _bar(variant: VariantSummary, quantity: Quantity, named: Sequence[str]) -> Bar:
+    """The layers of a variant with a hatch of their own, then all others in one part."""
+    amounts = _by_layer(variant.report, quantity)
+    parts = []
+    for hatch, name in enumerate(named):
+        if name in amounts:
+            parts.append((name, amounts.pop(name), hatch))
+    if amounts:
+        parts.append((_others(amounts), sum(amounts.values()), _OTHERS))
+    note = _flash_note(variant.report) if quantity is FLASH else _cycles_note(variant.report)
+    return Bar(variant.name, note, tuple(parts))
+
+
+def _flash_note(report: ResourceReport) -> str:
+    form = FLASH.format
+    note = f"{form(report.flash_bytes)}: {form(report.encoded_weight_bytes)} weights"
+    if report.scale_bytes:
+        note += f", {form(report.scale_bytes)} scales"
+    return note
+
+
+def _cycles_note(report: ResourceReport) -> str:
+    return f"{TOTAL_CYCLES.format(report.cycles)}, bound by {report.bound_by}"
+
+
+def _by_layer(report: ResourceReport, quantity: Quantity) -> dict[str, float]:
+    """Layer -> its share of a quantity; what the layers do not account for comes last."""
+    amounts = {layer.name: quantity.of_layer(layer) for layer in report.layers}
+    total = quantity.of_report(report)
+    rest = total - sum(amounts.values())
+    if rest > _ROUNDING * total:
+        name = "in no layer" if report.layers else "not known per layer"
+        amounts[name] = rest
+    return {name: amount for name, amount in amounts.items() if amount > 0}
+
+
+def _named_layers(variants: Sequence[VariantSummary]) -> list[str]:
+    """Layers with a hatch of their own, in order of execution: those with the largest shares."""
+    shares = _largest_shares(variants)
+    ranked = sorted(shares, key=lambda name: -shares[name])
+    heavy = {name for name in ranked[:_NAMED_LAYERS] if shares[name] >= _TINY}
+    return [name for name in shares if name in heavy]
+
+
+def _largest_shares(variants: Sequence[VariantSummary]) -> dict[str, float]:
+    """Layer -> the largest share that it has of any bar."""
+    shares: dict[str, float] = {}
+    for variant in variants:
+        for quantity in _CHARTED:
+            amounts = _by_layer(variant.report, quantity)
+            total = sum(amounts.values())
+            for name, amount in amounts.items():
+                shares[name] = max(shares.get(name, 0), amount / total)
+    return shares
+
+
+def _legend(variants: Sequence[VariantSummary], named: Sequence[str]) -> list[tuple[int, str]]:
+    """(number of a hatch, its layer), then the hatch of all others if there are any."""
+    legend = list(enumerate(named))
+    others = set(_largest_shares(variants)) - set(named)
+    if others:
+        legend.append((_OTHERS, _others(others)))
+    return legend
+
+
+def _others(names: Mapping[str, float] | set[str]) -> str:
+    """One layer by its name, several by their number."""
+    return f"{len(names)} others" if len(names) > 1 else min(names)
