@@ -7,7 +7,7 @@ import pytest
 
 from tinyprune.enhance import jobs, live
 from tinyprune.enhance.denoiser import Denoiser
-from tinyprune.enhance.live import Live, talk
+from tinyprune.enhance.live import Live, run_live
 from tinyprune.enhance.signal import SignalStream
 from tinyprune.errors import TinypruneError, UsageError
 
@@ -88,7 +88,7 @@ SIGNAL = (np.random.default_rng(0).normal(size=8 * HOP) / 10).astype(np.float32)
 
 def test_what_is_played_is_what_was_heard_enhanced(card, denoiser):
     found = card(SIGNAL)
-    assert talk(denoiser, ()).hops == 8
+    assert run_live(denoiser, ()).hops == 8
     stream = SignalStream(denoiser, 16_000, 1)
     played = np.concatenate(found.played)
     np.testing.assert_array_equal(played[HOP:], stream.push(SIGNAL[:, None]))
@@ -96,7 +96,7 @@ def test_what_is_played_is_what_was_heard_enhanced(card, denoiser):
 
 def test_the_card_is_asked_for_one_hop_at_the_rate_of_the_network(card, denoiser):
     found = card(SIGNAL)
-    talk(denoiser, ())
+    run_live(denoiser, ())
     for name, value in {
         "samplerate": 16_000,
         "blocksize": HOP,
@@ -112,7 +112,7 @@ def test_the_card_is_asked_for_one_hop_at_the_rate_of_the_network(card, denoiser
 )
 def test_devices_are_chosen_by_name_or_number(card, denoiser, devices, pair):
     found = card(SIGNAL)
-    talk(denoiser, devices)
+    run_live(denoiser, devices)
     assert found.asked["device"] == pair
 
 
@@ -144,7 +144,7 @@ def test_no_sounddevice(monkeypatch, denoiser):
     with pytest.raises(
         TinypruneError, match=r'^--live needs sounddevice: pip install "tinyprune\[live\]"$'
     ):
-        talk(denoiser, ())
+        run_live(denoiser, ())
 
 
 def test_no_portaudio(monkeypatch, denoiser, tmp_path):
@@ -154,7 +154,7 @@ def test_no_portaudio(monkeypatch, denoiser, tmp_path):
     with pytest.raises(
         TinypruneError, match=r"^--live needs the PortAudio library, which sounddevice did not find"
     ):
-        talk(denoiser, ())
+        run_live(denoiser, ())
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_no_microphone_or_no_loudspeaker(card, denoiser, left, missing):
         TinypruneError,
         match=f"^there is no {missing}: connect one, and check that this user may use",
     ):
-        talk(denoiser, ())
+        run_live(denoiser, ())
 
 
 @pytest.mark.parametrize("name", ["Radio", "7", "Speakers"])
@@ -175,7 +175,7 @@ def test_a_device_that_does_not_exist_or_cannot_hear(card, denoiser, name):
     with pytest.raises(
         UsageError, match=f"^no microphone {name}: --device takes one of 0 'Array', 2 'Headset'$"
     ):
-        talk(denoiser, (name,))
+        run_live(denoiser, (name,))
 
 
 def test_too_many_devices(card, denoiser):
@@ -184,7 +184,7 @@ def test_too_many_devices(card, denoiser):
         UsageError,
         match=r"^--device was given 3 times: expected the microphone, then the loudspeaker$",
     ):
-        talk(denoiser, ("0", "1", "2"))
+        run_live(denoiser, ("0", "1", "2"))
 
 
 def test_a_card_that_refuses(card, denoiser):
@@ -193,12 +193,12 @@ def test_a_card_that_refuses(card, denoiser):
         TinypruneError,
         match=r"^the sound card cannot be used: Error opening Stream: Invalid sample",
     ):
-        talk(denoiser, ())
+        run_live(denoiser, ())
 
 
 def test_a_card_that_goes_away(card, denoiser, monkeypatch):
     card(SIGNAL)
     monkeypatch.setattr(Card, "active", False)
     with pytest.raises(TinypruneError, match=r"^the sound card stopped: is it still connected\?$"):
-        talk(denoiser, ())
+        run_live(denoiser, ())
     assert live.log.name == "tinyprune.enhance.live"

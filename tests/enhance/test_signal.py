@@ -6,7 +6,7 @@ import soxr
 
 from tinyprune.audio import stft
 from tinyprune.audio.device import frontend_beside
-from tinyprune.enhance.denoiser import Denoiser, find
+from tinyprune.enhance.denoiser import Denoiser, find_graph
 from tinyprune.enhance.signal import SignalStream, resampling_seconds
 from tinyprune.errors import UsageError
 from tinyprune.tflite.interpreter import Int8Model
@@ -115,7 +115,7 @@ def test_it_counts(speech_run):
     denoiser = Denoiser(speech_run / "variants/small/streaming.tflite")
     stream = SignalStream(denoiser, 16_000, 2)
     stream.push(noise(4 * HOP, 2))
-    assert (stream.given, denoiser.frames) == (4 * HOP, 2 * 4)
+    assert (stream.samples, denoiser.frames) == (4 * HOP, 2 * 4)
     assert 0 < denoiser.inference_seconds < stream.seconds
     assert denoiser.frame_seconds == denoiser.inference_seconds / 8
     assert denoiser.latency_seconds == 2 * HOP / 16_000
@@ -131,13 +131,15 @@ def test_resampling_takes_its_time_and_no_resampling_none(denoiser):
 
 
 def test_the_newest_variant_is_meant(speech_run, log_lines):
-    assert find(speech_run, None) == speech_run / "variants/small/streaming.tflite"
+    assert find_graph(speech_run, None) == speech_run / "variants/small/streaming.tflite"
     assert log_lines == [f"model: small, the newest variant in {speech_run}"]
 
 
 def test_a_variant_or_a_file_is_meant(speech_run):
     path = speech_run / "variants/baseline/streaming.tflite"
-    assert find(speech_run, "baseline") == find(speech_run / "nothing", str(path)) == path
+    assert (
+        find_graph(speech_run, "baseline") == find_graph(speech_run / "nothing", str(path)) == path
+    )
 
 
 def test_what_is_not_there(speech_run, tmp_path):
@@ -145,24 +147,24 @@ def test_what_is_not_there(speech_run, tmp_path):
         UsageError,
         match=r"^no finished run in .*: `tinyprune train`, then `tinyprune prune` make one",
     ):
-        find(tmp_path, None)
+        find_graph(tmp_path, None)
     with pytest.raises(
         UsageError, match=r"^no finished variant 'x' in .*: it has baseline, small; or give a FILE"
     ):
-        find(speech_run, "x")
+        find_graph(speech_run, "x")
     (tmp_path / "variants/baseline").mkdir(parents=True)
     (tmp_path / "variants/baseline/train.json").write_text("{}")
     with pytest.raises(
         UsageError,
         match=r"^no variant in .* has an int8 streaming graph: `tinyprune export` makes it",
     ):
-        find(tmp_path, None)
+        find_graph(tmp_path, None)
     with pytest.raises(
         UsageError, match=r"^variant 'baseline' has no int8 streaming graph: `tinyprune export base"
     ):
-        find(tmp_path, "baseline")
+        find_graph(tmp_path, "baseline")
     with pytest.raises(UsageError, match=r"^.*train.json is no .tflite: export it first"):
-        find(tmp_path, str(tmp_path / "variants/baseline/train.json"))
+        find_graph(tmp_path, str(tmp_path / "variants/baseline/train.json"))
 
 
 @pytest.mark.parametrize("name", ["dense", "all_cpu"])

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tinyprune import pretrained
@@ -16,46 +17,64 @@ log = logging.getLogger(__name__)
 FORM = "streaming"
 
 
-def find(run: Path, model: str | None) -> Path:
-    """The int8 streaming graph that is meant: a file, a variant of the run, "pretrained", or (None) the newest variant.
+def find_graph(run: Path, model: str | None) -> Path:
+    """The int8 streaming graph of a model.
+
+    Args:
+        run: folder in which a variant is looked for.
+        model: a file, a variant of the run, or "pretrained"; None: the newest variant of the run.
 
     Raises UsageError that says what there is, or what to do first.
     """
     if model == pretrained.NAME:
         return pretrained.denoiser()
-    if model is not None and (Path(model).suffix == ".tflite" or Path(model).is_file()):
-        return _file(Path(model))
-    space = Workspace(run)
-    variants = {variant.name: variant.folder / f"{FORM}.tflite" for variant in space.variants()}
-    if not variants:
+    if model is not None and _is_file(Path(model)):
+        return _graph_of_file(Path(model))
+    graphs = {}
+    for variant in Workspace(run).variants():
+        graphs[variant.name] = variant.folder / f"{FORM}.tflite"
+    if not graphs:
         raise UsageError(
-            f"no finished run in {run}: `tinyprune train`, then `tinyprune prune` make one; or give --model"
+            f"no finished run in {run}: `tinyprune train`, then `tinyprune prune` make one; "
+            "or give --model"
         )
     if model is None:
-        return _newest(run, [path for path in variants.values() if path.exists()])
-    if model not in variants:
-        raise UsageError(
-            f"no finished variant '{model}' in {run}: it has {', '.join(variants)}; or give a FILE.tflite"
-        )
-    if not variants[model].exists():
-        raise UsageError(
-            f"variant '{model}' has no int8 streaming graph: `tinyprune export {model}` makes it, of speech"
-        )
-    return variants[model]
+        return _newest(run, [path for path in graphs.values() if path.exists()])
+    return _graph_of_variant(run, graphs, model)
 
 
-def _file(path: Path) -> Path:
+def _is_file(path: Path) -> bool:
+    return path.suffix == ".tflite" or path.is_file()
+
+
+def _graph_of_file(path: Path) -> Path:
     if path.suffix != ".tflite":
         raise UsageError(
-            f"{path} is no .tflite: export it first (tinyprune export), then give its streaming.tflite"
+            f"{path} is no .tflite: export it first (tinyprune export), "
+            "then give its streaming.tflite"
         )
     return path
 
 
-def _newest(run: Path, graphs: list[Path]) -> Path:
+def _graph_of_variant(run: Path, graphs: Mapping[str, Path], name: str) -> Path:
+    if name not in graphs:
+        raise UsageError(
+            f"no finished variant '{name}' in {run}: it has {', '.join(graphs)}; "
+            "or give a FILE.tflite"
+        )
+    if not graphs[name].exists():
+        raise UsageError(
+            f"variant '{name}' has no int8 streaming graph: "
+            f"`tinyprune export {name}` makes it, of speech"
+        )
+    return graphs[name]
+
+
+def _newest(run: Path, graphs: Sequence[Path]) -> Path:
     if not graphs:
         raise UsageError(
-            f"no variant in {run} has an int8 streaming graph: `tinyprune export` makes it, of speech"
+            f"no variant in {run} has an int8 streaming graph: "
+            "`tinyprune export` makes it, of speech"
         )
     path = max(graphs, key=lambda graph: (graph.parent / "train.json").stat().st_mtime_ns)
     log.info("model: %s, the newest variant in %s", path.parent.name, run)
@@ -77,17 +96,19 @@ class Denoiser:
     """
 
     def __init__(self, path: Path, frontend: Path | None = None) -> None:
-        self._path, self._networks = path, [Int8Model(path)]
+        self._path = path
+        self._networks = [Int8Model(path)]
         self.name = path.parent.name if path.name == f"{FORM}.tflite" else path.name
         bands = _mask_bands(path, self._networks[0])
         self.front_end = StreamingFrontEnd(record_beside(path, frontend))
         if self.front_end.bands != bands:
             raise UsageError(
-                f"{path} takes {bands} features, its front end makes {self.front_end.bands}: give the one that it was "
-                "trained with as --frontend"
+                f"{path} takes {bands} features, its front end makes {self.front_end.bands}: "
+                "give the one that it was trained with as --frontend"
             )
         self.latency_seconds = self.front_end.latency / self.front_end.sample_rate
-        self.frames, self.inference_seconds = 0, 0.0
+        self.frames = 0
+        self.inference_seconds = 0.0
 
     @property
     def frame_seconds(self) -> float:
@@ -95,7 +116,10 @@ class Denoiser:
         return self.inference_seconds / max(1, self.frames)
 
     def channels(self, count: int) -> "list[Channel]":
-        """Channels at the beginning of a signal; those of the signal before must not be used any more."""
+        """Channels at the beginning of a signal.
+
+        Those of the signal before must not be used any more.
+        """
         while len(self._networks) < count:
             self._networks.append(Int8Model(self._path))
         return [Channel(self, network) for network in self._networks[:count]]
@@ -105,11 +129,16 @@ class Channel:
     """One channel of one signal, from its beginning on."""
 
     def __init__(self, denoiser: Denoiser, network: Int8Model) -> None:
-        self._denoiser, self._network, self._state = denoiser, network, denoiser.front_end.start()
+        self._denoiser = denoiser
+        self._network = network
+        self._state = denoiser.front_end.start()
         network.reset()
 
     def enhance(self, samples: Float32Array) -> Float32Array:
-        """The enhanced hop before the one that goes in, (hop,); of the first call it lies before the signal."""
+        """The enhanced hop (hop,) before the one that goes in.
+
+        Of the first call it lies before the signal.
+        """
         front_end = self._denoiser.front_end
         features = front_end.analyse(self._state, samples)
         started = time.perf_counter()
@@ -120,14 +149,15 @@ class Channel:
 
 
 def _mask_bands(path: Path, network: Int8Model) -> int:
-    """How many numbers a mask has. Raises UsageError unless the network makes a mask of every frame of features."""
+    """Bands of a mask. Raises UsageError unless the network makes a mask of a frame of features."""
     frames, *bands = network.input_shape[1:]
-    if network.input_shape != network.output_shape or len(bands) != 1 or frames != 1:
-        shapes = " -> ".join(
-            "x".join(map(str, shape)) for shape in (network.input_shape, network.output_shape)
-        )
+    makes_mask = network.input_shape == network.output_shape
+    if not makes_mask or len(bands) != 1 or frames != 1:
+        inputs = "x".join(map(str, network.input_shape))
+        outputs = "x".join(map(str, network.output_shape))
         raise UsageError(
-            f"{path} is no streaming speech network ({shapes}): expected one frame of features in, its mask out, as "
-            "streaming.tflite of a speech run has it"
+            f"{path} is no streaming speech network ({inputs} -> {outputs}): "
+            "expected one frame of features in, its mask out, "
+            "as streaming.tflite of a speech run has it"
         )
     return int(bands[0])

@@ -1,4 +1,7 @@
-"""Audio files in and out, block by block: format, sampling rate, channels and bits of what goes in are kept."""
+"""Audio files in and out, block by block.
+
+Format, sampling rate, channels and bits of the input are kept.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +20,7 @@ Write = Callable[[Float32Array], None]
 
 @dataclass(frozen=True)
 class Format:
-    """How samples are stored.
+    """The form in which samples are stored.
 
     Attributes:
         rate: Hz. channels: number of them.
@@ -33,22 +36,28 @@ class Format:
 
 
 def open_file(path: Path) -> tuple[Format, Iterator[Float32Array]]:
-    """The format of a file and its blocks of samples (n, channels). Raises TinypruneError for what is no audio."""
+    """The format of a file and its blocks of samples (n, channels).
+
+    Raises TinypruneError for a file that is no audio.
+    """
     import soundfile
 
     header = read_header(path)  # says in one line what may be wrong with it
     info = soundfile.info(path)
-    found = Format(header.sample_rate, header.channels, info.subtype, info.endian, header.frames)
-    return found, (block.astype(np.float32) for _, block in read_blocks(path))
+    audio = Format(header.sample_rate, header.channels, info.subtype, info.endian, header.frames)
+    return audio, (block.astype(np.float32) for _, block in read_blocks(path))
 
 
 def blocks(frames: int) -> int:
-    """In how many blocks a file of this length is read."""
+    """Number of blocks in which a file of this length is read."""
     return -(-frames // BLOCK)
 
 
 def container(path: Path) -> str:
-    """The format that the suffix of a file to be written names. Raises UsageError for one that is no audio."""
+    """The container that the suffix of a file to be written names.
+
+    Raises UsageError for a suffix that is none of audio.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(
             f"{path}: expected a name that ends in .wav, .flac or .ogg, a folder, or - for a pipe"
@@ -56,43 +65,41 @@ def container(path: Path) -> str:
     return path.suffix[1:].upper()
 
 
-def kept(name: str, found: Format) -> str:
-    """The subtype of samples in a container: that of what goes in where it can hold it, else its usual one."""
+def subtype_in(name: str, audio: Format) -> str:
+    """The subtype of samples in a container: the input's where it holds it, else its usual one."""
     import soundfile
 
-    if soundfile.check_format(name, found.subtype):
-        return found.subtype
+    if soundfile.check_format(name, audio.subtype):
+        return audio.subtype
     return str(soundfile.default_subtype(name))
 
 
 @contextmanager
-def create_file(path: Path, found: Format) -> Iterator[Write]:
-    """A function that writes blocks to a file; the file is whole or absent.
+def create_file(path: Path, audio: Format) -> Iterator[Write]:
+    """A function that writes blocks to a file; the file is complete or absent.
 
     Raises UsageError for a name that is no audio, TinypruneError where it cannot be written.
     """
     import soundfile
 
     name = container(path)
+    subtype = subtype_in(name, audio)
+    endian = audio.endian if name == "WAV" else "FILE"
     with writing(path) as part:
         try:
             with soundfile.SoundFile(
-                part, "w", found.rate, found.channels, kept(name, found), _endian(name, found), name
+                part, "w", audio.rate, audio.channels, subtype, endian, name
             ) as file:
                 yield lambda block: _write(file, block)
         except soundfile.LibsndfileError as error:
             reason = error.error_string.removeprefix("Error : ").rstrip(".")
             raise TinypruneError(
-                f"cannot write {path} with {found.channels} channels at {found.rate} Hz: {reason}"
+                f"cannot write {path} with {audio.channels} channels at {audio.rate} Hz: {reason}"
             ) from error
 
 
-def _endian(name: str, found: Format) -> str:
-    return found.endian if name == "WAV" else "FILE"
-
-
 def _write(file: object, block: Float32Array, most: int = 2**15) -> None:
-    """Write a block in pieces: libsndfile's Vorbis encoder puts what it is given on the stack."""
+    """Write a block in pieces: libsndfile's Vorbis encoder puts a whole call on the stack."""
     for start in range(0, len(block), most):
         file.write(block[start : start + most])  # type: ignore[attr-defined]
 
@@ -113,7 +120,7 @@ def pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:
 
 
 def require_other(source: Path, target: Path) -> None:
-    """Raise UsageError where what is written would replace what is read, or something that is no file."""
+    """Raise UsageError where the output would replace the input, or something that is no file."""
     if target.exists() and source.exists() and target.samefile(source):
         raise UsageError(f"{target} is the input itself: choose another name")
     if target.exists() and not target.is_file():

@@ -8,9 +8,9 @@ from pathlib import Path
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import read_header
 from tinyprune.enhance import files, pipe
-from tinyprune.enhance.denoiser import Denoiser, find
+from tinyprune.enhance.denoiser import Denoiser, find_graph
 from tinyprune.enhance.files import Format, Write
-from tinyprune.enhance.live import talk
+from tinyprune.enhance.live import run_live
 from tinyprune.enhance.picture import Spectrogram, draw
 from tinyprune.enhance.signal import SignalStream, resampling_seconds
 from tinyprune.errors import TinypruneError, UsageError
@@ -48,9 +48,10 @@ def enhance(
     is_folder = source != PIPE and Path(source).is_dir()
     if PIPE not in (source, target) and not is_folder and Path(target).is_dir():
         target = str(Path(target, Path(source).name))
-    _check(source, target, is_folder, raw, plot)
+    _check_options(source, target, is_folder, raw, plot)
+    _check_paths(source, target, is_folder)
     pairs = files.pairs(Path(source), Path(target)) if is_folder else []
-    work = Enhancement(Denoiser(find(run, model), frontend))
+    work = Enhancement(Denoiser(find_graph(run, model), frontend))
     if is_folder:
         work.folder(source, pairs)
     else:
@@ -65,13 +66,16 @@ def enhance(
 def live(
     devices: Sequence[str], run: Path, model: str | None = None, frontend: Path | None = None
 ) -> None:
-    """Enhance what a microphone hears into a loudspeaker until Ctrl-C, and say how it went."""
-    denoiser = Denoiser(find(run, model), frontend)
-    heard, front_end = talk(denoiser, devices), denoiser.front_end
+    """Enhance the microphone's sound into a loudspeaker until Ctrl-C, and log how it went."""
+    denoiser = Denoiser(find_graph(run, model), frontend)
+    session = run_live(denoiser, devices)
+    hop_ms = denoiser.front_end.hop_ms
     log.info(
         "live: %s, samples came too late %d times, inference %s per frame of %.3g ms",
-        *(format_seconds(heard.hops * front_end.hop_ms / 1000), heard.late),
-        *(format_seconds(denoiser.frame_seconds), front_end.hop_ms),
+        format_seconds(session.hops * hop_ms / 1000),
+        session.late,
+        format_seconds(denoiser.frame_seconds),
+        hop_ms,
     )
 
 
@@ -92,40 +96,50 @@ class Enhancement:
         self._rates: set[int] = set()
 
     def folder(self, source: str, pairs: list[tuple[Path, Path]]) -> None:
-        """Every pair (read, write); what is wrong with one is said and kept, and the others are done."""
+        """Enhance every pair (input, output); an error of one is logged and kept in ``bad``."""
         total = sum(_blocks(path) for path, _ in pairs)
         for _ in track(self._each(pairs), f"enhancing {source}", total):
             pass
 
     def signal(self, source: str, target: str, raw: int | None, plot: Path | None) -> None:
-        """One file or pipe into another; the picture is drawn when all of it is written."""
+        """Enhance one file or pipe into another; the picture is drawn when all is written."""
         if source == PIPE:
-            found, blocks = pipe.open_pipe(sys.stdin.buffer, raw, self.denoiser.front_end.hop_ms)
+            audio, blocks = pipe.open_pipe(sys.stdin.buffer, raw, self.denoiser.front_end.hop_ms)
+            total = None
         else:
-            found, blocks = files.open_file(Path(source))
-        shown = (Spectrogram(found.rate), Spectrogram(found.rate)) if plot else None
-        total = files.blocks(found.frames) if source != PIPE and found.frames else None
-        for _ in track(self._into(target, found, blocks, raw, shown), f"enhancing {source}", total):
+            audio, blocks = files.open_file(Path(source))
+            total = files.blocks(audio.frames) if audio.frames else None
+        pictured = (Spectrogram(audio.rate), Spectrogram(audio.rate)) if plot else None
+        steps = self._into(target, audio, blocks, raw, pictured)
+        for _ in track(steps, f"enhancing {source}", total):
             pass
-        if plot and shown:
-            draw(plot, f"{Path(source).name}, enhanced by {self.denoiser.name}", *shown)
+        if plot and pictured:
+            draw(plot, f"{Path(source).name}, enhanced by {self.denoiser.name}", *pictured)
 
     def summary(self, name: str) -> str:
         """Real-time factor, latency and inference time, in one line."""
-        front_end = self.denoiser.front_end
+        hop_ms = self.denoiser.front_end.hop_ms
         speed = self.audio_seconds / max(self.seconds, 1e-9)
-        later = max((resampling_seconds(rate, front_end) for rate in self._rates), default=0.0)
+        speed_text = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"
+        audio, work = format_seconds(self.audio_seconds), format_seconds(self.seconds)
+        inference = format_seconds(self.denoiser.frame_seconds)
         parts = [
-            f"{name}: {format_seconds(self.audio_seconds)} of audio in {format_seconds(self.seconds)}",
-            f"{speed:.{0 if speed >= 10 else 1}f} x real time",
-            f"inference {format_seconds(self.denoiser.frame_seconds)} per frame of {front_end.hop_ms:.3g} ms",
-            f"algorithmic latency {self.denoiser.latency_seconds * 1000:.0f} ms"
-            + (f" + {later * 1000:.0f} ms of resampling" if later else ""),
+            f"{name}: {audio} of audio in {work}",
+            f"{speed_text} x real time",
+            f"inference {inference} per frame of {hop_ms:.3g} ms",
+            f"algorithmic latency {self._latency()}",
         ]
         return ", ".join(parts)
 
+    def _latency(self) -> str:
+        latency = f"{self.denoiser.latency_seconds * 1000:.0f} ms"
+        resampling = [resampling_seconds(rate, self.denoiser.front_end) for rate in self._rates]
+        slowest = max(resampling, default=0.0)
+        if slowest:
+            latency += f" + {slowest * 1000:.0f} ms of resampling"
+        return latency
+
     # --- one after the other
-    # --------------------------------------------------------------------------------------
 
     def _each(self, pairs: list[tuple[Path, Path]]) -> Iterator[None]:
         for source, target in pairs:
@@ -139,58 +153,60 @@ class Enhancement:
     def _into(
         self,
         target: str,
-        found: Format,
+        audio: Format,
         blocks: Iterator[Float32Array],
         raw: int | None = None,
-        shown: tuple[Spectrogram, Spectrogram] | None = None,
+        pictured: tuple[Spectrogram, Spectrogram] | None = None,
     ) -> Iterator[None]:
         if target == PIPE:
-            yield from self._through(
-                found, blocks, pipe.create_pipe(sys.stdout.buffer, found, raw), shown
-            )
+            write = pipe.create_pipe(sys.stdout.buffer, audio, raw)
+            yield from self._through(audio, blocks, write, pictured)
         else:
-            with files.create_file(Path(target), found) as write:
-                yield from self._through(found, blocks, write, shown)
+            with files.create_file(Path(target), audio) as write:
+                yield from self._through(audio, blocks, write, pictured)
 
     def _through(
         self,
-        found: Format,
+        audio: Format,
         blocks: Iterator[Float32Array],
         write: Write,
-        shown: tuple[Spectrogram, Spectrogram] | None,
+        pictured: tuple[Spectrogram, Spectrogram] | None,
     ) -> Iterator[None]:
-        """Yields after every block."""
-        stream = SignalStream(self.denoiser, found.rate, found.channels)
+        """Enhance block by block; yields after each."""
+        stream = SignalStream(self.denoiser, audio.rate, audio.channels)
         for block in blocks:
             made = stream.push(block)
             write(made)
-            _show(shown, block, made)
+            _draw(pictured, block, made)
             yield
         rest = stream.finish()
         write(rest)
-        _show(shown, rest[:0], rest)
-        self._rates.add(found.rate)
-        self.audio_seconds += stream.given / found.rate
+        _draw(pictured, rest[:0], rest)
+        self._rates.add(audio.rate)
+        self.audio_seconds += stream.samples / audio.rate
         self.seconds += stream.seconds
 
 
-def _show(
-    shown: tuple[Spectrogram, Spectrogram] | None, before: Float32Array, after: Float32Array
+def _draw(
+    pictured: tuple[Spectrogram, Spectrogram] | None, before: Float32Array, after: Float32Array
 ) -> None:
-    for spectrogram, samples in zip(shown or (), (before, after), strict=False):
-        spectrogram.push(samples)
+    if pictured is not None:
+        pictured[0].push(before)
+        pictured[1].push(after)
 
 
 def _blocks(path: Path) -> int:
-    """In how many blocks a file is read; 0 where it cannot be."""
+    """Number of blocks in which a file is read; 0 where it cannot be."""
     try:
         return files.blocks(read_header(path).frames)
     except TinypruneError:
         return 0
 
 
-def _check(source: str, target: str, is_folder: bool, raw: int | None, plot: Path | None) -> None:
-    """Raise UsageError for a command line that makes no sense, before anything is loaded."""
+def _check_options(
+    source: str, target: str, is_folder: bool, raw: int | None, plot: Path | None
+) -> None:
+    """Raise UsageError for options that contradict each other, before anything is loaded."""
     if is_folder and target == PIPE:
         raise UsageError(f"{source} is a folder: give a folder to write to")
     if raw and PIPE not in (source, target):
@@ -199,6 +215,10 @@ def _check(source: str, target: str, is_folder: bool, raw: int | None, plot: Pat
         raise UsageError("--plot is of one file: give a file instead of a folder")
     if plot and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {plot}: expected a name that ends in .png")
+
+
+def _check_paths(source: str, target: str, is_folder: bool) -> None:
+    """Raise UsageError for a missing input, or an output that cannot be written."""
     if source != PIPE and not Path(source).exists():
         raise UsageError(f"there is no file or folder {source}")
     if target != PIPE and not is_folder:

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Live:
-    """What a sound card calls for every hop.
+    """The function that a sound card calls for every hop, with its counts.
 
     Attributes:
         hops: how many have gone through. late: how many times the sound card had no samples to
@@ -29,13 +29,13 @@ class Live:
     def __call__(
         self, indata: Float32Array, outdata: Float32Array, frames: int, moment: Any, status: Any
     ) -> None:
-        """Fill ``outdata`` (hop, 1) with the enhanced samples that ``indata`` (hop, 1) completes."""
+        """Fill ``outdata`` (hop, 1) with the samples that ``indata`` (hop, 1) completes."""
         self.late += bool(status)
         self.hops += 1
         outdata[:, 0] = self._channel.enhance(np.array(indata[:, 0]))
 
 
-def talk(denoiser: Denoiser, devices: Sequence[str]) -> Live:
+def run_live(denoiser: Denoiser, devices: Sequence[str]) -> Live:
     """Run until Ctrl-C and return what happened.
 
     Args:
@@ -60,23 +60,22 @@ def talk(denoiser: Denoiser, devices: Sequence[str]) -> Live:
         with stream:
             card = sum(stream.latency)
             log.info(
-                "live: speak; Ctrl-C ends. Latency %.0f ms: %.0f ms algorithmic, %.0f ms of the sound card",
-                *(
-                    (denoiser.latency_seconds + card) * 1000,
-                    denoiser.latency_seconds * 1000,
-                    card * 1000,
-                ),
+                "live: speak; Ctrl-C ends. "
+                "Latency %.0f ms: %.0f ms algorithmic, %.0f ms of the sound card",
+                (denoiser.latency_seconds + card) * 1000,
+                denoiser.latency_seconds * 1000,
+                card * 1000,
             )
             _wait(stream)
     except sounddevice.PortAudioError as error:
         raise TinypruneError(
-            f"the sound card cannot be used: {_said(error)}; choose another --device"
+            f"the sound card cannot be used: {_message(error)}; choose another --device"
         ) from error
     return live
 
 
 def _wait(stream: Any) -> None:
-    """Until Ctrl-C, or until the sound card is gone."""
+    """Wait for Ctrl-C. Raises TinypruneError if the sound card is gone before."""
     try:
         while stream.active:
             time.sleep(0.1)
@@ -92,8 +91,8 @@ def _sounddevice() -> Any:
         raise TinypruneError('--live needs sounddevice: pip install "tinyprune[live]"') from error
     except OSError as error:
         raise TinypruneError(
-            "--live needs the PortAudio library, which sounddevice did not find: install it, e.g. with "
-            "apt install libportaudio2"
+            "--live needs the PortAudio library, which sounddevice did not find: "
+            "install it, e.g. with apt install libportaudio2"
         ) from error
     return sounddevice
 
@@ -102,27 +101,37 @@ def _pair(sounddevice: Any, devices: Sequence[str]) -> tuple[int, int]:
     """Numbers of the microphone and the loudspeaker."""
     if len(devices) > 2:
         raise UsageError(
-            f"--device was given {len(devices)} times: expected the microphone, then the loudspeaker"
+            f"--device was given {len(devices)} times: "
+            "expected the microphone, then the loudspeaker"
         )
-    wanted = (devices[0], devices[-1]) if devices else (None, None)
-    return _number(sounddevice, wanted[0], "input"), _number(sounddevice, wanted[1], "output")
+    microphone = devices[0] if devices else None
+    loudspeaker = devices[-1] if devices else None
+    return _number(sounddevice, microphone, "input"), _number(sounddevice, loudspeaker, "output")
 
 
-def _number(sounddevice: Any, wanted: str | None, kind: str) -> int:
-    what = {"input": "microphone", "output": "loudspeaker"}[kind]
-    found = [device for device in sounddevice.query_devices() if device[f"max_{kind}_channels"]]
-    if not found:
+def _number(sounddevice: Any, name: str | None, kind: str) -> int:
+    """The number of a sound card.
+
+    Args:
+        sounddevice: the module.
+        name: name or number of the card; None: the usual one.
+        kind: "input" or "output".
+    """
+    role = {"input": "microphone", "output": "loudspeaker"}[kind]
+    known = [device for device in sounddevice.query_devices() if device[f"max_{kind}_channels"]]
+    if not known:
         raise TinypruneError(
-            f"there is no {what}: connect one, and check that this user may use it"
+            f"there is no {role}: connect one, and check that this user may use it"
         )
-    device = int(wanted) if wanted is not None and wanted.isdecimal() else wanted
+    is_number = name is not None and name.isdecimal()
+    device = int(name) if name is not None and is_number else name
     try:
         return int(sounddevice.query_devices(device, kind)["index"])
     except (ValueError, sounddevice.PortAudioError) as error:
-        known = ", ".join(f"{device['index']} '{device['name']}'" for device in found)
-        asked = f"no {what} {wanted}" if wanted is not None else f"no usual {what}"
-        raise UsageError(f"{asked}: --device takes one of {known}") from error
+        missing = f"no usual {role}" if name is None else f"no {role} {name}"
+        names = ", ".join(f"{device['index']} '{device['name']}'" for device in known)
+        raise UsageError(f"{missing}: --device takes one of {names}") from error
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return " ".join(str(error).removesuffix(".").split())

@@ -1,11 +1,11 @@
-"""Spectrograms of a signal before and after, gathered while it goes by, in memory that does not grow."""
+"""Spectrograms of a signal before and after, gathered while it goes by, in constant memory."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinyprune.array_types import Float32Array
+from tinyprune.array_types import Float32Array, FloatArray
 from tinyprune.audio.stft import hann
 from tinyprune.storage.writing import writing
 from tinyprune.units import format_seconds
@@ -17,14 +17,17 @@ _FLOOR = 1e-12
 
 
 class Spectrogram:
-    """Power of Hann frames at 50 % overlap, mean over the channels; long signals have several frames to a column.
+    """Power of Hann frames at 50 % overlap, mean over the channels.
+
+    Long signals have several frames to a column.
 
     Attributes:
         rate: Hz. pooled: frames in one column.
     """
 
     def __init__(self, rate: int) -> None:
-        self.rate, self.pooled = rate, 1
+        self.rate = rate
+        self.pooled = 1
         self._hop = max(1, round(_FRAME_SECONDS * rate / 2))
         self._window = hann(2 * self._hop)
         self._waiting: Float32Array | None = None
@@ -33,12 +36,9 @@ class Spectrogram:
 
     def push(self, block: Float32Array) -> None:
         """The next samples (n, channels), full scale 1."""
-        begin = (
-            np.zeros((self._hop, block.shape[1]), np.float32)
-            if self._waiting is None
-            else self._waiting
-        )
-        joined = np.concatenate([begin, block])
+        if self._waiting is None:
+            self._waiting = np.zeros((self._hop, block.shape[1]), np.float32)
+        joined = np.concatenate([self._waiting, block])
         frames = max(0, len(joined) // self._hop - 1)
         for start in range(0, frames * self._hop, self._hop):
             self._add(joined[start : start + 2 * self._hop])
@@ -46,8 +46,10 @@ class Spectrogram:
 
     def columns(self) -> Float32Array:
         """Levels (bins, columns) in dB; a sine of full scale has 0 dB."""
-        rest = [self._sum / self._summed] if self._summed else []
-        power = np.stack([*self._columns, *rest] or [self._sum], axis=1)
+        columns: list[FloatArray] = [*self._columns]
+        if self._summed:
+            columns.append(self._sum / self._summed)
+        power = np.stack(columns or [self._sum], axis=1)
         return np.asarray(10 * np.log10(np.maximum(power, _FLOOR)), np.float32)
 
     @property
@@ -57,9 +59,8 @@ class Spectrogram:
 
     def _add(self, frame: Float32Array) -> None:
         spectrum = np.fft.rfft(frame * self._window[:, None], axis=0)
-        self._sum = self._sum + (np.abs(spectrum / (self._hop / 2)) ** 2).mean(axis=1).astype(
-            np.float32
-        )
+        power = np.abs(spectrum / (self._hop / 2)) ** 2
+        self._sum = self._sum + power.mean(axis=1).astype(np.float32)
         self._summed += 1
         if self._summed == self.pooled:
             self._columns.append(self._sum / np.float32(self.pooled))
@@ -84,9 +85,15 @@ def draw(path: Path, title: str, before: Spectrogram, after: Spectrogram) -> Non
     top = float(np.ceil(levels.max() / 5) * 5)
     for axis, name, shown in zip(axes, ("before", "after"), (before, after), strict=True):
         image = axis.imshow(
-            shown.columns(), origin="lower", aspect="auto", cmap="magma", vmin=top - RANGE_DB, vmax=top,
-            extent=(0, shown.seconds, 0, shown.rate / 2000), interpolation="nearest",
-        )  # fmt: skip
+            shown.columns(),
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            vmin=top - RANGE_DB,
+            vmax=top,
+            extent=(0, shown.seconds, 0, shown.rate / 2000),
+            interpolation="nearest",
+        )
         axis.set_ylabel("frequency (kHz)")
         axis.set_title(name, loc="left", fontsize=10)
     axes[1].set_xlabel(f"time (s){_pooling(before)}")
@@ -96,7 +103,7 @@ def draw(path: Path, title: str, before: Spectrogram, after: Spectrogram) -> Non
 
 
 def _pooling(shown: Spectrogram) -> str:
-    """How much of the signal one column stands for, where that is more than a frame."""
+    """The part of the signal that one column stands for, where that is more than a frame."""
     if shown.pooled == 1:
         return ""
     return f"; each column is the mean of {format_seconds(shown.pooled * _FRAME_SECONDS / 2)}"

@@ -1,4 +1,7 @@
-"""Samples through standard input and output: WAV of known or unknown length, or raw 16-bit PCM, a hop at a time."""
+"""Samples through standard input and output, a hop at a time.
+
+They are WAV of known or unknown length, or raw 16-bit PCM.
+"""
 
 import io
 import struct
@@ -8,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.enhance.files import Format, Write, kept
+from tinyprune.enhance.files import Format, Write, subtype_in
 from tinyprune.errors import TinypruneError, UsageError
 
 UNKNOWN = 0xFFFFFFFF  # what a WAV header says that was written before its length was known
@@ -28,7 +31,7 @@ _TAGS = {subtype: tag for tag, subtype in _SUBTYPES.items()}
 def open_pipe(
     stream: BinaryIO, raw: int | None, block_ms: float
 ) -> tuple[Format, Iterator[Float32Array]]:
-    """The format of what a stream brings, and its samples (n, channels), a hop at a time, as soon as they are there.
+    """The format of a stream, and its samples (n, channels), a hop at a time, as they come.
 
     Args:
         stream: WAV of PCM or float samples, or with ``raw`` mono PCM of 16 bit, little endian.
@@ -39,11 +42,11 @@ def open_pipe(
     """
     if stream.isatty():
         raise UsageError("standard input is a terminal: pipe a WAV into it, or give a file")
-    found = Format(raw, 1, "PCM_16", "LITTLE") if raw else _header(stream)
-    return found, _blocks(stream, found, max(1, round(block_ms * found.rate / 1000)))
+    audio = Format(raw, 1, "PCM_16", "LITTLE") if raw else _header(stream)
+    return audio, _blocks(stream, audio, max(1, round(block_ms * audio.rate / 1000)))
 
 
-def create_pipe(stream: BinaryIO, found: Format, raw: int | None) -> Write:
+def create_pipe(stream: BinaryIO, audio: Format, raw: int | None) -> Write:
     """Write a header, unless it is raw, and return a function that writes blocks and flushes.
 
     Raises UsageError for a terminal, and where raw samples would have another rate or several
@@ -51,49 +54,64 @@ def create_pipe(stream: BinaryIO, found: Format, raw: int | None) -> Write:
     """
     if stream.isatty():
         raise UsageError("standard output is a terminal: send it to a file or a program")
-    if raw and (found.rate, found.channels) != (raw, 1):
+    if raw and (audio.rate, audio.channels) != (raw, 1):
         raise UsageError(
-            f"--raw {raw} is one channel at {raw} Hz, the input has {found.channels} at {found.rate} Hz: "
-            "leave --raw away to write WAV"
+            f"--raw {raw} is one channel at {raw} Hz, "
+            f"the input has {audio.channels} at {audio.rate} Hz: leave --raw away to write WAV"
         )
-    subtype = "PCM_16" if raw else kept("WAV", found)
+    subtype = "PCM_16" if raw else subtype_in("WAV", audio)
     if not raw:
-        stream.write(_wav_header(found, subtype))
+        stream.write(_wav_header(audio, subtype))
 
     def write(block: Float32Array) -> None:
-        stream.write(_encode(block, found.rate, subtype))
+        stream.write(_encode(block, audio.rate, subtype))
         stream.flush()
 
     return write
 
 
 # --- bytes
-# ------------------------------------------------------------------------------------------------------------
 
 
-def _blocks(stream: BinaryIO, found: Format, frames: int) -> Iterator[Float32Array]:
-    width = _TAGS[found.subtype][1] // 8 * found.channels
-    whole = left = UNKNOWN * width if found.frames is None else found.frames * width
-    while left > 0 and (content := stream.read(min(frames * width, left))):
+def _blocks(stream: BinaryIO, audio: Format, frames: int) -> Iterator[Float32Array]:
+    width = _TAGS[audio.subtype][1] // 8 * audio.channels
+    size = _size(audio, width)
+    left = size
+    while left > 0:
+        content = stream.read(min(frames * width, left))
+        if not content:
+            break
         left -= len(content)
-        block = _decode(content[: len(content) // width * width], found)
+        block = _decode(content[: len(content) // width * width], audio)
         if not np.isfinite(block).all():
             raise TinypruneError("standard input holds NaN or infinite samples")
         yield block
-    if left == whole:
+    if left == size:
         raise TinypruneError("standard input holds no samples")
-    if found.frames is not None and left > 0:
+    if audio.frames is not None and left > 0:
+        present = audio.frames - -(-left // width)
         raise TinypruneError(
-            f"standard input is cut off: {found.frames - -(-left // width)} of {found.frames} samples are there"
+            f"standard input is cut off: {present} of {audio.frames} samples are there"
         )
 
 
-def _decode(content: bytes, found: Format) -> Float32Array:
+def _size(audio: Format, width: int) -> int:
+    """Bytes of all samples, ``width`` each; as many as there can be where nobody knows."""
+    return (UNKNOWN if audio.frames is None else audio.frames) * width
+
+
+def _decode(content: bytes, audio: Format) -> Float32Array:
     import soundfile
 
-    how = {"samplerate": found.rate, "channels": found.channels, "subtype": found.subtype}
     samples, _ = soundfile.read(
-        io.BytesIO(content), dtype="float32", always_2d=True, format="RAW", endian="LITTLE", **how
+        io.BytesIO(content),
+        dtype="float32",
+        always_2d=True,
+        samplerate=audio.rate,
+        channels=audio.channels,
+        subtype=audio.subtype,
+        format="RAW",
+        endian="LITTLE",
     )
     return np.asarray(samples, np.float32)
 
@@ -107,20 +125,29 @@ def _encode(block: Float32Array, rate: int, subtype: str) -> bytes:
 
 
 def _header(stream: BinaryIO) -> Format:
-    """What the header of a WAV says; the stream stands at the first sample then."""
-    if (start := stream.read(12))[:4] not in (b"RIFF", b"RF64") or start[8:] != b"WAVE":
-        raise TinypruneError(f"standard input {'is no WAV' if start else 'is empty'}: {_EXPECTED}")
+    """The format in the header of a WAV; the stream stands at the first sample then."""
+    start = stream.read(12)
+    if not start:
+        raise TinypruneError(f"standard input is empty: {_EXPECTED}")
+    if start[:4] not in (b"RIFF", b"RF64") or start[8:] != b"WAVE":
+        raise TinypruneError(f"standard input is no WAV: {_EXPECTED}")
     form = b""
-    while len(chunk := stream.read(8)) == 8:
+    while True:
+        chunk = stream.read(8)
+        if len(chunk) < 8:
+            raise TinypruneError(f"standard input is a WAV without samples: {_EXPECTED}")
         name, size = struct.unpack("<4sI", chunk)
         if name == b"data":
             return _format(form, size)
         content = stream.read(min(size + size % 2, 2**24))
-        form = content if name == b"fmt " else form
-    raise TinypruneError(f"standard input is a WAV without samples: {_EXPECTED}")
+        if name == b"fmt ":
+            form = content
 
 
-_EXPECTED = "expected a WAV of 8 to 32 bit PCM or float samples, or --raw RATE for 16-bit PCM without a header"
+_EXPECTED = (
+    "expected a WAV of 8 to 32 bit PCM or float samples, "
+    "or --raw RATE for 16-bit PCM without a header"
+)
 
 
 def _format(form: bytes, size: int) -> Format:
@@ -131,24 +158,20 @@ def _format(form: bytes, size: int) -> Format:
         (tag,) = struct.unpack("<H", form[24:26])
     if (tag, bits) not in _SUBTYPES or not channels or not rate:
         raise TinypruneError(
-            f"standard input is a WAV of format {tag} with {channels} channels of {bits} bit at {rate} Hz: {_EXPECTED}"
+            f"standard input is a WAV of format {tag} "
+            f"with {channels} channels of {bits} bit at {rate} Hz: {_EXPECTED}"
         )
-    known = 0 < size < _LEAST_UNKNOWN
-    return Format(
-        rate,
-        channels,
-        _SUBTYPES[tag, bits],
-        "LITTLE",
-        size // (bits // 8 * channels) if known else None,
-    )
+    is_known = 0 < size < _LEAST_UNKNOWN
+    frames = size // (bits // 8 * channels) if is_known else None
+    return Format(rate, channels, _SUBTYPES[tag, bits], "LITTLE", frames)
 
 
-def _wav_header(found: Format, subtype: str) -> bytes:
+def _wav_header(audio: Format, subtype: str) -> bytes:
     """A WAV header; where the length is not known, it is what no file has."""
     tag, bits = _TAGS[subtype]
-    width = bits // 8 * found.channels
-    size = UNKNOWN if found.frames is None else found.frames * width
-    form = struct.pack("<HHIIHH", tag, found.channels, found.rate, found.rate * width, width, bits)
-    whole = min(UNKNOWN, 4 + 8 + len(form) + 8 + size)
+    width = bits // 8 * audio.channels
+    size = UNKNOWN if audio.frames is None else audio.frames * width
+    form = struct.pack("<HHIIHH", tag, audio.channels, audio.rate, audio.rate * width, width, bits)
+    riff_size = min(UNKNOWN, 4 + 8 + len(form) + 8 + size)
     chunks = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", size)
-    return b"RIFF" + struct.pack("<I", whole) + chunks
+    return b"RIFF" + struct.pack("<I", riff_size) + chunks

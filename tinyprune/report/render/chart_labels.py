@@ -1,4 +1,4 @@
-"""Places for the names of the points of a chart, so that they cover neither each other nor lines."""
+"""Places for the names of the points of a chart that cover neither each other nor lines."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

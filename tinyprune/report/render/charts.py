@@ -65,7 +65,7 @@ class Curve:
 
 
 def stacks(title: str, bars: Sequence[Bar]) -> Markup:
-    """One bar per variant, all on one scale; each part has its hatch, and its name if there is room.
+    """One bar per variant, all on one scale; each part has its hatch, and its name if it fits.
 
     Args:
         title: what a screen reader says.

@@ -114,7 +114,7 @@ def _listed(changes: Iterable[MetricChange]) -> str:
 
 
 def _changes(variant: VariantChange) -> Lines:
-    """What is limited or failed as a table, then everything else in one that is folded away."""
+    """A table of the limited and failed metrics, then one of all others, folded away."""
     limited: list[MetricChange] = []
     others: list[MetricChange] = []
     for change in filter(matters, variant.metrics):
@@ -253,7 +253,7 @@ def _factor(row: Row, quantity: Quantity) -> str:
 
 
 def _predicted(summaries: Sequence[RunSummary]) -> Lines:
-    """What was predicted against what Vela says, a line per target and variant."""
+    """Predictions against Vela's figures, a line per target and variant."""
     rows = []
     for variant in predictions.predicted_variants(summaries):
         cells = [escape(variant.target), escape(variant.variant)]
@@ -270,7 +270,7 @@ def _predicted(summaries: Sequence[RunSummary]) -> Lines:
 
 
 def _budgets(variants: Sequence[VariantRecord]) -> Lines:
-    """How every variant that was pruned to a budget keeps it."""
+    """The way of every variant that was pruned to a budget."""
     histories = budget_history.budget_histories(variants)
     lines = ["", f"## {budget_history.TITLE}"] if histories else []
     for history in histories:

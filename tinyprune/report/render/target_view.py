@@ -30,7 +30,7 @@ _ROUNDING = 0.001
 
 @dataclass(frozen=True)
 class TargetView:
-    """What the page shows of one target.
+    """The part of the page about one target.
 
     Attributes:
         target: the target. rows: as :func:`summary_rows` makes them, with the ``shape`` of their

@@ -1,4 +1,4 @@
-"""Tables on a terminal and in a pipe: at most 100 columns and no lines, so a pipe has plain text."""
+"""Tables on a terminal and in a pipe: at most 100 columns, and no lines, so that both are text."""
 
 import io
 import re

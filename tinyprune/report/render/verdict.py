@@ -73,7 +73,7 @@ def show_percent(change: MetricChange) -> str:
 
 
 def show_allowed(change: MetricChange) -> str:
-    """How much worse a metric may become, for a table."""
+    """The amount by which a metric may become worse, for a table."""
     if change.allowed_percent is not None:
         return f"{change.allowed_percent:g}%"
     if change.allowed is None:
