@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from benchmarks.shared.report import Case
 from benchmarks.shared.speech_workload import BATCH, WARM, arrays
-from tinyprune.training.compression import Course
+from tinyprune.training.compression import Compression
 from tinyprune.training.fit import Fit, Learner
 
 BeforeStep = Callable[[int], None]
@@ -112,16 +112,16 @@ def our_loop(
     model: keras.Model,
     learner: Learner,
     before_step: BeforeStep | None = None,
-    course: Course | None = None,
+    compression: Compression | None = None,
 ) -> Callable[[], Spent]:
-    """A case: a step of the training loop of tinyprune, everything in it; by default before a step the course's."""
-    course = course or Course()
-    follow = before_step or course.before_step
+    """A case: a step of the training loop of tinyprune, everything in it; by default before a step the compression's."""
+    compression = compression or Compression()
+    follow = before_step or compression.before_step
 
     def case() -> Spent:
-        course.before_step = stamps = Stamps(follow)
+        compression.before_step = stamps = Stamps(follow)
         with tempfile.TemporaryDirectory() as folder:
-            Fit(model, learner, 1, 1e-3, Path(folder), course).run("benchmark")
+            Fit(model, learner, 1, 1e-3, Path(folder), compression).run("benchmark")
         return stamps.spent()
 
     return case

@@ -15,7 +15,7 @@ from benchmarks.shared.report import Case, Check, Report
 from benchmarks.shared.step_time import Spent, apart, milliseconds, our_loop
 from benchmarks.shared.timing import ratio, repeats, take_turns
 from benchmarks.speed.joint_conv import Short
-from tinyprune.budget.training import Ask, Gating
+from tinyprune.budget.training import BudgetCompression, BudgetSettings
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import batches, prepare
@@ -70,35 +70,37 @@ def _checks(
 def _cases(setting: Setting, learner: Learner) -> dict[str, Callable[[], Spent]]:
     keras.utils.set_random_seed(0)
     network = MODELS[setting.model]()
-    course, first = _gating(network, setting)
-    follow = course.before_step  # the loop puts its own in this place
-    course.counts = lambda step: True  # there is no epoch with int8
+    compression, first = _gating(network, setting)
+    follow = compression.before_step  # the loop puts its own in this place
+    compression.may_be_best = lambda step: True  # there is no epoch with int8
     return {
         PLAIN: our_loop(prepare(network, masked=False, quantized=False), learner),
         FOLDED: our_loop(
             prepare(fold(network), masked=False, quantized=False, normalised=True), learner
         ),
-        GATED: our_loop(course.prepared, learner, lambda step: follow(first + step), course),
+        GATED: our_loop(
+            compression.prepared, learner, lambda step: follow(first + step), compression
+        ),
     }
 
 
-def _gating(network: keras.Model, setting: Setting) -> tuple[Gating, int]:
+def _gating(network: keras.Model, setting: Setting) -> tuple[BudgetCompression, int]:
     """The gates of a pruning as long as the real one, and the first step after its warm-up."""
     canonical, frames = fold(network), 1 if setting.task == SPEECH else None
     dense = resources.counted(canonical, frames)
     limits = {name: dense[name] / times for name, times in setting.cuts.items() if name in dense}
     shape = canonical.inputs[0].shape[2 if frames else 1 :]
     inputs = np.random.default_rng(0).standard_normal((256, *shape), np.float32)
-    ask = Ask(
+    settings = BudgetSettings(
         limits=budget_limits(resources.budget(limits).resolved()),
-        step=1,
+        round_to=1,
         removable=tuple(item.name for item in coupling(canonical).sets),
         gate_epochs=max(1, setting.pruning // 2),
         measure_every=1,
         steps_per_epoch=STEPS[setting.model],
         batch_size=speech_workload.BATCH,
         frames=frames,
-        batches=lambda model: batches(inputs, model),
+        calibration_batches=lambda model: batches(inputs, model),
     )
-    course = Gating(canonical, ask)
-    return course, ask.gate_epochs * ask.steps_per_epoch // 5
+    compression = BudgetCompression(canonical, settings)
+    return compression, settings.gate_epochs * settings.steps_per_epoch // 5

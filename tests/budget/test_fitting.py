@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tinyprune.budget.fitting import fitted
+from tinyprune.budget.fitting import fit_counts
 
 
 def linear(*rows, most):
@@ -26,7 +26,7 @@ def ranked(*worth):
 
 
 def fit(wanted, sizes, ratios, lost, step=1):
-    found = fitted(np.array(wanted, float), sizes, ratios, lost, step)
+    found = fit_counts(np.array(wanted, float), sizes, ratios, lost, step)
     return None if found is None else found.tolist()
 
 
@@ -105,11 +105,15 @@ def test_none_where_even_the_fewest_are_too_many():
         fit([3, 3], [3, 3], lambda counts: np.array([2.0]), each(1, 1)) is None
     )  # a limit that no unit takes of
     assert (
-        fitted(np.zeros(0), [], lambda counts: np.array([2.0]), lambda counts: np.zeros(0), 1)
+        fit_counts(np.zeros(0), [], lambda counts: np.array([2.0]), lambda counts: np.zeros(0), 1)
         is None
     )
     assert (
-        len(fitted(np.zeros(0), [], lambda counts: np.array([0.5]), lambda counts: np.zeros(0), 1))
+        len(
+            fit_counts(
+                np.zeros(0), [], lambda counts: np.array([0.5]), lambda counts: np.zeros(0), 1
+            )
+        )
         == 0
     )
 
@@ -158,7 +162,7 @@ def test_limits_are_kept_and_counts_are_multiples_or_whole(seed, step):
     least, whole = np.minimum(sizes, step), np.array(sizes)
     most = of(least) + rng.uniform(0.05, 0.8, 3) * (of(whole) - of(least) + 1e-9)
     ratios, lost = (lambda counts: of(counts) / most), ranked(*worth)
-    found = fitted(rng.uniform(0, 1, 3) * sizes, sizes, ratios, lost, step)
+    found = fit_counts(rng.uniform(0, 1, 3) * sizes, sizes, ratios, lost, step)
     assert (ratios(found) <= 1).all()
     assert all(count % step == 0 or count == size for count, size in zip(found, sizes, strict=True))
     assert (found >= least).all() and (found <= whole).all()

@@ -93,14 +93,14 @@ def test_the_gates_of_a_set_add_up_to_its_share(temperature):
 def test_gates_are_open_at_first(temperature):
     gates = Gates(sets(1, 3, 64), temperature=temperature)
     assert (gates.values().numpy() > 1 - CLOSED).all()
-    assert gates.alive(1).all()
+    assert gates.open_units(1).all()
 
 
 def test_what_the_budget_asks_for_acts_at_once_and_with_the_slope_of_hard_gates():
     gates = Gates(sets(10, 4))
     set_shares(gates, 0.35, 0.5)
     gates.rate.assign(0.01)
-    gates.fastest.assign(1.0)
+    gates.largest_step.assign(1.0)
     gates.learn(tf.zeros(2), tf.zeros(14), tf.constant([0.5, -1.0]))
     np.testing.assert_allclose(
         gates.share, [0.35 - 0.01 * 0.5 * 10, 0.5 + 0.01 * 1.0 * 4], rtol=1e-6
@@ -121,10 +121,10 @@ def test_the_derivative_by_the_share_is_large_at_the_border():
 
 def test_what_is_missed_is_the_worth_of_what_is_not_open():
     gates = Gates(sets(4), temperature=0.1)
-    gates.worth.assign([4.0, 3.0, 2.0, 1.0])
+    gates.importance.assign([4.0, 3.0, 2.0, 1.0])
     set_shares(gates, 0.5)
     gate = sigmoid((0.5 * 4 - np.arange(4) - 0.5) / (0.1 * 4))
-    assert float(gates.missed()) == pytest.approx(
+    assert float(gates.expected_loss()) == pytest.approx(
         np.sum([4, 3, 2, 1] * (1 - gate) ** 2) / 2, rel=1e-5
     )
 
@@ -203,8 +203,8 @@ def test_sets_that_may_not_lose_units_have_no_gates():
     assert none.kept().shape == (0,)
     assert not any(layer.gates for layer in compressed_layers(plain))
     none.rank()
-    none.cool(0.0, 1)
-    assert none.alive(1).shape == none.best(np.zeros(0, np.int64)).shape == (0,)
+    none.set_temperature(0.0, 1)
+    assert none.open_units(1).shape == none.most_important(np.zeros(0, np.int64)).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -239,10 +239,10 @@ def test_gradients_of_share_and_gate_are_those_of_finite_differences(build):
 def test_the_probe_feels_the_task_and_not_the_budget():
     """What a unit is worth is a matter of the loss alone, however hard the budget pulls."""
     _, _, _, gates = gated(networks.depth_multiplier)
-    gates.worth.assign(tf.ones_like(gates.worth))
+    gates.importance.assign(tf.ones_like(gates.importance))
     set_shares(gates, *[0.5] * len(gates.sizes))
     with tf.GradientTape() as tape:
-        pull = tf.reduce_sum(gates.kept()) + gates.missed()
+        pull = tf.reduce_sum(gates.kept()) + gates.expected_loss()
     by_share, by_gate = tape.gradient(
         pull, [gates.share, gates.probe], unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
@@ -260,7 +260,7 @@ def test_worth_is_a_moving_average_of_squared_derivatives():
         by_gate = np.array([1.0, -2.0, 0.5]) * (step + 1)
         gates.learn(tf.zeros(2), tf.constant(by_gate, tf.float32), tf.zeros(2))
         expected = 0.98 * expected + (1 - 0.98) * by_gate**2
-    np.testing.assert_allclose(gates.worth, expected, rtol=1e-5)
+    np.testing.assert_allclose(gates.importance, expected, rtol=1e-5)
 
 
 def test_shares_go_down_the_mean_derivative():
@@ -269,7 +269,7 @@ def test_shares_go_down_the_mean_derivative():
     gates.learn(tf.constant([1.0, -1.0, 0.0]), tf.zeros(12), tf.zeros(3))
     assert gates.share.numpy().tolist() == [0.5, 0.5, 0.5]  # the rate is 0 at first
     gates.rate.assign(0.1)
-    gates.fastest.assign(0.02)
+    gates.largest_step.assign(0.02)
     moved = 0.0
     for step in range(2, 7):
         gates.learn(tf.constant([1.0, -1.0, 0.0]), tf.zeros(12), tf.zeros(3))
@@ -279,9 +279,9 @@ def test_shares_go_down_the_mean_derivative():
 
 def test_shares_stay_between_the_ends_while_they_learn():
     gates = Gates(sets(8, 8), temperature=0.05)
-    gates.cool(0.05, least=2)
+    gates.set_temperature(0.05, least=2)
     gates.rate.assign(10.0)
-    gates.fastest.assign(0.3)
+    gates.largest_step.assign(0.3)
     widest = gates.share.numpy().copy()
     for _ in range(20):
         gates.learn(tf.constant([1.0, -1.0]), tf.zeros(16), tf.zeros(2))
@@ -291,7 +291,7 @@ def test_shares_stay_between_the_ends_while_they_learn():
 def test_without_any_derivative_nothing_moves():
     gates = Gates(sets(3))
     gates.rate.assign(0.1)
-    gates.fastest.assign(0.1)
+    gates.largest_step.assign(0.1)
     before = gates.share.numpy()
     gates.learn(tf.zeros(1), tf.zeros(3), tf.zeros(1))
     np.testing.assert_array_equal(gates.share, before)
@@ -299,13 +299,17 @@ def test_without_any_derivative_nothing_moves():
 
 def test_units_are_ranked_by_worth_within_their_set():
     gates = Gates(sets(3, 4), temperature=0.0)
-    gates.worth.assign([1.0, 3.0, 2.0, 5.0, 0.0, 5.0, 7.0])
+    gates.importance.assign([1.0, 3.0, 2.0, 5.0, 0.0, 5.0, 7.0])
     gates.rank()
-    best = gates.best(np.array([2, 3]))
+    best = gates.most_important(np.array([2, 3]))
     assert np.flatnonzero(best).tolist() == [1, 2, 3, 5, 6]
-    assert np.flatnonzero(gates.best(np.array([1, 2]))).tolist() == [1, 3, 6]  # of equals the first
-    assert gates.lost(np.array([1, 2])).tolist() == [1 + 2, 0 + 5]
-    assert gates.lost(np.array([3, 4])).tolist() == [0, 0]
+    assert np.flatnonzero(gates.most_important(np.array([1, 2]))).tolist() == [
+        1,
+        3,
+        6,
+    ]  # of equals the first
+    assert gates.removed_importance(np.array([1, 2])).tolist() == [1 + 2, 0 + 5]
+    assert gates.removed_importance(np.array([3, 4])).tolist() == [0, 0]
     set_shares(gates, 2 / 3, 1 / 4)
     assert np.flatnonzero(gates.values().numpy() > 0.5).tolist() == [1, 2, 6]
 
@@ -317,14 +321,26 @@ def test_alive_are_open_gates_and_a_reserve():
         np.array([*range(8), *range(4), *range(2)], float)
     )  # the last of each set is its best
     set_shares(gates, 5 / 8, 0.0, 0.0)
-    assert np.flatnonzero(gates.alive(1)).tolist() == [1, 2, 3, 4, 5, 6, 7, 8 + 2, 8 + 3, 12, 13]
-    assert gates.alive(3).all()
+    assert np.flatnonzero(gates.open_units(1)).tolist() == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8 + 2,
+        8 + 3,
+        12,
+        13,
+    ]
+    assert gates.open_units(3).all()
 
 
 def test_cooling_keeps_shares_between_the_least_and_all():
     gates = Gates(sets(8, 16, 2), temperature=0.1)
     set_shares(gates, -3.0, 9.0, 0.4)
-    gates.cool(0.05, least=4)
+    gates.set_temperature(0.05, least=4)
     assert float(gates.temperature) == pytest.approx(0.05)
     low, high, small = gates.share.numpy()
     assert low == pytest.approx(4 / 8)
@@ -333,7 +349,7 @@ def test_cooling_keeps_shares_between_the_least_and_all():
     assert (gates.values().numpy()[8 : 8 + 16] > 1 - CLOSED).all()
     share = np.float32(0.7)
     set_shares(gates, share, share, 1.0)
-    gates.cool(0.0, least=4)
+    gates.set_temperature(0.0, least=4)
     assert gates.share.numpy()[:2].tolist() == [share, share]  # what is between them stays as it is
 
 
@@ -345,7 +361,7 @@ def test_the_gates_of_what_is_left_are_what_they_were():
     rng, units = np.random.default_rng(0), sets(10, 6)
     gates = Gates(units, temperature=0.05)
     gates.rate.assign(0.02)
-    gates.fastest.assign(0.03)
+    gates.largest_step.assign(0.03)
     for _ in range(3):
         gates.learn(
             tf.constant(rng.normal(size=2), tf.float32),
@@ -354,10 +370,10 @@ def test_the_gates_of_what_is_left_are_what_they_were():
         )
     gates.rank()
     set_shares(gates, 0.55, 0.4)
-    keep = gates.best(np.array([7, 4]))
-    smaller = gates.without(sets(7, 4), keep)
+    keep = gates.most_important(np.array([7, 4]))
+    smaller = gates.restricted(sets(7, 4), keep)
     np.testing.assert_allclose(smaller.values(), gates.values().numpy()[keep], rtol=1e-6)
-    np.testing.assert_array_equal(smaller.worth, gates.worth.numpy()[keep])
+    np.testing.assert_array_equal(smaller.importance, gates.importance.numpy()[keep])
     np.testing.assert_array_equal(smaller.share, gates.share)
     assert smaller.sizes.tolist() == [10, 6]  # a share is one of what there was at first
     for name in ("temperature", "rate", "fastest"):
@@ -367,22 +383,24 @@ def test_the_gates_of_what_is_left_are_what_they_were():
     assert not np.array_equal(gates.share, [0.55, 0.4])
     np.testing.assert_allclose(smaller.share, gates.share, rtol=1e-6)
     for counts in ([3, 2], [7, 1]):
-        assert np.array_equal(smaller.best(np.array(counts)), gates.best(np.array(counts))[keep])
+        assert np.array_equal(
+            smaller.most_important(np.array(counts)), gates.most_important(np.array(counts))[keep]
+        )
     assert [one.shape for one in smaller.variables] != [one.shape for one in gates.variables]
 
 
 def test_units_that_go_from_the_middle_leave_no_hole_in_the_ranks():
     gates = Gates(sets(5), temperature=0.0)
     gates.rank(np.array([1.0, 5.0, 2.0, 4.0, 3.0]))
-    smaller = gates.without(sets(3), np.array([True, False, False, True, True]))
-    assert smaller.best(np.array([1])).tolist() == [False, True, False]
-    assert smaller.best(np.array([2])).tolist() == [False, True, True]
+    smaller = gates.restricted(sets(3), np.array([True, False, False, True, True]))
+    assert smaller.most_important(np.array([1])).tolist() == [False, True, False]
+    assert smaller.most_important(np.array([2])).tolist() == [False, True, True]
 
 
 def test_a_smaller_network_opens_no_further_than_it_has_units():
     gates = Gates(sets(10), temperature=0.1)
-    smaller = gates.without(sets(4), gates.best(np.array([4])))
-    smaller.cool(0.0, least=1)
+    smaller = gates.restricted(sets(4), gates.most_important(np.array([4])))
+    smaller.set_temperature(0.0, least=1)
     assert (smaller.values().numpy() > 1 - CLOSED).all()
     assert float(smaller.share[0]) * 10 == pytest.approx(4, abs=0.1 * np.log(1 / CLOSED - 1) + 1e-4)
 
@@ -391,14 +409,14 @@ def test_what_a_checkpoint_has_is_all_that_matters():
     rng = np.random.default_rng(0)
     gates, copy = Gates(sets(6, 3)), Gates(sets(6, 3))
     gates.rate.assign(0.05)
-    gates.fastest.assign(0.1)
+    gates.largest_step.assign(0.1)
     gates.learn(tf.constant([1.0, -2.0]), tf.constant(rng.normal(size=9), tf.float32), tf.zeros(2))
     gates.rank()
-    gates.cool(0.03, 1)
+    gates.set_temperature(0.03, 1)
     for mine, theirs in zip(copy.variables, gates.variables, strict=True):
         mine.assign(theirs)
     for each in (gates, copy):
         each.learn(tf.constant([0.5, 0.5]), tf.constant(np.arange(9.0), tf.float32), tf.zeros(2))
         each.rank()
     np.testing.assert_array_equal(copy.values(), gates.values())
-    np.testing.assert_array_equal(copy.worth, gates.worth)
+    np.testing.assert_array_equal(copy.importance, gates.importance)

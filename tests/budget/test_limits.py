@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.compress.test_shapes import NETWORKS
-from tinyprune.budget.limits import SMOOTH, Limits
+from tinyprune.budget.limits import SMOOTH, ModelledLimits
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.shapes import network_shape
@@ -28,8 +28,12 @@ def shape(name: str) -> NetworkShape:
     return _SHAPES[name]
 
 
-def limits(name: str, names=OF_NETWORK, target=None, most: float = 1.0, **options) -> Limits:
-    return Limits([Limit(one, most) for one in names], shape(name), target, CLOCK, **options)
+def limits(
+    name: str, names=OF_NETWORK, target=None, most: float = 1.0, **options
+) -> ModelledLimits:
+    return ModelledLimits(
+        [Limit(one, most) for one in names], shape(name), target, CLOCK, **options
+    )
 
 
 def some(name: str, share: float) -> np.ndarray:
@@ -75,7 +79,7 @@ def test_the_order_is_that_of_the_limits():
 
 
 def test_ratios_are_values_over_what_is_allowed():
-    found = Limits([Limit("flash", 100.0), Limit("MACs", 1000.0)], shape("ds_cnn"))
+    found = ModelledLimits([Limit("flash", 100.0), Limit("MACs", 1000.0)], shape("ds_cnn"))
     kept = shape("ds_cnn").whole
     np.testing.assert_allclose(found.ratios(kept), found.values(kept) / [100, 1000])
 
@@ -87,23 +91,25 @@ def test_corrections_multiply_values_and_what_is_pulled():
     found = limits("ds_cnn", names, TARGET, corrections=factors)
     np.testing.assert_allclose(found.values(kept), plain.values(kept) * factors)
     strengths, allowed = np.ones(2), 0.9 * plain.values(kept)
-    values, gradient = found.pull(kept, strengths, allowed)
-    np.testing.assert_allclose(values, plain.pull(kept, strengths, allowed)[0] * factors, rtol=1e-6)
+    values, gradient = found.penalty_gradient(kept, strengths, allowed)
+    np.testing.assert_allclose(
+        values, plain.penalty_gradient(kept, strengths, allowed)[0] * factors, rtol=1e-6
+    )
     assert (
         gradient.any()
     )  # flash is half of what it was, far below what is allowed, and pulls no more
-    alone = limits("ds_cnn", ("cycles",), TARGET).pull(kept, np.ones(1), allowed[1:])[1]
+    alone = limits("ds_cnn", ("cycles",), TARGET).penalty_gradient(kept, np.ones(1), allowed[1:])[1]
     np.testing.assert_allclose(gradient, alone, rtol=1e-5)
-    found.corrections = np.array([0.1, 0.1])  # as Gating sets them after a compilation
-    assert not found.pull(kept, strengths, allowed)[1].any()
+    found.corrections = np.array([0.1, 0.1])  # as BudgetCompression sets them after a compilation
+    assert not found.penalty_gradient(kept, strengths, allowed)[1].any()
 
 
 @every_network
 @pytest.mark.parametrize("target", [None, TARGET], ids=["network", "npu"])
 def test_nothing_pulls_under_the_limits(name, target):
     found, kept = limits(name, OF_NETWORK, target), some(name, 0.7)
-    values, _ = found.pull(kept, np.ones(3), np.full(3, 1e12))
-    values, gradient = found.pull(kept, np.full(3, 1e6), values * 1.001)
+    values, _ = found.penalty_gradient(kept, np.ones(3), np.full(3, 1e12))
+    values, gradient = found.penalty_gradient(kept, np.full(3, 1e6), values * 1.001)
     assert gradient.shape == kept.shape
     assert not gradient.any()
 
@@ -117,7 +123,7 @@ def test_above_a_limit_the_pull_is_the_slope_of_its_penalty(name):
     def penalty(kept):
         return float(np.sum(strengths * np.maximum(0, np.log(found.values(kept) / allowed))))
 
-    values, gradient = found.pull(kept, strengths, allowed)
+    values, gradient = found.penalty_gradient(kept, strengths, allowed)
     np.testing.assert_allclose(values, found.values(kept), rtol=1e-6)
     for number in range(len(kept)):
         step = np.eye(len(kept))[number] * 1e-4 * kept[number]
@@ -129,8 +135,8 @@ def test_above_a_limit_the_pull_is_the_slope_of_its_penalty(name):
 def test_a_limit_that_is_kept_adds_nothing_to_one_that_is_not():
     found, kept = limits("resnet8", ("flash", "MACs")), some("resnet8", 0.6)
     values = found.values(kept)
-    both = found.pull(kept, np.ones(2), values * [1.5, 0.5])[1]
-    alone = limits("resnet8", ("MACs",)).pull(kept, np.ones(1), values[1:] * 0.5)[1]
+    both = found.penalty_gradient(kept, np.ones(2), values * [1.5, 0.5])[1]
+    alone = limits("resnet8", ("MACs",)).penalty_gradient(kept, np.ones(1), values[1:] * 0.5)[1]
     np.testing.assert_allclose(both, alone, rtol=1e-6)
 
 
@@ -138,7 +144,7 @@ def test_a_limit_that_is_kept_adds_nothing_to_one_that_is_not():
 @pytest.mark.parametrize("name", ["resnet8", "crn", "mobilenet_v2"])
 def test_the_smooth_peak_of_memory_is_near_the_exact_one(name, target):
     found, kept = limits(name, ("SRAM",), target), shape(name).whole
-    [exact], [smooth] = found.values(kept), found.pull(kept, np.ones(1), np.ones(1))[0]
+    [exact], [smooth] = found.values(kept), found.penalty_gradient(kept, np.ones(1), np.ones(1))[0]
     tau = max(1.0, SMOOTH * float(ResourceModel(shape(name)).peak_bytes(kept)))
     assert exact * (1 - 1e-6) <= smooth <= exact + tau * np.log(len(shape(name).operators))
 
@@ -146,7 +152,7 @@ def test_the_smooth_peak_of_memory_is_near_the_exact_one(name, target):
 @every_network
 def test_the_peak_pulls_the_sets_that_hold_it_up(name):
     found, kept = limits(name, ("SRAM",)), shape(name).whole
-    [values], gradient = found.pull(kept, np.ones(1), np.ones(1))
+    [values], gradient = found.penalty_gradient(kept, np.ones(1), np.ones(1))
     assert (gradient >= -1e-12).all()
     model = ResourceModel(shape(name))
     top = int(np.argmax(gradient * kept))
@@ -167,11 +173,11 @@ def test_the_network_of_smaller_units_has_limits_of_its_own():
     model, units, keep, kept, frames = case("crn", 0)
     small = remove(model, units, keep)
     smaller = network_shape(small, coupling(small), frames)
-    larger = Limits(
+    larger = ModelledLimits(
         [Limit("flash", 1.0), Limit("SRAM", 1.0), Limit("MACs", 1.0)],
         network_shape(model, units, frames),
     )
-    own = Limits(larger.limits, smaller)
+    own = ModelledLimits(larger.limits, smaller)
     np.testing.assert_allclose(own.values(smaller.whole), larger.values(kept), rtol=1e-9)
 
 
@@ -180,9 +186,9 @@ def test_a_network_in_which_nothing_can_go_is_not_pulled():
 
     model = fold(NETWORKS["ds_cnn"][0]())
     fixed = network_shape(model, only(coupling(model), []))
-    found = Limits([Limit("flash", 1.0)], fixed)
+    found = ModelledLimits([Limit("flash", 1.0)], fixed)
     assert found.values(np.zeros(0)) == pytest.approx(
         limits("ds_cnn", ("flash",)).values(shape("ds_cnn").whole)
     )
-    assert found.pull(np.zeros(0), np.ones(1), np.ones(1))[1].shape == (0,)
+    assert found.penalty_gradient(np.zeros(0), np.ones(1), np.ones(1))[1].shape == (0,)
     assert tf.executing_eagerly()

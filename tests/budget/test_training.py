@@ -15,7 +15,7 @@ from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.budget import vela_loop
 from tinyprune.budget.penalty import SOFT, STRENGTH
-from tinyprune.budget.training import Ask, Gating
+from tinyprune.budget.training import BudgetCompression, BudgetSettings
 from tinyprune.budget.vela_loop import VelaLoop
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
@@ -130,29 +130,32 @@ def ask(
     epochs: int = GATE_EPOCHS,
     measure_every: int = 1,
     **limits,
-) -> Ask:
-    return Ask(
+) -> BudgetSettings:
+    return BudgetSettings(
         limits=tuple(Limit(name, float(most)) for name, most in limits.items()),
-        step=step,
+        round_to=step,
         removable=sets,
         gate_epochs=epochs,
         measure_every=measure_every,
         steps_per_epoch=PER_EPOCH,
         batch_size=BATCH,
         frames=None,
-        batches=lambda model: [pictures(0)[0]],
+        calibration_batches=lambda model: [pictures(0)[0]],
     )
 
 
-def gating(vela=None, **options) -> Gating:
-    return Gating(fold(residual()), ask(**options), vela)
+def gating(vela=None, **options) -> BudgetCompression:
+    return BudgetCompression(fold(residual()), ask(**options), vela)
 
 
 def train(
-    course: Gating, folder: Path, epochs: int = EPOCHS, learner: Colours | None = None
+    compression: BudgetCompression,
+    folder: Path,
+    epochs: int = EPOCHS,
+    learner: Colours | None = None,
 ) -> Fit:
     """A training; beside its folder ``epoch-N``, what would be there had it been killed within the epoch after that."""
-    usual = course.before_step
+    usual = compression.before_step
 
     def before_step(step: int) -> None:
         if step % PER_EPOCH == 1 and step > PER_EPOCH:
@@ -161,8 +164,8 @@ def train(
             )
         usual(step)
 
-    course.before_step = before_step
-    fit = Fit(course.prepared, learner or Colours(), epochs, 0.02, folder, course)
+    compression.before_step = before_step
+    fit = Fit(compression.prepared, learner or Colours(), epochs, 0.02, folder, compression)
     fit.run("tiny")
     return fit
 
@@ -177,14 +180,18 @@ def units(model: keras.Model) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def pruned(tmp_path_factory) -> tuple[Gating, Fit, Colours]:
+def pruned(tmp_path_factory) -> tuple[BudgetCompression, Fit, Colours]:
     """A training to a quarter of the multiply-accumulates."""
-    course, learner = gating(MACs=MACS / 4), Colours()
-    return course, train(course, tmp_path_factory.mktemp("pruned"), learner=learner), learner
+    compression, learner = gating(MACs=MACS / 4), Colours()
+    return (
+        compression,
+        train(compression, tmp_path_factory.mktemp("pruned"), learner=learner),
+        learner,
+    )
 
 
 def test_the_budget_is_kept_by_the_network_that_comes_out(pruned):
-    course, fit, _ = pruned
+    compression, fit, _ = pruned
     stem, inner, outer = units(fit.model)
     assert stem == outer  # they are added
     assert macs(stem, inner) <= MACS / 4
@@ -193,14 +200,14 @@ def test_the_budget_is_kept_by_the_network_that_comes_out(pruned):
         assert (
             macs(*more) > MACS / 4 or max(more[0] - 16, more[1] - 12) > 0
         )  # nothing that would fit was taken away
-    plain = strip(fit.model, course.template)
+    plain = strip(fit.model, compression.template)
     shape = network_shape(plain, coupling(plain))
     assert ResourceModel(shape).macs(shape.whole) == macs(stem, inner)
 
 
 def test_units_go_while_it_trains_and_the_steps_after_are_those_of_a_smaller_network(pruned):
-    course, _, learner = pruned
-    epochs = [removal.epoch for removal in course.removals]
+    compression, _, learner = pruned
+    epochs = [removal.epoch for removal in compression.removals]
     assert epochs == sorted(set(epochs))
     assert epochs[0] < GATE_EPOCHS
     parameters = learner.parameters
@@ -211,7 +218,7 @@ def test_units_go_while_it_trains_and_the_steps_after_are_those_of_a_smaller_net
         )  # epochs are from 1: that of the epoch after, and its own
     for epoch in set(range(1, EPOCHS)) - set(epochs):
         assert parameters[epoch] == parameters[epoch - 1]
-    lefts = [removal.left for removal in course.removals]
+    lefts = [removal.left for removal in compression.removals]
     assert all(
         one >= other
         for left, fewer in zip(lefts, lefts[1:], strict=False)
@@ -220,19 +227,19 @@ def test_units_go_while_it_trains_and_the_steps_after_are_those_of_a_smaller_net
 
 
 def test_the_last_epochs_learn_int8(pruned):
-    course, fit, _ = pruned
+    compression, fit, _ = pruned
     assert quantizers(fit.model)
     assert fit.best is not None
-    kernel = strip(fit.model, course.template).get_layer("inner").kernel.numpy()
+    kernel = strip(fit.model, compression.template).get_layer("inner").kernel.numpy()
     steps = kernel / (np.abs(kernel).max(axis=(0, 1, 2)) / 127)
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
     assert fit.best > 0.9  # it has learned something
 
 
 def test_the_record_says_how_it_came_to_that(pruned):
-    course, fit, _ = pruned
+    compression, fit, _ = pruned
     stem, inner, _ = units(fit.model)
-    record = course.record()
+    record = compression.record()
     assert isinstance(record, BudgetRecord)
     [line] = record.lines
     assert (line.name, line.most, line.before, line.measured) == ("MACs", MACS / 4, MACS, None)
@@ -249,9 +256,9 @@ def test_the_record_says_how_it_came_to_that(pruned):
 )
 def test_every_budget_is_kept_and_several_at_once(limits):
     """By whole counts, even where the gates have learned nothing."""
-    course = gating(step=1, **limits)
-    found = course.after_epoch(GATE_EPOCHS).model
-    plain = strip(found, course.template)
+    compression = gating(step=1, **limits)
+    found = compression.after_epoch(GATE_EPOCHS).model
+    plain = strip(found, compression.template)
     shape = network_shape(plain, coupling(plain))
     model, (stem, inner, _) = ResourceModel(shape), units(found)
     takes = {"flash": model.size_bytes, "SRAM": model.peak_bytes, "MACs": model.macs}
@@ -274,20 +281,20 @@ def test_a_recurrent_network_meets_its_budget_too():
         + 10 * BANDS
         + 4 * (4 * 12 + 4 * 12 + 10 + BANDS)
     )
-    asked = Ask(
+    asked = BudgetSettings(
         limits=(Limit("flash", whole / 3),),
-        step=1,
+        round_to=1,
         removable=("lstm_1", "lstm_2", "dense"),
         gate_epochs=2,
         measure_every=1,
         steps_per_epoch=Imitate().steps_per_epoch(),
         batch_size=4,
         frames=1,
-        batches=lambda model: [next(Imitate().batches(9))[0]],
+        calibration_batches=lambda model: [next(Imitate().batches(9))[0]],
     )
-    course = Gating(fold(network), asked)
-    assert course.meter.before.tolist() == [whole]
-    found = course.after_epoch(2).model
+    compression = BudgetCompression(fold(network), asked)
+    assert compression.tracker.initial.tolist() == [whole]
+    found = compression.after_epoch(2).model
     one, two, dense = (found.get_layer(name).units for name in ("lstm_1", "lstm_2", "dense"))
     weights = 4 * one * (BANDS + one) + 4 * two * (one + two) + two * dense + dense * BANDS
     assert weights + 4 * (4 * one + 4 * two + dense + BANDS) <= whole / 3
@@ -297,57 +304,57 @@ def test_a_recurrent_network_meets_its_budget_too():
 # ------------------------------------------------------------------------------------------------------
 
 
-def at_the_end(course: Gating, *left: int) -> Gating:
-    """A course at the last step of its gates, with so many units of each set open."""
-    course._gates.share.assign(np.array(left, np.float32) / [16, 12])
-    course.before_step(GATE_EPOCHS * PER_EPOCH - 1)
-    return course
+def at_the_end(compression: BudgetCompression, *left: int) -> BudgetCompression:
+    """A compression at the last step of its gates, with so many units of each set open."""
+    compression._gates.share.assign(np.array(left, np.float32) / [16, 12])
+    compression.before_step(GATE_EPOCHS * PER_EPOCH - 1)
+    return compression
 
 
 def test_above_the_budget_every_set_that_takes_of_it_is_pushed_shut():
-    course = at_the_end(gating(MACs=MACS / 2), 16, 12)
-    assert (course.pressure.by_kept.numpy() > 0).all()
-    before = course.pressure.strengths.copy()
+    compression = at_the_end(gating(MACs=MACS / 2), 16, 12)
+    assert (compression.penalty.by_kept.numpy() > 0).all()
+    before = compression.penalty.strengths.copy()
     assert before > 0
-    course.before_step(GATE_EPOCHS * PER_EPOCH - 1)
-    assert course.pressure.strengths > before  # and harder as long as that does not help
+    compression.before_step(GATE_EPOCHS * PER_EPOCH - 1)
+    assert compression.penalty.strengths > before  # and harder as long as that does not help
 
 
 def test_under_the_budget_nothing_is():
-    course = at_the_end(gating(MACs=MACS / 2), 6, 6)
+    compression = at_the_end(gating(MACs=MACS / 2), 6, 6)
     assert macs(6, 6) < MACS / 2
-    assert not course.pressure.by_kept.numpy().any()
-    before = course.pressure.strengths.copy()
-    course.before_step(GATE_EPOCHS * PER_EPOCH - 1)
-    assert course.pressure.strengths <= before
+    assert not compression.penalty.by_kept.numpy().any()
+    before = compression.penalty.strengths.copy()
+    compression.before_step(GATE_EPOCHS * PER_EPOCH - 1)
+    assert compression.penalty.strengths <= before
 
 
 def test_the_budget_comes_gradually():
     """At first as much is allowed as the network takes: nothing pushes an open gate."""
-    course = gating(MACs=MACS / 2)
+    compression = gating(MACs=MACS / 2)
     for step in range(3):  # a tenth of all steps with gates is for finding out what units are worth
-        course.before_step(step)
-        course.after_step(2.0)
-        assert not course.pressure.by_kept.numpy().any()
-    assert not course.pressure.strengths.any()
-    assert float(course._gates.temperature) == pytest.approx(SOFT)
-    course.before_step(3)
-    assert course.pressure.strengths == pytest.approx(STRENGTH * 2.0, rel=0.2)
+        compression.before_step(step)
+        compression.after_step(2.0)
+        assert not compression.penalty.by_kept.numpy().any()
+    assert not compression.penalty.strengths.any()
+    assert float(compression._gates.temperature) == pytest.approx(SOFT)
+    compression.before_step(3)
+    assert compression.penalty.strengths == pytest.approx(STRENGTH * 2.0, rel=0.2)
     temperatures = []
     for step in range(3, GATE_EPOCHS * PER_EPOCH):
-        course.before_step(step)
-        temperatures.append(float(course._gates.temperature))
+        compression.before_step(step)
+        temperatures.append(float(compression._gates.temperature))
     assert temperatures == sorted(temperatures, reverse=True)
     assert temperatures[-1] < 0.01
 
 
 def test_one_step_with_gates_is_enough(tmp_path):
-    one = Ask(**vars(ask(MACs=MACS / 2)) | {"gate_epochs": 1, "steps_per_epoch": 1})
-    course = Gating(fold(residual()), one)
-    course.before_step(0)
-    course.after_step(1.0)
-    assert course.after_epoch(1).model is course.prepared
-    assert course.record().lines[0].expected <= MACS / 2
+    one = BudgetSettings(**vars(ask(MACs=MACS / 2)) | {"gate_epochs": 1, "steps_per_epoch": 1})
+    compression = BudgetCompression(fold(residual()), one)
+    compression.before_step(0)
+    compression.after_step(1.0)
+    assert compression.after_epoch(1).model is compression.prepared
+    assert compression.record().lines[0].expected <= MACS / 2
 
 
 # --- what it does not do
@@ -355,11 +362,11 @@ def test_one_step_with_gates_is_enough(tmp_path):
 
 
 def test_a_budget_that_is_kept_already_prunes_nothing(tmp_path):
-    course, learner = gating(MACs=MACS, flash=SIZE), Colours()
-    assert course.is_met
-    fit = train(course, tmp_path, epochs=2, learner=learner)
+    compression, learner = gating(MACs=MACS, flash=SIZE), Colours()
+    assert compression.is_met
+    fit = train(compression, tmp_path, epochs=2, learner=learner)
     assert units(fit.model) == [16, 12, 16]
-    assert course.record().removals == ()
+    assert compression.record().removals == ()
     assert len(set(learner.parameters)) == 1
     assert quantizers(fit.model)
     assert not gating(MACs=MACS - 1).is_met
@@ -384,7 +391,7 @@ def test_a_budget_that_cannot_be_met_says_what_can(step, name, least, fewest):
         in message
     )
     assert "\n" not in message
-    assert gating(step=step, **{name: least}).meter.before is not None
+    assert gating(step=step, **{name: least}).tracker.initial is not None
 
 
 def test_memory_for_less_than_its_own_input_is_refused():
@@ -401,8 +408,8 @@ def test_memory_for_less_than_its_own_input_is_refused():
 def test_what_may_not_lose_units_keeps_them():
     with pytest.raises(UsageError, match=rf"^MACs: .* the network takes {round(MACS / 1000)} k; "):
         gating(MACs=MACS / 2, sets=())
-    course = gating(MACs=MACS / 2, sets=("inner",))
-    stem, inner, _ = units(course.after_epoch(GATE_EPOCHS).model)
+    compression = gating(MACs=MACS / 2, sets=("inner",))
+    stem, inner, _ = units(compression.after_epoch(GATE_EPOCHS).model)
     assert stem == 16
     assert macs(16, inner) <= MACS / 2
     with pytest.raises(UsageError, match="cannot be met"):
@@ -416,31 +423,31 @@ BUDGET = {"flash": 4500, "cycles": 5500}
 
 
 @pytest.fixture(scope="module")
-def estimated(tmp_path_factory) -> tuple[Gating, Fit, Estimate, Path]:
+def estimated(tmp_path_factory) -> tuple[BudgetCompression, Fit, Estimate, Path]:
     """A training to a budget of an accelerator, and the folder beside its own."""
     vela, folder = Estimate(), tmp_path_factory.mktemp("estimated")
-    course = gating(vela, **BUDGET)
-    return course, train(course, folder / "run"), vela, folder
+    compression = gating(vela, **BUDGET)
+    return compression, train(compression, folder / "run"), vela, folder
 
 
 def test_what_vela_says_corrects_what_is_expected():
-    course = gating(Estimate(), **BUDGET)
-    model = CostModel(network_shape(course.template, coupling(course.template)), TARGET)
+    compression = gating(Estimate(), **BUDGET)
+    model = CostModel(network_shape(compression.template, coupling(compression.template)), TARGET)
     kept = np.array([16.0, 12.0])
     expected = np.array([model.flash_bytes(kept), model.cycles(kept)])
-    np.testing.assert_allclose(course.meter.before, 1.1 * expected)
-    [(before, found)] = course.meter.compilations
+    np.testing.assert_allclose(compression.tracker.initial, 1.1 * expected)
+    [(before, found)] = compression.tracker.compilations
     np.testing.assert_allclose(before, expected)
     np.testing.assert_allclose(found, 1.1 * expected)
 
 
 def test_the_budget_is_kept_by_vela_where_the_model_is_wrong(estimated):
-    course, fit, vela, _ = estimated
-    final = vela.compile(strip(fit.model, course.template))
+    compression, fit, vela, _ = estimated
+    final = vela.compile(strip(fit.model, compression.template))
     flash, cycles = final.flash_bytes, final.cycles
     assert flash <= BUDGET["flash"]
     assert cycles <= BUDGET["cycles"]
-    record = course.record()
+    record = compression.record()
     assert record.target == TARGET.name
     assert len(record.compilations) >= 3  # before the first step, of whole counts, in int8
     last = record.compilations[-1]
@@ -458,20 +465,20 @@ def test_what_is_too_much_in_int8_loses_a_few_more_units():
             return self.factor_now
 
     vela = Late()
-    course = gating(vela, **BUDGET)
-    course.after_epoch(GATE_EPOCHS)
-    before, vela.factor_now = units(course.prepared), 1.5
+    compression = gating(vela, **BUDGET)
+    compression.after_epoch(GATE_EPOCHS)
+    before, vela.factor_now = units(compression.prepared), 1.5
     assert (
-        course.after_epoch(GATE_EPOCHS + 1) is None
+        compression.after_epoch(GATE_EPOCHS + 1) is None
     )  # it is asked now, and answers while the next epoch runs
-    found = course.after_epoch(GATE_EPOCHS + 2)
+    found = compression.after_epoch(GATE_EPOCHS + 2)
     assert units(found.model) < before
     assert found.slots is not None
     assert quantizers(found.model)
-    assert course.removals[-1].epoch == GATE_EPOCHS + 2
-    assert vela.compile(strip(found.model, course.template)).flash_bytes <= BUDGET["flash"]
+    assert compression.removals[-1].epoch == GATE_EPOCHS + 2
+    assert vela.compile(strip(found.model, compression.template)).flash_bytes <= BUDGET["flash"]
     assert (
-        course.after_epoch(GATE_EPOCHS + 3) is None
+        compression.after_epoch(GATE_EPOCHS + 3) is None
     )  # of the smaller network it has been asked at once
 
 
@@ -486,8 +493,8 @@ def test_the_least_that_can_be_reached_is_reached():
         network_shape(fold(residual()), only(coupling(fold(residual())), SETS)), TARGET
     )
     least = 1.2 * float(model.flash_bytes(np.array([2.0, 2.0])))
-    course = gating(Steady(), flash=least * 1.0001)
-    assert units(course.after_epoch(GATE_EPOCHS).model) == [2, 2, 2]
+    compression = gating(Steady(), flash=least * 1.0001)
+    assert units(compression.after_epoch(GATE_EPOCHS).model) == [2, 2, 2]
     with pytest.raises(UsageError, match="cannot be met: with 2 units left of every layer"):
         gating(Steady(), flash=least * 0.9999)
 
@@ -510,14 +517,14 @@ def test_a_killed_pruning_continues_as_if_nothing_had_happened(estimated, tmp_pa
     whole, fit, _, folder = estimated
     assert whole.removals[0].epoch <= 2
     shutil.copytree(folder / f"epoch-{epoch}", tmp_path / "run")
-    course = gating(Estimate(), **BUDGET)
+    compression = gating(Estimate(), **BUDGET)
     keras.utils.set_random_seed(
         epoch
     )  # the random numbers of a new process are not where the old one's were
-    found = train(course, tmp_path / "run")
+    found = train(compression, tmp_path / "run")
     assert same(found, fit)
     assert told(found) == told(fit)
-    assert (found.best, course.record()) == (fit.best, whole.record())
+    assert (found.best, compression.record()) == (fit.best, whole.record())
 
 
 def test_whole_counts_keep_the_budget_by_the_real_vela(tmp_path):
@@ -525,15 +532,15 @@ def test_whole_counts_keep_the_budget_by_the_real_vela(tmp_path):
         TARGET, None, np.concatenate([pictures(seed)[0] for seed in range(2)]), tmp_path / "loop"
     )
     budget = {"flash": 2500.0, "latency": 14e-6}
-    course = gating(loop, **budget)
-    assert (course.meter.before > list(budget.values())).all()
-    found = course.after_epoch(GATE_EPOCHS).model
-    [before, *_, last] = course.meter.compilations
+    compression = gating(loop, **budget)
+    assert (compression.tracker.initial > list(budget.values())).all()
+    found = compression.after_epoch(GATE_EPOCHS).model
+    [before, *_, last] = compression.tracker.compilations
     assert before[0] != pytest.approx(before[1], rel=1e-6)
     assert (last[1] <= list(budget.values())).all()
-    loop.start(strip(found, course.template))
+    loop.start(strip(found, compression.template))
     final = measured(loop.result(), [Limit(*one) for one in budget.items()])
-    assert [line.expected for line in course.record().lines] == pytest.approx(
+    assert [line.expected for line in compression.record().lines] == pytest.approx(
         final.tolist(), rel=0.1
     )
     assert (tmp_path / "loop").exists()
@@ -545,9 +552,9 @@ def test_a_target_without_a_cost_model_is_kept_to_with_that_of_another(log_lines
     vela = Estimate(targets.resolve("ethos-u55-32"))
     whole = vela.compile(fold(residual()))
     budget = {"flash": 0.8 * whole.flash_bytes, "cycles": 0.9 * whole.cycles}
-    course = gating(vela, **budget)
-    course.after_epoch(GATE_EPOCHS)
-    assert (course.meter.compilations[-1][1] <= list(budget.values())).all()
+    compression = gating(vela, **budget)
+    compression.after_epoch(GATE_EPOCHS)
+    assert (compression.tracker.compilations[-1][1] <= list(budget.values())).all()
     ours = "no cost model for ethos-u55-32-shared-sram: that of ethos-u55-128-shared-sram is used, corrected by Vela"
     assert log_lines[0] == ours
 

@@ -13,7 +13,7 @@ from tinyprune.compress.prepare import prepare, quantizers
 from tinyprune.compress.remove import carry, remove, without
 from tinyprune.errors import TinypruneError
 from tinyprune.models import tinylstm
-from tinyprune.training.compression import Course, Replacement
+from tinyprune.training.compression import Compression, Replacement
 from tinyprune.training.fit import Fit, learning_rate
 
 BANDS, FRAMES, BATCH, PER_EPOCH, EPOCHS = 8, 5, 4, 3, 4
@@ -53,8 +53,8 @@ class Imitate:
         return self.scores[-1]
 
 
-class Told(Course):
-    """What a training tells its course: steps, losses; it may interrupt a step, and say which epochs count."""
+class Told(Compression):
+    """What a training tells its compression: steps, losses; it may interrupt a step, and say which epochs count."""
 
     def __init__(
         self, stop: int | None = None, counted: Callable[[int], bool] = lambda step: True
@@ -70,7 +70,7 @@ class Told(Course):
     def after_step(self, loss: float) -> None:
         self.losses.append(loss)
 
-    def counts(self, step: int) -> bool:
+    def may_be_best(self, step: int) -> bool:
         self.asked.append(step)
         return self._counted(step)
 
@@ -83,7 +83,11 @@ def dense(*hidden: int) -> keras.Model:
 
 
 def fit(
-    folder: Path, task: Imitate, epochs: int = EPOCHS, build=dense, course: Course | None = None
+    folder: Path,
+    task: Imitate,
+    epochs: int = EPOCHS,
+    build=dense,
+    compression: Compression | None = None,
 ) -> Fit:
     """A training of an int8 network with masks, the same one every time."""
     keras.utils.set_random_seed(0)
@@ -92,7 +96,7 @@ def fit(
         if not quantizer.fixed:
             quantizer.low.assign(-4.0)
             quantizer.high.assign(4.0)
-    return Fit(model, task, epochs, 0.03, folder, course)
+    return Fit(model, task, epochs, 0.03, folder, compression)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -110,7 +114,7 @@ def values(model: keras.Model) -> list[np.ndarray]:
 
 def test_the_loss_goes_down_and_the_history_says_so(tmp_path):
     task, told = Imitate(), Told()
-    training = fit(tmp_path, task, epochs=8, course=told)
+    training = fit(tmp_path, task, epochs=8, compression=told)
     training.run("tiny")
     records = training.history
     assert records[-1].loss < 0.9 * records[0].loss
@@ -137,7 +141,7 @@ def test_the_history_names_the_metric(tmp_path):
     assert row["dev_accuracy"] == "0.5"
 
 
-class Penalised(Course):
+class Penalised(Compression):
     """A variable of its own, pulled towards 3 by a penalty, and the norms of the gradients of each step."""
 
     def __init__(self) -> None:
@@ -150,7 +154,7 @@ class Penalised(Course):
     learned = property(lambda self: [self.own])
     variables = property(lambda self: [self.own])
 
-    def penalty(self) -> tf.Tensor:
+    def added_loss(self) -> tf.Tensor:
         return (self.own - 3.0) ** 2
 
     def observe(self, variables: list, gradients: list[tf.Tensor]) -> None:
@@ -162,13 +166,13 @@ class Penalised(Course):
 
 def test_a_course_sees_the_gradients_of_what_it_learns_and_adds_a_penalty(tmp_path):
     """In the compiled step, one per trainable variable, before they are clipped and applied."""
-    course, plain, task = Penalised(), Told(), Imitate([0.0], 1e4)
-    training = fit(tmp_path, task, epochs=1, course=course)
+    compression, plain, task = Penalised(), Told(), Imitate([0.0], 1e4)
+    training = fit(tmp_path, task, epochs=1, compression=compression)
     training.run("tiny")
-    assert int(course.step) == PER_EPOCH
-    assert (course.norms.numpy() > 5).all()  # the norm that gradients are clipped to
-    assert float(course.own) == 3 - 2 * 0.5**PER_EPOCH  # a step is a quarter of 2 (own - 3)
-    alone = fit(tmp_path / "alone", Imitate([0.0], 1e4), epochs=1, course=plain)
+    assert int(compression.step) == PER_EPOCH
+    assert (compression.norms.numpy() > 5).all()  # the norm that gradients are clipped to
+    assert float(compression.own) == 3 - 2 * 0.5**PER_EPOCH  # a step is a quarter of 2 (own - 3)
+    alone = fit(tmp_path / "alone", Imitate([0.0], 1e4), epochs=1, compression=plain)
     alone.run("tiny")
     assert same(values(training.model), values(alone.model))
     assert (
@@ -212,7 +216,7 @@ def test_the_best_epoch_is_kept_and_loaded_in_the_end(tmp_path, scores, best):
 def test_only_epochs_that_count_can_be_the_best(tmp_path):
     task = Imitate([9.0, 8.0, 1.0, 2.0])
     told = Told(counted=lambda step: step > 2 * PER_EPOCH)
-    training = fit(tmp_path, task, course=told)
+    training = fit(tmp_path, task, compression=told)
     training.run("tiny")
     assert told.asked == [PER_EPOCH * epoch for epoch in range(1, EPOCHS + 1)]
     assert training.best == 2.0
@@ -227,12 +231,12 @@ def test_a_stopped_training_continues_as_if_nothing_had_happened(tmp_path):
     whole.run("tiny")
 
     with pytest.raises(KeyboardInterrupt):  # within the third epoch
-        fit(tmp_path / "parts", Imitate(), build=build, course=Told(stop=2 * PER_EPOCH + 1)).run(
-            "tiny"
-        )
+        fit(
+            tmp_path / "parts", Imitate(), build=build, compression=Told(stop=2 * PER_EPOCH + 1)
+        ).run("tiny")
     assert len(rows(tmp_path / "parts")) == 2
     told = Told()
-    continued = fit(tmp_path / "parts", Imitate(), build=build, course=told)
+    continued = fit(tmp_path / "parts", Imitate(), build=build, compression=told)
     continued.run("tiny")
     assert told.steps == list(range(2 * PER_EPOCH, EPOCHS * PER_EPOCH))
     assert same(values(continued.model), values(whole.model))
@@ -245,7 +249,7 @@ def test_a_stopped_training_continues_as_if_nothing_had_happened(tmp_path):
 def test_the_best_epoch_may_lie_before_the_stop(tmp_path):
     first = Imitate([5.0, 1.0])
     with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path, first, course=Told(stop=2 * PER_EPOCH)).run("tiny")
+        fit(tmp_path, first, compression=Told(stop=2 * PER_EPOCH)).run("tiny")
     continued = fit(tmp_path, Imitate([2.0, 3.0]))
     continued.run("tiny")
     assert continued.best == 5.0
@@ -256,7 +260,7 @@ def test_a_finished_training_trains_no_more(tmp_path):
     finished = fit(tmp_path, Imitate())
     finished.run("tiny")
     told = Told()
-    again = fit(tmp_path, Imitate(), course=told)
+    again = fit(tmp_path, Imitate(), compression=told)
     again.run("tiny")
     assert not told.steps
     assert same(values(again.model), values(finished.model))
@@ -323,7 +327,7 @@ def test_a_loss_that_stops_being_finite_stops_at_the_step_and_keeps_the_epoch_be
     whole.run("tiny")
     told, parts = Told(), tmp_path / "parts"
     with pytest.raises(TinypruneError) as caught:
-        fit(parts, Spoilt(), course=told).run("tiny")
+        fit(parts, Spoilt(), compression=told).run("tiny")
     message = "the loss of epoch 3 is not finite: try a smaller --learning-rate; the state after epoch 2 is kept in "
     assert str(caught.value) == f"{message}{parts}"
     assert told.steps == list(
@@ -338,7 +342,7 @@ def test_a_loss_that_stops_being_finite_stops_at_the_step_and_keeps_the_epoch_be
 
 def test_no_epoch_that_counts_is_an_error(tmp_path):
     with pytest.raises(TinypruneError, match="^no epoch has a score on dev"):
-        fit(tmp_path, Imitate(), epochs=1, course=Told(counted=lambda step: False)).run("tiny")
+        fit(tmp_path, Imitate(), epochs=1, compression=Told(counted=lambda step: False)).run("tiny")
 
 
 def test_gradients_are_clipped(tmp_path):
@@ -372,7 +376,7 @@ def test_the_learning_rate_warms_up_and_falls_by_a_cosine():
 SLOTS = ("_momentums", "_velocities")
 
 
-class Halving(Course):
+class Halving(Compression):
     """Every other unit goes after some epochs, from a network with dropout.
 
     Attributes: carried, weight -> what the optimizer knew of it and what it knows of it now;
@@ -435,21 +439,23 @@ def halving(
     folder: Path, *after: int, task: Imitate | None = None, seed: int = 0, **options
 ) -> tuple[Fit, Halving]:
     keras.utils.set_random_seed(seed)
-    course = Halving(after, **options)
-    course.fit = Fit(course.prepared, task or Imitate(), EPOCHS, 0.03, folder, course)
-    return course.fit, course
+    compression = Halving(after, **options)
+    compression.fit = Fit(
+        compression.prepared, task or Imitate(), EPOCHS, 0.03, folder, compression
+    )
+    return compression.fit, compression
 
 
 def test_a_smaller_model_goes_on_with_what_the_optimizer_knows_of_its_weights(tmp_path):
-    training, course = halving(tmp_path, 2)
+    training, compression = halving(tmp_path, 2)
     training.run("tiny")
-    assert training.model is course.prepared
+    assert training.model is compression.prepared
     assert [training.model.get_layer(name).units for name in ("first", "second", "last")] == [
         4,
         4,
         BANDS,
     ]
-    for before, after in course.carried["second/kernel"]:
+    for before, after in compression.carried["second/kernel"]:
         assert before.shape == (8, 8)
         assert np.array_equal(after, before[::2, ::2])
         assert after.any()
@@ -457,9 +463,9 @@ def test_a_smaller_model_goes_on_with_what_the_optimizer_knows_of_its_weights(tm
         f"{kind}/{part}" for kind in ("first", "second", "last") for part in ("kernel", "bias")
     ]
     for number in range(len(SLOTS)):
-        expected = [course.carried[name][number][1] for name in names]
-        assert same(course.optimizers[2][number], expected)
-    assert [len(found) for found in course.carried.values()] == [len(SLOTS)] * len(names)
+        expected = [compression.carried[name][number][1] for name in names]
+        assert same(compression.optimizers[2][number], expected)
+    assert [len(found) for found in compression.carried.values()] == [len(SLOTS)] * len(names)
     assert (
         int(training.optimizer.iterations) == EPOCHS * PER_EPOCH
     )  # the learning rate goes on falling
@@ -484,18 +490,18 @@ def test_a_stop_between_a_replacement_and_its_checkpoint_does_no_harm(tmp_path):
         halving(tmp_path, 2, task=Imitate([9.0]), stop=PER_EPOCH + 1)[0].run("tiny")
     (tmp_path / "best.npz").unlink()
     task = Imitate([8.0, 1.0, 2.0])
-    training, course = halving(tmp_path, 2, task=task)
+    training, compression = halving(tmp_path, 2, task=task)
     training.run("tiny")
-    assert course.carried
+    assert compression.carried
     assert training.best == 2.0
     assert same(values(training.model), task.weights[-1])
 
 
 def test_after_the_last_epoch_no_model_is_replaced(tmp_path):
     task = Imitate([1.0, 2.0, 3.0, 4.0])
-    training, course = halving(tmp_path, EPOCHS, task=task)
+    training, compression = halving(tmp_path, EPOCHS, task=task)
     training.run("tiny")
-    assert not course.carried
+    assert not compression.carried
     assert same(values(training.model), task.weights[-1])
 
 
@@ -505,11 +511,11 @@ def test_a_stopped_training_continues_across_replacements(tmp_path, stop, halved
     whole, history = halved
     with pytest.raises(KeyboardInterrupt):
         halving(tmp_path, 1, 3, stop=stop)[0].run("tiny")
-    continued, course = halving(
+    continued, compression = halving(
         tmp_path, 1, 3, seed=1
     )  # whose own weights, and random numbers, are others
     continued.run("tiny")
-    assert len(course.optimizers) == EPOCHS - stop // PER_EPOCH
+    assert len(compression.optimizers) == EPOCHS - stop // PER_EPOCH
     assert same(values(continued.model), values(whole.model))
     assert same(continued.optimizer.variables, whole.optimizer.variables)
     assert continued.best == whole.best

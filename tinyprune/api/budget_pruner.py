@@ -11,7 +11,7 @@ import numpy as np
 from tinyprune.api.trainable import CompressedModel, trainable
 from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.resources import NpuTarget
-from tinyprune.budget.training import Ask, Gating
+from tinyprune.budget.training import BudgetCompression, BudgetSettings
 from tinyprune.budget.vela_loop import VelaLoop
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
@@ -101,7 +101,7 @@ class BudgetPruner:
         check(config)
         self.model = fold(model)
         self.plan = plan(self.model, config)
-        self._gating: Gating | None = None
+        self._gating: BudgetCompression | None = None
         self._vela: VelaLoop | None = None
         self._is_shrunk = False
 
@@ -121,21 +121,21 @@ class BudgetPruner:
         """
         inputs = np.asarray(calibration, np.float32)
         keys = [layer.key for layer in self.plan.layers]
-        ask = Ask(
+        settings = BudgetSettings(
             limits=self._limits,
-            step=self.plan.round_to,
+            round_to=self.plan.round_to,
             removable=removable(coupling(self.model), keys),
             gate_epochs=1,
             measure_every=1,
             steps_per_epoch=steps,
             batch_size=batch_size,
             frames=frames,
-            batches=lambda network: batches(inputs, network),
+            calibration_batches=lambda network: batches(inputs, network),
         )
         if self.target is not None:
             folder = Path(tempfile.mkdtemp(prefix="tinyprune-"))
             self._vela = VelaLoop(self.target, frames, inputs, folder)
-        self._gating = Gating(self.model, ask, self._vela)
+        self._gating = BudgetCompression(self.model, settings, self._vela)
         self._is_shrunk = self._gating.is_met
         return self._trainable(self._gating)
 
@@ -173,14 +173,14 @@ class BudgetPruner:
         """Return the limits, what the network takes of them, and the units that are left."""
         return self._prepared().record()
 
-    def _prepared(self) -> Gating:
+    def _prepared(self) -> BudgetCompression:
         if self._gating is None:
             raise UsageError(
                 "there is no network to train yet: call prepare(calibration, ...) first"
             )
         return self._gating
 
-    def _trainable(self, gating: Gating) -> CompressedModel:
+    def _trainable(self, gating: BudgetCompression) -> CompressedModel:
         network = trainable(gating.prepared)
         network.compression = gating
         return network
@@ -189,7 +189,7 @@ class BudgetPruner:
 class _GateSchedule(keras.callbacks.Callback):
     """Ranks and cools the gates before every batch, and gives the penalty the size of the loss."""
 
-    def __init__(self, gating: Gating) -> None:
+    def __init__(self, gating: BudgetCompression) -> None:
         super().__init__()
         self._gating = gating
         self._step = 0

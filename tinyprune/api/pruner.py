@@ -11,7 +11,7 @@ from tinyprune.compress.mask_updater import MaskUpdater
 from tinyprune.compress.planning import plan
 from tinyprune.config import MagnitudePruning, check
 from tinyprune.errors import UsageError
-from tinyprune.training.compression import Masking
+from tinyprune.training.compression import ScheduledMasks
 from tinyprune.training.masked_network import MaskedNetwork, PrunedNetwork
 
 
@@ -108,7 +108,7 @@ class Pruner:
         """Lay the schedule over ``steps`` optimizer steps. Raises UsageError before `prepare`."""
         self._updater = self._prepared().updater(steps)
         assert self._network is not None, "it is made with the masks"
-        self._network.compression = Masking(self._updater)
+        self._network.compression = ScheduledMasks(self._updater)
 
     def callback(self) -> keras.callbacks.Callback:
         """Return what ``fit`` needs in its ``callbacks``: it moves the masks before every step."""

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tinyprune.training.compression import Course
+from tinyprune.training.compression import Compression
 
 
 class CompressedModel(keras.Model):
@@ -17,7 +17,7 @@ class CompressedModel(keras.Model):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.compression = Course()
+        self.compression = Compression()
         self.supports_jit = False  # XLA is several times slower here on a CPU
 
     def train_step(self, data: Any) -> dict[str, Any]:
@@ -26,7 +26,7 @@ class CompressedModel(keras.Model):
         with tf.GradientTape() as tape:
             predicted = self(x, training=True)
             loss = self.compute_loss(x, y, predicted, sample_weight, training=True)
-            total = loss + self.compression.penalty()
+            total = loss + self.compression.added_loss()
 
         trained = self.trainable_variables
         learned = self.compression.learned

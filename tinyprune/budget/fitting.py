@@ -6,86 +6,111 @@ import numpy as np
 
 from tinyprune.array_types import Float64Array, IntArray
 
+#: counts (sets,) -> one number per limit, or per set
 Measure = Callable[[IntArray], Float64Array]
 
 
-def fitted(
-    wanted: Float64Array, sizes: Sequence[int], ratios: Measure, lost: Measure, step: int
+def fit_counts(
+    kept: Float64Array,
+    sizes: Sequence[int],
+    ratios: Measure,
+    removed_importance: Measure,
+    round_to: int,
 ) -> IntArray | None:
-    """How many units of each set stay so that no limit is passed; None if even the fewest are too many.
+    """Return how many units of each set stay, so that no limit is passed.
 
-    First the multiple of ``step`` next to what is wanted. While that is too much, units go from the
-    set where they are
-    worth least for what they take: least loss per decrease of ``sum log ratio`` over limits that
-        are passed, of the
-    fewest steps that decrease it: memory falls in stairs. Where several sets hold up the same peak
-        no set alone does;
-    then a step goes that is worth least. At last units come back, of highest worth first, as long
-    as there is room.
+    First the multiple of ``round_to`` next to ``kept``. While that is too much, units go from the
+    set where their importance is least for what they take: least loss per decrease of
+    ``sum log ratio`` over limits that are passed, of the fewest steps that decrease it, as memory
+    falls in stairs. Where several sets hold up the same peak no set alone does; then a step goes
+    that has the least importance. At last units come back, of highest importance first, as long as
+    there is room.
 
     Args:
-        wanted: (sets,), real numbers.
+        kept: (sets,), real numbers of units.
         sizes: (sets,), how many there are.
-        ratios: (sets,) -> what that takes over what it may take, one number per limit; falls with
-            every unit that goes.
-        lost: (sets,) -> what the units that go are worth together, set by set.
-        step: counts are multiples of it, except where a set stays whole or is smaller.
+        ratios: (sets,) -> usage over what is allowed, one number per limit; it falls with every
+            unit that goes.
+        removed_importance: (sets,) -> importance of the units that go, set by set.
+        round_to: counts are multiples of it, except where a set stays whole or is smaller.
+
+    Returns None if even the fewest units are too many.
     """
     whole = np.array(sizes, np.int64)
-    least = np.minimum(whole, step)
-    counts = np.clip(np.round(wanted / step).astype(np.int64) * step, least, whole)
-    counts = np.where(np.asarray(wanted) > whole - step / 2, whole, counts)  # nearer to all of them
+    least = np.minimum(whole, round_to)
+    counts = np.clip(np.round(kept / round_to).astype(np.int64) * round_to, least, whole)
+    is_nearer_to_all = np.asarray(kept) > whole - round_to / 2
+    counts = np.where(is_nearer_to_all, whole, counts)
     while (ratios(counts) > 1).any():
-        found = _cheapest(counts, least, ratios, lost, step)
-        if found is None:
+        fewer = _remove_cheapest(counts, least, ratios, removed_importance, round_to)
+        if fewer is None:
             return None
-        counts = found
-    return _filled(counts, whole, ratios, lost, step)
+        counts = fewer
+    return _add_back(counts, whole, ratios, removed_importance, round_to)
 
 
-def _cheapest(
-    counts: IntArray, least: IntArray, ratios: Measure, lost: Measure, step: int
+def _remove_cheapest(
+    counts: IntArray, least: IntArray, ratios: Measure, removed_importance: Measure, round_to: int
 ) -> IntArray | None:
-    """One set with fewer units; None if there is nothing that could go."""
-    before, worth = ratios(counts), lost(counts)
-    passed = before > 1
+    """Return the counts with one set of fewer units; None if there is nothing that could go."""
+    ratios_before = ratios(counts)
+    importance_before = removed_importance(counts)
+    passed = ratios_before > 1
 
     def gain(fewer: IntArray) -> float:
-        return float(np.log(before[passed] / ratios(fewer)[passed]).sum())
+        return float(np.log(ratios_before[passed] / ratios(fewer)[passed]).sum())
 
-    helps, others = [], []  # (price, counts)
+    def loss(fewer: IntArray, number: int) -> float:
+        return float(removed_importance(fewer)[number] - importance_before[number])
+
+    helping: list[tuple[float, IntArray]] = []  # (price, counts)
+    others: list[tuple[float, IntArray]] = []
     for number in map(int, np.flatnonzero(counts > least)):
-        fewer = _with(counts, number, _below(counts[number], least[number], step))
-        others.append((float(lost(fewer)[number] - worth[number]), fewer))
+        fewer = _with(counts, number, _next_below(counts[number], least[number], round_to))
+        others.append((loss(fewer, number), fewer))
         if gain(_with(counts, number, least[number])) > 0:
             while gain(fewer) <= 0:
-                fewer = _with(counts, number, _below(fewer[number], least[number], step))
-            helps.append((float(lost(fewer)[number] - worth[number]) / gain(fewer), fewer))
-    return min(helps or others, key=lambda found: found[0], default=(0.0, None))[1]
+                below = _next_below(fewer[number], least[number], round_to)
+                fewer = _with(counts, number, below)
+            helping.append((loss(fewer, number) / gain(fewer), fewer))
+
+    candidates = helping or others
+    if not candidates:
+        return None
+    _, cheapest = min(candidates, key=lambda candidate: candidate[0])
+    return cheapest
 
 
-def _below(count: int, least: int, step: int) -> int:
-    """The next multiple below a count, not less than the least."""
-    return max(least, -(-count // step) * step - step)
+def _next_below(count: int, least: int, round_to: int) -> int:
+    """Return the next multiple below a count, not less than the least."""
+    return max(least, -(-count // round_to) * round_to - round_to)
 
 
 def _with(counts: IntArray, number: int, count: int) -> IntArray:
+    """Return the counts with another count of one set."""
     changed = counts.copy()
     changed[number] = count
     return changed
 
 
-def _filled(
-    counts: IntArray, whole: IntArray, ratios: Measure, lost: Measure, step: int
+def _add_back(
+    counts: IntArray, whole: IntArray, ratios: Measure, removed_importance: Measure, round_to: int
 ) -> IntArray:
-    """As many more units as fit, those of highest worth first."""
+    """Return as many more units as there is room for, those of highest importance first."""
     while True:
-        worth, best = lost(counts), None
+        importance = removed_importance(counts)
+        best: IntArray | None = None
+        best_gain = -1.0
         for number in map(int, np.flatnonzero(counts < whole)):
-            more = _with(counts, number, min(whole[number], (counts[number] // step + 1) * step))
-            if (ratios(more) <= 1).all():
-                gain = float(worth[number] - lost(more)[number])
-                best = max(best or (-1.0, more), (gain, more), key=lambda found: found[0])
+            count = min(whole[number], (counts[number] // round_to + 1) * round_to)
+            more = _with(counts, number, count)
+            has_room = (ratios(more) <= 1).all()
+            if not has_room:
+                continue
+            gain = float(importance[number] - removed_importance(more)[number])
+            if best is None or gain > best_gain:
+                best = more
+                best_gain = max(best_gain, gain)
         if best is None:
             return counts
-        counts = best[1]
+        counts = best

@@ -1,32 +1,30 @@
-"""Gates: how open each coupled unit is, learned while a network trains (Liberis and Lane 2021, arXiv 2110.08350).
+"""Gates: how open each coupled unit is, learned while a network trains.
 
-A set of n units has one learned number, the share s of them that stays. Its units are ranked by
-importance, r = 0 for the most important, and
+After Liberis and Lane 2021 (arXiv 2110.08350). A set of n units has one learned number, the share s
+of them that stays. Its units are ranked by importance, r = 0 for the most important, and
 
     gate(r) = sigmoid((s n - r - 1/2) / w),    w = max(t n, 1/10),
 
 with the temperature t: a soft step down at rank s n that becomes 0 or 1 as t falls to zero. The
-    gates of a set add up
-to about s n, the number of units that stay, which is what resources depend on. The derivative by
-the share,
+gates of a set add up to about s n, the number of units that stay, which is what resources depend
+on. The derivative by the share,
 
     d gate / d s = gate (1 - gate) n / w,
 
 is large at the border and nothing elsewhere: the loss says whether the units that are next to go
-    are missed.
+are missed.
 
 The gate of a unit multiplies the weights of every kernel that reads it, so a closed unit is one
-that nobody reads, the very network that :func:`tinyprune.compress.remove.remove` makes. What a unit
-is worth is the moving average of the squared derivative of the loss by its gate (Molchanov et al.
-2019, arXiv 1906.10771). Times the number of examples in a batch it is the Fisher information F of
-the gate, the curvature of the loss, so that closing gates costs about
+that nobody reads: the very network that :func:`tinyprune.compress.remove.remove` makes. The
+importance of a unit is the moving average of the squared derivative of the loss by its gate
+(Molchanov et al. 2019, arXiv 1906.10771). Times the number of examples in a batch it is the Fisher
+information F of the gate, the curvature of the loss, so that closing gates costs about
 
     1/2 sum F (1 - gate)^2
 
 (Theis et al. 2018, arXiv 1801.05787). The shares follow this as well as the derivative itself,
-which is nearly 0 as
-soon as the weights behind a gate have adapted: a gate and the weights that it multiplies are one
-    product.
+which is nearly 0 as soon as the weights behind a gate have adapted: a gate and the weights that it
+multiplies are one product.
 """
 
 from collections.abc import Callable
@@ -46,19 +44,23 @@ REACH = float(np.log(1 / CLOSED - 1))  # how many widths a gate needs from one h
 MOMENTUM = 0.98  # of the importance
 STEADY = 0.9  # momentum of the derivative by the shares
 SPARE = 1.1  # times as many units as are kept stay when closed ones are removed
-NARROWEST = 0.1  # width of the step in units: with the border between two ranks, both gates are closed or open
+#: Width of the step in units: with the border between two ranks, both gates are closed or open.
+NARROWEST = 0.1
 
 
 class Gates:
-    """The gates of a coupling. Every array follows its sets and units; a smaller coupling has gates of its own.
+    """The gates of a coupling.
+
+    Every array follows its sets and units; a smaller coupling has gates of its own.
 
     Attributes:
-        coupling: whose units they are.
-        sizes: (sets,), how many units each set had before anything was removed.
+        coupling: of the units.
+        sizes: (sets,), number of units that each set had before anything was removed.
         share: (sets,), learned: the part of ``sizes`` that stays.
         temperature: scalar; how soft the gates are.
-        worth: (units,), moving average of squared derivatives by the gates.
-        rate: the learning rate of the shares. fastest: the most by which one changes in a step.
+        importance: (units,), moving average of squared derivatives by the gates.
+        rate: the learning rate of the shares.
+        largest_step: largest change of a share in a step.
         probe: (units,) of zeros, added to the gates where kernels are read: the derivative by it is
             the task's alone.
     """
@@ -67,32 +69,31 @@ class Gates:
         self, coupling: Coupling, sizes: Float64Array | None = None, temperature: float = 0.1
     ) -> None:
         self.coupling = coupling
-        alive = np.array([item.size for item in coupling.sets], np.float64)
+        alive = np.array([unit_set.size for unit_set in coupling.sets], np.float64)
         self.sizes = alive if sizes is None else sizes
         self._set_of = np.repeat(np.arange(len(coupling.sets)), alive.astype(int))
         self.temperature = tf.Variable(temperature, dtype=tf.float32, trainable=False)
-        self.share = tf.Variable(self._widest(temperature), dtype=tf.float32)
+        self.share = tf.Variable(self._open_shares(temperature), dtype=tf.float32)
         self.probe = tf.Variable(tf.zeros(coupling.units))
-        self.worth = tf.Variable(tf.zeros(coupling.units), trainable=False)
+        self.importance = tf.Variable(tf.zeros(coupling.units), trainable=False)
         ranks = np.concatenate([np.arange(size) for size in alive]) if len(alive) else np.empty(0)
         self._ranks = tf.Variable(ranks, dtype=tf.float32, trainable=False)
-        self.rate, self.fastest = (tf.Variable(0.0, trainable=False) for _ in range(2))
-        self._ends = [
-            tf.Variable(end, dtype=tf.float32, trainable=False)
-            for end in (0 * alive, self._widest(temperature))
-        ]
+        self.rate = tf.Variable(0.0, trainable=False)
+        self.largest_step = tf.Variable(0.0, trainable=False)
+        shares = (0 * alive, self._open_shares(temperature))
+        self._ends = [tf.Variable(end, dtype=tf.float32, trainable=False) for end in shares]
         self._mean = tf.Variable(tf.zeros(len(alive)), trainable=False)
 
     @property
     def variables(self) -> list[tf.Variable]:
-        """Everything that a checkpoint needs."""
+        """Variables that a checkpoint needs."""
         return [
             self.share,
             self.temperature,
-            self.worth,
+            self.importance,
             self._ranks,
             self.rate,
-            self.fastest,
+            self.largest_step,
             *self._ends,
             self._mean,
         ]
@@ -106,12 +107,15 @@ class Gates:
         )
 
     def kept(self) -> tf.Tensor:
-        """How many units of each set stay, (sets,): the sum of its gates."""
+        """Return the number of units of each set that stay, (sets,): the sum of its gates."""
         return tf.math.segment_sum(self.values(), self._set_of)
 
-    def missed(self) -> tf.Tensor:
-        """What the loss is expected to lose by gates that are not open, ``1/2 sum worth (1 - gate)^2``; see above."""
-        return tf.reduce_sum(tf.stop_gradient(self.worth) * (1 - self.values()) ** 2) / 2
+    def expected_loss(self) -> tf.Tensor:
+        """Return the loss that gates which are not open are expected to cost, a scalar.
+
+        It is ``1/2 sum importance (1 - gate)^2``; see above.
+        """
+        return tf.reduce_sum(tf.stop_gradient(self.importance) * (1 - self.values()) ** 2) / 2
 
     def attach(self, prepared: keras.Model) -> None:
         """Let the kernels of a prepared model be read through the gates."""
@@ -119,42 +123,50 @@ class Gates:
             layer.gates = self._factors(layer.name)
 
     def learn(self, by_share: tf.Tensor, by_gate: tf.Tensor, by_kept: tf.Tensor) -> None:
-        """In the compiled step: one step down for the shares, and what the units are worth.
+        """Move the shares one step down, and average the importance. Part of the compiled step.
 
         Args:
             by_share: (sets,), derivative of the loss by the shares; its mean counts.
             by_gate: (units,), by the gates, that is by ``probe``.
-            by_kept: (sets,), derivative of the budget's penalty by the kept units, as it is now: s
-                n of hard gates.
+            by_kept: (sets,), derivative of the budget's penalty by the kept units as it is now,
+                with the slope of hard gates.
         """
-        self.worth.assign(
-            MOMENTUM * self.worth + (1 - MOMENTUM) * tf.convert_to_tensor(by_gate) ** 2
+        self.importance.assign(
+            MOMENTUM * self.importance + (1 - MOMENTUM) * tf.convert_to_tensor(by_gate) ** 2
         )
         self._mean.assign(STEADY * self._mean + (1 - STEADY) * by_share)
         down = self._mean + by_kept * self.sizes.astype(np.float32)
-        step = tf.clip_by_value(self.rate * down, -self.fastest, self.fastest)
+        step = tf.clip_by_value(self.rate * down, -self.largest_step, self.largest_step)
         self.share.assign(tf.clip_by_value(self.share - step, *self._ends))
 
-    def rank(self, worth: Float64Array | None = None) -> None:
-        """Rank the units of each set anew, by ``worth`` (units,), by default what has been observed."""
-        values = self.worth.numpy() if worth is None else worth
+    def rank(self, importance: Float64Array | None = None) -> None:
+        """Rank the units of each set anew.
+
+        ``importance``: (units,); default: the one that has been observed.
+        """
+        values = self.importance.numpy() if importance is None else importance
         ranks = np.empty(len(values), np.float32)
-        for item in self.coupling.sets:
-            ranks[item.start + np.argsort(-values[item.slice], kind="stable")] = np.arange(
-                item.size
+        for unit_set in self.coupling.sets:
+            ranks[unit_set.start + np.argsort(-values[unit_set.slice], kind="stable")] = np.arange(
+                unit_set.size
             )
         self._ranks.assign(ranks)
 
-    def cool(self, temperature: float, least: int) -> None:
-        """Set the temperature; a share stays between ``least`` units and what opens all of its gates."""
+    def set_temperature(self, temperature: float, least: int) -> None:
+        """Set the temperature and the ends of the shares.
+
+        A share stays between ``least`` units and the share at which all of its gates are open.
+        """
         self.temperature.assign(temperature)
-        lowest = np.minimum([item.size for item in self.coupling.sets], least) / self.sizes
-        for end, share in zip(self._ends, (lowest, self._widest(temperature)), strict=True):
+        lowest = np.minimum([unit_set.size for unit_set in self.coupling.sets], least) / self.sizes
+        for end, share in zip(self._ends, (lowest, self._open_shares(temperature)), strict=True):
             end.assign(share)
         self.share.assign(np.clip(self.share.numpy(), *(end.numpy() for end in self._ends)))
 
-    def alive(self, least: int) -> Keep:
-        """Units whose gates are not closed, (units,), and some to spare, whose gates may open again.
+    def open_units(self, least: int) -> Keep:
+        """Return the units whose gates are not closed, and some to spare, (units,).
+
+        The gates of those may open again.
 
         Of every set that is as many as are kept, a tenth more, and ``least`` more.
         """
@@ -164,36 +176,39 @@ class Gates:
         )
         return keep
 
-    def best(self, counts: IntArray) -> Keep:
-        """The units that stay if ``counts`` (sets,) of each set do, (units,): those of the highest rank."""
+    def most_important(self, counts: IntArray) -> Keep:
+        """Return the ``counts`` (sets,) units of each set that have the highest rank, (units,)."""
         keep: Keep = self._ranks.numpy() < counts[self._set_of]
         return keep
 
-    def lost(self, counts: IntArray) -> Float64Array:
-        """What the units are worth together that would go if ``counts`` (sets,) stay, (sets,)."""
-        gone = np.where(self.best(counts), 0.0, self.worth.numpy())
+    def removed_importance(self, counts: IntArray) -> Float64Array:
+        """Return the importance of all units that go if ``counts`` (sets,) stay, (sets,)."""
+        gone = np.where(self.most_important(counts), 0.0, self.importance.numpy())
         return np.bincount(self._set_of, gone, len(self.sizes)).astype(np.float64)
 
-    def without(self, coupling: Coupling, keep: Keep) -> "Gates":
-        """The gates of the coupling that is left when the units that are not in ``keep`` are removed."""
-        found = Gates(coupling, self.sizes, float(self.temperature.numpy()))
-        found.share.assign(self.share)
-        found.worth.assign(self.worth.numpy()[keep])
-        for name in ("rate", "fastest", "_mean"):
-            getattr(found, name).assign(getattr(self, name))
-        found._ends[0].assign(self._ends[0])
-        found.rank(-self._ranks.numpy()[keep])
-        return found
+    def restricted(self, coupling: Coupling, keep: Keep) -> "Gates":
+        """Return the gates of the coupling that is left when only the units in ``keep`` stay."""
+        smaller = Gates(coupling, self.sizes, float(self.temperature.numpy()))
+        smaller.share.assign(self.share)
+        smaller.importance.assign(self.importance.numpy()[keep])
+        for name in ("rate", "largest_step", "_mean"):
+            getattr(smaller, name).assign(getattr(self, name))
+        smaller._ends[0].assign(self._ends[0])
+        smaller.rank(-self._ranks.numpy()[keep])
+        return smaller
 
-    def _widest(self, temperature: float) -> Float64Array:
-        """The shares at which every gate is open."""
-        alive = np.array([item.size for item in self.coupling.sets], np.float64)
+    def _open_shares(self, temperature: float) -> Float64Array:
+        """Return the shares at which every gate is open, (sets,)."""
+        alive = np.array([unit_set.size for unit_set in self.coupling.sets], np.float64)
         width = np.maximum(temperature * self.sizes, NARROWEST)
         shares: Float64Array = (alive + REACH * width) / self.sizes
         return shares
 
     def _factors(self, layer: str) -> dict[str, Callable[[], tf.Tensor]]:
-        """Kernel name -> what gives the gates of the inputs that it reads, of a shape that fits the kernel's."""
+        """Return kernel name -> function that returns the gates of the inputs that it reads.
+
+        They are of a shape that fits the kernel's.
+        """
         return {
             key.rpartition("/")[2]: self._factor(
                 ids, len(self.coupling.shapes[key]), self.coupling.layouts[key]
@@ -203,7 +218,10 @@ class Gates:
         }
 
     def _factor(self, ids: IntArray, rank: int, layout: Layout) -> Callable[[], tf.Tensor]:
-        """Inputs are the last axis but one; of a transposed convolution the last."""
+        """Return the function of one kernel.
+
+        Its inputs are the last axis but one; of a transposed convolution the last.
+        """
         shape: Any = [1] * rank
         shape[-1 if layout is Layout.TRANSPOSED else -2] = len(ids)
         index = np.where(

@@ -1,4 +1,4 @@
-"""What a network may take, as numbers that a training can follow: of each limit a model, its gradient, a correction."""
+"""Limits that a training can follow: a model of each, its gradient, a correction by Vela."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,11 +19,12 @@ from tinyprune.sparsity.resource_model import NUMPY, Arrays, ResourceModel
 SMOOTH = 0.02  # of the peak: how far the smooth maximum of SRAM looks
 
 
-class Limits:
+class ModelledLimits:
     """The limits of one network shape.
 
     Attributes:
-        limits: what is limited. shape: of the network.
+        limits: the budget.
+        shape: of the network.
         corrections: (limits,), measured over modelled, of the last compilation; 1 where nothing is
             compiled.
     """
@@ -36,66 +37,71 @@ class Limits:
         clock_hz: float = 1.0,
         corrections: Float64Array | None = None,
     ) -> None:
-        """Without a target: bytes of weights and biases, peak of the feature maps, MACs; else what Vela would say."""
-        self.limits, self.shape, self._target, self._clock_hz = (
-            tuple(limits),
-            shape,
-            target,
-            clock_hz,
-        )
+        """Model the limits.
+
+        Without a target they are bytes of weights and biases, peak of the feature maps, and MACs;
+        with one they are what Vela would say.
+        """
+        self.limits = tuple(limits)
+        self.shape = shape
+        self._target = target
+        self._clock_hz = clock_hz
         self.corrections = np.ones(len(self.limits)) if corrections is None else corrections
         self._exact = self._functions(NUMPY)
         peak = float(ResourceModel(shape).peak_bytes(shape.whole))
         self._smooth = self._functions(tensors(max(1.0, SMOOTH * peak)))
-        self._compiled = tf.function(self._pull, reduce_retracing=True)
+        self._compiled = tf.function(self._penalty_gradient, reduce_retracing=True)
 
     def values(self, kept: npt.NDArray) -> Float64Array:
-        """What a network with ``kept`` (sets,) units takes of each, (limits,), corrected."""
+        """Return the usage with ``kept`` (sets,) units, (limits,), corrected."""
         counts = np.asarray(kept, np.float64)
         return np.array([float(function(counts)) for function in self._exact]) * self.corrections
 
     def ratios(self, kept: npt.NDArray) -> Float64Array:
-        """The same over what is allowed: above 1 is over the limit."""
+        """Return the same over what is allowed: above 1 is over the limit."""
         return self.values(kept) / np.array([limit.most for limit in self.limits])
 
-    def pull(
+    def penalty_gradient(
         self, kept: npt.NDArray, strengths: Float64Array, allowed: Float64Array
     ) -> tuple[Float64Array, Float64Array]:
-        """Where the penalty ``sum strengths * max(0, log(value / allowed))`` pushes the kept units.
+        """Differentiate the penalty ``sum strengths * max(0, log(value / allowed))``.
 
         Args:
-            kept: (sets,), real numbers. strengths, allowed: (limits,).
+            kept: (sets,), real numbers.
+            strengths, allowed: (limits,).
 
         Returns the values (limits,), corrected, and the gradient of the penalty by ``kept``,
         (sets,).
         """
-        arguments = (
-            np.asarray(one, np.float64) for one in (kept, strengths, allowed, self.corrections)
-        )
-        values, gradient = self._compiled(*(tf.constant(one) for one in arguments))
+        arrays = (kept, strengths, allowed, self.corrections)
+        arguments = [tf.constant(np.asarray(array, np.float64)) for array in arrays]
+        values, gradient = self._compiled(*arguments)
         return values.numpy(), gradient.numpy()
 
-    def check_reachable(self, least: Float64Array, step: int) -> None:
-        """Raise UsageError, with the least that can be reached, for limits that no pruning can keep.
+    def check_reachable(self, least: Float64Array, round_to: int) -> None:
+        """Raise UsageError, with the least that can be reached, for limits that no pruning keeps.
 
         Args:
-            least: (limits,), what the smallest network takes.
-            step: as many units stay of each set at least, or all of a smaller one.
+            least: (limits,), usage of the smallest network.
+            round_to: as many units stay of each set at least, or all of a smaller one.
         """
-        own = float(
-            ResourceModel(self.shape).tensor_bytes(self.shape.whole)[list(self.shape.inputs)].sum()
-        )
+        tensor_bytes = ResourceModel(self.shape).tensor_bytes(self.shape.whole)
+        input_bytes = float(tensor_bytes[list(self.shape.inputs)].sum())
         for limit, value in exceeded(self.limits, least):
-            if limit.name == "SRAM" and limit.most < own:
-                why = f"is less than the network's own input of {limit.show(own)}, which no pruning makes smaller"
-                raise UsageError(f"SRAM: a budget of {limit.show(limit.most)} {why}: ask for more")
-            fewest = f"with {step} unit{'s' if step > 1 else ''} left of every layer"
+            most = limit.show(limit.most)
+            if limit.name == "SRAM" and limit.most < input_bytes:
+                raise UsageError(
+                    f"SRAM: a budget of {most} is less than the network's own input of "
+                    f"{limit.show(input_bytes)}, which no pruning makes smaller: ask for more"
+                )
+            units = "unit" if round_to == 1 else "units"
             raise UsageError(
-                f"{limit.name}: a budget of {limit.show(limit.most)} cannot be met: {fewest} the network takes "
-                f"{limit.show(value)}; ask for that or more, or choose a smaller --round-to or network"
+                f"{limit.name}: a budget of {most} cannot be met: with {round_to} {units} left of "
+                f"every layer the network takes {limit.show(value)}; ask for that or more, or "
+                "choose a smaller --round-to or network"
             )
 
-    def _pull(
+    def _penalty_gradient(
         self, kept: Any, strengths: Any, allowed: Any, corrections: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
@@ -109,14 +115,14 @@ class Limits:
         return values, gradient
 
     def _functions(self, arrays: Arrays) -> list[Callable[[Any], Any]]:
-        found = self._of_npu(arrays) if self._target else self._of_network(arrays)
-        return [found[limit.name] for limit in self.limits]
+        functions = self._npu_functions(arrays) if self._target else self._network_functions(arrays)
+        return [functions[limit.name] for limit in self.limits]
 
-    def _of_network(self, arrays: Arrays) -> Mapping[str, Callable[[Any], Any]]:
+    def _network_functions(self, arrays: Arrays) -> Mapping[str, Callable[[Any], Any]]:
         model = ResourceModel(self.shape, arrays)
         return {"flash": model.size_bytes, "SRAM": model.peak_bytes, "MACs": model.macs}
 
-    def _of_npu(self, arrays: Arrays) -> Mapping[str, Callable[[Any], Any]]:
+    def _npu_functions(self, arrays: Arrays) -> Mapping[str, Callable[[Any], Any]]:
         assert self._target is not None
         model = CostModel(self.shape, self._target, arrays)
         return {

@@ -1,4 +1,4 @@
-"""What a network takes of its budget while it trains: by the models, corrected by what Vela says of it."""
+"""Usage of a budget while a network trains: by the models, corrected by what Vela says."""
 
 import logging
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ import numpy as np
 from tinyprune.array_types import Float64Array, IntArray
 from tinyprune.artifacts.budget import Expectation
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
-from tinyprune.budget.fitting import Measure, fitted
-from tinyprune.budget.limits import Limits
+from tinyprune.budget.fitting import Measure, fit_counts
+from tinyprune.budget.limits import ModelledLimits
 from tinyprune.budget.vela_loop import VelaLoop
 from tinyprune.compress.remove import remove
 from tinyprune.compress.shapes import network_shape
@@ -21,162 +21,184 @@ from tinyprune.sparsity.resource_model import ResourceModel
 from tinyprune.sparsity.unit_sets import Coupling
 
 log = logging.getLogger(__name__)
-MARGIN = 0.98  # of the budget by Vela, which encodes the weights that int8 learning ends with a little differently
-DOUBT = 0.7  # of the budget: where the smallest network is expected to take more, Vela is asked before the training
+#: Part of the budget by Vela that is aimed at: it encodes the weights that int8 learning ends with.
+MARGIN = 0.98
+#: Part of the budget: where the smallest network is expected to take more, Vela is asked before the
+#: training.
+DOUBT = 0.7
 
 
-class Meter:
-    """The limits of a network that loses units.
+class BudgetTracker:
+    """The usage of a budget by a network that loses units.
 
     Attributes:
-        now: of the network as it is.
-        before: (limits,), what it took at first.
-        compilations: what was expected of each network that Vela looked at, and what it said, limit
-            by limit.
+        modelled: limits of the network as it is.
+        initial: (limits,), usage at first.
+        compilations: (expected, measured) usage of each network that Vela compiled, limit by limit.
     """
 
     def __init__(
         self,
         network: keras.Model,
-        of: Coupling,
+        coupling: Coupling,
         limits: Sequence[Limit],
         frames: int | None,
         vela: VelaLoop | None,
     ) -> None:
-        """With Vela, the whole network is compiled at once.
+        """Track a network. With Vela, the whole network is compiled at once.
 
         Args:
-            network: plain, in canonical form. of: its coupling.
+            network: plain, in canonical form.
+            coupling: of the network.
             limits: the budget.
             frames: as in :func:`tinyprune.compress.shapes.network_shape`.
-            vela: what compiles; None: the budget limits the network's own costs.
+            vela: compiles networks; None: the budget limits the network's own costs.
         """
-        self._vela, self._frames, self._limits = vela, frames, tuple(limits)
+        self._vela = vela
+        self._frames = frames
+        self._limits = tuple(limits)
         self._report = vela.compile(network) if vela else None
-        self._modelled = self._model_of(network, of)
+        self._model_target = self._target_of_model(network, coupling)
         self.compilations: list[tuple[Float64Array, Float64Array]] = []
-        self._expected: Float64Array | None = None  # of what Vela is looking at
-        self.now = self._limited(network, of, np.ones(len(self._limits)))
+        self._expected: Float64Array | None = None  # of the network that Vela is compiling
+        self.modelled = self._limits_of(network, coupling, np.ones(len(self._limits)))
         if self._report is not None:
-            self._correct(self._report, self.taken)
-        self.before = self.taken
+            self._correct(self._report, self.usage)
+        self.initial = self.usage
 
     @property
-    def taken(self) -> Float64Array:
-        """What the network takes as it is, (limits,)."""
-        return self.now.values(self.sizes)
+    def usage(self) -> Float64Array:
+        """Usage by the network as it is, (limits,)."""
+        return self.modelled.values(self.sizes)
 
     @property
     def sizes(self) -> Float64Array:
-        """How many units it has, (sets,)."""
-        return self.now.shape.whole
+        """Number of units it has, (sets,)."""
+        return self.modelled.shape.whole
 
     @property
     def target(self) -> NpuTarget | None:
-        """What Vela compiles for."""
+        """The target that Vela compiles for."""
         return self._vela.target if self._vela else None
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:
         """The compilations as they are recorded."""
         return tuple(
-            Expectation(tuple(one.tolist()), tuple(other.tolist()))
-            for one, other in self.compilations
+            Expectation(tuple(expected.tolist()), tuple(found.tolist()))
+            for expected, found in self.compilations
         )
 
-    def follow(self, network: keras.Model, of: Coupling) -> None:
+    def follow(self, network: keras.Model, coupling: Coupling) -> None:
         """Go on with another network; arguments as of the class."""
-        self.now = self._limited(network, of, self.now.corrections)
+        self.modelled = self._limits_of(network, coupling, self.modelled.corrections)
 
     def macs(self, kept: Any) -> float:
-        """Multiply-accumulates with ``kept`` (sets,) units."""
-        return float(ResourceModel(self.now.shape).macs(np.asarray(kept, np.float64)))
+        """Return the multiply-accumulates with ``kept`` (sets,) units."""
+        return float(ResourceModel(self.modelled.shape).macs(np.asarray(kept, np.float64)))
 
-    def least(self, network: keras.Model, of: Coupling, counts: Float64Array) -> Float64Array:
-        """What a network takes with ``counts`` (sets,) units, (limits,); where that may be too much, by Vela."""
-        if self._vela is None or (self.now.ratios(counts) < DOUBT).all():
-            return self.now.values(counts)
-        firsts = [np.arange(item.size) < count for item, count in zip(of.sets, counts, strict=True)]
-        return measured(
-            self._vela.compile(remove(network, of, np.concatenate(firsts))), self._limits
-        )
+    def smallest_usage(
+        self, network: keras.Model, coupling: Coupling, counts: Float64Array
+    ) -> Float64Array:
+        """Return the usage with ``counts`` (sets,) units, (limits,); by Vela where it may be too much."""
+        if self._vela is None or (self.modelled.ratios(counts) < DOUBT).all():
+            return self.modelled.values(counts)
+        pairs = zip(coupling.sets, counts, strict=True)
+        keep = np.concatenate([np.arange(unit_set.size) < count for unit_set, count in pairs])
+        report = self._vela.compile(remove(network, coupling, keep))
+        return measured(report, self._limits)
 
-    def fitted(self, kept: Float64Array, lost: Measure, step: int) -> IntArray | None:
-        """Whole counts near ``kept`` (sets,) that keep the budget; None where there are none.
+    def fit_counts(
+        self, kept: Float64Array, removed_importance: Measure, round_to: int
+    ) -> IntArray | None:
+        """Return whole counts near ``kept`` (sets,) that keep the budget; None if there are none.
 
-        ``lost``, ``step``: as of :func:`tinyprune.budget.fitting.fitted`.
+        With Vela a margin is kept, if there is room for it. ``removed_importance``, ``round_to``:
+        as of :func:`tinyprune.budget.fitting.fit_counts`.
         """
         sizes = [int(size) for size in self.sizes]
 
         def within(margin: float) -> IntArray | None:
-            return fitted(kept, sizes, lambda counts: self.now.ratios(counts) / margin, lost, step)
+            def ratios(counts: IntArray) -> Float64Array:
+                return self.modelled.ratios(counts) / margin
 
-        found = within(MARGIN) if self._vela else None
-        return (
-            within(1.0) if found is None else found
-        )  # without the margin where there is no room for it
+            return fit_counts(kept, sizes, ratios, removed_importance, round_to)
+
+        counts = within(MARGIN) if self._vela else None
+        return within(1.0) if counts is None else counts
 
     def compile(self, network: keras.Model, counts: IntArray) -> None:
-        """Take what Vela says of a network with ``counts`` (sets,) units; it is waited for. Needs a target."""
+        """Compile a network with ``counts`` (sets,) units and wait for it. Needs a target."""
         assert self._vela is not None
-        self._correct(self._vela.compile(network), self.now.values(counts) / self.now.corrections)
+        expected = self.modelled.values(counts) / self.modelled.corrections
+        self._correct(self._vela.compile(network), expected)
 
-    def look(self, network: keras.Model) -> None:
-        """Let Vela look at the network as it is, in the background. Needs a target."""
+    def start_compilation(self, network: keras.Model) -> None:
+        """Let Vela compile the network as it is in the background. Needs a target."""
         assert self._vela is not None
         self._vela.start(network)
-        self._expected = self.taken / self.now.corrections
+        self._expected = self.usage / self.modelled.corrections
 
     @property
     def is_waiting(self) -> bool:
-        """Whether Vela was asked and has not been heard."""
+        """True while the report of a compilation is not collected."""
         return self._expected is not None
 
-    def hear(self) -> None:
-        """Take what Vela says of the network that it was looking at, if it was."""
-        expected, self._expected = self._expected, None
-        if expected is not None and self._vela and (report := self._vela.result()):
+    def collect_report(self) -> None:
+        """Take the report of the compilation that was started, if one was."""
+        expected = self._expected
+        self._expected = None
+        if expected is None or self._vela is None:
+            return
+        report = self._vela.result()
+        if report:
             self._correct(report, expected)
 
     def state(self) -> dict[str, Any]:
-        """What was learned of Vela."""
+        """Return what was learned of Vela."""
         return {
-            "corrections": self.now.corrections.tolist(),
+            "corrections": self.modelled.corrections.tolist(),
             "is_measured": self.is_waiting,
             "compilations": [[one.tolist() for one in pair] for pair in self.compilations],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on with what was learned. What Vela was looking at is to be looked at again, where it is waited for."""
-        self.now.corrections = np.array(state["corrections"])
-        self.compilations = [
-            (np.array(one), np.array(other)) for one, other in state["compilations"]
-        ]
-        self._expected = self.taken if state["is_measured"] else None
+        """Go on with what was learned.
 
-    def _model_of(self, network: keras.Model, of: Coupling) -> NpuTarget | None:
-        """The target whose cost model is followed; another one's, corrected by Vela, where the target has none."""
+        A compilation that was not collected is to be started again by whoever waits for it.
+        """
+        self.modelled.corrections = np.array(state["corrections"])
+        self.compilations = [
+            (np.array(expected), np.array(found)) for expected, found in state["compilations"]
+        ]
+        self._expected = self.usage if state["is_measured"] else None
+
+    def _target_of_model(self, network: keras.Model, coupling: Coupling) -> NpuTarget | None:
+        """Return the target whose cost model is followed.
+
+        It is another one, corrected by Vela, where the target has no cost model.
+        """
         if self._report is None:
             return None
         target = self._report.target
-        found = nearest_model(network_shape(network, of, self._frames), self._report)
-        if found != target:
+        nearest = nearest_model(network_shape(network, coupling, self._frames), self._report)
+        if nearest != target:
             log.info(
                 "no cost model for %s: that of %s is used, corrected by Vela",
                 target.name,
-                found.name,
+                nearest.name,
             )
-        return found
+        return nearest
 
-    def _limited(self, network: keras.Model, of: Coupling, corrections: Float64Array) -> Limits:
-        shape, clock_hz = (
-            network_shape(network, of, self._frames),
-            self._report.clock_hz if self._report else 1.0,
-        )
-        return Limits(self._limits, shape, self._modelled, clock_hz, corrections)
+    def _limits_of(
+        self, network: keras.Model, coupling: Coupling, corrections: Float64Array
+    ) -> ModelledLimits:
+        shape = network_shape(network, coupling, self._frames)
+        clock_hz = self._report.clock_hz if self._report else 1.0
+        return ModelledLimits(self._limits, shape, self._model_target, clock_hz, corrections)
 
     def _correct(self, report: ResourceReport, expected: Float64Array) -> None:
-        """Take what Vela says of a network of which the models alone expected ``expected``, (limits,)."""
-        found = measured(report, self._limits)
-        self.compilations.append((expected * self.now.corrections, found))
-        self.now.corrections = found / np.maximum(expected, 1e-12)
+        """Correct the models by a report of a network of which they alone expected ``expected``."""
+        values = measured(report, self._limits)
+        self.compilations.append((expected * self.modelled.corrections, values))
+        self.modelled.corrections = values / np.maximum(expected, 1e-12)

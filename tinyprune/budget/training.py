@@ -1,10 +1,10 @@
-"""The course of a differentiable pruning: gates that a budget pushes shut, units removed at epoch ends, then int8.
+"""Pruning to a budget while a network trains: gates close, units are removed, then int8 is learned.
 
 After Liberis and Lane 2021 (arXiv 2110.08350). In the first epochs gates learn, in float, under the
-pressure of the budget (:mod:`tinyprune.budget.penalty`); at the end of one, units whose gates are
-closed are removed, and optimizer and gates go on with what is left. Then counts are made whole
-(:mod:`tinyprune.budget.fitting`), held to the budget by Vela where there is a target, and the rest
-of the epochs learns int8.
+penalty of the budget (:mod:`tinyprune.budget.penalty`). At the end of an epoch, units whose gates
+are closed are removed, and optimizer and gates go on with the rest. Then whole numbers of units are
+chosen (:mod:`tinyprune.budget.fitting`), held to the budget by Vela where there is a target, and
+the other epochs learn int8.
 """
 
 import logging
@@ -19,8 +19,8 @@ import tensorflow as tf
 from tinyprune.array_types import Float64Array, IntArray
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Removal
 from tinyprune.budget.gates import Gates
-from tinyprune.budget.penalty import SOFT, Pressure
-from tinyprune.budget.tracker import Meter
+from tinyprune.budget.penalty import SOFT, BudgetPenalty
+from tinyprune.budget.tracker import BudgetTracker
 from tinyprune.budget.vela_loop import VelaLoop
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.prepare import calibrate, copy_state, prepare, strip
@@ -28,82 +28,91 @@ from tinyprune.compress.remove import carry, remove, without
 from tinyprune.errors import CheckFailed
 from tinyprune.npu.limits import Limit, exceeded, limits_text
 from tinyprune.sparsity.unit_sets import Coupling, Keep, only
-from tinyprune.training.compression import Course, Replacement
+from tinyprune.training.compression import Compression, Replacement
 
 log = logging.getLogger(__name__)
-WORTH = 0.7  # of the multiply-accumulates: units are removed when that few are left, because it costs a new graph
-TRIES = 8  # compilations until whole counts keep the budget by Vela
+#: Part of the MACs: units are removed when that few are left, because it costs a new graph.
+REMOVAL_SHARE = 0.7
+MAX_COMPILATIONS = 8  # until whole numbers of units keep the budget by Vela
 
 
 @dataclass(frozen=True)
-class Ask:
-    """What a differentiable pruning is asked for.
+class BudgetSettings:
+    """The settings of a pruning to a budget.
 
     Attributes:
         limits: the budget.
-        step: units are left in multiples of it.
+        round_to: units are left in multiples of it.
         removable: names of the sets that may lose units.
-        gate_epochs: how many epochs have gates. measure_every: of the others, between two looks by
-            Vela.
-        steps_per_epoch: optimizer steps. batch_size: examples in each.
+        gate_epochs: number of epochs with gates.
+        measure_every: epochs between two measurements by Vela while int8 is learned.
+        steps_per_epoch: optimizer steps.
+        batch_size: examples in each.
         frames: as in :func:`tinyprune.compress.shapes.network_shape`.
-        batches: calibration inputs of a prepared network.
+        calibration_batches: calibration inputs of a prepared network.
     """
 
     limits: tuple[Limit, ...]
-    step: int
+    round_to: int
     removable: tuple[str, ...]
     gate_epochs: int
     measure_every: int
     steps_per_epoch: int
     batch_size: int
     frames: int | None
-    batches: Callable[[keras.Model], Any]
+    calibration_batches: Callable[[keras.Model], Any]
 
 
-class Gating(Course):
+class BudgetCompression(Compression):
     """Gates, then int8.
 
     Attributes:
         template: the plain network that is trained now, in canonical form; its weights are those of
             the prepared one.
         prepared: the network that is trained now.
-        removals: what was removed when.
-        meter: what the network takes. pressure: of the budget.
+        removals: numbers of units that were left, by epoch.
+        tracker: usage of the budget.
+        penalty: of the budget.
     """
 
-    def __init__(self, network: keras.Model, ask: Ask, vela: VelaLoop | None = None) -> None:
+    def __init__(
+        self, network: keras.Model, settings: BudgetSettings, vela: VelaLoop | None = None
+    ) -> None:
         """``network``: plain, in canonical form.
 
-        Raises UsageError if a limit cannot be kept, saying the least that can be reached.
+        Raises UsageError if a limit cannot be kept; it says the least that can be reached.
         """
-        self._ask = ask
-        self.removals: list[Removal] = []
+        self._settings = settings
         self._epoch = 0
         self._is_int8 = False
-        self.template, self._coupling = network, self._coupled(network)
-        self._names = [item.name for item in self._coupling.sets]
+        self.removals: list[Removal] = []
+        self.template = network
+        self._coupling = self._coupled(network)
+        self._names = [unit_set.name for unit_set in self._coupling.sets]
         self._alive = np.arange(self._coupling.units)
-        self.meter = Meter(network, self._coupling, ask.limits, ask.frames, vela)
-        fewest = np.minimum(self.meter.sizes, ask.step)
-        self.meter.now.check_reachable(self.meter.least(network, self._coupling, fewest), ask.step)
+        self.tracker = BudgetTracker(
+            network, self._coupling, settings.limits, settings.frames, vela
+        )
+        self._check_reachable()
+
         self.prepared = prepare(network, masked=False, quantized=False, normalised=True)
-        calibrate(self.prepared, ask.batches(self.prepared))
+        calibrate(self.prepared, settings.calibration_batches(self.prepared))
         self._gates = Gates(self._coupling, temperature=SOFT)
         self._gates.attach(self.prepared)
-        steps = ask.gate_epochs * ask.steps_per_epoch
-        self.pressure = Pressure(len(ask.limits), len(self._names), steps, ask.step)
+        steps = settings.gate_epochs * settings.steps_per_epoch
+        self.penalty = BudgetPenalty(
+            len(settings.limits), len(self._names), steps, settings.round_to
+        )
         if self.is_met:
             self._is_int8 = True
-            self.prepared = self._int8()
+            self.prepared = self._to_int8()
 
     @property
     def is_met(self) -> bool:
-        """Whether the network keeps the budget before anything is removed."""
-        return not exceeded(self._ask.limits, self.meter.before)
+        """True if the network keeps the budget before anything is removed."""
+        return not exceeded(self._settings.limits, self.tracker.initial)
 
-    # --- what the training asks
-    # -----------------------------------------------------------------------------------
+    # --- the interface of a compression
 
     @property
     def learned(self) -> list[Any]:
@@ -112,193 +121,223 @@ class Gating(Course):
 
     @property
     def variables(self) -> list[Any]:
-        """Gates and pressure."""
-        return [self.pressure.by_kept, *self._gates.variables]
+        """Gates and penalty."""
+        return [self.penalty.by_kept, *self._gates.variables]
 
-    def penalty(self) -> tf.Tensor | float:
-        """What closed gates are expected to cost; what the budget asks for comes in where the gates learn."""
-        return 0.0 if self._is_int8 else self._ask.batch_size * self._gates.missed()
+    def added_loss(self) -> tf.Tensor | float:
+        """Return the loss that closed gates are expected to cost.
+
+        The penalty of the budget is added where the gates learn.
+        """
+        if self._is_int8:
+            return 0.0
+        return self._settings.batch_size * self._gates.expected_loss()
 
     def observe(self, variables: list[Any], gradients: list[tf.Tensor]) -> None:
-        """The gates learn."""
+        """Let the gates learn."""
         if not self._is_int8:
             by_share, by_gate = gradients[-2:]
-            self._gates.learn(by_share, by_gate, self.pressure.by_kept)
+            self._gates.learn(by_share, by_gate, self.penalty.by_kept)
 
     def before_step(self, step: int) -> None:
-        """Gates are ranked and cooled, the pressure is refreshed."""
+        """Rank and cool the gates, refresh the penalty."""
         if not self._is_int8:
-            self.pressure.before_step(step, self._gates, self.meter.now, self.meter.before)
+            self.penalty.before_step(step, self._gates, self.tracker.modelled, self.tracker.initial)
 
     def after_step(self, loss: float) -> None:
-        """The pressure has the size of the loss."""
+        """Bring the penalty to the size of the loss."""
         if not self._is_int8:
-            self.pressure.after_step(loss)
+            self.penalty.after_step(loss)
 
-    def counts(self, step: int) -> bool:
-        """Epochs of int8 do."""
+    def may_be_best(self, step: int) -> bool:
+        """Return whether the epoch has learned int8."""
         del step
         return self._is_int8
 
     def after_epoch(self, epoch: int) -> Replacement | None:
-        """Remove what is closed; when the gates are done, make counts whole and go over to int8."""
+        """Remove closed units; after the last epoch with gates, fix their number and go to int8."""
         self._epoch = epoch
-        self.meter.hear()
+        self.tracker.collect_report()
         if self._is_int8:
-            return self._still_too_much()
-        if epoch >= self._ask.gate_epochs:
-            removed = self._settle()
-            self._is_int8 = True
-            self.prepared = self._int8()
-            return Replacement(
-                self.prepared, removed.slots if removed else lambda layer, name, value: value
-            )
-        keep = self._gates.alive(self._ask.step)
-        left = [int(keep[item.slice].sum()) for item in self._coupling.sets]
-        if self.meter.macs(left) > WORTH * self.meter.macs(self.meter.sizes):
-            return None
-        found = self._removed(keep)
-        self._look()
-        return found
+            return self._remove_excess()
+        if epoch >= self._settings.gate_epochs:
+            return self._finish_gates()
+        return self._remove_closed()
 
     def note(self) -> str:
-        """What it takes and how many units are left."""
-        kept = self.meter.sizes if self._is_int8 else self._gates.kept().numpy()
-        return f"{limits_text(self._ask.limits, self.meter.now.values(kept))}; {kept.sum():.0f} of {self._units} units"
+        """Return the usage of each limit and the number of units that are left."""
+        kept = self.tracker.sizes if self._is_int8 else self._gates.kept().numpy()
+        usage = limits_text(self._settings.limits, self.tracker.modelled.values(kept))
+        return f"{usage}; {kept.sum():.0f} of {self._units} units"
 
     def state(self) -> dict[str, Any]:
-        """Which units are alive, and what the penalty has come to."""
+        """Return the units that are alive, and the state of penalty and tracker."""
         return {
             "alive": self._alive.tolist(),
             "is_int8": self._is_int8,
-            "strengths": self.pressure.strengths.tolist(),
-            "losses": self.pressure.losses,
+            "strengths": self.penalty.strengths.tolist(),
+            "losses": self.penalty.losses,
             "removals": [vars(removal) for removal in self.removals],
-            "meter": self.meter.state(),
+            "meter": self.tracker.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> keras.Model | None:
-        """The network with the units that are alive, its weights to be loaded."""
-        self.pressure.strengths, self.pressure.losses = (
-            np.array(state["strengths"]),
-            state["losses"],
-        )
+        """Return the network with the units that are alive, its weights to be loaded."""
+        self.penalty.strengths = np.array(state["strengths"])
+        self.penalty.losses = state["losses"]
         self.removals = [
-            Removal(**{**one, "left": tuple(one["left"])}) for one in state["removals"]
+            Removal(removal["epoch"], tuple(removal["left"])) for removal in state["removals"]
         ]
-        self.meter.restore(state["meter"])
+        self.tracker.restore(state["meter"])
         self._shrink(np.isin(np.arange(self._units), state["alive"]))
         self._is_int8 = state["is_int8"]
-        self.prepared = prepare(
-            self.template, masked=False, quantized=self._is_int8, normalised=True
-        )
-        if not self._is_int8:
-            self._gates.attach(self.prepared)
+        self.prepared = self._prepared_template()
+        self._attach_gates()
         return self.prepared
 
     def resumed(self) -> None:
-        """What Vela was looking at, it looks at again."""
-        if self.meter.is_waiting:
-            self._look()
+        """Compile again what Vela was compiling."""
+        if self.tracker.is_waiting:
+            self._start_compilation()
 
-    # --- what it does
-    # ---------------------------------------------------------------------------------------------
+    # --- its steps
 
     def record(self) -> BudgetRecord:
-        """What the budget was, what the network takes now, and how it came to that."""
-        meter = self.meter
+        """Return the budget, the usage now, and the history of both."""
+        tracker = self.tracker
+        values = zip(self._settings.limits, tracker.initial, tracker.usage, strict=True)
+        lines = [
+            BudgetLine(limit.name, limit.most, float(before), float(now))
+            for limit, before, now in values
+        ]
         return BudgetRecord(
-            target=meter.target.name if meter.target else None,
-            lines=tuple(
-                BudgetLine(limit.name, limit.most, float(before), float(value))
-                for limit, before, value in zip(
-                    self._ask.limits, meter.before, meter.taken, strict=True
-                )
-            ),
+            target=tracker.target.name if tracker.target else None,
+            lines=tuple(lines),
             sets=tuple(self._names),
             whole=tuple(int(size) for size in self._gates.sizes),
             removals=tuple(self.removals),
-            compilations=meter.expectations,
+            compilations=tracker.expectations,
         )
 
     @property
     def _units(self) -> int:
+        """Number of units before anything was removed."""
         return int(self._gates.sizes.sum())
 
-    def _settle(self) -> Replacement | None:
-        """Whole counts that keep the budget, by Vela where there is a target; the other units go."""
-        kept, meter = self._gates.kept().numpy(), self.meter
-        for _ in range(TRIES):
-            counts = self._fitted(kept)
+    def _check_reachable(self) -> None:
+        round_to = self._settings.round_to
+        fewest = np.minimum(self.tracker.sizes, round_to)
+        least = self.tracker.smallest_usage(self.template, self._coupling, fewest)
+        self.tracker.modelled.check_reachable(least, round_to)
+
+    def _remove_closed(self) -> Replacement | None:
+        """Remove units whose gates are closed, if that makes the network much smaller."""
+        keep = self._gates.open_units(self._settings.round_to)
+        left = [int(keep[unit_set.slice].sum()) for unit_set in self._coupling.sets]
+        macs = self.tracker.macs(self.tracker.sizes)
+        if self.tracker.macs(left) > REMOVAL_SHARE * macs:
+            return None
+        replacement = self._remove(keep)
+        self._start_compilation()
+        return replacement
+
+    def _finish_gates(self) -> Replacement:
+        """Fix the numbers of units and go over to int8."""
+        removed = self._fix_counts()
+        self._is_int8 = True
+        self.prepared = self._to_int8()
+        slots = removed.slots if removed else lambda layer, name, value: value
+        return Replacement(self.prepared, slots)
+
+    def _fix_counts(self) -> Replacement | None:
+        """Remove units until whole numbers keep the budget, by Vela where there is a target."""
+        tracker = self.tracker
+        kept = self._gates.kept().numpy()
+        for _ in range(MAX_COMPILATIONS):
+            counts = self._fit_counts(kept)
             if counts is None:
-                taken = meter.now.values(np.minimum(meter.sizes, self._ask.step))
-                raise CheckFailed(
-                    f"the budget cannot be kept: at the least it takes {limits_text(self._ask.limits, taken)}"
-                )
-            keep = self._gates.best(counts)
-            if meter.target is None:
+                raise self._unreachable()
+            keep = self._gates.most_important(counts)
+            if tracker.target is None:
                 break
-            meter.compile(remove(strip(self.prepared, self.template), self._coupling, keep), counts)
-            if (meter.now.ratios(counts) <= 1).all():
+            plain = strip(self.prepared, self.template)
+            tracker.compile(remove(plain, self._coupling, keep), counts)
+            if (tracker.modelled.ratios(counts) <= 1).all():
                 break
-        removed = self._removed(keep)
-        left = zip(self._names, meter.sizes, self._gates.sizes, strict=True)
+        removed = self._remove(keep)
+        left = zip(self._names, tracker.sizes, self._gates.sizes, strict=True)
         log.info(
             "units left: %s",
-            ", ".join(f"{name} {few:.0f} of {many:.0f}" for name, few, many in left),
+            ", ".join(f"{name} {now:.0f} of {before:.0f}" for name, now, before in left),
         )
         return removed
 
-    def _fitted(self, kept: Float64Array) -> IntArray | None:
-        return self.meter.fitted(kept, self._gates.lost, self._ask.step)
+    def _unreachable(self) -> CheckFailed:
+        fewest = np.minimum(self.tracker.sizes, self._settings.round_to)
+        usage = limits_text(self._settings.limits, self.tracker.modelled.values(fewest))
+        return CheckFailed(f"the budget cannot be kept: at the least it takes {usage}")
 
-    def _still_too_much(self) -> Replacement | None:
-        """While int8 is learned, Vela is asked again; what has become too much loses a few more units."""
-        found = None
-        sizes = self.meter.sizes
-        if (self.meter.now.ratios(sizes) > 1).any() and (counts := self._fitted(sizes)) is not None:
-            found = self._removed(self._gates.best(counts))
-        if found or (self._epoch - self._ask.gate_epochs) % self._ask.measure_every == 0:
-            self._look()
-        return found
+    def _fit_counts(self, kept: Float64Array) -> IntArray | None:
+        return self.tracker.fit_counts(
+            kept, self._gates.removed_importance, self._settings.round_to
+        )
 
-    def _removed(self, keep: Keep) -> Replacement | None:
-        """Remove units for good and say what the training goes on with."""
+    def _remove_excess(self) -> Replacement | None:
+        """While int8 is learned, ask Vela again and remove units where it has become too much."""
+        replacement = None
+        sizes = self.tracker.sizes
+        if (self.tracker.modelled.ratios(sizes) > 1).any():
+            counts = self._fit_counts(sizes)
+            if counts is not None:
+                replacement = self._remove(self._gates.most_important(counts))
+        epochs = self._epoch - self._settings.gate_epochs
+        if replacement or epochs % self._settings.measure_every == 0:
+            self._start_compilation()
+        return replacement
+
+    def _remove(self, keep: Keep) -> Replacement | None:
+        """Remove units for good and return the network that the training goes on with."""
         if keep.all():
             return None
         old, before = self.prepared, self._coupling
         self._shrink(keep)
-        self.prepared = prepare(
-            self.template, masked=False, quantized=self._is_int8, normalised=True
-        )
+        self.prepared = self._prepared_template()
         carry(old, self.prepared, before, keep)
-        if not self._is_int8:
-            self._gates.attach(self.prepared)
-        self.removals.append(Removal(self._epoch, tuple(int(size) for size in self.meter.sizes)))
+        self._attach_gates()
+        left = tuple(int(size) for size in self.tracker.sizes)
+        self.removals.append(Removal(self._epoch, left))
         return Replacement(
             self.prepared, lambda layer, name, value: without(layer, name, value, before, keep)
         )
 
+    def _prepared_template(self) -> keras.Model:
+        """Return the plain network of now with compressed layers, its variables not yet set."""
+        return prepare(self.template, masked=False, quantized=self._is_int8, normalised=True)
+
+    def _attach_gates(self) -> None:
+        if not self._is_int8:
+            self._gates.attach(self.prepared)
+
     def _shrink(self, keep: Keep) -> None:
-        """The network, its coupling and gates without units."""
+        """Remove units from the plain network, its coupling and its gates."""
         self.template = remove(self.template, self._coupling, keep)
         self._alive = self._alive[keep]
         smaller = self._coupled(self.template)
-        self._gates = self._gates.without(smaller, keep)
+        self._gates = self._gates.restricted(smaller, keep)
         self._coupling = smaller
-        self.meter.follow(self.template, smaller)
+        self.tracker.follow(self.template, smaller)
 
-    def _int8(self) -> keras.Model:
-        """The same network on int8 grids, with the gates in its weights."""
+    def _to_int8(self) -> keras.Model:
+        """Return the same network on int8 grids, with the gates in its weights."""
         prepared = prepare(self.template, masked=False, normalised=True)
         copy_state(self.prepared, prepared)
-        calibrate(prepared, self._ask.batches(prepared), begins=False)
+        calibrate(prepared, self._settings.calibration_batches(prepared), begins=False)
         return prepared
 
     def _coupled(self, network: keras.Model) -> Coupling:
-        return only(coupling(network), self._ask.removable)
+        return only(coupling(network), self._settings.removable)
 
-    def _look(self) -> None:
-        """Let Vela look at the network as it is while the next epoch runs."""
-        if self.meter.target:
-            self.meter.look(strip(self.prepared, self.template))
+    def _start_compilation(self) -> None:
+        """Let Vela compile the network as it is while the next epoch runs."""
+        if self.tracker.target:
+            self.tracker.start_compilation(strip(self.prepared, self.template))

@@ -5,7 +5,7 @@ import logging
 import keras
 
 from tinyprune.artifacts.resources import NpuTarget
-from tinyprune.budget.training import Ask, Gating
+from tinyprune.budget.training import BudgetCompression, BudgetSettings
 from tinyprune.budget.vela_loop import VelaLoop
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.prepare import batches, strip
@@ -39,47 +39,51 @@ def prune_to_budget(job: PruningJob, budget: Budget, target: NpuTarget | None) -
         )
     learner = job.learner()
     keys = [layer.key for layer in pruning.layers]
-    ask = _ask(job, budget, learner, removable(coupling(canonical), keys))
+    settings = _settings(job, budget, learner, removable(coupling(canonical), keys))
     vela = None
     if target:
-        vela = VelaLoop(target, ask.frames, job.task.calibration(), job.folder / "vela-loop")
+        vela = VelaLoop(target, settings.frames, job.task.calibration(), job.folder / "vela-loop")
     try:
-        gating = Gating(canonical, ask, vela)
-        if gating.is_met:
+        compression = BudgetCompression(canonical, settings, vela)
+        if compression.is_met:
             log.info(
                 "%s: %s: the budget is kept already, nothing is removed",
                 job.config.variant,
-                gating.note(),
+                compression.note(),
             )
-        fit = Fit(gating.prepared, learner, job.epochs, job.learning_rate, job.folder, gating)
+        fit = Fit(
+            compression.prepared, learner, job.epochs, job.learning_rate, job.folder, compression
+        )
         fit.run(job.config.variant)
     finally:
         if vela:
             vela.close()
 
     write_json(job.folder / "plan.json", pruning)
-    write_json(job.folder / RECORD, gating.record())
-    outputs = [*save_network(strip(fit.model, gating.template), job.folder)]
+    write_json(job.folder / RECORD, compression.record())
+    outputs = [*save_network(strip(fit.model, compression.template), job.folder)]
     outputs += ["history.csv", "plan.json"]
     if target is None:
         outputs.append(RECORD)  # else what Vela says of the export is still to be added to it
     return outputs
 
 
-def _ask(job: PruningJob, budget: Budget, learner: Learner, sets: tuple[str, ...]) -> Ask:
+def _settings(
+    job: PruningJob, budget: Budget, learner: Learner, sets: tuple[str, ...]
+) -> BudgetSettings:
     gate_epochs = max(1, round(GATE_SHARE * job.epochs))
 
-    def calibration_batches(model: keras.Model) -> list:
+    def batches_of(model: keras.Model) -> list:
         return batches(job.task.calibration(), model)
 
-    return Ask(
+    return BudgetSettings(
         limits=budget_limits(budget),
-        step=job.config.round_to,
+        round_to=job.config.round_to,
         removable=sets,
         gate_epochs=gate_epochs,
         measure_every=max(1, (job.epochs - gate_epochs) // MEASUREMENTS),
         steps_per_epoch=learner.steps_per_epoch(),
         batch_size=job.train.batch_size,
         frames=job.task.forms[0].frames,
-        batches=calibration_batches,
+        calibration_batches=batches_of,
     )

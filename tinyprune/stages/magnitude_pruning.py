@@ -9,7 +9,7 @@ from tinyprune.stages.pruning_job import PruningJob
 from tinyprune.stages.saving import save_network
 from tinyprune.storage.records import write_json
 from tinyprune.storage.writing import write_arrays
-from tinyprune.training.compression import Masking
+from tinyprune.training.compression import ScheduledMasks
 from tinyprune.training.fit import Fit
 from tinyprune.training.masked_network import MaskedNetwork
 
@@ -23,7 +23,7 @@ def prune_by_magnitude(job: PruningJob, inherited: Mapping[str, np.ndarray]) -> 
     network = MaskedNetwork(canonical, pruning, job.task.calibration())
     learner = job.learner()
     updater = network.updater(job.epochs * learner.steps_per_epoch(), inherited)
-    masking = Masking(updater)
+    masking = ScheduledMasks(updater)
     fit = Fit(network.prepared, learner, job.epochs, job.learning_rate, job.folder, masking)
     fit.run(job.config.variant)
 

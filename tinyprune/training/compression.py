@@ -1,4 +1,7 @@
-"""What happens to a network while it trains, besides learning: masks that follow a schedule, gates, removed units."""
+"""Compression while a network trains: masks that follow a schedule, gates, units that are removed.
+
+A :class:`Compression` is the one thing that the fit loop asks besides the learner.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,19 +24,19 @@ class Replacement:
 
     Attributes:
         model: with its state; its trainable variables are those of the old one, in the same order.
-        slots: turns what the optimizer knows of each weight.
+        slots: turns the optimizer's averages of each weight.
     """
 
     model: keras.Model
     slots: Slots
 
 
-class Course:
-    """What :class:`tinyprune.training.fit.Fit` asks while it trains; here nothing happens."""
+class Compression:
+    """The interface of a compression, and one that does nothing."""
 
     @property
     def learned(self) -> list[Any]:
-        """Variables that gradients are wanted of, besides the model's."""
+        """Variables whose gradients are computed, besides the model's."""
         return []
 
     @property
@@ -41,61 +44,69 @@ class Course:
         """Variables that a checkpoint needs, besides the model's."""
         return []
 
-    def penalty(self) -> tf.Tensor | float:
-        """In the compiled step: what is added to the loss."""
+    def added_loss(self) -> tf.Tensor | float:
+        """Return the term that is added to the loss. Part of the compiled step."""
         return 0.0
 
     def observe(self, variables: list[Any], gradients: list[tf.Tensor]) -> None:
-        """In the compiled step: the model's trainable variables and then ``learned``, and their gradients."""
+        """See the gradients of a step. Part of the compiled step.
+
+        ``variables``: the model's trainable ones, then ``learned``.
+        """
 
     def before_step(self, step: int) -> None:
-        """Before optimizer step ``step``, from 0."""
+        """Act before optimizer step ``step``, from 0."""
 
     def after_step(self, loss: float) -> None:
-        """After each optimizer step, with its loss."""
+        """Act after an optimizer step with this loss."""
 
-    def counts(self, step: int) -> bool:
-        """Whether the epoch that ended after that many steps may be the best one."""
+    def may_be_best(self, step: int) -> bool:
+        """Return whether the epoch that ended after that many steps may be the best one."""
         del step
         return True
 
     def after_epoch(self, epoch: int) -> Replacement | None:
-        """After epoch ``epoch``, from 1: the network to go on with, if it is another."""
+        """Act after epoch ``epoch``, from 1. Return another network to go on with, if any."""
         del epoch
         return None
 
     def note(self) -> str:
-        """What the line of an epoch says beside loss and score."""
+        """Return the text that the line of an epoch has beside loss and score."""
         return ""
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint needs besides variables, as JSON has it."""
+        """Return what a checkpoint needs besides variables, as JSON has it."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> keras.Model | None:
-        """Take a checkpoint's state back; the network that it is of, its variables not yet set, if it is another."""
+        """Take the state of a checkpoint back.
+
+        Returns the network that the checkpoint is of, if it is another; its variables are set
+        later.
+        """
         del state
         return None
 
     def resumed(self) -> None:
-        """After variables, too, are those of the checkpoint."""
+        """Act after variables, too, are those of the checkpoint."""
 
 
-class Masking(Course):
+class ScheduledMasks(Compression):
     """Masks that follow their schedule."""
 
     def __init__(self, updater: MaskUpdater) -> None:
-        self._updater, self._salient = updater, updater.plan.importance in FROM_GRADIENTS
+        self._updater = updater
+        self._follows_gradients = updater.plan.importance in FROM_GRADIENTS
 
     def before_step(self, step: int) -> None:
         """Rank and mask."""
         self._updater.update(step)
 
     def observe(self, variables: list[Any], gradients: list[tf.Tensor]) -> None:
-        """Importances that follow gradients see them."""
-        if self._salient:
+        """Show gradients to the importance, if it follows them."""
+        if self._follows_gradients:
             self._updater.observe(variables, gradients)
 
-    def counts(self, step: int) -> bool:
-        """Epochs after the last change of the masks do."""
+    def may_be_best(self, step: int) -> bool:
+        """Return whether the masks change no more."""
         return self._updater.final(step)

@@ -18,7 +18,7 @@ import tensorflow as tf
 from tinyprune.errors import TinypruneError
 from tinyprune.storage.records import write_text
 from tinyprune.storage.writing import write_arrays
-from tinyprune.training.compression import Course, Replacement
+from tinyprune.training.compression import Compression, Replacement
 from tinyprune.training.progress import Progress
 
 Batch = tuple[np.ndarray, ...]
@@ -28,21 +28,21 @@ WARM_UP_STEPS = 20  # at least: a high learning rate from the first step kills a
 
 
 class Learner(Protocol):
-    """What a network learns: the loss of a batch, and how good a model is. Attributes: metric, what the score is."""
+    """The loss of a batch, and how good a model is. Attributes: metric, the name of the score."""
 
     metric: str
 
     def loss(self, model: keras.Model, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        """Scalar loss of a batch; part of the compiled step."""
+        """Return the scalar loss of a batch. Part of the compiled step."""
 
     def batches(self, epoch: int) -> Iterable[Batch]:
-        """The batches of an epoch; the same epoch gives the same batches."""
+        """Return the batches of an epoch; the same epoch gives the same batches."""
 
     def steps_per_epoch(self) -> int:
-        """Number of batches of an epoch."""
+        """Return the number of batches of an epoch."""
 
     def score(self, model: keras.Model) -> float:
-        """Quality on dev, higher is better."""
+        """Return the quality on dev; higher is better."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,11 @@ class EpochRecord:
 
 
 def learning_rate(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Linear warm-up over 2 % of the steps, 20 at least, then a cosine down to a hundredth of the peak."""
+    """Return the learning rate of ``steps`` optimizer steps.
+
+    It warms up linearly over 2 % of the steps, 20 at least, and then falls to a hundredth of the
+    peak by a cosine.
+    """
     warm = max(1, min(WARM_UP_STEPS, steps // 4), int(WARM_UP * steps))
     return keras.optimizers.schedules.CosineDecay(
         peak / 100, max(1, steps - warm), alpha=0.01, warmup_target=peak, warmup_steps=warm
@@ -78,12 +82,14 @@ class Fit:
     """One training of one model, resumable.
 
     Attributes:
-        model: the model that is trained in place; the course may replace it.
-        learner: what it learns.
+        model: the model that is trained in place; the compression may replace it.
+        learner: loss and score.
         epochs: how many there are in all.
+        steps: optimizer steps in all.
         folder: where ``checkpoint.npz``, ``best.npz`` and ``history.csv`` go.
-        course: what happens besides.
-        history: what is done so far.
+        compression: acts between the steps.
+        history: the epochs so far.
+        best: score of the best epoch so far.
     """
 
     def __init__(
@@ -93,26 +99,24 @@ class Fit:
         epochs: int,
         peak: float,
         folder: Path,
-        course: Course | None = None,
+        compression: Compression | None = None,
     ) -> None:
         """``peak``: the learning rate's."""
-        self.learner, self.epochs, self.folder, self.course = (
-            learner,
-            epochs,
-            folder,
-            course or Course(),
-        )
+        self.learner = learner
+        self.epochs = epochs
+        self.folder = folder
+        self.compression = compression or Compression()
         self.steps = epochs * learner.steps_per_epoch()
         self.history: list[EpochRecord] = []
         self.best: float | None = None
         self._peak = peak
-        self._take(model)
+        self._start_with(model)
 
     def run(self, title: str) -> None:
         """Train what is left, then load the weights of the best epoch into the model.
 
-        ``title``: what the progress line calls it. Raises TinypruneError where the loss is not
-        finite any more.
+        ``title``: name in the progress line. Raises TinypruneError where the loss is not finite any
+        more, or no epoch has a score.
         """
         self._resume()
         steps = self.learner.steps_per_epoch()
@@ -122,22 +126,12 @@ class Fit:
             for epoch in range(len(self.history), self.epochs):
                 record = self._epoch(epoch, progress)
                 self.history.append(record)
-                if self.course.counts(record.step) and record.score > (
-                    -math.inf if self.best is None else self.best
-                ):
-                    self.best = record.score
-                    self._save("best.npz", self.model.variables, {})
-                best = self.best
-                if epoch + 1 < self.epochs and (found := self.course.after_epoch(epoch + 1)):
-                    self._replace(found)
-                state = {
-                    "best": self.best,
-                    "history": list(map(asdict, self.history)),
-                    "course": self.course.state(),
-                }
-                self._save("checkpoint.npz", self._state(), state)
-                write_text(self.folder / "history.csv", _csv(self.history, self.learner.metric))
-                progress.epoch_done(epoch, record, best, self.course.note())
+                self._keep_if_best(record)
+                best = self.best  # a replacement forgets it
+                if epoch + 1 < self.epochs:
+                    self._compress(epoch + 1)
+                self._save_checkpoint()
+                progress.epoch_done(epoch, record, best, self.compression.note())
         if not (self.folder / "best.npz").exists():
             raise TinypruneError(
                 "no epoch has a score on dev: is it silent? or try a smaller --learning-rate"
@@ -145,35 +139,58 @@ class Fit:
         self._load("best.npz", self.model.variables)
 
     def _epoch(self, epoch: int, progress: Progress) -> EpochRecord:
-        per_epoch, losses = self.learner.steps_per_epoch(), []
+        """Train one epoch, from 0, and score it."""
+        per_epoch = self.learner.steps_per_epoch()
+        losses: list[float] = []
         started = progress.clock()
         for number, batch in enumerate(_ahead(self.learner.batches(epoch))):
-            self.course.before_step(epoch * per_epoch + number)
+            self.compression.before_step(epoch * per_epoch + number)
             losses.append(float(self._step(batch)))
             if not math.isfinite(losses[-1]):
-                kept = f"; the state after epoch {epoch} is kept in {self.folder}" if epoch else ""
-                raise TinypruneError(
-                    f"the loss of epoch {epoch + 1} is not finite: try a smaller --learning-rate{kept}"
-                )
-            self.course.after_step(losses[-1])
+                raise self._not_finite(epoch)
+            self.compression.after_step(losses[-1])
             progress.step(epoch, number + 1, losses[-1])
-        step, score = (epoch + 1) * per_epoch, self.learner.score(self.model)
-        rate = float(self.optimizer.learning_rate.numpy())
+        score = self.learner.score(self.model)
         return EpochRecord(
-            epoch + 1, step, float(np.mean(losses)), score, rate, progress.clock() - started
+            epoch=epoch + 1,
+            step=(epoch + 1) * per_epoch,
+            loss=float(np.mean(losses)),
+            score=score,
+            learning_rate=float(self.optimizer.learning_rate.numpy()),
+            seconds=progress.clock() - started,
+        )
+
+    def _not_finite(self, epoch: int) -> TinypruneError:
+        kept = f"; the state after epoch {epoch} is kept in {self.folder}" if epoch else ""
+        return TinypruneError(
+            f"the loss of epoch {epoch + 1} is not finite: try a smaller --learning-rate{kept}"
         )
 
     def _train_step(self, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = self.learner.loss(self.model, batch)
-            total = loss + self.course.penalty()
-        variables, own = self.model.trainable_variables, self.course.learned
-        gradients = tape.gradient(total, [*(variable.value for variable in variables), *own])
-        self.course.observe([*variables, *own], gradients)
+            total = loss + self.compression.added_loss()
+        variables = self.model.trainable_variables
+        learned = self.compression.learned
+        gradients = tape.gradient(total, [*(variable.value for variable in variables), *learned])
+        self.compression.observe([*variables, *learned], gradients)
         self.optimizer.apply(gradients[: len(variables)], variables)
         return loss
 
-    def _take(self, model: keras.Model) -> None:
+    def _keep_if_best(self, record: EpochRecord) -> None:
+        """Save the weights of an epoch that is better than those before."""
+        best = -math.inf if self.best is None else self.best
+        if self.compression.may_be_best(record.step) and record.score > best:
+            self.best = record.score
+            self._save("best.npz", self.model.variables, {})
+
+    def _compress(self, epoch: int) -> None:
+        """Let the compression act after an epoch, from 1; it may replace the model."""
+        replacement = self.compression.after_epoch(epoch)
+        if replacement is not None:
+            self._replace(replacement)
+
+    def _start_with(self, model: keras.Model) -> None:
         """Train this model from now on, with an optimizer that knows nothing of it."""
         self.model = model
         self.optimizer = keras.optimizers.Adam(
@@ -182,35 +199,52 @@ class Fit:
         self.optimizer.build(model.trainable_variables)
         self._step = tf.function(self._train_step, reduce_retracing=True)
 
-    def _replace(self, found: Replacement) -> None:
-        """Go on with another model; the best epoch so far was one of the old model and counts no more."""
-        old, layers = (
-            self.optimizer,
-            {id(w): layer for layer in self.model.layers for w in layer.weights},
-        )
+    def _replace(self, replacement: Replacement) -> None:
+        """Go on with another model.
+
+        The best epoch so far was one of the old model and counts no more.
+        """
+        old = self.optimizer
+        layers = {id(w): layer for layer in self.model.layers for w in layer.weights}
         variables = self.model.trainable_variables
-        self._take(found.model)
+        self._start_with(replacement.model)
         self.optimizer.iterations.assign(old.iterations)
         for slots in ("_momentums", "_velocities"):
-            pairs = zip(variables, getattr(old, slots), getattr(self.optimizer, slots), strict=True)
-            for variable, before, after in pairs:
-                after.assign(found.slots(layers[id(variable)], variable.name, before.numpy()))
+            triples = zip(
+                variables, getattr(old, slots), getattr(self.optimizer, slots), strict=True
+            )
+            for variable, before, after in triples:
+                layer = layers[id(variable)]
+                after.assign(replacement.slots(layer, variable.name, before.numpy()))
         self.best = None
         (self.folder / "best.npz").unlink(missing_ok=True)
 
     def _state(self) -> list[Any]:
-        return [*self.model.variables, *self.optimizer.variables, *self.course.variables]
+        return [*self.model.variables, *self.optimizer.variables, *self.compression.variables]
+
+    def _save_checkpoint(self) -> None:
+        """Save everything that a killed training needs, and the history for people."""
+        state = {
+            "best": self.best,
+            "history": [asdict(record) for record in self.history],
+            "course": self.compression.state(),
+        }
+        self._save("checkpoint.npz", self._state(), state)
+        write_text(self.folder / "history.csv", _csv(self.history, self.learner.metric))
 
     def _resume(self) -> None:
-        if (self.folder / "checkpoint.npz").exists():
-            state = self._read("checkpoint.npz")[1]
-            if model := self.course.restore(state.get("course", {})):
-                self._take(model)
-            self._load("checkpoint.npz", self._state())
-            self.course.resumed()
-            self.history = [EpochRecord(**record) for record in state["history"]]
-            # a kill between a replacement and its checkpoint leaves no best epoch
-            self.best = state["best"] if (self.folder / "best.npz").exists() else None
+        """Go on from the checkpoint, if there is one."""
+        if not (self.folder / "checkpoint.npz").exists():
+            return
+        _, state = self._read("checkpoint.npz")
+        model = self.compression.restore(state.get("course", {}))
+        if model is not None:
+            self._start_with(model)
+        self._load("checkpoint.npz", self._state())
+        self.compression.resumed()
+        self.history = [EpochRecord(**record) for record in state["history"]]
+        # A kill between a replacement and its checkpoint leaves no best epoch.
+        self.best = state["best"] if (self.folder / "best.npz").exists() else None
 
     def _save(self, name: str, variables: list[Any], state: dict[str, Any]) -> None:
         """Write variables and a JSON state as one file that is whole or absent."""
@@ -222,7 +256,7 @@ class Fit:
     def _load(self, name: str, variables: list[Any]) -> None:
         values, _ = self._read(name)
         if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
-            raise self._unfit(name, "its variables have other shapes")
+            raise self._mismatch(name, "its variables have other shapes")
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
@@ -233,16 +267,16 @@ class Fit:
                 values = [arrays[f"v{number:04d}"] for number in range(len(arrays.files) - 1)]
                 return values, json.loads(str(arrays["state"]))
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise self._unfit(name, error) from error
+            raise self._mismatch(name, error) from error
 
-    def _unfit(self, name: str, why: object) -> TinypruneError:
+    def _mismatch(self, name: str, why: object) -> TinypruneError:
         return TinypruneError(
             f"{self.folder / name} does not fit this model ({why}); delete it and run again"
         )
 
 
 def _ahead(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """The batches, each made in a thread while the one before is trained on."""
+    """Yield the batches, each made in a thread while the one before is trained on."""
     with ThreadPoolExecutor(1) as pool:
         source = iter(batches)
         coming = pool.submit(next, source, None)
