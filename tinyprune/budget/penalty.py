@@ -59,9 +59,9 @@ class BudgetPenalty:
     def before_step(
         self, step: int, gates: Gates, limits: ModelledLimits, initial: Float64Array
     ) -> None:
-        """Before step ``step``, from 0, if it is time: rank and cool the gates, refresh the penalty.
+        """Rank and cool the gates and refresh the penalty before step ``step``, from 0.
 
-        ``initial``: (limits,), usage at first.
+        That happens every few steps.         ``initial``: (limits,), usage at first.
         """
         self._step = step
         if step >= self._warm and step % max(1, self._steps // REFRESHES) == 0:

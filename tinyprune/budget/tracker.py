@@ -100,7 +100,10 @@ class BudgetTracker:
     def smallest_usage(
         self, network: keras.Model, coupling: Coupling, counts: Float64Array
     ) -> Float64Array:
-        """Return the usage with ``counts`` (sets,) units, (limits,); by Vela where it may be too much."""
+        """Return the usage with ``counts`` (sets,) units, (limits,).
+
+        It is measured by Vela where it may be too much.
+        """
         if self._vela is None or (self.modelled.ratios(counts) < DOUBT).all():
             return self.modelled.values(counts)
         pairs = zip(coupling.sets, counts, strict=True)

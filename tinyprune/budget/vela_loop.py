@@ -1,4 +1,4 @@
-"""Vela in the loop: the network as it is now, exported and compiled in the background while it goes on learning."""
+"""Vela in the loop: a network is compiled in the background while it goes on learning."""
 
 import logging
 import shutil
@@ -21,30 +21,32 @@ class VelaLoop:
     """Compilations of a network that changes; one at a time.
 
     Attributes:
-        target: what for.
+        target: the accelerator.
     """
 
     def __init__(
         self, target: NpuTarget, frames: int | None, calibration: npt.NDArray, folder: Path
     ) -> None:
-        """``frames``, ``calibration``: as in :func:`tinyprune.export.tflite.convert`; ``folder``: for its files."""
-        self.target, self._frames, self._calibration, self._folder = (
-            target,
-            frames,
-            calibration,
-            folder,
-        )
+        """``frames``, ``calibration``: as in :func:`tinyprune.export.tflite.convert`.
+
+        ``folder``: for its files.
+        """
+        self.target = target
+        self._frames = frames
+        self._calibration = calibration
+        self._folder = folder
         self._pool = ThreadPoolExecutor(1)
         self._waiting: Future[ResourceReport] | None = None
 
     def start(self, model: keras.Model) -> None:
-        """Begin with a plain canonical model."""
+        """Begin to compile a plain canonical model."""
         self._waiting = self._pool.submit(self.compile, model)
 
     def result(self) -> ResourceReport | None:
-        """What the compilation that was begun says, when it is done; one that failed is only told of.
+        """Wait for the compilation that was begun and return its report.
 
-        It is waited for: with the same seed, a training is the same on a slower machine.
+        One that failed is only logged. It is waited for, so that a training with the same seed is
+        the same on a slower machine.
         """
         try:
             return self._waiting.result() if self._waiting else None
@@ -55,7 +57,10 @@ class VelaLoop:
             self._waiting = None
 
     def compile(self, model: keras.Model) -> ResourceReport:
-        """Export and compile now. Raises what :func:`convert` and Vela raise."""
+        """Export and compile now, and return the report.
+
+        Raises what :func:`convert` and Vela raise.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "network.tflite"
         with writing(path) as part:

@@ -35,7 +35,8 @@ def prune_to_budget(job: PruningJob, budget: Budget, target: NpuTarget | None) -
     canonical, pruning = job.plan()
     if job.epochs < LEAST_EPOCHS:
         raise UsageError(
-            f"epochs: expected {LEAST_EPOCHS} or more, for gates and then for int8, got {job.epochs}"
+            f"epochs: expected {LEAST_EPOCHS} or more, for gates and then for int8, "
+            f"got {job.epochs}"
         )
     learner = job.learner()
     keys = [layer.key for layer in pruning.layers]

@@ -1,4 +1,4 @@
-"""Is everything here that tinyprune needs? Looks at what is installed without importing any of it."""
+"""Examination of an installation and its machine, without importing what is examined."""
 
 import os
 import platform
@@ -20,12 +20,12 @@ EXTRAS = ("pesq", "live")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """One thing that was examined.
 
     Attributes:
-        name: what.
-        found: what is there.
-        problem: what to do about it; empty if all is well.
+        name: of the thing.
+        found: its version, size or state.
+        problem: advice; empty if all is well.
     """
 
     name: str
@@ -34,69 +34,72 @@ class Check:
 
 
 def examine(run: Path) -> list[Check]:
-    """Everything worth knowing about this installation and machine, for a run in the given folder."""
-    return [_python(), *_packages(), _interpreter(), _vela(), _sound(), *_machine(run)]
+    """Examine this installation and machine, for a run in the given folder."""
+    return [
+        _python(),
+        *_packages(),
+        _interpreter(),
+        _vela(),
+        _sound(),
+        *_machine(run),
+    ]
 
 
 def _python() -> Check:
-    """The interpreter that runs this program."""
+    """Return the interpreter that runs this program."""
     return Check("python", f"{platform.python_version()} ({platform.machine()})")
 
 
 def _packages() -> list[Check]:
-    """Every declared dependency, and the extras that are installed or could be."""
+    """Return every declared dependency, then the extras that are not among these."""
     try:
-        declared = [Requirement(line) for line in metadata.requires("tinyprune") or ()]
+        lines = metadata.requires("tinyprune") or []
     except metadata.PackageNotFoundError:
         return [Check("tinyprune", "not installed", "pip install -c constraints.txt -e .")]
-    needed = [
-        _package(item)
-        for item in declared
-        if item.marker is None or item.marker.evaluate({"extra": ""})
-    ]
-    extras = [
-        item
-        for item in declared
-        if item.marker and any(item.marker.evaluate({"extra": e}) for e in EXTRAS)
-    ]
-    optional = [_optional(item) for item in extras]
-    return needed + [
-        check for check in optional if check.name not in {other.name for other in needed}
-    ]
+    declared = [Requirement(line) for line in lines]
+    checks = [_package(requirement) for requirement in declared if _is_needed(requirement)]
+    names = {check.name for check in checks}
+    for requirement in declared:
+        if _is_extra(requirement) and requirement.name not in names:
+            checks.append(_optional(requirement))
+    return checks
+
+
+def _is_needed(requirement: Requirement) -> bool:
+    """Return whether a package is installed with this program on this machine."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+
+
+def _is_extra(requirement: Requirement) -> bool:
+    """Return whether a package comes with an extra for users."""
+    marker = requirement.marker
+    return marker is not None and any(marker.evaluate({"extra": extra}) for extra in EXTRAS)
 
 
 def _package(requirement: Requirement) -> Check:
-    """A package that has to be there in an accepted version."""
-    version = _version(requirement.name)
-    if (
-        requirement.name == "ai-edge-litert"
-        and version is None
-        and util.find_spec("tflite_runtime")
-    ):
-        return Check(requirement.name, "missing, tflite-runtime is used")
-    fits = version is not None and requirement.specifier.contains(version, prereleases=True)
-    return Check(
-        requirement.name,
-        version or "missing",
-        "" if fits else f'pip install "{_bare(requirement)}"',
-    )
+    """Examine a package that has to be there in an accepted version."""
+    name = requirement.name
+    version = _version(name)
+    if version is None and name == "ai-edge-litert" and util.find_spec("tflite_runtime"):
+        return Check(name, "missing, tflite-runtime is used")
+    if version is not None and requirement.specifier.contains(version, prereleases=True):
+        return Check(name, version)
+    return Check(name, version or "missing", f'pip install "{_bare(requirement)}"')
 
 
 def _optional(requirement: Requirement) -> Check:
-    """A package that adds something and may be absent."""
-    version = _version(requirement.name)
-    return Check(
-        requirement.name, version or f'optional, not installed: pip install "{_bare(requirement)}"'
-    )
+    """Examine a package that adds something and may be absent."""
+    absent = f'optional, not installed: pip install "{_bare(requirement)}"'
+    return Check(requirement.name, _version(requirement.name) or absent)
 
 
 def _bare(requirement: Requirement) -> str:
-    """Name and accepted versions, without the marker."""
+    """Return name and accepted versions, without the marker."""
     return f"{requirement.name}{requirement.specifier}"
 
 
 def _version(package: str) -> str | None:
-    """The installed version, or None."""
+    """Return the installed version, or None."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -104,7 +107,7 @@ def _version(package: str) -> str | None:
 
 
 def _interpreter() -> Check:
-    """Which package runs int8 TFLite."""
+    """Return the package that runs int8 TFLite."""
     for module, package in INTERPRETERS.items():
         if util.find_spec(module):
             return Check("int8 interpreter", package)
@@ -112,17 +115,17 @@ def _interpreter() -> Check:
 
 
 def _vela() -> Check:
-    """The NPU compiler, which this Python starts as a program of its own."""
-    found = util.find_spec("ethosu") is not None
-    return Check(
-        "vela",
-        "python -m ethosu.vela" if found else "missing",
-        "" if found else "pip install ethos-u-vela",
-    )
+    """Return the NPU compiler, which this Python starts as a program of its own."""
+    if util.find_spec("ethosu") is None:
+        return Check("vela", "missing", "pip install ethos-u-vela")
+    return Check("vela", "python -m ethosu.vela")
 
 
 def _sound() -> Check:
-    """The library through which ``enhance --live`` hears and plays; packages for macOS and Windows bring their own."""
+    """Return the library through which ``enhance --live`` records and plays.
+
+    The package for macOS and Windows brings its own.
+    """
     brought = sys.platform in ("darwin", "win32") and util.find_spec("sounddevice") is not None
     found = "with sounddevice" if brought else ctypes_util.find_library("portaudio")
     return Check(
@@ -132,28 +135,28 @@ def _sound() -> Check:
 
 
 def _machine(run: Path) -> list[Check]:
-    """Cores, memory and disk."""
-    folder = next(folder for folder in (run.absolute(), *run.absolute().parents) if folder.is_dir())
-    writable = os.access(folder, os.W_OK)
+    """Return cores, memory, disk and the run folder, which may not be there yet."""
+    folder = run.absolute()
+    while not folder.is_dir():
+        folder = folder.parent
+    place = Check("run folder", "writable")
+    if not os.access(folder, os.W_OK):
+        place = Check("run folder", "read-only", "choose another --run")
     return [
         Check("cores", str(_cores())),
         Check("memory", _memory()),
         Check("disk free", f"{shutil.disk_usage(folder).free / 1e9:.1f} GB in {run}"),
-        Check(
-            "run folder",
-            "writable" if writable else "read-only",
-            "" if writable else "choose another --run",
-        ),
+        place,
     ]
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _memory() -> str:
-    """Main memory of the machine."""
+    """Return the main memory of the machine."""
     if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
         return "unknown"
     return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.1f} GB"

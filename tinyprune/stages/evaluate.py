@@ -40,17 +40,25 @@ def evaluate_models(
     references = [parse_reference(text) for text in models]
     request.data.check()
     are_files = bool(references) and all(reference.path for reference in references)
-    if are_files and request.data.is_standalone:
+    if not are_files:
+        return _evaluate_in_run(run, references, request)
+    if request.data.is_standalone:
         return _evaluate_files(references, request)
     try:
-        with open_run(run) as opened:
-            return score_references(opened, references, request)
+        return _evaluate_in_run(run, references, request)
     except UsageError as error:
-        if are_files and not read_run(run).space.variants():
-            raise UsageError(
-                f"{error}; or give what to score the files on: --noisy DIR --clean DIR"
-            ) from error
-        raise
+        if read_run(run).space.variants():
+            raise
+        raise UsageError(
+            f"{error}; or give what to score the files on: --noisy DIR --clean DIR"
+        ) from error
+
+
+def _evaluate_in_run(
+    run: Path | Run, references: Sequence[ModelReference], request: EvaluationRequest
+) -> Scored:
+    with open_run(run) as opened:
+        return score_references(opened, references, request)
 
 
 def score_references(
@@ -88,7 +96,10 @@ def _metrics(task: str, request: EvaluationRequest) -> tuple[str, ...]:
 def _references(
     run: Run, models: Sequence[ModelReference], request: EvaluationRequest
 ) -> list[ModelReference]:
-    """Return the models to score. A variant alone that is held to a limit has the baseline before it."""
+    """Return the models to score.
+
+    A variant alone that is held to a limit has the baseline before it.
+    """
     references = list(models)
     if not references:
         references = [ModelReference(variant.name) for variant in run.space.variants()]

@@ -58,10 +58,10 @@ class EvaluationRequest:
 
 
 def parse_reference(text: str) -> ModelReference:
-    """Return the model of ``weight-0.80``, ``weight-0.80:float``, ``model.keras`` or ``pretrained``.
+    """Return the model that a text names.
 
-    Raises UsageError for a file that is not there or of another kind, and for a form that does not
-    exist.
+    It is e.g. ``weight-0.80``, ``weight-0.80:float``, ``model.keras`` or ``pretrained``. Raises
+    UsageError for a file that is not there or of another kind, and for a form that does not exist.
     """
     if text == pretrained.NAME:
         return ModelReference(text, path=pretrained.denoiser())

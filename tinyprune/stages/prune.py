@@ -125,6 +125,9 @@ def _job(run: Run, base: Variant, config: TrainedPruning, folder: Path) -> "Prun
 
 
 def _hold_to_budget(run: Run, variant: Variant, target: NpuTarget) -> None:
-    """Compile a variant and hold it to its budget. Raises CheckFailed that says how near it came."""
+    """Compile a variant and hold it to its budget.
+
+    Raises CheckFailed that says how near it came.
+    """
     [compiled] = compile_batch([compilation_job(run, variant, target)])
     limits.hold_to_budget(variant.folder, compiled.report)

@@ -129,9 +129,10 @@ class Run:
 
 @contextmanager
 def open_run(run: Path | Run) -> Iterator[Run]:
-    """Keep a run that has a baseline to this process; a run that is opened already is taken as it is.
+    """Keep a run that has a baseline to this process.
 
-    Raises UsageError where there is no baseline, and makes nothing then.
+    A run that is opened already is taken as it is. Raises UsageError where there is no baseline,
+    and makes nothing then.
     """
     if isinstance(run, Run):
         yield run

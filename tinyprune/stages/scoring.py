@@ -1,4 +1,4 @@
-"""Models of any kind as functions that are scored: the task that fits each, and the forms it has."""
+"""Models of any kind as functions that are scored: the task of each, and its forms."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -76,6 +76,6 @@ def _train(run: Run, config: RunConfig) -> None:
 
 
 def _keep_test_folders(run: Run, data: DataConfig) -> None:
-    """Remember the folders of the test split. What is wrong with them is said now, not at the end."""
+    """Remember the folders of the test split. An error in them is said now, not at the end."""
     run.load_dataset(data)
     run.keep_test_folders(data.test_folders())

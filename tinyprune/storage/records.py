@@ -29,12 +29,15 @@ class Recorded(ABC):
 
 
 def to_jsonable(record: Any) -> Any:
-    """A dataclass as plain JSON types; paths as POSIX text."""
+    """Return a dataclass as plain JSON types; paths as POSIX text."""
     return _converter().unstructure(record)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file beside its place and rename it there, so that it is whole or absent. Raises TinypruneError."""
+    """Write a file that is whole or absent: beside its place, then renamed.
+
+    Raises TinypruneError where it cannot be written.
+    """
     with writing(path) as part:
         part.write_text(text, encoding="utf-8")
 
@@ -45,7 +48,10 @@ def write_json(path: Path, record: Any) -> None:
 
 
 def read_json(path: Path, kind: type[Record]) -> Record:
-    """Read a record that :func:`write_json` wrote. Raises TinypruneError if it is missing or not such a record."""
+    """Read a record that :func:`write_json` wrote.
+
+    Raises TinypruneError if it is missing or not such a record.
+    """
     try:
         return from_jsonable(json.loads(path.read_text(encoding="utf-8")), kind)
     except Exception as error:  # any malformed content means the same to the reader
@@ -55,7 +61,10 @@ def read_json(path: Path, kind: type[Record]) -> Record:
 
 
 def from_jsonable(value: Any, kind: type[Record]) -> Record:
-    """The record that :func:`to_jsonable` made ``value`` of. Raises whatever cattrs raises if it is none."""
+    """Return the record that :func:`to_jsonable` made ``value`` of.
+
+    Raises whatever cattrs raises if it is none.
+    """
     return _converter().structure(value, kind)
 
 

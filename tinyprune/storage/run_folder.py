@@ -1,12 +1,12 @@
-"""The run folder: which variant was made by which configuration, which of its stages are done, one writer at a time.
+"""The run folder: configurations of variants, their finished stages, one writer at a time.
 
 ::
 
-    RUN/data/                           decoded audio RUN/variants/NAME/variant.json      the
-    configuration that the variant stands for RUN/variants/NAME/STAGE.json        a finished stage:
-    what went in, SHA-256 of what came out, the command, when RUN/variants/NAME/...
-    models, history, checkpoints, compiled networks RUN/summary-TARGET.json             the resource
-    summary
+    RUN/data/                           decoded audio
+    RUN/variants/NAME/variant.json      the configuration that the variant stands for
+    RUN/variants/NAME/STAGE.json        a finished stage: inputs, SHA-256 of its files, command
+    RUN/variants/NAME/...               models, history, checkpoints, compiled networks
+    RUN/summary-TARGET.json             the resource summary
 """
 
 import dataclasses
@@ -33,21 +33,27 @@ STAGES = ("train", "export", "compile")
 
 @dataclass(frozen=True)
 class Variant:
-    """One model of a run. Attributes: name; folder, where everything of it is."""
+    """One model of a run.
+
+    Attributes:
+        name: in the run.
+        folder: with all of its files.
+    """
 
     name: str
     folder: Path
 
     def claim(self, configuration: Mapping[str, Any]) -> None:
-        """Say what this variant is. Raises UsageError if it exists with another configuration."""
-        wanted, path = (
-            json.loads(json.dumps(to_jsonable(configuration))),
-            self.folder / "variant.json",
-        )
+        """Write down what this variant is.
+
+        Raises UsageError if it exists with another configuration.
+        """
+        claim = _as_json(configuration)
+        path = self.folder / "variant.json"
         if not path.exists():
-            write_json(path, wanted)
+            write_json(path, claim)
             return
-        differences = _differences(_completed(self.configuration(), configuration), wanted)
+        differences = _differences(_completed(self.configuration(), configuration), claim)
         if differences:
             raise UsageError(
                 f"{self.folder} exists with another configuration ({'; '.join(differences[:3])}): "
@@ -56,7 +62,7 @@ class Variant:
 
     @contextmanager
     def claimed(self, configuration: Mapping[str, Any]) -> Iterator[None]:
-        """:meth:`claim` around a stage; where that raises UsageError, a new variant leaves nothing."""
+        """Claim around a stage; where the stage raises UsageError, a new variant leaves nothing."""
         is_new = not (self.folder / "variant.json").exists()
         self.claim(configuration)
         try:
@@ -69,40 +75,43 @@ class Variant:
             raise
 
     def configuration(self) -> dict[str, Any]:
-        """What the variant was claimed as. Raises TinypruneError if that cannot be read."""
+        """Return what the variant was claimed as. Raises TinypruneError if it cannot be read."""
         return _read(self.folder / "variant.json", f"delete {self.folder}")
 
     def is_done(self, stage: str, inputs: Mapping[str, Any] | None = None) -> bool:
-        """Whether a stage is finished, with these inputs if any are given, and its files are still there."""
+        """Return whether a stage is finished, with these inputs if any, and its files are there."""
         if not (self.folder / f"{stage}.json").exists():
             return False
         record = self._record(stage)
-        same = inputs is None or record["inputs"] == json.loads(json.dumps(to_jsonable(inputs)))
-        return same and all((self.folder / name).exists() for name in record["outputs"])
+        if inputs is not None and record["inputs"] != _as_json(inputs):
+            return False
+        return all((self.folder / name).exists() for name in record["outputs"])
 
     def finish(self, stage: str, inputs: Mapping[str, Any], outputs: list[str]) -> None:
-        """Record a finished stage: inputs, SHA-256 of the files (names in the folder) that it made, when, by what."""
-        hashes = {name: sha256(self.folder / name) for name in outputs}
-        made = {"command": _command(), "made": datetime.now(UTC).isoformat(timespec="seconds")}
+        """Record a finished stage.
+
+        ``outputs``: names, in the folder, of the files that it made.
+        """
         record = {
             "stage": stage,
             "inputs": inputs,
-            "outputs": hashes,
+            "outputs": {name: sha256(self.folder / name) for name in outputs},
             "tinyprune": __version__,
-            **made,
+            "command": _command(),
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         write_json(self.folder / f"{stage}.json", record)
 
     def stages(self) -> list[dict[str, Any]]:
-        """The records of its finished stages, in the order in which they were finished."""
-        found = [*self.folder.glob("*.json"), *self.folder.glob("compiled/*/compile.json")]
-        records = [_read(path, "delete it and run again") for path in found if path.stem in STAGES]
+        """Return the records of its finished stages, in the order in which they were finished."""
+        paths = [*self.folder.glob("*.json"), *self.folder.glob("compiled/*/compile.json")]
+        records = [_read(path, "delete it and run again") for path in paths if path.stem in STAGES]
         return sorted(
             records, key=lambda record: (STAGES.index(Path(record["stage"]).name), record["stage"])
         )
 
     def output_sha256(self, stage: str, name: str) -> str:
-        """SHA-256 of a file that a finished stage made."""
+        """Return the SHA-256 of a file that a finished stage made."""
         return str(self._record(stage)["outputs"][name])
 
     def _record(self, stage: str) -> dict[str, Any]:
@@ -110,44 +119,55 @@ class Variant:
 
 
 class Workspace:
-    """A run folder. Attributes: root."""
+    """A run folder.
+
+    Attributes:
+        root: its path.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @property
     def data(self) -> Path:
-        """Where decoded audio is kept."""
+        """Folder of decoded audio."""
         return self.root / "data"
 
     def variant(self, name: str) -> Variant:
-        """A variant by name, existing or not. Raises UsageError for a name that cannot be a folder."""
+        """Return a variant by name, existing or not.
+
+        Raises UsageError for a name that cannot be a folder.
+        """
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
             raise UsageError(
-                f"{name!r} cannot be the name of a variant: expected letters, digits, '-', '_' and '.'"
+                f"{name!r} cannot be the name of a variant: "
+                "expected letters, digits, '-', '_' and '.'"
             )
         return Variant(name, self.root / "variants" / name)
 
     def variants(self) -> list[Variant]:
-        """The variants whose training is finished, baseline first, then in order of creation."""
-        folders = sorted(
-            (self.root / "variants").glob("*/train.json"), key=lambda path: path.stat().st_mtime_ns
-        )
-        found = [Variant(path.parent.name, path.parent) for path in folders]
-        return sorted(found, key=lambda variant: variant.name != BASELINE)
+        """Return the variants that are trained, baseline first, then in order of creation."""
+        variants = self._variants_with("train.json")
+        return sorted(variants, key=lambda variant: variant.name != BASELINE)
 
     def begun(self) -> list[Variant]:
-        """All variants, those whose training is not finished last."""
-        folders = sorted(
-            (self.root / "variants").glob("*/variant.json"),
-            key=lambda path: path.stat().st_mtime_ns,
-        )
-        found = [*self.variants(), *(Variant(path.parent.name, path.parent) for path in folders)]
-        return list({variant.name: variant for variant in found}.values())
+        """Return all variants, those whose training is not finished last."""
+        variants = [*self.variants(), *self._variants_with("variant.json")]
+        by_name = {variant.name: variant for variant in variants}
+        return list(by_name.values())
+
+    def _variants_with(self, record: str) -> list[Variant]:
+        """Return the variants that have a record, oldest first."""
+        paths = (self.root / "variants").glob(f"*/{record}")
+        oldest_first = sorted(paths, key=lambda path: path.stat().st_mtime_ns)
+        return [Variant(path.parent.name, path.parent) for path in oldest_first]
 
     @contextmanager
     def locked(self) -> Iterator["Workspace"]:
-        """Keep other processes out. Raises TinypruneError if one is in, or the folder cannot be written."""
+        """Keep other processes out.
+
+        Raises TinypruneError if one is in, or the folder cannot be written.
+        """
         from filelock import FileLock, Timeout  # only writers need it: a help text is shown sooner
 
         try:
@@ -169,13 +189,13 @@ class Workspace:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+    """Return the SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _command() -> str:
-    """The command line of this process, its program by name only."""
+    """Return the command line of this process, its program by name only."""
     program = Path(sys.argv[0])
     name = program.parent.name if program.name == "__main__.py" else program.name
     return shlex.join([name, *sys.argv[1:]])
@@ -186,6 +206,11 @@ def _read(path: Path, advice: str) -> dict[str, Any]:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError) as error:
         raise TinypruneError(f"{path} cannot be read ({error}); {advice}") from error
+
+
+def _as_json(value: Any) -> Any:
+    """Return a value as it is read back from JSON: no tuples, no paths."""
+    return json.loads(json.dumps(to_jsonable(value)))
 
 
 def _completed(old: dict[str, Any], configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,19 +230,18 @@ def _defaults(value: Any) -> dict[str, Any]:
     for field in dataclasses.fields(value):
         if field.default is not dataclasses.MISSING:
             defaults[field.name] = field.default
-    plain: dict[str, Any] = json.loads(json.dumps(to_jsonable(defaults)))
+    plain: dict[str, Any] = _as_json(defaults)
     return plain
 
 
 def _differences(old: Any, new: Any, key: str = "") -> list[str]:
-    """What differs, as ``train.epochs: 30, now 10``."""
+    """Return what differs, as ``train.epochs: 30, now 10``."""
     if isinstance(old, dict) and isinstance(new, dict):
-        names = list(dict.fromkeys([*old, *new]))
-        return [
-            line
-            for name in names
-            for line in _differences(old.get(name), new.get(name), f"{key}.{name}" if key else name)
-        ]
+        lines = []
+        for name in dict.fromkeys([*old, *new]):
+            inner = f"{key}.{name}" if key else name
+            lines += _differences(old.get(name), new.get(name), inner)
+        return lines
     return [] if old == new else [f"{key}: {_short(old)}, now {_short(new)}"]
 
 

@@ -12,9 +12,10 @@ from tinyprune.errors import TinypruneError
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A path to write to, of the same suffix, that becomes ``path`` if the block succeeds and is removed if it fails.
+    """Yield a path of the same suffix to write to.
 
-    Raises TinypruneError where the disk is full or the folder cannot be written.
+    It becomes ``path`` if the block succeeds and is removed if it fails. Raises TinypruneError
+    where the disk is full or the folder cannot be written.
     """
     part = path.with_name(f".{os.getpid()}.part.{path.name}")
     try:

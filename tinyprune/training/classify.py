@@ -16,12 +16,14 @@ SMALLEST = 1e-7  # probability, below which its logarithm is cut off
 
 
 def ends_in_softmax(model: keras.Model) -> bool:
-    """Whether a model's outputs are probabilities already; what only puts them on a grid does not count."""
+    """Return whether the outputs of a model are probabilities already.
+
+    An operation that only puts them on a grid is passed over.
+    """
     history = model.outputs[0]._keras_history
     while isinstance(history.operation, FakeQuantize):
-        history = (
-            history.operation._inbound_nodes[history.node_index].input_tensors[0]._keras_history
-        )
+        node = history.operation._inbound_nodes[history.node_index]
+        history = node.input_tensors[0]._keras_history
     last = history.operation
     if graph.is_model(last):
         return ends_in_softmax(last)
@@ -33,8 +35,9 @@ class Classify:
     """Classification.
 
     Attributes:
-        metric: what :meth:`score` gives.
-        dataset: examples. teacher: a model whose probabilities are imitated too, or None.
+        metric: name of the score.
+        dataset: examples.
+        teacher: a model whose probabilities are imitated too, or None.
     """
 
     metric = "accuracy"
@@ -46,23 +49,28 @@ class Classify:
         seed: int = 0,
         teacher: keras.Model | None = None,
     ) -> None:
-        self.dataset, self.teacher = dataset, teacher
-        self._batch_size, self._seed = batch_size, seed
+        self.dataset = dataset
+        self.teacher = teacher
+        self._batch_size = batch_size
+        self._seed = seed
         self._inputs, self._labels = dataset.examples("dev")
         self._forward = tf.function(
             lambda model, inputs: model(inputs, training=False), reduce_retracing=True
         )
 
     def steps_per_epoch(self) -> int:
-        """Number of batches of an epoch."""
+        """Return the number of batches of an epoch."""
         return self.dataset.batches_per_epoch(self._batch_size)
 
     def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
-        """(features, labels) of an epoch."""
+        """Return the (features, labels) batches of an epoch."""
         return self.dataset.batches(epoch, self._batch_size, self._seed)
 
     def loss(self, model: keras.Model, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        """Mean cross-entropy, plus the Kullback-Leibler divergence from the teacher (Hinton et al. 2015)."""
+        """Return the mean cross-entropy, plus the divergence from the teacher.
+
+        That is the Kullback-Leibler divergence (Hinton et al. 2015, arXiv 1503.02531).
+        """
         inputs, labels = batch
         log_chances = _log_probabilities(model, model(inputs, training=True))
         loss = -tf.reduce_mean(tf.gather(log_chances, labels, batch_dims=1))
@@ -74,7 +82,7 @@ class Classify:
         return loss
 
     def score(self, model: keras.Model) -> float:
-        """Accuracy on dev, a fraction."""
+        """Return the accuracy on dev, a fraction."""
         starts = range(0, len(self._inputs), BATCH)
         scores = [
             self._forward(model, self._inputs[start : start + BATCH]).numpy() for start in starts
@@ -83,9 +91,7 @@ class Classify:
 
 
 def _log_probabilities(model: keras.Model, outputs: tf.Tensor) -> tf.Tensor:
-    """Logarithms (n, classes) of the probabilities that a model's outputs are or stand for."""
-    return (
-        tf.math.log(tf.maximum(outputs, SMALLEST))
-        if ends_in_softmax(model)
-        else tf.nn.log_softmax(outputs)
-    )
+    """Return logarithms (n, classes) of the probabilities that outputs are or stand for."""
+    if ends_in_softmax(model):
+        return tf.math.log(tf.maximum(outputs, SMALLEST))
+    return tf.nn.log_softmax(outputs)

@@ -1,4 +1,4 @@
-"""The fit loop: epochs of compiled steps, a score on dev, checkpoints that a killed run continues from."""
+"""The fit loop: epochs of compiled steps, a score on dev, checkpoints for a killed run."""
 
 import csv
 import io

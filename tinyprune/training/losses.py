@@ -1,4 +1,8 @@
-"""Losses of speech enhancement on masked spectra. All take tensors of one batch and return a scalar."""
+"""Losses of speech enhancement on masked spectra.
+
+A loss takes the spectral graph and tensors of one batch, and returns a scalar: spectra ``estimate``
+and ``target`` (batch, frames, bins), and the samples of ``clean`` speech.
+"""
 
 import math
 from collections.abc import Callable
@@ -18,12 +22,17 @@ SILENT = 1e-6  # mean power below which an excerpt has no speech
 def si_sdr(
     graph: SpectralGraph, estimate: tf.Tensor, target: tf.Tensor, clean: tf.Tensor
 ) -> tf.Tensor:
-    """Negative SI-SDR in dB (Le Roux et al. 2019) of the synthesised signals, at most 30 dB; skips silent excerpts."""
+    """Return the negative SI-SDR in dB of the synthesised signals, at most 30 dB.
+
+    Le Roux et al. 2019, arXiv 1811.02508. Silent excerpts are left out.
+    """
     del target
-    signal, reference = graph.synthesise(estimate), graph.inner(clean)
+    signal = graph.synthesise(estimate)
+    reference = graph.inner(clean)
     energy = tf.reduce_sum(reference**2, axis=1, keepdims=True)
     scaled = reference * tf.reduce_sum(signal * reference, axis=1, keepdims=True) / (energy + 1e-8)
-    kept, lost = (tf.reduce_sum(x**2, axis=1) + 1e-8 for x in (scaled, scaled - signal))
+    kept = tf.reduce_sum(scaled**2, axis=1) + 1e-8
+    lost = tf.reduce_sum((scaled - signal) ** 2, axis=1) + 1e-8
     ratio = tf.math.log(kept / (lost + CEILING * kept)) * (10 / math.log(10))
     speech = tf.cast(tf.reduce_mean(reference**2, axis=1) > SILENT, tf.float32)
     return -tf.reduce_sum(ratio * speech) / tf.maximum(tf.reduce_sum(speech), 1)
@@ -32,24 +41,32 @@ def si_sdr(
 def spectrum(
     graph: SpectralGraph, estimate: tf.Tensor, target: tf.Tensor, clean: tf.Tensor
 ) -> tf.Tensor:
-    """Squared error of power-law compressed magnitudes and of compressed complex spectra (Braun & Tashev 2020).
+    """Return the squared error of power-law compressed magnitudes and complex spectra.
 
-    Excerpts are brought to the level of their clean speech first, so that quiet ones count as much
-    as loud ones.
+    Braun and Tashev 2020. Excerpts are brought to the level of their clean speech first, so that
+    quiet ones count as much as loud ones.
     """
     level = tf.sqrt(tf.reduce_mean(clean**2, axis=1))[:, None, None] + 1e-3
-    parts = [(tf.math.real(x) / level, tf.math.imag(x) / level) for x in (estimate, target)]
-    sizes = [tf.sqrt(real**2 + imaginary**2 + 1e-8) for real, imaginary in parts]
-    magnitudes = [size**COMPRESSION for size in sizes]
-    gains = [magnitude / size for magnitude, size in zip(magnitudes, sizes, strict=True)]
-    distance = sum((e * gains[0] - t * gains[1]) ** 2 for e, t in zip(*parts, strict=True))
-    return tf.reduce_mean(0.7 * (magnitudes[0] - magnitudes[1]) ** 2 + 0.3 * distance)
+    magnitude, real, imaginary = _compressed(estimate, level)
+    target_magnitude, target_real, target_imaginary = _compressed(target, level)
+    distance = (real - target_real) ** 2 + (imaginary - target_imaginary) ** 2
+    return tf.reduce_mean(0.7 * (magnitude - target_magnitude) ** 2 + 0.3 * distance)
+
+
+def _compressed(spectrum: tf.Tensor, level: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return the compressed magnitude of a spectrum, and its real and imaginary part at that."""
+    real = tf.math.real(spectrum) / level
+    imaginary = tf.math.imag(spectrum) / level
+    size = tf.sqrt(real**2 + imaginary**2 + 1e-8)
+    magnitude = size**COMPRESSION
+    gain = magnitude / size
+    return magnitude, real * gain, imaginary * gain
 
 
 def combined(
     graph: SpectralGraph, estimate: tf.Tensor, target: tf.Tensor, clean: tf.Tensor
 ) -> tf.Tensor:
-    """Both: the spectral error, and the SI-SDR at 0.05 per dB."""
+    """Return the sum of the spectral error and the SI-SDR at 0.05 per dB."""
     return spectrum(graph, estimate, target, clean) + SI_SDR_WEIGHT * si_sdr(
         graph, estimate, target, clean
     )
@@ -59,7 +76,7 @@ LOSSES: dict[str, Loss] = {"si-sdr": si_sdr, "spectrum": spectrum, "combined": c
 
 
 def by_name(name: str) -> Loss:
-    """A loss by its name. Raises UsageError that lists the names that exist."""
+    """Return a loss by its name. Raises UsageError that lists the names that exist."""
     if name not in LOSSES:
         raise unknown_name("loss", name, LOSSES)
     return LOSSES[name]

@@ -1,4 +1,4 @@
-"""What a person sees while a network trains, on stderr: one live line, and one line per epoch that stays."""
+"""Progress of a training on stderr: one live line, and one line per epoch that stays."""
 
 import logging
 import time
@@ -18,14 +18,15 @@ class Progress:
     """Epoch, step, loss, time left and dev score of a training. A context manager."""
 
     def __init__(self, title: str, metric: str, epochs: int, steps: int, done: int) -> None:
-        """``done`` epochs of ``epochs`` are there already, each has ``steps`` steps; the score is a ``metric``."""
-        self.title, self.metric, self.epochs, self.steps, self.score = (
-            title,
-            metric_of(metric),
-            epochs,
-            steps,
-            "",
-        )
+        """Begin after ``done`` of ``epochs`` epochs, each of ``steps`` steps.
+
+        ``metric``: name of the score.
+        """
+        self.title = title
+        self.metric = metric_of(metric)
+        self.epochs = epochs
+        self.steps = steps
+        self.score = ""
         self.console = Console(stderr=True, highlight=False)
         self.quiet = not log.isEnabledFor(logging.INFO)
         columns = (
@@ -57,22 +58,23 @@ class Progress:
         self._bar.stop()
 
     def step(self, epoch: int, step: int, loss: float) -> None:
-        """After each optimizer step of an epoch (from 0)."""
+        """Update the live line after an optimizer step of an epoch (from 0)."""
         note = (
             f"epoch {epoch + 1}/{self.epochs} step {step}/{self.steps} loss {loss:.3f}{self.score}"
         )
         self._bar.update(self._task, completed=epoch * self.steps + step, note=note)
 
     def epoch_done(self, epoch: int, record: Any, best: float | None, note: str = "") -> None:
-        """After each epoch: one line that stays."""
+        """Print the line of an epoch (from 0)."""
         score = f"dev {self.metric.in_words(record.score)}"
         self.score = f" {score}"
         if self.quiet:
             return
         mark = "  best" if best == record.score else ""
         left = record.seconds * (self.epochs - epoch - 1)
+        beside = f"  {note}" if note else ""
         self.console.print(
             f"{self.title}: epoch {epoch + 1}/{self.epochs}  loss {record.loss:.4f}  "
-            f"{score}  {record.seconds:.1f} s, {left:.0f} s left{mark}{note and '  '}{note}",
+            f"{score}  {record.seconds:.1f} s, {left:.0f} s left{mark}{beside}",
             soft_wrap=True,
         )

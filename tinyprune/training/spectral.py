@@ -1,4 +1,4 @@
-"""The front end inside the training graph: framing, features and synthesis as in :mod:`tinyprune.audio`."""
+"""The front end of ``tinyprune.audio`` inside the training graph."""
 
 import tensorflow as tf
 
@@ -20,30 +20,35 @@ class SpectralGraph:
         self.frontend = frontend
         self._window = tf.constant(hann(frontend.frame))
         self._synthesis = tf.constant(synthesis_window(frontend.frame))
-        self._mel, self._spread = tf.constant(frontend.mel()), tf.constant(frontend.spread())
-        self._mean, self._std = tf.constant(frontend.mean), tf.constant(frontend.std)
+        self._mel = tf.constant(frontend.mel())
+        self._spread = tf.constant(frontend.spread())
+        self._mean = tf.constant(frontend.mean)
+        self._std = tf.constant(frontend.std)
 
     def analyse(self, signal: tf.Tensor) -> tf.Tensor:
-        """Spectra (batch, frames, bins), complex64, of signals (batch, (frames + 1) * hop)."""
+        """Return spectra (batch, frames, bins) of signals (batch, (frames + 1) * hop)."""
         halves = tf.reshape(signal, (tf.shape(signal)[0], -1, self.frontend.hop))
         return tf.signal.rfft(tf.concat([halves[:, :-1], halves[:, 1:]], axis=2) * self._window)
 
     def features(self, spectrum: tf.Tensor) -> tf.Tensor:
-        """Normalised features (batch, frames, bands) of spectra (batch, frames, bins)."""
+        """Return normalised features (batch, frames, bands) of spectra (batch, frames, bins)."""
         mel = tf.tensordot(tf.abs(spectrum), self._mel, 1)
         return (tf.pow(mel, self.frontend.power) - self._mean) / self._std
 
     def apply(self, mask: tf.Tensor, spectrum: tf.Tensor) -> tf.Tensor:
-        """Spectra masked by a mel mask (batch, frames, bands) spread over the bins."""
+        """Return spectra masked by a mel mask (batch, frames, bands) spread over the bins."""
         gain = tf.tensordot(mask, self._spread, 1)
         return tf.complex(tf.math.real(spectrum) * gain, tf.math.imag(spectrum) * gain)
 
     def synthesise(self, spectrum: tf.Tensor) -> tf.Tensor:
-        """Inner samples (batch, (frames - 1) * hop) of spectra (batch, frames, bins); see :meth:`inner`."""
+        """Return inner samples (batch, (frames - 1) * hop) of spectra (batch, frames, bins).
+
+        See :meth:`inner`.
+        """
         frames = tf.signal.irfft(spectrum, [self.frontend.frame]) * self._synthesis
         first, second = tf.split(frames, 2, axis=2)
         return tf.reshape(second[:, :-1] + first[:, 1:], (tf.shape(frames)[0], -1))
 
     def inner(self, signal: tf.Tensor) -> tf.Tensor:
-        """The samples of signals (batch, (frames + 1) * hop) that lie in two frames."""
+        """Return the samples of signals (batch, (frames + 1) * hop) that lie in two frames."""
         return signal[:, self.frontend.hop : -self.frontend.hop]
