@@ -376,7 +376,7 @@ def test_the_gates_of_what_is_left_are_what_they_were():
     np.testing.assert_array_equal(smaller.importance, gates.importance.numpy()[keep])
     np.testing.assert_array_equal(smaller.share, gates.share)
     assert smaller.sizes.tolist() == [10, 6]  # a share is one of what there was at first
-    for name in ("temperature", "rate", "fastest"):
+    for name in ("temperature", "rate", "largest_step"):
         assert float(getattr(smaller, name)) == float(getattr(gates, name)) > 0
     for each in (smaller, gates):  # and they learn on as they would have
         each.learn(tf.zeros(2), tf.zeros(each.coupling.units), tf.zeros(2))

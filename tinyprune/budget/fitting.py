@@ -36,17 +36,17 @@ def fit_counts(
 
     Returns None if even the fewest units are too many.
     """
-    whole = np.array(sizes, np.int64)
-    least = np.minimum(whole, round_to)
-    counts = np.clip(np.round(kept / round_to).astype(np.int64) * round_to, least, whole)
-    is_nearer_to_all = np.asarray(kept) > whole - round_to / 2
-    counts = np.where(is_nearer_to_all, whole, counts)
+    largest = np.array(sizes, np.int64)
+    least = np.minimum(largest, round_to)
+    counts = np.clip(np.round(kept / round_to).astype(np.int64) * round_to, least, largest)
+    is_nearer_to_all = np.asarray(kept) > largest - round_to / 2
+    counts = np.where(is_nearer_to_all, largest, counts)
     while (ratios(counts) > 1).any():
         fewer = _remove_cheapest(counts, least, ratios, removed_importance, round_to)
         if fewer is None:
             return None
         counts = fewer
-    return _add_back(counts, whole, ratios, removed_importance, round_to)
+    return _add_back(counts, largest, ratios, removed_importance, round_to)
 
 
 def _remove_cheapest(
@@ -94,15 +94,15 @@ def _with(counts: IntArray, number: int, count: int) -> IntArray:
 
 
 def _add_back(
-    counts: IntArray, whole: IntArray, ratios: Measure, removed_importance: Measure, round_to: int
+    counts: IntArray, largest: IntArray, ratios: Measure, removed_importance: Measure, round_to: int
 ) -> IntArray:
     """Return as many more units as there is room for, those of highest importance first."""
     while True:
         importance = removed_importance(counts)
         best: IntArray | None = None
         best_gain = -1.0
-        for number in map(int, np.flatnonzero(counts < whole)):
-            count = min(whole[number], (counts[number] // round_to + 1) * round_to)
+        for number in map(int, np.flatnonzero(counts < largest)):
+            count = min(largest[number], (counts[number] // round_to + 1) * round_to)
             more = _with(counts, number, count)
             has_room = (ratios(more) <= 1).all()
             if not has_room:

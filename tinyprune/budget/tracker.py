@@ -85,8 +85,8 @@ class BudgetTracker:
     def expectations(self) -> tuple[Expectation, ...]:
         """The compilations as they are recorded."""
         return tuple(
-            Expectation(tuple(expected.tolist()), tuple(found.tolist()))
-            for expected, found in self.compilations
+            Expectation(tuple(expected.tolist()), tuple(measured_usage.tolist()))
+            for expected, measured_usage in self.compilations
         )
 
     def follow(self, network: keras.Model, coupling: Coupling) -> None:
@@ -172,7 +172,8 @@ class BudgetTracker:
         """
         self.modelled.corrections = np.array(state["corrections"])
         self.compilations = [
-            (np.array(expected), np.array(found)) for expected, found in state["compilations"]
+            (np.array(expected), np.array(measured_usage))
+            for expected, measured_usage in state["compilations"]
         ]
         self._expected = self.usage if state["is_measured"] else None
 

@@ -127,10 +127,10 @@ def _sound() -> Check:
     The package for macOS and Windows brings its own.
     """
     brought = sys.platform in ("darwin", "win32") and util.find_spec("sounddevice") is not None
-    found = "with sounddevice" if brought else ctypes_util.find_library("portaudio")
+    library = "with sounddevice" if brought else ctypes_util.find_library("portaudio")
     return Check(
         "portaudio",
-        found or "optional, not installed: apt install libportaudio2 (for enhance --live)",
+        library or "optional, not installed: apt install libportaudio2 (for enhance --live)",
     )
 
 

@@ -19,16 +19,16 @@ def prune_by_magnitude(job: PruningJob, inherited: Mapping[str, np.ndarray]) -> 
 
     ``inherited``: masks that the base has, by kernel. Returns the names of the files it made.
     """
-    canonical, pruning = job.plan()
-    network = MaskedNetwork(canonical, pruning, job.task.calibration())
+    canonical, plan = job.plan()
+    network = MaskedNetwork(canonical, plan, job.task.calibration())
     learner = job.learner()
-    updater = network.updater(job.epochs * learner.steps_per_epoch(), inherited)
-    masking = ScheduledMasks(updater)
-    fit = Fit(network.prepared, learner, job.epochs, job.learning_rate, job.folder, masking)
+    steps = job.epochs * learner.steps_per_epoch()
+    masks = ScheduledMasks(network.updater(steps, inherited))
+    fit = Fit(network.prepared, learner, job.epochs, job.learning_rate, job.folder, masks)
     fit.run(job.config.variant)
 
     pruned = network.finish()
-    bits = {key: mask.astype(bool) for key, mask in pruned.masks.items()}
-    write_json(job.folder / "plan.json", pruning)
-    write_arrays(job.folder / MASKS, bits)
+    write_json(job.folder / "plan.json", plan)
+    kept = {key: mask.astype(bool) for key, mask in pruned.masks.items()}
+    write_arrays(job.folder / MASKS, kept)
     return [*save_network(pruned.model, job.folder), "history.csv", "plan.json", MASKS]
