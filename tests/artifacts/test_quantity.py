@@ -1,13 +1,11 @@
 """Quantities say themselves where their numbers are, what limits them, and which is better."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
+from tests.support import records
 from tests.support.costs import cycles
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.quantity import (
     CPU_OPERATORS,
     FLASH,
@@ -23,22 +21,18 @@ from tinyprune.artifacts.resources import (
     LayerCost,
     NpuTarget,
     Prediction,
-    ResourceReport,
 )
-from tinyprune.artifacts.summary import VariantSummary
 from tinyprune.config.budget import Budget, BudgetConfig
 
 TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
 COUNTS = cycles(900, npu=500, sram=100, dram=0, off_chip_flash=880)
 LAYER = LayerCost("a", (), (), 300.0, 320.0, 512, 256.0, "NPU", "off-chip flash", **COUNTS)
-REPORT = ResourceReport(
+REPORT = records.resource_report(
     target=TARGET,
-    vela_version="5.2.0",
     sram_bytes=512.0,
     flash_bytes=650.0,
     encoded_weight_bytes=300.0,
     macs=512,
-    clock_hz=500e6,
     inference_seconds=8e-6,
     cpu_operators=("ELU", "ELU"),
     layers=(LAYER,),
@@ -46,13 +40,13 @@ REPORT = ResourceReport(
     dram_bytes=7.0,
     **COUNTS,
 )
-VARIANT = VariantSummary(
+VARIANT = records.variant_summary(
     "m",
-    528,
-    0.25,
-    Quality("int8", "dev", 1, 0, {}),
-    TFLiteArtifact(Path("a.tflite"), "0" * 64, 2500, 4, 0.1, 0, 0.1, 0),
     REPORT,
+    parameters=528,
+    sparsity=0.25,
+    quality=records.quality("int8", 1),
+    tflite=records.tflite_artifact(file_bytes=2500, frames=4),
 )
 
 

@@ -14,6 +14,7 @@ from benchmarks.paper import experiment, goals, page, record, rows, runner, view
 from benchmarks.paper.record import Cost, RowRecord, Score, Split
 from benchmarks.paper.rows import BLOCKS, LEVELS
 from benchmarks.paper.view import SHARED, SRAM_ONLY, U85
+from tests.support.runs import tiny_sizes
 from tinyprune.config import check
 from tinyprune.errors import TinypruneError, UsageError
 
@@ -134,10 +135,8 @@ def toy(work, names=("dense-float32", "dense-int8", "weight-0.80", "offline-weig
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     """A toy run whose offline row fails at first."""
-    from tests.conftest import _tiny_sizes
-
     folder = tmp_path_factory.mktemp("paper")
-    with _tiny_sizes(), pytest.MonkeyPatch.context() as patch:
+    with tiny_sizes(), pytest.MonkeyPatch.context() as patch:
         patch.setitem(worker.WAYS, "offline", broken)
         runner.run(toy(folder), in_this_process)
     return folder

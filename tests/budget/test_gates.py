@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.compress import test_remove as networks
+from tests.support import networks
 from tinyprune.budget.gates import CLOSED, Gates
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold

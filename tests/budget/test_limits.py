@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.compress.test_shapes import NETWORKS
+from tests.support.small_models import NETWORKS, case
 from tinyprune.budget.limits import SMOOTH, ModelledLimits
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
@@ -167,7 +167,6 @@ def test_the_peak_pulls_the_sets_that_hold_it_up(name):
 
 def test_the_network_of_smaller_units_has_limits_of_its_own():
     """As after a removal: the shape of the smaller network, all of it kept, takes what the larger did with so few."""
-    from tests.compress.test_shapes import case
     from tinyprune.compress.remove import remove
 
     model, units, keep, kept, frames = case("crn", 0)

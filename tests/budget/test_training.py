@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from tests.npu.test_limits import report
+from tests.support.learners import BANDS, Imitate
+from tests.support.records import resource_report
 from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.budget import vela_loop
@@ -111,7 +112,7 @@ class Estimate:
             name: factor * getattr(model, name)(shape.whole)
             for name in ("flash_bytes", "sram_bytes", "cycles")
         }
-        return report(target=self.target, **found, macs=int(model.macs(shape.whole)))
+        return resource_report(target=self.target, **found, macs=int(model.macs(shape.whole)))
 
     def factor(self, stem: float, inner: float) -> float:
         return 1.1 + 0.2 * (1 - stem * inner / (16 * 12))
@@ -270,8 +271,6 @@ def test_every_budget_is_kept_and_several_at_once(limits):
 
 
 def test_a_recurrent_network_meets_its_budget_too():
-    from tests.training.test_fit import BANDS, Imitate
-
     keras.utils.set_random_seed(0)
     network = tinylstm.build((None, BANDS), BANDS, 12, 10)
     whole = (

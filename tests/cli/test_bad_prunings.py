@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+from tests.support.own_network import write_images
 from tinyprune.cli import main
 
 WRONG_USAGE, CHECK_FAILED = 2, 3
@@ -212,8 +213,6 @@ def test_offline_on_a_graph_of_the_run(unchanged, image_run, more):
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> Path:
-    from tests.conftest import write_images
-
     return write_images(tmp_path_factory.mktemp("data") / "images.npz")
 
 
@@ -381,8 +380,6 @@ def test_an_npz_without_the_arrays(refused, tmp_path, arrays):
 
 
 def test_an_npz_of_one_class(refused, tmp_path):
-    from tests.conftest import write_images
-
     path = write_images(tmp_path / "images.npz", classes=1)
     assert (
         refused(path=path)

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 from click.testing import CliRunner
 
-from tests.cli.test_import_budget import PROBE
+from tests.support.startup import PROBE
 from tinyprune.cli import budget_plan, main
 from tinyprune.cli.prunings import prunings
 from tinyprune.config import BudgetPruning, MagnitudePruning, PruneConfig, TargetConfig

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.support.costs import cycles
-from tinyprune.artifacts.network import TFLiteArtifact
+from tests.support import records
 from tinyprune.artifacts.quality import Quality
-from tinyprune.artifacts.resources import NpuTarget, ResourceReport
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.cli import COMMANDS, main
 from tinyprune.report.model.record import SCHEMA, RunReport
@@ -29,24 +28,12 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def variant(name: str, si_sdr_db: float, flash: float) -> VariantSummary:
-    report = ResourceReport(
-        TARGET,
-        "5.2.0",
-        12e3,
-        flash,
-        flash / 2,
-        10,
-        500e6,
-        2e-5,
-        (),
-        (),
-        "NPU",
-        **cycles(*[1e4] * 6),
+    report = records.resource_report(
+        target=TARGET, flash_bytes=flash, encoded_weight_bytes=flash / 2, macs=10
     )
-    tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 1000, 1, 0.1, 0, 0.1, 0)
-    return VariantSummary(
-        name, 10, 0.0, Quality("streaming", "dev", 48, 0, {"si_sdr_db": si_sdr_db}), tflite, report
-    )
+    quality = records.quality(si_sdr_db=si_sdr_db)
+    tflite = records.tflite_artifact(file_bytes=1000)
+    return records.variant_summary(name, report, parameters=10, quality=quality, tflite=tflite)
 
 
 @pytest.fixture
@@ -56,7 +43,7 @@ def summary() -> RunSummary:
         variant("small", 9.35, 50e3),
         variant("bad", 8.0, 100e3),
     )
-    return RunSummary(SCHEMA, TARGET, 0.016, None, variants)
+    return records.run_summary(*variants, target=TARGET, hop_seconds=0.016)
 
 
 @pytest.fixture

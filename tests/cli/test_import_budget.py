@@ -5,29 +5,10 @@ import sys
 
 import pytest
 
+from tests.support.startup import PROBE
 from tinyprune.cli import COMMANDS
 
-HEAVY = [
-    "tensorflow",
-    "keras",
-    "tensorflow_model_optimization",
-    "librosa",
-    "ethosu",
-    "numpy",
-    "scipy",
-    "soundfile",
-]
 BUDGET_SECONDS = 0.3
-
-# CPU time of the process, not wall-clock time: other work on the machine does not count.
-PROBE = f"""
-import sys, time
-from tinyprune.cli import main
-try:
-    main(sys.argv[1:])
-finally:
-    print([name for name in {HEAVY} if name in sys.modules], time.process_time(), sep="|", file=sys.stderr)
-"""
 
 
 @pytest.mark.parametrize(

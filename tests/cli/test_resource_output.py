@@ -8,42 +8,34 @@ from pathlib import Path
 
 import pytest
 
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality
-from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget, ResourceReport
-from tinyprune.artifacts.summary import RunSummary, VariantSummary
+from tests.support import records
+from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget
 from tinyprune.cli import resource_output
 from tinyprune.config.budget import Budget
 from tinyprune.errors import CheckFailed
 
 TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
-REPORT = ResourceReport(
+REPORT = records.resource_report(
     target=TARGET,
-    vela_version="5.2.0",
     sram_bytes=2048.0,
     flash_bytes=3000.0,
     encoded_weight_bytes=2000.0,
     cycles=700.0,
     cycles_npu=500.0,
     cycles_sram=100.0,
-    cycles_dram=0.0,
-    cycles_on_chip_flash=0.0,
     cycles_off_chip_flash=700.0,
     macs=1000,
-    clock_hz=500e6,
-    inference_seconds=700 / 500e6,
     cpu_operators=("Softmax",),
-    layers=(),
     bound_by="off-chip flash",
 )
-BASELINE = Quality("streaming", "dev", 8, 0, {"si_sdr_db": 9.0})
-TFLITE = TFLiteArtifact(Path("m.tflite"), "0" * 64, 4000, 1, 0.1, 0, 0.1, 0)
-SUMMARY = RunSummary(
-    schema=1,
+TFLITE = records.tflite_artifact("m.tflite", file_bytes=4000)
+BASELINE = records.quality("streaming", 8, si_sdr_db=9.0)
+SUMMARY = records.run_summary(
+    records.variant_summary(report=REPORT, parameters=1000, quality=BASELINE, tflite=TFLITE),
     target=TARGET,
     hop_seconds=0.016,
-    noisy=Quality("noisy", "dev", 8, 0, {"si_sdr_db": 1.0}),
-    variants=(VariantSummary("baseline", 1000, 0.0, BASELINE, TFLITE, REPORT),),
+    noisy=records.quality("noisy", 8, si_sdr_db=1.0),
+    schema=1,
 )
 SRAM_ONLY = replace(TARGET, memory_mode="Sram_Only")
 OTHER = replace(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support import records
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Removal
 from tinyprune.artifacts.quantity import LIMITED
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
@@ -26,31 +27,16 @@ ALL = [Limit(name, 1.0) for name in ("flash", "SRAM", "MACs", "cycles", "latency
 
 
 def report(**values) -> ResourceReport:
-    usual = dict.fromkeys(
-        (
-            "cycles_npu",
-            "cycles_sram",
-            "cycles_dram",
-            "cycles_on_chip_flash",
-            "cycles_off_chip_flash",
-        ),
-        0.0,
-    )
-    usual |= {
-        "encoded_weight_bytes": 0.0,
+    usual = {
+        "target": TARGET,
         "sram_bytes": 30_000.0,
         "flash_bytes": 50_000.0,
+        "encoded_weight_bytes": 0.0,
         "cycles": 120_000.0,
+        "cycles_npu": 0.0,
+        "macs": 2_500_000,
     }
-    usual |= {"macs": 2_500_000, "clock_hz": 5e8, "inference_seconds": 120_000 / 5e8}
-    usual |= {
-        "target": TARGET,
-        "vela_version": "5.2.0",
-        "cpu_operators": (),
-        "layers": (),
-        "bound_by": "NPU",
-    }
-    return ResourceReport(**(usual | values))
+    return records.resource_report(**{**usual, **values})
 
 
 def variant(folder: Path, *lines: BudgetLine, **fields) -> Path:

@@ -1,14 +1,12 @@
 """Every rule of advice is made to speak by figures, and to keep silent by others."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import records
 from tests.support.costs import cycles
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import (
     Cycles,
     Kernel,
@@ -17,7 +15,6 @@ from tinyprune.artifacts.resources import (
     OperatorCost,
     ResourceReport,
 )
-from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.report.model.advice import MOST_LINES, advice
 
 U55 = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
@@ -65,16 +62,12 @@ def report(*layers: LayerCost, target: NpuTarget = U55, **changes: Any) -> Resou
         sum(getattr(one, name) for one in layers)
         for name in ("encoded_weight_bytes", "scale_bytes")
     )
-    found = ResourceReport(
+    found = records.resource_report(
         target=target,
-        vela_version="5.2.0",
         sram_bytes=max(one.sram_bytes for one in layers),
         flash_bytes=encoded + scales + 100_000,
         encoded_weight_bytes=encoded,
         macs=0,
-        clock_hz=500e6,
-        inference_seconds=sums["cycles"] / 500e6,
-        cpu_operators=(),
         layers=layers,
         bound_by=max(Cycles.PARTS, key=lambda unit: sums[Cycles.PARTS[unit]]),
         scale_bytes=scales,
@@ -86,9 +79,16 @@ def report(*layers: LayerCost, target: NpuTarget = U55, **changes: Any) -> Resou
 def lines(
     cost: ResourceReport, hop: float | None = None, sparsity: float = 0.0, frames: int = 1
 ) -> tuple[str, ...]:
-    tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 1_000_000, frames, 0.1, 0, 0.1, 0)
-    variant = VariantSummary("v", 10, sparsity, Quality("int8", "dev", 9, 0, {}), tflite, cost)
-    return advice(RunSummary(2, cost.target, hop, None, (variant,)))["v"]
+    variant = records.variant_summary(
+        "v",
+        cost,
+        parameters=10,
+        sparsity=sparsity,
+        quality=records.quality("int8", 9),
+        tflite=records.tflite_artifact(frames=frames),
+    )
+    summary = records.run_summary(variant, target=cost.target, hop_seconds=hop, schema=2)
+    return advice(summary)["v"]
 
 
 def has(found: tuple[str, ...], *words: str) -> bool:
@@ -390,13 +390,9 @@ def test_nothing_to_say_is_no_line() -> None:
 
 
 def test_every_variant_has_its_advice() -> None:
-    tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 1_000_000, 1, 0.1, 0, 0.1, 0)
     costs = {"baseline": report(layer(flash=400_000)), "weight-0.95": report(layer(flash=50_000))}
-    variants = [
-        VariantSummary(n, 1, 0, Quality("int8", "dev", 1, 0, {}), tflite, c)
-        for n, c in costs.items()
-    ]
-    found = advice(RunSummary(2, U55, None, None, tuple(variants)))
+    variants = [records.variant_summary(name, cost) for name, cost in costs.items()]
+    found = advice(records.run_summary(*variants, schema=2))
     assert list(found) == ["baseline", "weight-0.95"]
     assert has(found["baseline"], "wait for off-chip flash")
     assert has(found["weight-0.95"], "NPU bound")

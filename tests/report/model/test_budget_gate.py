@@ -1,14 +1,12 @@
 """Limits and values are round numbers, so that what is over can be seen."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from tests.support import records
 from tests.support.costs import cycles
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality
-from tinyprune.artifacts.resources import LayerCost, NpuTarget, ResourceReport
+from tinyprune.artifacts.resources import LayerCost, NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.config.budget import Budget
 from tinyprune.errors import UsageError
@@ -44,31 +42,29 @@ LAYERS = (
 
 
 def variant(name: str, flash: float, frames: int = 1, cpu: tuple[str, ...] = ()) -> VariantSummary:
-    report = ResourceReport(
+    report = records.resource_report(
         target=TARGET,
-        vela_version="5.2.0",
-        sram_bytes=12_000,
         flash_bytes=flash,
         encoded_weight_bytes=flash - 400,
         cycles=150_000,
         cycles_npu=140_000,
         cycles_sram=9_000,
-        cycles_dram=0,
-        cycles_on_chip_flash=0,
         cycles_off_chip_flash=120_000,
         macs=3_000_000,
-        clock_hz=500e6,
-        inference_seconds=150_000 / 500e6,  # 0.3 ms
         cpu_operators=cpu,
         layers=LAYERS,
-        bound_by="NPU",
     )
-    tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 1_000_000, frames, 0.1, 0, 0.1, 0)
-    return VariantSummary(name, 10, 0.0, Quality("int8", "dev", 9, 0, {}), tflite, report)
+    return records.variant_summary(
+        name,
+        report,
+        parameters=10,
+        quality=records.quality("int8", 9),
+        tflite=records.tflite_artifact(frames=frames),
+    )
 
 
 def summary(*variants: VariantSummary, target: NpuTarget = TARGET) -> RunSummary:
-    return RunSummary(2, target, None, None, variants)
+    return records.run_summary(*variants, target=target, schema=2)
 
 
 RUN = summary(

@@ -7,13 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.support.costs import cycles
+from tests.support import records
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Expectation, Removal
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.quantity import LIMITED
-from tinyprune.artifacts.resources import NpuTarget, ResourceReport
-from tinyprune.artifacts.summary import RunSummary, VariantSummary
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.cli import main
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.npu.limits import RECORD
@@ -232,27 +229,26 @@ def made(*variants: VariantRecord) -> RunReport:
 
 def test_of_a_compiled_variant_it_stands_below_the_layers():
     target = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
-    cost = ResourceReport(
-        target,
-        "5.2.0",
-        4e3,
-        8e3,
-        7e3,
-        10,
-        5e8,
-        4e4 / 5e8,
-        (),
-        (),
-        "NPU",
-        **cycles(4e4, npu=4e4),
+    cost = records.resource_report(
+        target=target,
+        sram_bytes=4e3,
+        flash_bytes=8e3,
+        encoded_weight_bytes=7e3,
+        cycles=4e4,
+        macs=10,
     )
-    tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 9_000, 1, 0.1, 0, 0.1, 0)
-    row = VariantSummary("m", 100, 0.0, Quality("int8", "dev", 9, 0, {}), tflite, cost)
+    row = records.variant_summary(
+        "m",
+        cost,
+        parameters=100,
+        quality=records.quality("int8", 9),
+        tflite=records.tflite_artifact(file_bytes=9_000),
+    )
     variants = (
         VariantRecord("m", "export", {}, budget=MEASURED),
         VariantRecord("later", "train", {}, budget=COUNTED),
     )
-    found = replace(made(*variants), summaries=(RunSummary(SCHEMA, target, None, None, (row,)),))
+    found = replace(made(*variants), summaries=(records.run_summary(row, target=target),))
     text = terminal.to_text(run_tables.format_variants(found, ["m"], operators=False))
     assert text.startswith(f"m on {TARGET}, by Vela 5.2.0\n")
     assert text.index("peak SRAM") < text.index("units are left")

@@ -4,16 +4,13 @@ import csv
 import io
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality
+from tests.support import records
 from tinyprune.artifacts.quantity import QUANTITIES, Allowance
-from tinyprune.artifacts.resources import NpuTarget, ResourceReport
-from tinyprune.artifacts.summary import RunSummary, VariantSummary
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.report.model.comparison import Comparison, MetricChange, compare, metric_names_of
 from tinyprune.report.model.policy import Entry, Policy
@@ -41,30 +38,26 @@ def reference(
         key: more.pop(key) for key in [*more] if key.endswith("_db") or key in ("accuracy", "pesq")
     }
     sparsity, utterances = more.pop("sparsity", 0.0), more.pop("utterances", 48)
-    report = ResourceReport(
+    report = records.resource_report(
         target=target,
-        vela_version="5.2.0",
-        sram_bytes=12_000.0,
-        flash_bytes=100_000.0,
         encoded_weight_bytes=60_000.0,
         cycles=10_000.0,
         cycles_npu=8_000.0,
         cycles_sram=500.0,
-        cycles_dram=0.0,
-        cycles_on_chip_flash=0.0,
         cycles_off_chip_flash=10_000.0,
-        macs=968_192,
-        clock_hz=500e6,
-        inference_seconds=20e-6,
-        cpu_operators=(),
-        layers=(),
         bound_by="off-chip flash",
         file_bytes=110_000.0,
     )
-    tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 130_000, frames, 0.1, 0, 0.1, 0)
-    quality = Quality("streaming", "dev", utterances, 0, metrics or {"si_sdr_db": 9.4})
-    variant = VariantSummary(name, 120_000, sparsity, quality, tflite, replace(report, **more))
-    return Reference(name, (RunSummary(2, target, 0.016, None, (variant,)),))
+    variant = records.variant_summary(
+        name,
+        replace(report, **more),
+        parameters=120_000,
+        sparsity=sparsity,
+        quality=records.quality("streaming", utterances, **(metrics or {"si_sdr_db": 9.4})),
+        tflite=records.tflite_artifact(file_bytes=130_000, frames=frames),
+    )
+    summary = records.run_summary(variant, target=target, hop_seconds=0.016, schema=2)
+    return Reference(name, (summary,))
 
 
 def changes(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import records
 from tests.support.costs import cycles
 from tinyprune.artifacts.resources import (
     CompiledArtifact,
@@ -12,7 +13,6 @@ from tinyprune.artifacts.resources import (
     LayerCost,
     NpuTarget,
     OperatorCost,
-    ResourceReport,
 )
 from tinyprune.report.model import layer_costs
 from tinyprune.report.render import terminal
@@ -54,21 +54,16 @@ OPERATORS = (
     OperatorCost("mask", "Sigmoid", 256, 0, True, 1, **cycles(1000, npu=1000, sram=64)),
     OperatorCost("odd", "ELU", 0, 0, False, 2, **cycles(0)),
 )
-REPORT = ResourceReport(
+REPORT = records.resource_report(
     target=TARGET,
-    vela_version="5.2.0",
     sram_bytes=4608,
     flash_bytes=40_000 + 7680 + 256 + 64,
     encoded_weight_bytes=40_000,
     cycles=61_000,
     cycles_npu=21_000,
     cycles_sram=564,
-    cycles_dram=0,
-    cycles_on_chip_flash=0,
     cycles_off_chip_flash=47_680,
     macs=131_072,
-    clock_hz=500e6,
-    inference_seconds=61_000 / 500e6,
     cpu_operators=("ELU",),
     layers=(LSTM, SIGMOID, ON_CPU),
     bound_by="off-chip flash",

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import records
 from tests.support.costs import cycles
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality
-from tinyprune.artifacts.resources import Kernel, LayerCost, NpuTarget, OperatorCost, ResourceReport
-from tinyprune.artifacts.summary import RunSummary, VariantSummary
+from tinyprune.artifacts.resources import Kernel, LayerCost, NpuTarget, OperatorCost
+from tinyprune.artifacts.summary import RunSummary
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.report.model.loading import load, load_summaries
 from tinyprune.report.model.record import SCHEMA, RunReport, VariantRecord
@@ -26,29 +25,29 @@ LAYER = LayerCost(
 
 
 def summary(target: NpuTarget = TARGET) -> RunSummary:
-    report = ResourceReport(
-        *(
-            target,
-            "5.2.0",
-            512.0,
-            620.0,
-            300.0,
-            32 * 16,
-            500e6,
-            64 / 500e6,
-            (),
-            (LAYER,),
-            "off-chip flash",
-        ),
-        **CYCLES,
+    report = records.resource_report(
+        target=target,
+        sram_bytes=512.0,
+        flash_bytes=620.0,
+        encoded_weight_bytes=300.0,
+        cycles=64.0,
+        cycles_npu=60.0,
+        cycles_sram=8.0,
+        cycles_off_chip_flash=64.0,
+        macs=32 * 16,
+        layers=(LAYER,),
+        bound_by="off-chip flash",
         operators=(OPERATOR,),
         file_bytes=2000.0,
     )
-    tflite = TFLiteArtifact(Path("int8.tflite"), "0" * 64, 2500, 1, 0.1, 0, 0.1, 0)
-    quality = Quality("int8", "dev", 100, 0, {"accuracy": 0.9})
-    return RunSummary(
-        SCHEMA, target, None, None, (VariantSummary("baseline", 528, 0.1, quality, tflite, report),)
+    variant = records.variant_summary(
+        report=report,
+        parameters=528,
+        sparsity=0.1,
+        quality=records.quality("int8", 100, accuracy=0.9),
+        tflite=records.tflite_artifact("int8.tflite", file_bytes=2500),
     )
+    return records.run_summary(variant, target=target)
 
 
 def run_report() -> RunReport:

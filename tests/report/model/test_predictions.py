@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.costs import cycles
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality
-from tinyprune.artifacts.resources import NpuTarget, Prediction, ResourceReport
+from tests.support import records
+from tinyprune.artifacts.resources import NpuTarget, Prediction
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.report.model import layer_costs, predictions
 from tinyprune.report.model.record import SCHEMA, RunReport
@@ -25,18 +23,8 @@ FLASH, SRAM, CYCLES = 100_000.0, 8_000.0, 200_000.0
 
 def variant(name: str, target: NpuTarget, *factors: float) -> VariantSummary:
     """Predicted are Vela's flash, SRAM and cycles times these factors; no factors: nothing is predicted."""
-    report = ResourceReport(
-        *(
-            target,
-            "5.2.0",
-            SRAM,
-            FLASH,
-            FLASH - 40_000,
-            968_192,
-            500e6,
-        ),
-        *(CYCLES / 500e6, (), (), "NPU"),
-        **cycles(CYCLES, npu=CYCLES),
+    report = records.resource_report(
+        target=target, sram_bytes=SRAM, flash_bytes=FLASH, cycles=CYCLES
     )
     if factors:
         flash, sram, expected = (f * v for f, v in zip(factors, (FLASH, SRAM, CYCLES), strict=True))
@@ -44,10 +32,7 @@ def variant(name: str, target: NpuTarget, *factors: float) -> VariantSummary:
             report,
             predicted=Prediction(target, flash, flash - 40_000, 40_000, sram, expected, 968_192),
         )
-    tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 1_000_000, 1, 0.1, 0, 0.1, 0)
-    return VariantSummary(
-        name, 968_960, 0.0, Quality("streaming", "dev", 48, 0, {"si_sdr_db": 9.4}), tflite, report
-    )
+    return records.variant_summary(name, report, quality=records.quality(si_sdr_db=9.4))
 
 
 def summary(target: NpuTarget = U55, *variants: VariantSummary) -> RunSummary:
@@ -56,7 +41,7 @@ def summary(target: NpuTarget = U55, *variants: VariantSummary) -> RunSummary:
         variant("weight-0.80", target, 0.97, 1.0, 1.2),
         variant("unit-0.50", target, 1.05, 2.0, 1.04),
     )
-    return RunSummary(SCHEMA, target, 0.016, None, variants or known)
+    return records.run_summary(*(variants or known), target=target, hop_seconds=0.016)
 
 
 def report(*summaries: RunSummary) -> RunReport:

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.costs import cycles
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality
-from tinyprune.artifacts.resources import NpuTarget, ResourceReport
-from tinyprune.artifacts.summary import RunSummary, VariantSummary
+from tests.support import records
+from tinyprune.artifacts.resources import NpuTarget
+from tinyprune.artifacts.summary import RunSummary
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.report.model.record import SCHEMA, RunReport
 from tinyprune.report.model.references import (
@@ -26,13 +24,10 @@ U85 = NpuTarget("ethos-u85-256", "Ethos_U85_SYS_DRAM_Mid", "Sram_Only")
 
 
 def summary(*names: str, target: NpuTarget = U55) -> RunSummary:
-    report = ResourceReport(
-        target, "5.2.0", *[1.0] * 3, 1, 1.0, 1.0, (), (), "NPU", **cycles(*[1.0] * 6)
-    )
-    tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 1, 1, 0.1, 0, 0.1, 0)
-    quality = Quality("int8", "dev", 1, 0, {"accuracy": 0.9})
-    variants = tuple(VariantSummary(name, 1, 0.0, quality, tflite, report) for name in names)
-    return RunSummary(SCHEMA, target, None, None, variants)
+    quality = records.quality("int8", 1, accuracy=0.9)
+    report = records.resource_report(target)
+    variants = [records.variant_summary(name, report, quality=quality) for name in names]
+    return records.run_summary(*variants, target=target)
 
 
 def run_folder(path: Path, *summaries: RunSummary, uncompiled: str = "") -> Path:

@@ -9,12 +9,12 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.support import records
 from tests.support.costs import cycles
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Expectation, Removal
-from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact
-from tinyprune.artifacts.quality import Quality, TaskRecord
-from tinyprune.artifacts.resources import Kernel, LayerCost, NpuTarget, OperatorCost, ResourceReport
-from tinyprune.artifacts.summary import RunSummary, VariantSummary
+from tinyprune.artifacts.network import TensorSparsity
+from tinyprune.artifacts.quality import TaskRecord
+from tinyprune.artifacts.resources import Kernel, LayerCost, NpuTarget, OperatorCost
 from tinyprune.report.model.comparison import Comparison
 from tinyprune.report.model.record import SCHEMA, ManifestEntry, RunReport, VariantRecord
 from tinyprune.report.model.schema import descriptions, json_schema
@@ -29,31 +29,27 @@ def report() -> RunReport:
     operator = OperatorCost("out", "FullyConnected", 512.0, 32 * 16, **counts)
     kernel = Kernel((32, 16), 100)
     layer = LayerCost("a", ("MUL",), (kernel,), 300.0, 320.0, 512, 512.0, "NPU", "NPU", **counts)
-    cost = ResourceReport(
-        *(
-            target,
-            "5.2.0",
-            512.0,
-            620.0,
-            300.0,
-            512,
-            500e6,
-            1e-7,
-            ("ELU",),
-            (layer,),
-            "NPU",
-            (operator,),
-        ),
-        **counts,
+    cost = records.resource_report(
+        target=target,
+        sram_bytes=512.0,
+        flash_bytes=620.0,
+        encoded_weight_bytes=300.0,
+        cycles=64.0,
+        cycles_npu=60.0,
+        cycles_sram=8.0,
+        cycles_off_chip_flash=64.0,
+        macs=512,
+        cpu_operators=("ELU",),
+        layers=(layer,),
+        operators=(operator,),
     )
     tensor = TensorSparsity("a/kernel", 512, 90, 100)
-    tflite = TFLiteArtifact(
-        Path("variants/a/int8.tflite"), "0" * 64, 2500, 1, 0.1, 0, 0.1, 0, (tensor,)
+    quality = records.quality("int8", 100, accuracy=0.9)
+    tflite = records.tflite_artifact("variants/a/int8.tflite", file_bytes=2500, tensors=(tensor,))
+    variant = records.variant_summary(
+        report=cost, parameters=528, sparsity=0.1, quality=quality, tflite=tflite
     )
-    quality = Quality("int8", "dev", 100, 0, {"accuracy": 0.9})
-    summary = RunSummary(
-        SCHEMA, target, None, None, (VariantSummary("baseline", 528, 0.1, quality, tflite, cost),)
-    )
+    summary = records.run_summary(variant, target=target)
     line = BudgetLine("flash", 400.0, 620.0, 380.0)
     budget = BudgetRecord(
         None, (line,), ("a",), (32,), (Removal(2, (16,)),), (Expectation((380.0,), (390.0,)),)

@@ -3,13 +3,11 @@
 import csv
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality
-from tinyprune.artifacts.resources import NpuTarget, ResourceReport
+from tests.support import records
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.report.model import target_matrix
 from tinyprune.report.render import terminal
@@ -22,30 +20,16 @@ SRAM_ONLY = NpuTarget("ethos-u55-128", SYSTEM, "Sram_Only")
 def variant(
     name: str, target: NpuTarget, cycles: float, cpu: tuple[str, ...] = (), frames: int = 1
 ) -> VariantSummary:
-    report = ResourceReport(
+    report = records.resource_report(
         target=target,
-        vela_version="5.2.0",
-        sram_bytes=12_000,
         flash_bytes=124_000,
         encoded_weight_bytes=80_000,
         cycles=cycles,
-        cycles_npu=cycles,
-        cycles_sram=0,
-        cycles_dram=0,
-        cycles_on_chip_flash=0,
-        cycles_off_chip_flash=0,
-        macs=968_192,
-        clock_hz=500e6,
-        inference_seconds=cycles / 500e6,
         cpu_operators=cpu,
-        layers=(),
-        bound_by="NPU",
         dram_bytes=7,
     )
-    tflite = TFLiteArtifact(Path(f"{name}.tflite"), "0" * 64, 1_000_000, frames, 0.1, 0, 0.1, 0)
-    return VariantSummary(
-        name, 968_960, 0.0, Quality("streaming", "dev", 48, 0, {}), tflite, report
-    )
+    tflite = records.tflite_artifact(f"{name}.tflite", frames=frames)
+    return records.variant_summary(name, report, tflite=tflite)
 
 
 def summary(target: NpuTarget, hop_seconds: float | None = 0.016, **cycles: float) -> RunSummary:
@@ -53,7 +37,7 @@ def summary(target: NpuTarget, hop_seconds: float | None = 0.016, **cycles: floa
     variants = [
         variant(name.replace("_", "-0."), target, 1000 * count) for name, count in cycles.items()
     ]
-    return RunSummary(2, target, hop_seconds, None, tuple(variants))
+    return records.run_summary(*variants, target=target, hop_seconds=hop_seconds, schema=2)
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from tests.support import records
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Expectation, Removal
-from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.artifacts.resources import Cycles, Kernel, LayerCost, NpuTarget, ResourceReport
-from tinyprune.artifacts.summary import RunSummary, VariantSummary
+from tinyprune.artifacts.summary import RunSummary
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
 from tinyprune.report.render import html
 
@@ -92,14 +92,10 @@ def resources(target: NpuTarget, density: float, units: int) -> ResourceReport:
     )
     total = {field: sum(getattr(layer, field) for layer in layers)
              for field in ("encoded_weight_bytes", "scale_bytes", "macs", "cycles", *Cycles.PARTS.values())}  # fmt: skip
-    return ResourceReport(
+    return records.resource_report(
         target=target,
-        vela_version="5.2.0",
         sram_bytes=4608,
         flash_bytes=total["encoded_weight_bytes"] + total["scale_bytes"],
-        clock_hz=500e6,
-        inference_seconds=total["cycles"] / 500e6,
-        cpu_operators=(),
         layers=layers,
         bound_by=max(Cycles.PARTS, key=lambda unit: total[Cycles.PARTS[unit]]),
         **total,
@@ -107,7 +103,7 @@ def resources(target: NpuTarget, density: float, units: int) -> ResourceReport:
 
 
 def quality(form: str, si_sdr: float) -> Quality:
-    return Quality(form, "dev", 40, 0, {"si_sdr_db": si_sdr, "sdr_db": si_sdr + 0.4})
+    return records.quality(form, 40, si_sdr_db=si_sdr, sdr_db=si_sdr + 0.4)
 
 
 def variant(name: str) -> VariantRecord:
@@ -122,26 +118,29 @@ def variant(name: str) -> VariantRecord:
         history=tuple(
             {"epoch": n, "loss": 5.0 / n, "dev_si_sdr_db": si_sdr - 1 / n} for n in range(1, 41)
         ),
-        tflite=TFLiteArtifact(
-            Path("streaming.tflite"), "f" * 64, 990_000, 1, 1.0, 0, 1.0, 0, layers=("dense",)
+        tflite=records.tflite_artifact(
+            "streaming.tflite", sha256="f" * 64, file_bytes=990_000, layers=("dense",)
         ),
         budget=BUDGET if name == "unit-0.50" else None,
     )
 
 
 def summary(target: NpuTarget, variants: tuple[VariantRecord, ...]) -> RunSummary:
-    rows = tuple(
-        VariantSummary(
-            v.name,
-            v.parameters,
-            v.sparsity,
-            v.qualities[-1],
-            v.tflite,
-            resources(target, *VARIANTS[v.name][:2]),
+    rows = []
+    for variant in variants:
+        density, units, _ = VARIANTS[variant.name]
+        row = records.variant_summary(
+            variant.name,
+            resources(target, density, units),
+            parameters=variant.parameters,
+            sparsity=variant.sparsity,
+            quality=variant.qualities[-1],
+            tflite=variant.tflite,
         )
-        for v in variants
+        rows.append(row)
+    return records.run_summary(
+        *rows, target=target, hop_seconds=0.016, noisy=quality("noisy", 1.5), schema=2
     )
-    return RunSummary(2, target, 0.016, quality("noisy", 1.5), rows)
 
 
 def targets(count: int) -> list[NpuTarget]:
@@ -352,10 +351,14 @@ CLASSES = TaskRecord("classification", "accuracy", ("int8",))
 
 
 def compiled(record: VariantRecord, report: ResourceReport, **metrics: float) -> RunSummary:
-    row = VariantSummary(
-        record.name, 1, 0.0, Quality("int8", "dev", 40, 0, metrics), record.tflite, report
+    row = records.variant_summary(
+        record.name,
+        report,
+        parameters=1,
+        quality=records.quality("int8", 40, **metrics),
+        tflite=record.tflite,
     )
-    return RunSummary(2, SHARED, None, None, (row,))
+    return records.run_summary(row, target=SHARED, schema=2)
 
 
 @pytest.mark.parametrize(
@@ -374,7 +377,7 @@ def compiled(record: VariantRecord, report: ResourceReport, **metrics: float) ->
             half(variants=(ONLY,), task=CLASSES, summaries=(compiled(ONLY, OLD, accuracy=0.9),)),
             "not known per layer",
         ),
-        (half(variants=(ONLY,), summaries=(RunSummary(2, SHARED, None, None, ()),)), "8.47"),
+        (half(variants=(ONLY,), summaries=(records.run_summary(target=SHARED, schema=2),)), "8.47"),
         (
             half(summaries=(summary(SHARED, (ONLY, variant("unit-0.50"))),)),
             "beside the baseline unit-0.50",

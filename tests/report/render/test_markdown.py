@@ -2,14 +2,13 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality, TaskRecord
-from tinyprune.artifacts.resources import NpuTarget, ResourceReport
+from tests.support import records
+from tinyprune.artifacts.quality import TaskRecord
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.report.model.comparison import compare
 from tinyprune.report.model.policy import Entry, Policy
@@ -25,37 +24,19 @@ ODD = "a|b`c` <b>*x*</b>"
 def variant(
     name: str, flash: float, cycles: float, sparsity: float, metrics: dict[str, float]
 ) -> VariantSummary:
-    report = ResourceReport(
-        target=U55,
-        vela_version="5.2.0",
-        sram_bytes=12_000.0,
-        flash_bytes=flash,
-        encoded_weight_bytes=flash - 40_000,
-        cycles=cycles,
-        cycles_npu=cycles,
-        cycles_sram=500.0,
-        cycles_dram=0.0,
-        cycles_on_chip_flash=0.0,
-        cycles_off_chip_flash=0.0,
-        macs=968_192,
-        clock_hz=500e6,
-        inference_seconds=cycles / 500e6,
-        cpu_operators=(),
-        layers=(),
-        bound_by="NPU",
+    report = records.resource_report(
+        target=U55, flash_bytes=flash, cycles=cycles, cycles_sram=500.0
     )
-    tflite = TFLiteArtifact(Path("a.tflite"), "0" * 64, 1_000_000, 1, 0.1, 0, 0.1, 0)
-    return VariantSummary(
-        name, 968_960, sparsity, Quality("streaming", "dev", 48, 0, metrics), tflite, report
-    )
+    quality = records.quality(**metrics)
+    return records.variant_summary(name, report, sparsity=sparsity, quality=quality)
 
 
 @pytest.fixture
 def summary() -> RunSummary:
     baseline = variant("baseline", 900_000.0, 940_000.0, 0.0, {"si_sdr_db": 9.43, "pesq": 2.5})
     sparse = variant("weight-0.95", 120_000.0, 175_000.0, 0.95, {"si_sdr_db": 9.13, "pesq": 2.5})
-    noisy = Quality("noisy", "dev", 48, 0, {"si_sdr_db": 1.5, "pesq": 1.25})
-    return RunSummary(SCHEMA, U55, 0.016, noisy, (baseline, sparse))
+    noisy = records.quality("noisy", si_sdr_db=1.5, pesq=1.25)
+    return records.run_summary(baseline, sparse, hop_seconds=0.016, noisy=noisy)
 
 
 def report(*summaries: RunSummary, **more: Any) -> RunReport:

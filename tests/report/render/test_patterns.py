@@ -10,6 +10,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
+from tests.support import records
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.errors import UsageError
 from tinyprune.report.model.record import VariantRecord
@@ -208,7 +209,7 @@ def test_layers_of_one_name_are_told_apart(tmp_path) -> None:
 
 
 def artifact() -> TFLiteArtifact:
-    return TFLiteArtifact(Path("int8.tflite"), "", 0, 1, 1.0, 0, 1.0, 0, layers=("dense",))
+    return records.tflite_artifact("int8.tflite", layers=("dense",))
 
 
 def test_a_gallery_leaves_out_what_cannot_be_read(tmp_path) -> None:

@@ -4,11 +4,10 @@ import csv
 import io
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tinyprune.artifacts.network import TFLiteArtifact
+from tests.support import records
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
@@ -19,29 +18,20 @@ TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram"
 
 
 def quality(si_sdr_db: float, sdr_db: float, **more: float) -> Quality:
-    return Quality("streaming", "dev", 48, 0, {"si_sdr_db": si_sdr_db, "sdr_db": sdr_db, **more})
+    return records.quality(si_sdr_db=si_sdr_db, sdr_db=sdr_db, **more)
 
 
 def report(
     encoded: float, cycles: float, flash_cycles: float, cpu: tuple[str, ...] = ()
 ) -> ResourceReport:
-    return ResourceReport(
+    return records.resource_report(
         target=TARGET,
-        vela_version="5.2.0",
-        sram_bytes=12_000,
         flash_bytes=encoded + 40_000,
-        encoded_weight_bytes=encoded,
         cycles=cycles,
         cycles_npu=163_000,
         cycles_sram=9_000,
-        cycles_dram=0,
-        cycles_on_chip_flash=0,
         cycles_off_chip_flash=flash_cycles,
-        macs=968_192,
-        clock_hz=500e6,
-        inference_seconds=cycles / 500e6,
         cpu_operators=cpu,
-        layers=(),
         bound_by="off-chip flash" if flash_cycles > 163_000 else "NPU",
     )
 
@@ -49,15 +39,17 @@ def report(
 def variant(
     name: str, cost: ResourceReport, result: Quality, sparsity: float = 0.0, frames: int = 1
 ) -> VariantSummary:
-    tflite = TFLiteArtifact(Path(f"{name}.tflite"), "0" * 64, 1_000_000, frames, 0.1, 0, 0.1, 0)
-    return VariantSummary(name, 968_960, sparsity, result, tflite, cost)
+    tflite = records.tflite_artifact(f"{name}.tflite", frames=frames)
+    return records.variant_summary(name, cost, sparsity=sparsity, quality=result, tflite=tflite)
 
 
 @pytest.fixture
 def summary() -> RunSummary:
     baseline = variant("baseline", report(860_000, 940_000, 900_000), quality(9.43, 10.12))
     sparse = variant("weight-0.95", report(80_000, 175_000, 124_000), quality(9.13, 10.17), 0.95)
-    return RunSummary(1, TARGET, 0.016, quality(1.5, 1.75), (baseline, sparse))
+    return records.run_summary(
+        baseline, sparse, target=TARGET, hop_seconds=0.016, noisy=quality(1.5, 1.75), schema=1
+    )
 
 
 def lines(renderable) -> list[str]:
@@ -208,13 +200,13 @@ def classes() -> RunSummary:
     """A task whose input alone is nothing, and that does not stream."""
 
     def found(accuracy: float, auc: float) -> Quality:
-        return Quality("int8", "dev", 1234, 0, {"accuracy": accuracy, "auc": auc})
+        return records.quality("int8", 1234, accuracy=accuracy, auc=auc)
 
     baseline = variant("baseline", report(860_000, 940_000, 900_000), found(0.934, 0.99))
     sparse = variant(
         "unit-0.50-weight-0.80", report(80_000, 175_000, 124_000), found(0.921, 0.99), 0.8
     )
-    return RunSummary(1, TARGET, None, None, (baseline, sparse))
+    return records.run_summary(baseline, sparse, target=TARGET, schema=1)
 
 
 def test_a_task_without_a_noisy_input_has_no_such_row_and_no_frames(classes: RunSummary) -> None:
