@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 from keras import layers
-from tinyprune.compress.layer_kinds import kernels
+from tinyprune.compress.kinds.base import kernels
 
 from tinyprune.models import tinylstm
 
