@@ -156,9 +156,7 @@ def test_evaluate_scores_the_forms_that_are_named_once(finished_run, tiny_sizes)
         ["sequence"],
         ["float", "streaming"],
     ]
-    on_export = {
-        quality.form: quality.metrics["si_sdr_db"] for _, quality in finished_run.qualities
-    }
+    on_export = {scored.form: scored.metrics["si_sdr_db"] for _, scored in finished_run.qualities}
     assert {row.form: quality(row).metrics["si_sdr_db"] for row in found.rows} == pytest.approx(
         on_export, abs=1e-6
     )
@@ -206,9 +204,7 @@ def test_files_on_recordings_need_no_run_and_give_what_the_variant_gives(
     variant = evaluate_models(finished_run.folder, (PRUNED,), recordings)
     for one, other in zip(found.rows[:3], variant.rows, strict=True):
         assert np.array_equal(one.values("si_sdr_db"), other.values("si_sdr_db"))
-    on_export = {
-        quality.form: quality.metrics["si_sdr_db"] for _, quality in finished_run.qualities
-    }
+    on_export = {scored.form: scored.metrics["si_sdr_db"] for _, scored in finished_run.qualities}
     assert {row.form: quality(row).metrics["si_sdr_db"] for row in found.rows} == pytest.approx(
         on_export, abs=0.01
     )

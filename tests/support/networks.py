@@ -5,8 +5,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 from keras import layers
-from tinyprune.compress.kinds.base import kernels
 
+from tinyprune.compress.kinds.base import kernels
 from tinyprune.models import tinylstm
 
 #: Name -> the function that builds it.
