@@ -250,6 +250,7 @@ def test_what_makes_no_sense_is_one_line_that_names_the_key(mapping, message):
         ("prune.0.distill=false", lambda config: config.prune[0].distill, False),
         ("prune.0.name=2024", lambda config: config.prune[0].name, "2024"),
         ("prune.0.name=", lambda config: config.prune[0].name, None),
+        ("prune.0.structure=", lambda config: config.prune[0].structure, "weight"),
         ("target.0.npu = ethos-u65-256", lambda config: config.target[0].npu, "ethos-u65-256"),
     ],
 )

@@ -85,8 +85,8 @@ def failed(begun: RowRecord, error: object, folder: Path) -> RowRecord:
 
 
 def seeded(row: Row, config: RunConfig) -> PruneConfig | None:
-    """The pruning of a row with the seed of its baseline, if it is trained."""
-    if isinstance(row.config, TrainedPruning):
+    """The pruning of a row with the seed of its baseline."""
+    if isinstance(row.config, TrainedPruning | OfflinePruning):
         return replace(row.config, seed=config.train.seed)
     return row.config
 
@@ -97,8 +97,7 @@ def pruning_of(table: Mapping[str, Any] | None, is_trained: bool = True) -> Prun
         return None
     if is_trained:
         return from_mapping(given(table), TrainedPruning)
-    settings = {name: value for name, value in given(table).items() if name != "seed"}
-    return from_mapping(settings, OfflinePruning)
+    return from_mapping(given(table), OfflinePruning)
 
 
 def given(table: Mapping[str, Any]) -> dict[str, Any]:

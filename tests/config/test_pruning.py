@@ -247,6 +247,17 @@ def test_the_offline_control_is_named_after_what_it_is_made_of(source, values, n
     assert (config.base, config.variant) == (source, name)
 
 
+def test_the_offline_control_is_recorded_with_the_seed_of_its_run():
+    config = from_mapping({"seed": 3}, OfflinePruning)
+    assert to_mapping(config)["seed"] == 3
+    assert from_mapping(to_mapping(config), OfflinePruning) == config
+
+
+def test_an_empty_structure_is_the_default():
+    assert from_mapping({"structure": ""}, OfflinePruning).structure == "weight"
+    assert differentiable(structure="") == differentiable()
+
+
 @pytest.mark.parametrize("key", ["prune", "offline"])
 def test_a_claim_from_before_there_were_budgets_still_holds(tmp_path, key):
     config = MagnitudePruning(structure="unit", sparsity=0.5)

@@ -87,6 +87,7 @@ def offline_pruning(
     structure = given.get("structure", OfflinePruning.structure)
     ladder, *others = _ladders([structure, *then], sparsities)
     steps = {
+        "--seed": "seed" in given,
         "--from": "base" in given,
         "--then": bool(others),
         "a ladder of --sparsity": len(ladder.levels) > 1,

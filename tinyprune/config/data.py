@@ -9,6 +9,7 @@ from tinyprune.config.settings import (
     POSITIVE,
     SEED,
     Complaint,
+    NameRule,
     Option,
     Rule,
     one_of,
@@ -125,28 +126,22 @@ class CorpusData(DataConfig):
 
     def complaints(self) -> list[Complaint]:
         """Return which folder is missing, or stands beside a corpus that has its own."""
+        reasons = {}
         if self.path:
-            names = [name for name, value in self._split_folders().items() if value]
-            return [
-                (name, "the corpus in data.path has its own: give one of the two") for name in names
-            ]
-        return [
-            (
-                name,
-                f'data.name = "{self.name}" needs it: give {_flag(name)} DIR, or --path PATH',
-            )
-            for name in self.folders
-            if not getattr(self, name)
-        ]
+            for name in self._folders_of_splits():
+                reasons[name] = "the corpus in data.path has its own: give one of the two"
+            return [(name, why) for name, why in reasons.items() if getattr(self, name)]
+        for name in self.folders:
+            need = f"give {_flag(name)} DIR, or --path PATH"
+            reasons[name] = f'data.name = "{self.name}" needs it: {need}'
+        return [(name, why) for name, why in reasons.items() if not getattr(self, name)]
 
-    def _split_folders(self) -> dict[str, str | None]:
-        """Return the folders of all splits by setting."""
-        first, second = self.folders
-        return {
-            f"{prefix}{name}": getattr(self, f"{prefix}{name}")
-            for prefix in ("", "dev_", "test_")
-            for name in (first, second)
-        }
+    def _folders_of_splits(self) -> list[str]:
+        """Return the settings of the folders of all splits."""
+        names = list(self.folders)
+        for prefix in ("dev_", "test_"):
+            names += [f"{prefix}{name}" for name in self.folders]
+        return names
 
 
 @dataclass(frozen=True)
@@ -268,5 +263,5 @@ DataConfig.family = Family(
     "name",
     (SyntheticSpeechData, MixtureData, PairedData, KeywordData, ImageData),
     _refusal,
-    DATASETS,
+    NameRule(DATASETS),
 )

@@ -6,12 +6,12 @@ where its settings are declared, and older records stay readable.
 """
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, ClassVar
 
-from tinyprune.config.settings import Config
-from tinyprune.errors import UsageError
-from tinyprune.registry import Registry
+from tinyprune.config.settings import ANY, Checked, Config, one_of, plain
 from tinyprune.storage.records import Recorded
 
 Fields = dict[str, "dataclasses.Field[Any]"]
@@ -24,10 +24,9 @@ class Member(Config, Recorded):
 
     def record(self) -> dict[str, Any]:
         """Return the flat mapping of the family: settings of other members have their defaults."""
-        own = fields_of(type(self))
         values: dict[str, Any] = {self.family.key: getattr(self, self.family.key)}
         for name, field in self.family.fields.items():
-            values[name] = plain(getattr(self, name) if name in own else field.default)
+            values[name] = plain(getattr(self, name, field.default))
         return values
 
     def default_record(self) -> dict[str, Any]:
@@ -44,7 +43,7 @@ class Family:
         members: the types, the default first. Of several with one value of the key, the first is
             what a table is.
         refusal: ``refusal(member, name)``: what is said of a setting that a member does not have.
-        registry: the names that the key may have; None: those of the members.
+        rule: a rule on the value of the key, beside that it is the name of a member.
     """
 
     def __init__(
@@ -52,30 +51,29 @@ class Family:
         key: str,
         members: Sequence[Any],
         refusal: Callable[[Any, str], str],
-        registry: Registry | None = None,
+        rule: Checked = ANY,
     ) -> None:
         self.key = key
         self.members = members
         self.refusal = refusal
-        self.registry = registry
+        self.rule = rule
         self.fields: Fields = {}
+        self._by_name: dict[str, Any] = {}
         for member in members:
+            self._by_name.setdefault(getattr(member, key), member)
             for name, field in fields_of(member).items():
                 self.fields.setdefault(name, field)
 
     @property
     def names(self) -> list[str]:
-        """The values that the key may have."""
-        return list(dict.fromkeys(getattr(member, self.key) for member in self.members))
+        """The values that the key may have, the default first."""
+        return list(self._by_name)
 
     def member(self, name: str, key: str) -> Any:
         """Return the member of a name. Raises UsageError, which names ``key`` or the names."""
-        for member in self.members:
-            if getattr(member, self.key) == name:
-                return member
-        if self.registry is not None:
-            self.registry.check(name)
-        raise UsageError(f"{key}: expected one of: {', '.join(self.names)}, got {name}")
+        self.rule.check(name, key)
+        one_of(self.names).check(name, key)
+        return self._by_name[name]
 
     def owners(self, name: str) -> list[Any]:
         """Return the members that have a setting, the default first."""
@@ -84,21 +82,6 @@ class Family:
 
 def fields_of(kind: Any) -> Fields:
     """Return the fields of a configuration by name, its own before those that it shares."""
-    fields: Fields = {field.name: field for field in dataclasses.fields(kind)}
-    ordered: Fields = {}
-    for base in kind.__mro__:
-        for name in base.__dict__.get("__annotations__", {}):
-            if name in fields:
-                ordered.setdefault(name, fields[name])
-    return ordered
-
-
-def plain(value: Any) -> Any:
-    """Return a configuration, or a value of one, as plain JSON types."""
-    if isinstance(value, Member):
-        return value.record()
-    if dataclasses.is_dataclass(value):
-        return {name: plain(getattr(value, name)) for name in fields_of(type(value))}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    return value
+    declared = list(chain.from_iterable(map(inspect.get_annotations, kind.__mro__)))
+    fields = sorted(dataclasses.fields(kind), key=lambda field: declared.index(field.name))
+    return {field.name: field for field in fields}

@@ -13,6 +13,7 @@ from tinyprune.config.settings import (
     SPARSITY,
     Complaint,
     Config,
+    NameRule,
     Option,
     Rule,
     one_of,
@@ -27,7 +28,20 @@ SCOPES = ("global", "layer")
 DEFAULT_SPARSITY = 0.8
 DEFAULT_BLOCK_SIZE = "16x16"
 
+_NEEDS_NPU = "of an accelerator: give --npu NAME (in a recipe: target)"
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a variant, which is that of a folder
+_TAKEN_NAMES = (BASELINE, PRETRAINED)
+_N_OF_M = re.compile(r"(\d+):(0*[1-9]\d*)")
 _NO_SCHEDULE = "gates close as the training finds out what the budget needs, not on a schedule"
+#: Limits that no removal of units can keep -> the reason.
+_NO_LIMIT_OF_UNITS = {
+    "max_cpu_ops": "removing units takes no operator away from the CPU: leave it to [budget]"
+}
+#: Limits that only an accelerator gives a meaning -> the reason.
+_NO_LIMIT_WITHOUT_TARGET = {
+    "max_cycles": f"cycles are those {_NEEDS_NPU}",
+    "max_latency": f"the time is that {_NEEDS_NPU}",
+}
 _MOMENT = Rule(
     lambda value: value >= 0,
     "a fraction of the training up to 1, or a number of optimizer steps",
@@ -79,6 +93,11 @@ class LayerRule(Config):
     sparsity: float | None = setting(None, "Final fraction of zeros.", rule=SPARSITY)
     skip: bool = False
 
+    def settings_of_groups(self) -> list[str]:
+        """Return the names of the settings that the rule has in place of the pruning's."""
+        names = ("structure", "block_size", "sparsity")
+        return [name for name in names if getattr(self, name) is not None]
+
 
 @dataclass(frozen=True)
 class PruneConfig(Member):
@@ -112,17 +131,16 @@ class PruneConfig(Member):
         """Name of the variant: its own, or what is done to the base, after the base's name."""
         if self.name:
             return self.name
-        return self.label if self.base == BASELINE else f"{self.base}-{self.label}"
+        start = "" if self.base == BASELINE else f"{self.base}-"
+        return f"{start}{self.label}"
 
     def complaints(self) -> list[Complaint]:
         """Return that the name cannot be the name of a new variant."""
-        if self.name is None:
-            return []
-        is_taken = self.name in (BASELINE, PRETRAINED)
-        if re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name) and not is_taken:
+        name = self.name
+        if name is None or (_NAME.fullmatch(name) and name not in _TAKEN_NAMES):
             return []
         rule = f"letters, digits, '.', '_' and '-', not '{BASELINE}' or '{PRETRAINED}'"
-        return [("name", f"'{self.name}' cannot name a variant: {rule}")]
+        return [("name", f"'{name}' cannot name a variant: {rule}")]
 
 
 @dataclass(frozen=True)
@@ -195,7 +213,7 @@ class RankedPruning(PruneConfig):
         "l1",
         "Importance: what a group is ranked by, see `tinyprune list importances`.",
         option=Option("--importance", metavar="NAME"),
-        names=IMPORTANCES,
+        rule=NameRule(IMPORTANCES),
         instead="the gates learn what a unit is worth",
     )
     scope: str = setting(
@@ -206,33 +224,48 @@ class RankedPruning(PruneConfig):
         instead="the budget is that of the whole network",
     )
 
+    def __post_init__(self) -> None:
+        _default_structure(self)
+
     @property
-    def fixed_sparsity(self) -> float | None:
-        """``1 - n / m`` of the structure "n:m"; None of every other."""
-        numbers = re.fullmatch(r"(\d+):(\d+)", self.structure)
-        if numbers is None or int(numbers[2]) == 0:
-            return None  # a structure that does not exist is refused where structures are parsed
+    def has_fixed_sparsity(self) -> bool:
+        """True for a structure "n:m", whose sparsity is ``1 - n / m``."""
+        return ":" in self.structure
+
+    @property
+    def own_sparsity(self) -> float | None:
+        """``1 - n / m`` of the structure "n:m", else the sparsity that is set."""
+        numbers = _N_OF_M.fullmatch(self.structure)
+        if numbers is None:  # a structure that does not exist is refused where it is parsed
+            return self.sparsity
         return 1 - int(numbers[1]) / int(numbers[2])
 
     @property
+    def default_sparsity(self) -> float:
+        """The sparsity where there is no other."""
+        return DEFAULT_SPARSITY
+
+    @property
     def final_sparsity(self) -> float:
-        """The fraction of zeros at the end: that of n:m, or the one that is set, or 0.8."""
-        chosen = self.fixed_sparsity if ":" in self.structure else self.sparsity
-        return DEFAULT_SPARSITY if chosen is None else chosen
+        """The fraction of zeros at the end: that of n:m, or the one that is set, or the default."""
+        sparsity = self.own_sparsity
+        return self.default_sparsity if sparsity is None else sparsity
 
     @property
     def label(self) -> str:
         """``structure-sparsity`` with two digits; n:m without its sparsity."""
-        if ":" in self.structure:
+        if self.has_fixed_sparsity:
             return self.structure.replace(":", "-")
-        is_other_block = self.structure == "block" and self.block_size != DEFAULT_BLOCK_SIZE
-        size = f"-{self.block_size}" if is_other_block else ""
-        return f"{self.structure}{size}-{self.final_sparsity:.2f}"
+        parts = [self.structure]
+        if self.structure == "block" and self.block_size != DEFAULT_BLOCK_SIZE:
+            parts.append(self.block_size)
+        parts.append(f"{self.final_sparsity:.2f}")
+        return "-".join(parts)
 
     def complaints(self) -> list[Complaint]:
         """Return a sparsity beside n:m, which has its own, and what is wrong otherwise."""
         complaints = super().complaints()
-        if ":" in self.structure and self.sparsity is not None:
+        if self.has_fixed_sparsity and self.sparsity is not None:
             complaints.append(("sparsity", f"{self.structure} sets it: leave it out"))
         return complaints
 
@@ -245,7 +278,7 @@ class MagnitudePruning(RankedPruning, TrainedPruning):
         "polynomial",
         "Schedule on which sparsity grows, see `tinyprune list schedules`.",
         option=Option("--schedule", metavar="NAME"),
-        names=SCHEDULES,
+        rule=NameRule(SCHEDULES),
         instead=_NO_SCHEDULE,
     )
     begin: float = setting(
@@ -296,6 +329,9 @@ class BudgetPruning(TrainedPruning):
         None, "Accelerator whose flash, SRAM, cycles and time are limited, as Vela counts them."
     )
 
+    def __post_init__(self) -> None:
+        _default_structure(self)
+
     @property
     def label(self) -> str:
         """``differentiable-`` and the budget."""
@@ -319,31 +355,28 @@ class BudgetPruning(TrainedPruning):
             units = f"{DIFFERENTIABLE} removes whole units, got {self.structure}"
             complaints.append(("structure", f"{units}: leave it out"))
         for index, rule in enumerate(self.layers):
-            for name in ("structure", "block_size", "sparsity"):
-                if getattr(rule, name) is not None:
-                    units = f"{DIFFERENTIABLE} takes a layer as the others or not"
-                    complaints.append((f"layers.{index}.{name}", f"{units}: try skip = true"))
+            for name in rule.settings_of_groups():
+                units = f"{DIFFERENTIABLE} takes a layer as the others or not"
+                complaints.append((f"layers.{index}.{name}", f"{units}: try skip = true"))
         return complaints + self._complaints_of_budget()
 
     def _complaints_of_budget(self) -> list[Complaint]:
         """Return a budget that is empty, or that removing units cannot keep."""
-        complaints = []
         if self.budget == BudgetConfig():
             flags = (
                 "--max-flash, --max-sram or --max-macs, with --npu also --max-cycles or "
                 "--max-latency"
             )
             limits = f"give {flags} (in a recipe: max_flash, ...; target)"
-            complaints.append(("budget", f"{DIFFERENTIABLE} prunes until one is met: {limits}"))
-        if self.budget.max_cpu_ops is not None:
-            operators = "removing units takes no operator away from the CPU: leave it to [budget]"
-            complaints.append(("budget.max_cpu_ops", operators))
+            return [("budget", f"{DIFFERENTIABLE} prunes until one is met: {limits}")]
+
+        reasons = dict(_NO_LIMIT_OF_UNITS)
         if self.target is None:
-            npu = "of an accelerator: give --npu NAME (in a recipe: target)"
-            if self.budget.max_cycles is not None:
-                complaints.append(("budget.max_cycles", f"cycles are those {npu}"))
-            if self.budget.max_latency is not None:
-                complaints.append(("budget.max_latency", f"the time is that {npu}"))
+            reasons.update(_NO_LIMIT_WITHOUT_TARGET)
+        complaints = []
+        for name, why in reasons.items():
+            if getattr(self.budget, name) is not None:
+                complaints.append((f"budget.{name}", why))
         return complaints
 
 
@@ -363,6 +396,7 @@ class OfflinePruning(RankedPruning):
         option=Option("--clusters", "number"),
         rule=Rule(lambda value: 2 <= value <= 255, "2 to 255 values, e.g. 16"),
     )
+    seed: int = setting(0, "Seed of the run, which is recorded: nothing is drawn.", rule=SEED)
 
     @property
     def has_zeros(self) -> bool:
@@ -370,10 +404,9 @@ class OfflinePruning(RankedPruning):
         return self.final_sparsity > 0 or not self.clusters
 
     @property
-    def final_sparsity(self) -> float:
-        """The fraction of zeros at the end; 0 where there are clusters and no sparsity."""
-        has_own = self.sparsity is not None or self.fixed_sparsity is not None
-        return super().final_sparsity if has_own or not self.clusters else 0.0
+    def default_sparsity(self) -> float:
+        """The sparsity where there is no other; 0 where there are clusters."""
+        return 0.0 if self.clusters else DEFAULT_SPARSITY
 
     @property
     def label(self) -> str:
@@ -396,6 +429,12 @@ class OfflinePruning(RankedPruning):
             return based
         prefix = "offline-" if self.has_zeros else ""
         return replace(based, name=f"{prefix}{based.variant}")
+
+
+def _default_structure(config: RankedPruning | BudgetPruning) -> None:
+    """Give a pruning whose structure is empty the default of its kind."""
+    if not config.structure:
+        object.__setattr__(config, "structure", type(config).structure)
 
 
 def _refusal(member: type[PruneConfig], name: str) -> str:

@@ -1,17 +1,16 @@
 """Recipes: the configuration of a run as a TOML file, and single values of it as ``KEY=VALUE``."""
 
 import dataclasses
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tinyprune.config.run import MODEL_FILES, ModelConfig, RunConfig, from_mapping, to_mapping
 from tinyprune.config.settings import Config, setting_of
-from tinyprune.config.tables import Text, assign
+from tinyprune.config.tables import assign
+from tinyprune.config.toml import read_toml
+from tinyprune.config.values import Text
 from tinyprune.errors import UsageError
-
-AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
 def load_recipe(path: Path) -> RunConfig:
@@ -19,44 +18,36 @@ def load_recipe(path: Path) -> RunConfig:
 
     Raises UsageError with the name of the file.
     """
-    try:
-        mapping = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise UsageError(f"cannot read recipe {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}") from error
-    try:
-        config = from_mapping(mapping)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
-    config = _anchored(config, path.parent)
-    return dataclasses.replace(config, model=_anchored_model(config.model, path.parent))
+    config = read_toml(path, "recipe", from_mapping)
+    anchored = _anchored(config, path.parent)
+    return dataclasses.replace(anchored, model=_anchored_model(config.model, path.parent))
 
 
-def _anchored(config: AnyConfig, folder: Path) -> AnyConfig:
-    """Return a configuration, and those in it, with its places relative to ``folder``."""
+def _anchored(value: Any, folder: Path) -> Any:
+    """Return a configuration, and those in it, with its places relative to ``folder``.
+
+    Any other value stays as it is.
+    """
+    if isinstance(value, tuple):
+        return tuple(_anchored(entry, folder) for entry in value)
+    if not isinstance(value, Config):
+        return value
+
     anchored: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if setting_of(field).is_place and value is not None:
-            anchored[field.name] = _resolved(folder, value)
-        elif isinstance(value, Config):
-            anchored[field.name] = _anchored(value, folder)
-        elif isinstance(value, tuple):
-            anchored[field.name] = tuple(_anchored_entry(entry, folder) for entry in value)
-    return dataclasses.replace(config, **anchored)
-
-
-def _anchored_entry(entry: Any, folder: Path) -> Any:
-    """Return an entry of a list, anchored where it is a configuration."""
-    return _anchored(entry, folder) if isinstance(entry, Config) else entry
+    for field in dataclasses.fields(value):
+        part = getattr(value, field.name)
+        if part is not None and setting_of(field).is_place:
+            part = _resolved(folder, part)
+        anchored[field.name] = _anchored(part, folder)
+    return dataclasses.replace(value, **anchored)
 
 
 def _anchored_model(model: ModelConfig, folder: Path) -> ModelConfig:
     """Return the model with its file, if it is one, relative to ``folder``."""
-    if model.name and Path(model.name).suffix.lower() in MODEL_FILES:
-        return dataclasses.replace(model, name=_resolved(folder, model.name))
-    return model
+    name = model.name or ""
+    if Path(name).suffix.lower() not in MODEL_FILES:
+        return model
+    return dataclasses.replace(model, name=_resolved(folder, name))
 
 
 def _resolved(folder: Path, name: str) -> str:
@@ -71,10 +62,11 @@ def assignments(texts: Iterable[str]) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for text in texts:
-        key, equals, value = (part.strip() for part in text.partition("="))
+        name, equals, value = text.partition("=")
+        key = name.strip()
         if not equals or not key:
             raise UsageError(f"--set {text}: expected KEY=VALUE, e.g. --set train.epochs=3")
-        values[key] = Text(value)
+        values[key] = Text(value.strip())
     return values
 
 

@@ -5,13 +5,12 @@ Every error is one line that starts with the key as one would write it in ``--se
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.config.data import DataConfig, SyntheticSpeechData
-from tinyprune.config.family import plain
 from tinyprune.config.pruning import TargetConfig, TrainedPruning
 from tinyprune.config.settings import (
     COUNT,
@@ -23,8 +22,9 @@ from tinyprune.config.settings import (
     Rule,
     one_of,
     setting,
+    setting_of,
 )
-from tinyprune.config.tables import check_value, read_table
+from tinyprune.config.tables import read_table
 from tinyprune.errors import UsageError
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
@@ -105,10 +105,12 @@ class RunConfig(Config):
     def complaints(self) -> list[Complaint]:
         """Return variants of the same name, and targets that are missing."""
         complaints = []
-        names = [pruning.variant for pruning in self.prune]
-        for index, name in enumerate(names):
-            if name in names[:index]:
+        names: list[str] = []
+        for index, pruning in enumerate(self.prune):
+            name = pruning.variant
+            if name in names:
                 complaints.append((f"prune.{index}.name", f"'{name}' is there twice"))
+            names.append(name)
         if not self.target:
             complaints.append(("target", "expected at least one [[target]]"))
         return complaints
@@ -139,8 +141,7 @@ def from_mapping(mapping: Mapping[str, Any], kind: Any = RunConfig) -> Any:
 
 def to_mapping(config: Config) -> dict[str, Any]:
     """Return a configuration as plain JSON types, which :func:`from_mapping` reads."""
-    mapping: dict[str, Any] = plain(config)
-    return mapping
+    return config.record()
 
 
 def check(config: Config, where: str = "") -> None:
@@ -149,19 +150,18 @@ def check(config: Config, where: str = "") -> None:
     ``where``: prefix of its keys.
     """
     for field in dataclasses.fields(config):
+        key = f"{where}{field.name}"
         value = getattr(config, field.name)
-        check_value(field, value, where)
-        for part, child in _children(value):
-            check(child, f"{where}{field.name}.{part}")
+        setting_of(field).rule.check(value, key)
+        _check_inside(value, key)
     for name, complaint in config.complaints():
         raise UsageError(f"{where}{name}: {complaint}")
 
 
-def _children(value: Any) -> Iterator[tuple[str, Config]]:
-    """Yield the configurations inside a value, each with its part of a dotted key."""
+def _check_inside(value: Any, key: str) -> None:
+    """Check the configurations inside a value."""
     if isinstance(value, Config):
-        yield "", value
+        check(value, f"{key}.")
     elif isinstance(value, tuple):
         for index, entry in enumerate(value):
-            if isinstance(entry, Config):
-                yield f"{index}.", entry
+            _check_inside(entry, f"{key}.{index}")

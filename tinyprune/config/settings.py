@@ -7,11 +7,19 @@ follow from it.
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from tinyprune.errors import UsageError
 from tinyprune.registry import Registry
 
 Complaint = tuple[str, str]  # a key, and what is wrong with it
+
+
+class Checked(Protocol):
+    """A check on the value of a setting."""
+
+    def check(self, value: Any, key: str) -> None:
+        """Raise UsageError, which may name the key, for a value that is wrong."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,24 @@ class Rule:
     accepts: Callable[[Any], bool]
     expected: str
 
+    def check(self, value: Any, key: str) -> None:
+        """Raise UsageError, which names the key, for a value that is wrong."""
+        if value is not None and not self.accepts(value):
+            raise UsageError(f"{key}: expected {self.expected}, got {value}")
 
+
+@dataclass(frozen=True)
+class NameRule:
+    """The rule that a value is a name in a registry."""
+
+    registry: Registry
+
+    def check(self, value: str, key: str) -> None:
+        """Raise UsageError with the closest name for one that does not exist."""
+        self.registry.check(value)
+
+
+ANY = Rule(lambda value: True, "anything")
 COUNT = Rule(lambda value: value >= 1, "at least 1")
 POSITIVE = Rule(lambda value: value > 0, "more than 0")
 SEED = Rule(lambda value: value >= 0, "0 or more")
@@ -61,7 +86,6 @@ class Setting:
         help: what it is, in full sentences.
         option: its command-line option; None where only recipes and ``--set`` have it.
         rule: what its value must be.
-        names: the registry that its value is a name of.
         is_place: whether it is a folder or a file, which a recipe gives relative to itself.
         is_text_of_number: whether it holds text that may be written as a number in TOML.
         instead: what other configurations of its family have instead of it.
@@ -69,22 +93,21 @@ class Setting:
 
     help: str
     option: Option | None = None
-    rule: Rule | None = None
-    names: Registry | None = None
+    rule: Checked = ANY
     is_place: bool = False
     is_text_of_number: bool = False
     instead: str = ""
 
 
-def setting(default: Any, help: str, kind: type[Setting] = Setting, **facts: Any) -> Any:
-    """Return a dataclass field with its facts; ``facts`` are those of ``kind``."""
-    return dataclasses.field(default=default, metadata={"setting": kind(help, **facts)})
+def setting(default: Any, help: str, **facts: Any) -> Any:
+    """Return a dataclass field with its facts; ``facts`` are those of :class:`Setting`."""
+    return dataclasses.field(default=default, metadata={"setting": Setting(help, **facts)})
 
 
 def setting_of(field: "dataclasses.Field[Any]") -> Setting:
     """Return the facts of a field; a field without any has no rule and no option."""
-    found: Setting = field.metadata.get("setting", Setting(""))
-    return found
+    facts: Setting = field.metadata.get("setting", Setting(""))
+    return facts
 
 
 @dataclass(frozen=True)
@@ -94,3 +117,16 @@ class Config:
     def complaints(self) -> list[Complaint]:
         """Return what is wrong between values that are right each by itself."""
         return []
+
+    def record(self) -> dict[str, Any]:
+        """Return the configuration as plain JSON types."""
+        return {name: plain(value) for name, value in vars(self).items()}
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a configuration as plain JSON types."""
+    if isinstance(value, Config):
+        return value.record()
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return value

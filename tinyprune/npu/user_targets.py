@@ -13,12 +13,13 @@ The stem of a file is the name of its target.
 
 import os
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tinyprune.config.tables import read_table
+from tinyprune.config.toml import read_toml
 from tinyprune.errors import UsageError, unknown_name
 
 
@@ -91,16 +92,11 @@ def read(path: Path, accelerators: Iterable[str]) -> UserTarget:
     Raises UsageError, with the name of the file, for broken TOML, unknown keys and accelerators.
     """
     known = list(accelerators)
-    try:
-        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read target {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}") from error
-    try:
+
+    def read_target(mapping: dict[str, Any]) -> UserTarget:
         return _checked(path, read_table(_Table, mapping), known)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+
+    return read_toml(path, "target", read_target)
 
 
 def _checked(path: Path, table: _Table, accelerators: list[str]) -> UserTarget:
