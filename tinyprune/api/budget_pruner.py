@@ -38,8 +38,8 @@ class BudgetPruner:
         network.fit(x, y, epochs=6)
         small = pruner.finalize()
 
-    A network cannot change its size inside a ``fit``, so there are two: one with gates, in float, and
-    one without the units that the budget closed, in int8. After Liberis and Lane 2021
+    A network cannot change its size inside a ``fit``, so there are two: one with gates, in float,
+    and one without the units that the budget closed, in int8. After Liberis and Lane 2021
     (arXiv 2110.08350).
 
     Attributes:
@@ -160,7 +160,10 @@ class BudgetPruner:
         return self._trainable(gating)
 
     def finalize(self) -> keras.Model:
-        """Return the plain network with int8 values in its kernels. Raises before :meth:`shrink`."""
+        """Return the plain network with int8 values in its kernels.
+
+        Raises UsageError before :meth:`shrink`.
+        """
         gating = self._prepared()
         if not self._is_shrunk:
             raise UsageError(

@@ -30,7 +30,8 @@ def export_int8(
         calibration: inputs (n, ...) of real data; of sequences, consecutive frames (n, features).
         path: of the ``.tflite``.
         frames: time steps of one call, for a network of sequences; None: 1 for such a network.
-        masks: of the pruner (:attr:`tinyprune.Pruner.masks`): the zeros in the file are held to them.
+        masks: of the pruner (:attr:`tinyprune.Pruner.masks`): the zeros in the file have to be
+            theirs.
 
     Raises:
         UsageError: the calibration does not fit the network, or the network looks ahead in time.

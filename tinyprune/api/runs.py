@@ -40,7 +40,7 @@ class FinishedVariant:
 
     @property
     def qualities(self) -> tuple[Quality, ...]:
-        """Return the metrics on dev of the unprocessed input, the float network and the int8 graphs."""
+        """Return the metrics on dev: of the unprocessed input, the float network, int8 graphs."""
         return self.record.qualities
 
     @property

@@ -6,7 +6,7 @@ from tinyprune.errors import TinypruneError
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
-    """Return scores (n, classes) as probabilities: as they are if they are such, else their softmax.
+    """Return scores (n, classes) as probabilities: as they are, or their softmax if they are none.
 
     A softmax in int8 sums to about 1.
     """

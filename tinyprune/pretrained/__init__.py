@@ -1,4 +1,4 @@
-"""The network that comes with tinyprune: a compressed speech denoiser, int8, ready to run and to compile.
+"""The network that comes with tinyprune: a compressed speech denoiser in int8, ready to run.
 
 Beside this file, made from a row of the paper's tables by ``python -m benchmarks.paper --pretrained
 ROW``::

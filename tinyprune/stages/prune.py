@@ -85,7 +85,7 @@ def check_trained_prunings(configs: Sequence[PruneConfig]) -> None:
 
 
 def _check_structures(config: TrainedPruning) -> None:
-    """Raise UsageError for a structure of a pruning, or of one of its rules, that does not exist."""
+    """Raise UsageError for a structure, of the pruning or of a rule, that does not exist."""
     groups = config.grouping
     parse(groups.structure, groups.block_size)
     for rule in config.layers:
