@@ -12,9 +12,9 @@ def drawn(markup) -> ElementTree.Element:
 
 
 def test_eight_variants_have_eight_shapes() -> None:
-    marks = [drawn(svg.marker(shape, 0, 0, "front")) for shape in range(8)]
+    marks = [drawn(svg.marker(shape, 0, 0, True)) for shape in range(8)]
     assert len({mark.get("points") for mark in marks}) == 8
-    assert str(svg.marker(9, 0, 0, "front")) == str(svg.marker(1, 0, 0, "front"))
+    assert str(svg.marker(9, 0, 0, True)) == str(svg.marker(1, 0, 0, True))
 
 
 def test_every_hatch_is_defined_once_and_differs() -> None:

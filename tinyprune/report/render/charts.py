@@ -15,6 +15,7 @@ from tinyprune.report.render.svg import (
     Scale,
     line,
     number,
+    roomy_range,
     shortened,
     svg,
     tag,
@@ -105,8 +106,11 @@ def remains(title: str, sets: Sequence[tuple[str, int, int]]) -> Markup:
     largest = max((before for _, _, before in sets), default=0)
     if not largest:
         return Markup("")
-    names = [shortened(name, _LONGEST_SET) for name, _, _ in sets]
-    notes = [f"{left} of {before}" for _, left, before in sets]
+    names = []
+    notes = []
+    for name, left, before in sets:
+        names.append(shortened(name, _LONGEST_SET))
+        notes.append(f"{left} of {before}")
     start = max(map(text_width, names)) + 10
     room = WIDTH - start - max(map(text_width, notes)) - 10
 
@@ -178,9 +182,8 @@ def _value_scale(curve: Curve) -> Scale:
     values = [value for _, value in curve.points]
     if curve.reference is not None:
         values.append(curve.reference)
-    low, high = min(values), max(values)
-    room = 0.08 * (high - low) or 0.05 * abs(high) or 1
-    return Scale(low - room, high + room, 130, 24)
+    low, high = roomy_range(values, 0.08)
+    return Scale(low, high, 130, 24)
 
 
 def _epoch_scale(curve: Curve, left: float, width: float) -> Scale:
@@ -191,9 +194,15 @@ def _epoch_scale(curve: Curve, left: float, width: float) -> Scale:
 
 def _drawn_through(points: Sequence[tuple[float, float]], across: Scale, up: Scale) -> list[Markup]:
     """A line through points, and a dot on each if they are few."""
-    spots = [(number(across(epoch)), number(up(value))) for epoch, value in points]
-    path = " ".join(f"{x},{y}" for x, y in spots)
-    drawn = [tag("polyline", points=path, class_="curve")]
-    if len(spots) <= _DOTTED:
-        drawn += [tag("circle", cx=x, cy=y, r=2.5, class_="dot") for x, y in spots]
-    return drawn
+    corners = []
+    dots = []
+    for epoch, value in points:
+        x = number(across(epoch))
+        y = number(up(value))
+        corners.append(f"{x},{y}")
+        dots.append(tag("circle", cx=x, cy=y, r=2.5, class_="dot"))
+
+    curve = tag("polyline", points=" ".join(corners), class_="curve")
+    if len(points) > _DOTTED:
+        return [curve]
+    return [curve, *dots]

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
+from operator import attrgetter, itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +22,7 @@ from tinyprune.report.model.summary import Row, metric_names, summary_rows, vari
 from tinyprune.report.model.target_matrix import flips
 from tinyprune.report.render import charts, patterns
 from tinyprune.report.render.svg import hatches, marker, swatch
-from tinyprune.report.render.target_view import is_number, target_text, target_view
+from tinyprune.report.render.target_view import TargetView, is_number, target_text, target_view
 from tinyprune.report.render.terminal import shown_factor, shown_milliseconds
 from tinyprune.storage.records import to_jsonable
 
@@ -46,15 +47,12 @@ def page(report: RunReport, folder: Path) -> str:
     metric = _headline_metric(report, summaries)
     order = {variant.name: index for index, variant in enumerate(report.variants)}
     views = [target_view(summary, metric, order) for summary in summaries[:CHARTED]]
-    newest = summaries[0] if summaries else None
     return _template().render(
         report=report,
         metric=metric,
-        hop_seconds=newest.hop_seconds if newest else None,
-        noisy=newest.noisy if newest else None,
+        **_newest(summaries, views, metric),
         views=views,
-        best=_best(views[0].rows, metric) if views else [],
-        matrix=_matrix(summaries) if len(summaries) > 1 else None,
+        matrix=_matrix(summaries),
         predicted=predictions.predicted_variants(summaries),
         predicted_notes=list(predictions.notes(summaries)),
         budgets=budget_history.budget_histories(report.variants),
@@ -99,6 +97,20 @@ def _template() -> Any:
 # --- headline
 
 
+def _newest(
+    summaries: Sequence[RunSummary], views: Sequence[TargetView], metric: str
+) -> dict[str, Any]:
+    """What the headline says of the target that was compiled for last, if there is one."""
+    if not summaries:
+        return {"hop_seconds": None, "noisy": None, "best": []}
+    newest = summaries[0]
+    return {
+        "hop_seconds": newest.hop_seconds,
+        "noisy": newest.noisy,
+        "best": _best(views[0].rows, metric),
+    }
+
+
 def _headline_metric(report: RunReport, summaries: Sequence[RunSummary]) -> str:
     """The metric of the headline: the task's own where it was measured."""
     names: list[str] = []
@@ -126,19 +138,24 @@ def _best(rows: Sequence[Row], metric: str) -> list[tuple[str, Row]]:
     if len(pruned) <= 1:
         return [("beside the baseline", row) for row in pruned]
     winners = [
-        ("least flash", min(pruned, key=lambda row: row[FLASH.name])),
-        ("fewest cycles", min(pruned, key=lambda row: row[TOTAL_CYCLES.name])),
+        ("least flash", min(pruned, key=itemgetter(FLASH.name))),
+        ("fewest cycles", min(pruned, key=itemgetter(TOTAL_CYCLES.name))),
     ]
     scored = [row for row in pruned if is_number(row.get(metric))]
     if scored:
-        best = max(scored, key=lambda row: row[metric])
+        best = max(scored, key=itemgetter(metric))
         winners.append((f"best {metric_of(metric).heading}", best))
 
     titles: dict[str, list[str]] = {}
+    row_of: dict[str, Row] = {}
     for title, row in winners:
-        titles.setdefault(row["variant"], []).append(title)
-    by_name = {row["variant"]: row for row in pruned}
-    return [(", ".join(own), by_name[name]) for name, own in titles.items()]
+        name = row["variant"]
+        row_of[name] = row
+        titles.setdefault(name, []).append(title)
+    named = []
+    for name, row in row_of.items():
+        named.append((", ".join(titles[name]), row))
+    return named
 
 
 # --- targets side by side
@@ -159,15 +176,21 @@ class _MatrixRow:
     fastest: str
 
 
-def _matrix(summaries: Sequence[RunSummary]) -> dict[str, Any]:
-    """Every target with the row of every variant, and where the order of variants flips."""
+def _matrix(summaries: Sequence[RunSummary]) -> dict[str, Any] | None:
+    """Every target with the row of every variant, and where the order of variants flips.
+
+    None where there is one target at most.
+    """
+    if len(summaries) <= 1:
+        return None
     names = variant_names(summaries)
     rows = []
     for summary in summaries:
-        by_name = {row["variant"]: row for row in summary_rows(summary)}
-        fastest = min(by_name, key=lambda name: by_name[name]["seconds_per_frame"])
-        cells = [by_name.get(name) for name in names]
-        rows.append(_MatrixRow(summary.target, cells, fastest))
+        variants = summary_rows(summary)
+        fastest = min(variants, key=itemgetter("seconds_per_frame"))
+        by_name = {row["variant"]: row for row in variants}
+        cells = list(map(by_name.get, names))
+        rows.append(_MatrixRow(summary.target, cells, fastest["variant"]))
     return {"names": names, "rows": rows, "flips": flips(summaries)}
 
 
@@ -194,10 +217,9 @@ def _curves(variants: Sequence[VariantRecord]) -> list[tuple[str, Markup]]:
 
 def _dev_column(variant: VariantRecord) -> str:
     """The column of a history with a metric on dev; empty where there is none."""
-    for row in variant.history:
-        for name in row:
-            if name.startswith("dev_"):
-                return name
+    for column in chain.from_iterable(variant.history):
+        if column.startswith("dev_"):
+            return column
     return ""
 
 
@@ -205,8 +227,9 @@ def _series(variant: VariantRecord, column: str) -> tuple[tuple[float, float], .
     """(epoch, value) of a column of the history, thinned out if they are many."""
     points = []
     for row in variant.history:
-        epoch, value = row.get("epoch"), row.get(column)
-        if epoch is not None and value is not None and is_number(epoch) and is_number(value):
+        epoch = row.get("epoch")
+        value = row.get(column)
+        if is_number(epoch) and is_number(value):
             points.append((float(epoch), float(value)))
     step = max(1, -(-len(points) // _EPOCHS))
     return tuple(points[::step])
@@ -239,8 +262,7 @@ def _flat(value: Any, name: str = "") -> dict[str, str]:
 def _parts(value: Any, name: str) -> dict[str, Any]:
     """The settings inside a value by their full names; empty where it is a setting itself."""
     if isinstance(value, dict):
-        prefix = f"{name}." if name else ""
-        return {f"{prefix}{key}": part for key, part in value.items()}
+        return {f"{name}.{key}".removeprefix("."): part for key, part in value.items()}
     if isinstance(value, list) and any(isinstance(part, dict) for part in value):
         return {f"{name}[{index}]": part for index, part in enumerate(value)}
     return {}
@@ -249,7 +271,7 @@ def _parts(value: Any, name: str) -> dict[str, Any]:
 def _setting(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return "" if value is None or value == {} else str(value)
+    return "" if value in (None, {}) else str(value)
 
 
 def _files(manifest: Sequence[ManifestEntry]) -> list[tuple[str, list[StageFiles]]]:
@@ -262,7 +284,8 @@ def _files(manifest: Sequence[ManifestEntry]) -> list[tuple[str, list[StageFiles
         variants.setdefault(variant or "run", {}).setdefault(stage, []).append(entry)
     groups = []
     for name, stages in variants.items():
-        groups.append((name, [(entries[0], entries) for entries in stages.values()]))
+        files = [(entries[0], entries) for entries in stages.values()]
+        groups.append((name, files))
     return groups
 
 
@@ -285,16 +308,16 @@ def _link(entry: ManifestEntry) -> str:
 
 def _shapes(layer: LayerCost) -> str:
     """``4 × 256x128, 4 × 256x256``: the kernels of a layer, in TFLite's order of axes."""
-    shapes = ["x".join(map(str, kernel.shape)) for kernel in layer.kernels]
     texts = []
-    for shape, same in groupby(shapes):
+    for sizes, same in groupby(layer.kernels, key=attrgetter("shape")):
+        shape = "x".join(map(str, sizes))
         count = len(list(same))
-        texts.append(shape if count == 1 else f"{count} × {shape}")
+        texts.append(f"{count} × {shape}".removeprefix("1 × "))
     return ", ".join(texts)
 
 
 def _marker(index: int, front: bool) -> Markup:
-    shape = marker(index, 8, 8, "front" if front else "behind")
+    shape = marker(index, 8, 8, front)
     return Markup(
         '<svg class="swatch" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">{}</svg>'
     ).format(shape)

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from pathlib import Path
 
+from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.quantity import (
     ENCODED_WEIGHTS,
     FLASH,
@@ -104,13 +106,19 @@ def _verdict(compared: Comparison) -> str:
     better: list[MetricChange] = []
     for variant in compared.variants:
         better += [change for change in variant.metrics if change.verdict == BETTER]
-    gained = f", better: {_listed(better)}" if better else ""
-    return f"**OK:** nothing is worse than allowed{gained}"
+
+    verdict = "**OK:** nothing is worse than allowed"
+    if better:
+        verdict += f", better: {_listed(better)}"
+    return verdict
 
 
 def _listed(changes: Iterable[MetricChange]) -> str:
     """Names of metrics, each once."""
-    return ", ".join(dict.fromkeys(escape(change.metric) for change in changes))
+    names: dict[str, None] = {}
+    for change in changes:
+        names[escape(change.metric)] = None
+    return ", ".join(names)
 
 
 def _changes(variant: VariantChange) -> Lines:
@@ -119,9 +127,14 @@ def _changes(variant: VariantChange) -> Lines:
     others: list[MetricChange] = []
     for change in filter(matters, variant.metrics):
         is_limited = change.failed or change.allowed is not None
-        (limited if is_limited else others).append(change)
+        if is_limited:
+            limited.append(change)
+        else:
+            others.append(change)
 
-    lines = _change_table(limited) if limited else ["Nothing is limited by the policy."]
+    lines = ["Nothing is limited by the policy."]
+    if limited:
+        lines = _change_table(limited)
     if others:
         summary = f"<summary>{len(others)} more metrics</summary>"
         lines += ["", "<details>", summary, "", *_change_table(others), "", "</details>"]
@@ -174,10 +187,13 @@ def run_report(report: RunReport) -> str:
 
 
 def _made(report: RunReport) -> str:
-    task = f"{report.task.name}, " if report.task else ""
-    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-    by = f" by {versions}" if versions else ""
-    return escape(f"{task}made {report.made}{by}")
+    text = f"made {report.made}"
+    if report.task:
+        text = f"{report.task.name}, {text}"
+    if report.versions:
+        versions = ", ".join(map(" ".join, report.versions.items()))
+        text += f" by {versions}"
+    return escape(text)
 
 
 def _target(summary: RunSummary) -> Lines:
@@ -188,11 +204,13 @@ def _target(summary: RunSummary) -> Lines:
     headings = [metric_of(name).heading for name in metrics]
     header = ["variant", *headings, *_COST_HEADINGS, time, "bound by"]
 
-    lines = [_noisy(summary, metrics)] if summary.noisy else []
+    lines = []
+    if summary.noisy:
+        lines.append(_noisy(summary.noisy, metrics))
     for row in rows:
         lines.append(_cells(row, metrics, is_first=row is rows[0]))
     table = _table(header, lines, left={0, len(header) - 1})
-    versions = ", ".join(dict.fromkeys(row["vela_version"] for row in rows))
+    versions = ", ".join(dict.fromkeys(map(itemgetter("vela_version"), rows)))
     place = f"{summary.target.description}, estimated by Vela {versions}"
     title = f"## {escape(summary.target.name)}"
     return [title, "", escape(place), "", *table, "", *_list(_below(summary, rows))]
@@ -208,9 +226,9 @@ def _below(summary: RunSummary, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _noisy(summary: RunSummary, metrics: Sequence[str]) -> list[str]:
-    values = summary.noisy.metrics if summary.noisy else {}
-    cells = [show_value(name, values.get(name)) for name in metrics]
+def _noisy(noisy: Quality, metrics: Sequence[str]) -> list[str]:
+    """The row of the unprocessed input, which costs nothing."""
+    cells = [show_value(name, noisy.metrics.get(name)) for name in metrics]
     nothing = [NONE] * (len(_COST_HEADINGS) + 2)
     return ["noisy input", *cells, *nothing]
 
@@ -244,7 +262,9 @@ def _metric_cell(row: Row, name: str) -> str:
     """``9.31 (-0.12)``: the value and its change."""
     value = show_value(name, row[name])
     change = row[f"{name}_change"]
-    return f"{value} ({metric_of(name).format(change, '+')})" if change else value
+    if not change:
+        return value
+    return f"{value} ({metric_of(name).format(change, '+')})"
 
 
 def _factor(row: Row, quantity: Quantity) -> str:
@@ -272,13 +292,16 @@ def _predicted(summaries: Sequence[RunSummary]) -> Lines:
 def _budgets(variants: Sequence[VariantRecord]) -> Lines:
     """The way of every variant that was pruned to a budget."""
     histories = budget_history.budget_histories(variants)
-    lines = ["", f"## {budget_history.TITLE}"] if histories else []
+    if not histories:
+        return []
+    lines = ["", f"## {budget_history.TITLE}"]
     for history in histories:
         limits = _table(history.heads, history.rows, left={0})
         lines += ["", f"### {escape(history.variant)}", "", *limits]
         if history.sets:
             units = [list(map(escape, remaining.cells)) for remaining in history.sets]
-            lines += ["", *_table(budget_history.UNIT_HEADS, units, left={0})]
+            unit_table = _table(budget_history.UNIT_HEADS, units, left={0})
+            lines += ["", *unit_table]
         lines += ["", *_list(history.notes)]
     return lines
 

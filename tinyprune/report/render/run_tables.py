@@ -1,6 +1,6 @@
 """The report of a run as tables for a terminal: all of it, or some variants layer by layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -11,7 +11,7 @@ from tinyprune.errors import UsageError, unknown_name
 from tinyprune.report.model import budget_history, layer_costs, predictions, target_matrix
 from tinyprune.report.model.record import RunReport, VariantRecord
 from tinyprune.report.render import table
-from tinyprune.report.render.terminal import NONE, columns
+from tinyprune.report.render.terminal import columns, shown_number
 
 Parts = list[RenderableType]
 
@@ -27,13 +27,14 @@ def format_report(report: RunReport) -> RenderableType:
     else:
         parts.append(_unfinished(report.variants))
     if len(report.summaries) > 1:
-        parts += [Text(), target_matrix.format_matrix(report.summaries)]
+        matrix = target_matrix.format_matrix(report.summaries)
+        parts += [Text(), matrix]
     predicted = predictions.format_predictions(report.summaries)
     if predicted is not None:
         parts += [Text(), predicted]
     for name, lines in report.advice.items():
-        parts += [Text(), Text(name, style="bold")]
-        parts += [Padding(Text(line), (0, 0, 0, 2)) for line in lines]
+        text = Text("\n".join(lines))
+        parts += [Text(), Text(name, style="bold"), Padding(text, (0, 0, 0, 2))]
     for note in report.notes:
         parts += [Text(), Text(note)]
     return Group(*parts)
@@ -52,29 +53,39 @@ def format_variants(report: RunReport, names: Sequence[str], operators: bool) ->
     """
     parts: Parts = []
     for name in names:
-        if parts:
-            parts.append(Text())
-        parts += _variant_parts(report, name, operators)
-    return Group(*parts)
+        parts += [Text(), *_variant_parts(report, name, operators)]
+    return Group(*parts[1:])
 
 
 def _variant_parts(report: RunReport, name: str, operators: bool) -> Parts:
     costs = _costs(report)
-    budget = None if operators else _budget(report, name)
+    if operators:
+        cost = _compiled(report, name, costs)
+        return [_title(name, cost), layer_costs.format_operators(cost)]
+
+    budget = _budget(report, name)
+    if budget is None:
+        cost = _compiled(report, name, costs)
+        return [_title(name, cost), layer_costs.format_model(cost)]
     if name in costs:
         cost = costs[name]
-        title = f"{name} on {cost.target.name}, by Vela {cost.vela_version}"
-        by_part = layer_costs.format_operators if operators else layer_costs.format_model
-        parts: Parts = [Text(title, style="bold"), by_part(cost)]
-        if budget is not None:
-            parts += [Text(), budget]
-        return parts
-    if budget is not None:
-        missing = "Its layers are not known yet: run `tinyprune compile`."
-        return [Text(name, style="bold"), budget, Text(missing)]
-    if costs:
+        return [_title(name, cost), layer_costs.format_model(cost), Text(), budget]
+    missing = "Its layers are not known yet: run `tinyprune compile`."
+    return [Text(name, style="bold"), budget, Text(missing)]
+
+
+def _title(name: str, cost: ResourceReport) -> Text:
+    title = f"{name} on {cost.target.name}, by Vela {cost.vela_version}"
+    return Text(title, style="bold")
+
+
+def _compiled(report: RunReport, name: str, costs: Mapping[str, ResourceReport]) -> ResourceReport:
+    """The cost of a variant that has to be compiled."""
+    if not costs:
+        raise UsageError(f"nothing of {report.run} is compiled yet: run `tinyprune compile`")
+    if name not in costs:
         raise unknown_name("compiled variant", name, costs)
-    raise UsageError(f"nothing of {report.run} is compiled yet: run `tinyprune compile`")
+    return costs[name]
 
 
 def _costs(report: RunReport) -> dict[str, ResourceReport]:
@@ -99,8 +110,8 @@ def _unfinished(variants: Sequence[VariantRecord]) -> RenderableType:
         table.add_row(
             variant.name,
             str(len(variant.history)),
-            NONE if variant.parameters is None else str(variant.parameters),
-            NONE if variant.sparsity is None else f"{variant.sparsity:.2f}",
+            shown_number(variant.parameters, str),
+            shown_number(variant.sparsity, "{:.2f}".format),
             variant.state or "nothing",
         )
     return table

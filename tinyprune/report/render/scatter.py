@@ -17,6 +17,7 @@ from tinyprune.report.render.svg import (
     line,
     marker,
     number,
+    roomy_range,
     svg,
     tag,
     text,
@@ -53,8 +54,10 @@ class Point:
 
     def beats(self, other: "Point") -> bool:
         """Return whether it is at least as good in cost and quality, and better in one."""
-        is_better = self.cost < other.cost or self.quality > other.quality
-        return is_better and self.cost <= other.cost and self.quality >= other.quality
+        is_different = (self.cost, self.quality) != (other.cost, other.quality)
+        is_as_cheap = self.cost <= other.cost
+        is_as_good = self.quality >= other.quality
+        return is_different and is_as_cheap and is_as_good
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ def pareto(points: Iterable[Point]) -> set[str]:
     known = list(points)
     front = set()
     for point in known:
-        if not any(other.beats(point) for other in known):
+        is_beaten = any(other.beats(point) for other in known)
+        if not is_beaten:
             front.add(point.name)
     return front
 
@@ -96,23 +100,29 @@ def scatter(
     points = [point for point in points if point.is_finite]
     if not points:
         return Markup("")
-    across = _cost_scale([point.cost for point in points])
-    up = _quality_scale([point.quality for point in points])
+    across = _cost_scale(points)
+    up = _quality_scale(points)
     spots = _spots(points, across, up)
     corners = _front_corners(spots)
-    names = [(spot.point.name, spot.x, spot.y) for spot in spots]
-    labels = place_labels(names, _front_boxes(corners), Box(_LEFT, _HEAD, WIDTH, _FOOT))
+    labels = _labels(spots, corners)
 
     drawn = _cost_axis(across, cost, format_cost)
     drawn += _quality_axis(up, quality)
     drawn.append(_front_line(corners))
-    for label in labels:
-        drawn.append(_leader(label))
+    drawn += map(_leader, labels)
     for spot in spots:
         drawn.append(_marked(spot, format_cost(spot.point.cost), quality))
     for label in labels:
         drawn.append(text(label.text, label.left, label.base, "point"))
     return svg(title, _HEIGHT, drawn)
+
+
+def _labels(spots: Sequence[_Spot], corners: Sequence[tuple[float, float]]) -> list[Label]:
+    """The names of the spots, beside the line of the front."""
+    names = [(spot.point.name, spot.x, spot.y) for spot in spots]
+    lines = _front_boxes(corners)
+    bounds = Box(_LEFT, _HEAD, WIDTH, _FOOT)
+    return place_labels(names, lines, bounds)
 
 
 def _spots(points: Sequence[Point], across: Scale, up: Scale) -> list[_Spot]:
@@ -129,18 +139,21 @@ def _front_corners(spots: Sequence[_Spot]) -> list[tuple[float, float]]:
     return sorted((spot.x, spot.y) for spot in spots if spot.is_front)
 
 
-def _cost_scale(costs: list[float]) -> Scale:
-    low, high = min(costs), max(costs)
-    start, end = _LEFT + 6, WIDTH - 10
-    if low > 0 and high > _EVEN_RANGE * low:
+def _cost_scale(points: Sequence[Point]) -> Scale:
+    costs = [point.cost for point in points]
+    low = min(costs)
+    high = max(costs)
+    start = _LEFT + 6
+    end = WIDTH - 10
+    if high > _EVEN_RANGE * low > 0:
         return Scale(low / 1.25, high * 1.25, start, end, log=True)
     return Scale(0, (high or 1) * 1.08, start, end)
 
 
-def _quality_scale(values: list[float]) -> Scale:
-    low, high = min(values), max(values)
-    room = 0.12 * (high - low) or 0.05 * abs(high) or 1
-    return Scale(low - room, high + room, _FOOT, _HEAD + 6)
+def _quality_scale(points: Sequence[Point]) -> Scale:
+    values = [point.quality for point in points]
+    low, high = roomy_range(values, 0.12)
+    return Scale(low, high, _FOOT, _HEAD + 6)
 
 
 def _cost_axis(scale: Scale, label: str, format_cost: Callable[[float], str]) -> list[Markup]:
@@ -151,13 +164,16 @@ def _cost_axis(scale: Scale, label: str, format_cost: Callable[[float], str]) ->
         x = scale(tick)
         shown = format_cost(tick).replace(".00 ", " ")
         half = text_width(shown) / 2
+        left = x - half
+        right = x + half
         drawn.append(line(x, _HEAD, x, _FOOT, "grid"))
-        if x - half > last + 6 and x + half < WIDTH + 8:
+        if left > last + 6 and right < WIDTH + 8:
             drawn.append(text(shown, x, _FOOT + 16, "tick", "middle"))
-            last = x + half
-    kind = ", log scale" if scale.log else ""
+            last = right
+    if scale.log:
+        label += ", log scale"
     drawn.append(line(_LEFT, _FOOT, WIDTH, _FOOT, "axis"))
-    drawn.append(text(label + kind, (_LEFT + WIDTH) / 2, _HEIGHT - 10, "label", "middle"))
+    drawn.append(text(label, (_LEFT + WIDTH) / 2, _HEIGHT - 10, "label", "middle"))
     return drawn
 
 
@@ -182,12 +198,14 @@ def _front_line(corners: list[tuple[float, float]]) -> Markup:
     return tag("path", d=path, class_="frontline")
 
 
-def _front_boxes(corners: list[tuple[float, float]]) -> list[Box]:
+def _front_boxes(corners: Sequence[tuple[float, float]]) -> list[Box]:
     """The room that the line of the front takes."""
     boxes = []
     for (x, y), (next_x, next_y) in pairwise(corners):
+        top = min(y, next_y)
+        bottom = max(y, next_y)
         boxes.append(Box(x, y - 2, next_x, y + 2))
-        boxes.append(Box(next_x - 2, min(y, next_y), next_x + 2, max(y, next_y)))
+        boxes.append(Box(next_x - 2, top, next_x + 2, bottom))
     return boxes
 
 
@@ -195,8 +213,8 @@ def _marked(spot: _Spot, cost: str, quality: str) -> Markup:
     """The marker of a spot, with a tip that names its cost and quality."""
     metric, _, _ = quality.partition(" (")
     tip = f"{spot.point.name}: {cost}, {metric} {spot.point.quality:.4g}"
-    kind = "front" if spot.is_front else "behind"
-    return tag("g", tag("title", tip) + marker(spot.point.shape, spot.x, spot.y, kind))
+    shape = marker(spot.point.shape, spot.x, spot.y, spot.is_front)
+    return tag("g", tag("title", tip) + shape)
 
 
 def _leader(label: Label) -> Markup:

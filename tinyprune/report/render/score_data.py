@@ -71,10 +71,11 @@ def files_csv(scored: Scored) -> str:
     for row in scored.rows:
         of_set |= set(row.whole)
     metrics = [name for name in scored.metrics if name not in of_set]
-    lines = []
+
+    lines: list[dict[str, Any]] = []
     for row in scored.rows:
         for item in row.items:
-            line = {
+            line: dict[str, Any] = {
                 "file": item.name,
                 "speaker": item.speaker,
                 "category": item.category,
@@ -82,7 +83,9 @@ def files_csv(scored: Scored) -> str:
                 "model": row.model,
                 "form": row.form,
             }
-            lines.append(line | {name: item.metrics.get(name) for name in metrics})
+            for name in metrics:
+                line[name] = item.metrics.get(name)
+            lines.append(line)
     return _csv(lines)
 
 
@@ -96,18 +99,22 @@ def _groups(row: Row) -> Iterator[_Group]:
 
 
 def _line(place: Sequence[str], row: Row, figure: Figure) -> dict[str, Any]:
-    value = figure.value
     cells = [
         *place,
-        value.count if value else 0,
-        figure.undefined,
-        *_mean_and_ends(value),
-        value.median if value else None,
+        *_value_cells(figure),
         *_mean_and_ends(figure.improvement),
         row.reference,
         *_mean_and_ends(figure.difference),
     ]
     return dict(zip(_COLUMNS, cells, strict=True))
+
+
+def _value_cells(figure: Figure) -> tuple[float | None, ...]:
+    """Count, undefined, mean, both ends of its interval, median."""
+    value = figure.value
+    if value is None:
+        return (0, figure.undefined, None, None, None, None)
+    return (value.count, figure.undefined, *_mean_and_ends(value), value.median)
 
 
 def _mean_and_ends(estimate: Estimate | None) -> tuple[float | None, ...]:
@@ -118,7 +125,10 @@ def _mean_and_ends(estimate: Estimate | None) -> tuple[float | None, ...]:
 
 def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
     """Lines as CSV, with six digits of every real number."""
-    return csv_text([{key: _rounded(cell) for key, cell in line.items()} for line in lines])
+    rows = []
+    for line in lines:
+        rows.append({column: _rounded(cell) for column, cell in line.items()})
+    return csv_text(rows)
 
 
 def _rounded(cell: Any) -> Any:

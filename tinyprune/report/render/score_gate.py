@@ -8,7 +8,7 @@ from rich.text import Text
 from tinyprune.metrics.comparison import Drop
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.render.scores import NAME_WIDTH, change_cell, interval_cell
-from tinyprune.report.render.terminal import columns, wrapped
+from tinyprune.report.render.terminal import columns, first_texts, wrapped
 
 _UNSURE = "not for sure"
 
@@ -39,11 +39,10 @@ def failed(drops: Sequence[Drop]) -> str | None:
 
     None: all hold.
     """
-    failing = [drop for drop in drops if not drop.holds]
-    if not failing:
+    failures = [_failure(drop) for drop in drops if not drop.holds]
+    if not failures:
         return None
-    more = f"; and {len(failing) - 1} more" if len(failing) > 1 else ""
-    return _failure(failing[0]) + more
+    return first_texts(failures, 1)
 
 
 def _failure(drop: Drop) -> str:
@@ -57,7 +56,8 @@ def _failure(drop: Drop) -> str:
     drop_text = metric.in_words(-difference.mean)
     interval = ""
     if difference.low is not None and difference.high is not None:
-        low, high = metric.format(-difference.high), metric.format(-difference.low)
+        low = metric.format(-difference.high)
+        high = metric.format(-difference.low)
         interval = f" (95 % interval {low} to {high})"
     unsure = ", which the interval includes: more files would tell" if _is_unsure(drop) else ""
     allowed = metric.with_unit(drop.limit)

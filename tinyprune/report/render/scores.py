@@ -1,7 +1,9 @@
 """Evaluations as tables for a terminal or a pipe."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import PurePath
 
 from rich.console import Group, RenderableType
@@ -24,9 +26,17 @@ _ROUNDING = 1e-9
 _SIDE_BY_SIDE = 4
 _COLUMN_WIDTH = 16
 _KEY_WIDTH = 18
-_NOISY = "noisy input"
 _COLUMNS_OF_NOISY = ("median", "over noisy")
 _COLUMNS_OF_REFERENCE = ("difference", "95 % interval")
+#: Kind of a group in words -> the figures of a row per group of this kind.
+_GROUPS: dict[str, Callable[[Row], Mapping[str, Figures]]] = {
+    "SNR in dB": attrgetter("by_snr"),
+    "category": attrgetter("by_category"),
+}
+#: Sign of a gain -> word and colour.
+_WORDS = {1: ("better", "green"), 0: ("unclear", ""), -1: ("worse", "red")}
+#: Stands for an estimate where no item has a value.
+_UNKNOWN = Estimate(mean=math.nan, median=None, low=None, high=None, count=0)
 
 
 def format_evaluation(evaluation: Evaluation) -> RenderableType:
@@ -35,11 +45,9 @@ def format_evaluation(evaluation: Evaluation) -> RenderableType:
     parts: list[RenderableType] = [Text(_title(evaluation), style="bold")]
     for metric in evaluation.metrics:
         parts += [Text(), _metric_table(evaluation, metric)]
-    if evaluation.rows and evaluation.metrics:
-        by_snr = [row.by_snr for row in evaluation.rows]
-        by_category = [row.by_category for row in evaluation.rows]
-        parts += _group_tables(evaluation, by_snr, "SNR in dB")
-        parts += _group_tables(evaluation, by_category, "category")
+    if evaluation.metrics:
+        for kind in _GROUPS:
+            parts += _group_tables(evaluation, kind)
     parts.append(Text())
     parts += map(Text, _notes(evaluation))
     return Group(*parts)
@@ -59,10 +67,11 @@ def _title(evaluation: Evaluation) -> str:
 
 def _with_short_names(evaluation: Evaluation) -> Evaluation:
     """The same with files called by no more of their path than tells them apart."""
-    paths = {row.model: PurePath(row.model).parts for row in evaluation.rows}
+    models = {row.model for row in evaluation.rows}
+    paths = [PurePath(model).parts for model in models]
     rows = []
     for row in evaluation.rows:
-        rows.append(replace(row, model=_short_name(row.model, list(paths.values()))))
+        rows.append(replace(row, model=_short_name(row.model, paths)))
     return replace(evaluation, rows=tuple(rows))
 
 
@@ -71,7 +80,8 @@ def _short_name(name: str, paths: Sequence[tuple[str, ...]]) -> str:
     parts = PurePath(name).parts
     for count in range(1, len(parts)):
         end = parts[-count:]
-        if [path[-count:] for path in paths].count(end) == 1:
+        ends = [path[-count:] for path in paths]
+        if ends.count(end) == 1:
             return str(PurePath(*end))
     return str(PurePath(*parts))
 
@@ -93,11 +103,13 @@ def _metric_table(evaluation: Evaluation, metric: str) -> Table:
     has_noisy = _has_noisy(evaluation)
     is_compared = _is_compared(evaluation)
     numbers = ["mean"]
+    last_heading = None
     if has_noisy:
         numbers += _COLUMNS_OF_NOISY
     if is_compared:
         numbers += _COLUMNS_OF_REFERENCE
-    table = columns(metric_of(metric).heading, *numbers, left="" if is_compared else None)
+        last_heading = ""
+    table = columns(metric_of(metric).heading, *numbers, left=last_heading)
     for row in evaluation.rows:
         figure = row.metrics[metric]
         cells: list[str | Text] = [_mean_cell(metric, figure.value)]
@@ -111,8 +123,8 @@ def _metric_table(evaluation: Evaluation, metric: str) -> Table:
 
 def _noisy_cells(metric: str, figure: Figure) -> list[str]:
     """Median, and improvement over the noisy input."""
-    median = figure.value.median if figure.value else None
-    return [_number(metric, median), _mean_cell(metric, figure.improvement, "+")]
+    value = _known(figure.value)
+    return [_number(metric, value.median), _mean_cell(metric, figure.improvement, "+")]
 
 
 def _reference_cells(metric: str, row: Row) -> list[str | Text]:
@@ -127,55 +139,34 @@ def _reference_cells(metric: str, row: Row) -> list[str | Text]:
     ]
 
 
-def _group_tables(
-    evaluation: Evaluation, groups: Sequence[Mapping[str, Figures]], kind: str
-) -> list[RenderableType]:
+def _group_tables(evaluation: Evaluation, kind: str) -> list[RenderableType]:
     """The mean of the main metric per group: groups below each other, models side by side.
 
-    Args:
-        evaluation: with at least one row and metric; shown are the noisy input and what the device
-            runs.
-        groups: of every row: SNR or category -> figures.
-        kind: the kind of groups in words.
+    Shown are the noisy input and what the device runs.
     """
-    keys = list(groups[0])
-    if not keys:
-        return []
-    shown = []
-    for row, figures_of_key in zip(evaluation.rows, groups, strict=True):
-        if _is_noisy(row) or row.is_device:
-            shown.append((row, figures_of_key))
+    shown = [row for row in evaluation.rows if _is_noisy(row) or row.is_device]
     parts: list[RenderableType] = []
     for start in range(0, len(shown), _SIDE_BY_SIDE):
-        table = _group_table(
-            evaluation.metrics[0], shown[start : start + _SIDE_BY_SIDE], keys, kind
-        )
-        parts += [Text(), table]
+        rows = shown[start : start + _SIDE_BY_SIDE]
+        if _GROUPS[kind](rows[0]):
+            parts += [Text(), _group_table(evaluation.metrics[0], rows, kind)]
     return parts
 
 
-def _group_table(
-    metric: str,
-    rows: Sequence[tuple[Row, Mapping[str, Figures]]],
-    keys: Sequence[str],
-    kind: str,
-) -> Table:
+def _group_table(metric: str, rows: Sequence[Row], kind: str) -> Table:
     """Some rows side by side, with their figures per group."""
-    names = [_column_name(row) for row, _ in rows]
+    names = [_column_name(row) for row in rows]
     table = columns(f"{metric_of(metric).heading}\nby {kind}", "items", *names)
-    for key in keys:
-        figures = [figures_of_key[key][metric] for _, figures_of_key in rows]
-        first = figures[0]
-        items = first.undefined + (first.value.count if first.value else 0)
-        means = [_number(metric, _mean(figure.value)) for figure in figures]
+    groups = [_GROUPS[kind](row) for row in rows]
+    for key, first_figures in groups[0].items():
+        first = first_figures[metric]
+        items = first.undefined + _known(first.value).count
+        means = []
+        for figures_of_key in groups:
+            mean = _known(figures_of_key[key][metric].value).mean
+            means.append(_number(metric, mean))
         table.add_row(wrapped(key, _KEY_WIDTH), str(items), *means)
     return table
-
-
-def _column_name(row: Row) -> str:
-    if _is_noisy(row):
-        return "noisy\ninput"
-    return f"{wrapped(row.model, _COLUMN_WIDTH)}\n{row.form}"
 
 
 def _notes(evaluation: Evaluation) -> Iterator[str]:
@@ -188,8 +179,8 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.items < _FEW:
         yield f"Of fewer than {_FEW} items, intervals come out somewhat too narrow."
     undefined = [_undefined(evaluation, metric) for metric in evaluation.metrics]
-    missing = "; ".join(filter(None, undefined))
-    if missing:
+    if any(undefined):
+        missing = "; ".join(filter(None, undefined))
         yield (
             "Left out, because undefined (silent, too short, too long for PESQ, no speech): "
             f"{missing}."
@@ -214,30 +205,48 @@ def _undefined(evaluation: Evaluation, metric: str) -> str:
 
 def change_cell(metric: str, difference: Estimate | None) -> str:
     """A mean difference with its sign."""
-    return _number(metric, _mean(difference), "+")
+    return _number(metric, _known(difference).mean, "+")
 
 
 def interval_cell(metric: str, difference: Estimate | None) -> str:
     """``-0.31 to +0.02``."""
-    if difference is None or difference.low is None:
+    interval = _known(difference)
+    if interval.low is None:
         return NONE
-    return f"{_number(metric, difference.low, '+')} to {_number(metric, difference.high, '+')}"
+    low = _number(metric, interval.low, "+")
+    high = _number(metric, interval.high, "+")
+    return f"{low} to {high}"
 
 
 def _full_name(row: Row) -> str:
-    return _NOISY if _is_noisy(row) else f"{row.model} {row.form}"
+    model, form = _model_and_form(row)
+    return f"{model} {form}"
 
 
 def _name(row: Row) -> str:
-    return _NOISY if _is_noisy(row) else f"{wrapped(row.model, NAME_WIDTH)} {row.form}"
+    model, form = _model_and_form(row)
+    return f"{wrapped(model, NAME_WIDTH)} {form}"
 
 
-def _mean(estimate: Estimate | None) -> float | None:
-    return None if estimate is None else estimate.mean
+def _column_name(row: Row) -> str:
+    model, form = _model_and_form(row)
+    return f"{wrapped(model, _COLUMN_WIDTH)}\n{form}"
+
+
+def _model_and_form(row: Row) -> tuple[str, str]:
+    """The two parts of the name of a row."""
+    if _is_noisy(row):
+        return "noisy", "input"
+    return row.model, row.form
+
+
+def _known(estimate: Estimate | None) -> Estimate:
+    """An estimate whose numbers are all missing instead of none."""
+    return estimate or _UNKNOWN
 
 
 def _number(metric: str, value: float | None, sign: str = "") -> str:
-    if value is None:
+    if value is None or math.isnan(value):
         return NONE
     if abs(value) < _ROUNDING:
         value = 0.0
@@ -246,19 +255,21 @@ def _number(metric: str, value: float | None, sign: str = "") -> str:
 
 def _mean_cell(metric: str, estimate: Estimate | None, sign: str = "") -> str:
     """``9.43 ±0.35``."""
-    if estimate is None:
-        return NONE
-    mean = _number(metric, estimate.mean, sign)
-    half = estimate.half_width
-    return mean if half is None else f"{mean} ±{_number(metric, half)}"
+    value = _known(estimate)
+    mean = _number(metric, value.mean, sign)
+    if value.half_width is None:
+        return mean
+    half = _number(metric, value.half_width)
+    return f"{mean} ±{half}"
 
 
 def _word(metric: str, difference: Estimate | None) -> Text:
     """The sign of a difference, in words as well as colour; unclear if the interval holds 0."""
-    if difference is None or difference.low is None:
+    change = _known(difference)
+    if change.low is None:
         return Text(NONE)
-    is_lower_better = metric_of(metric).direction == LOWER
-    gain = -difference.sign if is_lower_better else difference.sign
-    if gain == 0:
-        return Text("unclear")
-    return Text("better", style="green") if gain > 0 else Text("worse", style="red")
+    gain = change.sign
+    if metric_of(metric).direction == LOWER:
+        gain = -gain
+    word, style = _WORDS[gain]
+    return Text(word, style=style)

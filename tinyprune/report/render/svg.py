@@ -41,6 +41,15 @@ _HATCH_LINES = (
 )
 
 
+def roomy_range(values: Iterable[float], share: float) -> tuple[float, float]:
+    """The lowest and the highest value, and a share of their distance beyond both."""
+    known = list(values)
+    low = min(known)
+    high = max(known)
+    room = share * (high - low) or 0.05 * abs(high) or 1
+    return low - room, high + room
+
+
 @dataclass(frozen=True)
 class Scale:
     """Maps [low, high] to [start, end] of a drawing, evenly or (``log``) by factors."""
@@ -80,8 +89,9 @@ class Scale:
         return ticks
 
 
-def marker(shape: int, x: float, y: float, kind: str) -> Markup:
-    """One of eight shapes around a point, 12 units wide; ``kind`` is its CSS class."""
+def marker(shape: int, x: float, y: float, is_front: bool) -> Markup:
+    """One of eight shapes around a point, 12 units wide: filled on the Pareto front, or hollow."""
+    kind = "front" if is_front else "behind"
     shape = shape % 8
     if shape == 0:
         return tag("circle", cx=x, cy=y, r=5.5, class_=kind)
@@ -91,8 +101,10 @@ def marker(shape: int, x: float, y: float, kind: str) -> Markup:
 
 def hatches() -> Markup:
     """The patterns that bars are filled with, once per page: ``<svg><defs>`` without a size."""
-    patterns = [_hatch(index, lines) for index, lines in enumerate(_HATCH_LINES)]
-    definitions = tag("defs", Markup("").join(patterns))
+    patterns = Markup("")
+    for index, lines in enumerate(_HATCH_LINES):
+        patterns += _hatch(index, lines)
+    definitions = tag("defs", patterns)
     return tag("svg", definitions, width=0, height=0, class_="defs", aria_hidden="true")
 
 

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.quantity import (
     CPU_OPERATORS,
     ENCODED_WEIGHTS,
@@ -29,6 +30,7 @@ from tinyprune.report.render.terminal import (
     columns,
     shown_factor,
     shown_milliseconds,
+    shown_number,
     wrapped,
 )
 from tinyprune.units import format_bytes, format_count
@@ -101,7 +103,7 @@ def _headline(summary: RunSummary, rows: Sequence[Row], metrics: Sequence[str]) 
     table = columns("", *_headings(metrics), *costs, left="bound by")
     if summary.noisy:
         nothing = [NONE] * 5
-        table.add_row("noisy input", *_noisy_cells(summary, metrics), *nothing)
+        table.add_row("noisy input", *_noisy_cells(summary.noisy, metrics), *nothing)
     flash = _with_ratios(rows, FLASH)
     cycles = _with_ratios(rows, TOTAL_CYCLES)
     for index, row in enumerate(rows):
@@ -120,7 +122,7 @@ def _headline(summary: RunSummary, rows: Sequence[Row], metrics: Sequence[str]) 
 def _metrics_table(summary: RunSummary, rows: Sequence[Row], metrics: Sequence[str]) -> Table:
     table = columns("", *_headings(metrics))
     if summary.noisy:
-        table.add_row("noisy input", *_noisy_cells(summary, metrics))
+        table.add_row("noisy input", *_noisy_cells(summary.noisy, metrics))
     for row in rows:
         table.add_row(_name(row), *_metric_cells(row, metrics))
     return table
@@ -141,7 +143,7 @@ def _details(rows: Sequence[Row]) -> Table:
             shown_factor(row["float32_over_flash"]),
             _cell(row, SRAM),
             *_part_cells(row, parts),
-            NONE if row["hop_share"] is None else f"{row['hop_share']:.1%}",
+            shown_number(row["hop_share"], "{:.1%}".format),
             _cpu_cell(row[CPU_OPERATORS.name]),
         )
     return table
@@ -197,17 +199,17 @@ def _cell(row: Row, quantity: Quantity) -> str:
     return quantity.format(row[quantity.name])
 
 
-def _noisy_cells(summary: RunSummary, metrics: Sequence[str]) -> list[str]:
-    values = summary.noisy.metrics if summary.noisy else {}
-    return [_noisy_cell(name, values.get(name)) for name in metrics]
-
-
-def _noisy_cell(name: str, value: float | None) -> str:
-    """A value, with blanks where the others have their change."""
-    if value is None:
-        return NONE
-    metric = metric_of(name)
-    return metric.format(value) + " " * len(f" {metric.format(0, '+')}")
+def _noisy_cells(noisy: Quality, metrics: Sequence[str]) -> list[str]:
+    """The values of the unprocessed input, with blanks where the others have their change."""
+    cells = []
+    for name in metrics:
+        metric = metric_of(name)
+        blanks = " " * len(f" {metric.format(0, '+')}")
+        cell = NONE
+        if name in noisy.metrics:
+            cell = metric.format(noisy.metrics[name]) + blanks
+        cells.append(cell)
+    return cells
 
 
 def _metric_cells(row: Row, metrics: Sequence[str]) -> list[str]:

@@ -1,9 +1,9 @@
 """The part of the HTML report about one target: its table, its charts and its advice."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from markupsafe import Markup
 
@@ -17,8 +17,6 @@ from tinyprune.report.render.charts import Bar, stacks
 from tinyprune.report.render.scatter import Point, pareto, scatter
 from tinyprune.report.render.svg import HATCHES
 
-#: Quantities with charts.
-_CHARTED = (FLASH, TOTAL_CYCLES)
 #: Layers with a hatch of their own; the last hatch is for all others.
 _NAMED_LAYERS = HATCHES - 1
 _OTHERS = HATCHES - 1
@@ -71,12 +69,15 @@ def target_view(summary: RunSummary, metric: str, order: Mapping[str, int]) -> T
         trades.append(_trade(summary.target, quantity, metric, points))
 
     named = _named_layers(summary.variants)
+    bars = []
+    for quantity in _CHARTED:
+        bars.append(_bars(summary.variants, quantity, named))
     return TargetView(
         target=summary.target,
         rows=rows,
         front=front,
         trades=tuple(trades),
-        bars=tuple(_bars(summary.variants, quantity, named) for quantity in _CHARTED),
+        bars=tuple(bars),
         legend=_legend(summary.variants, named),
         variants=summary.variants,
         advice=advice(summary),
@@ -90,7 +91,7 @@ def target_text(target: NpuTarget) -> str:
     return f"{target.label} ({target.description})"
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Return whether a value can be drawn or compared."""
     return isinstance(value, int | float) and math.isfinite(value)
 
@@ -117,8 +118,8 @@ def _trade(target: NpuTarget, quantity: Quantity, metric: str, points: Sequence[
 
 
 def _bars(variants: Sequence[VariantSummary], quantity: Quantity, named: Sequence[str]) -> Markup:
-    title = f"Where {quantity.label} {'goes' if quantity is FLASH else 'go'}"
-    return stacks(title, [_bar(variant, quantity, named) for variant in variants])
+    bars = [_bar(variant, quantity, named) for variant in variants]
+    return stacks(_CHARTED[quantity].title, bars)
 
 
 def _bar(variant: VariantSummary, quantity: Quantity, named: Sequence[str]) -> Bar:
@@ -130,7 +131,7 @@ def _bar(variant: VariantSummary, quantity: Quantity, named: Sequence[str]) -> B
             parts.append((name, amounts.pop(name), hatch))
     if amounts:
         parts.append((_others(amounts), sum(amounts.values()), _OTHERS))
-    note = _flash_note(variant.report) if quantity is FLASH else _cycles_note(variant.report)
+    note = _CHARTED[quantity].note(variant.report)
     return Bar(variant.name, note, tuple(parts))
 
 
@@ -144,6 +145,26 @@ def _flash_note(report: ResourceReport) -> str:
 
 def _cycles_note(report: ResourceReport) -> str:
     return f"{TOTAL_CYCLES.format(report.cycles)}, bound by {report.bound_by}"
+
+
+@dataclass(frozen=True)
+class _Bars:
+    """The chart of what a quantity is made of.
+
+    Attributes:
+        title: what a screen reader says.
+        note: says the total of a variant in words.
+    """
+
+    title: str
+    note: Callable[[ResourceReport], str]
+
+
+#: Quantities with charts.
+_CHARTED: Mapping[Quantity, _Bars] = {
+    FLASH: _Bars("Where flash goes", _flash_note),
+    TOTAL_CYCLES: _Bars("Where cycles go", _cycles_note),
+}
 
 
 def _by_layer(report: ResourceReport, quantity: Quantity) -> dict[str, float]:
@@ -161,8 +182,8 @@ def _named_layers(variants: Sequence[VariantSummary]) -> list[str]:
     """Layers with a hatch of their own, in order of execution: those with the largest shares."""
     shares = _largest_shares(variants)
     ranked = sorted(shares, key=lambda name: -shares[name])
-    heavy = {name for name in ranked[:_NAMED_LAYERS] if shares[name] >= _TINY}
-    return [name for name in shares if name in heavy]
+    largest = ranked[:_NAMED_LAYERS]
+    return [name for name, share in shares.items() if name in largest and share >= _TINY]
 
 
 def _largest_shares(variants: Sequence[VariantSummary]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from rich.console import Console, RenderableType
@@ -68,16 +69,33 @@ def columns(first: str, *numbers: str, left: str | None = None) -> Table:
     return table
 
 
+def shown_number(value: float | None, number_format: Callable[[float], str]) -> str:
+    """A number in its format; a dash for one that does not exist."""
+    return NONE if value is None else number_format(value)
+
+
 def shown_factor(value: float | None) -> str:
     """``4.1x``; a dash for a factor that does not exist."""
-    if value is None:
-        return NONE
-    return f"{value:.1f}x" if value < 9.95 else f"{value:.0f}x"
+    return shown_number(value, _factor)
+
+
+def _factor(value: float) -> str:
+    digits = 1 if value < 9.95 else 0
+    return f"{value:.{digits}f}x"
 
 
 def shown_milliseconds(seconds: float) -> str:
     """Hundredths; below a tenth three digits, because a small network takes microseconds."""
     return f"{1000 * seconds:.2f}" if seconds >= 1e-4 else f"{1000 * seconds:.3g}"
+
+
+def first_texts(texts: Sequence[str], most: int) -> str:
+    """The first ``most`` texts, and how many more there are."""
+    listed = list(texts[:most])
+    left = len(texts) - len(listed)
+    if left:
+        listed.append(f"and {left} more")
+    return "; ".join(listed)
 
 
 def wrapped(name: str, width: int) -> str:

@@ -11,43 +11,49 @@ from tinyprune.errors import CheckFailed
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model.comparison import MISSING, SAME, Comparison, MetricChange, VariantChange
 from tinyprune.report.render.plain_data import csv_text, json_text
-from tinyprune.report.render.terminal import NONE, columns
+from tinyprune.report.render.terminal import NONE, columns, first_texts, shown_number
 from tinyprune.units import format_bytes
 
 #: Variants that a failed check names.
 _NAMED = 3
-_NAMES = ("target", "variant_a", "variant_b")
 _HEADINGS = ("metric", "better", "A", "B", "change", "%", "allowed")
+
+
+_CSV_COLUMNS = (
+    "target",
+    "variant_a",
+    "variant_b",
+    *(field.name for field in dataclasses.fields(MetricChange)),
+)
 
 
 def check(comparison: Comparison) -> None:
     """Raise CheckFailed that names the changes that the policy does not allow, if there are any."""
-    failing = [variant for variant in comparison.variants if variant.failures]
-    if not failing:
-        return
-    named = "; ".join(map(_failed_variant, failing[:_NAMED]))
-    more = f"; and {len(failing) - _NAMED} more" if len(failing) > _NAMED else ""
-    raise CheckFailed(f"worse than the policy ({comparison.policy}) allows: {named}{more}")
+    failing = [_failed_variant(variant) for variant in comparison.variants if variant.failures]
+    if failing:
+        variants = first_texts(failing, _NAMED)
+        raise CheckFailed(f"worse than the policy ({comparison.policy}) allows: {variants}")
 
 
 def _failed_variant(variant: VariantChange) -> str:
-    return f"{variant.title}: {', '.join(map(_failure, variant.failures))}"
+    failures = ", ".join(map(_failure, variant.failures))
+    return f"{variant.title}: {failures}"
 
 
 def _failure(metric: MetricChange) -> str:
     if metric.verdict == MISSING:
         return f"{metric.metric} is missing"
-    is_relative = metric.allowed_percent is not None and metric.before
-    change = show_percent(metric) if is_relative else show_change(metric)
-    return f"{metric.metric} {change} (allowed {show_allowed(metric)})"
+    change = show_change(metric)
+    allowed = show_allowed(metric)
+    if metric.allowed_percent is not None and metric.before:
+        change = show_percent(metric)
+    return f"{metric.metric} {change} (allowed {allowed})"
 
 
 def show_value(metric: str, value: float | None) -> str:
     """A value of a metric for a table."""
-    if value is None:
-        return NONE
-    number = QUANTITIES.get(metric) or metric_of(metric)
-    return number.format(value)
+    number = QUANTITIES.get(metric, metric_of(metric))
+    return shown_number(value, number.format)
 
 
 def show_change(change: MetricChange) -> str:
@@ -56,7 +62,8 @@ def show_change(change: MetricChange) -> str:
         return NONE
     amount = abs(change.change)
     shown = show_value(change.metric, amount)
-    if not any(digit in shown for digit in "123456789"):  # a difference is never shown as none
+    is_shown_as_zero = set(shown).isdisjoint("123456789")
+    if is_shown_as_zero:  # a difference is never shown as none
         shown = f"{amount:.2g}"
     sign = "-" if change.change < 0 else "+"
     return sign + shown
@@ -67,9 +74,8 @@ def show_percent(change: MetricChange) -> str:
     percent = change.change_percent
     if percent is None or change.verdict == SAME:
         return NONE
-    if 0.05 <= abs(percent) < 1000:
-        return f"{percent:+.1f}%"
-    return f"{percent:+.2g}%"
+    number_format = "+.1f" if 0.05 <= abs(percent) < 1000 else "+.2g"
+    return f"{percent:{number_format}}%"
 
 
 def show_allowed(change: MetricChange) -> str:
@@ -89,8 +95,9 @@ def matters(change: MetricChange) -> bool:
     It does not have what is 0 in both and free to change, such as the cycles of a memory that is
     not there.
     """
-    has_value = bool(change.before or change.after)
-    return has_value or change.allowed is not None or change.verdict == MISSING
+    has_value = any((change.before, change.after))
+    is_limited = change.allowed is not None
+    return has_value or is_limited or change.verdict == MISSING
 
 
 def format_table(comparison: Comparison) -> RenderableType:
@@ -109,6 +116,7 @@ def format_table(comparison: Comparison) -> RenderableType:
 def _table(variant: VariantChange) -> Table:
     table = columns(*_HEADINGS, left="verdict")
     for change in filter(matters, variant.metrics):
+        style = "red" if change.failed else ""
         table.add_row(
             Text(change.metric),
             change.direction,
@@ -117,7 +125,7 @@ def _table(variant: VariantChange) -> Table:
             show_change(change),
             show_percent(change),
             show_allowed(change),
-            Text(change.verdict, style="red" if change.failed else ""),
+            Text(change.verdict, style=style),
         )
     return table
 
@@ -134,7 +142,11 @@ def to_csv(comparison: Comparison) -> str:
     """
     rows = []
     for variant in comparison.variants:
-        names = dict(zip(_NAMES, (variant.target.name, variant.before, variant.after), strict=True))
-        rows += [names | dataclasses.asdict(change) for change in variant.metrics]
-    fields = [field.name for field in dataclasses.fields(MetricChange)]
-    return csv_text(rows, [*_NAMES, *fields])
+        names = {
+            "target": variant.target.name,
+            "variant_a": variant.before,
+            "variant_b": variant.after,
+        }
+        for change in variant.metrics:
+            rows.append(names | dataclasses.asdict(change))
+    return csv_text(rows, _CSV_COLUMNS)
