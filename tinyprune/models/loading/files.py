@@ -85,8 +85,7 @@ def _from_zip(path: Path, objects: Mapping[str, Any]) -> keras.Model:
         if missing:
             raise UsageError(f"no Keras model: it contains no {' and no '.join(sorted(missing))}")
         metadata = json.loads(archive.read("metadata.json"))
-        config = json.loads(archive.read("config.json"))
-        _refuse_code(config)
+        config = _without_code(archive.read("config.json"))
         if _made_by_keras2(metadata.get("keras_version")):
             weights = Path(archive.extract("model.weights.h5", folder))
             return keras2.load(config, weights, objects)
@@ -104,8 +103,7 @@ def _from_hdf5(path: Path, objects: Mapping[str, Any]) -> keras.Model:
         )
     if text is None:
         raise UsageError("HDF5, but no Keras model: it has no model_config")
-    config = json.loads(text)
-    _refuse_code(config)
+    config = _without_code(text)
     with tempfile.TemporaryDirectory() as folder:
         named = _named(path, ".h5", folder)
         if _made_by_keras2(version):
@@ -131,23 +129,24 @@ def _named(path: Path, suffix: str, folder: str) -> Path:
     return Path(shutil.copy(path, Path(folder) / f"model{suffix}"))
 
 
-def _refuse_code(config: Any) -> None:
-    """Raise UsageError for a Lambda layer that holds Python bytecode: loading it would run that."""
-    if isinstance(config, list):
-        for item in config:
-            _refuse_code(item)
-    if not isinstance(config, dict):
-        return
-    settings = config.get("config")
-    if not isinstance(settings, dict):
-        settings = {}
-    if config.get("class_name") == "Lambda" and _is_code(settings.get("function")):
+def _without_code(text: str | bytes) -> Any:
+    """Return a configuration of JSON.
+
+    Raises UsageError for a Lambda layer that holds Python bytecode: loading it would run that.
+    """
+    return json.loads(text, object_hook=_checked_layer)
+
+
+def _checked_layer(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table of a configuration. Raises UsageError for a Lambda layer with bytecode."""
+    settings: Any = table.get("config")
+    is_lambda = table.get("class_name") == "Lambda" and isinstance(settings, dict)
+    if is_lambda and _is_code(settings.get("function")):
         raise UsageError(
             f"layer '{settings.get('name')}' is a Lambda, code that would run unseen: "
             "give the model as package.module:function"
         )
-    for item in config.values():
-        _refuse_code(item)
+    return table
 
 
 def _is_code(function: Any) -> bool:

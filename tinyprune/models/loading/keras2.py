@@ -6,7 +6,7 @@ nested model, and TensorFlow operations (``tf_operations.py``). They are rewritt
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ Config = dict[str, Any]
 _FUNCTIONAL = ("Functional", "Model")
 _SEQUENTIAL = "Sequential"
 _NETWORKS = (*_FUNCTIONAL, _SEQUENTIAL)
+_NO_NETWORK: Config = {"class_name": ""}
 _OPERATIONS = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
-_FUNCTIONAL_MODULE = "keras.src.models.functional"
+#: Class of a network -> the module that Keras 3 has it in.
+_MODULES = {_SEQUENTIAL: "keras", **dict.fromkeys(_FUNCTIONAL, "keras.src.models.functional")}
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,32 @@ class _LostArgument:
     neutral: Any
     kinds: tuple[str, ...]
 
+    def drop(self, kind: str, config: Config) -> None:
+        """Remove the argument from a layer of one of the kinds.
+
+        Raises UsageError if the layer needs it.
+        """
+        if not kind.startswith(self.kinds):
+            return
+        value = config.pop(self.name, self.neutral)
+        if self.is_needed(value):
+            layer = config.get("name", kind)
+            raise UsageError(
+                f"layer '{layer}' of Keras 2 sets {self.name}, which Keras 3 cannot do"
+            )
+
+    def is_needed(self, value: Any) -> bool:
+        """Return whether a value means something else than no argument."""
+        return bool(value != self.neutral)
+
+
+class _UnusedArgument(_LostArgument):
+    """An argument that layers have and never use, whatever its value."""
+
+    def is_needed(self, value: Any) -> bool:
+        """Return False."""
+        return False
+
 
 _LOST_ARGUMENTS = (
     _LostArgument(
@@ -53,9 +81,11 @@ _LOST_ARGUMENTS = (
         ),
     ),
     _LostArgument("time_major", False, ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional")),
+    # Keras 2 wrote these for separable convolutions
+    _UnusedArgument("kernel_initializer", None, ("SeparableConv",)),
+    _UnusedArgument("kernel_regularizer", None, ("SeparableConv",)),
+    _UnusedArgument("kernel_constraint", None, ("SeparableConv",)),
 )
-#: Arguments that Keras 2 wrote for separable convolutions and never used.
-_UNUSED_OF_SEPARABLE = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
 #: Arguments that hold a layer.
 _WRAPPED = ("layer", "backward_layer", "cell")
 
@@ -83,27 +113,24 @@ def load(config: Config, weights: Path, custom_objects: Mapping[str, Any]) -> ke
 def _layer(layer: Config) -> Config:
     """A layer, or a whole model, in the form that Keras 3 reads; inbound nodes are the caller's."""
     kind = layer.get("registered_name") or layer["class_name"]
-    if kind in _NETWORKS:
-        config = _network(kind, layer["config"])
-    else:
-        config = _arguments(kind, layer["config"])
-    rewritten = {"class_name": kind, "config": config}
-    for key in ("name", "inbound_nodes"):
-        if key in layer:
-            rewritten[key] = layer[key]
-    return rewritten
+    rewrite = _NETWORK_REWRITES.get(kind, _arguments)
+    kept: Config = {key: layer[key] for key in ("name", "inbound_nodes") if key in layer}
+    return {"class_name": kind, "config": rewrite(kind, layer["config"]), **kept}
 
 
 # --- networks
 
 
-def _network(kind: str, config: Any) -> Config:
-    if isinstance(config, list):  # a Sequential of Keras before 2.2.3
+def _sequential(kind: str, config: Any) -> Config:
+    """The configuration of a Sequential model."""
+    if isinstance(config, list):  # of Keras before 2.2.3
         config = {"layers": config}
-    layers = [_layer(layer) for layer in config["layers"]]
-    if kind == _SEQUENTIAL:
-        return {**config, "layers": layers}
+    return {**config, "layers": [_layer(layer) for layer in config["layers"]]}
 
+
+def _functional(kind: str, config: Config) -> Config:
+    """The configuration of a functional model."""
+    layers = [_layer(layer) for layer in config["layers"]]
     networks = {layer["name"]: layer for layer in layers if _is_network(layer)}
     for number, layer in enumerate(layers):
         layer["inbound_nodes"] = _renumbered(layer.get("inbound_nodes", []), layer, networks)
@@ -140,13 +167,11 @@ def _renumbered_tensor(
     tensor: list[Any], layer: Config, networks: Mapping[str, Config]
 ) -> list[Any]:
     """A tensor with the number of the call that makes it; its arguments stay as they are."""
-    name, number, *rest = tensor
-    if len(rest) == 2 and not _is_operation(layer):
-        _check_arguments(layer, rest[1] or {})
-    nested = networks.get(name)
-    if nested is not None and _counts_itself(nested):
-        number -= 1
-    return [name, number, *rest]
+    name, number, index, *arguments = tensor
+    if not _is_operation(layer):
+        for values in arguments:
+            _check_arguments(layer, values or {})
+    return [name, number - _own_calls(networks.get(name, _NO_NETWORK)), index, *arguments]
 
 
 def _is_tensor(value: list[Any]) -> bool:
@@ -178,29 +203,40 @@ def _ends(tensors: list[Any], networks: Mapping[str, Config]) -> list[Any]:
             return _ends(tensors[0], networks)
         return [_ends(tensor, networks) for tensor in tensors]
     name, node, index = tensors
-    nested = networks.get(name)
-    if nested and nested["class_name"] == _SEQUENTIAL and _counts_itself(nested):
-        node -= 1
-    return [name, node, index]
+    return [name, node - _own_calls_of_sequential(networks.get(name, _NO_NETWORK)), index]
 
 
-def _counts_itself(network: Config) -> bool:
-    """Return whether Keras 2 counts the making of a network as a call.
+def _own_calls(network: Config) -> int:
+    """Return 1 where Keras 2 counts the making of a network as a call, else 0.
 
     It does for a functional model, and for a Sequential that starts with its input.
     """
     if network["class_name"] in _FUNCTIONAL:
-        return True
-    layers = network["config"]["layers"]
-    return bool(layers) and layers[0]["class_name"] == "InputLayer"
+        return 1
+    return _own_calls_of_sequential(network)
+
+
+def _own_calls_of_sequential(network: Config) -> int:
+    """Return 1 for a Sequential that starts with its input, else 0."""
+    if network["class_name"] != _SEQUENTIAL:
+        return 0
+    first_layers = network["config"]["layers"][:1]
+    return [layer["class_name"] for layer in first_layers].count("InputLayer")
 
 
 def _is_network(layer: Config) -> bool:
+    """Return whether a layer is a network itself."""
     return layer["class_name"] in _NETWORKS
 
 
 def _is_operation(layer: Config) -> bool:
     return layer["class_name"] in _OPERATIONS
+
+
+_NETWORK_REWRITES: dict[str, Callable[[str, Any], Config]] = {
+    _SEQUENTIAL: _sequential,
+    **dict.fromkeys(_FUNCTIONAL, _functional),
+}
 
 
 # --- arguments of a layer
@@ -213,37 +249,18 @@ def _arguments(kind: str, config: Config) -> Config:
         if _is_layer(config.get(name)):
             config[name] = _wrapped(config[name])
     for argument in _LOST_ARGUMENTS:
-        if kind.startswith(argument.kinds):
-            _drop(argument, kind, config)
-    if kind.startswith("SeparableConv"):
-        for name in _UNUSED_OF_SEPARABLE:
-            config.pop(name, None)
+        argument.drop(kind, config)
     policy = config.get("dtype")
     if isinstance(policy, dict):
         config["dtype"] = policy.get("config", {}).get("name", "float32")
     return config
 
 
-def _drop(argument: _LostArgument, kind: str, config: Config) -> None:
-    """Remove an argument. Raises UsageError if the layer needs it."""
-    value = config.pop(argument.name, argument.neutral)
-    if value != argument.neutral:
-        raise UsageError(
-            f"layer '{config.get('name', kind)}' of Keras 2 sets {argument.name}, "
-            "which Keras 3 cannot do"
-        )
-
-
 def _wrapped(layer: Config) -> Config:
     """The layer inside another one, which Keras 3 wants with its module."""
     rewritten = _layer(layer)
     kind = rewritten["class_name"]
-    if kind == _SEQUENTIAL:
-        module = "keras"
-    elif kind in _FUNCTIONAL:
-        module = _FUNCTIONAL_MODULE
-    else:
-        module = layer.get("module", "keras.layers")
+    module = _MODULES.get(kind, layer.get("module", "keras.layers"))
     return rewritten | {
         "class_name": layer["class_name"],
         "module": module,
@@ -252,7 +269,7 @@ def _wrapped(layer: Config) -> Config:
 
 
 def _is_layer(value: Any) -> bool:
-    return isinstance(value, dict) and "class_name" in value and "config" in value
+    return isinstance(value, dict) and {"class_name", "config"} <= value.keys()
 
 
 # --- weights

@@ -38,6 +38,11 @@ class Call:
             raise self.refusal()
         return tensors
 
+    def check_arguments(self, names: set[str]) -> None:
+        """Raise UsageError unless these are the names of the arguments after the first."""
+        if set(self.arguments) != names:
+            raise self.refusal()
+
     def refusal(self) -> UsageError:
         """The error of a call for which there is no layer."""
         settings = []
@@ -166,7 +171,8 @@ class _Binary:
     number_first: Scaling | None
 
     def __call__(self, call: Call) -> Layer:
-        if set(call.arguments) != {"y"} or len(call.first) != 1:
+        call.check_arguments({"y"})
+        if len(call.first) != 1:
             raise call.refusal()
         x = call.first[0]
         y = call.arguments["y"]
@@ -209,14 +215,12 @@ def _rescaling(tensor: Reference, scaling: tuple[float, float]) -> Layer:
 
 
 def _concatenate(call: Call) -> Layer:
-    if set(call.arguments) != {"axis"}:
-        raise call.refusal()
+    call.check_arguments({"axis"})
     return Layer("Concatenate", {"axis": call.arguments["axis"]}, call.tensors())
 
 
 def _reshape(call: Call) -> Layer:
-    if set(call.arguments) != {"shape"}:
-        raise call.refusal()
+    call.check_arguments({"shape"})
     batch, *sizes = call.arguments["shape"]
     is_known = all(isinstance(size, int) for size in sizes)
     if batch != -1 or not is_known:
