@@ -116,6 +116,7 @@ class CorpusData(DataConfig):
     """Recordings from a corpus at one path, or from two folders per split."""
 
     folders: ClassVar[tuple[str, str]]  # the settings of the two folders to train on
+    folders_of_splits: ClassVar[tuple[str, ...]]  # those, and those of the dev and test split
 
     path: str | None = setting(
         None,
@@ -126,22 +127,18 @@ class CorpusData(DataConfig):
 
     def complaints(self) -> list[Complaint]:
         """Return which folder is missing, or stands beside a corpus that has its own."""
-        reasons = {}
+        given = [name for name in self.folders_of_splits if getattr(self, name)]
         if self.path:
-            for name in self._folders_of_splits():
-                reasons[name] = "the corpus in data.path has its own: give one of the two"
-            return [(name, why) for name, why in reasons.items() if getattr(self, name)]
-        for name in self.folders:
-            need = f"give {_flag(name)} DIR, or --path PATH"
-            reasons[name] = f'data.name = "{self.name}" needs it: {need}'
-        return [(name, why) for name, why in reasons.items() if not getattr(self, name)]
+            own = "the corpus in data.path has its own: give one of the two"
+            return [(name, own) for name in given]
 
-    def _folders_of_splits(self) -> list[str]:
-        """Return the settings of the folders of all splits."""
-        names = list(self.folders)
-        for prefix in ("dev_", "test_"):
-            names += [f"{prefix}{name}" for name in self.folders]
-        return names
+        complaints = []
+        for name in self.folders:
+            option = f"{_flag(name)} DIR"
+            if name not in given:
+                need = f"needs it: give {option}, or --path PATH"
+                complaints.append((name, f'data.name = "{self.name}" {need}'))
+        return complaints
 
 
 @dataclass(frozen=True)
@@ -183,6 +180,14 @@ class MixtureData(MixedData, CorpusData):
 
     name: ClassVar[str] = "mixture"
     folders: ClassVar[tuple[str, str]] = ("speech", "noise")
+    folders_of_splits: ClassVar[tuple[str, ...]] = (
+        "speech",
+        "noise",
+        "dev_speech",
+        "dev_noise",
+        "test_speech",
+        "test_noise",
+    )
 
     speech: str | None = _folder("--speech", "Folder of clean speech to train on.")
     noise: str | None = _folder("--noise", "Folder of noise that is mixed with the speech.")
@@ -205,6 +210,14 @@ class PairedData(LevelledData, CorpusData):
 
     name: ClassVar[str] = "paired"
     folders: ClassVar[tuple[str, str]] = ("noisy", "clean")
+    folders_of_splits: ClassVar[tuple[str, ...]] = (
+        "noisy",
+        "clean",
+        "dev_noisy",
+        "dev_clean",
+        "test_noisy",
+        "test_clean",
+    )
 
     noisy: str | None = _folder("--noisy", "Folder of noisy recordings to train on.")
     clean: str | None = _folder(

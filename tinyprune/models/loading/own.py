@@ -4,6 +4,7 @@ Importing this module imports neither TensorFlow nor Keras, so that a name can b
 at no cost.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 EXPECTED = f"expected a file ({', '.join(MODEL_FILES)}) or package.module:function"
 
-_PATH_MARKS = (":", "/", "\\")
+_PATH_MARK = re.compile(r"[:/\\]")
+_KERAS2_MODEL = re.compile(r"tf_keras\..*\.Model")
 _LONGEST_LINE = 200
 
 
@@ -24,7 +26,7 @@ def is_own(name: str) -> bool:
 
     It does if it is a model file, a path or ``module:function``.
     """
-    return _is_model_file(name) or any(mark in name for mark in _PATH_MARKS)
+    return _is_model_file(name) or bool(_PATH_MARK.search(name))
 
 
 def load(source: str, custom: tuple[str, ...] = ()) -> "keras.Model":
@@ -68,10 +70,8 @@ def _is_model_file(name: str) -> bool:
 
 def _is_keras2(model: Any) -> bool:
     """Return whether this is a model of tf_keras, which is not imported for the question."""
-    for base in type(model).__mro__:
-        if base.__module__.startswith("tf_keras.") and base.__name__ == "Model":
-            return True
-    return False
+    classes = [f"{base.__module__}.{base.__name__}" for base in type(model).__mro__]
+    return any(map(_KERAS2_MODEL.fullmatch, classes))
 
 
 def _checked(model: Any, source: str) -> "keras.Model":
