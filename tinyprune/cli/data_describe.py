@@ -1,9 +1,10 @@
 """``tinyprune data describe``."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import NoneType
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -80,18 +81,25 @@ def _corpus_of_folders(noisy: Path | None, clean: Path | None) -> "Corpus | None
 
 def _show(descriptions: "Sequence[Description]", output_format: str) -> None:
     """Print descriptions: all as JSON, numbers as CSV, else a table each and its problems below."""
-    if output_format == "json":
-        output.as_json(descriptions)
-    elif output_format == "csv":
-        rows: list[dict[str, str]] = []
-        for description in descriptions:
-            rows += _csv_rows(description)
-        output.rows(list(rows[0]), [list(row.values()) for row in rows], "csv")
-    else:
-        for number, description in enumerate(descriptions):
-            if number > 0:
-                click.echo()
-            _show_table(description)
+    printers = {"json": output.as_json, "csv": _show_csv, "table": _show_tables}
+    printers[output_format](descriptions)
+
+
+def _show_csv(descriptions: "Sequence[Description]") -> None:
+    """Print the numbers of descriptions as CSV."""
+    rows: list[dict[str, str]] = []
+    for description in descriptions:
+        rows += _csv_rows(description)
+    output.rows(list(rows[0]), [list(row.values()) for row in rows], "csv")
+
+
+def _show_tables(descriptions: "Sequence[Description]") -> None:
+    """Print the table of each corpus, with an empty line between two."""
+    first, *others = descriptions
+    _show_table(first)
+    for description in others:
+        click.echo()
+        _show_table(description)
 
 
 def _show_table(description: "Description") -> None:
@@ -105,12 +113,8 @@ def _show_table(description: "Description") -> None:
 
 def _row(summary: "Summary") -> list[str]:
     """Return the cells of one kind of files; what is unknown is empty."""
-    seconds = ""
-    if summary.shortest_seconds is not None:
-        seconds = f"{summary.shortest_seconds:.3g}-{summary.longest_seconds:.3g}"
-    peak = ""
-    if summary.peak_dbfs is not None:
-        peak = f"{summary.peak_dbfs:.1f}".replace("-0.0", "0.0")
+    seconds = _measured("{:.3g}-{:.3g}", summary.shortest_seconds, summary.longest_seconds)
+    peak = _measured("{:.1f}", summary.peak_dbfs)
     return [
         summary.split,
         summary.kind,
@@ -122,8 +126,13 @@ def _row(summary: "Summary") -> list[str]:
         "/".join(summary.bits),
         seconds,
         " ".join(f"{level:.0f}" for level in summary.level_dbfs.values()),
-        peak,
+        peak.replace("-0.0", "0.0"),
     ]
+
+
+def _measured(pattern: str, *numbers: float | None) -> str:
+    """Return measurements as text; empty where they are unknown."""
+    return "" if None in numbers else pattern.format(*numbers)
 
 
 def _groups(summary: "Summary") -> str:
@@ -138,18 +147,18 @@ def _groups(summary: "Summary") -> str:
 
 def _remarks(description: "Description") -> list[str]:
     """Return what the table does not say: SNRs and problems, the first few by name."""
-    remarks = []
+    remarks: list[str] = []
     for summary in description.summaries:
         for problem in PROBLEMS:
             files = f"{summary.split} {summary.kind}, {problem}"
-            remarks.append(_problem(files, getattr(summary, problem), description))
+            remarks += _problem(files, getattr(summary, problem), description)
     for pairs in description.pairs:
         remarks.append(_usable(pairs))
         unusable = f"{pairs.split}, pairs that cannot be used"
-        remarks.append(_problem(unusable, pairs.unusable, description))
+        remarks += _problem(unusable, pairs.unusable, description)
         unmatched = f"{pairs.split}, files without a partner"
-        remarks.append(_problem(unmatched, pairs.unmatched, description))
-    return [remark for remark in remarks if remark]
+        remarks += _problem(unmatched, pairs.unmatched, description)
+    return remarks
 
 
 def _usable(pairs: "PairSummary") -> str:
@@ -159,14 +168,15 @@ def _usable(pairs: "PairSummary") -> str:
     return f"{usable}; SNR in dB (pairs): {snrs}" if snrs else usable
 
 
-def _problem(what: str, files: Sequence[str], description: "Description") -> str:
-    """Return the number of files with a problem and the first of them; empty if there are none."""
+def _problem(title: str, files: Sequence[str], description: "Description") -> list[str]:
+    """Return a line with the number of files with a problem and the first of them, if any."""
     from tinyprune.data.corpora.corpus import first_few
 
     if not files:
-        return ""
-    names = [name.replace(f"{description.path}/", "") for name in files]
-    return f"{what}: {len(files)}: {first_few(names)}"
+        return []
+    folder = f"{description.path}/"
+    names = [name.replace(folder, "") for name in files]
+    return [f"{title}: {len(files)}: {first_few(names)}"]
 
 
 def _csv_rows(description: "Description") -> list[dict[str, str]]:
@@ -187,10 +197,18 @@ def _csv_rows(description: "Description") -> list[dict[str, str]]:
 
 def _cell(value: object) -> str:
     """Return a value as text: counts as "16000:786 48000:2", a list as its length."""
-    if value is None:
-        return ""
-    if isinstance(value, dict):
-        return " ".join(f"{key}:{count}" for key, count in value.items())
-    if isinstance(value, tuple):
-        return str(len(value))
-    return str(value)
+    write = _CELLS.get(type(value), str)
+    return write(value)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    """Return counts as text."""
+    return " ".join(f"{key}:{count}" for key, count in counts.items())
+
+
+#: Type of a value -> the function that writes it.
+_CELLS: dict[type, Callable[[Any], str]] = {
+    NoneType: lambda nothing: "",
+    dict: _counts,
+    tuple: lambda names: str(len(names)),
+}

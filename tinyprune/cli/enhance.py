@@ -82,9 +82,7 @@ def enhance(
 
 def _check_places(source: str | None, target: str | None, live: bool, is_file_option: bool) -> None:
     """Raise UsageError unless there are IN and OUT, or --live without them."""
-    if live:
-        is_right = not source and not target and not is_file_option
-    else:
-        is_right = bool(source) and bool(target)
-    if not is_right:
+    is_live = live and not any([source, target, is_file_option])
+    is_file = not live and all([source, target])
+    if not is_live and not is_file:
         raise click.UsageError("expected IN and OUT, or --live without them, --raw and --plot")

@@ -3,6 +3,7 @@
 import errno
 import logging
 import traceback
+from functools import singledispatch
 
 import click
 
@@ -12,7 +13,7 @@ LOGGER = logging.getLogger("tinyprune")
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
-_ADVICE = {
+_ADVICE: dict[int | None, str] = {
     errno.ENOSPC: "free some space or choose another place",
     errno.EDQUOT: "free some space or choose another place",
     errno.EROFS: "choose another place",
@@ -56,18 +57,38 @@ def report(error: BaseException) -> int:
     return code
 
 
+@singledispatch
 def describe(error: BaseException) -> tuple[str, int]:
     """Return the line and the exit code of an error."""
-    if isinstance(error, TinypruneError):
-        return _one_line(str(error)), error.exit_code
-    if isinstance(error, KeyboardInterrupt | click.Abort):
-        return "interrupted; run the same command again to continue", INTERRUPTED
-    if isinstance(error, click.ClickException):
-        return _click_line(error), error.exit_code
-    if isinstance(error, OSError) and error.strerror:
-        return _os_line(error), 1
     message = _first_line(str(error))
     return f"unexpected {type(error).__name__}: {message}; run with -v for the traceback", 1
+
+
+@describe.register
+def _describe_own(error: TinypruneError) -> tuple[str, int]:
+    """Return the line and the exit code of an error that is meant for a person."""
+    return _one_line(str(error)), error.exit_code
+
+
+@describe.register(KeyboardInterrupt)
+@describe.register(click.Abort)
+def _describe_interrupt(error: BaseException) -> tuple[str, int]:
+    """Return the line and the exit code after Ctrl-C."""
+    return "interrupted; run the same command again to continue", INTERRUPTED
+
+
+@describe.register
+def _describe_click(error: click.ClickException) -> tuple[str, int]:
+    """Return the line and the exit code of a wrong command line."""
+    return _click_line(error), error.exit_code
+
+
+@describe.register
+def _describe_os(error: OSError) -> tuple[str, int]:
+    """Return the line and the exit code of a file or a disk that refuses."""
+    if not error.strerror:
+        return describe.dispatch(Exception)(error)
+    return _os_line(error), 1
 
 
 def _click_line(error: click.ClickException) -> str:
@@ -82,7 +103,7 @@ def _os_line(error: OSError) -> str:
     line = str(error.strerror)
     if error.filename is not None:
         line = f"{error.filename}: {line}"
-    advice = _ADVICE.get(error.errno or 0)
+    advice = _ADVICE.get(error.errno)
     return f"{line}; {advice}" if advice else line
 
 

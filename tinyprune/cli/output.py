@@ -21,6 +21,8 @@ Qualities = Sequence[tuple[str, "Quality"]]
 
 _WIDTH = 100
 _LONGEST_NAME = 50
+_PLAN_HEADER = ["kernel", "shape", "structure", "groups", "sparsity", "note"]
+_TENSOR_HEADER = ["tensor", "weights", "pruned", "zeros", "note"]
 _RANKED = {
     "global": "kernels of one structure and sparsity ranked together",
     "layer": "each kernel ranked alone",
@@ -33,18 +35,27 @@ _RANKED = {
 
 def plan(record: "PruningPlan", output_format: str) -> None:
     """Print a row per kernel that is pruned, then a row per layer that is not, with the reason."""
-    if output_format == "json":
-        as_json(record)
-        return
-    header = ["kernel", "shape", "structure", "groups", "sparsity", "note"]
-    lines = [_plan_row(layer) for layer in record.layers]
-    if output_format == "csv":
-        rows(header, lines + _skipped_rows(record.skipped, len(header)), "csv")
-        return
-    rows(header, lines, output_format)
+    printers = {"json": as_json, "csv": _plan_csv, "table": _plan_table}
+    printers[output_format](record)
+
+
+def _plan_csv(record: "PruningPlan") -> None:
+    """Print a row per kernel that is pruned, then a row per layer that is not."""
+    skipped = _skipped_rows(record.skipped, len(_PLAN_HEADER))
+    rows(_PLAN_HEADER, _plan_rows(record) + skipped, "csv")
+
+
+def _plan_table(record: "PruningPlan") -> None:
+    """Print a row per kernel that is pruned, then the other layers by reason, and the schedule."""
+    rows(_PLAN_HEADER, _plan_rows(record), "table")
     _show_skipped(record.skipped)
     click.echo(f"\n{record.layers[0].method} ({record.importance}), {_RANKED[record.scope]};")
     click.echo(f"{record.schedule} from {_moment(record.begin)} to {_moment(record.end)}")
+
+
+def _plan_rows(record: "PruningPlan") -> list[Row]:
+    """Return a row per kernel that is pruned."""
+    return [_plan_row(layer) for layer in record.layers]
 
 
 def _plan_row(layer: "LayerPlan") -> Row:
@@ -81,19 +92,25 @@ def offline(result: "Qualities | OfflineResult", output_format: str) -> None:
         qualities(result, output_format)
         return
     record = typing.cast("OfflineResult", result)
-    header = ["tensor", "weights", "pruned", "zeros", "note"]
-    if output_format == "json":
-        as_json(record)
-    elif output_format == "csv":
-        lines = [_tensor_row(tensor) for tensor in record.tensors]
-        rows(header, lines + _skipped_rows(record.skipped, len(header)), "csv")
-    else:
-        short = [_tensor_row(tensor) for tensor in record.tensors]
-        for line in short:
-            line[0] = _shortened(line[0])
-        rows(header, short, output_format)
-        _show_skipped({_shortened(name): reason for name, reason in record.skipped.items()})
-        click.echo(f"\n{record.path}: {record.sparsity:.3f} of its weights are zero")
+    printers = {"json": as_json, "csv": _offline_csv, "table": _offline_table}
+    printers[output_format](record)
+
+
+def _offline_csv(record: "OfflineResult") -> None:
+    """Print a row per pruned tensor, then a row per tensor that is not."""
+    lines = [_tensor_row(tensor) for tensor in record.tensors]
+    rows(_TENSOR_HEADER, lines + _skipped_rows(record.skipped, len(_TENSOR_HEADER)), "csv")
+
+
+def _offline_table(record: "OfflineResult") -> None:
+    """Print a row per pruned tensor, then the others by reason, and the sparsity of the file."""
+    lines = []
+    for tensor in record.tensors:
+        name, *cells = _tensor_row(tensor)
+        lines.append([_shortened(name), *cells])
+    rows(_TENSOR_HEADER, lines, "table")
+    _show_skipped({_shortened(name): reason for name, reason in record.skipped.items()})
+    click.echo(f"\n{record.path}: {record.sparsity:.3f} of its weights are zero")
 
 
 def _tensor_row(tensor: "TensorSparsity") -> Row:
@@ -121,12 +138,8 @@ def qualities(pairs: Qualities, output_format: str) -> None:
 
     As a table the first metric per input SNR stands below; as CSV all metrics have a row per SNR.
     """
-    if output_format == "json":
-        _qualities_json(pairs)
-    elif output_format == "csv":
-        _qualities_csv(pairs, _metrics(pairs))
-    else:
-        _quality_tables(pairs, _metrics(pairs))
+    printers = {"json": _qualities_json, "csv": _qualities_csv, "table": _quality_tables}
+    printers[output_format](pairs)
 
 
 def _metrics(pairs: Qualities) -> list[str]:
@@ -144,8 +157,9 @@ def _qualities_json(pairs: Qualities) -> None:
     as_json([{"variant": name, **to_jsonable(quality)} for name, quality in pairs])
 
 
-def _qualities_csv(pairs: Qualities, metrics: Sequence[str]) -> None:
+def _qualities_csv(pairs: Qualities) -> None:
     """Print a row per quality, and one per SNR, which counts no utterances of its own."""
+    metrics = _metrics(pairs)
     header = ["variant", "form", "split", "snr_db", "utterances", "undefined", *metrics]
     lines = []
     for name, quality in pairs:
@@ -157,8 +171,9 @@ def _qualities_csv(pairs: Qualities, metrics: Sequence[str]) -> None:
     rows(header, lines, "csv")
 
 
-def _quality_tables(pairs: Qualities, metrics: Sequence[str]) -> None:
+def _quality_tables(pairs: Qualities) -> None:
     """Print a row per quality, then the first metric of each at every input SNR."""
+    metrics = _metrics(pairs)
     header = ["variant", "form", "split", "utterances", "undefined", *metrics]
     lines = []
     snrs: set[str] = set()

@@ -28,7 +28,13 @@ from tinyprune.errors import UsageError
 
 Values = Mapping[str, Any]
 
-TABLES = {"budget": BudgetConfig, "target": TargetConfig}
+_NOT_GIVEN: tuple[Any, ...] = (None, (), {})
+#: Option of a pruning -> the table of the recipe that its value is in.
+_OPTIONS_OF_TABLES = {
+    **dict.fromkeys(fields_of(BudgetConfig), "budget"),
+    **dict.fromkeys(fields_of(TargetConfig), "target"),
+}
+_FIELDS = {**PruneConfig.family.fields, **fields_of(BudgetConfig), **fields_of(TargetConfig)}
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,11 @@ def prunings(
     _check_settings(MagnitudePruning, given)
     values = _with_tables(given)
     structure = values.pop("structure", MagnitudePruning.structure)
+    base = values.get("base", PruneConfig.base)
     configs: list[TrainedPruning] = []
     for ladder in _ladders([structure, *then], sparsities):
-        base = configs[-1].variant if configs else values.get("base", PruneConfig.base)
         configs += _climbed(ladder, base, values)
+        base = configs[-1].variant
     return _named(configs, name)
 
 
@@ -102,20 +109,16 @@ def offline_pruning(
 
 def _given(flags: Values) -> dict[str, Any]:
     """Return the options that are given."""
-    return {name: value for name, value in flags.items() if value not in (None, ())}
+    return {name: value for name, value in flags.items() if value not in _NOT_GIVEN}
 
 
 def _with_tables(given: Values) -> dict[str, Any]:
     """Return the values of a pruning, with the options of its budget and target in tables."""
-    values = {}
-    for name, value in given.items():
-        if _setting(name) == name:
-            values[name] = value
+    values = dict(given)
+    for option in _OPTIONS_OF_TABLES:
+        values.pop(option, None)
     tables = {"budget": options.chosen_limits(given), "target": options.chosen_target(given)}
-    for name, table in tables.items():
-        if table:
-            values[name] = table
-    return values
+    return {**values, **_given(tables)}
 
 
 def _ladders(structures: Sequence[str], sparsities: Sequence[Sequence[float]]) -> list[Ladder]:
@@ -143,11 +146,13 @@ def _climbed(ladder: Ladder, base: str, values: Values) -> list[TrainedPruning]:
     ``base`` has; its configuration, those that are left.
     """
     configs: list[TrainedPruning] = []
+    start = base
     removed = 0.0
     for level in ladder.levels or (None,):
         own = {**values, "structure": ladder.structure, "sparsity": level}
         name = from_mapping({**own, "base": base}, TrainedPruning).variant
-        if any(config.variant == name for config in configs):
+        names = [config.variant for config in configs]
+        if name in names:
             raise UsageError(
                 f"--sparsity {level}: there is a variant '{name}' in this ladder already: "
                 "leave it out"
@@ -155,11 +160,11 @@ def _climbed(ladder: Ladder, base: str, values: Values) -> list[TrainedPruning]:
         if ladder.structure == "unit" and level is not None:
             own["sparsity"] = round(1 - (1 - level) / (1 - removed), 6)
             removed = level
-        start = configs[-1].variant if configs else base
         config = from_mapping({**own, "base": start}, TrainedPruning)
         if config.variant != name:
             config = dataclasses.replace(config, name=name)
         configs.append(config)
+        start = config.variant
     return configs
 
 
@@ -168,12 +173,13 @@ def _named(configs: list[TrainedPruning], name: str | None) -> list[TrainedPruni
     if name is None:
         return configs
     named: list[TrainedPruning] = []
+    base = configs[0].base
     for number, config in enumerate(configs, 1):
         own = name if number == len(configs) else f"{name}-{number}"
-        base = named[-1].variant if named else config.base
         renamed = dataclasses.replace(config, name=own, base=base)
         check(renamed)
         named.append(renamed)
+        base = own
     return named
 
 
@@ -183,25 +189,16 @@ def _named(configs: list[TrainedPruning], name: str | None) -> list[TrainedPruni
 _WITHOUT_TRAINING = "goes with training: --offline prunes once, to one --sparsity, without it"
 
 
-def _setting(flag: str) -> str:
-    """Return the setting of a pruning that an option belongs to, e.g. "budget" of "max_flash"."""
-    for table, kind in TABLES.items():
-        if flag in fields_of(kind):
-            return table
-    return flag
-
-
 def _check_settings(kind: type[PruneConfig], given: Values) -> None:
     """Raise UsageError for the first option of a setting that a way to prune does not have."""
     family = PruneConfig.family
     if given.get("method", MAGNITUDE) not in family.names:
         return  # the method itself is refused where it is read
-    for flag in given:
-        name = _setting(flag)
-        if name != family.key and name not in fields_of(kind):
-            table = TABLES.get(name)
-            field = fields_of(table)[flag] if table else family.fields[name]
-            raise UsageError(f"{flag_of(field)} {_refusal(kind, name)}")
+    known = {family.key, *fields_of(kind)}
+    for option in given:
+        name = _OPTIONS_OF_TABLES.get(option, option)
+        if name not in known:
+            raise UsageError(f"{flag_of(_FIELDS[option])} {_refusal(kind, name)}")
 
 
 def _refusal(member: type[PruneConfig], name: str) -> str:
@@ -220,18 +217,23 @@ def _check_budget_options(
     given: Values, has_sparsity: bool, has_then: bool, is_offline: bool = False
 ) -> None:
     """Raise UsageError for the first option that has nothing to do in a pruning to a budget."""
-    refused = {}
     structure = given.get("structure", BudgetPruning.structure)
-    if has_sparsity:
-        refused["--sparsity"] = setting_of(PruneConfig.family.fields["sparsity"]).instead
-    if structure != BudgetPruning.structure:
-        refused[f"--structure {structure}"] = f"{DIFFERENTIABLE} removes whole units"
-    if has_then:
-        refused["--then"] = "one pruning meets the budget; prune its result again with --from"
-    if is_offline:
-        refused["--offline"] = f"it prunes without training, which {DIFFERENTIABLE} is"
-    for option, why in refused.items():
-        raise UsageError(f"{option} {_not_with_budget(why)}")
+    structure_option = f"--structure {structure}"
+    is_given = {
+        "--sparsity": has_sparsity,
+        structure_option: structure != BudgetPruning.structure,
+        "--then": has_then,
+        "--offline": is_offline,
+    }
+    reasons = {
+        "--sparsity": setting_of(PruneConfig.family.fields["sparsity"]).instead,
+        structure_option: f"{DIFFERENTIABLE} removes whole units",
+        "--then": "one pruning meets the budget; prune its result again with --from",
+        "--offline": f"it prunes without training, which {DIFFERENTIABLE} is",
+    }
+    for option, why in reasons.items():
+        if is_given[option]:
+            raise UsageError(f"{option} {_not_with_budget(why)}")
 
 
 def _not_with_budget(why: str) -> str:

@@ -1,7 +1,7 @@
 """The resources that networks take, on stdout, and the limits that they are held to."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,11 +24,16 @@ def summaries(records: "Sequence[RunSummary]", output_format: str) -> None:
     from tinyprune.report.render import table
 
     if output_format == "json":
-        as_json(records[0] if len(records) == 1 else records)
+        _as_json(records)
     elif output_format == "csv":
         click.echo(table.summaries_csv(records), nl=False)
     else:
         _summary_tables(records)
+
+
+def _as_json(records: Sequence[Any]) -> None:
+    """Print a record, or the list of several, as JSON."""
+    as_json(records[0] if len(records) == 1 else records)
 
 
 def _summary_tables(records: "Sequence[RunSummary]") -> None:
@@ -41,9 +46,11 @@ def _summary_tables(records: "Sequence[RunSummary]") -> None:
         tables += [table.format_table(record) for record in records]
     if len(records) > 1:
         tables.append(target_matrix.format_matrix(records))
-    for index, renderable in enumerate(tables):
-        if index > 0:
-            click.echo()
+
+    first, *others = tables
+    terminal.show(first)
+    for renderable in others:
+        click.echo()
         terminal.show(renderable)
     _predictions(records)
 
@@ -58,10 +65,10 @@ def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> Non
     from tinyprune.report.render import terminal
 
     if output_format == "json":
-        as_json(artifacts[0] if len(artifacts) == 1 else artifacts)
+        _as_json(artifacts)
     elif output_format == "csv":
         cells = [_flat(artifact) for artifact in artifacts]
-        lines = [[str(value) for value in row.values()] for row in cells]
+        lines = [list(map(str, row.values())) for row in cells]
         rows(list(cells[0]), lines, output_format)
     elif len(artifacts) == 1:
         terminal.show(layer_costs.format_compiled(artifacts[0]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import Field
+from types import NoneType
 from typing import Any
 
 import click
@@ -11,17 +12,15 @@ from tinyprune.config.family import Family, Fields, fields_of
 from tinyprune.config.settings import Option, setting_of
 
 Decorator = Callable[[Any], Any]
+NO_HELPS: Mapping[str, str] = {}
 
 
-def settings(
-    fields: Fields, section: str = "", helps: Mapping[str, str] | None = None
-) -> Decorator:
+def settings(fields: Fields, prefix: str = "", helps: Mapping[str, str] = NO_HELPS) -> Decorator:
     """Return a decorator that adds the options of fields to a command, in their order.
 
     Args:
         fields: the fields by name; those without an option are left out.
-        section: table of the recipe that they are in, e.g. "data"; its name and an underscore begin
-            the names of the parameters.
+        prefix: begin of the names of the parameters, e.g. "data_".
         helps: help of some fields, in place of their own.
     """
 
@@ -29,9 +28,8 @@ def settings(
         for name, field in reversed(fields.items()):
             option = setting_of(field).option
             if option is not None:
-                text = (helps or {}).get(name) or _help(field)
-                parameter = f"{section}_{name}" if section else name
-                command = _click_option(option, parameter, text)(command)
+                text = helps.get(name, _help(field))
+                command = _click_option(option, f"{prefix}{name}", text)(command)
         return command
 
     return decorate
@@ -43,13 +41,13 @@ def own_fields(kind: type) -> Fields:
     return {name: field for name, field in fields_of(kind).items() if name in declared}
 
 
-def family_settings(family: Family, section: str) -> Decorator:
+def family_settings(family: Family, prefix: str) -> Decorator:
     """Return a decorator that adds the options of all members of a family, each once."""
     helps = {}
     for name in family.fields:
         texts = [_help(fields_of(owner)[name]) for owner in family.owners(name)]
         helps[name] = " ".join(dict.fromkeys(texts))
-    return settings(family.fields, section, helps)
+    return settings(family.fields, prefix, helps)
 
 
 def keys(fields: Fields, section: str) -> dict[str, str]:
@@ -81,13 +79,26 @@ def _click_option(option: Option, parameter: str, text: str) -> Decorator:
 def _help(field: "Field[Any]") -> str:
     """Return the help of a field, with its default where that says something."""
     text = setting_of(field).help
-    if "[default" in text or field.default is None or field.default == ():
+    default = _shown(field.default)
+    if not default or "[default" in text:
         return text
-    return f"{text}  [default: {_shown(field.default)}]"
+    return f"{text}  [default: {default}]"
 
 
 def _shown(value: Any) -> str:
-    """Return a default as one would type it."""
-    if isinstance(value, tuple):
-        return ":".join(f"{end:g}" for end in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """Return a default as one would type it; nothing and an empty list are empty."""
+    show = _SHOWN.get(type(value), str)
+    return show(value)
+
+
+def _shown_number(number: float) -> str:
+    """Return a number with the digits that it needs."""
+    return f"{number:g}"
+
+
+#: Type of a default -> the function that writes it.
+_SHOWN: dict[type, Callable[[Any], str]] = {
+    NoneType: lambda nothing: "",
+    float: _shown_number,
+    tuple: lambda ends: ":".join(map(_shown_number, ends)),
+}

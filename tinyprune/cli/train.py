@@ -25,7 +25,7 @@ KEYS = {
 
 @click.command()
 @options.run_folder
-@settings(_MODEL, "model")
+@settings(_MODEL, "model_")
 @click.option(
     "--data",
     "data_name",
@@ -33,8 +33,8 @@ KEYS = {
     help="Data set, see `tinyprune list datasets`.  [default: as fits the folders, else "
     "synthetic-speech]",
 )
-@family_settings(DataConfig.family, "data")
-@settings(_TRAIN, "train")
+@family_settings(DataConfig.family, "data_")
+@settings(_TRAIN, "train_")
 @options.set_values
 def train(run: Path, set_values: tuple[str, ...], **flags: Any) -> None:
     """Train the float32 baseline of a run.
@@ -59,10 +59,12 @@ def train(run: Path, set_values: tuple[str, ...], **flags: Any) -> None:
 def _dataset(flags: dict[str, Any]) -> str | None:
     """Return the data set of folders of speech, or of a corpus at a path; None where unclear."""
     for kind in (MixtureData, PairedData):
-        if any(flags[f"data_{name}"] for name in kind.folders):
+        folders = [flags[f"data_{name}"] for name in kind.folders]
+        if any(folders):
             return kind.name
-    if flags["data_path"]:
-        from tinyprune.data.corpora.layouts import dataset_of
+    path = flags["data_path"]
+    if path is None:
+        return None
+    from tinyprune.data.corpora.layouts import dataset_of
 
-        return dataset_of(Path(flags["data_path"])) or None
-    return None
+    return dataset_of(Path(path)) or None
