@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.data.speech.test_set import MixRequest, MixSource, write_set
-from tinyprune.metrics.comparison import Row, evaluation
+from tinyprune.metrics.evaluation import Row, evaluation
 from tinyprune.stages.evaluate import evaluate_models
 from tinyprune.stages.model_reference import EvaluationRequest
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.paper.record import Score, Split
 from tinyprune.data.speech.evaluation_data import EvaluationData
-from tinyprune.metrics.comparison import Figure, Row, evaluation
+from tinyprune.metrics.evaluation import Figure, Row, evaluation
 from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.scores import Scored, Scores
 from tinyprune.stages.evaluate import score_references

@@ -22,6 +22,11 @@ class BudgetLine:
     expected: float
     measured: float | None = None
 
+    @property
+    def now(self) -> float:
+        """The number of the pruned network: measured, else expected."""
+        return self.expected if self.measured is None else self.measured
+
 
 @dataclass(frozen=True)
 class Removal:

@@ -3,6 +3,7 @@
 To add one, write it here; where a table has it, that table names it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
@@ -39,6 +40,15 @@ class Allowance:
     def of(self, before: float) -> float:
         """Return the amount in the unit of the number, which was ``before``."""
         return self.amount * abs(before) if self.relative else self.amount
+
+    @property
+    def percent(self) -> float | None:
+        """The amount in percent of what the number was before; None where it is in its unit."""
+        return 100 * self.amount if self.relative else None
+
+
+#: As much as it likes.
+UNLIMITED = Allowance(math.inf)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,11 @@ from pathlib import Path
 from typing import ClassVar
 
 
+def ratio(before: float, after: float) -> float | None:
+    """Return before / after; None where there is nothing to divide by."""
+    return before / after if after else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cycles:
     """Cycles of an operator, a layer or a model, in all and by what takes them.
@@ -59,7 +64,7 @@ class Cycles:
     def slowest_part(self) -> str:
         """The part with the most cycles."""
         parts = self.parts
-        return max(parts, key=lambda part: parts[part])
+        return max(parts, key=parts.__getitem__)
 
     @property
     def cycles_flash(self) -> float:
@@ -68,7 +73,9 @@ class Cycles:
 
     def cycles_without(self, part: str) -> float:
         """Return the cycles of the slowest part but this one."""
-        return max(cycles for other, cycles in self.parts.items() if other != part)
+        others = self.parts
+        del others[part]
+        return max(others.values())
 
     def as_fields(self) -> dict[str, float]:
         """Return field -> value, for a record that has these fields among others."""
@@ -202,7 +209,7 @@ class LayerCost(Cycles):
     @property
     def sparsity(self) -> float | None:
         """Fraction of its weights that are 0; None without weights."""
-        return self.zeros / self.weights if self.weights else None
+        return ratio(self.zeros, self.weights)
 
     @property
     def flash_bytes(self) -> float:
@@ -212,9 +219,7 @@ class LayerCost(Cycles):
     @property
     def compression(self) -> float | None:
         """Weights in the ``.tflite`` over encoded weights; None where there are none."""
-        if not self.weights or not self.encoded_weight_bytes:
-            return None
-        return self.weights / self.encoded_weight_bytes
+        return ratio(self.weights, self.encoded_weight_bytes) or None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from tinyprune.cli.values import FILE, FOLDER, PATH
 from tinyprune.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
-    from tinyprune.metrics.comparison import Evaluation
+    from tinyprune.metrics.evaluation import Evaluation
     from tinyprune.stages.model_reference import EvaluationRequest
 
 
@@ -96,7 +96,7 @@ def evaluate(
     """
     limits = _limits(max_drop)
     request = _request(split, metrics, frontend, tuple(limits), folders)
-    from tinyprune.metrics.comparison import evaluation
+    from tinyprune.metrics.evaluation import evaluation
     from tinyprune.report.render.score_data import files_csv
     from tinyprune.stages.evaluate import evaluate_models
     from tinyprune.storage.records import write_text
@@ -153,7 +153,7 @@ def _gate(compared: "Evaluation", limits: dict[str, float], output_format: str) 
 
     Raises CheckFailed for limits that are not kept.
     """
-    from tinyprune.metrics.comparison import drops
+    from tinyprune.metrics.evaluation import drops
     from tinyprune.report.render import score_gate, terminal
 
     if not limits:

@@ -52,7 +52,7 @@ class Metric:
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """What people may write for it, in lower case and with underscores."""
+        """Spellings that people use, in lower case and with underscores."""
         return (self.name, self.name.removesuffix("_db"), *self.aliases)
 
     @property

@@ -1,13 +1,17 @@
 """Scores of each file or example of a split, and the quality that they make."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.quality import Quality
+
+Key = TypeVar("Key", float, str)
 
 #: Where more SNRs than these occur, they were measured and not chosen: they are rounded.
 CHOSEN_SNRS = 10
@@ -90,7 +94,8 @@ def quality(scores: Scores) -> Quality:
     means = _means(scored, scores.metrics) | scores.whole
     by_snr = {}
     for snr, indices in groups_of_snr(scored).items():
-        by_snr[snr] = _means([scored[index] for index in indices], scores.metrics)
+        group = [scored[index] for index in indices]
+        by_snr[snr] = _means(group, scores.metrics)
     return Quality(
         form=scores.form,
         split=scores.split,
@@ -106,25 +111,31 @@ def groups_of_snr(items: Sequence[ItemScore]) -> dict[str, list[int]]:
 
     Of many SNRs it is the nearest 5 dB.
     """
-    known = {item.snr_db for item in items if item.snr_db is not None}
-    is_measured = len(known) > CHOSEN_SNRS
-    groups: dict[float, list[int]] = {}
+    snrs: dict[int, float] = {}
     for index, item in enumerate(items):
-        if item.snr_db is None:
-            continue
-        snr = item.snr_db
-        if is_measured:
-            snr = ROUNDED_DB * round(snr / ROUNDED_DB)
-        groups.setdefault(snr, []).append(index)
-    return {f"{snr:g}": groups[snr] for snr in sorted(groups)}
+        if item.snr_db is not None:
+            snrs[index] = item.snr_db
+
+    is_measured = len(set(snrs.values())) > CHOSEN_SNRS
+    if is_measured:
+        for index, snr in snrs.items():
+            snrs[index] = ROUNDED_DB * round(snr / ROUNDED_DB)
+
+    groups = _grouped(snrs)
+    return {f"{snr:g}": indices for snr, indices in groups.items()}
 
 
 def groups_of_category(items: Sequence[ItemScore]) -> dict[str, list[int]]:
     """Return category, in alphabetical order -> the numbers of its items."""
-    groups: dict[str, list[int]] = {}
-    for index, item in enumerate(items):
-        if item.category:
-            groups.setdefault(item.category, []).append(index)
+    categories = {index: item.category for index, item in enumerate(items) if item.category}
+    return _grouped(categories)
+
+
+def _grouped(keys: Mapping[int, Key]) -> dict[Key, list[int]]:
+    """The numbers of the items of each key, keys in order."""
+    groups: dict[Key, list[int]] = defaultdict(list)
+    for index, key in keys.items():
+        groups[key].append(index)
     return dict(sorted(groups.items()))
 
 

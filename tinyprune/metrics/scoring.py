@@ -5,6 +5,7 @@ more processes make many files faster. So each core has a process of its own tha
 but the metrics and uses one thread.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -29,12 +30,14 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 def score(clean: Float32Array, estimate: Float32Array, metrics: Sequence[str]) -> MetricValues:
     """Return the defined metrics of an estimate (n,) of clean speech (n,): name -> value."""
-    import math
-
     if not is_defined(clean, estimate):
         return {}
-    values = {name: METRICS[name](clean, estimate) for name in metrics}
-    return {name: value for name, value in values.items() if math.isfinite(value)}
+    values = {}
+    for name in metrics:
+        value = METRICS[name](clean, estimate)
+        if math.isfinite(value):
+            values[name] = value
+    return values
 
 
 def score_all(pairs: Iterable[Pair], metrics: Sequence[str], count: int) -> Iterator[MetricValues]:

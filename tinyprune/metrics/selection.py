@@ -2,11 +2,23 @@
 
 import math
 from collections.abc import Iterable
+from itertools import chain
 
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.metrics.metric import KNOWN, Metric, metric_of
 
 ALL = "all"
+
+#: What people may write -> the name of the metric.
+_NAMES = {ALL: ALL}
+for _metric in KNOWN.values():
+    _NAMES |= dict.fromkeys(_metric.spellings, _metric.name)
+#: All names that the command line takes.
+_OPTION_NAMES = [
+    *(metric.option for metric in KNOWN.values()),
+    *chain.from_iterable(metric.aliases for metric in KNOWN.values()),
+    ALL,
+]
 
 
 def registered_name(text: str) -> str:
@@ -15,12 +27,9 @@ def registered_name(text: str) -> str:
     "all" stays. Raises UsageError that lists the names that exist.
     """
     plain = text.strip().lower().replace("-", "_").replace(" ", "_")
-    if plain == ALL:
-        return ALL
-    for name, metric in KNOWN.items():
-        if plain in metric.spellings:
-            return name
-    raise unknown_name("metric", text, _option_names())
+    if plain in _NAMES:
+        return _NAMES[plain]
+    raise unknown_name("metric", text, _OPTION_NAMES)
 
 
 def largest_drop(text: str) -> tuple[str, float]:
@@ -51,18 +60,16 @@ def metrics_to_score(
     Raises UsageError for a metric of another task, and for PESQ where it is not installed.
     """
     of_task = {name: metric for name, metric in KNOWN.items() if metric.task == task}
-    found: dict[str, None] = {}
-    for name in [*(tuple(names) or default), *limited]:
+    chosen = tuple(names) or tuple(default)
+    to_score: dict[str, None] = {}
+    for name in chosen + tuple(limited):
         if name == ALL:
-            found |= dict.fromkeys(_installed(of_task))
+            installed = [name for name, metric in of_task.items() if metric.is_installed]
+            to_score |= dict.fromkeys(installed)
         else:
             _check(name, task, of_task)
-            found[name] = None
-    return tuple(found)
-
-
-def _installed(metrics: dict[str, Metric]) -> list[str]:
-    return [name for name, metric in metrics.items() if metric.is_installed]
+            to_score[name] = None
+    return tuple(to_score)
 
 
 def _check(name: str, task: str, of_task: dict[str, Metric]) -> None:
@@ -76,11 +83,3 @@ def _check(name: str, task: str, of_task: dict[str, Metric]) -> None:
             f"{metric.option} needs a package that is not installed: {metric.install_command}; "
             "or leave it out"
         )
-
-
-def _option_names() -> list[str]:
-    """All names that the command line takes."""
-    names = [metric.option for metric in KNOWN.values()]
-    for metric in KNOWN.values():
-        names += metric.aliases
-    return [*names, ALL]

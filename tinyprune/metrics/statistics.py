@@ -30,7 +30,17 @@ class Estimate:
     @property
     def half_width(self) -> float | None:
         """Half of the interval."""
-        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+        if self.low is None or self.high is None:
+            return None
+        return (self.high - self.low) / 2
+
+    def is_at_least(self, bound: float) -> bool:
+        """Return True where the whole interval is a bound or above it."""
+        return self.low is not None and self.low >= bound
+
+    def is_below(self, bound: float) -> bool:
+        """Return True where the whole interval is below a bound."""
+        return self.high is not None and self.high < bound
 
     @property
     def sign(self) -> int:

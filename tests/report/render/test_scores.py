@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tinyprune.metrics.comparison import Drop, Evaluation, drops, evaluation
+from tinyprune.metrics.evaluation import Drop, Evaluation, drops, evaluation
 from tinyprune.metrics.scores import ItemScore, Scored, Scores
 from tinyprune.metrics.statistics import Estimate
 from tinyprune.report.render import score_data, score_gate

@@ -8,9 +8,9 @@ on U55, U65 and U85.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil
 
-from tinyprune.artifacts.resources import Kernel, LayerCost, OperatorCost, ResourceReport
+from tinyprune.artifacts.resources import LayerCost, OperatorCost, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.npu.cost_constants import MOST_FAST
 from tinyprune.units import format_bytes, format_count, format_seconds
@@ -43,7 +43,9 @@ _TWO_OF_FOUR, _RUN = 0.5, 4
 _OUTPUT_STEP, _STEPPED_NPUS = 8, ("ethos-u55-128", "ethos-u55-256", "ethos-u65-256")
 
 #: Operators whose kernels are matrices or windows over all inputs: 2:4 and steps of outputs pay.
-_FULL_OPERATORS = ("FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CONV_2D", "TRANSPOSE_CONV")
+_FULL_OPERATORS = frozenset(
+    ("FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CONV_2D", "TRANSPOSE_CONV")
+)
 _FLASH = ("off-chip flash", "on-chip flash")
 
 
@@ -63,19 +65,46 @@ class AdviceLine:
 Lines = Iterator[AdviceLine]
 
 
+def _everywhere(_: ResourceReport) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """One reason to advise something.
+
+    Attributes:
+        lines: of a variant, with the time between two inferences in streaming use.
+        least: the weight that a line must have to be worth saying.
+        applies: True for the networks that the rule is about.
+    """
+
+    lines: Callable[[VariantSummary, float | None], Lines]
+    least: float = 0.0
+    applies: Callable[[ResourceReport], bool] = _everywhere
+
+
 def advice(summary: RunSummary) -> dict[str, tuple[str, ...]]:
     """Return variant -> what would help it on this target, what matters most first.
 
     At most four lines, often fewer.
     """
-    found = {}
+    texts = {}
     for variant in summary.variants:
-        lines: list[AdviceLine] = []
-        for rule in _RULES:
-            lines += rule(variant, summary.hop_seconds)
+        lines = _worth_saying(variant, summary.hop_seconds)
         lines.sort(key=lambda line: -line.weight)
-        found[variant.name] = tuple(line.text for line in lines[:MOST_LINES])
-    return found
+        texts[variant.name] = tuple(line.text for line in lines[:MOST_LINES])
+    return texts
+
+
+def _worth_saying(variant: VariantSummary, hop_seconds: float | None) -> list[AdviceLine]:
+    """Every line of advice for a variant, in the order of the rules."""
+    lines = []
+    for rule in _RULES:
+        if rule.applies(variant.report):
+            candidates = rule.lines(variant, hop_seconds)
+            lines += [line for line in candidates if line.weight >= rule.least]
+    return lines
 
 
 def _real_time(variant: VariantSummary, hop_seconds: float | None) -> Lines:
@@ -96,12 +125,13 @@ def _cpu(variant: VariantSummary, _: float | None) -> Lines:
     counts = Counter(report.cpu_operators)
     if not counts:
         return
-    kinds = ", ".join(f"{count}x {name}" for name, count in counts.items())
-    layers = ", ".join(layer.name for layer in report.layers if "CPU" in layer.processor)
-    where = f" in {layers}" if layers else ""
+    kinds = [f"{count}x {name}" for name, count in counts.items()]
+    layers = [layer.name for layer in report.layers if "CPU" in layer.processor]
+    where = ", ".join(kinds)
+    if layers:
+        where += f" in {', '.join(layers)}"
     yield AdviceLine(
-        f"CPU: {kinds}{where} is not in the {_cycles(report)} cycles: "
-        "use operators that the NPU has",
+        f"CPU: {where} is not in the {_cycles(report)} cycles: use operators that the NPU has",
         2,
     )
 
@@ -110,13 +140,13 @@ def _waits_for_weights(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
     waiting, memory = _waiting(report)
     share = _share(waiting, report.cycles)
-    if share < _WORTH_CYCLES:
-        return
     more = "more " if variant.sparsity else ""
-    text = f"{share:.0%} of {_cycles(report)} cycles wait for {memory}: {more}weight sparsity"
-    text += " will pay"
+    text = (
+        f"{share:.0%} of {_cycles(report)} cycles wait for {memory}: {more}weight sparsity will pay"
+    )
     if memory in _FLASH:
-        text += f", to about {format_count(report.cycles - waiting)} cycles"
+        left = format_count(report.cycles - waiting)
+        text += f", to about {left} cycles"
     yield AdviceLine(text, share)
 
 
@@ -124,7 +154,7 @@ def _computes(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
     waiting, _memory = _waiting(report)
     share = _share(waiting, report.cycles)
-    if report.bound_by != "NPU" or share >= _WORTH_CYCLES or not report.cycles:
+    if share >= _WORTH_CYCLES:
         return
     computing = format_count(report.cycles_npu)
     text = f"NPU bound, {computing} of {_cycles(report)} cycles: removing units saves cycles"
@@ -136,8 +166,6 @@ def _computes(variant: VariantSummary, _: float | None) -> Lines:
 
 def _moves_feature_maps(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
-    if report.bound_by != "SRAM" or report.has_weights_in_sram:
-        return
     moving = format_count(report.cycles_sram)
     yield AdviceLine(
         f"SRAM bound, {moving} of {_cycles(report)} cycles move feature maps: "
@@ -148,30 +176,27 @@ def _moves_feature_maps(variant: VariantSummary, _: float | None) -> Lines:
 
 def _metadata(variant: VariantSummary, _: float | None) -> Lines:
     scales, flash = variant.report.scale_bytes, variant.report.flash_bytes
-    share = _share(scales, flash)
-    if share >= _LARGE_METADATA:
-        yield AdviceLine(
-            f"{format_bytes(scales)} of {format_bytes(flash)} flash is per-channel metadata "
-            "(bias and scale): only fewer units shrink it",
-            share,
-        )
+    yield AdviceLine(
+        f"{format_bytes(scales)} of {format_bytes(flash)} flash is per-channel metadata "
+        "(bias and scale): only fewer units shrink it",
+        _share(scales, flash),
+    )
 
 
 def _two_of_four(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
-    if not _is_u85(report):
-        return
     layers = [layer for layer in report.layers if _takes_two_of_four(layer)]
-    saved = sum(_saved_by_two_of_four(layer) for layer in layers)
-    share = _share(saved, report.cycles)
-    if share < _WORTH_CYCLES:
-        return
-    computing = format_count(sum(layer.cycles_npu for layer in layers))
-    text = f"2:4 would pay on this target: it up to halves the {computing} of {_cycles(report)}"
-    text += f" cycles that {len(layers)} layers compute"
-    if any(_has_1x1(layer) for layer in report.layers):
+    computing, saved = 0.0, 0.0
+    for layer in layers:
+        computing += layer.cycles_npu
+        saved += _saved_by_two_of_four(layer)
+    text = (
+        f"2:4 would pay on this target: it up to halves the {format_count(computing)} of "
+        f"{_cycles(report)} cycles that {len(layers)} layers compute"
+    )
+    if any(map(_has_1x1, report.layers)):
         text += " (1x1 convolutions gain less)"
-    yield AdviceLine(text, share)
+    yield AdviceLine(text, _share(saved, report.cycles))
 
 
 def _dominant(variant: VariantSummary, _: float | None) -> Lines:
@@ -183,45 +208,39 @@ def _dominant(variant: VariantSummary, _: float | None) -> Lines:
             "cycles": _share(layer.cycles, report.cycles),
             "flash": _share(layer.flash_bytes, report.flash_bytes),
         }
-        large = [
-            f"{share:.0%} of the {name}" for name, share in shares.items() if share >= _DOMINANT
-        ]
-        if large:
-            then = "it has no weights to prune, only smaller inputs help"
-            if layer.weights:
-                then = "prune it first"
-            text = f"{layer.name} has {' and '.join(large)}: {then}"
-            yield AdviceLine(text, max(shares.values()) / 2)
+        parts = []
+        for name, share in shares.items():
+            if share >= _DOMINANT:
+                parts.append(f"{share:.0%} of the {name}")
+        remedy = "it has no weights to prune, only smaller inputs help"
+        if layer.weights:
+            remedy = "prune it first"
+        text = f"{layer.name} has {' and '.join(parts)}: {remedy}"
+        yield AdviceLine(text, max(shares.values()) / 2)
 
 
 def _poorly_encoded(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
-    if _is_u85(report):  # Vela stores its weights for speed there, not for size
-        return
     layers = [layer for layer in report.layers if layer.compression]
     for layer in layers:
+        sparsity = layer.zeros / layer.weights
+        if sparsity < _SPARSE:
+            continue
         own = _bytes_per_weight([layer])
         others = _bytes_per_weight([other for other in layers if other is not layer])
-        share = _share(layer.encoded_weight_bytes, report.flash_bytes)
-        sparsity = layer.zeros / layer.weights
-        if sparsity < _SPARSE or share < _WORTH_FLASH:
-            continue
         if own >= _POOR_ENCODING * others > 0:
             yield AdviceLine(
                 f"{layer.name}, {sparsity:.0%} zeros, takes {own:.1f} bytes per weight that is "
                 f"left, the other layers {others:.1f}: zeros pay better there",
-                share,
+                _share(layer.encoded_weight_bytes, report.flash_bytes),
             )
 
 
 def _uncompressed(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
-    if not _is_u85(report) or not report.has_weights_in_sram:
-        return
     layers = [layer for layer in report.layers if _has_zeros_that_save_nothing(layer)]
-    share = _share(sum(layer.encoded_weight_bytes for layer in layers), report.flash_bytes)
-    if share < _WORTH_FLASH:
-        return
+    encoded = sum(layer.encoded_weight_bytes for layer in layers)
+    share = _share(encoded, report.flash_bytes)
     names = ", ".join(layer.name for layer in layers[:3])
     if len(layers) > 3:
         names += ", ..."
@@ -235,50 +254,77 @@ def _uncompressed(variant: VariantSummary, _: float | None) -> Lines:
 
 def _unfilled_steps(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
-    if report.target.npu not in _STEPPED_NPUS:
-        return
+    with_weights = [layer for layer in report.layers if layer.weights]
     saved, names = 0.0, []
     # The outputs of the last layer with weights are the task's own.
-    for layer in [layer for layer in report.layers if layer.weights][:-1]:
+    for layer in with_weights[:-1]:
         outputs = _unfilled_outputs(layer)
         if outputs:
             names.append(f"{layer.name} ({outputs})")
             saved += layer.cycles_npu / ceil(outputs / _OUTPUT_STEP)
     share = _share(saved, report.cycles)
-    if share >= _WORTH_CYCLES / 2:
-        yield AdviceLine(
-            f"units of {', '.join(names[:3])} are no multiple of {_OUTPUT_STEP}: the multiple "
-            f"below saves about {share:.0%} of {_cycles(report)} cycles "
-            f"(--round-to {_OUTPUT_STEP})",
-            share,
-        )
+    yield AdviceLine(
+        f"units of {', '.join(names[:3])} are no multiple of {_OUTPUT_STEP}: the multiple "
+        f"below saves about {share:.0%} of {_cycles(report)} cycles "
+        f"(--round-to {_OUTPUT_STEP})",
+        share,
+    )
 
 
 def _lonely_peak(variant: VariantSummary, _: float | None) -> Lines:
     layers = sorted(variant.report.layers, key=lambda layer: -layer.sram_bytes)
-    if len(layers) < _FEWEST_LAYERS or layers[1].sram_bytes > _LONELY_PEAK * layers[0].sram_bytes:
+    if len(layers) < _FEWEST_LAYERS:
         return
-    peak, second = format_bytes(layers[0].sram_bytes), format_bytes(layers[1].sram_bytes)
+    first, second = layers[:2]
+    if second.sram_bytes > _LONELY_PEAK * first.sram_bytes:
+        return
+    peak = format_bytes(first.sram_bytes)
+    others = format_bytes(second.sram_bytes)
     yield AdviceLine(
-        f"SRAM peaks at {layers[0].name} with {peak}, the others need {second} at most: "
+        f"SRAM peaks at {first.name} with {peak}, the others need {others} at most: "
         "shrink this layer",
         0.2,
     )
 
 
-_RULES: tuple[Callable[[VariantSummary, float | None], Lines], ...] = (
-    _real_time,
-    _cpu,
-    _waits_for_weights,
-    _computes,
-    _moves_feature_maps,
-    _metadata,
-    _two_of_four,
-    _dominant,
-    _poorly_encoded,
-    _uncompressed,
-    _unfilled_steps,
-    _lonely_peak,
+def _is_u85(report: ResourceReport) -> bool:
+    return report.target.family == "ethos-u85"
+
+
+def _is_encoded_for_size(report: ResourceReport) -> bool:
+    """True where Vela stores weights for size; on U85 it does for speed."""
+    return not _is_u85(report)
+
+
+def _is_u85_with_weights_in_sram(report: ResourceReport) -> bool:
+    return _is_u85(report) and report.has_weights_in_sram
+
+
+def _has_output_steps(report: ResourceReport) -> bool:
+    return report.target.npu in _STEPPED_NPUS
+
+
+def _is_npu_bound(report: ResourceReport) -> bool:
+    return report.bound_by == "NPU" and report.cycles > 0
+
+
+def _is_bound_by_feature_maps(report: ResourceReport) -> bool:
+    return report.bound_by == "SRAM" and not report.has_weights_in_sram
+
+
+_RULES = (
+    _Rule(_real_time),
+    _Rule(_cpu),
+    _Rule(_waits_for_weights, least=_WORTH_CYCLES),
+    _Rule(_computes, applies=_is_npu_bound),
+    _Rule(_moves_feature_maps, applies=_is_bound_by_feature_maps),
+    _Rule(_metadata, least=_LARGE_METADATA),
+    _Rule(_two_of_four, least=_WORTH_CYCLES, applies=_is_u85),
+    _Rule(_dominant, least=_DOMINANT / 2),
+    _Rule(_poorly_encoded, least=_WORTH_FLASH, applies=_is_encoded_for_size),
+    _Rule(_uncompressed, least=_WORTH_FLASH, applies=_is_u85_with_weights_in_sram),
+    _Rule(_unfilled_steps, least=_WORTH_CYCLES / 2, applies=_has_output_steps),
+    _Rule(_lonely_peak),
 )
 
 
@@ -289,12 +335,11 @@ def _waiting(report: ResourceReport) -> tuple[float, str]:
     slowest of the other parts takes, but not less than that memory needs for biases and scales.
     """
     costs = report.operators or report.layers
-    saved = {
-        memory: sum(_saved_by_fewer_weights(cost, memory) for cost in costs)
-        for memory in _weight_memories(report)
-    }
-    memory = max(saved, key=lambda memory: saved[memory])
-    return saved[memory], memory
+    saved = {}
+    for memory in _weight_memories(report):
+        saved[memory] = sum(_saved_by_fewer_weights(cost, memory) for cost in costs)
+    slowest = max(saved, key=saved.__getitem__)
+    return saved[slowest], slowest
 
 
 def _weight_memories(report: ResourceReport) -> tuple[str, ...]:
@@ -312,7 +357,8 @@ def _saved_by_fewer_weights(cost: LayerCost | OperatorCost, memory: str) -> floa
     if cost.slowest_part != memory:
         return 0.0
     scales = cost.parts[memory] * _share(cost.scale_bytes, cost.flash_bytes)
-    return max(0.0, cost.cycles - max(cost.cycles_without(memory), scales))
+    cycles_left = max(cost.cycles_without(memory), scales)
+    return max(0.0, cost.cycles - cycles_left)
 
 
 def _computes_less_with_zeros(report: ResourceReport) -> bool:
@@ -323,19 +369,18 @@ def _computes_less_with_zeros(report: ResourceReport) -> bool:
     return bool(report.cycles_dram) or _is_u85(report)
 
 
-def _is_u85(report: ResourceReport) -> bool:
-    return report.target.family == "ethos-u85"
-
-
 def _bytes_per_weight(layers: list[LayerCost]) -> float:
     """Encoded bytes per weight that is not 0."""
-    left = sum(layer.weights - layer.zeros for layer in layers)
-    return _share(sum(layer.encoded_weight_bytes for layer in layers), left)
+    encoded, left = 0.0, 0
+    for layer in layers:
+        encoded += layer.encoded_weight_bytes
+        left += layer.weights - layer.zeros
+    return _share(encoded, left)
 
 
 def _has_zeros_that_save_nothing(layer: LayerCost) -> bool:
     is_uncompressed = 0 < layer.weights <= layer.encoded_weight_bytes
-    return is_uncompressed and (layer.sparsity or 0) >= _SOME
+    return is_uncompressed and _share(layer.zeros, layer.weights) >= _SOME
 
 
 def _unfilled_outputs(layer: LayerCost) -> int:
@@ -343,35 +388,33 @@ def _unfilled_outputs(layer: LayerCost) -> int:
 
     Depthwise and 1x1 convolutions have no steps.
     """
-    if layer.bound_by != "NPU" or not _is_full(layer) or _has_1x1(layer):
+    if not _computes_full_kernels(layer):
         return 0
-    outputs = [kernel.shape[0] for kernel in layer.kernels]
-    unfilled = [count for count in outputs if count % _OUTPUT_STEP and count > _OUTPUT_STEP]
-    return max(unfilled, default=0)
+    outputs = {kernel.shape[0] for kernel in layer.kernels if kernel.shape[0] % _OUTPUT_STEP}
+    largest = max(outputs, default=0)
+    return largest if largest > _OUTPUT_STEP else 0
 
 
 def _takes_two_of_four(layer: LayerCost) -> bool:
     """True for a layer that computes, and whose kernels 2:4 would make sparser."""
-    if layer.bound_by != "NPU" or layer.sparsity is None or layer.sparsity >= _TWO_OF_FOUR:
-        return False
+    is_denser = layer.zeros < _TWO_OF_FOUR * layer.weights
     has_runs = all(kernel.shape[-1] >= _RUN for kernel in layer.kernels)
-    return has_runs and _is_full(layer) and not _has_1x1(layer)
+    return is_denser and has_runs and _computes_full_kernels(layer)
 
 
 def _saved_by_two_of_four(layer: LayerCost) -> float:
     return layer.cycles - max(layer.cycles_npu / 2, layer.cycles_without("NPU"))
 
 
-def _is_full(layer: LayerCost) -> bool:
-    return any(name in _FULL_OPERATORS for name in layer.operators)
+def _computes_full_kernels(layer: LayerCost) -> bool:
+    """True where computing takes longest, with matrices or windows over all inputs."""
+    is_full = not _FULL_OPERATORS.isdisjoint(layer.operators)
+    return layer.bound_by == "NPU" and is_full and not _has_1x1(layer)
 
 
 def _has_1x1(layer: LayerCost) -> bool:
-    return any(_is_1x1(kernel) for kernel in layer.kernels)
-
-
-def _is_1x1(kernel: Kernel) -> bool:
-    return len(kernel.shape) > 2 and prod(kernel.shape[1:-1]) == 1
+    """True for a convolution with windows of one point; a matrix has no window."""
+    return any(set(kernel.shape[1:-1]) == {1} for kernel in layer.kernels)
 
 
 def _share(part: float, total: float) -> float:

@@ -1,8 +1,9 @@
 """Budgets as a gate: the limits that each variant keeps, and the layers that weigh most."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -21,6 +22,7 @@ from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.config.budget import Budget
 from tinyprune.errors import unknown_name
+from tinyprune.report.model.summary import variant_names
 from tinyprune.units import BYTES, CYCLES, MACS, Unit
 
 #: How many layers a verdict names.
@@ -102,7 +104,7 @@ def check_all(
     summaries: Sequence[RunSummary], budget: Budget, variants: Sequence[str] = ()
 ) -> list[Verdict]:
     """Return :func:`check` on several targets; a named variant has to exist on one of them."""
-    known = {variant.name for summary in summaries for variant in summary.variants}
+    known = set(variant_names(summaries))
     for name in variants:
         if name not in known:
             raise unknown_name("variant", name, known)
@@ -125,9 +127,12 @@ def failure(verdicts: Iterable[Verdict]) -> str | None:
 
     worst = max(over, key=lambda verdict: verdict.excess)
     limit = format_limit(worst.limit, worst.quantity.unit, "{} ({})")
-    value, excess = worst.format(worst.value), worst.format(worst.over)
-    line = f"{worst.variant} on {worst.target}: {worst.what} {value}, {excess} over the limit"
-    line += f" of {limit}"
+    value = worst.format(worst.value)
+    excess = worst.format(worst.over)
+    line = (
+        f"{worst.variant} on {worst.target}: {worst.what} {value}, "
+        f"{excess} over the limit of {limit}"
+    )
     if worst.heaviest:
         line += f"; most weighs {worst.format_heaviest(1)}"
     if len(over) > 1:
@@ -140,16 +145,17 @@ def format_verdicts(verdicts: Sequence[Verdict]) -> RenderableType:
 
     Below it stands what weighs most.
     """
-    by_target: dict[str, list[Verdict]] = {}
+    by_target: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
-        by_target.setdefault(verdict.target, []).append(verdict)
+        by_target[verdict.target].append(verdict)
 
     parts: list[RenderableType] = []
     for target, several in by_target.items():
-        if parts:
-            parts.append(Text())
-        parts += [Text(f"budget on {target}", style="bold"), _table(several), *_below(several)]
-    return Group(*parts)
+        parts.append(Text())
+        parts.append(Text(f"budget on {target}", style="bold"))
+        parts.append(_table(several))
+        parts += _below(several)
+    return Group(*parts[1:])
 
 
 def format_limit(limit: float, unit: Unit, form: str) -> str:
@@ -158,29 +164,32 @@ def format_limit(limit: float, unit: Unit, form: str) -> str:
     So nobody compares KiB with kB.
     """
     text = unit.format_exact(limit)
-    if unit is not BYTES or limit % _KIB:
+    kib, rest = divmod(limit, _KIB)
+    if unit is not BYTES or rest:
         return text
-    return form.format(f"{limit / _KIB:.0f} KiB", text)
+    return form.format(f"{kib:.0f} KiB", text)
 
 
 def _gated(summary: RunSummary, names: Sequence[str]) -> Sequence[VariantSummary]:
-    if names:
-        return [variant for variant in summary.variants if variant.name in names]
-    return summary.variants[1:] or summary.variants
+    if not names:
+        pruned = summary.variants[1:]
+        return pruned or summary.variants
+    return [variant for variant in summary.variants if variant.name in names]
 
 
 def _verdicts(variant: VariantSummary, target: str, budget: Budget) -> Iterator[Verdict]:
     for quantity in GATED:
         limit = getattr(budget, quantity.option.field)
         if limit is not None:
+            report = variant.report
             yield Verdict(
                 variant=variant.name,
                 target=target,
                 quantity=quantity,
                 limit=limit,
                 value=quantity.of(variant),
-                heaviest=_heaviest(quantity, variant.report),
-                note=_note(quantity, variant.report),
+                heaviest=_heaviest(quantity, report),
+                note=_note(quantity, report),
             )
 
 
@@ -188,8 +197,9 @@ def _heaviest(quantity: Quantity, report: ResourceReport) -> Heaviest:
     if quantity is CPU_OPERATORS:
         return tuple(Counter(report.cpu_operators).most_common(HEAVIEST))
     of_layer = _of_layers(quantity).of_layer
-    layers = sorted(report.layers, key=of_layer, reverse=True)[:HEAVIEST]
-    return tuple((layer.name, of_layer(layer)) for layer in layers if of_layer(layer) > 0)
+    costs = [(layer.name, of_layer(layer)) for layer in report.layers if of_layer(layer) > 0]
+    costs.sort(key=itemgetter(1), reverse=True)
+    return tuple(costs[:HEAVIEST])
 
 
 def _of_layers(quantity: Quantity) -> Quantity:
@@ -203,17 +213,19 @@ def _note(quantity: Quantity, report: ResourceReport) -> str:
         return "with the weights, which are in SRAM too"
     is_of_npu = _of_layers(quantity).unit in (CYCLES, MACS)
     if is_of_npu and report.cpu_operators:
-        return f"without what runs on the CPU ({', '.join(dict.fromkeys(report.cpu_operators))})"
+        operators = ", ".join(dict.fromkeys(report.cpu_operators))
+        return f"without what runs on the CPU ({operators})"
     return ""
 
 
 def _table(verdicts: Sequence[Verdict]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    width = max(len(verdict.variant) for verdict in verdicts)
-    table.add_column(Text("variant"), overflow="fold", width=min(20, max(7, width)))
+    longest = max(len(verdict.variant) for verdict in verdicts)
+    width = min(20, max(7, longest))
+    table.add_column(Text("variant"), overflow="fold", width=width)
     table.add_column(Text("budget"), no_wrap=True)
-    for name in ("limit", "value"):
-        table.add_column(Text(name, justify="right"), justify="right", no_wrap=True)
+    table.add_column(Text("limit", justify="right"), justify="right", no_wrap=True)
+    table.add_column(Text("value", justify="right"), justify="right", no_wrap=True)
     table.add_column(Text("verdict"), no_wrap=True)
     for verdict in verdicts:
         table.add_row(
@@ -231,17 +243,19 @@ def _verdict_text(verdict: Verdict) -> Text:
     amount = verdict.format(abs(verdict.over))
     if not verdict.holds:
         return Text(f"OVER by {amount}", style="bold red")
-    return Text(f"holds, {amount} to spare" if verdict.over else "holds", style="green")
+    text = f"holds, {amount} to spare" if verdict.over else "holds"
+    return Text(text, style="green")
 
 
 def _below(verdicts: Sequence[Verdict]) -> Iterator[Text]:
     """Say what weighs most in what is over, and what values leave out; the same is said once."""
-    labels: dict[tuple[str, str], list[str]] = {}
+    labels: dict[tuple[str, str], list[str]] = defaultdict(list)
     for verdict in verdicts:
         if not verdict.holds and verdict.heaviest:
             most = f"most weighs {verdict.format_heaviest(HEAVIEST)}"
-            labels.setdefault((verdict.variant, most), []).append(verdict.what)
+            labels[verdict.variant, most].append(verdict.what)
         if verdict.note:
-            labels.setdefault((verdict.variant, verdict.note), []).append(verdict.what)
+            labels[verdict.variant, verdict.note].append(verdict.what)
+
     for (variant, sentence), several in labels.items():
         yield Text(f"{variant}, {' and '.join(several)}: {sentence}")

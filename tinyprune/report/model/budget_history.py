@@ -7,13 +7,14 @@ from typing import NamedTuple
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from tinyprune.artifacts.budget import BudgetLine, BudgetRecord
+from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.quantity import LIMITED
+from tinyprune.artifacts.resources import ratio
 from tinyprune.report.model.budget_gate import format_limit
 from tinyprune.report.model.predictions import format_error
 from tinyprune.report.model.record import VariantRecord
-from tinyprune.report.model.summary import ratio
-from tinyprune.report.render.terminal import NONE, columns, shown_factor, wrapped
+from tinyprune.report.model.wording import listed
+from tinyprune.report.render.terminal import columns, shown_factor, shown_number, wrapped
 
 TITLE = "Pruned to a budget"
 UNIT_HEADS = ("units", "left", "share")
@@ -102,9 +103,8 @@ def format_budget(record: BudgetRecord) -> RenderableType:
 def _cells(record: BudgetRecord, index: int) -> tuple[str, ...]:
     """The row of one limit."""
     line = record.lines[index]
-    unit, now = LIMITED[line.name].unit, _now(line)
-    share = ratio(now, line.most)
-    used = NONE if share is None else f"{share:.1%}"
+    unit, now = LIMITED[line.name].unit, line.now
+    used = shown_number(ratio(now, line.most), "{:.1%}".format)
     return (
         line.name,
         format_limit(line.most, unit, "{} = {}"),
@@ -114,10 +114,6 @@ def _cells(record: BudgetRecord, index: int) -> tuple[str, ...]:
         f"{used} OVER" if now > line.most else used,
         *_errors(record, index),
     )
-
-
-def _now(line: BudgetLine) -> float:
-    return line.expected if line.measured is None else line.measured
 
 
 def _errors(record: BudgetRecord, index: int) -> Iterator[str]:
@@ -134,10 +130,12 @@ def _removals(record: BudgetRecord) -> Iterator[str]:
     left, before = sum(units_left(record)), sum(record.whole)
     epochs = [str(removal.epoch) for removal in record.removals]
     if epochs:
-        steps = f"{len(epochs)} steps, after epochs" if len(epochs) > 1 else "one step, after epoch"
+        steps = "one step, after epoch"
+        if len(epochs) > 1:
+            steps = f"{len(epochs)} steps, after epochs"
         yield (
             f"{left} of {before} units are left; the others were removed in {steps} "
-            f"{_listed(epochs)}."
+            f"{listed(epochs)}."
         )
     elif before:
         yield f"No unit was removed: all {before} are left."
@@ -159,9 +157,3 @@ def _sources(record: BudgetRecord) -> Iterator[str]:
             f"off: what was expected over what Vela said, minus 1; it was asked {times} while the "
             "network trained."
         )
-
-
-def _listed(words: Sequence[str]) -> str:
-    """``6, 7 and 8``."""
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last

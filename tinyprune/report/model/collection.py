@@ -105,7 +105,7 @@ def _history(path: Path) -> Iterator[dict[str, float | None]]:
 
 def _finite(text: str | None) -> float | None:
     try:
-        value = float(text or "nan")
+        value = float(str(text))
     except ValueError:
         return None
     return value if math.isfinite(value) else None
@@ -146,14 +146,16 @@ def _state(path: Path, digest: str) -> str:
 
 def _notes(variants: Sequence[VariantRecord], summaries: Sequence[RunSummary]) -> Iterator[str]:
     """Say what is missing or out of date, with the command that makes it."""
+    trained = []
     for variant in variants:
-        if not variant.state:
-            command = "train" if variant.name == BASELINE else "prune"
-            yield (
-                f"{variant.name}: its training is not finished; "
-                f"the same `tinyprune {command}` goes on with it"
-            )
-    trained = [variant for variant in variants if variant.state]
+        if variant.state:
+            trained.append(variant)
+            continue
+        command = "train" if variant.name == BASELINE else "prune"
+        yield (
+            f"{variant.name}: its training is not finished; "
+            f"the same `tinyprune {command}` goes on with it"
+        )
     if trained and not summaries:
         yield "nothing is compiled yet: run `tinyprune compile`"
     for summary in summaries:

@@ -3,8 +3,17 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from tinyprune.artifacts.quantity import DRAM, HIGHER, NEITHER, QUANTITIES, SPARSITY
+from tinyprune.artifacts.quantity import (
+    DRAM,
+    HIGHER,
+    LOWER,
+    NEITHER,
+    QUANTITIES,
+    SPARSITY,
+    UNLIMITED,
+)
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.errors import UsageError
@@ -17,8 +26,11 @@ SCHEMA = 1
 BETTER, SAME, ALLOWED, WORSE = "better", "same", "worse, allowed", "WORSE"
 MISSING, NEW, IGNORED, SHOWN = "missing", "new", "ignored", "-"
 
-#: Name of a metric or quantity -> its value; None where there is none.
-Values = dict[str, float | None]
+#: Better direction -> the sign of a change that is a loss.
+LOSS_SIGN = {HIGHER: -1, LOWER: 1}
+
+#: Name of a metric or quantity -> its value.
+Values = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,9 @@ class VariantChange:
     @property
     def title(self) -> str:
         """The variants and the target in words."""
-        names = self.before if self.before == self.after else f"{self.before} -> {self.after}"
+        names = self.before
+        if self.before != self.after:
+            names = f"{self.before} -> {self.after}"
         return f"{names} on {self.target.name}"
 
     @property
@@ -105,16 +119,16 @@ class Comparison:
     @property
     def failures(self) -> list[MetricChange]:
         """The changes that the policy does not allow, of all variants."""
-        return [metric for variant in self.variants for metric in variant.failures]
+        failures = []
+        for variant in self.variants:
+            failures += variant.failures
+        return failures
 
 
 def metric_names_of(*references: Reference) -> list[str]:
     """Return the names of the quality metrics that references have."""
-    names: dict[str, None] = {}
-    for reference in references:
-        for summary in reference.summaries:
-            names |= dict.fromkeys(metric_names(summary))
-    return list(names)
+    summaries = chain.from_iterable(reference.summaries for reference in references)
+    return metric_names(*summaries)
 
 
 def compare(before: Reference, after: Reference, policy: Policy) -> Comparison:
@@ -130,16 +144,17 @@ def compare(before: Reference, after: Reference, policy: Policy) -> Comparison:
 
 
 def _changes(pair: SummaryPair, policy: Policy) -> Iterator[VariantChange]:
-    before, after = _values(pair.before), _values(pair.after)
-    qualities = dict.fromkeys([*metric_names(pair.before), *metric_names(pair.after)])
-    for left, right in pair.variants:
-        notes = _notes(_variant(pair.before, left), _variant(pair.after, right))
-        values, new_values = before[left], after[right]
-        metrics = tuple(
-            _change(name, values.get(name), new_values.get(name), policy.rule(name))
-            for name in _shown(list(qualities), values, new_values)
-        )
-        yield VariantChange(pair.before.target, left, right, metrics, notes)
+    qualities = metric_names(pair.before, pair.after)
+    for before, after in pair.variants:
+        left, right = _variant(pair.before, before), _variant(pair.after, after)
+        notes = _notes(left, right)
+        values, new_values = _values(left), _values(right)
+        metrics = []
+        for name in _shown(qualities, values, new_values):
+            value = values.get(name, math.nan)
+            new_value = new_values.get(name, math.nan)
+            metrics.append(_change(name, value, new_value, policy.rule(name)))
+        yield VariantChange(pair.before.target, before, after, tuple(metrics), notes)
 
 
 def _variant(summary: RunSummary, name: str) -> VariantSummary:
@@ -153,28 +168,29 @@ def _shown(qualities: Sequence[str], before: Values, after: Values) -> list[str]
     Quality that neither of the two has is another variant's; DRAM is unknown in what schema 1
     wrote.
     """
-    values = [(name, before.get(name), after.get(name)) for name in qualities]
-    shown = [name for name, one, other in values if one is not None or other is not None]
-    return shown + [name for name in QUANTITIES if name in before and name in after]
+    in_one = before.keys() | after.keys()
+    in_both = before.keys() & after.keys()
+    shown = [name for name in qualities if name in in_one]
+    return shown + [name for name in QUANTITIES if name in in_both]
 
 
-def _values(summary: RunSummary) -> dict[str, Values]:
-    """The metrics of every variant; NaN is no value."""
-    found: dict[str, Values] = {}
-    for variant in summary.variants:
-        values: Values = {}
-        for name in metric_names(summary):
-            values[name] = _finite(variant.quality.metrics.get(name))
-        for name, quantity in QUANTITIES.items():
-            # Schema 1, which has no size of the file, did not know of DRAM.
-            if quantity is not DRAM or variant.report.file_bytes:
-                values[name] = _finite(quantity.of(variant))
-        found.setdefault(variant.name, values)
-    return found
+def _values(variant: VariantSummary) -> Values:
+    """The metrics of a variant, those of quality only where they are numbers."""
+    values: Values = {}
+    for name, value in variant.quality.metrics.items():
+        if not math.isnan(value):
+            values[name] = value
+    for name, quantity in QUANTITIES.items():
+        values[name] = quantity.of(variant)
+
+    # Schema 1, which has no size of the file, did not know of DRAM.
+    if not variant.report.file_bytes:
+        del values[DRAM.name]
+    return values
 
 
-def _finite(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else value
+def _number_or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _notes(before: VariantSummary, after: VariantSummary) -> tuple[str, ...]:
@@ -208,54 +224,51 @@ def _scored(variant: VariantSummary) -> str:
     return f"{quality.utterances} of {quality.split} as {quality.form}"
 
 
-def _change(metric: str, before: float | None, after: float | None, rule: Rule) -> MetricChange:
-    """One metric under its rule."""
-    is_limited = not rule.ignored and rule.direction != NEITHER
-    allowed = rule.allowed if is_limited else None
-    change = None if before is None or after is None else after - before
+def _change(metric: str, before: float, after: float, rule: Rule) -> MetricChange:
+    """One metric under its rule; a value that is not a number does not exist."""
+    change = after - before
+    percent = _percent(metric, change, before)
+    limit = rule.limit
+    has_allowance = limit is not UNLIMITED and not math.isnan(before)
     return MetricChange(
         metric=metric,
         direction=rule.direction,
-        before=before,
-        after=after,
-        change=change,
-        change_percent=_percent(metric, change, before),
-        allowed=allowed.of(before) if allowed and before is not None else None,
-        allowed_percent=100 * allowed.amount if allowed and allowed.relative else None,
+        before=_number_or_none(before),
+        after=_number_or_none(after),
+        change=_number_or_none(change),
+        change_percent=_number_or_none(percent),
+        allowed=limit.of(before) if has_allowance else None,
+        allowed_percent=limit.percent,
         verdict=_verdict(before, after, rule),
     )
 
 
-def _percent(metric: str, change: float | None, before: float | None) -> float | None:
-    """A change in percent of A.
+def _percent(metric: str, change: float, before: float) -> float:
+    """A change in percent of A; not a number where it says nothing.
 
-    None of dB, which are a ratio, and of sparsity, which begins at about 0.
+    It says nothing of dB, which are a ratio, and of sparsity, which begins at about 0.
     """
-    if metric == SPARSITY.name or metric.endswith("_db"):
-        return None
-    return 100 * change / abs(before) if before and change is not None else None
+    is_relative = metric != SPARSITY.name and not metric.endswith("_db")
+    if not is_relative or before == 0:
+        return math.nan
+    return 100 * change / abs(before)
 
 
-def _verdict(before: float | None, after: float | None, rule: Rule) -> str:
+def _verdict(before: float, after: float, rule: Rule) -> str:
     if rule.ignored:
         return IGNORED
-    if before is None:
+    if math.isnan(before):
         return NEW
-    if after is None:
+    if math.isnan(after):
         return MISSING
     if math.isclose(before, after, rel_tol=1e-9):
         return SAME
     if rule.direction == NEITHER:
         return SHOWN
-    loss = before - after if rule.direction == HIGHER else after - before
+
+    loss = LOSS_SIGN[rule.direction] * (after - before)
     if loss < 0:
         return BETTER
-    return ALLOWED if _is_allowed(loss, before, after, rule) else WORSE
-
-
-def _is_allowed(loss: float, before: float, after: float, rule: Rule) -> bool:
-    if rule.allowed is None:
-        return True
     # 9.4 - 9.3 is a little more than 0.1 in binary.
     rounding = 1e-9 * max(abs(before), abs(after))
-    return loss <= rule.allowed.of(before) + rounding
+    return ALLOWED if loss <= rule.limit.of(before) + rounding else WORSE

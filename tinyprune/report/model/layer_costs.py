@@ -13,13 +13,14 @@ from tinyprune.artifacts.resources import (
     LayerCost,
     OperatorCost,
     ResourceReport,
+    ratio,
 )
 from tinyprune.report.model import predictions
 from tinyprune.report.render.terminal import (
-    NONE,
     columns,
     shown_factor,
     shown_milliseconds,
+    shown_number,
     wrapped,
 )
 from tinyprune.units import format_bytes, format_count
@@ -119,7 +120,7 @@ def _size_table(report: ResourceReport) -> Table:
         table.add_row(
             wrapped(layer.name, _NAME_WIDTH),
             _count(layer.weights),
-            NONE if layer.sparsity is None else f"{layer.sparsity:.2f}",
+            shown_number(layer.sparsity, "{:.2f}".format),
             _size(layer.encoded_weight_bytes),
             shown_factor(layer.compression),
             _size(layer.scale_bytes),
@@ -158,7 +159,7 @@ def _bound_by(layer: LayerCost) -> str:
 
 
 def _cycle_cells(cost: LayerCost | OperatorCost, total: float) -> list[str]:
-    share = f"{cost.cycles / total:.1%}" if total else NONE
+    share = shown_number(ratio(cost.cycles, total), "{:.1%}".format)
     return [format_count(cost.cycles), share, *map(_count, _by_column(cost))]
 
 
@@ -178,11 +179,11 @@ def _kernels(layer: LayerCost) -> str:
 
 
 def _count(count: float) -> str:
-    return format_count(count) if count else NONE
+    return shown_number(count or None, format_count)
 
 
 def _size(count: float) -> str:
-    return format_bytes(count) if count else NONE
+    return shown_number(count or None, format_bytes)
 
 
 def _cost_lines(report: ResourceReport) -> Iterator[tuple[str, str]]:

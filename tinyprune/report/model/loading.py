@@ -25,7 +25,7 @@ def load(path: Path) -> RunReport | tuple[RunSummary, ...]:
     if not entries or not _are_tables(entries):
         raise _another(path)
     _check_schemas(path, entries)
-    if isinstance(value, dict) and "summaries" in value:
+    if "summaries" in value:
         return _report(path, value)
     return tuple(_summary(path, entry) for entry in entries)
 
@@ -93,20 +93,18 @@ def _upgraded(path: Path, summary: dict[str, Any]) -> dict[str, Any]:
     if summary["schema"] == SCHEMA:
         return summary
     try:
-        variants = [
-            {**variant, "report": _with_operators(variant["report"])}
-            for variant in summary["variants"]
-        ]
+        variants = list(map(_upgraded_variant, summary["variants"]))
     except (KeyError, TypeError, AttributeError) as error:
         raise _another(path) from error
     return {**summary, "schema": SCHEMA, "variants": variants}
 
 
-def _with_operators(report: dict[str, Any]) -> dict[str, Any]:
+def _upgraded_variant(variant: dict[str, Any]) -> dict[str, Any]:
     """Schema 1 called the operators of a network its layers."""
-    if "operators" in report:
-        return report
-    return {**report, "operators": report["layers"], "layers": []}
+    report = variant["report"]
+    if "operators" not in report:
+        report = {**report, "operators": report["layers"], "layers": []}
+    return {**variant, "report": report}
 
 
 def _another(path: Path) -> TinypruneError:

@@ -18,16 +18,24 @@ quantity (artifacts/quantity.py) and each quality metric (metrics/metric.py) say
 
 import math
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from tinyprune.artifacts.quantity import HIGHER, LOWER, NEITHER, QUANTITIES, Allowance
+from tinyprune.artifacts.quantity import (
+    HIGHER,
+    LOWER,
+    NEITHER,
+    QUANTITIES,
+    UNLIMITED,
+    Allowance,
+)
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.metrics.metric import metric_of
 from tinyprune.registry import METRICS
+from tinyprune.units import FRACTION, Unit
 
 _KEYS = ("allowed", "direction", "ignore")
 
@@ -46,6 +54,13 @@ class Rule:
     allowed: Allowance | None = None
     ignored: bool = False
 
+    @property
+    def limit(self) -> Allowance:
+        """The loss that is allowed."""
+        is_only_shown = self.ignored or self.direction == NEITHER
+        allowed = None if is_only_shown else self.allowed
+        return allowed or UNLIMITED
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -61,18 +76,18 @@ class Entry:
     direction: str | None = None
     ignored: bool = False
 
-    def fits(self, metric: str) -> bool:
+    def matches(self, metric: str) -> bool:
         """Return True for a metric that the entry is about."""
         return fnmatchcase(metric, self.pattern)
 
-    def fits_any(self, metrics: Iterable[str]) -> bool:
-        """Return True if the entry is about one of these."""
-        return any(map(self.fits, metrics))
-
     def over(self, default: Rule) -> Rule:
-        """Return the rule of a metric whose default is given."""
+        """Return the rule of a metric that has this default."""
         direction = self.direction or default.direction
         return Rule(direction, self.allowed or default.allowed, self.ignored)
+
+
+#: The entry of metrics that a policy does not name.
+_NO_CHANGE = Entry("")
 
 
 @dataclass(frozen=True)
@@ -89,11 +104,8 @@ class Policy:
 
     def rule(self, metric: str) -> Rule:
         """Return what holds for a metric."""
-        rule = default_rule(metric)
-        for entry in self.entries:
-            if entry.fits(metric):
-                return entry.over(rule)
-        return rule
+        entry = _deciding_entry(self.entries, metric)
+        return entry.over(default_rule(metric))
 
 
 def default_rule(metric: str) -> Rule:
@@ -137,22 +149,32 @@ def _entries(tables: dict[str, Any], known: list[str]) -> tuple[Entry, ...]:
 
 def _check_order(pattern: str, names: list[str], earlier: list[Entry]) -> None:
     """Raise UsageError for a pattern that earlier entries leave nothing to."""
-    overlapping = [entry for entry in earlier if entry.fits_any(names)]
-    left = [name for name in names if not any(entry.fits(name) for entry in overlapping)]
-    if not left:
-        first = overlapping[0].pattern
-        raise UsageError(
-            f"metrics.{pattern}: it never counts, because {first} comes first: move it up"
-        )
+    deciding = [_deciding_entry(earlier, name) for name in names]
+    if _NO_CHANGE in deciding:
+        return
+    first = min(deciding, key=earlier.index)
+    raise UsageError(
+        f"metrics.{pattern}: it never counts, because {first.pattern} comes first: move it up"
+    )
+
+
+def _deciding_entry(entries: Sequence[Entry], metric: str) -> Entry:
+    """The first entry that is about a metric."""
+    for entry in entries:
+        if entry.matches(metric):
+            return entry
+    return _NO_CHANGE
 
 
 def _entry(pattern: str, table: dict[str, Any], names: list[str]) -> Entry:
     """The entry of one table, which is about these metrics."""
     where = f"metrics.{pattern}"
     _check_keys(table, [f"{where}.{key}" for key in _KEYS], f"{where}.")
-    direction, ignored = table.get("direction"), table.get("ignore", False)
+    direction = table.get("direction")
     if direction not in (None, HIGHER, LOWER):
         raise UsageError(f"{where}.direction: expected '{HIGHER}' or '{LOWER}', got {direction!r}")
+
+    ignored = table.get("ignore", False)
     if not isinstance(ignored, bool):
         raise UsageError(f"{where}.ignore: expected true or false, got {ignored!r}")
     if ignored and len(table) > 1:
@@ -177,23 +199,36 @@ def _is_only_information(names: list[str]) -> bool:
 
 def _allowance(value: Any, names: list[str], where: str) -> Allowance:
     """An allowance for the metrics of one entry."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        if all(name.endswith("_db") for name in names):
-            raise UsageError(f"{where}: a percentage of dB says nothing: expected dB, e.g. 0.1")
-        return Allowance(_number(value.strip()[:-1], value, where) / 100, relative=True)
-    parse = _parser(names)
-    if isinstance(value, str) and parse:
-        return Allowance(_with_unit(value, parse, where))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UsageError(f'{where}: expected a number or a percentage such as "2%", got {value!r}')
+    if isinstance(value, str):
+        return _allowance_of_text(value, names, where)
+    if type(value) not in (int, float):
+        raise _no_allowance(value, where)
     return Allowance(_number(value, value, where))
 
 
-def _parser(names: Iterable[str]) -> Callable[[str], float] | None:
-    """The parser of a text with a unit, where all of these are quantities of the same unit."""
-    units = {QUANTITIES[name].unit if name in QUANTITIES else None for name in names}
-    unit = units.pop()
-    return unit.parse if unit and not units else None
+def _allowance_of_text(text: str, names: list[str], where: str) -> Allowance:
+    """A percentage, or an amount with its unit."""
+    number, percent_sign, rest = text.strip().rpartition("%")
+    if percent_sign and not rest:
+        if all(name.endswith("_db") for name in names):
+            raise UsageError(f"{where}: a percentage of dB says nothing: expected dB, e.g. 0.1")
+        return Allowance(_number(number, text, where) / 100, relative=True)
+
+    units = {_unit(name) for name in names}
+    parse = units.pop().parse
+    if units or parse is None:
+        raise _no_allowance(text, where)
+    return Allowance(_with_unit(text, parse, where))
+
+
+def _no_allowance(value: Any, where: str) -> UsageError:
+    return UsageError(f'{where}: expected a number or a percentage such as "2%", got {value!r}')
+
+
+def _unit(metric: str) -> Unit:
+    """The unit of a quantity; a quality is a plain number."""
+    quantity = QUANTITIES.get(metric)
+    return quantity.unit if quantity else FRACTION
 
 
 def _with_unit(text: str, parse: Callable[[str], float], where: str) -> float:
@@ -209,7 +244,7 @@ def _number(number: str | float, value: Any, where: str) -> float:
         amount = float(number)
     except (ValueError, OverflowError):
         amount = math.nan
-    if not (math.isfinite(amount) and amount >= 0):
+    if not 0 <= amount < math.inf:
         raise UsageError(f"{where}: expected a number of at least 0, got {value!r}")
     return amount
 

@@ -1,7 +1,9 @@
 """Predictions of the cost model against what Vela says, of every network that was compiled."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from statistics import median
 
 from rich.console import Group, RenderableType
@@ -11,7 +13,8 @@ from tinyprune.artifacts.quantity import PREDICTED, Quantity
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.npu.cost_constants import has_constants
-from tinyprune.report.render.terminal import NONE, columns, wrapped
+from tinyprune.report.model.wording import counted
+from tinyprune.report.render.terminal import columns, shown_number, wrapped
 
 TITLE = "Predicted against Vela"
 
@@ -37,7 +40,9 @@ class PredictedValue:
     @property
     def error(self) -> float | None:
         """Predicted over Vela, minus 1; None where Vela says 0."""
-        return self.predicted / self.measured - 1 if self.measured else None
+        if not self.measured:
+            return None
+        return self.predicted / self.measured - 1
 
     @property
     def cells(self) -> tuple[str, str, str]:
@@ -84,24 +89,23 @@ def predicted_variants(summaries: Sequence[RunSummary]) -> list[PredictedVariant
 
 def median_errors(variants: Sequence[PredictedVariant]) -> dict[Quantity, float]:
     """Return quantity -> the median of the sizes of its errors."""
-    sizes: dict[Quantity, list[float]] = {}
-    for variant in variants:
-        for value in variant.values:
-            if value.error is not None:
-                sizes.setdefault(value.quantity, []).append(abs(value.error))
-
-    errors: dict[Quantity, float] = {}
-    for quantity in PREDICTED:
-        if quantity in sizes:
-            errors[quantity] = median(sizes[quantity])
-    return errors
+    medians: dict[Quantity, float] = {}
+    values_of_variants = [variant.values for variant in variants]
+    for values in zip(*values_of_variants, strict=True):
+        sizes = [abs(value.error) for value in values if value.error is not None]
+        if sizes:
+            medians[values[0].quantity] = median(sizes)
+    return medians
 
 
 def format_error(error: float | None) -> str:
     """Return a relative error for a table: ``-3.1%``."""
-    if error is None:
-        return NONE
-    return f"{error:+.1%}" if abs(error) < 9.995 else f"{error:+.0%}"
+    return shown_number(error, _signed_percent)
+
+
+def _signed_percent(error: float) -> str:
+    digits = 1 if abs(error) < 9.995 else 0
+    return f"{error:+.{digits}%}"
 
 
 def error_sentence(summaries: Sequence[RunSummary]) -> str:
@@ -110,9 +114,9 @@ def error_sentence(summaries: Sequence[RunSummary]) -> str:
     if not variants:
         return ""
     errors = median_errors(variants)
-    listed = ", ".join(f"{quantity.label} {error:.1%}" for quantity, error in errors.items())
-    compilations = "compilation" if len(variants) == 1 else "compilations"
-    return f"median error of {len(variants)} {compilations}: {listed}"
+    texts = [f"{quantity.label} {error:.1%}" for quantity, error in errors.items()]
+    compilations = counted(len(variants), "compilation")
+    return f"median error of {compilations}: {', '.join(texts)}"
 
 
 def notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
@@ -124,9 +128,13 @@ def notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
 
     targets = [summary.target for summary in summaries]
     without = [target.name for target in targets if not has_constants(target)]
-    if without:
-        more = f" and {len(without) - _MOST_NAMED} more" if len(without) > _MOST_NAMED else ""
-        yield f"The cost model has no constants for {', '.join(without[:_MOST_NAMED])}{more}."
+    if not without:
+        return
+    names = ", ".join(without[:_MOST_NAMED])
+    more = len(without) - _MOST_NAMED
+    if more > 0:
+        names += f" and {more} more"
+    yield f"The cost model has no constants for {names}."
 
 
 def format_predictions(summaries: Sequence[RunSummary]) -> RenderableType | None:
@@ -134,9 +142,9 @@ def format_predictions(summaries: Sequence[RunSummary]) -> RenderableType | None
 
     None where nothing was predicted.
     """
-    by_target: dict[str, list[PredictedVariant]] = {}
+    by_target: dict[str, list[PredictedVariant]] = defaultdict(list)
     for variant in predicted_variants(summaries):
-        by_target.setdefault(variant.target, []).append(variant)
+        by_target[variant.target].append(variant)
     if not by_target:
         return None
 
@@ -144,8 +152,9 @@ def format_predictions(summaries: Sequence[RunSummary]) -> RenderableType | None
     if len(by_target) > _MOST_TABLES:
         parts.append(_median_table(by_target))
     else:
-        parts += [_table(target, variants) for target, variants in by_target.items()]
-    return Group(*parts, *map(Text, notes(summaries)))
+        parts += starmap(_table, by_target.items())
+    sentences = map(Text, notes(summaries))
+    return Group(*parts, *sentences)
 
 
 def _table(target: str, variants: Sequence[PredictedVariant]) -> RenderableType:
@@ -156,7 +165,9 @@ def _table(target: str, variants: Sequence[PredictedVariant]) -> RenderableType:
         heads += [f"{label}\npredicted", f"{label}\nVela", f"{label}\nerror"]
     table = columns("", *heads)
     for variant in variants:
-        cells = [cell for value in variant.values for cell in value.cells]
+        cells: list[str] = []
+        for value in variant.values:
+            cells += value.cells
         table.add_row(wrapped(variant.variant, _NAME_WIDTH), *cells)
     return Group(Text(target), table)
 
@@ -166,6 +177,6 @@ def _median_table(by_target: dict[str, list[PredictedVariant]]) -> RenderableTyp
     table = columns("median error", *(quantity.label for quantity in PREDICTED), "networks")
     for target, variants in by_target.items():
         errors = median_errors(variants)
-        cells = [f"{errors[one]:.1%}" if one in errors else NONE for one in PREDICTED]
+        cells = [shown_number(errors.get(quantity), "{:.1%}".format) for quantity in PREDICTED]
         table.add_row(wrapped(target, _TARGET_WIDTH), *cells, str(len(variants)))
     return table

@@ -44,6 +44,10 @@ class SummaryPair:
     variants: tuple[tuple[str, str], ...]
 
 
+#: The run folder of commands without ``--run``.
+DEFAULT_RUN = Path("runs/default")
+_PATH_MARKS = frozenset("/\\:")
+
 #: What tells two targets apart -> the summary.
 ByTarget = dict[tuple[str, ...], RunSummary]
 
@@ -59,10 +63,10 @@ def reference_of(text: str, run: Path) -> Reference:
     own = _of_folder(run) if _may_be_variant(text) else ()
     if text in variant_names(own):
         return Reference(text, own, text)
-    if text and _exists(Path(text)):
+    if _is_path(text):
         return Reference(text, _read(Path(text)))
     place, _, variant = text.rpartition(":")
-    if place and _exists(Path(place)):
+    if _is_path(place):
         return Reference(text, _with_variant(Path(place), variant), variant)
     raise _unresolved(text, run, own)
 
@@ -73,18 +77,21 @@ def summary_pairs(before: Reference, after: Reference) -> tuple[SummaryPair, ...
     Raises UsageError if that is nothing.
     """
     left, right = _by_target(before), _by_target(after)
-    common = [key for key in left if key in right]
-    if not common:
+    on_same_target = _on_same_target(left, right)
+    if not on_same_target:
+        targets = _targets(left.values())
+        other_targets = _targets(right.values())
         raise UsageError(
-            f"nothing was compiled for the same target: {before.text} has "
-            f"{_targets(left.values())}; {after.text} has {_targets(right.values())}; "
+            f"nothing was compiled for the same target: {before.text} has {targets}; "
+            f"{after.text} has {other_targets}; "
             "compile both for the same one"
         )
+
     found = []
-    for key in common:
-        variants = _matched(before, after, left[key], right[key])
+    for own, other in on_same_target:
+        variants = _matched(before.names(own), after.names(other))
         if variants:
-            found.append(SummaryPair(left[key], right[key], variants))
+            found.append(SummaryPair(own, other, variants))
     if not found:
         raise UsageError(
             f"no variant has the same name: {before.text} has {_variants(left)}; "
@@ -96,51 +103,51 @@ def summary_pairs(before: Reference, after: Reference) -> tuple[SummaryPair, ...
 def unmatched_notes(before: Reference, after: Reference) -> tuple[str, ...]:
     """Return what only one side has, a line each."""
     left, right = _by_target(before), _by_target(after)
-    is_named = before.variant or after.variant
-    has_one_each = (
-        len(variant_names([*left.values()])) == 1 == len(variant_names([*right.values()]))
-    )
+    # One variant each are compared whatever they are called.
+    has_one_each = len(variant_names(left.values())) == 1 == len(variant_names(right.values()))
+    is_named = before.variant or after.variant or has_one_each
 
     lines = []
     for text, own, other in ((before.text, left, right), (after.text, right, left)):
-        missing = [summary for key, summary in own.items() if key not in other]
+        missing = [own[key] for key in own.keys() - other.keys()]
         if missing:
             lines.append(f"only {text} is compiled for {_targets(missing)}")
-        # One variant each are compared whatever they are called.
-        names = [] if is_named or has_one_each else _unmatched(own, other)
-        if names:
+        names = _unmatched(own, other)
+        if names and not is_named:
             lines.append(f"only {text} has {', '.join(names)}")
     return tuple(lines)
+
+
+def _on_same_target(own: ByTarget, other: ByTarget) -> list[tuple[RunSummary, RunSummary]]:
+    """The summaries of the targets that both sides have."""
+    return [(summary, other[key]) for key, summary in own.items() if key in other]
 
 
 def _unmatched(own: ByTarget, other: ByTarget) -> list[str]:
     """The variants that the other side lacks, on targets that both have."""
     names: dict[str, None] = {}
-    for key, summary in own.items():
-        if key in other:
-            known = variant_names([other[key]])
-            names |= dict.fromkeys(name for name in variant_names([summary]) if name not in known)
+    for summary, other_summary in _on_same_target(own, other):
+        known = variant_names([other_summary])
+        for name in variant_names([summary]):
+            if name not in known:
+                names[name] = None
     return list(names)
 
 
-def _matched(
-    before: Reference, after: Reference, left: RunSummary, right: RunSummary
-) -> tuple[tuple[str, str], ...]:
+def _matched(own: Sequence[str], others: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """The variants of the same name; else the only ones, or the two that are named."""
-    own, others = before.names(left), after.names(right)
     common = [name for name in own if name in others]
-    if common:
-        return tuple((name, name) for name in common)
-    if len(own) == len(others) == 1:
+    if not common and len(own) == len(others) == 1:
         return ((own[0], others[0]),)
-    return ()
+    return tuple(zip(common, common, strict=True))
 
 
 def _by_target(reference: Reference) -> ByTarget:
     """The summaries that have the variant, by target."""
     found: ByTarget = {}
     for summary in reference.summaries:
-        if reference.variant is None or reference.variant in variant_names([summary]):
+        names = variant_names([summary])
+        if set(reference.names(summary)) <= set(names):
             found.setdefault(_key(summary.target), summary)
     return found
 
@@ -151,18 +158,26 @@ def _key(target: NpuTarget) -> tuple[str, ...]:
 
 
 def _targets(summaries: Iterable[RunSummary]) -> str:
-    targets = (summary.target for summary in summaries)
-    return ", ".join(sorted(f"{target.name} ({target.system_config})" for target in targets))
+    texts = []
+    for summary in summaries:
+        target = summary.target
+        texts.append(f"{target.name} ({target.system_config})")
+    return ", ".join(sorted(texts))
 
 
 def _variants(summaries: ByTarget) -> str:
-    return ", ".join(variant_names([*summaries.values()]))
+    return ", ".join(variant_names(summaries.values()))
 
 
 def _may_be_variant(text: str) -> bool:
     """True for what is taken for the name of a variant, not only for a path."""
-    is_path = any(mark in text for mark in "/\\:") or text in ("", ".", "..")
+    has_path_mark = not _PATH_MARKS.isdisjoint(text)
+    is_path = has_path_mark or text in ("", ".", "..")
     return not is_path and not text.endswith(".json")
+
+
+def _is_path(text: str) -> bool:
+    return text != "" and _exists(Path(text))
 
 
 def _exists(path: Path) -> bool:
@@ -174,23 +189,26 @@ def _exists(path: Path) -> bool:
 
 def _of_folder(folder: Path) -> tuple[RunSummary, ...]:
     """The summaries in a run folder; none if there is no such folder."""
-    paths = sorted(folder.glob("summary-*.json")) if _exists(folder) else []
-    found: list[RunSummary] = []
+    if not _exists(folder):
+        return ()
+    paths = sorted(folder.glob("summary-*.json"))
+    return _compiled(paths)
+
+
+def _compiled(paths: Iterable[Path]) -> tuple[RunSummary, ...]:
+    """The summaries in JSON files that have a variant."""
+    summaries: list[RunSummary] = []
     for path in paths:
-        found += _compiled(load_summaries(path))
-    return tuple(found)
-
-
-def _compiled(summaries: Iterable[RunSummary]) -> tuple[RunSummary, ...]:
+        summaries += load_summaries(path)
     return tuple(summary for summary in summaries if summary.variants)
 
 
 def _read(path: Path) -> tuple[RunSummary, ...]:
     """The summaries of a run folder or a JSON file. Raises UsageError if there are none."""
     if not path.is_dir():
-        found = _compiled(load_summaries(path))
+        found = _compiled([path])
         if not found:
-            raise UsageError(f"nothing in {path} is compiled: {_compile(None)} first")
+            raise UsageError(f"nothing in {path} is compiled: {_compile(DEFAULT_RUN)} first")
         return found
 
     found = _of_folder(path)
@@ -233,7 +251,8 @@ def _unresolved(text: str, run: Path, own: tuple[RunSummary, ...]) -> UsageError
     )
 
 
-def _compile(run: Path | None) -> str:
+def _compile(run: Path) -> str:
     """The command that makes a summary."""
-    is_default = run is None or run == Path("runs/default")
-    return "run `tinyprune compile`" if is_default else f"run `tinyprune compile --run {run}`"
+    if run == DEFAULT_RUN:
+        return "run `tinyprune compile`"
+    return f"run `tinyprune compile --run {run}`"

@@ -1,6 +1,6 @@
 """A run summary as flat rows of numbers: the cost of each variant, its ratio to the baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tinyprune.artifacts.network import TFLiteArtifact
@@ -20,7 +20,7 @@ from tinyprune.artifacts.quantity import (
     TOTAL_CYCLES,
     Quantity,
 )
-from tinyprune.artifacts.resources import CompiledArtifact, ResourceReport
+from tinyprune.artifacts.resources import CompiledArtifact, ResourceReport, ratio
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.report.model.predictions import predicted_values
 from tinyprune.report.model.record import SCHEMA
@@ -76,25 +76,23 @@ def summary_of_file(artifact: CompiledArtifact) -> RunSummary:
     return RunSummary(SCHEMA, report.target, None, None, (variant,))
 
 
-def metric_names(summary: RunSummary) -> list[str]:
+def all_variants(summaries: Iterable[RunSummary]) -> Iterator[VariantSummary]:
+    """Yield the variants of every target, one target after the other."""
+    for summary in summaries:
+        yield from summary.variants
+
+
+def metric_names(*summaries: RunSummary) -> list[str]:
     """Return the names of the metrics of any variant, in the order of the baseline's."""
     names: dict[str, None] = {}
-    for variant in summary.variants:
+    for variant in all_variants(summaries):
         names |= dict.fromkeys(variant.quality.metrics)
     return list(names)
 
 
-def variant_names(summaries: Sequence[RunSummary]) -> list[str]:
+def variant_names(summaries: Iterable[RunSummary]) -> list[str]:
     """Return the names of the variants of any target, in the order of the first one's."""
-    names: dict[str, None] = {}
-    for summary in summaries:
-        names |= dict.fromkeys(variant.name for variant in summary.variants)
-    return list(names)
-
-
-def ratio(before: float, after: float) -> float | None:
-    """Return before / after; None where there is nothing to divide by."""
-    return before / after if after else None
+    return list(dict.fromkeys(variant.name for variant in all_variants(summaries)))
 
 
 def _row(summary: RunSummary, variant: VariantSummary) -> Row:
@@ -110,7 +108,7 @@ def _row(summary: RunSummary, variant: VariantSummary) -> Row:
         CPU_OPERATORS.name: CPU_OPERATORS.of(variant),
         "cpu_operators": " ".join(variant.report.cpu_operators),
         **_time(variant, summary.hop_seconds),
-        **{f"{one.name}_ratio": ratio(one.of(baseline), one.of(variant)) for one in COMPARED},
+        **_ratios(baseline, variant),
         **_predicted(variant.report),
     }
 
@@ -140,6 +138,13 @@ def _numbers(quantities: Sequence[Quantity], variant: VariantSummary) -> Row:
     return {quantity.name: quantity.of(variant) for quantity in quantities}
 
 
+def _ratios(baseline: VariantSummary, variant: VariantSummary) -> Row:
+    row: Row = {}
+    for quantity in COMPARED:
+        row[f"{quantity.name}_ratio"] = ratio(quantity.of(baseline), quantity.of(variant))
+    return row
+
+
 def _float32_ratios(report: ResourceReport, parameters: int) -> Row:
     """The baseline's parameters in float32 over sizes of the variant."""
     float32_bytes = 4 * parameters
@@ -159,10 +164,12 @@ def _time(variant: VariantSummary, hop_seconds: float | None) -> Row:
 
 
 def _predicted(report: ResourceReport) -> Row:
-    values = {value.quantity: value for value in predicted_values(report)}
     row: Row = {}
     for quantity in PREDICTED:
-        value = values.get(quantity)
-        row[f"predicted_{quantity.name}"] = value.predicted if value else None
-        row[f"predicted_{quantity.name}_error"] = value.error if value else None
+        row[f"predicted_{quantity.name}"] = None
+        row[f"predicted_{quantity.name}_error"] = None
+    for value in predicted_values(report):
+        name = value.quantity.name
+        row[f"predicted_{name}"] = value.predicted
+        row[f"predicted_{name}_error"] = value.error
     return row

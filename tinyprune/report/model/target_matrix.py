@@ -2,19 +2,36 @@
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
+from math import inf, nan
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from tinyprune.artifacts.quantity import CPU_OPERATORS, DRAM, FLASH, SRAM, TOTAL_CYCLES, Quantity
+from tinyprune.artifacts.quantity import (
+    CPU_OPERATORS,
+    DRAM,
+    FLASH,
+    LATENCY,
+    SRAM,
+    TOTAL_CYCLES,
+    Quantity,
+)
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
-from tinyprune.report.model.summary import variant_names
-from tinyprune.report.render.terminal import NONE, WIDTH, columns, shown_milliseconds, wrapped
+from tinyprune.report.model.summary import all_variants, variant_names
+from tinyprune.report.model.wording import counted, listed
+from tinyprune.report.render.terminal import (
+    WIDTH,
+    columns,
+    shown_milliseconds,
+    shown_number,
+    wrapped,
+)
 from tinyprune.units import format_count
 
 #: Two variants whose cycles differ by less than this fraction of the smaller are as fast as each
@@ -58,27 +75,32 @@ class _Target:
     @classmethod
     def of(cls, summary: RunSummary) -> "_Target":
         """Return the target of a summary."""
-        variants = {variant.name: variant for variant in summary.variants}
-        cycles = {}
-        for name, variant in variants.items():
-            cycles[name] = variant.report.cycles / variant.tflite.frames
+        variants, cycles = {}, {}
+        for variant in summary.variants:
+            variants[variant.name] = variant
+            cycles[variant.name] = variant.report.cycles / variant.tflite.frames
         return cls(summary.target.name, summary.target.memory_mode, variants, cycles)
 
     def rank(self, name: str) -> int:
         """Return the place of a variant by cycles, from 1."""
-        faster = [count for count in self.cycles.values() if count < self.cycles[name]]
-        return 1 + len(faster)
+        in_order = sorted(self.cycles.values())
+        return 1 + in_order.index(self.cycles[name])
 
     def is_fastest(self, name: str) -> bool:
         """Return True for a variant that no other is clearly faster than."""
-        return name in self.cycles and _is_near(self.cycles[name], min(self.cycles.values()))
+        fewest = min(self.cycles.values(), default=0.0)
+        return not _is_apart(self.cycles.get(name, inf), fewest)
 
-    def order(self, first: str, second: str) -> tuple[str, str] | None:
-        """Return (faster, slower); None for a near-tie, or if one is missing."""
-        if first not in self.cycles or second not in self.cycles:
-            return None
-        faster, slower = sorted((first, second), key=self.cycles.__getitem__)
-        return None if _is_near(self.cycles[slower], self.cycles[faster]) else (faster, slower)
+    def order(self, first: str, second: str) -> tuple[str, ...]:
+        """Return (faster, slower); nothing for a near-tie, or if one is missing."""
+        cycles = {first: self.cycles.get(first, nan), second: self.cycles.get(second, nan)}
+        faster, slower = sorted(cycles, key=cycles.__getitem__)
+        return (faster, slower) if _is_apart(cycles[slower], cycles[faster]) else ()
+
+    def number(self, name: str, quantity: Quantity) -> float | None:
+        """Return the number of a variant; None if it is missing."""
+        variant = self.variants.get(name)
+        return quantity.of(variant) if variant else None
 
 
 @dataclass(frozen=True)
@@ -120,7 +142,12 @@ def rows(summaries: Sequence[RunSummary]) -> list[dict[str, Any]]:
     ``rank`` is by cycles per frame among the variants on that target, from 1; the same cycles share
     a rank.
     """
-    return [_row(summary, variant) for summary in summaries for variant in summary.variants]
+    found = []
+    for summary in summaries:
+        target = _Target.of(summary)
+        for variant in summary.variants:
+            found.append(_row(summary, variant, target.rank(variant.name)))
+    return found
 
 
 def flips(summaries: Sequence[RunSummary]) -> list[str]:
@@ -133,16 +160,16 @@ def flips(summaries: Sequence[RunSummary]) -> list[str]:
         all 11 with Sram_Only: unit-0.50 before weight-0.90 (163 k against 171 k cycles); on
         ethos-u55-128-shared-sram it is the other way round (190 k against 175 k)
     """
-    targets = [_Target.of(summary) for summary in summaries]
-    by_target: list[list[_Flip]] = [[] for _ in targets]
+    targets = _targets(summaries)
+    flips_of_targets: list[list[_Flip]] = [[] for _ in targets]
     for first, second in combinations(variant_names(summaries), 2):
         for place, flip in _flips_of_pair(targets, first, second):
-            by_target[place].append(flip)
+            flips_of_targets[place].append(flip)
 
-    places: dict[tuple[_Flip, ...], list[int]] = {}
-    for place, here in enumerate(by_target):
-        if here:
-            places.setdefault(tuple(here), []).append(place)
+    places: dict[tuple[_Flip, ...], list[int]] = defaultdict(list)
+    for place, group in enumerate(flips_of_targets):
+        places[tuple(group)].append(place)
+    places.pop((), None)
     return [_line(targets, group, where) for group, where in places.items()]
 
 
@@ -154,14 +181,21 @@ def format_matrix(summaries: Sequence[RunSummary]) -> RenderableType:
     """
     if not summaries:
         return Text("no target is compiled for yet")
+
+    targets = _targets(summaries)
+    names = [wrapped(target.name, _TARGET_WIDTH) for target in targets]
+    room = WIDTH - _Column("", names).width + 2
+
     parts: list[RenderableType] = [Text(_title(summaries), style="bold")]
-    names = [wrapped(summary.target.name, _TARGET_WIDTH) for summary in summaries]
-    for block in _blocks(summaries, WIDTH - _Column("", names).width + 2):
+    for block in _blocks(_column_groups(summaries), room):
         table = columns("", *(column.heading for column in block))
-        for index, name in enumerate(names):
-            table.add_row(name, *(column.cells[index] for column in block))
-        parts += [table, Text()]
-    return Group(*parts, *map(Text, _notes(summaries)))
+        for cells in zip(names, *(column.cells for column in block), strict=True):
+            table.add_row(*cells)
+        parts.append(table)
+        parts.append(Text())
+
+    notes = map(Text, _notes(summaries))
+    return Group(*parts, *notes)
 
 
 def to_csv(summaries: Sequence[RunSummary]) -> str:
@@ -173,41 +207,50 @@ def to_csv(summaries: Sequence[RunSummary]) -> str:
     return text.getvalue()
 
 
-def _row(summary: RunSummary, variant: VariantSummary) -> dict[str, Any]:
+def _targets(summaries: Sequence[RunSummary]) -> list[_Target]:
+    return [_Target.of(summary) for summary in summaries]
+
+
+def _row(summary: RunSummary, variant: VariantSummary, rank: int) -> dict[str, Any]:
     target, report = summary.target, variant.report
-    return {
+    row: dict[str, Any] = {
         "target": target.name,
         "npu": target.npu,
         "system_config": target.system_config,
         "memory_mode": target.memory_mode,
         "variant": variant.name,
-        **{quantity.name: quantity.of(variant) for quantity in _QUANTITIES},
-        "milliseconds_per_frame": 1000 * variant.seconds_per_frame,
-        "bound_by": report.bound_by,
-        "rank": _Target.of(summary).rank(variant.name),
-        CPU_OPERATORS.name: report.cpu_operator_count,
-        "cpu_operators": " ".join(report.cpu_operators),
     }
+    for quantity in _QUANTITIES:
+        row[quantity.name] = quantity.of(variant)
+
+    row["milliseconds_per_frame"] = 1000 * variant.seconds_per_frame
+    row["bound_by"] = report.bound_by
+    row["rank"] = rank
+    row[CPU_OPERATORS.name] = report.cpu_operator_count
+    row["cpu_operators"] = " ".join(report.cpu_operators)
+    return row
 
 
-def _is_near(more: float, less: float) -> bool:
-    return more == less or more - less < NEAR * less
+def _is_apart(more: float, less: float) -> bool:
+    """True where the larger number is clearly larger; False where one is not a number."""
+    return more > less and more - less >= NEAR * less
 
 
 def _flips_of_pair(
     targets: Sequence[_Target], first: str, second: str
 ) -> Iterator[tuple[int, _Flip]]:
     """Targets, by their place, where a pair is the other way round."""
-    usual_place, usual = None, None
+    places: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place, target in enumerate(targets):
         order = target.order(first, second)
-        if order is None:
-            continue
-        if usual_place is None:
-            usual_place, usual = place, order
-        elif order != usual:
-            faster, slower = order
-            yield place, _Flip(faster, slower, usual_place)
+        places[order].append(place)
+    places.pop((), None)
+
+    orders = list(places)
+    for faster, slower in orders[1:]:
+        usual_places = places[orders[0]]
+        for place in places[faster, slower]:
+            yield place, _Flip(faster, slower, usual_places[0])
 
 
 def _line(targets: Sequence[_Target], group: Sequence[_Flip], places: Sequence[int]) -> str:
@@ -215,18 +258,23 @@ def _line(targets: Sequence[_Target], group: Sequence[_Flip], places: Sequence[i
     here = targets[places[0]]
     ordered = sorted(group, key=lambda flip: here.cycles[flip.faster] / here.cycles[flip.slower])
     shown = ordered[:_SHOWN_PAIRS]
-    pairs = [f"{flip.faster} before {flip.slower} ({flip.text(here)} cycles)" for flip in shown]
-    more = len(group) - len(shown)
-    if more:
-        pairs.append(f"{more} more {'pair' if more == 1 else 'pairs'}")
 
-    usual = dict.fromkeys(flip.usual for flip in shown)
-    turned = f"on {_listed([targets[place].name for place in usual])}"
-    if len(group) == 1:
-        turned += f" it is the other way round ({group[0].text(targets[group[0].usual])})"
+    pairs: list[str] = []
+    usual: dict[int, str] = {}
+    for flip in shown:
+        pairs.append(f"{flip.faster} before {flip.slower} ({flip.text(here)} cycles)")
+        usual[flip.usual] = targets[flip.usual].name
+    if len(group) > len(shown):
+        pairs.append(counted(len(group) - len(shown), "more pair"))
+
+    where = _targets_text(targets, places)
+    elsewhere = listed([*usual.values()])
+    if len(group) > 1:
+        turned = f"on {elsewhere} they are the other way round"
     else:
-        turned += " they are the other way round"
-    return f"{_targets_text(targets, places)}: {', '.join(pairs)}; {turned}"
+        cycles = group[0].text(targets[group[0].usual])
+        turned = f"on {elsewhere} it is the other way round ({cycles})"
+    return f"{where}: {', '.join(pairs)}; {turned}"
 
 
 def _targets_text(targets: Sequence[_Target], places: Sequence[int]) -> str:
@@ -234,104 +282,119 @@ def _targets_text(targets: Sequence[_Target], places: Sequence[int]) -> str:
 
     A memory mode stands in their place that is there with every accelerator that was compared.
     """
-    compared = Counter(target.memory_mode for target in targets)
-    here = Counter(targets[place].memory_mode for place in places)
-    complete = [mode for mode, count in here.items() if count == compared[mode] > 1]
-    texts = [f"all {compared[mode]} with {mode}" for mode in complete]
+    modes = [target.memory_mode for target in targets]
+    compared = Counter(modes)
+    here = Counter(modes[place] for place in places)
 
-    others = [targets[place] for place in places]
-    names = [target.name for target in others if target.memory_mode not in complete]
-    if len(names) > _SHOWN_TARGETS + 1:
-        names = [*names[:_SHOWN_TARGETS], f"{len(names) - _SHOWN_TARGETS} more"]
-    return _listed([*texts, *names])
+    complete: dict[str, str] = {}
+    names: list[str] = []
+    for place in places:
+        mode = modes[place]
+        if here[mode] == compared[mode] > 1:
+            complete[mode] = f"all {compared[mode]} with {mode}"
+        else:
+            names.append(targets[place].name)
 
-
-def _listed(texts: Sequence[str]) -> str:
-    return f"{', '.join(texts[:-1])} and {texts[-1]}" if len(texts) > 1 else texts[0]
+    more = len(names) - _SHOWN_TARGETS
+    if more > 1:
+        names[_SHOWN_TARGETS:] = [f"{more} more"]
+    return listed([*complete.values(), *names])
 
 
 def _title(summaries: Sequence[RunSummary]) -> str:
-    versions: dict[str, None] = {}
-    for summary in summaries:
-        versions |= dict.fromkeys(variant.report.vela_version for variant in summary.variants)
-    count = "1 target" if len(summaries) == 1 else f"{len(summaries)} targets"
-    return f"{count} side by side, estimated by Vela {_listed([*versions] or ['?'])}"
+    versions = dict.fromkeys(variant.report.vela_version for variant in all_variants(summaries))
+    targets = counted(len(summaries), "target")
+    by = listed([*versions] or ["?"])
+    return f"{targets} side by side, estimated by Vela {by}"
 
 
-def _blocks(summaries: Sequence[RunSummary], room: int) -> Iterator[list[_Column]]:
+def _blocks(groups: Iterator[list[_Column]], room: int) -> Iterator[list[_Column]]:
     """Columns that fit side by side: all times, then flash, then SRAM.
 
     Those of a kind are kept together if that is possible.
     """
     block: list[_Column] = []
-    for group in _column_groups(summaries):
-        if block and _width([*block, *group]) > room:
+    for group in groups:
+        if not _has_room(block, group, room):
             yield block
             block = []
         for column in group:
-            if block and _width([*block, column]) > room:
+            if not _has_room(block, [column], room):
                 yield block
                 block = []
             block.append(column)
     yield block
 
 
-def _width(block: Sequence[_Column]) -> int:
-    return sum(column.width for column in block)
+def _has_room(block: list[_Column], more: list[_Column], room: int) -> bool:
+    """True where more columns fit beside those of a block; an empty one takes any."""
+    width = sum(column.width for column in block + more)
+    return not block or width <= room
 
 
 def _column_groups(summaries: Sequence[RunSummary]) -> Iterator[list[_Column]]:
-    targets = [_Target.of(summary) for summary in summaries]
+    targets = _targets(summaries)
     names = variant_names(summaries)
     unit = "ms per\nframe" if summaries[0].hop_seconds else "ms"
-    yield [_time_column(targets, name, unit) for name in names]
+    yield _columns_of_variants(targets, names, unit, _time_text)
     for quantity in (FLASH, SRAM):
-        yield [_quantity_column(targets, name, quantity) for name in names]
+        text = partial(_quantity_text, quantity)
+        yield _columns_of_variants(targets, names, quantity.label, text)
 
 
-def _time_column(targets: Sequence[_Target], name: str, unit: str) -> _Column:
-    """Times with a star, or a blank so that the numbers stay in line."""
-    cells = []
-    for target in targets:
-        variant = target.variants.get(name)
-        time = shown_milliseconds(variant.seconds_per_frame) if variant else NONE
-        star = "*" if target.is_fastest(name) else " "
-        cells.append(f"{time} {star}")
-    return _Column(f"{wrapped(name, _NAME_WIDTH)}\n{unit}", cells)
+def _columns_of_variants(
+    targets: Sequence[_Target],
+    names: Sequence[str],
+    label: str,
+    text: Callable[[_Target, str], str],
+) -> list[_Column]:
+    """A column per variant with the text of every target."""
+    found = []
+    for name in names:
+        heading = f"{wrapped(name, _NAME_WIDTH)}\n{label}"
+        cells = [text(target, name) for target in targets]
+        found.append(_Column(heading, cells))
+    return found
 
 
-def _quantity_column(targets: Sequence[_Target], name: str, quantity: Quantity) -> _Column:
-    cells = []
-    for target in targets:
-        variant = target.variants.get(name)
-        cells.append(quantity.format(quantity.of(variant)) if variant else NONE)
-    return _Column(f"{wrapped(name, _NAME_WIDTH)}\n{quantity.label}", cells)
+def _time_text(target: _Target, name: str) -> str:
+    """The time with a star, or a blank so that the numbers stay in line."""
+    time = shown_number(target.number(name, LATENCY), shown_milliseconds)
+    star = "*" if target.is_fastest(name) else " "
+    return f"{time} {star}"
+
+
+def _quantity_text(quantity: Quantity, target: _Target, name: str) -> str:
+    return shown_number(target.number(name, quantity), quantity.format)
 
 
 def _notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
     yield "* fastest variant on this target; variants that are less than 1 % slower share the star."
-    yield from _cpu_notes([_Target.of(summary) for summary in summaries])
+    yield from _cpu_notes(_targets(summaries))
     if len(variant_names(summaries)) < 2:
         return
+
     lines = flips(summaries)
     if not lines:
         yield "The order of the variants is the same on every target."
         return
     yield "Where the order of the variants turns round:"
-    yield from (f"- {line}" for line in lines[:_SHOWN_FLIPS])
-    if len(lines) > _SHOWN_FLIPS:
-        more = len(lines) - _SHOWN_FLIPS
+    for line in lines[:_SHOWN_FLIPS]:
+        yield f"- {line}"
+    more = len(lines) - _SHOWN_FLIPS
+    if more > 0:
         yield f"- and in {more} more ways; the ranks in CSV and JSON have them all"
 
 
 def _cpu_notes(targets: Sequence[_Target]) -> Iterator[str]:
     """Operators that variants leave to the CPU; targets where they are the same are one line."""
-    on_cpu: dict[tuple[str, str], list[int]] = {}
+    on_cpu: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, target in enumerate(targets):
         for name, variant in target.variants.items():
             operators = " ".join(dict.fromkeys(variant.report.cpu_operators))
             if operators:
-                on_cpu.setdefault((name, operators), []).append(place)
+                on_cpu[name, operators].append(place)
+
     for (name, operators), places in on_cpu.items():
         where = _targets_text(targets, places)
         yield f"{name} leaves to the CPU, which its time leaves out: {operators}; {where}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinyprune.metrics.comparison import Evaluation, Figure, Figures, Row
+from tinyprune.metrics.evaluation import Evaluation, Figure, Figures, Row
 from tinyprune.metrics.scores import Scored
 from tinyprune.metrics.statistics import Estimate
 from tinyprune.report.render.plain_data import csv_text, json_text

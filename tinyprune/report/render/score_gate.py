@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from tinyprune.metrics.comparison import Drop
+from tinyprune.metrics.evaluation import Drop
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.render.scores import NAME_WIDTH, change_cell, interval_cell
 from tinyprune.report.render.terminal import columns, first_texts, wrapped

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyprune.artifacts.quantity import LOWER
-from tinyprune.metrics.comparison import Evaluation, Figure, Figures, Row
+from tinyprune.metrics.evaluation import Evaluation, Figure, Figures, Row
 from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.statistics import Estimate
 from tinyprune.report.render.terminal import NONE, columns, wrapped

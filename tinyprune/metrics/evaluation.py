@@ -101,9 +101,11 @@ class Drop:
     def is_sure(self) -> bool:
         """True where the whole interval lies on the same side of the limit as the mean."""
         difference = self.difference
-        if difference is None or difference.low is None or difference.high is None:
+        if difference is None:
             return False
-        return difference.low >= -self.limit if self.holds else difference.high < -self.limit
+        if self.holds:
+            return difference.is_at_least(-self.limit)
+        return difference.is_below(-self.limit)
 
 
 def evaluation(scored: Scored) -> Evaluation:
@@ -112,8 +114,11 @@ def evaluation(scored: Scored) -> Evaluation:
     The first model is the reference: every form of the others is compared, item by item, with the
     same form of it, else with the first form that it has.
     """
-    references = [_reference(scored, row) for row in scored.rows]
-    items = scored.rows[0].items if scored.rows else ()
+    if not scored.models:
+        return Evaluation(SCHEMA, scored.split, 0, scored.metrics, ())
+
+    references = _references(scored)
+    items = scored.rows[0].items
     overall = _figures(scored, references, range(len(items)))
     by_snr = _grouped_figures(scored, references, groups_of_snr(items))
     by_category = _grouped_figures(scored, references, groups_of_category(items))
@@ -122,11 +127,14 @@ def evaluation(scored: Scored) -> Evaluation:
     for index, (row, reference) in enumerate(zip(scored.rows, references, strict=True)):
         of_set = _figures_of_set(row, reference, len(items))
         figures = overall[index] | of_set
+        reference_name = None
+        if reference:
+            reference_name = f"{reference.model} {reference.form}"
         rows.append(
             Row(
                 model=row.model,
                 form=row.form,
-                reference=f"{reference.model} {reference.form}" if reference else None,
+                reference=reference_name,
                 is_device=id(row) in device,
                 metrics={name: figures[name] for name in scored.metrics},
                 by_snr=by_snr[index],
@@ -145,22 +153,32 @@ def drops(evaluated: Evaluation, limits: Mapping[str, float]) -> list[Drop]:
     """
     found = []
     for row in evaluated.rows:
-        if row.is_device and row.reference:
-            for metric, limit in limits.items():
-                difference = row.metrics[metric].difference
-                found.append(Drop(row.model, row.form, row.reference, metric, limit, difference))
+        if not row.is_device or row.reference is None:
+            continue
+        for metric, limit in limits.items():
+            drop = Drop(
+                model=row.model,
+                form=row.form,
+                reference=row.reference,
+                metric=metric,
+                limit=limit,
+                difference=row.metrics[metric].difference,
+            )
+            found.append(drop)
     return found
 
 
-def _reference(scored: Scored, row: Scores) -> Scores | None:
-    """The scores that a row is compared with: of the same form, where the reference has that."""
-    forms = scored.models[0] if scored.models else ()
-    if row is scored.noisy or any(row is form for form in forms):
-        return None
-    for form in forms:
-        if form.form == row.form:
-            return form
-    return forms[0]
+def _references(scored: Scored) -> list[Scores | None]:
+    """The scores that each row is compared with: of the same form, where the reference has that."""
+    forms = scored.models[0]
+    first_of_form = {scores.form: scores for scores in reversed(forms)}
+    without = {id(scores) for scores in (scored.noisy, *forms)}
+
+    references: list[Scores | None] = []
+    for row in scored.rows:
+        reference = first_of_form.get(row.form, forms[0])
+        references.append(None if id(row) in without else reference)
+    return references
 
 
 def _grouped_figures(
@@ -186,16 +204,19 @@ def _figures(
         columns += _columns(scored, row, reference)
     found: list[Estimate | None] = [None] * len(columns)
     if members and columns:
-        found = estimates(np.stack(columns, axis=1)[list(members)])
+        values = np.stack(columns, axis=1)
+        found = estimates(values[list(members)])
 
     remaining = iter(found)
     rows: list[Figures] = []
     for _ in scored.rows:
         figures = {}
         for name in scored.metrics:
-            value, improvement, difference = next(remaining), next(remaining), next(remaining)
-            undefined = len(members) - (value.count if value else 0)
-            figures[name] = Figure(value, undefined, improvement, difference)
+            value = next(remaining)
+            improvement = next(remaining)
+            difference = next(remaining)
+            defined = value.count if value else 0
+            figures[name] = Figure(value, len(members) - defined, improvement, difference)
         rows.append(figures)
     return rows
 
@@ -206,8 +227,13 @@ def _columns(scored: Scored, row: Scores, reference: Scores | None) -> Iterator[
     for metric in scored.metrics:
         values = row.values(metric)
         yield values
-        for other in (noisy, reference):
-            yield values - other.values(metric) if other else np.full(len(values), math.nan)
+        yield values - _values(noisy, metric)
+        yield values - _values(reference, metric)
+
+
+def _values(scores: Scores | None, metric: str) -> Float64Array | float:
+    """A metric of every item (n,); NaN where there are no scores."""
+    return scores.values(metric) if scores else math.nan
 
 
 def _figures_of_set(row: Scores, reference: Scores | None, items: int) -> Figures:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinyprune.metrics.comparison import Drop, drops, evaluation
+from tinyprune.metrics.evaluation import Drop, drops, evaluation
 from tinyprune.metrics.scores import ItemScore, Scored, Scores
 from tinyprune.metrics.statistics import Estimate
 
