@@ -367,7 +367,9 @@ def test_layers_may_have_rules_of_their_own(image_run):
 
 def test_a_schedule_may_be_given_in_steps_and_a_ranking_by_gradients(image_run_copy):
     config = MagnitudePruning(
-        *("soon", "weight-0.50", "weight"),
+        name="soon",
+        base="weight-0.50",
+        structure="weight",
         sparsity=0.6,
         importance="taylor",
         scope="layer",

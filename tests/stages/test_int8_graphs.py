@@ -13,7 +13,7 @@ from tinyprune.artifacts.quality import Quality
 from tinyprune.audio.device import DeviceFrontEnd
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MASKS
-from tinyprune.config import MagnitudePruning, OfflinePruning, SyntheticSpeechData, TrainConfig
+from tinyprune.config import OfflinePruning, SyntheticSpeechData, TrainConfig
 from tinyprune.data.speech import calibration, fixed_mixtures
 from tinyprune.data.synthetic import corpus
 from tinyprune.errors import CheckFailed, UsageError
@@ -172,7 +172,7 @@ def test_a_graph_further_away_than_the_task_tolerates_is_a_failed_check(
 
 def test_the_offline_control_prunes_the_one_graph_there_is(exported, task, tmp_path):
     (exported.folder / "size.json").write_text("1\n")
-    config = MagnitudePruning(structure="weight", sparsity=0.7)
+    config = OfflinePruning(structure="weight", sparsity=0.7)
     assert sorted(prune_graphs(exported.folder, task, config, tmp_path)) == FILES
     before, after = (
         read_json(folder / "streaming.json", TFLiteArtifact)
