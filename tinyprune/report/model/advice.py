@@ -185,7 +185,7 @@ def _metadata(variant: VariantSummary, _: float | None) -> Lines:
 
 def _two_of_four(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
-    layers = [layer for layer in report.layers if _takes_two_of_four(layer)]
+    layers = list(filter(_takes_two_of_four, report.layers))
     computing, saved = 0.0, 0.0
     for layer in layers:
         computing += layer.cycles_npu
@@ -238,7 +238,7 @@ def _poorly_encoded(variant: VariantSummary, _: float | None) -> Lines:
 
 def _uncompressed(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
-    layers = [layer for layer in report.layers if _has_zeros_that_save_nothing(layer)]
+    layers = list(filter(_has_zeros_that_save_nothing, report.layers))
     encoded = sum(layer.encoded_weight_bytes for layer in layers)
     share = _share(encoded, report.flash_bytes)
     names = ", ".join(layer.name for layer in layers[:3])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import NamedTuple
 
 from rich.console import Group, RenderableType
@@ -68,7 +69,7 @@ def budget_history(record: BudgetRecord, variant: str = "") -> BudgetHistory:
         variant=variant,
         heads=_HEADS + _ERROR_HEADS if record.compilations else _HEADS,
         rows=tuple(_cells(record, index) for index in range(len(record.lines))),
-        sets=tuple(RemainingUnits(*units) for units in sets),
+        sets=tuple(starmap(RemainingUnits, sets)),
         notes=(*_removals(record), *_sources(record)),
     )
 

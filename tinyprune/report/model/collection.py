@@ -178,8 +178,14 @@ def _stale(variants: Sequence[VariantRecord], summary: RunSummary) -> list[str]:
 
 
 def _advice(summaries: Sequence[RunSummary]) -> dict[str, tuple[str, ...]]:
-    found = advice(summaries[0]) if summaries else {}
-    return {name: lines for name, lines in found.items() if lines}
+    """The advice for the first target, of the variants that have some."""
+    if not summaries:
+        return {}
+    lines_of_variants = {}
+    for name, lines in advice(summaries[0]).items():
+        if lines:
+            lines_of_variants[name] = lines
+    return lines_of_variants
 
 
 def _task(space: Workspace) -> TaskRecord | None:

@@ -145,7 +145,7 @@ def _cycle_table(report: ResourceReport) -> Table:
         "all",
         format_count(report.cycles),
         "",
-        *(format_count(cycles) for cycles in _by_column(report)),
+        *map(format_count, _by_column(report)),
         format_bytes(report.sram_bytes),
         report.bound_by,
     )
@@ -173,9 +173,11 @@ def _kernels(layer: LayerCost) -> str:
     if not layer.kernels:
         return ", ".join(dict.fromkeys(layer.operators)).lower()
     shapes = Counter("x".join(map(str, kernel.shape)) for kernel in layer.kernels)
-    return ", ".join(
-        f"{count} of {shape}" if count > 1 else shape for shape, count in shapes.items()
-    )
+    texts = []
+    for shape, count in shapes.items():
+        several = f"{count} of " if count > 1 else ""
+        texts.append(several + shape)
+    return ", ".join(texts)
 
 
 def _count(count: float) -> str:

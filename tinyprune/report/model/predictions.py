@@ -126,8 +126,10 @@ def notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
         return
     yield sentence
 
-    targets = [summary.target for summary in summaries]
-    without = [target.name for target in targets if not has_constants(target)]
+    without = []
+    for summary in summaries:
+        if not has_constants(summary.target):
+            without.append(summary.target.name)
     if not without:
         return
     names = ", ".join(without[:_MOST_NAMED])
