@@ -33,7 +33,10 @@ class Match:
 
     def distance(self, trained: dict[str, Int8Array]) -> int:
         """Return how many weights differ from those of a layer."""
-        return sum(int((self.kernels[name] != trained[name]).sum()) for name in trained)
+        count = 0
+        for name, weights in trained.items():
+            count += int(np.count_nonzero(self.kernels[name] != weights))
+        return count
 
 
 def match(graph: Graph, model: keras.Model) -> list[Match]:
@@ -67,41 +70,46 @@ def layer_names(graph: Graph, model: keras.Model, matches: Sequence[Match]) -> t
     By its kernels; else by the name of its output; else the layer that makes its input; else its
     place in the network.
     """
-    by_kernels = {id(matched.operator): matched.layer.name for matched in matches}
+    by_kernels = {}
+    for matched in matches:
+        by_kernels[id(matched.operator)] = matched.layer.name
     known = {layer.name for layer in model.layers}
     makers: dict[str, str] = {}
     names = []
     for operator in graph.operators:
-        name = (
-            by_kernels.get(id(operator))
-            or _layer_in_output_name(operator, known)
-            or _maker_of_inputs(operator, makers)
-            or operator.place
+        candidates = (
+            by_kernels.get(id(operator)),
+            _layer_in_output_name(operator, known),
+            _maker_of_inputs(operator, makers),
+            operator.place,
         )
+        name = next(filter(None, candidates), "")
         names.append(name)
         for tensor in operator.outputs:
             makers[tensor.name] = name
     return tuple(names)
 
 
-def _layer_in_output_name(operator: Operator, known: set[str]) -> str | None:
-    """Return the layer in the name of an operator's output.
+def _layer_in_output_name(operator: Operator, known: set[str]) -> str:
+    """Return the layer in the name of an operator's output; empty if there is none.
 
     Keras puts a number behind the name of a layer that is called.
     """
-    for path in operator.outputs[0].name.split(";"):
-        for part in path.split("/"):
-            for name in (part, re.sub(r"_\d+$", "", part)):
-                if name in known:
-                    return name
-    return None
+    for part in re.split("[;/]", operator.outputs[0].name):
+        layer_name = re.sub(r"_\d+$", "", part)
+        if part in known:
+            return part
+        if layer_name in known:
+            return layer_name
+    return ""
 
 
-def _maker_of_inputs(operator: Operator, makers: dict[str, str]) -> str | None:
+def _maker_of_inputs(operator: Operator, makers: dict[str, str]) -> str:
+    """Return the layer that makes the first input whose maker is known; empty if none is."""
     for tensor in operator.given_inputs:
         if tensor.name in makers:
             return makers[tensor.name]
-    return None
+    return ""
 
 
 def _nearest(layer: keras.Layer, operators: list[Operator]) -> Match:
@@ -111,14 +119,15 @@ def _nearest(layer: keras.Layer, operators: list[Operator]) -> Match:
         weights = _keras_kernels(layer, operator)
         if weights:
             candidates.append(Match(layer, operator, weights))
+
+    trained = {}
+    for name, kernel in kernels(layer).items():
+        trained[name] = rounded_to_int8(layer, kernel.numpy())
     if not candidates:
-        shapes = ", ".join(str(tuple(kernel.shape)) for kernel in kernels(layer).values())
+        shapes = ", ".join(str(kernel.shape) for kernel in trained.values())
         raise CheckFailed(
             f"layer '{layer.name}' has no int8 operator of shape {shapes} in the export"
         )
-    trained = {
-        name: rounded_to_int8(layer, kernel.numpy()) for name, kernel in kernels(layer).items()
-    }
     return min(candidates, key=lambda candidate: candidate.distance(trained))
 
 
@@ -143,11 +152,14 @@ def _keras_kernels(layer: keras.Layer, operator: Operator) -> dict[str, Int8Arra
     weights = int8_kernels(operator)
     keras_kernels = {}
     for name, kernel in kernels(layer).items():
+        if name not in weights:
+            return {}
         shape = tuple(kernel.shape)
         expected = canonical_shape(shape, kind.layout)
-        if name not in weights or _without_ones(weights[name].shape) != _without_ones(expected):
+        exported = weights[name]
+        if _without_ones(exported.shape) != _without_ones(expected):
             return {}
-        keras_kernels[name] = restored(weights[name].reshape(expected), kind.layout, shape)
+        keras_kernels[name] = restored(exported.reshape(expected), kind.layout, shape)
     return keras_kernels
 
 

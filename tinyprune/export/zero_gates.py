@@ -14,16 +14,15 @@ from tinyprune.tflite.operators import GATES
 
 def with_biases(file: ParsedFile, model: keras.Model) -> ParsedFile:
     """Return a flatbuffer in which every gate has the bias of the plain model it was made from."""
-    layers = [layer for layer in model.layers if _gates_without_inputs(layer)]
-    if not layers:
+    if not any(map(_gates_without_inputs, model.layers)):
         return file
 
-    numbers = {id(operator): number for number, operator in enumerate(file.graph.operators)}
     biases = []
     for matched in match(file.graph, model):
+        number = file.graph.operators.index(matched.operator)
         for gate in _gates_without_inputs(matched.layer):
-            bias = np.split(matched.layer.cell.bias.numpy(), GATES)[gate]
-            biases.append(GateBias(numbers[id(matched.operator)], gate, bias))
+            gate_biases = np.split(matched.layer.cell.bias.numpy(), GATES)
+            biases.append(GateBias(number, gate, gate_biases[gate]))
     content = with_gate_biases(file.content, biases)
     return ParsedFile(file.path, content, parse(file.path, content))
 

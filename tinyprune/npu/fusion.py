@@ -3,6 +3,7 @@
 Padding and activations are part of their neighbours, sums overwrite an input.
 """
 
+from collections import defaultdict
 from dataclasses import replace
 
 from tinyprune.sparsity.network_shape import NetworkShape, OperatorShape
@@ -28,7 +29,7 @@ def fused(shape: NetworkShape) -> NetworkShape:
             places.overwrite(operator, step)
     return NetworkShape(
         shape.tensors,
-        tuple(places.moved(operator) for operator in operators),
+        tuple(map(places.moved, operators)),
         shape.sets,
         inputs=tuple(dict.fromkeys(map(places.final, shape.inputs))),
         outputs=tuple(dict.fromkeys(map(places.final, shape.outputs))),
@@ -36,10 +37,11 @@ def fused(shape: NetworkShape) -> NetworkShape:
 
 
 def _is_part_of_neighbour(operator: OperatorShape, shape: NetworkShape) -> bool:
+    """Return whether Vela makes an operator part of the one before or after it."""
     if operator.kind == "slice":
-        return not set(operator.outputs) & set(shape.outputs)
+        return set(operator.outputs).isdisjoint(shape.outputs)
     if operator.kind == "activation":
-        return not set(operator.inputs) & set(shape.inputs)
+        return set(operator.inputs).isdisjoint(shape.inputs)
     return operator.kind == "pad"
 
 
@@ -48,8 +50,9 @@ class _Places:
 
     def __init__(self, shape: NetworkShape) -> None:
         self._shape = shape
+        self._ends = {*shape.inputs, *shape.outputs}
         self._place = list(range(len(shape.tensors)))
-        self._readers: list[list[int]] = [[] for _ in shape.tensors]
+        self._readers: dict[int, list[int]] = defaultdict(list)
         for step, operator in enumerate(shape.operators):
             for number in set(operator.inputs):
                 self._readers[number].append(step)
@@ -61,7 +64,8 @@ class _Places:
     def join(self, concatenation: OperatorShape) -> None:
         """Put inputs that only the concatenation reads into its output."""
         for number in concatenation.inputs:
-            if not self._is_end(number) and len(self._readers[number]) == 1:
+            is_only_reader = len(self._readers[number]) == 1
+            if is_only_reader and number not in self._ends:
                 self._place[number] = concatenation.outputs[0]
 
     def overwrite(self, addition: OperatorShape, step: int) -> None:
@@ -70,7 +74,8 @@ class _Places:
         if output in self._shape.outputs:
             return
         for number in addition.inputs:
-            if not self._is_end(number) and self._readers[number][-1] == step:
+            is_last_reader = self._readers[number][-1] == step
+            if is_last_reader and number not in self._ends:
                 self.share(output, number)
                 return
 
@@ -84,9 +89,6 @@ class _Places:
         """Return an operator between the memories of its tensors."""
         return replace(
             operator,
-            inputs=tuple(self.final(number) for number in operator.inputs),
-            outputs=tuple(self.final(number) for number in operator.outputs),
+            inputs=tuple(map(self.final, operator.inputs)),
+            outputs=tuple(map(self.final, operator.outputs)),
         )
-
-    def _is_end(self, number: int) -> bool:
-        return number in self._shape.inputs or number in self._shape.outputs

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -33,22 +34,24 @@ def kernel_zeros(graph: Graph) -> Mapping[str, float]:
     fractions = {}
     for operator in graph.operators:
         for weights in operator_type(operator.name).kernels:
-            counts = [kernel(tensor) for tensor in _constant_inputs(operator, weights)]
-            size = sum(count.size for count in counts)
+            zeros, size = _zeros_and_size(operator, weights)
             if size:
-                zeros = sum(count.zeros for count in counts)
-                fractions[f"{operator.outputs[0].name}/{weights.name}"] = zeros / size
+                name = f"{operator.outputs[0].name}/{weights.name}"
+                fractions[name] = zeros / size
     return fractions
 
 
-def _constant_inputs(operator: Operator, weights: KernelInputs) -> list[Tensor]:
-    """Return the constants of a kernel."""
-    tensors = []
+def _zeros_and_size(operator: Operator, weights: KernelInputs) -> tuple[int, int]:
+    """Return the zeros and the number of the weights of a kernel that are constant."""
+    zeros = 0
+    size = 0
     for number in weights.inputs:
-        tensor = operator.inputs[number] if number < len(operator.inputs) else None
-        if tensor is not None and tensor.data is not None:
-            tensors.append(tensor)
-    return tensors
+        tensor = operator.constant(number)
+        if tensor is not None:
+            counted = kernel(tensor)
+            zeros += counted.zeros
+            size += counted.size
+    return zeros, size
 
 
 class _Shape:
@@ -63,13 +66,13 @@ class _Shape:
             self._made.update(operator.outputs)
 
     def shape(self) -> NetworkShape:
-        inputs = [self._number(tensor) for tensor in self._graph.inputs]
+        inputs = list(map(self._number, self._graph.inputs))
         operators = []
         for operator in self._graph.operators:
             shape = self._operator(operator)
             if shape is not None:
                 operators.append(shape)
-        outputs = [self._number(tensor) for tensor in self._graph.outputs]
+        outputs = list(map(self._number, self._graph.outputs))
         return NetworkShape(
             tuple(self._tensors),
             tuple(operators),
@@ -94,14 +97,14 @@ class _Shape:
 
     def _operator(self, operator: Operator) -> OperatorShape | None:
         """Return nothing for what stays where it is, or makes nothing of what is computed."""
-        computed = [tensor for tensor in operator.given_inputs if tensor.data is None]
-        inputs = tuple(self._number(tensor) for tensor in computed)
+        computed = [tensor for tensor in operator.given_inputs if not tensor.is_constant]
+        inputs = tuple(map(self._number, computed))
         if not inputs or not operator.outputs:
             return None
         if operator_type(operator.name).is_view:
             self._numbers[operator.outputs[0]] = inputs[0]
             return None
-        outputs = tuple(self._number(tensor) for tensor in operator.outputs)
+        outputs = tuple(map(self._number, operator.outputs))
         return operator_shape(operator, inputs, outputs)
 
 
@@ -145,13 +148,20 @@ def _window(
     if known.is_global_pool:
         return positions_in, (1, 1)
     options = operator.options
-    stride = (int(options.get("strideH") or 1), int(options.get("strideW") or 1))
+    stride = (_step(options, "strideH"), _step(options, "strideW"))
     if known.kind == "pool":
-        return (int(options["filterHeight"]), int(options["filterWidth"])), stride
+        rows = int(options["filterHeight"])
+        columns = int(options["filterWidth"])
+        return (rows, columns), stride
     if known.kind not in _HAVE_WINDOWS or weights is None:
         return (1, 1), stride
-    rows, columns, *_ = known.kernels[0].axes
-    return (weights.shape[rows], weights.shape[columns]), stride
+    row_axis, column_axis, *_ = known.kernels[0].axes
+    return (weights.shape[row_axis], weights.shape[column_axis]), stride
+
+
+def _step(options: Mapping[str, Any], name: str) -> int:
+    """Return a stride; 1 for an operator that has none."""
+    return int(options.get(name) or 1)
 
 
 def _channels(tensor: Tensor) -> Channels:

@@ -1,13 +1,33 @@
 """Costs of layers: the sums of the operators that Vela made of each."""
 
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from tinyprune.artifacts.resources import Cycles, Kernel, LayerCost, OperatorCost
 from tinyprune.tflite.graph import Graph, Operator, Tensor
 from tinyprune.tflite.operators import operator_type
 
 _WEIGHT_TYPES = ("int8", "uint8", "int16")
+#: ``on_npu`` of the operators of a layer -> what the layer runs on.
+_PROCESSORS = {
+    frozenset({True}): "NPU",
+    frozenset({False}): "CPU",
+    frozenset({True, False}): "NPU+CPU",
+}
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A layer in the ``.tflite`` and in the compiled network.
+
+    Attributes:
+        sources: its operators in the ``.tflite``.
+        costs: the operators that Vela made of them.
+    """
+
+    sources: list[Operator]
+    costs: list[OperatorCost]
 
 
 def layer_costs(
@@ -22,45 +42,55 @@ def layer_costs(
         names: the layer of every operator in ``graph``; those with one name are one layer. Default:
             the places that the converter left in the names of their outputs.
     """
-    layer_of: Sequence[str] = [operator.place for operator in graph.operators]
-    if len(names) == len(graph.operators):
-        layer_of = names
-    costs = defaultdict(list)
+    layer_of = _layer_names(graph, names)
+    layers: dict[str, _Parts] = {name: _Parts([], []) for name in layer_of}
+    for operator, name in zip(graph.operators, layer_of, strict=True):
+        layers[name].sources.append(operator)
     for cost in operators:
         if cost.source is None or cost.source >= len(graph.operators):
             return tuple(_layer(each.name, (), [each]) for each in operators)
-        costs[layer_of[cost.source]].append(cost)
+        name = layer_of[cost.source]
+        layers[name].costs.append(cost)
 
-    sources = defaultdict(list)
-    for operator, name in zip(graph.operators, layer_of, strict=True):
-        sources[name].append(operator)
-    return tuple(_layer(name, sources[name], costs[name]) for name in sources if name in costs)
+    compiled = []
+    for name, parts in layers.items():
+        if parts.costs:
+            compiled.append(_layer(name, parts.sources, parts.costs))
+    return tuple(compiled)
+
+
+def _layer_names(graph: Graph, names: Sequence[str]) -> Sequence[str]:
+    """Return the layer of every operator: its name if all are known, or else its place."""
+    if len(names) == len(graph.operators):
+        return names
+    return [operator.place for operator in graph.operators]
 
 
 def _layer(name: str, sources: Sequence[Operator], costs: Sequence[OperatorCost]) -> LayerCost:
     """Return the sum of operators."""
     cycles = Cycles.total(costs)
-    processor = _processor(costs)
+    operators = [operator.name for operator in sources]
+    if not operators:
+        operators = _values(costs, "operator")
+    processor = _PROCESSORS[frozenset(_values(costs, "on_npu"))]
+    bound_by = "" if processor == "CPU" else cycles.slowest_part
     return LayerCost(
         name=name,
-        operators=tuple(op.name for op in sources) or tuple(cost.operator for cost in costs),
+        operators=tuple(operators),
         kernels=_kernels(sources),
-        macs=sum(cost.macs for cost in costs),
-        sram_bytes=max(cost.sram_bytes for cost in costs),
-        encoded_weight_bytes=sum(cost.encoded_weight_bytes for cost in costs),
-        scale_bytes=sum(cost.scale_bytes for cost in costs),
+        macs=sum(_values(costs, "macs")),
+        sram_bytes=max(_values(costs, "sram_bytes")),
+        encoded_weight_bytes=sum(_values(costs, "encoded_weight_bytes")),
+        scale_bytes=sum(_values(costs, "scale_bytes")),
         processor=processor,
-        bound_by="" if processor == "CPU" else cycles.slowest_part,
+        bound_by=bound_by,
         **cycles.as_fields(),
     )
 
 
-def _processor(costs: Sequence[OperatorCost]) -> str:
-    """Return "NPU", "CPU" or "NPU+CPU"."""
-    is_on_npu = {cost.on_npu for cost in costs}
-    if is_on_npu == {True}:
-        return "NPU"
-    return "NPU+CPU" if True in is_on_npu else "CPU"
+def _values(costs: Sequence[OperatorCost], field: str) -> list[Any]:
+    """Return one field of all costs."""
+    return [getattr(cost, field) for cost in costs]
 
 
 def _kernels(sources: Sequence[Operator]) -> tuple[Kernel, ...]:
@@ -68,14 +98,14 @@ def _kernels(sources: Sequence[Operator]) -> tuple[Kernel, ...]:
     by_buffer: dict[int, Kernel] = {}
     for operator in sources:
         if operator_type(operator.name).has_weights:
-            for tensor in filter(_is_kernel, operator.given_inputs):
+            for tensor in filter(_is_kernel, operator.constants):
                 by_buffer[tensor.buffer] = kernel(tensor)
     return tuple(by_buffer.values())
 
 
 def _is_kernel(tensor: Tensor) -> bool:
     has_axes = len(tensor.shape) > 1
-    return tensor.data is not None and has_axes and tensor.dtype in _WEIGHT_TYPES
+    return has_axes and tensor.dtype in _WEIGHT_TYPES
 
 
 def kernel(tensor: Tensor) -> Kernel:

@@ -53,9 +53,9 @@ def nearest_model(shape: NetworkShape, report: ResourceReport) -> NpuTarget:
 
     def distance(other: NpuTarget) -> float:
         expected = predict(shape, shape.whole, other)
-        pairs = [
-            (quantity.of_report(expected), quantity.of_report(report)) for quantity in PREDICTED
-        ]
+        pairs = []
+        for quantity in PREDICTED:
+            pairs.append((quantity.of_report(expected), quantity.of_report(report)))
         return float(np.abs(np.diff(np.log(np.maximum(pairs, 1.0)))).sum())
 
     family = [other for other in known_targets() if other.family == target.family]

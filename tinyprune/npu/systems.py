@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -52,13 +52,13 @@ class System:
                 f"{modes}"
             )
         if mode in self.refused:
+            complaint = self.refused[mode]
             raise UsageError(
-                f"memory mode {mode} does not go with {self.system_config}: {self.refused[mode]}"
+                f"memory mode {mode} does not go with {self.system_config}: {complaint}"
             )
         if mode not in self.modes:
-            raise unknown_name(
-                f"memory mode of {self.npu} with {self.system_config}", mode, self.modes
-            )
+            kind = f"memory mode of {self.npu} with {self.system_config}"
+            raise unknown_name(kind, mode, self.modes)
         label = self.label
         if label and mode != self.silent_mode:
             label = f"{label}-{_slug(mode)}"
@@ -70,6 +70,10 @@ class System:
             label=label,
             is_default_system=self.is_default_system,
         )
+
+    def targets(self, memory_modes: Sequence[str]) -> list[NpuTarget]:
+        """Return the target with each of these memory modes that is allowed."""
+        return [self.target(mode) for mode in memory_modes if mode in self.modes]
 
 
 def resolve_system(npu: str, system_config: str | None, ini: Path | None) -> System:
@@ -191,8 +195,13 @@ def _warn_of_bus(npu: str, config: str, ini: VelaConfig) -> None:
     is_u55 = npu.startswith("ethos-u55")
     if is_u55 == config.startswith("Ethos_U55"):
         return
-    counted_bytes, real_bytes = (16, 8) if is_u55 else (8, 16)
-    effect = "half of what they are" if is_u55 else "doubled"
+    counted_bytes = 8
+    real_bytes = 16
+    effect = "doubled"
+    if is_u55:
+        counted_bytes = 16
+        real_bytes = 8
+        effect = "half of what they are"
     family = npu.split("-")[1].upper()
     log.warning(
         "Vela counts the bus of %s as %d bytes wide instead of %d, because of the name %s: its "

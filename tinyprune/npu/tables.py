@@ -84,11 +84,10 @@ def operators(folder: Path) -> tuple[OperatorCost, ...]:
     header, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
     columns = header.split(",")
     rows: list[Row] = []
-    for line in lines:
-        if line:
-            # Vela does not quote, and a name may hold a comma; it is the last column.
-            cells = line.split(",", len(columns) - 1)
-            rows.append(dict(zip(columns, cells, strict=False)))
+    for line in filter(None, lines):
+        # Vela does not quote, and a name may hold a comma; it is the last column.
+        cells = line.split(",", len(columns) - 1)
+        rows.append(dict(zip(columns, cells, strict=False)))
     origins = _origins(folder, [_text(row, "Name", path) for row in rows])
     costs = [_operator(row, path, origin) for row, origin in zip(rows, origins, strict=True)]
     return tuple(costs)

@@ -1,7 +1,7 @@
 """Targets to compile for: accelerators, a user's files, and the matrix of all of them."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinyprune.artifacts.resources import NpuTarget
@@ -79,14 +79,16 @@ def resolve_each(
         _refuse_beside_matrix("--vela-config", vela_config)
         return all_targets(npus)
 
-    systems = [resolve_system(npu, system_config, vela_config) for npu in npus or [DEFAULT]]
+    systems = []
+    for npu in npus or [DEFAULT]:
+        systems.append(resolve_system(npu, system_config, vela_config))
     if not memory_modes:
-        return _each_once(system.target(None) for system in systems)
+        return _each_once([system.target(None) for system in systems])
     for mode in memory_modes:
         _check_memory_mode(mode, systems)
-    targets = []
+    targets: list[NpuTarget] = []
     for system in systems:
-        targets += [system.target(mode) for mode in memory_modes if mode in system.modes]
+        targets += system.targets(memory_modes)
     return _each_once(targets)
 
 
@@ -122,10 +124,10 @@ def all_targets(npus: Sequence[str] = ()) -> list[NpuTarget]:
     def position(npu: str) -> int:
         return order.index(npu) if npu in order else len(order)
 
-    targets = []
+    targets: list[NpuTarget] = []
     for npu in sorted(npus or order, key=position):
         system = resolve_system(npu, None, None)
-        targets += [system.target(mode) for mode in system.modes]
+        targets += system.targets(system.modes)
     return _each_once(targets)
 
 
@@ -134,20 +136,23 @@ def user_target_descriptions() -> list[tuple[str, str]]:
 
     The description of a broken one says what is wrong with it.
     """
-    return [(name, _description(path)) for name, path in sorted(user_targets.paths().items())]
+    descriptions = []
+    for name, path in sorted(user_targets.paths().items()):
+        descriptions.append((name, _description(path)))
+    return descriptions
 
 
-def _each_once(targets: Iterable[NpuTarget]) -> list[NpuTarget]:
-    unique = list(dict.fromkeys(targets))
+def _each_once(targets: Sequence[NpuTarget]) -> list[NpuTarget]:
+    """Return targets without repetitions. Raises UsageError for two that share a name."""
     by_name: dict[str, NpuTarget] = {}
-    for target in unique:
+    for target in targets:
         other = by_name.setdefault(target.name, target)
         if other != target:
             raise UsageError(
                 f"two targets are called {target.name}, {_text(other)} and {_text(target)}: "
                 "rename the own target or the section of one"
             )
-    return unique
+    return list(by_name.values())
 
 
 def _text(target: NpuTarget) -> str:
@@ -160,4 +165,4 @@ def _description(path: Path) -> str:
     except UsageError as error:
         return f"broken: {error}"
     parts = (target.npu, target.description, str(path))
-    return ", ".join(part for part in parts if part)
+    return ", ".join(filter(None, parts))

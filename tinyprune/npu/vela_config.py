@@ -42,6 +42,8 @@ _KEYS = {
     _SYSTEM: ("inherit", "core_clock", *_PORTS.values(), *_MEMORY_KEYS),
     _MODE: ("inherit", *_AREAS, "arena_cache_size"),
 }
+#: Start of a section's name -> a key in lower case -> the key as Vela spells it.
+_SPELLINGS = {start: {key.lower(): key for key in known} for start, known in _KEYS.items()}
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,8 @@ class VelaConfig:
         for port in _PORTS.values():
             if keys.get(port) not in _MEMORIES:
                 memories = ", ".join(_MEMORIES)
-                raise UsageError(
-                    f"{where} {port}: expected one of {memories}, got {_got(keys, port)}"
-                )
+                memory = _got(keys, port)
+                raise UsageError(f"{where} {port}: expected one of {memories}, got {memory}")
         if "core_clock" not in keys:
             raise UsageError(f"{where} core_clock: it is needed: expected Hz, e.g. 500e6")
         numbers = ["core_clock"]
@@ -82,9 +83,8 @@ class VelaConfig:
             if not _is_number(keys[key]):
                 raise UsageError(f"{where} {key}: expected a number, got {_got(keys, key)}")
         if float(keys["core_clock"]) <= 0:
-            raise UsageError(
-                f"{where} core_clock: expected Hz, e.g. 500e6, got {_got(keys, 'core_clock')}"
-            )
+            clock = _got(keys, "core_clock")
+            raise UsageError(f"{where} core_clock: expected Hz, e.g. 500e6, got {clock}")
 
     def complaint(self, system: str, mode: str) -> str:
         """Return why Vela refuses a memory mode with a system config; empty if it does not.
@@ -95,18 +95,20 @@ class VelaConfig:
         keys = self.modes[mode]
         for area in _AREAS:
             if keys.get(area) not in _PORTS:
-                return f"its {area} is {_got(keys, area)}, expected one of {', '.join(_PORTS)}"
+                expected = ", ".join(_PORTS)
+                return f"its {area} is {_got(keys, area)}, expected one of {expected}"
         if not re.fullmatch(r"\d+", keys.get("arena_cache_size", "0")):
             size = _got(keys, "arena_cache_size")
             return f"its arena_cache_size is {size}, expected a number of bytes"
 
-        ports = self.systems[system]
-        weights, arena, cache_ = (ports[_PORTS[keys[area]]] for area in _AREAS)
+        memories = self.systems[system]
+        ports = [keys[area] for area in _AREAS]
+        weights, arena, cache_ = (memories[_PORTS[port]] for port in ports)
         if arena not in ("Sram", "Dram"):
             return f"its arena would be in {arena}, expected Sram or Dram"
         if cache_ != "Sram":
             return f"its cache would be in {cache_}, expected Sram"
-        is_one_area = len({keys[area] for area in _AREAS}) == 1
+        is_one_area = len(set(ports)) == 1
         if weights == "Sram" and not is_one_area:
             return (
                 "its weights would be in Sram and its arena elsewhere, "
@@ -134,20 +136,13 @@ def load(path: Path) -> VelaConfig:
     """
     if path.suffix != ".ini":
         raise UsageError(f"{path}: Vela takes a configuration file only if its name ends in .ini")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot read Vela's configuration {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{path} is not a text in UTF-8: {error.reason} at byte {error.start}"
-        ) from error
-    own = _sections(text, path)
+    own = _sections(_text(path), path)
     arm = _inherited(_arm_sections(), {}, Path(ARM))
     every = _inherited(own, arm, path)
     own_systems = _named(own, _SYSTEM)
     own_modes = _named(own, _MODE)
-    if not own_systems and not own_modes:
+    own_names = [*own_systems, *own_modes]
+    if not own_names:
         sections = ", ".join(own) or "none"
         raise UsageError(
             f"{path}: expected sections [{_SYSTEM}NAME] or [{_MODE}NAME] as in Vela's {ARM}, "
@@ -161,6 +156,16 @@ def load(path: Path) -> VelaConfig:
         own_modes=tuple(own_modes),
         arm_systems=frozenset(_named(arm, _SYSTEM)),
     )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read Vela's configuration {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        problem = f"{error.reason} at byte {error.start}"
+        raise UsageError(f"{path} is not a text in UTF-8: {problem}") from error
 
 
 def _sections(text: str, path: Path) -> dict[str, Keys]:
@@ -180,13 +185,20 @@ def _line_complaints(text: str) -> Iterator[tuple[int, str]]:
     """
     if text.startswith("\ufeff"):
         yield 1, "Vela cannot read a byte order mark: save the file as UTF-8 without one"
-    for number, line in enumerate((line.strip() for line in text.splitlines()), 1):
+    lines = map(str.strip, text.splitlines())
+    for number, line in enumerate(lines, 1):
         if line == "[DEFAULT]":
-            complaint = "Vela's compiler does not read [DEFAULT]: give every section its keys, or "
-            yield number, complaint + "'inherit'"
+            yield (
+                number,
+                "Vela's compiler does not read [DEFAULT]: give every section its keys, or "
+                "'inherit'",
+            )
         if not _LINE.fullmatch(line):
-            complaint = "expected [SECTION], KEY=VALUE or a comment after ';', which is all Vela "
-            yield number, complaint + f"reads, got '{line}'"
+            yield (
+                number,
+                "expected [SECTION], KEY=VALUE or a comment after ';', which is all Vela "
+                f"reads, got '{line}'",
+            )
 
 
 def _parse(text: str, path: Path) -> dict[str, Keys]:
@@ -196,9 +208,8 @@ def _parse(text: str, path: Path) -> dict[str, Keys]:
     try:
         parser.read_string(text, source=str(path))
     except configparser.Error as error:
-        raise UsageError(
-            f"{path} is no configuration file: {' '.join(str(error).split())}"
-        ) from error
+        problem = " ".join(str(error).split())
+        raise UsageError(f"{path} is no configuration file: {problem}") from error
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
@@ -207,12 +218,11 @@ def _key_complaints(section: str, keys: Keys) -> Iterator[str]:
 
     Other unknown keys are left alone: a newer Vela may know them.
     """
-    for start, known in _KEYS.items():
-        if section.startswith(start):
-            expected = {key.lower(): key for key in known}
-            for key in keys:
-                if key not in known and key.lower() in expected:
-                    yield f"{key}: Vela ignores it: expected {expected[key.lower()]}"
+    for start, spellings in _SPELLINGS.items():
+        for key in keys:
+            spelling = spellings.get(key.lower(), key)
+            if section.startswith(start) and key != spelling:
+                yield f"{key}: Vela ignores it: expected {spelling}"
 
 
 def _inherited(
@@ -225,13 +235,15 @@ def _inherited(
     done = dict(above)
     for name, keys in sections.items():
         parent = keys.get("inherit")
-        if parent is not None and (parent not in done or parent == name):
+        if parent is None:
+            done[name] = keys
+            continue
+        if parent not in done or parent == name:
             raise UsageError(
                 f"{path}: [{name}] inherits from [{parent}]: expected a section above it or one of "
                 f"{ARM}"
             )
-        inherited = dict(done[parent]) if parent else {}
-        done[name] = inherited | dict(keys)
+        done[name] = {**done[parent], **keys}
     return done
 
 

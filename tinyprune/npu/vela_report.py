@@ -84,9 +84,8 @@ def _constant_bytes(operators: Sequence[Operator]) -> tuple[int, int]:
     """Return the bytes of constants without command streams, and those of command streams."""
     constant_bytes = stream_bytes = 0
     for tensor in constants(operators):
-        assert tensor.data is not None
         if tensor.name == _COMMAND_STREAM:
-            stream_bytes += tensor.data.nbytes
+            stream_bytes += tensor.values.nbytes
         else:
-            constant_bytes += tensor.data.nbytes
+            constant_bytes += tensor.values.nbytes
     return constant_bytes, stream_bytes

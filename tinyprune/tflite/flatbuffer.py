@@ -181,12 +181,19 @@ def _operator(operator: Any, tensors: list[Tensor], codes: Any) -> Operator:
     code = codes[operator.opcodeIndex]
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
     name = _operator_names()[builtin]
-    options = operator.builtinOptions
+    if name == "CUSTOM":
+        name = code.customCode.decode()
+    options = {}
+    if operator.builtinOptions is not None:
+        options = vars(operator.builtinOptions)
+    inputs = []
+    for index in _items(operator.inputs):
+        inputs.append(None if index < 0 else tensors[index])
     return Operator(
-        name=code.customCode.decode() if name == "CUSTOM" else name,
-        inputs=tuple(None if index < 0 else tensors[index] for index in _items(operator.inputs)),
+        name=name,
+        inputs=tuple(inputs),
         outputs=_pick(operator.outputs, tensors),
-        options={} if options is None else vars(options),
+        options=options,
     )
 
 
@@ -213,7 +220,7 @@ def _tensor(tensor: Any, buffers: list[Any]) -> Tensor:
         zero_point = tensor.quantization.zeroPoint
         axis = int(tensor.quantization.quantizedDimension)
     return Tensor(
-        name=(tensor.name or b"").decode(errors="replace"),
+        name=bytes(_items(tensor.name)).decode(errors="replace"),
         shape=shape,
         dtype=dtype,
         scale=np.array(_items(scale), np.float32),
@@ -228,9 +235,9 @@ def _values(data: Any, dtype: str, shape: tuple[int, ...] | None) -> "np.ndarray
     """Return constant values; without a shape they stay flat bytes."""
     import numpy as np
 
-    if data is None or len(data) == 0:
+    raw = np.asarray(_items(data), np.uint8)
+    if len(raw) == 0:
         return None
-    raw = np.asarray(data, np.uint8)
     return raw if shape is None else raw.view(np.dtype(dtype)).reshape(shape)
 
 

@@ -40,6 +40,17 @@ class Tensor:
     axis: int = 0
 
     @property
+    def is_constant(self) -> bool:
+        """True for values that are stored in the file."""
+        return self.data is not None
+
+    @property
+    def values(self) -> "np.ndarray[Any, Any]":
+        """The data of a constant tensor."""
+        assert self.data is not None
+        return self.data
+
+    @property
     def is_float(self) -> bool:
         """True for floats of any precision."""
         return self.dtype.startswith(("float", "bfloat"))
@@ -69,19 +80,39 @@ class Operator:
     @property
     def given_inputs(self) -> tuple[Tensor, ...]:
         """The inputs that are not left out."""
-        return tuple(tensor for tensor in self.inputs if tensor is not None)
+        return tuple(filter(None, self.inputs))
+
+    @property
+    def constants(self) -> tuple[Tensor, ...]:
+        """The inputs that are stored in the file."""
+        return tuple(tensor for tensor in self.given_inputs if tensor.is_constant)
 
     @property
     def has_floats(self) -> bool:
         """True if it reads or makes floats."""
-        return any(tensor.is_float for tensor in (*self.given_inputs, *self.outputs))
+        tensors = self.given_inputs + self.outputs
+        return any(tensor.is_float for tensor in tensors)
+
+    def constant(self, number: int) -> Tensor | None:
+        """Return an input that is stored in the file; None where there is none of this number."""
+        if number >= len(self.inputs):
+            return None
+        tensor = self.inputs[number]
+        if tensor is None or not tensor.is_constant:
+            return None
+        return tensor
+
+    @property
+    def output_name(self) -> str:
+        """The name of its output, the first one where the converter joined several."""
+        name, _, _ = self.outputs[0].name.partition(";")
+        return name
 
     @property
     def place(self) -> str:
         """Its place in the network: ``block/conv`` of an output ``net/block/conv/Relu;net/...``."""
-        name = self.outputs[0].name.partition(";")[0]
-        parts = name.split("/")
-        return "/".join(parts[1:-1]) or name
+        parts = self.output_name.split("/")
+        return "/".join(parts[1:-1]) or self.output_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,17 +133,20 @@ def float_operators(graph: Graph) -> list[str]:
     """Operators that read or make floats, each with its place where that is known, once each."""
     names: dict[str, None] = {}
     for operator in graph.operators:
-        if operator.name not in _CONVERSIONS and operator.has_floats:
-            place, _, last = operator.outputs[0].name.partition(";")[0].rpartition("/")
-            names[f"{operator.name} of {place}" if place and last else operator.name] = None
+        if operator.name in _CONVERSIONS or not operator.has_floats:
+            continue
+        name = operator.name
+        place, _, last = operator.output_name.rpartition("/")
+        if place and last:
+            name = f"{operator.name} of {place}"
+        names[name] = None
     return list(names)
 
 
 def constants(operators: Iterable[Operator]) -> Iterator[Tensor]:
     """The constant tensors that operators read, each stored buffer once."""
-    seen = set()
+    by_buffer: dict[int, Tensor] = {}
     for operator in operators:
-        for tensor in operator.given_inputs:
-            if tensor.data is not None and tensor.buffer not in seen:
-                seen.add(tensor.buffer)
-                yield tensor
+        for tensor in operator.constants:
+            by_buffer.setdefault(tensor.buffer, tensor)
+    return iter(by_buffer.values())

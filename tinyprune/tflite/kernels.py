@@ -24,10 +24,11 @@ def int8_kernels(operator: Operator) -> dict[str, Int8Array]:
 def _int8_kernel(operator: Operator, kernel: KernelInputs) -> Int8Array | None:
     matrices = []
     for number in kernel.inputs:
-        tensor = operator.inputs[number] if number < len(operator.inputs) else None
-        if tensor is None or tensor.data is None or tensor.dtype != "int8":
+        tensor = operator.constant(number)
+        if tensor is None or tensor.dtype != "int8":
             return None
-        if tensor.data.ndim != len(kernel.axes):
+        values = tensor.values
+        if values.ndim != len(kernel.axes):
             return None
-        matrices.append(tensor.data.transpose(kernel.axes))
+        matrices.append(values.transpose(kernel.axes))
     return np.concatenate(matrices, axis=-1)

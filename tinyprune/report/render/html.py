@@ -100,7 +100,7 @@ def _template() -> Any:
 def _newest(
     summaries: Sequence[RunSummary], views: Sequence[TargetView], metric: str
 ) -> dict[str, Any]:
-    """What the headline says of the target that was compiled for last, if there is one."""
+    """Facts of the headline about the target that was compiled for last, if there is one."""
     if not summaries:
         return {"hop_seconds": None, "noisy": None, "best": []}
     newest = summaries[0]
@@ -118,9 +118,10 @@ def _headline_metric(report: RunReport, summaries: Sequence[RunSummary]) -> str:
         names += metric_names(summary)
     names = names or _quality_names(report.variants)
     own = report.task.metric if report.task else ""
-    if own in names or not names:
+    if own in names:
         return own
-    return names[0]
+    candidates = [*names, own]
+    return candidates[0]
 
 
 def _quality_names(variants: Sequence[VariantRecord]) -> list[str]:

@@ -215,9 +215,7 @@ def _matrices(operator: Operator) -> list[tuple[str, BoolArray]]:
         return _lstm_matrices(operator)
     is_depthwise = operator_type(operator.name).kind == "depthwise"
     matrices = []
-    for tensor in operator.inputs:
-        if tensor is None or not _is_kernel(tensor):
-            continue
+    for tensor in filter(_is_kernel, operator.constants):
         kept = _kept(tensor)
         if is_depthwise:
             matrix = kept.reshape(-1, 1, 1, kept.shape[-1])
@@ -234,7 +232,7 @@ def _lstm_matrices(operator: Operator) -> list[tuple[str, BoolArray]]:
     for kernel in _LSTM_KERNELS:
         gates = []
         for number in kernel.inputs:
-            tensor = operator.inputs[number]
+            tensor = operator.constant(number)
             if tensor is not None and _is_kernel(tensor):
                 gates.append(_kept(tensor))
         if len(gates) == GATES:
@@ -244,13 +242,13 @@ def _lstm_matrices(operator: Operator) -> list[tuple[str, BoolArray]]:
 
 
 def _is_kernel(tensor: Tensor) -> bool:
-    is_constant = tensor.data is not None and tensor.data.size > 0
-    return is_constant and tensor.dtype == "int8" and len(tensor.shape) > 1
+    """Return whether a constant is a matrix of int8, or one of more axes."""
+    has_axes = len(tensor.shape) > 1
+    return has_axes and tensor.dtype == "int8" and tensor.values.size > 0
 
 
 def _kept(tensor: Tensor) -> BoolArray:
-    zero = tensor.zero_point[0] if len(tensor.zero_point) else 0
-    return np.asarray(tensor.data) != zero
+    return np.asarray(tensor.data) != tensor.integer_of_zero
 
 
 def _free(name: str, taken: Mapping[str, Any]) -> str:

@@ -97,10 +97,11 @@ def _costs(report: RunReport) -> dict[str, ResourceReport]:
 
 def _budget(report: RunReport, name: str) -> RenderableType | None:
     """The way of a variant to its budget; None where it has none."""
-    for variant in report.variants:
-        if variant.name == name and variant.budget:
-            return budget_history.format_budget(variant.budget)
-    return None
+    budgets = {variant.name: variant.budget for variant in report.variants}
+    budget = budgets.get(name)
+    if budget is None:
+        return None
+    return budget_history.format_budget(budget)
 
 
 def _unfinished(variants: Sequence[VariantRecord]) -> RenderableType:

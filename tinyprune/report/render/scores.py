@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import filterfalse
 from operator import attrgetter
 from pathlib import PurePath
 
@@ -61,8 +62,8 @@ def _title(evaluation: Evaluation) -> str:
     title = f"{evaluation.items} {items} of the {evaluation.split} split"
     if not _is_compared(evaluation):
         return title
-    reference = [row.model for row in evaluation.rows if not _is_noisy(row)][0]
-    return f"{title}; differences to {reference}"
+    reference = next(filterfalse(_is_noisy, evaluation.rows))
+    return f"{title}; differences to {reference.model}"
 
 
 def _with_short_names(evaluation: Evaluation) -> Evaluation:

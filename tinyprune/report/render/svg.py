@@ -150,10 +150,12 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
     return tag("line", x1=x1, x2=x2, y1=y1, y2=y2, class_=kind)
 
 
-def text(content: str, x: float, y: float, kind: str, anchor: str = "start") -> Markup:
-    """A line of text; ``kind`` is its CSS class."""
-    text_anchor = None if anchor == "start" else anchor
-    return tag("text", content, x=x, y=y, class_=kind, text_anchor=text_anchor)
+def text(content: str, x: float, y: float, kind: str, anchor: str | None = None) -> Markup:
+    """A line of text that starts at (x, y), or has its "middle" or "end" there.
+
+    ``kind`` is its CSS class.
+    """
+    return tag("text", content, x=x, y=y, class_=kind, text_anchor=anchor)
 
 
 def text_width(content: str) -> float:

@@ -65,11 +65,13 @@ def to_csv(summary: RunSummary) -> str:
 
 def summaries_csv(summaries: Sequence[RunSummary]) -> str:
     """The rows of several targets under the header of the first."""
-    lines: list[str] = []
+    headers: list[str] = []
+    rows: list[str] = []
     for summary in summaries:
-        header, *rows = to_csv(summary).splitlines(keepends=True)
-        lines += rows if lines else [header, *rows]
-    return "".join(lines)
+        header, *variants = to_csv(summary).splitlines(keepends=True)
+        headers.append(header)
+        rows += variants
+    return "".join(headers[:1] + rows)
 
 
 def to_json(summary: RunSummary) -> str:
