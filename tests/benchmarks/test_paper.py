@@ -15,7 +15,7 @@ from benchmarks.paper.record import Cost, RowRecord, Score, Split
 from benchmarks.paper.rows import BLOCKS, LEVELS
 from benchmarks.paper.view import SHARED, SRAM_ONLY, U85
 from tests.support.runs import tiny_sizes
-from tinyprune.config import check
+from tinyprune.config import check, to_mapping
 from tinyprune.errors import TinypruneError, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def test_clusters_are_of_rows_that_are_there():
     for name, numbers in rows.CLUSTERS.items():
         for config in (found[f"{name}-{number}-clusters"].config for number in numbers):
             assert config.base == ("baseline" if name == "dense-int8" else name)
-            assert (config.final_sparsity, config.epochs) == (0.0, None)
+            assert (config.final_sparsity, to_mapping(config)["epochs"]) == (0.0, None)
 
 
 def test_a_ladder_counts_units_that_are_there_once():
