@@ -89,11 +89,8 @@ def opens_with_a_question(node: ast.AST) -> bool:
     return (ast.get_docstring(node) or "").startswith(OPENERS)
 
 
-#: To be removed when every room keeps the limits.
-not_yet = pytest.mark.xfail(reason="some rooms are still being rewritten", strict=False)
 
 
-@not_yet
 def test_no_function_is_complex():
     complex_functions = []
     for module in modules():
@@ -103,7 +100,6 @@ def test_no_function_is_complex():
     assert not complex_functions
 
 
-@not_yet
 @pytest.mark.parametrize("is_bad", [is_nested_ternary, is_starred_literal, opens_with_a_question])
 def test_no_such_thing_is_written(is_bad):
     places = []
@@ -112,7 +108,6 @@ def test_no_such_thing_is_written(is_bad):
     assert not places
 
 
-@not_yet
 def test_no_line_is_long():
     long = []
     for module in modules():
@@ -122,7 +117,6 @@ def test_no_line_is_long():
     assert not long
 
 
-@not_yet
 def test_decisions_are_far_apart():
     total, length = 0, 0
     for module in modules():
@@ -132,7 +126,6 @@ def test_decisions_are_far_apart():
     assert 100 * total / length <= MOST_DECISIONS
 
 
-@not_yet
 def test_comprehensions_are_rare():
     count, length = 0, 0
     for module in modules():
