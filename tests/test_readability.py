@@ -89,8 +89,6 @@ def opens_with_a_question(node: ast.AST) -> bool:
     return (ast.get_docstring(node) or "").startswith(OPENERS)
 
 
-
-
 def test_no_function_is_complex():
     complex_functions = []
     for module in modules():

@@ -39,14 +39,18 @@ def export_int8(
     """
     canonical = fold(model)
     shape = tuple(canonical.inputs[0].shape)
-    is_sequence = None in shape[1:-1]
+    if None in shape[1:-1]:
+        frames = frames or 1
+        wanted = shape[-1:]
+        rows = "consecutive frames (n, features)"
+    else:
+        wanted = shape[1:]
+        rows = "examples (n, ...)"
+
     data = np.asarray(calibration, np.float32)
-    expected = shape[-1:] if is_sequence else shape[1:]
-    if data.shape[1:] != expected or not len(data):
-        rows = "consecutive frames (n, features)" if is_sequence else "examples (n, ...)"
+    if data.shape[1:] != wanted or not len(data):
+        sizes = ", ".join(map(str, wanted))
         raise UsageError(
-            f"calibration of shape {data.shape} does not fit: expected {rows} of shape (n, "
-            f"{', '.join(map(str, expected))})"
+            f"calibration of shape {data.shape} does not fit: expected {rows} of shape (n, {sizes})"
         )
-    length = frames or 1 if is_sequence else frames
-    return export(canonical, length, data, dict(masks or {}), Path(path))
+    return export(canonical, frames, data, dict(masks or {}), Path(path))

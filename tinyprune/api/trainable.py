@@ -39,6 +39,11 @@ class CompressedModel(keras.Model):
 
 def trainable(prepared: keras.Model) -> CompressedModel:
     """Return a network of the same layers, so of the same weights, that ``fit`` can train."""
-    inputs = prepared.inputs[0] if len(prepared.inputs) == 1 else prepared.inputs
-    outputs = prepared.outputs[0] if len(prepared.outputs) == 1 else prepared.outputs
+    inputs = _unpacked(prepared.inputs)
+    outputs = _unpacked(prepared.outputs)
     return CompressedModel(inputs, outputs, name=prepared.name)
+
+
+def _unpacked(tensors: list[Any]) -> Any:
+    """Return the tensor of a list of one, else the list."""
+    return tensors[0] if len(tensors) == 1 else tensors

@@ -132,15 +132,18 @@ class BudgetTracker:
 
     def compile(self, network: keras.Model, counts: IntArray) -> None:
         """Compile a network with ``counts`` (sets,) units and wait for it. Needs a target."""
-        assert self._vela is not None
         expected = self.modelled.values(counts) / self.modelled.corrections
-        self._correct(self._vela.compile(network), expected)
+        self._correct(self._compiler.compile(network), expected)
 
     def start_compilation(self, network: keras.Model) -> None:
         """Let Vela compile the network as it is in the background. Needs a target."""
-        assert self._vela is not None
-        self._vela.start(network)
+        self._compiler.start(network)
         self._expected = self.usage / self.modelled.corrections
+
+    @property
+    def _compiler(self) -> VelaLoop:
+        assert self._vela is not None, "it is asked only where there is a target"
+        return self._vela
 
     @property
     def is_waiting(self) -> bool:

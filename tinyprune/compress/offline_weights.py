@@ -30,8 +30,7 @@ class Weights:
     @cached_property
     def integers(self) -> Int8Array:
         """The weights in canonical axes; a view: writing to it writes to the file's bytes."""
-        assert self.tensor.data is not None
-        return self.tensor.data.transpose(self.axes)
+        return self.tensor.values.transpose(self.axes)
 
     @cached_property
     def zeros(self) -> Int8Array:
@@ -96,12 +95,13 @@ def _uses_of_constants(path: Path, graph: Graph) -> list[list[_Use]]:
     uses: dict[int, list[_Use]] = {}
     for operator in graph.operators:
         axes = weight_axes(operator)
-        for index, tensor in enumerate(operator.inputs):
-            if tensor is None or tensor.data is None:
+        for index in range(len(operator.inputs)):
+            tensor = operator.constant(index)
+            if tensor is None:
                 continue
             if index in axes:
                 _require_int8_activations(path, operator)
-            address = tensor.data.ctypes.data
+            address = tensor.values.ctypes.data
             uses.setdefault(address, []).append(_Use(operator, tensor, axes.get(index)))
     return list(uses.values())
 
@@ -150,7 +150,7 @@ def _misfit(tensor: Tensor, axes: Axes) -> str | None:
     rank = len(axes)
     if tensor.dtype != "int8":
         return f"has {tensor.dtype} weights: expected int8"
-    if tensor.data is None or tensor.data.dtype != np.int8:
+    if tensor.values.dtype != np.int8:
         return "is stored in a compressed form: expected plain int8 weights"
     if len(tensor.shape) != rank:
         return f"has the shape {tensor.shape}: expected {rank} axes"

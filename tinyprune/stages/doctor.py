@@ -67,13 +67,17 @@ def _packages() -> list[Check]:
 
 def _is_needed(requirement: Requirement) -> bool:
     """Return whether a package is installed with this program on this machine."""
-    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    return _applies(requirement, "")
+
+
+def _applies(requirement: Requirement, extra: str) -> bool:
+    """Return whether a package is installed with an extra on this machine, "" being none."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 
 
 def _is_extra(requirement: Requirement) -> bool:
     """Return whether a package comes with an extra for users."""
-    marker = requirement.marker
-    return marker is not None and any(marker.evaluate({"extra": extra}) for extra in EXTRAS)
+    return any(_applies(requirement, extra) for extra in EXTRAS)
 
 
 def _package(requirement: Requirement) -> Check:
