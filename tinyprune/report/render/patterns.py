@@ -53,7 +53,7 @@ _LEGEND = {0: "all zero", 4: "10 % kept", 7: "30 %", 9: "50 %", 13: "all kept"}
 
 @dataclass(frozen=True, eq=False)
 class KernelMatrix:
-    """Which weights of a kernel are not zero.
+    """The weights of a kernel that are not zero.
 
     Attributes:
         name: ``layer/kernel``.
