@@ -28,11 +28,11 @@ def measure(options: argparse.Namespace) -> Report:
         scoring._executor(2).shutdown()
         return list(scoring.score_all(_pairs(), METRICS, FILES))
 
-    for ours, plain in zip(scoring._here(_pairs(8), METRICS), _plain(8), strict=True):
+    for ours, plain in zip(scoring._in_this_process(_pairs(8), METRICS), _plain(8), strict=True):
         np.testing.assert_allclose([ours[name] for name in METRICS], plain, atol=1e-3)
     ways = {
         OURS: anew,
-        ONE: lambda: list(scoring._here(_pairs(), METRICS)),
+        ONE: lambda: list(scoring._in_this_process(_pairs(), METRICS)),
         PLAIN: lambda: list(_plain()),
     }
     seconds = take_turns({what: timed(way) for what, way in ways.items()}, repeats(options, 3, 1))
