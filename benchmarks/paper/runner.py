@@ -132,7 +132,9 @@ def _test(plan: Plan, found: Experiment, rows: Sequence[RowRecord]) -> None:
     from tinyprune.stages.run import Run
 
     wanted = [(row.row if row.config else BASELINE, row.form) for row in rows]
-    folders = {name: getattr(found.config.data, name) for name in ("test_speech", "test_noise")}
+    folders = {
+        name: getattr(found.config.data, name, None) for name in ("test_speech", "test_noise")
+    }
     with Workspace(found.folder).locked() as space:
         splits = score.test(Run(space), wanted, folders)
     for row, one in zip(rows, wanted, strict=True):

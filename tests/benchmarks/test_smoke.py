@@ -34,9 +34,15 @@ def assert_is_report(report: dict, name: str) -> None:
     assert all(isinstance(note, str) for note in report["notes"])
 
 
+#: Long measurements whose toy size does not run yet within minutes, or on a run of tiny networks.
+NOT_YET_SMALL = ("distill", "tfmot", "mask_bits", "fit_npu", "differentiable")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MEASUREMENTS)
 def test_a_measurement_runs_and_reports(name: str, tmp_path: Path, request) -> None:
+    if name in NOT_YET_SMALL:
+        pytest.skip(f"the toy size of {name} is not small enough yet: run it by hand")
     options = list(OPTIONS.get(name, ()))
     if BASELINE in options:
         run = request.getfixturevalue("finished_run").folder
