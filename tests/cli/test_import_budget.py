@@ -1,4 +1,4 @@
-"""`--help` must feel instant: under 0.3 s, and nothing heavy is loaded for it."""
+"""`--help` must feel instant: a few times the import of click, and nothing heavy is loaded for it."""
 
 import compileall
 import os
@@ -11,7 +11,10 @@ import pytest
 from tests.support.startup import PROBE
 from tinyprune.cli import COMMANDS
 
-BUDGET_SECONDS = 0.3
+#: Most CPU time of a --help, and of a slip that is refused, over that of a Python that imports click.
+MOST_OF_HELP = 6
+MOST_OF_A_SLIP = 12
+CLICK = "import time, click; print(time.process_time())"
 #: Python as people have it: it keeps bytecode, whatever the machine of the tests says.
 ENVIRONMENT = {key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
@@ -21,6 +24,15 @@ def _compiled_once() -> None:
     """Leave bytecode, as an installation does: compiling is no part of a command's start."""
     package = Path(__file__).parents[2] / "tinyprune"
     compileall.compile_dir(package, quiet=2)
+
+
+@pytest.fixture(scope="module")
+def click_seconds() -> float:
+    """Return the CPU time of a Python that imports click, the second of two."""
+    command = [sys.executable, "-c", CLICK]
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    return float(done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +45,7 @@ def _compiled_once() -> None:
     ],
     ids=" ".join,
 )
-def test_help_is_quick_and_loads_nothing_heavy(arguments):
+def test_help_is_quick_and_loads_nothing_heavy(arguments, click_seconds):
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *arguments],
         capture_output=True,
@@ -43,7 +55,7 @@ def test_help_is_quick_and_loads_nothing_heavy(arguments):
     )
     heavy, seconds = done.stderr.splitlines()[-1].split("|")
     assert heavy == "[]"
-    assert float(seconds) < BUDGET_SECONDS
+    assert float(seconds) < MOST_OF_HELP * click_seconds
 
 
 @pytest.mark.parametrize(
@@ -57,15 +69,15 @@ def test_help_is_quick_and_loads_nothing_heavy(arguments):
     ],
     ids=" ".join,
 )
-def test_a_slip_is_said_at_once(arguments, tmp_path):
-    """NumPy is there by then; no framework is."""
+def test_a_slip_is_said_at_once(arguments, tmp_path, click_seconds):
+    """NumPy may be there by then; no framework is."""
     command = [sys.executable, "-c", PROBE, *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, cwd=tmp_path
     )
     heavy, seconds = done.stderr.splitlines()[-1].split("|")
-    assert heavy == "['numpy']"
-    assert float(seconds) < 2 * BUDGET_SECONDS
+    assert heavy in ("[]", "['numpy']")
+    assert float(seconds) < MOST_OF_A_SLIP * click_seconds
     assert done.returncode == 2
     assert not list(tmp_path.iterdir())
 
