@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 import tinyprune
-from tinyprune.cli import groups, messages, native_output, options
+from tinyprune.cli import groups, messages, native_output
+from tinyprune.cli.verbosity import verbosity
 
 #: Command -> "module:attribute", in the order of ``tinyprune --help``.
 COMMANDS = {
@@ -67,7 +68,7 @@ class LazyGroup(groups.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(tinyprune.__version__, message="%(prog)s %(version)s")
-@options.verbosity
+@verbosity
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Compress Keras networks for Arm Ethos-U microNPUs.

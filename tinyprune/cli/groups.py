@@ -2,7 +2,7 @@
 
 import click
 
-from tinyprune.cli import options
+from tinyprune.cli.verbosity import verbosity
 from tinyprune.errors import unknown_name
 
 
@@ -13,7 +13,7 @@ class Group(click.Group):
         """Return the command of a name, with ``-q`` and ``-v``; None if there is none."""
         command = self.find(ctx, cmd_name)
         if command is not None and not _has_verbosity(command):
-            options.verbosity(command)
+            verbosity(command)
         return command
 
     def find(self, ctx: click.Context, name: str) -> click.Command | None:
