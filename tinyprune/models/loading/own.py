@@ -39,10 +39,11 @@ def load(source: str, custom: tuple[str, ...] = ()) -> "keras.Model":
         custom: modules that define layers or functions of the model; they are imported before it is
             loaded.
 
-    A model of Keras 2 becomes one of Keras 3 with the same layer names, weights and outputs. Raises
-    UsageError, in one line, for everything that is no such model.
+    A model of Keras 2 becomes one of Keras 3 with the same layer names, weights and outputs; one of
+    half or mixed precision becomes one of float32. Raises UsageError, in one line, for everything
+    that is no such model, and for weights that are NaN or infinite.
     """
-    from tinyprune.models.loading import files, modules
+    from tinyprune.models.loading import files, modules, precision
 
     with modules.importing_from_here():
         objects = modules.custom_objects(custom)
@@ -52,7 +53,7 @@ def load(source: str, custom: tuple[str, ...] = ()) -> "keras.Model":
             model = modules.from_function(source)
         if _is_keras2(model):
             model = files.from_keras2(model, source, objects)
-    return _checked(model, source)
+        return precision.in_float32(_checked(model, source), source, objects)
 
 
 def first_line(error: BaseException | str) -> str:
@@ -100,9 +101,24 @@ def _checked(model: Any, source: str) -> "keras.Model":
         raise UsageError(
             f"{source} has {inputs} inputs and {outputs} outputs: expected one of each"
         )
+    _check_finite(model, source)
     if is_sequential or not _has_nested_ends(model):
         return model
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+
+
+def _check_finite(model: "keras.Model", source: str) -> None:
+    """Raise UsageError, which names the weights, where one of them is NaN or infinite."""
+    import numpy as np
+
+    for weight in model.weights:
+        values = np.asarray(weight)
+        broken = int(np.count_nonzero(~np.isfinite(values)))
+        if broken:
+            raise UsageError(
+                f"{source}: {broken} of {values.size} values of '{weight.path}' are NaN or "
+                "infinite: expected finite weights; its training went wrong, save an earlier one"
+            )
 
 
 def _has_nested_ends(model: "keras.Model") -> bool:
