@@ -9,7 +9,8 @@ from tinyprune.compress.prepare import prepare
 from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.data.labelled import Examples, LabelledDataset
 from tinyprune.metrics.classification import probabilities
-from tinyprune.training.classify import Classify, ends_in_softmax
+from tinyprune.training.classify import Classify
+from tinyprune.training.endings import Ending, ending
 
 FRONTEND = ImageFrontEnd((4,), "none", (0.0,) * 4, (1.0,) * 4)
 LABELS = np.arange(12) % 3
@@ -107,6 +108,14 @@ ENDINGS = {
     ),
     "operation": lambda: keras.Model(INPUT, keras.ops.softmax(layers.Dense(3)(INPUT))),
     "nested": lambda: keras.Model(INPUT, linear(activation="softmax")(INPUT)),
+    "in another shape": lambda: keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(3, activation="softmax"),
+            layers.Reshape((3, 1)),
+            layers.Flatten(),
+        ]
+    ),
     "not after a kernel": lambda: keras.Sequential(
         [
             keras.Input((4,)),
@@ -122,14 +131,14 @@ ENDINGS = {
 @pytest.mark.parametrize("name", ENDINGS)
 def test_a_softmax_at_the_end_is_found_before_and_after_int8(name):
     model = ENDINGS[name]()
-    assert ends_in_softmax(model)
-    assert ends_in_softmax(prepare(model, masked=False, quantized=False))
-    assert ends_in_softmax(prepare(fold(model)))
+    assert ending(model) is Ending.SOFTMAX
+    assert ending(prepare(model, masked=False, quantized=False)) is Ending.SOFTMAX
+    assert ending(prepare(fold(model))) is Ending.SOFTMAX
 
 
 def test_other_endings_are_scores():
-    assert not ends_in_softmax(linear())
-    assert not ends_in_softmax(prepare(fold(linear(activation="relu"))))
+    assert ending(linear()) is Ending.SCORES
+    assert ending(prepare(fold(linear(activation="relu")))) is Ending.SCORES
 
 
 def test_probabilities_stay_and_scores_become_some():
@@ -140,3 +149,56 @@ def test_probabilities_stay_and_scores_become_some():
     scores = np.array([[1.0, 2.0, 3.0], [1000.0, 0.0, -1000.0]])
     np.testing.assert_allclose(probabilities(scores)[0], softmax(scores[:1])[0])
     np.testing.assert_allclose(probabilities(scores)[1], [1, 0, 0], atol=1e-12)
+
+
+TWO_LABELS = LABELS % 2
+TWO = LabelledDataset(
+    {"train": Examples(INPUTS, TWO_LABELS), "dev": Examples(INPUTS, TWO_LABELS)},
+    ("no", "yes"),
+    FRONTEND,
+    0,
+)
+
+
+def one_unit(activation: str | None) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input((4,)), layers.Dense(1, activation=activation)])
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", None])
+def test_one_unit_is_the_chance_of_the_second_of_two_classes(activation: str | None):
+    model, learner = one_unit(activation), Classify(TWO, 4)
+    chance = 1 / (1 + np.exp(-INPUTS @ model.layers[0].kernel.numpy()[:, 0]))
+    expected = -np.mean(np.log(np.where(TWO_LABELS == 1, chance, 1 - chance)))
+    batch = (tf.constant(INPUTS), tf.constant(TWO_LABELS))
+    assert float(learner.loss(model, batch)) == pytest.approx(expected, rel=1e-5)
+    assert learner.score(model) == np.mean((chance > 0.5) == TWO_LABELS)
+
+
+def test_a_sigmoid_per_class_asks_each_class():
+    model = linear(activation="sigmoid")
+    chances = 1 / (1 + np.exp(-INPUTS @ model.layers[0].kernel.numpy()))
+    right = np.where(np.eye(3)[LABELS] == 1, chances, 1 - chances)
+    expected = -np.mean(np.sum(np.log(right), axis=1))
+    alone = float(Classify(DATASET, 4).loss(model, BATCH))
+    assert alone == pytest.approx(expected, rel=1e-5)
+    itself = Classify(DATASET, 4, teacher=model)
+    assert float(itself.loss(model, BATCH)) == pytest.approx(alone, rel=1e-5)
+
+
+def test_a_wrong_sigmoid_that_is_sure_still_learns_in_int8():
+    prepared = prepare(fold(one_unit("sigmoid")))
+    head = prepared.layers[-1]
+    head.bias.assign([8.0])  # a chance of 0.9997, above the largest of its grid, 255/256
+    for grid in (head.argument, prepared.layers[1]):
+        grid.low.assign(-9.0), grid.high.assign(9.0)
+    with tf.GradientTape() as tape:
+        loss = Classify(TWO, 4).loss(prepared, (tf.constant(INPUTS), tf.zeros(12, tf.int64)))
+    assert tape.gradient(loss, head.bias.value)[0] > 0.9
+
+
+def test_one_unit_has_two_columns():
+    np.testing.assert_allclose(probabilities(np.array([[0.25], [1.0]])), [[0.75, 0.25], [0, 1]])
+    np.testing.assert_allclose(
+        probabilities(np.array([[0.0], [np.log(3)]])), [[0.5, 0.5], [0.25, 0.75]]
+    )

@@ -107,6 +107,8 @@ class CompressedLinear(Compressed):
 
     Attributes:
         CHANNEL_AXES: axes of the kernel; each index there has a scale of its own.
+        gives_chances: whether the outputs are probabilities of classes, which have no grid while
+            they learn.
     """
 
     CHANNEL_AXES: tuple[int, ...] = (-1,)
@@ -118,7 +120,7 @@ class CompressedLinear(Compressed):
         activation = activation_name(self.activation)  # type: ignore[attr-defined]
         # On its prescribed grid a class less likely than 1/512 has probability 0, and no gradient
         # to learn from.
-        self._is_softmax = activation == "softmax"
+        self.gives_chances = activation == "softmax"
         self.argument: FakeQuantize | None = None
         self.output_quantizer: FakeQuantize | None = None
         if not self.quantized:
@@ -176,6 +178,6 @@ class CompressedLinear(Compressed):
         if self.argument:
             outputs = self.argument(outputs, training=training)
         outputs = self.activation(outputs)  # type: ignore[attr-defined]
-        if self.output_quantizer is None or (training and self._is_softmax):
+        if self.output_quantizer is None or (training and self.gives_chances):
             return outputs
         return self.output_quantizer(outputs, training=training)

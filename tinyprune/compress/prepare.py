@@ -8,11 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from tinyprune.compress import graph
+from tinyprune.compress.activations import activation_name
 from tinyprune.compress.fake_quant import FakeQuantize, Observe
 from tinyprune.compress.grids import Grids
 from tinyprune.compress.kinds.base import kernels, plain_weights
 from tinyprune.compress.kinds.lookup import kernel_kind, layer_kind
-from tinyprune.compress.layers import Compressed
+from tinyprune.compress.layers import Compressed, CompressedLinear
 from tinyprune.compress.normaliser import Normaliser
 from tinyprune.errors import UsageError
 
@@ -60,7 +61,18 @@ def prepare(
 
     prepared = graph.rebuild(model, call)
     copy_weights(model, prepared)
+    _free_sigmoid(prepared)
     return prepared
+
+
+def _free_sigmoid(prepared: keras.Model) -> None:
+    """Let a sigmoid that gives the chances of classes learn without its grid, as a softmax does."""
+    [output, *_] = prepared.outputs
+    last = output._keras_history.operation
+    has_no_time_axis = len(output.shape) == 2
+    if has_no_time_axis and isinstance(last, CompressedLinear):
+        function = activation_name(getattr(last, "activation", None))
+        last.gives_chances |= function == "sigmoid"
 
 
 def _swapped(layer: Any, options: dict[str, bool], normalised: bool) -> Any:

@@ -8,12 +8,26 @@ from tinyprune.errors import TinypruneError
 def probabilities(scores: np.ndarray) -> np.ndarray:
     """Return scores (n, classes) as probabilities: as they are, or their softmax if they are none.
 
-    A softmax in int8 sums to about 1.
+    A softmax in int8 sums to about 1. Scores (n, 1) become those of two classes.
     """
+    scores = by_class(scores)
     if (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=0.1):
         return scores
     shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def by_class(outputs: np.ndarray) -> np.ndarray:
+    """Return outputs (n, classes) as they are; of one unit (n, 1), the chances (n, 2) of two.
+
+    The unit is the probability of the second class, or its log-odds where one of the values is
+    below 0 or above 1.
+    """
+    if outputs.shape[1] != 1:
+        return outputs
+    are_chances = np.array_equal(outputs, outputs.clip(0, 1))
+    chances = outputs if are_chances else 1 / (1 + np.exp(-outputs))
+    return np.concatenate([1 - chances, chances], axis=1)
 
 
 def accuracy(labels: np.ndarray, scores: np.ndarray) -> float:

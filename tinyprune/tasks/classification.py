@@ -49,6 +49,8 @@ class Classification(Task):
         self.classes = dataset.classes
         self.input_shape = dataset.frontend.shape
         self.output_shape = (len(dataset.classes),)
+        if len(dataset.classes) == 2:
+            self.compact_output_shape = (1,)
         self.default_model = "resnet8" if self.input_shape[-1] == COLOURS else "ds_cnn"
         # Of few examples, two that lie on a border are more than a fiftieth.
         self.tolerance = max(0.02, 2 / len(dataset.split("dev")))
@@ -86,8 +88,8 @@ class Classification(Task):
     ) -> Scores:
         """Score each example: does its class have the highest score?
 
-        ``forward`` is from inputs (batch, ...) to scores (batch, classes). AUC is a figure of the
-        whole split.
+        ``forward`` is from inputs (batch, ...) to scores (batch, classes), or (batch, 1) of two
+        classes. AUC is a figure of the whole split.
         """
         inputs, labels = self.dataset.examples(split)
         batches = -(-len(inputs) // BATCH)

@@ -30,9 +30,11 @@ def check_graph(name: str, inputs: Shape, outputs: Shape, task: Task) -> None:
 def _check(name: str, inputs: Shape, outputs: Shape, task: Task) -> None:
     if not _is_compatible(inputs, task.input_shape):
         raise UsageError(f"{name} takes inputs of shape {inputs}: the data have {task.input_shape}")
-    if not _is_compatible(outputs, task.output_shape):
+    is_compact = _is_compatible(outputs, task.compact_output_shape)
+    if not is_compact and not _is_compatible(outputs, task.output_shape):
+        unit = ", a unit per class" if task.classes else ""
         raise UsageError(
-            f"{name} gives outputs of shape {outputs}: the data need {task.output_shape}"
+            f"{name} gives outputs of shape {outputs}: the data need {task.output_shape}{unit}"
         )
 
 

@@ -72,6 +72,8 @@ class Task(ABC):
         dataset: the data.
         frontend: record of how raw data become the input of the network, as frontend.json has it.
         input_shape, output_shape: of the network, without the batch axis.
+        compact_output_shape: another one that says as much: one unit for two classes; empty where
+            there is none.
         hop_seconds: time between two calls in streaming use; None where the network does not
             stream.
         classes: names of what is told apart; empty where nothing is.
@@ -93,6 +95,7 @@ class Task(ABC):
     frontend: Any
     input_shape: Shape
     output_shape: Shape
+    compact_output_shape: Shape = ()
     hop_seconds: float | None = None
     classes: tuple[str, ...] = ()
 

@@ -6,29 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.compress import graph
-from tinyprune.compress.fake_quant import FakeQuantize
 from tinyprune.data.labelled import LabelledDataset
-from tinyprune.metrics.classification import accuracy
+from tinyprune.metrics.classification import accuracy, by_class
+from tinyprune.training.endings import Ending, ending
 
 BATCH = 128
 SMALLEST = 1e-7  # probability, below which its logarithm is cut off
-
-
-def ends_in_softmax(model: keras.Model) -> bool:
-    """Return whether the outputs of a model are probabilities already.
-
-    An operation that only puts them on a grid is passed over.
-    """
-    history = model.outputs[0]._keras_history
-    while isinstance(history.operation, FakeQuantize):
-        node = history.operation._inbound_nodes[history.node_index]
-        history = node.input_tensors[0]._keras_history
-    last = history.operation
-    if graph.is_model(last):
-        return ends_in_softmax(last)
-    is_softmax = getattr(last, "activation", None) is keras.activations.softmax
-    return is_softmax or type(last).__name__ == "Softmax"  # a layer or an operation
 
 
 class Classify:
@@ -69,9 +52,12 @@ class Classify:
     def loss(self, model: keras.Model, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         """Return the mean cross-entropy, plus the divergence from the teacher.
 
-        That is the Kullback-Leibler divergence (Hinton et al. 2015, arXiv 1503.02531).
+        That is the Kullback-Leibler divergence (Hinton et al. 2015, arXiv 1503.02531). Of a network
+        with a sigmoid per class, both are sums over classes, each a question of yes or no.
         """
         inputs, labels = batch
+        if _asks_each_class(model):
+            return self._loss_of_questions(model, inputs, labels)
         log_chances = _log_probabilities(model, model(inputs, training=True))
         loss = -tf.reduce_mean(tf.gather(log_chances, labels, batch_dims=1))
         if self.teacher is not None:
@@ -81,17 +67,61 @@ class Classify:
             loss += tf.reduce_mean(tf.reduce_sum(tf.exp(taught) * (taught - log_chances), axis=1))
         return loss
 
+    def _loss_of_questions(
+        self, model: keras.Model, inputs: tf.Tensor, labels: tf.Tensor
+    ) -> tf.Tensor:
+        log_chances = _log_answers(model(inputs, training=True))
+        is_class = tf.one_hot(labels, log_chances.shape[1], dtype=tf.int32)
+        loss = -tf.reduce_sum(tf.gather(log_chances, is_class, batch_dims=2), axis=1)
+        if self.teacher is not None:
+            taught = tf.stop_gradient(_log_answers(self.teacher(inputs, training=False)))
+            loss += tf.reduce_sum(tf.exp(taught) * (taught - log_chances), axis=[1, 2])
+        return tf.reduce_mean(loss)
+
     def score(self, model: keras.Model) -> float:
         """Return the accuracy on dev, a fraction."""
         starts = range(0, len(self._inputs), BATCH)
         scores = [
             self._forward(model, self._inputs[start : start + BATCH]).numpy() for start in starts
         ]
-        return accuracy(self._labels, np.concatenate(scores))
+        return accuracy(self._labels, by_class(np.concatenate(scores)))
+
+
+def _asks_each_class(model: keras.Model) -> bool:
+    """Return whether a model has a sigmoid for each of several classes."""
+    return ending(model) is Ending.SIGMOID and model.outputs[0].shape[-1] > 1
 
 
 def _log_probabilities(model: keras.Model, outputs: tf.Tensor) -> tf.Tensor:
-    """Return logarithms (n, classes) of the probabilities that outputs are or stand for."""
-    if ends_in_softmax(model):
-        return tf.math.log(tf.maximum(outputs, SMALLEST))
-    return tf.nn.log_softmax(outputs)
+    """Return logarithms (n, classes) of the probabilities that outputs are or stand for.
+
+    One unit stands for two classes: it is the probability of the second one, or its log-odds.
+    """
+    return _LOG_PROBABILITIES[ending(model)](outputs)
+
+
+def _log_of_softmax(chances: tf.Tensor) -> tf.Tensor:
+    return tf.math.log(tf.maximum(chances, SMALLEST))
+
+
+def _log_of_sigmoid(chances: tf.Tensor) -> tf.Tensor:
+    return _log_answers(chances)[:, 0]
+
+
+def _log_of_scores(scores: tf.Tensor) -> tf.Tensor:
+    if scores.shape[-1] == 1:
+        scores = tf.concat([tf.zeros_like(scores), scores], axis=1)
+    return tf.nn.log_softmax(scores)
+
+
+def _log_answers(chances: tf.Tensor) -> tf.Tensor:
+    """Return logarithms (n, questions, 2) of "no" and "yes", of chances (n, questions) of "yes"."""
+    answers = tf.stack([1 - chances, chances], axis=2)
+    return tf.math.log(tf.maximum(answers, SMALLEST))
+
+
+_LOG_PROBABILITIES = {
+    Ending.SOFTMAX: _log_of_softmax,
+    Ending.SIGMOID: _log_of_sigmoid,
+    Ending.SCORES: _log_of_scores,
+}

@@ -102,7 +102,7 @@ def _checked(model: Any, source: str) -> "keras.Model":
             f"{source} has {inputs} inputs and {outputs} outputs: expected one of each"
         )
     _check_finite(model, source)
-    if is_sequential or not _has_nested_ends(model):
+    if not _has_nested_ends(model):
         return model
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
@@ -125,4 +125,5 @@ def _has_nested_ends(model: "keras.Model") -> bool:
     """Return whether the input or the output stands in a list or dict."""
     import keras
 
-    return keras.tree.is_nested(model.input) or keras.tree.is_nested(model.output)
+    ends = [model.input, model.output]
+    return any(map(keras.tree.is_nested, ends))
