@@ -372,3 +372,77 @@ def test_frozen_kernels_learn_again_and_other_frozen_layers_do_not():
 def test_a_model_without_a_graph_is_refused():
     with pytest.raises(UsageError, match="is no functional or built Sequential model"):
         fold(keras.Sequential([L.Dense(2)]))
+
+
+# --- what TimeDistributed does to every frame is done by layers of the whole sequence
+
+CLIPS = np.random.default_rng(0).normal(size=(2, 3, 7, 6, 2)).astype(np.float32)
+SPANS = np.random.default_rng(0).normal(size=(2, 3, 9, 2)).astype(np.float32)
+#: Values, the wrapped layer, and the kinds of layers that it becomes.
+OVER_TIME = {
+    "dense": (SEQUENCES, L.Dense(5), ["Dense"]),
+    "conv of one row": (CLIPS, L.Conv2D(4, (1, 3)), ["Reshape", "Conv2D", "Reshape"]),
+    "conv": (
+        CLIPS,
+        L.Conv2D(4, 3),
+        ["Reshape", "ZeroPadding2D", "Conv2D", "Reshape", "Cropping2D", "Reshape"],
+    ),
+    "pool": (CLIPS, L.MaxPooling2D((1, 2)), ["Reshape", "MaxPooling2D", "Reshape"]),
+    "whole pool": (CLIPS, L.GlobalAveragePooling2D(), ["Reshape", "AveragePooling2D", "Reshape"]),
+    "conv1d": (SPANS, L.Conv1D(4, 3, strides=2, padding="same"), ["Conv2D"]),
+    "causal conv1d": (SPANS, L.Conv1D(4, 3, padding="causal"), ["ZeroPadding2D", "Conv2D"]),
+    "depthwise conv1d": (SPANS, L.DepthwiseConv1D(3), ["DepthwiseConv2D"]),
+    "separable conv1d": (SPANS, L.SeparableConv1D(4, 3), ["DepthwiseConv2D", "Conv2D"]),
+    "flatten": (CLIPS, L.Flatten(), ["Reshape"]),
+    "batch norm": (SPANS, L.BatchNormalization(axis=2), ["BatchNormalization"]),
+    "permute": (SPANS, L.Permute((2, 1)), ["TimeDistributed"]),
+    "padded pool": (CLIPS, L.MaxPooling2D(2, padding="same"), ["TimeDistributed"]),
+}
+
+
+@pytest.mark.parametrize("kind", OVER_TIME)
+def test_a_layer_of_every_frame_becomes_layers_of_the_sequence(kind):
+    values, layer, kinds = OVER_TIME[kind]
+    wrapped = L.TimeDistributed(type(layer).from_config(layer.get_config()), name="wrapped")
+    folded = same(line(values, wrapped), values)
+    assert [type(part).__name__ for part in folded.layers[1:]] == kinds
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_windows_of_stacked_frames_are_those_of_each_frame(size, stride, padding):
+    layer = L.Conv2D(4, (size, 2), strides=(stride, stride), padding=padding)
+    same(line(CLIPS, L.TimeDistributed(layer)), CLIPS)
+
+
+def test_a_network_of_every_frame_keeps_batch_norm_and_activation_in_its_kernels():
+    frame = keras.Sequential(
+        [
+            keras.Input((7, 6, 2)),
+            L.Conv2D(4, 3, name="conv"),
+            L.BatchNormalization(),
+            L.ReLU(),
+            L.MaxPooling2D((5, 2), name="pool"),
+            L.Flatten(name="flat"),
+            L.Dense(3, name="dense"),
+        ],
+        name="frame",
+    )
+    folded = same(line(CLIPS, L.TimeDistributed(frame), L.LSTM(2, name="lstm")), CLIPS)
+    assert folded.get_layer("conv").activation is keras.activations.relu
+    assert not [name for name in names(folded) if "norm" in name]
+    assert {"pool", "flat", "dense", "lstm"} < set(names(folded))
+
+
+def test_a_layer_of_every_frame_that_is_called_twice_has_one_kernel():
+    inputs, shared = keras.Input(CLIPS.shape[1:]), L.TimeDistributed(L.Conv2D(2, 3, padding="same"))
+    folded = same(randomised(keras.Model(inputs, shared(shared(inputs)))), CLIPS)
+    assert len([layer for layer in folded.layers if isinstance(layer, L.Conv2D)]) == 1
+
+
+def test_a_separable_convolution_in_time_becomes_two():
+    layer = L.SeparableConv1D(5, 3, depth_multiplier=2, activation="relu", name="sep")
+    folded = same(line(SEQUENCES, layer), SEQUENCES)
+    assert names(folded) == ["sep_depthwise", "sep_pointwise"]
+    assert folded.get_layer("sep_depthwise").kernel.shape == (3, 3, 2)

@@ -7,7 +7,7 @@ from tinyprune.compress.fake_quant import MOMENTUM, Observe
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.kinds.conv import CompressedConv1D, CompressedConv2D
 from tinyprune.compress.kinds.dense import CompressedDense
-from tinyprune.compress.kinds.depthwise import CompressedDepthwiseConv2D
+from tinyprune.compress.kinds.depthwise import CompressedDepthwiseConv1D, CompressedDepthwiseConv2D
 from tinyprune.compress.kinds.lookup import KERNEL_KINDS
 from tinyprune.compress.kinds.lstm import CompressedLSTM
 from tinyprune.compress.kinds.transposed import CompressedConv2DTranspose
@@ -27,6 +27,7 @@ KINDS = {
         IMAGES,
         {"filters": UNITS, "kernel_size": (3, 2), "strides": 2, "padding": "same"},
     ),
+    CompressedDepthwiseConv1D: (SEQUENCES, {"kernel_size": 3, "depth_multiplier": 2}),
     CompressedDepthwiseConv2D: (
         IMAGES,
         {"kernel_size": 3, "depth_multiplier": 2, "padding": "same"},
@@ -193,6 +194,7 @@ SHARED = {
     CompressedDense: (0,),  # (inputs, outputs)
     CompressedConv1D: (0, 1),  # (time, inputs, outputs)
     CompressedConv2D: (0, 1, 2),  # (height, width, inputs, outputs)
+    CompressedDepthwiseConv1D: (0,),
     CompressedDepthwiseConv2D: (0, 1),  # (height, width, channels, multiplier)
     CompressedConv2DTranspose: (0, 1, 3),  # (height, width, outputs, inputs)
 }
@@ -260,6 +262,14 @@ def test_lstm_gives_the_last_output_where_no_sequence_is_asked_for():
     whole, last = built(CompressedLSTM), built(CompressedLSTM, return_sequences=False)
     assert last(SEQUENCES).shape == (BATCH, UNITS)
     np.testing.assert_allclose(whole(SEQUENCES)[:, -1], last(SEQUENCES), atol=1e-6)
+
+
+def test_lstm_keeps_the_length_of_a_sequence_in_a_graph():
+    """Keras' TimeDistributed runs as many frames as the batch is large where the length is lost."""
+    layer = built(CompressedLSTM)
+    graph = tf.function(lambda values: layer(values, training=True))
+    graph = graph.get_concrete_function(tf.TensorSpec((None, FRAMES, BANDS)))
+    assert graph.output_shapes == (None, FRAMES, UNITS)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,12 @@ def nested(x):
     return block(L.ReLU()(norm(conv(x))))
 
 
+def conv_of_every_frame(x):
+    x = L.TimeDistributed(L.Conv2D(8, 3, strides=2, padding="same"))(x)
+    x = L.TimeDistributed(L.Activation("relu"))(L.TimeDistributed(L.BatchNormalization())(x))
+    return L.TimeDistributed(L.Dense(8))(L.TimeDistributed(L.GlobalAveragePooling2D())(x))
+
+
 PATTERNS = {
     "Conv -> ReLU layer": (IMAGE, lambda x: L.ReLU()(conv(x))),
     "Conv -> BN -> ReLU6": (IMAGE, lambda x: L.ReLU(6)(norm(conv(x)))),
@@ -125,6 +131,12 @@ PATTERNS = {
         SEQUENCE,
         lambda x: L.ReLU()(L.Conv1D(8, 3, padding="causal", dilation_rate=2)(x)),
     ),
+    "SeparableConv1D -> BN -> ReLU": (
+        SEQUENCE,
+        lambda x: L.ReLU()(norm(L.SeparableConv1D(8, 3)(x))),
+    ),
+    "DepthwiseConv1D": (SEQUENCE, lambda x: L.DepthwiseConv1D(3, activation="relu")(x)),
+    "Conv of every frame": ((3, 8, 8, 3), conv_of_every_frame),
     "Dense -> Activation": (VECTOR, lambda x: L.Activation("relu")(L.Dense(16)(x))),
     "Dense with a fused relu": (VECTOR, lambda x: L.Dense(16, activation="relu")(x)),
     "Dense -> BN -> ReLU": (VECTOR, lambda x: L.ReLU()(norm(L.Dense(16)(x)))),

@@ -1,8 +1,9 @@
 """The canonical form of a network, before any int8 learning: the layers that TFLite will have.
 
-Nested models are expanded, separable convolutions split, BatchNorm is folded into the kernel before
-it, and an activation layer is fused into the layer before it. Then a mask and an int8 grid act on
-the weights that the device will have, and no activation gets a grid that TFLite fuses away.
+Nested models are expanded and TimeDistributed unwrapped, layers that TFLite does not have are split
+into some that it has, BatchNorm is folded into the kernel before it, and an activation layer is
+fused into the layer before it. Then a mask and an int8 grid act on the weights that the device will
+have, and no activation gets a grid that TFLite fuses away.
 """
 
 from dataclasses import dataclass, replace
@@ -15,17 +16,10 @@ from tinyprune.array_types import Float64Array
 from tinyprune.compress import graph
 from tinyprune.compress.kinds.base import bias, kernels
 from tinyprune.compress.kinds.lookup import activation, kernel_kind, layout
+from tinyprune.compress.over_time import over_time
+from tinyprune.compress.parts import Parts
+from tinyprune.compress.splits import split
 from tinyprune.sparsity.layout import canonical, restored
-
-_SPATIAL_SETTINGS = (
-    "kernel_size",
-    "strides",
-    "padding",
-    "dilation_rate",
-    "data_format",
-    "depth_multiplier",
-)
-_POINTWISE_SETTINGS = ("filters", "activation", "use_bias", "data_format")
 
 
 def fold(model: keras.Model) -> keras.Model:
@@ -36,8 +30,9 @@ def fold(model: keras.Model) -> keras.Model:
     BatchNorm with no kernel just before it stays. Names of layers stay; in nested models, those
     that occur twice get the model's name in front. Raises UsageError for a model without a graph.
     """
-    flat = _Flattening(model).model()
-    followers = _all_followers(flat)
+    flattening = _Flattening(model)
+    flat = flattening.model()
+    followers = _all_followers(flat, flattening.moves)
     taken_in: set[int] = set()
     for of_kernel in followers.values():
         taken_in |= {id(node) for node in of_kernel.nodes}
@@ -59,42 +54,53 @@ def fold(model: keras.Model) -> keras.Model:
     return canonical_model
 
 
-# --- nested models and separable convolutions
+# --- nested models, frames and layers that are split
 
 
 class _Flattening:
-    """Copies a model with nested models expanded and separable convolutions split in two."""
+    """Copies a model with nested models expanded and layers split into those that TFLite has.
+
+    Attributes:
+        moves: ids of the layers of the copy that only move elements behind a kernel.
+    """
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model
         self._names = {operation.name for operation in graph.functional(model).operations}
-        self._copies: dict[int, tuple[Any, list[Any]]] = {}
+        self._parts: dict[int, tuple[Any, Parts]] = {}
+        self.moves: set[int] = set()
 
     def model(self) -> keras.Model:
         """Return the copy, with the model's weights."""
-        flat = graph.rebuild(self._model, self._caller(""))
-        for operation, parts in self._copies.values():
-            if isinstance(operation, keras.Layer):
-                _divide_weights(operation.weights, parts)
+        flat = graph.rebuild(self._model, self._caller("", is_over_time=False))
+        for operation, parts in self._parts.values():
+            parts.set_weights(getattr(operation, "weights", []))
+            self.moves |= {id(layer) for layer in parts.moves}
         return flat
 
-    def _caller(self, prefix: str) -> graph.Call:
-        """The function that copies the calls of a model; ``prefix`` is that of its names."""
+    def _caller(self, prefix: str, is_over_time: bool) -> graph.Call:
+        """The function that copies the calls of a model.
+
+        ``prefix`` is that of its names; ``is_over_time``: the model is called on every frame.
+        """
 
         def call(node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
             operation = node.operation
+            name = operation.name
+            is_wrapped = type(operation) is keras.layers.TimeDistributed
+            if is_wrapped:
+                operation = operation.layer
+                args, kwargs = args[:1], {}
             if graph.is_model(operation):
-                inner = self._caller(f"{prefix}{operation.name}_")
+                inner = self._caller(f"{prefix}{name}_", is_over_time or is_wrapped)
                 outputs = graph.run(operation, keras.tree.flatten(args), inner)
                 return outputs[0] if len(outputs) == 1 else outputs
-            if id(operation) not in self._copies:
-                name = self._unique_name(operation.name, prefix)
-                self._copies[id(operation)] = operation, _copies(operation, name)
-            _, (first, *rest) = self._copies[id(operation)]
-            outputs = first(*args, **kwargs)
-            for part in rest:
-                outputs = part(outputs)
-            return outputs
+            if id(operation) not in self._parts:
+                unique = self._unique_name(name, prefix)
+                shape = args[0].shape if is_over_time or is_wrapped else None
+                self._parts[id(operation)] = operation, _parts(operation, unique, shape)
+            _, parts = self._parts[id(operation)]
+            return parts(*args, **kwargs)
 
         return call
 
@@ -109,41 +115,11 @@ class _Flattening:
         return unique
 
 
-def _copies(operation: Any, name: str) -> list[Any]:
-    """The same layer or operation without weights; a separable convolution in two parts."""
-    if type(operation) is not keras.layers.SeparableConv2D:
-        return [graph.copy(operation, name=name, **_trainable(operation))]
-    depthwise = {key: getattr(operation, key) for key in _SPATIAL_SETTINGS}
-    pointwise = {key: getattr(operation, key) for key in _POINTWISE_SETTINGS}
-    return [
-        keras.layers.DepthwiseConv2D(**depthwise, use_bias=False, name=f"{name}_depthwise"),
-        keras.layers.Conv2D(kernel_size=1, **pointwise, name=f"{name}_pointwise"),
-    ]
-
-
-def _trainable(operation: Any) -> dict[str, Any]:
-    """The entries of a configuration that let a layer learn masks and int8.
-
-    There is no mixed precision, and no frozen kernel.
-    """
-    config: dict[str, Any] = {}
-    if not isinstance(operation, keras.Layer):
-        return config
-    dtype = operation.compute_dtype
-    if keras.backend.is_float_dtype(dtype) and dtype != "float32":
-        config["dtype"] = "float32"
-    if kernel_kind(operation) is not None:
-        config["trainable"] = True
-    return config
-
-
-def _divide_weights(weights: list[Any], parts: list[Any]) -> None:
-    """Give the weights of a layer to its parts, in order."""
-    start = 0
-    for part in parts:
-        end = start + len(part.weights)
-        graph.set_weights(part, weights[start:end])
-        start = end
+def _parts(operation: Any, name: str, sequence: tuple[int | None, ...] | None) -> Parts:
+    """The parts of an operation; ``sequence`` is the shape if it is called on every frame."""
+    if sequence is None:
+        return split(operation, name)
+    return over_time(operation, name, sequence)
 
 
 # --- BatchNorm and activations
@@ -164,13 +140,16 @@ class _Followers:
     function: str | None = None
 
 
-def _all_followers(model: keras.Model) -> dict[int, _Followers]:
-    """For each call of a kernel the calls after it that can be taken into it."""
+def _all_followers(model: keras.Model, moves: set[int]) -> dict[int, _Followers]:
+    """For each call of a kernel the calls after it that can be taken into it.
+
+    ``moves``: ids of layers that may lie in between.
+    """
     uses = graph.Uses(model)
     followers = {}
     for node in graph.nodes(model):
         if _takes_in_followers(node.operation) and not uses.is_shared(node):
-            followers[id(node)] = _followers(node, uses)
+            followers[id(node)] = _followers(node, uses, moves)
     return followers
 
 
@@ -183,7 +162,7 @@ def _takes_in_followers(operation: Any) -> bool:
     return is_channels_last and operation.activation is keras.activations.linear
 
 
-def _followers(node: Any, uses: graph.Uses) -> _Followers:
+def _followers(node: Any, uses: graph.Uses, moves: set[int]) -> _Followers:
     """The calls after a kernel that can be taken into it: BatchNorms, then maybe an activation."""
     followers = _Followers()
     rank = len(node.outputs[0].shape)
@@ -198,7 +177,7 @@ def _followers(node: Any, uses: graph.Uses) -> _Followers:
             followers = replace(followers, nodes=nodes)
         elif function is not None:
             return replace(followers, nodes=nodes, function=function)
-        else:
+        elif id(layer) not in moves:
             break
         reader = uses.only_reader(reader)
     return followers

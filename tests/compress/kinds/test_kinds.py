@@ -23,6 +23,13 @@ KINDS = {
         5,
         Layout.STANDARD,
     ),
+    "DepthwiseConv1D": (
+        layers.DepthwiseConv1D(3, depth_multiplier=2),
+        (None, 8, 4),
+        {"kernel": (3, 4, 2)},
+        4 * 2,
+        Layout.DEPTHWISE,
+    ),
     "DepthwiseConv2D": (
         layers.DepthwiseConv2D(3, depth_multiplier=2),
         (None, 8, 8, 4),
@@ -188,7 +195,6 @@ PASSIVE_CONFIG = {
     "Permute": {"dims": (1, 2)},
     "Reshape": {"target_shape": (8, 4)},
     "Rescaling": {"scale": 2.0},
-    "DepthwiseConv1D": {"kernel_size": 2},
     "SeparableConv1D": {"filters": 2, "kernel_size": 2},
     "SeparableConv2D": {"filters": 2, "kernel_size": 2},
     "Conv1DTranspose": {"filters": 2, "kernel_size": 2},

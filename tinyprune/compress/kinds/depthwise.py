@@ -1,4 +1,4 @@
-"""DepthwiseConv2D: a kernel (rows, columns, channels, multiplier) for each channel on its own."""
+"""DepthwiseConv1D and DepthwiseConv2D: kernels (spatial..., channels, multiplier)."""
 
 from typing import Any
 
@@ -14,10 +14,9 @@ from tinyprune.compress.layers import CompressedLinear
 from tinyprune.sparsity.layout import Layout
 
 
-class CompressedDepthwiseConv2D(CompressedLinear, keras.layers.DepthwiseConv2D):
-    """DepthwiseConv2D; its kernel has the channels on two axes."""
+class CompressedDepthwise(CompressedLinear):
+    """The common part of both: the kernel has the channels on two axes."""
 
-    plain = keras.layers.DepthwiseConv2D
     CHANNEL_AXES = (-2, -1)
 
     def linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -25,17 +24,27 @@ class CompressedDepthwiseConv2D(CompressedLinear, keras.layers.DepthwiseConv2D):
         return keras.ops.depthwise_conv(
             inputs,
             kernel,
-            strides=self.strides,
-            padding=self.padding,
-            dilation_rate=self.dilation_rate,
+            strides=self.strides,  # type: ignore[attr-defined]
+            padding=self.padding,  # type: ignore[attr-defined]
+            dilation_rate=self.dilation_rate,  # type: ignore[attr-defined]
         )
 
 
-class DepthwiseConv2D(KernelKind):
-    """DepthwiseConv2D: it passes the units of its input on, each as often as the multiplier."""
+class CompressedDepthwiseConv1D(CompressedDepthwise, keras.layers.DepthwiseConv1D):
+    """DepthwiseConv1D."""
+
+    plain = keras.layers.DepthwiseConv1D
+
+
+class CompressedDepthwiseConv2D(CompressedDepthwise, keras.layers.DepthwiseConv2D):
+    """DepthwiseConv2D."""
 
     plain = keras.layers.DepthwiseConv2D
-    compressed = CompressedDepthwiseConv2D
+
+
+class Depthwise(KernelKind):
+    """The common part of both: units of the input go on, each as often as the multiplier."""
+
     layout = Layout.DEPTHWISE
     operator = "depthwise"
     size_setting = None
@@ -63,3 +72,17 @@ class DepthwiseConv2D(KernelKind):
     def reach(self, layer: Any) -> int:
         """Return the past frames that the kernel sees."""
         return window_reach(layer)
+
+
+class DepthwiseConv1D(Depthwise):
+    """DepthwiseConv1D."""
+
+    plain = keras.layers.DepthwiseConv1D
+    compressed = CompressedDepthwiseConv1D
+
+
+class DepthwiseConv2D(Depthwise):
+    """DepthwiseConv2D."""
+
+    plain = keras.layers.DepthwiseConv2D
+    compressed = CompressedDepthwiseConv2D

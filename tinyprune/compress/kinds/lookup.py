@@ -7,7 +7,7 @@ import keras
 from tinyprune.compress.kinds.base import KernelKind, LayerKind
 from tinyprune.compress.kinds.conv import Conv1D, Conv2D
 from tinyprune.compress.kinds.dense import Dense
-from tinyprune.compress.kinds.depthwise import DepthwiseConv2D
+from tinyprune.compress.kinds.depthwise import DepthwiseConv1D, DepthwiseConv2D
 from tinyprune.compress.kinds.lstm import LSTM
 from tinyprune.compress.kinds.passive import (
     OWN_LAYER,
@@ -22,6 +22,7 @@ KERNEL_KINDS: tuple[KernelKind, ...] = (
     Dense(),
     Conv1D(),
     Conv2D(),
+    DepthwiseConv1D(),
     DepthwiseConv2D(),
     Conv2DTranspose(),
     LSTM(),

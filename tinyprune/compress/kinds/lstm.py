@@ -51,6 +51,8 @@ class CompressedLSTM(Compressed, keras.layers.LSTM):
         if self.use_bias:
             projected += self.cell.bias.value
         outputs = self._recur(projected, training)
+        # The loop does not know how many frames it has run.
+        outputs.set_shape((sequences.shape[1], sequences.shape[0], self.units))
         return tf.transpose(outputs, (1, 0, 2)) if self.return_sequences else outputs[-1]
 
     def _recur(self, projected: tf.Tensor, training: bool) -> tf.Tensor:

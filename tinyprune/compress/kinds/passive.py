@@ -226,7 +226,6 @@ PASSIVE_LAYERS: Mapping[type[keras.Layer], LayerKind] = {
     layers.AlphaDropout: _UNTIMED_NOISE,
     layers.ActivityRegularization: _UNTIMED_NOISE,
     # Kernels that stay as they are.
-    layers.DepthwiseConv1D: _WINDOW,
     layers.SeparableConv1D: _WINDOW,
     layers.SeparableConv2D: _WINDOW,
     layers.Conv1DTranspose: _TRANSPOSED,

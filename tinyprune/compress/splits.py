@@ -1,0 +1,49 @@
+"""The layers that are split in canonical form. A further one is one line here."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from keras import layers
+
+from tinyprune.compress.parts import Chain, Parts, Single, copied
+
+#: (layer, name) -> its parts; their names begin with the name.
+Split = Callable[[Any, str], Parts]
+
+_SPATIAL_SETTINGS = (
+    "kernel_size",
+    "strides",
+    "padding",
+    "dilation_rate",
+    "data_format",
+    "depth_multiplier",
+)
+_POINTWISE_SETTINGS = ("filters", "activation", "use_bias", "data_format")
+
+
+def split(operation: Any, name: str) -> Parts:
+    """Return the parts of a layer or operation, without weights; of most a copy alone."""
+    return SPLITS.get(type(operation), copied)(operation, name)
+
+
+def separable_layers(layer: Any, name: str) -> list[Any]:
+    """Return the depthwise and the pointwise convolution of a separable one."""
+    is_along_time = isinstance(layer, layers.SeparableConv1D)
+    depthwise = layers.DepthwiseConv1D if is_along_time else layers.DepthwiseConv2D
+    pointwise = layers.Conv1D if is_along_time else layers.Conv2D
+    spatial_settings = {key: getattr(layer, key) for key in _SPATIAL_SETTINGS}
+    other_settings = {key: getattr(layer, key) for key in _POINTWISE_SETTINGS}
+    return [
+        depthwise(**spatial_settings, use_bias=False, name=f"{name}_depthwise"),
+        pointwise(kernel_size=1, **other_settings, name=f"{name}_pointwise"),
+    ]
+
+
+def _separable(layer: Any, name: str) -> Parts:
+    return Chain(map(Single, separable_layers(layer, name)))
+
+
+SPLITS: Mapping[type, Split] = {
+    layers.SeparableConv1D: _separable,
+    layers.SeparableConv2D: _separable,
+}
