@@ -45,6 +45,16 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert pages == linked
 
 
+def test_every_promise_has_a_test_that_exists() -> None:
+    """A test is named as `FILE::NAME`; the next one of the same file as `::NAME`."""
+    file = Path()
+    for name in re.findall(r"`(tests/[^`]*|::[^`]*)`", (ROOT / "docs/reliability.md").read_text()):
+        path, _, function = name.partition("::")
+        file = ROOT / path if path else file
+        assert file.is_file(), name
+        assert f"def {function}" in file.read_text(), name
+
+
 def test_the_matrices_of_the_concepts_are_those_of_the_example() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / "structures.py")],

@@ -1,7 +1,22 @@
 """The errors that a person sees: one line with the thing, what was expected, what to try."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+_ANOTHER_PLACE = "choose another place"
+_FREE_SPACE = f"free some space or {_ANOTHER_PLACE}"
+_ADVICE: dict[int | None, str] = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EROFS: _ANOTHER_PLACE,
+    errno.EACCES: f"check its permissions or {_ANOTHER_PLACE}",
+    errno.EPERM: f"check its permissions or {_ANOTHER_PLACE}",
+    errno.EEXIST: _ANOTHER_PLACE,
+    errno.ENOTDIR: _ANOTHER_PLACE,
+    errno.EISDIR: f"a folder is there: {_ANOTHER_PLACE}",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 
 
 class TinypruneError(Exception):
@@ -31,3 +46,13 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return UsageError(f"unknown {kind} '{name}': {hint}expected one of: {', '.join(names)}")
+
+
+def reason(error: OSError) -> str:
+    """Return the words of a file or a disk that refuses, with what to try.
+
+    They are e.g. ``Read-only file system; choose another place``.
+    """
+    words = error.strerror or str(error)
+    advice = _ADVICE.get(error.errno)
+    return f"{words}; {advice}" if advice else words

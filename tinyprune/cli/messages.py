@@ -1,24 +1,16 @@
 """The lines on stderr: log lines of the program, and the one line that an error becomes."""
 
-import errno
 import logging
 import traceback
 from functools import singledispatch
 
 import click
 
-from tinyprune.errors import TinypruneError
+from tinyprune.errors import TinypruneError, reason
 
 LOGGER = logging.getLogger("tinyprune")
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
-
-_ADVICE: dict[int | None, str] = {
-    errno.ENOSPC: "free some space or choose another place",
-    errno.EDQUOT: "free some space or choose another place",
-    errno.EROFS: "choose another place",
-    errno.EACCES: "check its permissions or choose another place",
-}
 
 
 class _EchoHandler(logging.Handler):
@@ -100,11 +92,8 @@ def _click_line(error: click.ClickException) -> str:
 
 def _os_line(error: OSError) -> str:
     """Return the line of a file or a disk that refuses, with what to try."""
-    line = str(error.strerror)
-    if error.filename is not None:
-        line = f"{error.filename}: {line}"
-    advice = _ADVICE.get(error.errno)
-    return f"{line}; {advice}" if advice else line
+    line = reason(error)
+    return line if error.filename is None else f"{error.filename}: {line}"
 
 
 def _one_line(text: str) -> str:

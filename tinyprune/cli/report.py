@@ -46,7 +46,6 @@ def _table(run: Path, variants: tuple[str, ...], operators: bool, path: Path | N
     """Show the report of a run, or of some of its variants, as a table, or write it to a file."""
     from tinyprune.report.render import run_tables, terminal
     from tinyprune.stages.report import report_run
-    from tinyprune.storage.records import write_text
 
     record = report_run(run)
     if variants:
@@ -56,15 +55,13 @@ def _table(run: Path, variants: tuple[str, ...], operators: bool, path: Path | N
     if path is None:
         terminal.show(shown)
     else:
-        write_text(path, terminal.to_text(shown))
-        click.echo(path)
+        _write(path, terminal.to_text(shown))
 
 
 def _text(run: Path, output_format: str, path: Path | None) -> None:
     """Print the report of a run in a format of files, or write it to one."""
     from tinyprune.report.render import formats
     from tinyprune.stages.report import report_run
-    from tinyprune.storage.records import write_text
 
     text = formats.to_format(report_run(run), run, output_format)
     file_name = FORMATS[output_format].file_name
@@ -73,5 +70,15 @@ def _text(run: Path, output_format: str, path: Path | None) -> None:
     if path is None:
         click.echo(text, nl=False)
     else:
-        write_text(path, text)
+        _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a report to a file and print its name; to a pipe goes nothing but the report."""
+    from tinyprune.storage.records import write_text
+    from tinyprune.storage.writing import is_stream
+
+    is_named = not is_stream(path)
+    write_text(path, text)
+    if is_named:
         click.echo(path)

@@ -159,10 +159,7 @@ def _check_request(structure: "Structure", sparsity: float, importance: str) -> 
 
 
 def _check_output(path: Path, output: Path) -> None:
-    is_same = output.resolve() == path.resolve()
-    if not is_same and output.exists() and path.exists():
-        is_same = output.samefile(path)
-    if is_same:
+    if output.exists() and path.exists() and output.samefile(path):
         raise UsageError(
             f"{output} is the file to prune, which is never overwritten: choose another output"
         )

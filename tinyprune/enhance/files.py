@@ -121,7 +121,9 @@ def pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:
 
 def require_other(source: Path, target: Path) -> None:
     """Raise UsageError where the output would replace the input, or something that is no file."""
-    if target.exists() and source.exists() and target.samefile(source):
+    if not target.exists():
+        return
+    if source.exists() and target.samefile(source):
         raise UsageError(f"{target} is the input itself: choose another name")
-    if target.exists() and not target.is_file():
+    if not target.is_file():
         raise UsageError(f"{target} is no ordinary file: give - and redirect standard output")

@@ -1,7 +1,6 @@
 """Int8 graphs of a variant, pruned without training, and scored."""
 
 import logging
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +21,6 @@ def prune_graphs(source: Path, task: Task, config: OfflinePruning, folder: Path)
     Returns the names of the files it made.
     """
     structure = parse(config.structure, config.block_size)
-    folder.mkdir(parents=True, exist_ok=True)
     outputs = []
     for form in exported(task, source):
         name = f"{form}.tflite"
@@ -42,7 +40,7 @@ def prune_graphs(source: Path, task: Task, config: OfflinePruning, folder: Path)
         write_json(folder / f"{form}.json", after)
         outputs += [name, f"{form}.json"]
 
-    shutil.copy(source / "size.json", folder / "size.json")
+    write_json(folder / "size.json", read_json(source / "size.json", int))
     # Nothing is refused from here on.
     log.info("%s: pruned without training; scoring its int8 graphs", folder.name)
     write_json(folder / "quality.json", evaluate(None, task, "dev", folder))

@@ -1,47 +1,149 @@
-"""Files that are whole or absent: written beside their place, then renamed."""
+"""Files that are whole or absent, and on the disk before they count.
 
+They are written beside their place, synchronised and renamed. What is no ordinary file (a device, a
+FIFO, standard output) is written to and stays what it is.
+"""
+
+import errno
 import glob
+import hashlib
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from tinyprune.errors import TinypruneError
+from tinyprune.errors import TinypruneError, reason
+
+_LONGEST_TAIL = 240  # bytes; a name on Linux has 255, and the number of a process is before it
+_STDOUT = 1
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """Yield a path of the same suffix to write to.
 
-    It becomes ``path`` if the block succeeds and is removed if it fails. Raises TinypruneError
-    where the disk is full or the folder cannot be written.
+    It becomes ``path`` if the block succeeds and is removed if it fails. It is on the disk before
+    it is renamed. A symbolic link is followed, and a file that was there keeps its mode. To a
+    device, a FIFO or standard output, what was written is copied when the block has succeeded.
+    Raises TinypruneError where the disk is full or the folder cannot be written.
     """
-    part = path.with_name(f".{os.getpid()}.part.{path.name}")
+    is_copied = is_stream(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_orphans(path)
-        yield part
-        part.replace(path)
+        with _copied(path) if is_copied else _renamed(_place(path)) as part:
+            yield part
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise TinypruneError(
-            f"cannot write {path}: {reason}; free some space or choose another place"
-        ) from error
+        raise TinypruneError(f"cannot write {path}: {reason(error)}") from error
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a path is written to as it is: a device, a FIFO or this standard output."""
+    if not path.exists():
+        return False
+    return not path.is_file() or _is_stdout(path)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each on the disk. Raises OSError."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the content of a file is on the disk. Raises OSError."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the file system can say so."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _place(path: Path) -> Path:
+    """Return the file that a path stands for, there or not.
+
+    Raises OSError for links in a circle.
+    """
+    place = Path(os.path.realpath(path))
+    if place.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return place
+
+
+@contextmanager
+def _renamed(place: Path) -> Iterator[Path]:
+    """Yield a path beside a place that is renamed to it."""
+    part = place.with_name(f".{os.getpid()}{_tail(place.name)}")
+    try:
+        make_folder(place.parent)
+        _remove_orphans(place)
+        yield part
+        sync_file(part)
+        if place.exists():
+            shutil.copymode(place, part)
+        part.replace(place)
+        sync_folder(place.parent)
     finally:
         with suppress(OSError):  # gone already, or its folder never was
             part.unlink()
 
 
-def _remove_orphans(path: Path) -> None:
+@contextmanager
+def _copied(path: Path) -> Iterator[Path]:
+    """Yield a path elsewhere whose content is written to a stream at the end."""
+    with tempfile.TemporaryDirectory(prefix="tinyprune-") as folder:
+        part = Path(folder, f"part{path.suffix}")
+        yield part
+        with part.open("rb") as content, _opened(path) as stream:
+            shutil.copyfileobj(content, stream)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a stream; standard output where it is now, behind what was printed."""
+    if not _is_stdout(path):
+        return path.open("wb")
+    sys.stdout.flush()
+    return os.fdopen(os.dup(_STDOUT), "wb")
+
+
+def _is_stdout(path: Path) -> bool:
+    """Return whether a path names the standard output of this process, which may be closed."""
+    if sys.__stdout__ is None:
+        return False
+    return os.path.samestat(path.stat(), os.fstat(_STDOUT))
+
+
+def _tail(name: str) -> str:
+    """Return the end of the name of what is written for a file: of a long one, its digest."""
+    tail = f".part.{name}"
+    if len(os.fsencode(tail)) <= _LONGEST_TAIL:
+        return tail
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return f".part.{digest}{Path(name).suffix}"
+
+
+def _remove_orphans(place: Path) -> None:
     """Remove what killed processes left of their attempts to write this file."""
-    for part in path.parent.glob(f".*.part.{glob.escape(path.name)}"):
+    for part in place.parent.glob(f".*{glob.escape(_tail(place.name))}"):
         writer = part.name.split(".")[1]
-        if writer.isdecimal() and not _is_running(int(writer)):
+        if writer.isdecimal() and not is_running(int(writer)):
             part.unlink(missing_ok=True)
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Return whether there is a process of a number, this user's or not."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
