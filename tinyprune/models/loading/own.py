@@ -102,7 +102,7 @@ def _checked(model: Any, source: str) -> "keras.Model":
             f"{source} has {inputs} inputs and {outputs} outputs: expected one of each"
         )
     _check_finite(model, source)
-    if not _has_nested_ends(model):
+    if is_sequential or not _has_nested_ends(model):
         return model
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
