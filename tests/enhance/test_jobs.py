@@ -6,6 +6,8 @@ import soundfile
 
 from tinyprune.audio import stft
 from tinyprune.audio.device import frontend_beside
+from tinyprune.enhance import files
+from tinyprune.enhance.files import Format, create_file
 from tinyprune.enhance.jobs import enhance
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.tflite.interpreter import Int8Model
@@ -68,6 +70,51 @@ def test_samples_are_those_of_the_network(speech_run, tmp_path):
         spectrum * (Int8Model(path).run(frontend.features(spectrum)) @ frontend.spread()), 20_000
     )
     np.testing.assert_allclose(soundfile.read(tmp_path / "b.wav")[0], whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM"])
+def test_compressed_wav_in_is_compressed_wav_out(speech_run, tmp_path, subtype):
+    source = write(tmp_path / "a.wav", noise(6400), 8000, subtype=subtype)
+    run(source, tmp_path / "b.wav", speech_run)
+    before, after = soundfile.info(source), soundfile.info(tmp_path / "b.wav")
+    assert (after.subtype, after.frames) == (subtype, before.frames)
+
+
+def test_mp3_comes_in_and_goes_out_as_wav(speech_run, tmp_path):
+    source = write(tmp_path / "a.mp3", noise(16_000), format="MP3")
+    run(source, tmp_path / "b.wav", speech_run)
+    assert soundfile.info(tmp_path / "b.wav").subtype == "PCM_16"
+
+
+def test_wav_and_flac_of_one_input_have_the_same_samples(speech_run, tmp_path):
+    source = write(tmp_path / "a.wav", subtype="PCM_16")
+    run(source, tmp_path / "b.wav", speech_run)
+    run(source, tmp_path / "b.flac", speech_run)
+    wav, flac = (soundfile.read(tmp_path / name, dtype="int16")[0] for name in ("b.wav", "b.flac"))
+    np.testing.assert_array_equal(wav, flac)
+
+
+def test_an_output_of_more_than_4_gib_is_rf64(tmp_path):
+    """2^31 samples of 2 bytes are 4 GiB."""
+    samples = noise(1000)
+    with create_file(tmp_path / "a.wav", Format(16_000, 1, "PCM_16", "FILE", 2**31)) as write_block:
+        write_block(samples)
+    assert soundfile.info(tmp_path / "a.wav").format == "RF64"
+    np.testing.assert_allclose(
+        soundfile.read(tmp_path / "a.wav", always_2d=True)[0], samples, atol=0.5 / 2**15 + 1e-9
+    )
+
+
+def test_an_output_of_unknown_length_stops_at_4_gib_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LARGEST_WAV", 5000)  # bytes: 2,500 samples
+    unknown = Format(16_000, 1, "PCM_16")
+    with (
+        pytest.raises(TinypruneError, match=r"longer than the 4 GiB of a WAV.*\.flac"),
+        create_file(tmp_path / "a.wav", unknown) as write_block,
+    ):
+        write_block(noise(2000))
+        write_block(noise(2000))
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_suffix_is_another_format(speech_run, tmp_path):

@@ -68,6 +68,41 @@ def test_what_is_written_is_what_soundfile_reads(subtype):
     assert rate == 48_000
 
 
+@pytest.mark.parametrize("subtype", ["ULAW", "ALAW"])
+def test_telephone_samples_come_in_as_soundfile_reads_them(subtype):
+    content = wav(subtype=subtype)
+    found, samples = read(content)
+    assert found.subtype == subtype
+    np.testing.assert_array_equal(samples, soundfile.read(io.BytesIO(content), dtype="float32")[0])
+
+
+@pytest.mark.parametrize("subtype", ["ULAW", "ALAW", "IMA_ADPCM", "GSM610", "VORBIS"])
+def test_compressed_samples_go_out_as_16_bit(subtype):
+    stream = Pipe()
+    create_pipe(stream, Format(8000, 1, subtype, frames=300), None)(NOISE[:300, :1])
+    samples, _ = soundfile.read(io.BytesIO(stream.getvalue()), always_2d=True)
+    assert soundfile.info(io.BytesIO(stream.getvalue())).subtype == "PCM_16"
+    np.testing.assert_allclose(samples, NOISE[:300, :1], atol=0.5 / 2**15 + 1e-9)
+
+
+@pytest.mark.parametrize(("subtype", "bits"), [("PCM_U8", 8), ("PCM_16", 16), ("PCM_24", 24)])
+def test_samples_are_rounded_not_cut_off(subtype, bits):
+    """0.75 steps is 1 step; cut off it were 0."""
+    step = 2.0 ** (1 - bits)
+    stream = Pipe()
+    create_pipe(stream, Format(16_000, 1, subtype), None)(
+        np.array([[0.75 * step], [-0.75 * step], [1.0], [-1.0]], np.float32)
+    )
+    found = np.squeeze(soundfile.read(io.BytesIO(stream.getvalue()), dtype="float64")[0])
+    assert (found / step).tolist() == [1, -1, 2 ** (bits - 1) - 1, -(2 ** (bits - 1))]
+
+
+def test_what_is_longer_than_a_header_can_say_goes_out_as_of_unknown_length():
+    stream = Pipe()
+    create_pipe(stream, Format(16_000, 1, "PCM_16", frames=2**32), None)
+    assert stream.getvalue()[40:44] == struct.pack("<I", 0xFFFFFFFF)
+
+
 def test_every_block_is_flushed():
     stream = Pipe()
     write = create_pipe(stream, Format(16_000, 2, "PCM_16"), None)
@@ -135,8 +170,8 @@ BROKEN = {
         "is a WAV of format 1 with 0 channels of 16 bit at 16000 Hz",
     ),
     "compressed": (
-        wav(NOISE[:, 0], 8000, "ULAW"),
-        "is a WAV of format 7 with 1 channels of 8 bit at 8000 Hz",
+        wav(NOISE[:, 0], 8000, "IMA_ADPCM"),
+        "is a WAV of format 17 with 1 channels of 4 bit at 8000 Hz",
     ),
     "cut off": (wav()[:-400], "is cut off: 900 of 1000 samples are there"),
     "no samples": (wav(NOISE[:0]), "holds no samples"),

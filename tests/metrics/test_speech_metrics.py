@@ -30,6 +30,12 @@ def test_scale_does_not_matter(metric, clean_gain, gain):
     assert metric(clean_gain * clean, gain * estimate) == pytest.approx(expected, abs=1e-3)
 
 
+def test_a_perfect_estimate_is_60_db_and_not_more():
+    assert si_sdr_db(CLEAN, CLEAN) == 60
+    assert si_sdr_db(CLEAN, CLEAN + 1e-5 * NOISE) == 60  # 100 dB
+    assert si_sdr_db(CLEAN, NOISE + 1e-5 * CLEAN) == -60
+
+
 def test_si_sdr_ignores_a_constant():
     assert si_sdr_db(CLEAN + 5, CLEAN + 0.1 * NOISE - 3) == pytest.approx(20, abs=1e-3)
 

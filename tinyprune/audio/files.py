@@ -4,16 +4,19 @@ Decoding, averaging and resampling are done in float64, so that samples rounded 
 same on every machine.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from tinyprune.array_types import Float32Array, Float64Array
+from tinyprune.audio.pcm import BITS, is_integer
+from tinyprune.audio.wav import LEAST_UNKNOWN_SIZE, read_wav_header
 from tinyprune.errors import TinypruneError, UsageError
 
 if TYPE_CHECKING:
@@ -23,17 +26,6 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16_000
 SUFFIXES = (".wav", ".flac", ".ogg")
 BLOCK = 2**18  # frames in memory at once: 5 s at 48 kHz
-_BITS = {
-    "PCM_U8": 8,
-    "PCM_S8": 8,
-    "PCM_16": 16,
-    "PCM_24": 24,
-    "PCM_32": 32,
-    "FLOAT": 32,
-    "DOUBLE": 64,
-}
-#: Programs that write WAV to a pipe claim at least this many bytes of samples.
-_UNKNOWN_LENGTH = 0x7FFF0000
 
 
 @dataclass(frozen=True)
@@ -42,15 +34,24 @@ class Header:
 
     Attributes:
         sample_rate: in Hz. channels: number of them. frames: samples per channel.
-        bits: of one sample; None for formats that have no such number, e.g. Vorbis.
-        integer: True if samples are integers, which cannot pass full scale.
+        subtype: of one sample, as libsndfile calls it. endian: byte order, likewise.
     """
 
     sample_rate: int
     channels: int
     frames: int
-    bits: int | None
-    integer: bool
+    subtype: str
+    endian: str
+
+    @property
+    def bits(self) -> int | None:
+        """Bits of one sample; None for formats that have no such number, e.g. Vorbis."""
+        return BITS.get(self.subtype)
+
+    @property
+    def integer(self) -> bool:
+        """True if samples are integers, which cannot pass full scale."""
+        return is_integer(self.subtype)
 
 
 def list_audio(folder: Path) -> list[Path]:
@@ -90,7 +91,7 @@ def read_blocks(path: Path) -> Iterator[tuple[Header, Float64Array]]:
         header = _header(file)
         if not header.frames:
             raise TinypruneError(f"{path} holds no samples")
-        for block in file.blocks(BLOCK, dtype="float64", always_2d=True):
+        while len(block := file.read(BLOCK, dtype="float64", always_2d=True)):
             if not np.isfinite(block).all():
                 raise TinypruneError(f"{path} holds NaN or infinite samples")
             yield header, block
@@ -138,6 +139,10 @@ def _opened(path: Path) -> Iterator["soundfile.SoundFile"]:
     try:
         with soundfile.SoundFile(path) as file:
             _check_whole(file)
+            if file.frames or file.format not in ("WAV", "WAVEX"):
+                yield file
+                return
+        with _opened_without_length(path) as file:
             yield file
     except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
         if not path.is_file():
@@ -147,6 +152,47 @@ def _opened(path: Path) -> Iterator["soundfile.SoundFile"]:
         raise TinypruneError(
             f"{path} is damaged, or no WAV, FLAC or OGG file ({_reason(path, error)})"
         ) from error
+
+
+@contextmanager
+def _opened_without_length(path: Path) -> Iterator["soundfile.SoundFile"]:
+    """Open a WAV whose header was written before its length was known: all the rest is samples."""
+    import soundfile
+
+    with path.open("rb") as stream:
+        header = read_wav_header(stream, str(path))
+        with soundfile.SoundFile(
+            _Rest(stream),
+            samplerate=header.rate,
+            channels=header.channels,
+            subtype=header.subtype,
+            format="RAW",
+            endian="LITTLE",
+        ) as file:
+            yield file
+
+
+class _Rest:
+    """A stream that begins where another one stands, for libsndfile."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._start = stream.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to an offset from the start, the place or the end; return the new place."""
+        if whence == os.SEEK_SET:
+            offset += self._start
+        self._stream.seek(offset, whence)
+        return self.tell()
+
+    def tell(self) -> int:
+        """Return the place, from the start."""
+        return self._stream.tell() - self._start
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        return self._stream.read(size)
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -162,11 +208,9 @@ def _reason(path: Path, error: Exception) -> str:
 def _check_whole(file: "soundfile.SoundFile") -> None:
     """Raise RuntimeError for a WAV that is cut off, which libsndfile reads without a word."""
     data = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
-    if data and int(data[2]) < int(data[1]) < _UNKNOWN_LENGTH:
+    if data and int(data[2]) < int(data[1]) < LEAST_UNKNOWN_SIZE:
         raise RuntimeError(f"it is cut off: {data[2]} of {data[1]} bytes of samples are there")
 
 
 def _header(file: "soundfile.SoundFile") -> Header:
-    bits = _BITS.get(file.subtype)
-    is_integer = bits is not None and file.subtype[:3] == "PCM"
-    return Header(file.samplerate, file.channels, file.frames, bits, is_integer)
+    return Header(file.samplerate, file.channels, file.frames, file.subtype, file.endian)

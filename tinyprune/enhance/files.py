@@ -7,15 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import BLOCK, SUFFIXES, list_audio, read_blocks, read_header
+from tinyprune.audio.pcm import BITS, to_subtype
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.writing import writing
 
+if TYPE_CHECKING:
+    import soundfile
+
 Write = Callable[[Float32Array], None]
+#: Bytes of samples that the 32-bit sizes of a WAV can say, with room for its header.
+LARGEST_WAV = 2**32 - 2**16
+PIECE = 2**15  # samples per channel in one call
 
 
 @dataclass(frozen=True)
@@ -40,11 +48,10 @@ def open_file(path: Path) -> tuple[Format, Iterator[Float32Array]]:
 
     Raises TinypruneError for a file that is no audio.
     """
-    import soundfile
-
     header = read_header(path)  # says in one line what may be wrong with it
-    info = soundfile.info(path)
-    audio = Format(header.sample_rate, header.channels, info.subtype, info.endian, header.frames)
+    audio = Format(
+        header.sample_rate, header.channels, header.subtype, header.endian, header.frames
+    )
     return audio, (block.astype(np.float32) for _, block in read_blocks(path))
 
 
@@ -69,7 +76,9 @@ def subtype_in(name: str, audio: Format) -> str:
     """The subtype of samples in a container: the input's where it holds it, else its usual one."""
     import soundfile
 
-    if soundfile.check_format(name, audio.subtype):
+    # libsndfile writes MPEG into MP3 files only, whatever it says.
+    is_mpeg = audio.subtype.startswith("MPEG")
+    if soundfile.check_format(name, audio.subtype) and not is_mpeg:
         return audio.subtype
     return str(soundfile.default_subtype(name))
 
@@ -85,12 +94,14 @@ def create_file(path: Path, audio: Format) -> Iterator[Write]:
     name = container(path)
     subtype = subtype_in(name, audio)
     endian = audio.endian if name == "WAV" else "FILE"
+    if name == "WAV" and _wav_bytes(audio, subtype) > LARGEST_WAV:
+        name, endian = "RF64", "FILE"
     with writing(path) as part:
         try:
             with soundfile.SoundFile(
                 part, "w", audio.rate, audio.channels, subtype, endian, name
             ) as file:
-                yield lambda block: _write(file, block)
+                yield _Writer(path, file).write
         except soundfile.LibsndfileError as error:
             reason = error.error_string.removeprefix("Error : ").rstrip(".")
             raise TinypruneError(
@@ -98,10 +109,35 @@ def create_file(path: Path, audio: Format) -> Iterator[Write]:
             ) from error
 
 
-def _write(file: object, block: Float32Array, most: int = 2**15) -> None:
-    """Write a block in pieces: libsndfile's Vorbis encoder puts a whole call on the stack."""
-    for start in range(0, len(block), most):
-        file.write(block[start : start + most])  # type: ignore[attr-defined]
+def _wav_bytes(audio: Format, subtype: str) -> int:
+    """Return the bytes of all samples as far as their number is known."""
+    bits = BITS.get(subtype, 16)
+    return (audio.frames or 0) * audio.channels * bits // 8
+
+
+class _Writer:
+    """Blocks of samples into an open file."""
+
+    def __init__(self, path: Path, file: "soundfile.SoundFile") -> None:
+        self._path = path
+        self._file = file
+        self._bytes = 0
+
+    def write(self, block: Float32Array) -> None:
+        """Write a block (n, channels).
+
+        It goes in pieces: libsndfile's Vorbis encoder puts a whole call on the stack. Raises
+        TinypruneError where a WAV of unknown length grows beyond what its header can say.
+        """
+        self._bytes += block.size * BITS.get(self._file.subtype, 16) // 8
+        if self._file.format == "WAV" and self._bytes > LARGEST_WAV:
+            raise TinypruneError(
+                f"{self._path} would be longer than the 4 GiB of a WAV, "
+                "and the input does not say how long it is: choose a name that ends in .flac"
+            )
+        samples = to_subtype(block, self._file.subtype)
+        for start in range(0, len(samples), PIECE):
+            self._file.write(samples[start : start + PIECE])
 
 
 def pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:

@@ -10,6 +10,7 @@ from tinyprune.array_types import Float32Array, Float64Array
 SAMPLE_RATE = 16_000
 SILENCE_POWER = 1e-10
 HIGHEST_SDR_DB = 100.0
+HIGHEST_SI_SDR_DB = 60.0
 FILTER_TAPS = 512
 SEGMENT_SECONDS, SEGMENTS_PER_WINDOW = 0.03, 4
 SEGMENT_RANGE_DB = (-10.0, 35.0)
@@ -37,13 +38,14 @@ def si_sdr_db(clean: Float32Array, estimate: Float32Array) -> float:
     """Scale-invariant SDR of zero-mean signals (n,).
 
     ``10 log10(|a s|^2 / |a s - e|^2)`` with ``a = <e, s> / <s, s>``. Le Roux et al. 2019, "SDR:
-    half-baked or well done?".
+    half-baked or well done?". Limited to +-60 dB: beyond, one perfect file would decide a mean.
     """
     s = np.asarray(clean, np.float64) - np.mean(clean, dtype=np.float64)
     e = np.asarray(estimate, np.float64) - np.mean(estimate, dtype=np.float64)
     target = s * (e @ s) / (s @ s)
     noise = target - e
-    return float(10 * np.log10((target @ target + 1e-20) / (noise @ noise + 1e-20)))
+    ratio_db = 10 * np.log10((target @ target + 1e-20) / (noise @ noise + 1e-20))
+    return float(np.clip(ratio_db, -HIGHEST_SI_SDR_DB, HIGHEST_SI_SDR_DB))
 
 
 def sdr_db(clean: Float32Array, estimate: Float32Array) -> float:
