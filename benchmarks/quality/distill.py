@@ -1,7 +1,9 @@
 """Pruning to 90 % with and without distillation: SI-SDR and SDR on dev (long, by name)."""
 
 import argparse
+from pathlib import Path
 
+from benchmarks.shared import toys
 from benchmarks.shared.environment import log_to_stderr, relative
 from benchmarks.shared.report import Check, Report, Unavailable
 from benchmarks.shared.speech_data import cases, copy_baseline, describe, dev_quality
@@ -17,16 +19,12 @@ def measure(options: argparse.Namespace) -> Report:
     from tinyprune.stages.prune import prune_variants
     from tinyprune.storage.run_folder import Workspace
 
-    if (
-        not options.baseline
-        or not (options.baseline / "variants" / "baseline" / "train.json").exists()
-    ):
-        raise Unavailable("give a run folder with a trained baseline: --baseline runs/default")
     log_to_stderr()
+    source = _baseline_run(options)
     epochs = options.epochs or (1 if options.quick else 10)
-    sha256 = Workspace(options.baseline).variant("baseline").output_sha256("train", "model.keras")
+    sha256 = Workspace(source).variant("baseline").output_sha256("train", "model.keras")
     run = options.work / f"distill-{sha256[:8]}-{epochs}"
-    copy_baseline(options.baseline, run)
+    copy_baseline(source, run)
     baseline = Workspace(run).variant("baseline")
     stored = {
         key: value for key, value in baseline.configuration()["data"].items() if value is not None
@@ -52,7 +50,17 @@ def measure(options: argparse.Namespace) -> Report:
         [Check("SI-SDR that distillation gains", difference(*gains), "dB")],
         [
             f"weights, {SPARSITY:.0%}, {epochs} epochs each, {options.seeds} seed(s)",
-            f"baseline: {relative(options.baseline)}",
+            f"baseline: {relative(source)}",
         ]
         + [describe(config)],
     )
+
+
+def _baseline_run(options: argparse.Namespace) -> Path:
+    """The run folder of ``--baseline``; one of toy size for ``--smoke``."""
+    if options.smoke:
+        return toys.exported_run(options)
+    run = options.baseline
+    if not run or not (run / "variants" / "baseline" / "train.json").exists():
+        raise Unavailable("give a run folder with a trained baseline: --baseline runs/default")
+    return run

@@ -2,11 +2,12 @@
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
+from benchmarks.shared import toys
 from benchmarks.shared.budgets import data_of
 from benchmarks.shared.environment import log_to_stderr, relative
 from benchmarks.shared.keras2.client import Keras2
@@ -20,6 +21,7 @@ from tinyprune.config import (
     ModelConfig,
     RunConfig,
     TrainConfig,
+    to_mapping,
 )
 
 SPARSITY, POINT, ABOVE = 0.8, 0.01, 0.001  # a point, and what counts as above
@@ -61,15 +63,19 @@ SETTINGS = {
 
 def settings_of(options: argparse.Namespace) -> dict[str, Setting]:
     """Return the comparisons at the size that the command line gives."""
+    if options.smoke:
+        return {"keywords": _toy_setting(options)}
     settings = {}
     for name, setting in SETTINGS.items():
-        if options.smoke:
-            data, _ = data_of(name, options)
-            setting = replace(setting, data=data, rates=SMOKE_RATES)
         if options.quick:
             setting = replace(setting, epochs=2, pruning=2)
         settings[name] = replace(setting, pruning=options.epochs or setting.pruning)
     return settings
+
+
+def _toy_setting(options: argparse.Namespace) -> Setting:
+    data, _ = data_of("keywords", options)
+    return Setting(data, toys.NETWORKS["ds_cnn"], epochs=1, pruning=2, rates=SMOKE_RATES)
 
 
 class Found(NamedTuple):
@@ -93,7 +99,7 @@ def measure(options: argparse.Namespace) -> Report:
     cases, checks = [], []
     notes = [
         f"{name}: skipped, {relative(Path(str(SETTINGS[name].data.path)))} is absent"
-        for name in SETTINGS.keys() - there
+        for name in settings.keys() - there
     ]
     for name, setting in there.items():
         found, note = _compared(name, setting, options)
@@ -171,7 +177,7 @@ def _trained(
     half = max(1, setting.pruning // 2)
     common = {
         "baseline": str((run.baseline.folder / "model.keras").resolve()),
-        "data": asdict(setting.data),
+        "data": _given(setting.data),
         "cache": str(run.space.data.resolve()),
         "epochs": half,
         "seed": seed,
@@ -181,6 +187,11 @@ def _trained(
         "quantize", **common, pruned=str(pruned.resolve()), folder=str(made.resolve()), rate=second
     )
     return made / "int8.tflite"
+
+
+def _given(data: DataConfig) -> dict[str, Any]:
+    """The settings of the data that are not left open, as the Keras 2 process reads them."""
+    return {key: value for key, value in to_mapping(data).items() if value is not None}
 
 
 def _baseline(run: Any) -> Found:

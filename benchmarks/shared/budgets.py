@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.paper.experiment import default
 from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH
+from benchmarks.shared import toys
 from benchmarks.shared.environment import relative
 from benchmarks.shared.report import Unavailable
 from benchmarks.shared.speech_data import (
@@ -114,7 +115,10 @@ def trained_baseline(setting: Setting, options: argparse.Namespace) -> TrainedBa
     run = options.work / f"differentiable-{setting.model}-{data.name}-{setting.epochs}"
     share_data(run, options.work)
     train = TrainConfig(epochs=setting.epochs, batch_size=8 if options.quick else 64)
-    train_baseline(run, RunConfig(data, ModelConfig(setting.model), train))
+    model = setting.model
+    if options.smoke:
+        model = toys.NETWORKS.get(model, model)
+    train_baseline(run, RunConfig(data, ModelConfig(model), train))
     return TrainedBaseline(setting, run, description)
 
 
@@ -173,7 +177,8 @@ def write_patterns(path: Path, shape: tuple[int, ...], count: int) -> None:
         patterns = sum(np.roll(patterns, step, axis) for step in range(3))
 
     arrays: dict[str, np.ndarray] = {}
-    for split, examples in (("train", count), ("dev", max(8, count // 4))):
+    held_out = max(8, count // 4)
+    for split, examples in {"train": count, "dev": held_out, "test": held_out}.items():
         labels = np.repeat(np.arange(_CLASSES), examples)
         shifts = rng.integers(0, shape[0], len(labels))
         moved = []

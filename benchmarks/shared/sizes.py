@@ -23,7 +23,8 @@ class Sizes:
         audio_hours: of speech that a training streams from disk, in data_memory.
         recording_minutes: the short and the long recording of streaming.
         scored_files: utterances of scoring.
-        accelerators: how many targets matrix compiles for; 0: all.
+        accelerators: how many targets matrix and mask_bits compile for; 0: all.
+        mask_mixtures: test mixtures that mask_bits scores.
         train_networks, held_out_networks: random ones of fit_npu.
         registered_fractions: widths of the registered ones of fit_npu.
         fitted_targets: how many targets fit_npu fits; 0: all.
@@ -42,6 +43,7 @@ class Sizes:
     recording_minutes: tuple[float, float] = (1, 10)
     scored_files: int = 824
     accelerators: int = 0
+    mask_mixtures: int = 96
     train_networks: int = 30
     held_out_networks: int = 12
     registered_fractions: tuple[float, ...] = (1.0, 0.8, 0.6, 0.4, 0.25, 0.12)
@@ -62,6 +64,7 @@ SMOKE = Sizes(
     recording_minutes=(0.05, 0.1),
     scored_files=4,
     accelerators=2,
+    mask_mixtures=2,
     train_networks=4,
     held_out_networks=1,
     registered_fractions=(0.25,),

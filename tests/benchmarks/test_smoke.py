@@ -9,11 +9,8 @@ import pytest
 
 from benchmarks.run import LIMIT_MISSED, MEASUREMENTS, ROOT
 
-#: Measurement -> the options that keep its toy size small; BASELINE stands for a finished run.
-BASELINE = "BASELINE"
+#: Measurement -> the options that keep its toy size small.
 OPTIONS = {
-    "distill": ("--baseline", BASELINE),
-    "mask_bits": ("--baseline", BASELINE),
     "differentiable": ("--only", "ds_cnn"),
     "gate_steps": ("--only", "ds_cnn,tinylstm"),
 }
@@ -34,21 +31,18 @@ def assert_is_report(report: dict, name: str) -> None:
     assert all(isinstance(note, str) for note in report["notes"])
 
 
-#: Long measurements whose toy size does not run yet within minutes, or on a run of tiny networks.
-NOT_YET_SMALL = ("distill", "tfmot", "mask_bits", "fit_npu", "differentiable")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MEASUREMENTS)
-def test_a_measurement_runs_and_reports(name: str, tmp_path: Path, request) -> None:
-    if name in NOT_YET_SMALL:
-        pytest.skip(f"the toy size of {name} is not small enough yet: run it by hand")
-    options = list(OPTIONS.get(name, ()))
-    if BASELINE in options:
-        run = request.getfixturevalue("finished_run").folder
-        options = [str(run) if option == BASELINE else option for option in options]
+def test_a_measurement_runs_and_reports(name: str, tmp_path: Path) -> None:
     folders = ["--results", str(tmp_path / "results"), "--work", str(tmp_path / "work")]
-    command = [sys.executable, "benchmarks/run.py", name, "--smoke", *folders, *options]
+    command = [
+        sys.executable,
+        "benchmarks/run.py",
+        name,
+        "--smoke",
+        *folders,
+        *OPTIONS.get(name, ()),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode in (0, LIMIT_MISSED), done.stderr[-3000:]
     report = json.loads((tmp_path / "results" / f"{name}.json").read_text())

@@ -49,7 +49,7 @@ def prune(
             DATASETS[data["name"]](from_mapping(data, DataConfig), Path(cache)),
             keras2_model(_load(baseline)),
         )
-        end = epochs * dataset.batches_per_epoch(BATCH) // 2
+        end = max(1, epochs * dataset.batches_per_epoch(BATCH) // 2)
         decay = tfmot.sparsity.keras.PolynomialDecay(
             0.0, sparsity, 0, end, frequency=max(1, end // UPDATES)
         )
