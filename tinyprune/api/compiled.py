@@ -9,7 +9,7 @@ from rich.console import Console
 from tinyprune.artifacts.resources import CompiledArtifact, ResourceReport
 from tinyprune.npu import targets
 from tinyprune.npu.vela import compile_tflite
-from tinyprune.report.model import layer_costs
+from tinyprune.report.render import cost_tables
 from tinyprune.report.render.terminal import WIDTH, to_text
 
 
@@ -35,11 +35,11 @@ class CompiledNetwork:
         return self.artifact.path
 
     def __repr__(self) -> str:
-        return to_text(layer_costs.format_compiled(self.artifact))
+        return to_text(cost_tables.format_compiled(self.artifact))
 
     def _repr_html_(self) -> str:
         console = Console(file=io.StringIO(), width=WIDTH, record=True)
-        console.print(layer_costs.format_compiled(self.artifact))
+        console.print(cost_tables.format_compiled(self.artifact))
         return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
 

@@ -38,14 +38,13 @@ def _as_json(records: Sequence[Any]) -> None:
 
 def _summary_tables(records: "Sequence[RunSummary]") -> None:
     """Print a table per target where they are few, the targets side by side, and predictions."""
-    from tinyprune.report.model import target_matrix
-    from tinyprune.report.render import table, terminal
+    from tinyprune.report.render import matrix_table, table, terminal
 
     tables = []
     if len(records) <= _MOST_TABLES:
         tables += [table.format_table(record) for record in records]
     if len(records) > 1:
-        tables.append(target_matrix.format_matrix(records))
+        tables.append(matrix_table.format_matrix(records))
 
     first, *others = tables
     terminal.show(first)
@@ -60,9 +59,8 @@ def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> Non
 
     As CSV a row per target.
     """
-    from tinyprune.report.model import layer_costs, target_matrix
     from tinyprune.report.model.summary import summary_of_file
-    from tinyprune.report.render import terminal
+    from tinyprune.report.render import cost_tables, matrix_table, terminal
 
     if output_format == "json":
         _as_json(artifacts)
@@ -71,10 +69,10 @@ def compiled(artifacts: "Sequence[CompiledArtifact]", output_format: str) -> Non
         lines = [list(map(str, row.values())) for row in cells]
         rows(list(cells[0]), lines, output_format)
     elif len(artifacts) == 1:
-        terminal.show(layer_costs.format_compiled(artifacts[0]))
+        terminal.show(cost_tables.format_compiled(artifacts[0]))
     else:
         records = [summary_of_file(artifact) for artifact in artifacts]
-        terminal.show(target_matrix.format_matrix(records))
+        terminal.show(matrix_table.format_matrix(records))
         _predictions(records)
 
 
@@ -115,7 +113,7 @@ def gate(
     Raises CheckFailed for limits that are not kept.
     """
     from tinyprune.report.model import budget_gate
-    from tinyprune.report.render import terminal
+    from tinyprune.report.render import budget_tables, terminal
 
     verdicts = budget_gate.check_all(records, limits, variants)
     failed = budget_gate.failure(verdicts)
@@ -123,7 +121,7 @@ def gate(
     if failed or len(of_cpu) < len(verdicts):
         is_beside = output_format != "table"
         click.echo(err=is_beside)
-        text = terminal.to_text(budget_gate.format_verdicts(verdicts))
+        text = terminal.to_text(budget_tables.format_verdicts(verdicts))
         click.echo(text, nl=False, err=is_beside)
     if not failed:
         return

@@ -10,7 +10,8 @@ from tinyprune.artifacts.resources import LayerCost, NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.config.budget import Budget
 from tinyprune.errors import UsageError
-from tinyprune.report.model.budget_gate import Verdict, check, check_all, failure, format_verdicts
+from tinyprune.report.model.budget_gate import Verdict, check, check_all, failure
+from tinyprune.report.render.budget_tables import format_verdicts
 from tinyprune.report.render.terminal import to_text
 
 TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")

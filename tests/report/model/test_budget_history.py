@@ -17,7 +17,7 @@ from tinyprune.npu.limits import RECORD
 from tinyprune.report.model import budget_history
 from tinyprune.report.model.collection import collect_report
 from tinyprune.report.model.record import SCHEMA, RunReport, VariantRecord
-from tinyprune.report.render import formats, html, markdown, run_tables, terminal
+from tinyprune.report.render import budget_tables, formats, html, markdown, run_tables, terminal
 from tinyprune.storage.records import from_jsonable, to_jsonable, write_json
 from tinyprune.storage.run_folder import Workspace
 
@@ -56,7 +56,7 @@ def row(record: BudgetRecord, name: str) -> str:
     """The line of one limit or set, its columns one blank apart."""
     [found] = [
         line.split()
-        for line in lines(budget_history.format_budget(record))
+        for line in lines(budget_tables.format_budget(record))
         if line.split()[:1] == [name]
     ]
     return " ".join(found)
@@ -107,7 +107,7 @@ def test_a_budget_that_was_kept_already_removed_nothing():
     assert row(kept, "lstm_1") == "lstm_1 256 of 256 100%"
     assert "No unit was removed: all 512 are left." in notes(kept)
     bare = BudgetRecord(None, COUNTED.lines)  # its sets are not recorded
-    assert "unit" not in terminal.to_text(budget_history.format_budget(bare))
+    assert "unit" not in terminal.to_text(budget_tables.format_budget(bare))
 
 
 def test_nothing_is_divided_by_nothing():
@@ -147,7 +147,7 @@ def test_it_fits_100_columns_and_loses_nothing(name):
         whole=(100_000, 9),
         compilations=(Expectation(off, (1.0,) * len(LIMITED)),),
     )
-    text = lines(budget_history.format_budget(record))
+    text = lines(budget_tables.format_budget(record))
     assert max(map(len, text)) <= 100
     assert "…" not in "".join(text)
     assert "[red]" not in name or name in "\n".join(text)

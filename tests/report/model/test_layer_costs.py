@@ -15,7 +15,7 @@ from tinyprune.artifacts.resources import (
     OperatorCost,
 )
 from tinyprune.report.model import layer_costs
-from tinyprune.report.render import terminal
+from tinyprune.report.render import cost_tables, terminal
 
 TARGET = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
 LSTM = LayerCost(
@@ -90,7 +90,7 @@ def test_flash_is_the_sum_of_its_parts():
         "command stream": 4000,
         "rest of the file": 2600,
     }
-    text = lines(layer_costs.format_flash(REPORT))
+    text = lines(cost_tables.format_flash(REPORT))
     assert line(text, "encoded weights")[2:5] == ["40", "kB", "83.3%"]  # 40,000 / 48,000
     assert line(text, "biases and scales")[3:6] == ["7680", "B", "16.0%"]
     assert line(text, "lookup tables")[4:7] == ["256", "B", "0.5%"]
@@ -111,13 +111,13 @@ def test_a_part_that_is_not_there_has_no_line():
     assert not any(
         "beside" in row
         for row in lines(
-            layer_costs.format_flash(replace(REPORT, file_bytes=0, command_stream_bytes=0))
+            cost_tables.format_flash(replace(REPORT, file_bytes=0, command_stream_bytes=0))
         )
     )
 
 
 def test_layers_have_sizes_and_cycles():
-    text = lines(layer_costs.format_layers(REPORT))
+    text = lines(cost_tables.format_layers(REPORT))
     weights = 2 * 256 * 128 + 256 * 256
     assert weights == 131_072
     zeros = (32_000 + 30_768 + 65_536) / weights
@@ -153,7 +153,7 @@ def test_where_sram_peaks():
 
 
 def test_operators_in_order():
-    text = lines(layer_costs.format_operators(REPORT))
+    text = lines(cost_tables.format_operators(REPORT))
     assert [row.split()[0] for row in text[1:]] == ["FullyConnected", "Sigmoid", "ELU"]
     assert text[1].split()[-1] == "lstm/gate"
     assert "ELU (CPU)" in text[3]
@@ -161,7 +161,7 @@ def test_operators_in_order():
 
 def test_one_compiled_network():
     text = lines(
-        layer_costs.format_compiled(
+        cost_tables.format_compiled(
             CompiledArtifact(Path("m.tflite"), "0", Path("m_vela.tflite"), REPORT)
         )
     )
@@ -195,5 +195,5 @@ def test_tables_fit_100_columns_whatever_the_name(name):
         replace(operator, name=f"{name}/{operator.name}" * 3) for operator in OPERATORS
     )
     report = replace(REPORT, layers=layers, operators=operators)
-    for renderable in (layer_costs.format_model(report), layer_costs.format_operators(report)):
+    for renderable in (cost_tables.format_model(report), cost_tables.format_operators(report)):
         assert max(map(len, lines(renderable))) <= 100

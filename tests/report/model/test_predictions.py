@@ -10,10 +10,18 @@ import pytest
 from tests.support import records
 from tinyprune.artifacts.resources import NpuTarget, Prediction
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
-from tinyprune.report.model import layer_costs, predictions
+from tinyprune.report.model import predictions
 from tinyprune.report.model.record import SCHEMA, RunReport
 from tinyprune.report.model.summary import summary_rows
-from tinyprune.report.render import html, markdown, run_tables, table, terminal
+from tinyprune.report.render import (
+    cost_tables,
+    html,
+    markdown,
+    prediction_tables,
+    run_tables,
+    table,
+    terminal,
+)
 
 U55 = NpuTarget("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram")
 U85 = NpuTarget("ethos-u85-256", "Ethos_U85_SYS_DRAM_Mid", "Sram_Only")
@@ -68,7 +76,7 @@ def test_the_sentence_has_the_median_of_each_quantity() -> None:
 
 
 def test_a_line_per_variant_has_predicted_vela_and_error() -> None:
-    text = lines(predictions.format_predictions([summary()]))
+    text = lines(prediction_tables.format_predictions([summary()]))
     assert text[:2] == ["Predicted against Vela", "ethos-u55-128-shared-sram"]
     [baseline] = [line.split() for line in text if line.startswith("baseline")]
     assert baseline == [
@@ -79,7 +87,9 @@ def test_a_line_per_variant_has_predicted_vela_and_error() -> None:
 
 def test_many_targets_are_a_line_each() -> None:
     shared = [replace(U55, memory_mode=mode) for mode in ("Shared_Sram", "Sram_Only")]
-    text = lines(predictions.format_predictions([summary(target) for target in (*shared, U85)]))
+    text = lines(
+        prediction_tables.format_predictions([summary(target) for target in (*shared, U85)])
+    )
     [row] = [line.split() for line in text if line.startswith("ethos-u85-256")]
     assert row == ["ethos-u85-256-sram-only", "3.0%", "50.0%", "10.0%", "3"]
     assert not any(line.startswith("baseline") for line in text)
@@ -88,16 +98,16 @@ def test_many_targets_are_a_line_each() -> None:
 
 def test_targets_without_constants_are_named() -> None:
     nothing = summary(SMALL, variant("baseline", SMALL))
-    assert predictions.format_predictions([nothing]) is None
+    assert prediction_tables.format_predictions([nothing]) is None
     assert predictions.error_sentence([nothing]) == ""
-    text = lines(predictions.format_predictions([summary(), nothing]))
+    text = lines(prediction_tables.format_predictions([summary(), nothing]))
     assert text[-1] == "The cost model has no constants for ethos-u55-32-shared-sram."
 
 
 def test_what_vela_says_nothing_of_has_no_error() -> None:
     one = variant("baseline", U55, 1.01, 0.5, 0.9)
     one = replace(one, report=replace(one.report, sram_bytes=0.0))
-    text = lines(predictions.format_predictions([summary(U55, one)]))
+    text = lines(prediction_tables.format_predictions([summary(U55, one)]))
     [row] = [line.split() for line in text if line.startswith("baseline")]
     assert row[6:11] == ["4000", "B", "0", "B", "-"]
     assert (
@@ -121,8 +131,8 @@ def test_it_fits_100_columns(name: str) -> None:
         summary(U55, replace(one, report=big)),
         summary(other, replace(one, report=replace(big, target=other))),
     ]
-    assert max(map(len, lines(predictions.format_predictions(found)))) <= 100
-    assert max(map(len, lines(predictions.format_predictions([*found, summary(U85)])))) <= 100
+    assert max(map(len, lines(prediction_tables.format_predictions(found)))) <= 100
+    assert max(map(len, lines(prediction_tables.format_predictions([*found, summary(U85)])))) <= 100
 
 
 def test_rows_and_csv_have_it() -> None:
@@ -151,7 +161,7 @@ def test_the_report_has_it_in_every_format(tmp_path: Path) -> None:
     assert '<section id="predicted">' in page
     assert page.count("median error of 6 compilations") == 1
     assert page.count("<td>+5.0%") == 2
-    said = " ".join(lines(layer_costs.format_model(found.summaries[0].variants[0].report)))
+    said = " ".join(lines(cost_tables.format_model(found.summaries[0].variants[0].report)))
     assert (
         "predicted" in said
         and "flash 101 kB (+1.0%), SRAM 4000 B (-50.0%), cycles 180 k (-10.0%)" in said
@@ -164,6 +174,6 @@ def test_a_report_without_predictions_does_not_speak_of_them(tmp_path: Path) -> 
         terminal.to_text(run_tables.format_report(found)),
         markdown.run_report(found),
         html.page(found, tmp_path),
-        terminal.to_text(layer_costs.format_model(found.summaries[0].variants[0].report)),
+        terminal.to_text(cost_tables.format_model(found.summaries[0].variants[0].report)),
     ):
         assert "predicted" not in text.lower()

@@ -10,7 +10,7 @@ from tests.support import records
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.report.model import target_matrix
-from tinyprune.report.render import terminal
+from tinyprune.report.render import matrix_table, terminal
 
 SYSTEM = "Ethos_U55_High_End_Embedded"
 SHARED = NpuTarget("ethos-u55-128", SYSTEM, "Shared_Sram")
@@ -50,7 +50,7 @@ def two() -> list[RunSummary]:
 
 
 def text(summaries: list[RunSummary]) -> list[str]:
-    return terminal.to_text(target_matrix.format_matrix(summaries)).splitlines()
+    return terminal.to_text(matrix_table.format_matrix(summaries)).splitlines()
 
 
 def cells(lines: list[str], start: str, occurrence: int = 0) -> str:

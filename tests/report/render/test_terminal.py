@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinyprune.report.render.terminal import shown_factor, shown_milliseconds, wrapped
+from tinyprune.report.render.terminal import wrapped
 
 
 @pytest.mark.parametrize(
@@ -19,18 +19,3 @@ from tinyprune.report.render.terminal import shown_factor, shown_milliseconds, w
 def test_a_name_is_broken_behind_dashes(name, lines):
     assert wrapped(name, 14).split("\n") == lines
     assert "".join(lines) == name
-
-
-def test_factors_and_times():
-    assert [shown_factor(value) for value in (None, 1, 9.94, 9.96, 42.3)] == [
-        "-",
-        "1.0x",
-        "9.9x",
-        "10x",
-        "42x",
-    ]
-    assert [shown_milliseconds(seconds) for seconds in (0.016, 1e-4, 1.234e-5)] == [
-        "16.00",
-        "0.10",
-        "0.0123",
-    ]

@@ -5,24 +5,19 @@ from dataclasses import dataclass
 from itertools import starmap
 from typing import NamedTuple
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
 from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.quantity import LIMITED
 from tinyprune.artifacts.resources import ratio
 from tinyprune.report.model.budget_gate import format_limit
-from tinyprune.report.model.predictions import format_error
+from tinyprune.report.model.number_text import shown_error, shown_factor, shown_number
 from tinyprune.report.model.record import VariantRecord
 from tinyprune.report.model.wording import listed
-from tinyprune.report.render.terminal import columns, shown_factor, shown_number, wrapped
 
 TITLE = "Pruned to a budget"
 UNIT_HEADS = ("units", "left", "share")
 
 _HEADS = ("budget", "at most", "before", "now", "factor", "used")
 _ERROR_HEADS = ("off at first", "off at last")
-_NAME_WIDTH = 32
 
 
 class RemainingUnits(NamedTuple):
@@ -84,23 +79,6 @@ def units_left(record: BudgetRecord) -> tuple[int, ...]:
     return record.removals[-1].left if record.removals else record.whole
 
 
-def format_budget(record: BudgetRecord) -> RenderableType:
-    """Return the limits, then the units of every set, then the notes; at most 100 columns."""
-    history = budget_history(record)
-    limits = columns(*(head.replace("off at ", "off at\n") for head in history.heads))
-    for cells in history.rows:
-        limits.add_row(*cells)
-    parts: list[RenderableType] = [limits, Text()]
-
-    if history.sets:
-        table = columns(*UNIT_HEADS)
-        for units in history.sets:
-            name, *numbers = units.cells
-            table.add_row(wrapped(name, _NAME_WIDTH), *numbers)
-        parts += [table, Text()]
-    return Group(*parts, *map(Text, history.notes))
-
-
 def _cells(record: BudgetRecord, index: int) -> tuple[str, ...]:
     """The row of one limit."""
     line = record.lines[index]
@@ -123,7 +101,7 @@ def _errors(record: BudgetRecord, index: int) -> Iterator[str]:
         return
     for compilation in (record.compilations[0], record.compilations[-1]):
         factor = ratio(compilation.expected[index], compilation.measured[index])
-        yield format_error(None if factor is None else factor - 1)
+        yield shown_error(None if factor is None else factor - 1)
 
 
 def _removals(record: BudgetRecord) -> Iterator[str]:

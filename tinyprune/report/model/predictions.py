@@ -1,27 +1,19 @@
 """Predictions of the cost model against what Vela says, of every network that was compiled."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import starmap
 from statistics import median
-
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from tinyprune.artifacts.quantity import PREDICTED, Quantity
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.npu.cost_constants import has_constants
+from tinyprune.report.model.number_text import shown_error
 from tinyprune.report.model.wording import counted
-from tinyprune.report.render.terminal import columns, shown_number, wrapped
 
 TITLE = "Predicted against Vela"
 
-#: With more targets than these, each is one line.
-_MOST_TABLES = 2
 _MOST_NAMED = 3
-_NAME_WIDTH, _TARGET_WIDTH = 14, 36
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,7 @@ class PredictedValue:
     def cells(self) -> tuple[str, str, str]:
         """Predicted, Vela and error for a table."""
         form = self.quantity.format
-        return form(self.predicted), form(self.measured), format_error(self.error)
+        return form(self.predicted), form(self.measured), shown_error(self.error)
 
 
 @dataclass(frozen=True)
@@ -98,16 +90,6 @@ def median_errors(variants: Sequence[PredictedVariant]) -> dict[Quantity, float]
     return medians
 
 
-def format_error(error: float | None) -> str:
-    """Return a relative error for a table: ``-3.1%``."""
-    return shown_number(error, _signed_percent)
-
-
-def _signed_percent(error: float) -> str:
-    digits = 1 if abs(error) < 9.995 else 0
-    return f"{error:+.{digits}%}"
-
-
 def error_sentence(summaries: Sequence[RunSummary]) -> str:
     """Return the median errors in a sentence; empty where nothing was predicted."""
     variants = predicted_variants(summaries)
@@ -137,48 +119,3 @@ def notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
     if more > 0:
         names += f" and {more} more"
     yield f"The cost model has no constants for {names}."
-
-
-def format_predictions(summaries: Sequence[RunSummary]) -> RenderableType | None:
-    """Return a table with a line per variant, or per target where there are more than two of them.
-
-    None where nothing was predicted.
-    """
-    by_target: dict[str, list[PredictedVariant]] = defaultdict(list)
-    for variant in predicted_variants(summaries):
-        by_target[variant.target].append(variant)
-    if not by_target:
-        return None
-
-    parts: list[RenderableType] = [Text(TITLE, style="bold")]
-    if len(by_target) > _MOST_TABLES:
-        parts.append(_median_table(by_target))
-    else:
-        parts += starmap(_table, by_target.items())
-    sentences = map(Text, notes(summaries))
-    return Group(*parts, *sentences)
-
-
-def _table(target: str, variants: Sequence[PredictedVariant]) -> RenderableType:
-    """Every quantity of every variant on one target."""
-    heads: list[str] = []
-    for quantity in PREDICTED:
-        label = quantity.label
-        heads += [f"{label}\npredicted", f"{label}\nVela", f"{label}\nerror"]
-    table = columns("", *heads)
-    for variant in variants:
-        cells: list[str] = []
-        for value in variant.values:
-            cells += value.cells
-        table.add_row(wrapped(variant.variant, _NAME_WIDTH), *cells)
-    return Group(Text(target), table)
-
-
-def _median_table(by_target: dict[str, list[PredictedVariant]]) -> RenderableType:
-    """The median errors of every target."""
-    table = columns("median error", *(quantity.label for quantity in PREDICTED), "networks")
-    for target, variants in by_target.items():
-        errors = median_errors(variants)
-        cells = [shown_number(errors.get(quantity), "{:.1%}".format) for quantity in PREDICTED]
-        table.add_row(wrapped(target, _TARGET_WIDTH), *cells, str(len(variants)))
-    return table

@@ -3,35 +3,23 @@
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 from math import inf, nan
 from typing import Any
-
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from tinyprune.artifacts.quantity import (
     CPU_OPERATORS,
     DRAM,
     FLASH,
-    LATENCY,
     SRAM,
     TOTAL_CYCLES,
     Quantity,
 )
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
-from tinyprune.report.model.summary import all_variants, variant_names
+from tinyprune.report.model.summary import variant_names
 from tinyprune.report.model.wording import counted, listed
-from tinyprune.report.render.terminal import (
-    WIDTH,
-    columns,
-    shown_milliseconds,
-    shown_number,
-    wrapped,
-)
 from tinyprune.units import format_count
 
 #: Two variants whose cycles differ by less than this fraction of the smaller are as fast as each
@@ -53,12 +41,11 @@ FIELDS = (
     "cpu_operators",
 )
 
-_TARGET_WIDTH, _NAME_WIDTH = 36, 9
-_SHOWN_PAIRS, _SHOWN_TARGETS, _SHOWN_FLIPS = 3, 3, 10
+_SHOWN_PAIRS, _SHOWN_TARGETS = 3, 3
 
 
 @dataclass(frozen=True)
-class _Target:
+class ComparedTarget:
     """One target with what the matrix needs of it.
 
     Attributes:
@@ -73,7 +60,7 @@ class _Target:
     cycles: dict[str, float]
 
     @classmethod
-    def of(cls, summary: RunSummary) -> "_Target":
+    def of(cls, summary: RunSummary) -> "ComparedTarget":
         """Return the target of a summary."""
         variants, cycles = {}, {}
         for variant in summary.variants:
@@ -116,24 +103,10 @@ class _Flip:
     slower: str
     usual: int
 
-    def text(self, target: _Target) -> str:
+    def text(self, target: ComparedTarget) -> str:
         """Return the cycles of both on a target, in words."""
         faster, slower = target.cycles[self.faster], target.cycles[self.slower]
         return f"{format_count(faster)} against {format_count(slower)}"
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A column of the matrix: one variant, one cell per target."""
-
-    heading: str
-    cells: list[str]
-
-    @property
-    def width(self) -> int:
-        """Its characters, with the room between columns."""
-        texts = "\n".join([self.heading, *self.cells])
-        return 2 + max(map(len, texts.split("\n")))
 
 
 def rows(summaries: Sequence[RunSummary]) -> list[dict[str, Any]]:
@@ -144,10 +117,15 @@ def rows(summaries: Sequence[RunSummary]) -> list[dict[str, Any]]:
     """
     found = []
     for summary in summaries:
-        target = _Target.of(summary)
+        target = ComparedTarget.of(summary)
         for variant in summary.variants:
             found.append(_row(summary, variant, target.rank(variant.name)))
     return found
+
+
+def compared_targets(summaries: Sequence[RunSummary]) -> list[ComparedTarget]:
+    """Return what the matrix needs of every target."""
+    return [ComparedTarget.of(summary) for summary in summaries]
 
 
 def flips(summaries: Sequence[RunSummary]) -> list[str]:
@@ -160,7 +138,7 @@ def flips(summaries: Sequence[RunSummary]) -> list[str]:
         all 11 with Sram_Only: unit-0.50 before weight-0.90 (163 k against 171 k cycles); on
         ethos-u55-128-shared-sram it is the other way round (190 k against 175 k)
     """
-    targets = _targets(summaries)
+    targets = compared_targets(summaries)
     flips_of_targets: list[list[_Flip]] = [[] for _ in targets]
     for first, second in combinations(variant_names(summaries), 2):
         for place, flip in _flips_of_pair(targets, first, second):
@@ -173,29 +151,19 @@ def flips(summaries: Sequence[RunSummary]) -> list[str]:
     return [_line(targets, group, where) for group, where in places.items()]
 
 
-def format_matrix(summaries: Sequence[RunSummary]) -> RenderableType:
-    """Return a row per target with time, flash and SRAM of every variant; then the flips.
+def cpu_notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
+    """Yield the operators that variants leave to the CPU, a line for targets with the same."""
+    targets = compared_targets(summaries)
+    on_cpu: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, target in enumerate(targets):
+        for name, variant in target.variants.items():
+            operators = " ".join(dict.fromkeys(variant.report.cpu_operators))
+            if operators:
+                on_cpu[name, operators].append(place)
 
-    A star marks the fastest. What does not fit into 100 columns goes into further tables with the
-    same rows.
-    """
-    if not summaries:
-        return Text("no target is compiled for yet")
-
-    targets = _targets(summaries)
-    names = [wrapped(target.name, _TARGET_WIDTH) for target in targets]
-    room = WIDTH - _Column("", names).width + 2
-
-    parts: list[RenderableType] = [Text(_title(summaries), style="bold")]
-    for block in _blocks(_column_groups(summaries), room):
-        table = columns("", *(column.heading for column in block))
-        for cells in zip(names, *(column.cells for column in block), strict=True):
-            table.add_row(*cells)
-        parts.append(table)
-        parts.append(Text())
-
-    notes = map(Text, _notes(summaries))
-    return Group(*parts, *notes)
+    for (name, operators), places in on_cpu.items():
+        where = _targets_text(targets, places)
+        yield f"{name} leaves to the CPU, which its time leaves out: {operators}; {where}"
 
 
 def to_csv(summaries: Sequence[RunSummary]) -> str:
@@ -205,10 +173,6 @@ def to_csv(summaries: Sequence[RunSummary]) -> str:
     writer.writeheader()
     writer.writerows(rows(summaries))
     return text.getvalue()
-
-
-def _targets(summaries: Sequence[RunSummary]) -> list[_Target]:
-    return [_Target.of(summary) for summary in summaries]
 
 
 def _row(summary: RunSummary, variant: VariantSummary, rank: int) -> dict[str, Any]:
@@ -237,7 +201,7 @@ def _is_apart(more: float, less: float) -> bool:
 
 
 def _flips_of_pair(
-    targets: Sequence[_Target], first: str, second: str
+    targets: Sequence[ComparedTarget], first: str, second: str
 ) -> Iterator[tuple[int, _Flip]]:
     """Targets, by their place, where a pair is the other way round."""
     places: dict[tuple[str, ...], list[int]] = defaultdict(list)
@@ -253,7 +217,7 @@ def _flips_of_pair(
             yield place, _Flip(faster, slower, usual_places[0])
 
 
-def _line(targets: Sequence[_Target], group: Sequence[_Flip], places: Sequence[int]) -> str:
+def _line(targets: Sequence[ComparedTarget], group: Sequence[_Flip], places: Sequence[int]) -> str:
     """``TARGETS: A before B (CYCLES); on TARGET it is the other way round (CYCLES)``."""
     here = targets[places[0]]
     ordered = sorted(group, key=lambda flip: here.cycles[flip.faster] / here.cycles[flip.slower])
@@ -277,7 +241,7 @@ def _line(targets: Sequence[_Target], group: Sequence[_Flip], places: Sequence[i
     return f"{where}: {', '.join(pairs)}; {turned}"
 
 
-def _targets_text(targets: Sequence[_Target], places: Sequence[int]) -> str:
+def _targets_text(targets: Sequence[ComparedTarget], places: Sequence[int]) -> str:
     """Names of targets.
 
     A memory mode stands in their place that is there with every accelerator that was compared.
@@ -299,102 +263,3 @@ def _targets_text(targets: Sequence[_Target], places: Sequence[int]) -> str:
     if more > 1:
         names[_SHOWN_TARGETS:] = [f"{more} more"]
     return listed([*complete.values(), *names])
-
-
-def _title(summaries: Sequence[RunSummary]) -> str:
-    versions = dict.fromkeys(variant.report.vela_version for variant in all_variants(summaries))
-    targets = counted(len(summaries), "target")
-    by = listed([*versions] or ["?"])
-    return f"{targets} side by side, estimated by Vela {by}"
-
-
-def _blocks(groups: Iterator[list[_Column]], room: int) -> Iterator[list[_Column]]:
-    """Columns that fit side by side: all times, then flash, then SRAM.
-
-    Those of a kind are kept together if that is possible.
-    """
-    block: list[_Column] = []
-    for group in groups:
-        if not _has_room(block, group, room):
-            yield block
-            block = []
-        for column in group:
-            if not _has_room(block, [column], room):
-                yield block
-                block = []
-            block.append(column)
-    yield block
-
-
-def _has_room(block: list[_Column], more: list[_Column], room: int) -> bool:
-    """True where more columns fit beside those of a block; an empty one takes any."""
-    width = sum(column.width for column in block + more)
-    return not block or width <= room
-
-
-def _column_groups(summaries: Sequence[RunSummary]) -> Iterator[list[_Column]]:
-    targets = _targets(summaries)
-    names = variant_names(summaries)
-    unit = "ms per\nframe" if summaries[0].hop_seconds else "ms"
-    yield _columns_of_variants(targets, names, unit, _time_text)
-    for quantity in (FLASH, SRAM):
-        text = partial(_quantity_text, quantity)
-        yield _columns_of_variants(targets, names, quantity.label, text)
-
-
-def _columns_of_variants(
-    targets: Sequence[_Target],
-    names: Sequence[str],
-    label: str,
-    text: Callable[[_Target, str], str],
-) -> list[_Column]:
-    """A column per variant with the text of every target."""
-    found = []
-    for name in names:
-        heading = f"{wrapped(name, _NAME_WIDTH)}\n{label}"
-        cells = [text(target, name) for target in targets]
-        found.append(_Column(heading, cells))
-    return found
-
-
-def _time_text(target: _Target, name: str) -> str:
-    """The time with a star, or a blank so that the numbers stay in line."""
-    time = shown_number(target.number(name, LATENCY), shown_milliseconds)
-    star = "*" if target.is_fastest(name) else " "
-    return f"{time} {star}"
-
-
-def _quantity_text(quantity: Quantity, target: _Target, name: str) -> str:
-    return shown_number(target.number(name, quantity), quantity.format)
-
-
-def _notes(summaries: Sequence[RunSummary]) -> Iterator[str]:
-    yield "* fastest variant on this target; variants that are less than 1 % slower share the star."
-    yield from _cpu_notes(_targets(summaries))
-    if len(variant_names(summaries)) < 2:
-        return
-
-    lines = flips(summaries)
-    if not lines:
-        yield "The order of the variants is the same on every target."
-        return
-    yield "Where the order of the variants turns round:"
-    for line in lines[:_SHOWN_FLIPS]:
-        yield f"- {line}"
-    more = len(lines) - _SHOWN_FLIPS
-    if more > 0:
-        yield f"- and in {more} more ways; the ranks in CSV and JSON have them all"
-
-
-def _cpu_notes(targets: Sequence[_Target]) -> Iterator[str]:
-    """Operators that variants leave to the CPU; targets where they are the same are one line."""
-    on_cpu: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for place, target in enumerate(targets):
-        for name, variant in target.variants.items():
-            operators = " ".join(dict.fromkeys(variant.report.cpu_operators))
-            if operators:
-                on_cpu[name, operators].append(place)
-
-    for (name, operators), places in on_cpu.items():
-        where = _targets_text(targets, places)
-        yield f"{name} leaves to the CPU, which its time leaves out: {operators}; {where}"

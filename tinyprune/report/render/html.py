@@ -17,13 +17,13 @@ from tinyprune.artifacts.resources import LayerCost, NpuTarget
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model import budget_history, predictions
+from tinyprune.report.model.number_text import shown_factor, shown_milliseconds
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
 from tinyprune.report.model.summary import Row, metric_names, summary_rows, variant_names
 from tinyprune.report.model.target_matrix import flips
 from tinyprune.report.render import charts, patterns
 from tinyprune.report.render.svg import hatches, marker, swatch
 from tinyprune.report.render.target_view import TargetView, is_number, target_text, target_view
-from tinyprune.report.render.terminal import shown_factor, shown_milliseconds
 from tinyprune.storage.records import to_jsonable
 
 #: Targets with charts and layer tables of their own; all others stand in one table.

@@ -19,10 +19,10 @@ from tinyprune.artifacts.summary import RunSummary
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model import budget_history, predictions
 from tinyprune.report.model.comparison import BETTER, Comparison, MetricChange, VariantChange
+from tinyprune.report.model.number_text import NONE, shown_factor, shown_milliseconds
 from tinyprune.report.model.record import RunReport, VariantRecord
 from tinyprune.report.model.summary import Row, metric_names, summary_rows, variant_names
 from tinyprune.report.render.table import cpu_notes, scored_items
-from tinyprune.report.render.terminal import NONE, shown_factor, shown_milliseconds
 from tinyprune.report.render.verdict import (
     matters,
     show_allowed,

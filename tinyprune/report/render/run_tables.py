@@ -8,10 +8,16 @@ from rich.text import Text
 
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.errors import UsageError, unknown_name
-from tinyprune.report.model import budget_history, layer_costs, predictions, target_matrix
+from tinyprune.report.model.number_text import shown_number
 from tinyprune.report.model.record import RunReport, VariantRecord
-from tinyprune.report.render import table
-from tinyprune.report.render.terminal import columns, shown_number
+from tinyprune.report.render import (
+    budget_tables,
+    cost_tables,
+    matrix_table,
+    prediction_tables,
+    table,
+)
+from tinyprune.report.render.terminal import columns
 
 Parts = list[RenderableType]
 
@@ -27,9 +33,9 @@ def format_report(report: RunReport) -> RenderableType:
     else:
         parts.append(_unfinished(report.variants))
     if len(report.summaries) > 1:
-        matrix = target_matrix.format_matrix(report.summaries)
+        matrix = matrix_table.format_matrix(report.summaries)
         parts += [Text(), matrix]
-    predicted = predictions.format_predictions(report.summaries)
+    predicted = prediction_tables.format_predictions(report.summaries)
     if predicted is not None:
         parts += [Text(), predicted]
     for name, lines in report.advice.items():
@@ -61,15 +67,15 @@ def _variant_parts(report: RunReport, name: str, operators: bool) -> Parts:
     costs = _costs(report)
     if operators:
         cost = _compiled(report, name, costs)
-        return [_title(name, cost), layer_costs.format_operators(cost)]
+        return [_title(name, cost), cost_tables.format_operators(cost)]
 
     budget = _budget(report, name)
     if budget is None:
         cost = _compiled(report, name, costs)
-        return [_title(name, cost), layer_costs.format_model(cost)]
+        return [_title(name, cost), cost_tables.format_model(cost)]
     if name in costs:
         cost = costs[name]
-        return [_title(name, cost), layer_costs.format_model(cost), Text(), budget]
+        return [_title(name, cost), cost_tables.format_model(cost), Text(), budget]
     missing = "Its layers are not known yet: run `tinyprune compile`."
     return [Text(name, style="bold"), budget, Text(missing)]
 
@@ -101,7 +107,7 @@ def _budget(report: RunReport, name: str) -> RenderableType | None:
     budget = budgets.get(name)
     if budget is None:
         return None
-    return budget_history.format_budget(budget)
+    return budget_tables.format_budget(budget)
 
 
 def _unfinished(variants: Sequence[VariantRecord]) -> RenderableType:

@@ -15,7 +15,8 @@ from tinyprune.artifacts.quantity import LOWER
 from tinyprune.metrics.evaluation import Evaluation, Figure, Figures, Row
 from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.statistics import Estimate
-from tinyprune.report.render.terminal import NONE, columns, wrapped
+from tinyprune.report.model.number_text import NONE
+from tinyprune.report.render.terminal import columns, wrapped
 
 NAME_WIDTH = 20
 

@@ -23,16 +23,15 @@ from tinyprune.artifacts.quantity import (
 from tinyprune.artifacts.resources import Cycles
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.metrics.metric import metric_of
-from tinyprune.report.model.summary import Row, metric_names, summary_rows
-from tinyprune.report.render.plain_data import csv_text, json_text
-from tinyprune.report.render.terminal import (
+from tinyprune.report.model.number_text import (
     NONE,
-    columns,
     shown_factor,
     shown_milliseconds,
     shown_number,
-    wrapped,
 )
+from tinyprune.report.model.summary import Row, metric_names, summary_rows
+from tinyprune.report.render.plain_data import csv_text, json_text
+from tinyprune.report.render.terminal import columns, wrapped
 from tinyprune.units import format_bytes, format_count
 
 _HEADLINE_METRICS = 2

@@ -3,7 +3,7 @@
 import io
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TextIO
 
 from rich.console import Console, RenderableType
@@ -12,8 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 100
-#: Cell of a value that does not exist.
-NONE = "-"
 
 
 def show(renderable: RenderableType, file: TextIO | None = None) -> None:
@@ -67,26 +65,6 @@ def columns(first: str, *numbers: str, left: str | None = None) -> Table:
     if left is not None:
         table.add_column(Text(left), overflow="fold")
     return table
-
-
-def shown_number(value: float | None, number_format: Callable[[float], str]) -> str:
-    """A number in its format; a dash for one that does not exist."""
-    return NONE if value is None else number_format(value)
-
-
-def shown_factor(value: float | None) -> str:
-    """``4.1x``; a dash for a factor that does not exist."""
-    return shown_number(value, _factor)
-
-
-def _factor(value: float) -> str:
-    digits = 1 if value < 9.95 else 0
-    return f"{value:.{digits}f}x"
-
-
-def shown_milliseconds(seconds: float) -> str:
-    """Hundredths; below a tenth three digits, because a small network takes microseconds."""
-    return f"{1000 * seconds:.2f}" if seconds >= 1e-4 else f"{1000 * seconds:.3g}"
 
 
 def first_texts(texts: Sequence[str], most: int) -> str:

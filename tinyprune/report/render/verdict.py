@@ -10,8 +10,9 @@ from tinyprune.artifacts.quantity import QUANTITIES
 from tinyprune.errors import CheckFailed
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model.comparison import MISSING, SAME, Comparison, MetricChange, VariantChange
+from tinyprune.report.model.number_text import NONE, shown_number
 from tinyprune.report.render.plain_data import csv_text, json_text
-from tinyprune.report.render.terminal import NONE, columns, first_texts, shown_number
+from tinyprune.report.render.terminal import columns, first_texts
 from tinyprune.units import format_bytes
 
 #: Variants that a failed check names.
