@@ -156,6 +156,8 @@ def _remarks(description: "Description") -> list[str]:
         remarks.append(_usable(pairs))
         unusable = f"{pairs.split}, pairs that cannot be used"
         remarks += _problem(unusable, pairs.unusable, description)
+        misaligned = f"{pairs.split}, pairs that are delayed or inverted"
+        remarks += _problem(misaligned, pairs.misaligned, description)
         unmatched = f"{pairs.split}, files without a partner"
         remarks += _problem(unmatched, pairs.unmatched, description)
     return remarks

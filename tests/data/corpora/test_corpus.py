@@ -1,8 +1,15 @@
 import os
 
 import numpy as np
+import pytest
 
-from tinyprune.data.corpora.corpus import cache_key, first_few, hold_out_speakers, speakers
+from tinyprune.data.corpora.corpus import (
+    cache_key,
+    first_few,
+    hold_out_speakers,
+    speaker_in,
+    speakers,
+)
 
 
 def test_a_speaker_sorted_into_chapters_stays_one_speaker():
@@ -15,25 +22,67 @@ def test_a_speaker_sorted_into_chapters_stays_one_speaker():
     assert speakers(["."] * 3) == ["."] * 3
 
 
+def hold_out(groups, names, seed=0, lengths=None):
+    lengths = np.ones(len(groups), int) if lengths is None else np.asarray(lengths)
+    return hold_out_speakers(groups, names, lengths, seed, "give --dev-noisy and --dev-clean")
+
+
 def test_a_tenth_of_the_speakers_is_held_out_whole():
     groups = [f"s{number % 20}" for number in range(100)]
-    held = hold_out_speakers(groups, [str(number) for number in range(100)], 0)
+    held = hold_out(groups, [str(number) for number in range(100)])
     who = {group for group, out in zip(groups, held, strict=True) if out}
     assert len(who) == 20 // 10
     assert held.sum() == 2 * 100 // 20
 
 
 def test_files_of_one_speaker_are_held_out_one_by_one():
-    assert hold_out_speakers(["."] * 30, [str(number) for number in range(30)], 0).sum() == 30 // 10
-    assert hold_out_speakers(["."] * 2, ["a", "b"], 0).sum() == 1
-    assert hold_out_speakers(["."], ["a"], 0) is None
+    assert hold_out(["."] * 30, [str(number) for number in range(30)]).sum() == 30 // 10
+    assert hold_out(["."] * 2, ["a", "b"]).sum() == 1
+    assert hold_out(["."], ["a"]) is None
 
 
 def test_the_seed_decides():
     names = [str(number) for number in range(30)]
-    masks = [hold_out_speakers(names, names, seed) for seed in (0, 0, 1)]
+    masks = [hold_out(names, names, seed) for seed in (0, 0, 1)]
     assert np.array_equal(masks[0], masks[1])
     assert not np.array_equal(masks[0], masks[2])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_speaker_with_most_of_the_files_is_not_held_out(seed):
+    """One of 11 speakers has 30 of 40 files; the others have one each: 1 to 8 of 40."""
+    groups = ["book"] * 30 + [f"s{number}" for number in range(10)]
+    held = hold_out(groups, list(map(str, range(40))), seed)
+    assert not held[:30].any()
+    assert 1 <= held.sum() <= 8
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_shorter_of_two_speakers_is_held_out_and_too_much_is_a_warning(seed, caplog):
+    held = hold_out(["a"] * 6 + ["b"] * 4, list(map(str, range(10))), seed)
+    assert held.tolist() == [False] * 6 + [True] * 4
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "held out for dev: 1 of 2 speakers, 40 % of the time (b)" in caplog.text
+
+
+def test_time_counts_not_files():
+    """Speaker "long" has 1 of 10 files but 91 of 100 seconds."""
+    lengths = [91] + [1] * 9
+    for seed in range(6):
+        groups = ["long"] + [f"s{number}" for number in range(9)]
+        assert not hold_out(groups, groups, seed, lengths)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "speaker"),
+    [
+        ("book_00001_chp_0009_reader_06709_3", "reader_06709"),
+        ("p226_001", "p226"),
+        ("interview_3", ""),
+    ],
+)
+def test_names_of_published_corpora_say_who_speaks(name, speaker):
+    assert speaker_in(name) == speaker
 
 
 def test_a_digest_changes_with_files_their_times_and_settings(tmp_path):

@@ -134,6 +134,15 @@ def test_pairs(tmp_path):
     assert pairs.unmatched == (str(alone),)
 
 
+def test_a_delayed_pair_is_named(tmp_path):
+    """192 samples at 8 kHz are 24 ms."""
+    signal = np.random.default_rng(0).normal(0, 0.1, RATE)
+    write(tmp_path / "clean/a.wav", signal)
+    write(tmp_path / "noisy/a.wav", np.roll(signal, 192))
+    found = describe(recognise(tmp_path))
+    assert found.pairs[0].misaligned == ("a: noisy is 24 ms after clean",)
+
+
 def test_a_clean_file_of_several_noisy_ones_is_counted_once(tmp_path):
     for number in (1, 2):
         write(tmp_path / f"noisy/noisy{number}_SNRdb_0.0_clnsp1.wav", tone())

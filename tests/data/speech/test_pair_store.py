@@ -220,6 +220,19 @@ def test_what_cannot_be_used_is_left_out_listed_and_counted(tmp_path, log_lines)
     assert alone == f"1 of the files in x have no partner: {tmp_path}/noisy/q.wav"
 
 
+def test_delayed_and_inverted_pairs_are_told(tmp_path, log_lines):
+    for name, moved in (("a", 384), ("b", 0), ("c", 0)):  # 384 samples are 24 ms
+        clean = noise(8000)
+        write(tmp_path / f"clean/{name}.wav", clean)
+        write(tmp_path / f"noisy/{name}.wav", np.roll(-clean if name == "b" else clean, moved))
+    store = open_pairs(matched(tmp_path), "x", tmp_path / "cache")
+    assert len(store) == 3
+    assert log_lines == [
+        "2 of 3 pairs in x are delayed or inverted, which no network can learn: "
+        "a: noisy is 24 ms after clean; b: noisy is inverted"
+    ]
+
+
 def test_decoding_is_done_once(tmp_path, monkeypatch):
     write_pair(tmp_path, "a")
     write_pair(tmp_path, "b")

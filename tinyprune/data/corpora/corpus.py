@@ -1,17 +1,25 @@
 """The contents of a corpus, as lists of files: nothing here opens an audio file."""
 
 import hashlib
+import logging
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tinyprune.array_types import BoolArray
+from tinyprune.array_types import BoolArray, IntArray
 from tinyprune.audio.files import list_audio
 
+log = logging.getLogger(__name__)
+
 HELD_OUT = 0.1
+#: Of the time; more is avoided where it can be.
+MOST_HELD_OUT = 0.2
+WARNED_HELD_OUT = 0.3
 ENOUGH_SPEAKERS = 10
+_SPEAKER = re.compile(r"reader_\d+|^p\d{3}(?=_)")
 
 
 @dataclass(frozen=True)
@@ -120,14 +128,19 @@ def first_few(things: Sequence[object], limit: int = 3) -> str:
     return "; ".join(texts)
 
 
-def hold_out_speakers(groups: list[str], names: list[str], seed: int) -> BoolArray | None:
-    """Return truth values (n,) of the files that are kept apart for dev.
+def hold_out_speakers(
+    groups: list[str], names: list[str], lengths: IntArray, seed: int, remedy: str
+) -> BoolArray | None:
+    """Return truth values (n,) of the files that are kept apart for dev, and log which they are.
 
-    They are a tenth of the speakers, or of the files of a single speaker. Returns None where there
-    is only one file, or one speaker of one file: nothing is left to train on.
+    They are a tenth of the speakers, or of the files of a single speaker. Where those would be more
+    than a fifth of the time, others are taken, and a warning says so if even they are too much.
+    Returns None where there is only one file, or one speaker of one file: nothing is left to train
+    on.
 
     Args:
-        groups: folder or speaker of each file. names: of the files. seed: which speakers.
+        groups: folder or speaker of each file. names: of the files. lengths: of the files, (n,), in
+            any unit. seed: which speakers. remedy: what the warning advises.
     """
     speaker_names = speakers(groups)
     has_speakers = len(set(speaker_names)) > 1
@@ -136,9 +149,54 @@ def hold_out_speakers(groups: list[str], names: list[str], seed: int) -> BoolArr
     if len(distinct) < 2:
         return None
 
-    order = np.random.default_rng([seed, 3]).permutation(distinct)
+    shares = {}
+    for label in distinct:
+        shares[str(label)] = float(lengths[labels == label].sum() / lengths.sum())
+    order = [str(label) for label in np.random.default_rng([seed, 3]).permutation(distinct)]
     count = max(1, round(HELD_OUT * len(distinct)))
-    return np.isin(labels, order[:count])
+    held_out = order[:count]
+    if _share(held_out, shares) > MOST_HELD_OUT:
+        held_out = _balanced(order, shares)
+
+    log.log(
+        logging.WARNING if _share(held_out, shares) > WARNED_HELD_OUT else logging.INFO,
+        _HELD_OUT_LINE,
+        len(held_out),
+        len(distinct),
+        "speakers" if has_speakers else "files",
+        100 * _share(held_out, shares),
+        first_few(sorted(held_out)),
+        remedy,
+    )
+    return np.isin(labels, held_out)
+
+
+_HELD_OUT_LINE = "held out for dev: %d of %d %s, %.0f %% of the time (%s); to choose others, %s"
+
+
+def _share(held_out: list[str], shares: dict[str, float]) -> float:
+    """Return the share of the time that speakers have together."""
+    return sum(shares[label] for label in held_out)
+
+
+def _balanced(order: list[str], shares: dict[str, float]) -> list[str]:
+    """Return speakers with about a tenth of the time, in an order; at least the shortest one."""
+    chosen: list[str] = []
+    for label in order:
+        if _share(chosen, shares) >= HELD_OUT:
+            break
+        if _share([*chosen, label], shares) <= MOST_HELD_OUT:
+            chosen.append(label)
+    return chosen or [min(order, key=shares.__getitem__)]
+
+
+def speaker_in(name: str) -> str:
+    """Return the speaker that the name of a file says as published corpora do, else "".
+
+    ``reader_01234`` of DNS-Challenge and ``p226`` of VoiceBank.
+    """
+    match = _SPEAKER.search(name)
+    return match[0] if match else ""
 
 
 def speakers(folders: list[str]) -> list[str]:

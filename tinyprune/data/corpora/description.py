@@ -16,7 +16,7 @@ from tinyprune.array_types import Float64Array
 from tinyprune.audio.files import Header, read_blocks
 from tinyprune.data.corpora.corpus import AudioFile, Corpus, CorpusSplit, Pair
 from tinyprune.data.speech.mixing import SILENCE_RMS
-from tinyprune.data.speech.pair_store import measured_snr_db, read_pair
+from tinyprune.data.speech.pair_store import measured_snr_db, misalignment, read_pair
 from tinyprune.errors import TinypruneError
 from tinyprune.progress import track
 
@@ -93,7 +93,8 @@ class PairSummary:
             corpus says it, else measured and rounded to 5 dB.
         unusable: problems of pairs, a line each: they differ in length, rate or channels, or are
             silent.
-        unmatched: files without a partner.
+        unmatched: files without a partner. misaligned: pairs whose noisy file is delayed or
+            inverted, a line each.
     """
 
     split: str
@@ -101,6 +102,7 @@ class PairSummary:
     snr_db: dict[str, int]
     unusable: tuple[str, ...]
     unmatched: tuple[str, ...]
+    misaligned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -284,24 +286,35 @@ def _db(amplitude: float) -> float:
     return float(20 * np.log10(amplitude))
 
 
+@dataclass(frozen=True)
+class _PairFacts:
+    """Measurements of one pair: its SNR in dB, and what is wrong with its timing, or ""."""
+
+    snr_db: float
+    misalignment: str
+
+
 def _pair_summary(name: str, split: CorpusSplit) -> PairSummary:
     """Return the SNRs and the problems of the pairs of a split."""
-    results = _on_all_cores(_snr_or_problem, split.pairs, f"comparing pairs of {name}")
-    snrs, problems = _problems_apart(results)
-    counts = Counter(sorted(snrs))
+    results = _on_all_cores(_pair_facts, split.pairs, f"comparing pairs of {name}")
+    facts, problems = _problems_apart(results)
+    counts = Counter(sorted(fact.snr_db for fact in facts))
     return PairSummary(
         split=name,
-        pairs=len(snrs),
+        pairs=len(facts),
         snr_db={f"{snr:g}": count for snr, count in counts.items()},
         unusable=tuple(problems),
         unmatched=tuple(map(str, split.unmatched)),
+        misaligned=tuple(fact.misalignment for fact in facts if fact.misalignment),
     )
 
 
-def _snr_or_problem(pair: Pair) -> float | str:
-    """Return the SNR of a pair in dB, or the reason that it cannot be used."""
+def _pair_facts(pair: Pair) -> _PairFacts | str:
+    """Return the measurements of a pair, or the reason that it cannot be used."""
     try:
         noisy, clean = read_pair(pair)
     except TinypruneError as error:
         return str(error)
-    return measured_snr_db(noisy, clean) if pair.snr_db is None else pair.snr_db
+    snr_db = measured_snr_db(noisy, clean) if pair.snr_db is None else pair.snr_db
+    problem = misalignment(noisy, clean)
+    return _PairFacts(snr_db, f"{pair.name}: {problem}" if problem else "")

@@ -17,6 +17,7 @@ from tinyprune.data.corpora.corpus import (
     Pair,
     files_in,
     folder_of,
+    speaker_in,
 )
 from tinyprune.data.speech import pair_store
 
@@ -118,8 +119,6 @@ def _voicebank_pair(pair: Pair, labels: dict[str, _NoiseLabel]) -> Pair:
 
 # --- MS-SNSD and DNS-Challenge
 
-_SPEAKER = re.compile(r"reader_\d+|^p\d{3}(?=_)")
-
 
 def is_ms_snsd(root: Path) -> bool:
     """Return whether a folder holds ``clean_train`` and ``noise_train``."""
@@ -192,8 +191,7 @@ def _dns_speech(base: Path) -> list[Path]:
 
 def _speaker(path: Path, root: Path) -> str:
     """Return ``reader_01234`` or ``p226`` from the name of a file, else its folder."""
-    match = _SPEAKER.search(path.stem)
-    return match[0] if match else folder_of(path, root)
+    return speaker_in(path.stem) or folder_of(path, root)
 
 
 def _category(path: Path, root: Path) -> str:

@@ -64,21 +64,21 @@ def _hold_out(train: SpeechAndNoise, seed: int) -> dict[str, SpeechAndNoise]:
     """Return training data, and a tenth of the speakers and of the noise files as dev."""
     speech = train.speech
     noise = train.noise
-    is_dev_speech = _dev_mask("speech", speech.groups, speech.names, seed)
-    is_dev_noise = _dev_mask("noise", [""] * len(noise), noise.names, seed)
+    is_dev_speech = _dev_mask("speech", speech, speech.groups, seed)
+    is_dev_noise = _dev_mask("noise", noise, [""] * len(noise), seed)
     return {
         "train": SpeechAndNoise(speech.subset(~is_dev_speech), noise.subset(~is_dev_noise)),
         "dev": SpeechAndNoise(speech.subset(is_dev_speech), noise.subset(is_dev_noise)),
     }
 
 
-def _dev_mask(kind: str, groups: list[str], names: list[str], seed: int) -> np.ndarray:
+def _dev_mask(kind: str, clips: ClipStore, groups: list[str], seed: int) -> np.ndarray:
     """Return truth values (n,) of the clips that are held out. Raises UsageError for one clip."""
-    is_dev = hold_out_speakers(groups, names, seed)
+    remedy = "give --dev-speech and --dev-noise"
+    is_dev = hold_out_speakers(groups, clips.names, clips.lengths, seed, remedy)
     if is_dev is None:
         raise UsageError(
-            f"one {kind} file cannot be split into training and dev: "
-            "add files, or give --dev-speech and --dev-noise"
+            f"one {kind} file cannot be split into training and dev: add files, or {remedy}"
         )
     return is_dev
 

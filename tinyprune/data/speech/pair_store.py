@@ -9,9 +9,10 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from tinyprune.array_types import Float32Array
+from tinyprune.audio.alignment import alignment
 from tinyprune.audio.files import SAMPLE_RATE, list_audio, read_header, read_mono
 from tinyprune.data.clips import Clip, ClipStore, open_store
-from tinyprune.data.corpora.corpus import CorpusSplit, Pair, cache_key, first_few
+from tinyprune.data.corpora.corpus import CorpusSplit, Pair, cache_key, first_few, speaker_in
 from tinyprune.data.speech.mixing import SILENCE_RMS
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.progress import track
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 #: Samples of 16 kHz, 1 ms, that resampling may make of one length; the longer file is cut.
 TOLERANCE = 16
+#: The largest delay that is looked for, in samples of 16 kHz: half a second.
+LARGEST_LAG = 8000
 #: Measured SNRs are rounded to it, so that results can be grouped by them.
 SNR_STEP_DB = 5.0
 _FLOOR = 2.0**-30 / 12  # power of the rounding error of 16-bit samples
@@ -75,10 +78,13 @@ def _with_unmatched(pairs: list[Pair], files: list[Path]) -> CorpusSplit:
 
 
 def speaker_of(path: Path, root: Path) -> str:
-    """Return the speaker of a file: its folder.
+    """Return the speaker of a file: the one that its name says, else its folder.
 
     Right below the root, the speaker is the beginning of its name up to the first "_" or "-".
     """
+    named = speaker_in(path.stem)
+    if named:
+        return named
     folder = path.parent.relative_to(root).as_posix()
     return folder if folder != "." else re.split("[_-]", path.stem, maxsplit=1)[0]
 
@@ -149,13 +155,19 @@ def open_pairs(split: CorpusSplit, location: str, cache: Path) -> PairStore:
 def _clips(split: CorpusSplit, location: str) -> Iterator[Clip]:
     """Yield two clips of each usable pair; their name is the number of the pair."""
     problems: list[str] = []
+    misaligned: list[str] = []
     count = len(split.pairs)
     for number, pair in enumerate(track(split.pairs, "reading pairs", count)):
         try:
-            for samples in read_pair(pair):
-                yield Clip(str(number), pair.speaker, samples)
+            noisy, clean = read_pair(pair)
         except TinypruneError as error:
             problems.append(str(error))
+            continue
+        yield Clip(str(number), pair.speaker, noisy)
+        yield Clip(str(number), pair.speaker, clean)
+        problem = misalignment(noisy, clean)
+        if problem:
+            misaligned.append(f"{pair.name}: {problem}")
 
     if len(problems) == count:
         raise UsageError(f"none of the {count} pairs in {location} can be used, e.g. {problems[0]}")
@@ -166,6 +178,14 @@ def _clips(split: CorpusSplit, location: str) -> Iterator[Clip]:
             count,
             location,
             first_few(problems),
+        )
+    if misaligned:
+        log.warning(
+            "%d of %d pairs in %s are delayed or inverted, which no network can learn: %s",
+            len(misaligned),
+            count,
+            location,
+            first_few(misaligned),
         )
     if split.unmatched:
         log.warning(
@@ -196,6 +216,22 @@ def read_pair(pair: Pair) -> tuple[Float32Array, Float32Array]:
     peak = max(1.0, float(np.abs(noisy).max()), float(np.abs(clean).max()))
     scale = np.float32(1 / peak)
     return noisy[:length] * scale, clean[:length] * scale
+
+
+def misalignment(noisy: Float32Array, clean: Float32Array) -> str:
+    """Return what is wrong with the timing or polarity of a pair (n,), or "".
+
+    Pairs that are delayed by a millisecond or more, or inverted, teach a network what it cannot
+    learn. A reverberant recording is not delayed: its loudest sound is the direct one.
+    """
+    found = alignment(clean, noisy, LARGEST_LAG)
+    problems = []
+    if abs(found.lag) > TOLERANCE:
+        side = "after" if found.lag > 0 else "before"
+        problems.append(f"noisy is {abs(found.lag) * 1000 / SAMPLE_RATE:.0f} ms {side} clean")
+    if found.is_inverted:
+        problems.append("noisy is inverted")
+    return ", ".join(problems)
 
 
 def check_headers(pair: Pair) -> None:

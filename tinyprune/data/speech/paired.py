@@ -51,12 +51,10 @@ def _hold_out(train: PairStore, seed: int) -> dict[str, PairStore]:
     """Return training pairs, and those of a tenth of the speakers as dev."""
     speakers = [pair.speaker for pair in train.pairs]
     names = [pair.name for pair in train.pairs]
-    is_dev = hold_out_speakers(speakers, names, seed)
+    remedy = "give --dev-noisy and --dev-clean"
+    is_dev = hold_out_speakers(speakers, names, train.lengths, seed, remedy)
     if is_dev is None:
-        raise UsageError(
-            "one pair cannot be split into training and dev: "
-            "add files, or give --dev-noisy and --dev-clean"
-        )
+        raise UsageError(f"one pair cannot be split into training and dev: add files, or {remedy}")
     return {"train": train.subset(~is_dev), "dev": train.subset(is_dev)}
 
 
