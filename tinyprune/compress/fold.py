@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyprune.array_types import Float64Array
 from tinyprune.compress import graph
+from tinyprune.compress.input_scaling import with_one_scaling
 from tinyprune.compress.kinds.base import bias, kernels
 from tinyprune.compress.kinds.lookup import activation, kernel_kind, layout
 from tinyprune.compress.over_time import over_time
@@ -27,11 +28,13 @@ def fold(model: keras.Model) -> keras.Model:
 
     ``gamma (k x + b - mean) / sqrt(variance + epsilon) + beta`` becomes ``k' x + b'`` with ``k' = k
     gamma / sqrt(variance + epsilon)`` per output channel (Jacob et al. 2018, section 3.2). A
-    BatchNorm with no kernel just before it stays. Names of layers stay; in nested models, those
-    that occur twice get the model's name in front. Raises UsageError for a model without a graph.
+    BatchNorm with no kernel just before it stays. A scaling of the input becomes one Rescaling
+    layer, and a factor where the kernel behind it can have the rest (input_scaling.py). Names of
+    layers stay; in nested models, those that occur twice get the model's name in front. Raises
+    UsageError for a model without a graph.
     """
     flattening = _Flattening(model)
-    flat = flattening.model()
+    flat = with_one_scaling(flattening.model())
     followers = _all_followers(flat, flattening.moves)
     taken_in: set[int] = set()
     for of_kernel in followers.values():

@@ -94,10 +94,13 @@ class Uses:
 
     def only_reader(self, node: Any) -> Any | None:
         """Return the node that alone reads the one output of a node, if there is one such."""
-        if len(node.outputs) != 1 or id(node.outputs[0]) in self._outputs:
-            return None
-        readers = self._readers.get(id(node.outputs[0]), [])
-        return readers[0] if len(readers) == 1 else None
+        return self.only_reader_of(node.outputs[0]) if len(node.outputs) == 1 else None
+
+    def only_reader_of(self, tensor: Any) -> Any | None:
+        """Return the node that alone reads a tensor, if there is one such."""
+        readers = self._readers.get(id(tensor), [])
+        is_output = id(tensor) in self._outputs
+        return readers[0] if len(readers) == 1 and not is_output else None
 
 
 def copy(operation: Any, **config: Any) -> Any:

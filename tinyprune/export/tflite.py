@@ -8,6 +8,7 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact
+from tinyprune.compress.input_scaling import without_factor
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.streaming import Context, streaming
 from tinyprune.errors import CheckFailed
@@ -88,11 +89,12 @@ def _convert(
     model: keras.Model, frames: int | None, calibration: Float32Array
 ) -> tuple[ParsedFile, tuple[Context, ...]]:
     """Return the int8 flatbuffer, and the contexts of its one-frame form."""
-    stream, contexts = streaming(model) if frames == 1 else (model, ())
+    unscaled = without_factor(model)
+    stream, contexts = streaming(unscaled) if frames == 1 else (unscaled, ())
     if contexts:
-        ready = one_frame_conversion(model, stream, calibration)
+        ready = one_frame_conversion(unscaled, stream, calibration)
     else:
-        ready = conversion(model, frames, calibration)
+        ready = conversion(unscaled, frames, calibration)
     return with_biases(ready.to_int8(), model), contexts
 
 

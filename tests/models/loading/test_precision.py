@@ -46,3 +46,14 @@ def test_a_network_of_mixed_precision_is_one_of_float32(tmp_path: Path):
     assert [weight.shape for weight in loaded.weights] == [(2, 2, 3), (3,), (9, 2), (2,)]
     for weight, expected in zip(loaded.get_weights(), mixed.get_weights(), strict=True):
         assert np.array_equal(weight, expected)
+
+
+def test_an_input_of_bytes_takes_the_same_pixels_as_numbers(tmp_path: Path):
+    pixels = keras.Input((4, 2), dtype="uint8")
+    outputs = layers.Dense(2)(layers.Rescaling(1 / 255)(pixels))
+    model = keras.Model(pixels, outputs)
+    model.save(tmp_path / "bytes.keras")
+    loaded = load(str(tmp_path / "bytes.keras"))
+    assert loaded.inputs[0].dtype == "float32"
+    values = np.arange(8, dtype=np.uint8).reshape(1, 4, 2)
+    np.testing.assert_allclose(loaded(values.astype(np.float32)), model(values), atol=1e-6)

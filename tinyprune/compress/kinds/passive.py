@@ -186,7 +186,7 @@ PASSIVE_LAYERS: Mapping[type[keras.Layer], LayerKind] = {
         channels.normalised, frames.over_axis, Grid.OWN, "activation"
     ),
     layers.LayerNormalization: Passive(frame_rule=frames.over_axis),
-    layers.Rescaling: Passive(channels.rescaled, frames.frame_by_frame, Grid.UNKNOWN, "activation"),
+    layers.Rescaling: Passive(channels.rescaled, frames.frame_by_frame, Grid.OWN, "activation"),
     # Several inputs.
     layers.Add: _SUM_WITH_RELU,
     layers.Subtract: _SUM_WITH_RELU,

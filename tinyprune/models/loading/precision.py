@@ -11,13 +11,14 @@ from tinyprune.models.loading.own import first_line
 _FLOAT32 = "float32"
 #: Policies of Keras whose layers compute in another precision than float32.
 _OTHERS = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
+_BYTES = "uint8"  # of inputs that hold pixels
 
 
 def in_float32(model: keras.Model, source: str, objects: Mapping[str, Any]) -> keras.Model:
     """Return a model whose layers all compute in float32; one that does already as it is.
 
-    Weights and names stay. In float16, small gradients vanish without a scaling of the loss, and a
-    CPU computes it slowly.
+    Inputs of bytes become float32 too. Weights and names stay. In float16, small gradients vanish
+    without a scaling of the loss, and a CPU computes it slowly.
 
     Args:
         model: functional or Sequential.
@@ -26,7 +27,9 @@ def in_float32(model: keras.Model, source: str, objects: Mapping[str, Any]) -> k
 
     Raises UsageError where Keras cannot make the model again.
     """
-    if not any(layer.dtype_policy.name in _OTHERS for layer in model._flatten_layers()):
+    names = {layer.dtype_policy.name for layer in model._flatten_layers()}
+    names.add(model.inputs[0].dtype)
+    if names.isdisjoint([*_OTHERS, _BYTES]):
         return model
     config = keras.tree.map_structure(_replaced, model.get_config())
     try:
@@ -42,4 +45,4 @@ def in_float32(model: keras.Model, source: str, objects: Mapping[str, Any]) -> k
 
 def _replaced(value: Any) -> Any:
     """Return a value of a configuration; another precision is replaced by float32."""
-    return _FLOAT32 if value in _OTHERS else value
+    return _FLOAT32 if value in (*_OTHERS, _BYTES) else value
