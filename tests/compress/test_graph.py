@@ -155,3 +155,11 @@ def test_set_weights_wants_all_of_them():
     layer.build((None, 2))
     with pytest.raises(ValueError, match="shorter"):
         graph.set_weights(layer, [np.eye(2)])
+
+
+def test_the_input_of_a_model_may_come_in_another_shape():
+    model = keras.Sequential([keras.Input((4, 3)), keras.layers.Dense(2)])
+    other = graph.with_input(model, (4, 3, 1))
+    values = np.random.default_rng(0).normal(size=(5, 4, 3)).astype(np.float32)
+    np.testing.assert_array_equal(other(values[..., None]), model(values))
+    assert other.weights[0] is model.weights[0]

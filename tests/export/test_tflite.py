@@ -206,7 +206,7 @@ INT8 = {
     "a user's subclass": lambda x: Doubled(8, name="own")(x),
     "BatchNorm that cannot be folded": lambda x: L.BatchNormalization()(L.Activation("relu")(x)),
     "PReLU": lambda x: L.PReLU()(x),
-    "TimeDistributed": lambda x: L.Flatten()(L.TimeDistributed(L.Dense(2))(L.Reshape((4, 2))(x))),
+    "TimeDistributed": lambda x: L.Flatten()(L.TimeDistributed(L.PReLU())(L.Reshape((4, 2))(x))),
 }
 
 
@@ -223,6 +223,28 @@ def test_what_tflite_makes_int8_by_itself_is_left_dense(kind, tmp_path):
     runner = Int8Model(path)
     made = np.stack([runner.step(item) for item in VECTORS])
     assert np.abs(made - prepared(VECTORS).numpy()).max() < 4 * runner.output_scale
+
+
+def test_what_acts_while_learning_only_is_not_in_the_file(tmp_path):
+    inputs = keras.Input((8, 8, 3))
+    x = L.GaussianNoise(0.5, name="noise")(L.RandomFlip(name="flip")(inputs))
+    x = L.AlphaDropout(0.5, name="alpha")(L.Conv2D(4, 3, name="conv")(x))
+    x = L.ActivityRegularization(0.1, name="small")(L.GlobalAveragePooling2D(name="pool")(x))
+    model = fold(keras.Model(inputs, L.Dense(2, name="last")(x), name="learned"))
+    images = np.random.default_rng(0).normal(size=(16, 8, 8, 3)).astype(np.float32)
+    found, prepared = plan(model, MagnitudePruning(sparsity=0.5)), prepare(model)
+    assert not found.skipped
+    MaskUpdater(prepared, found, 1).update(0)
+    calibrate(prepared, [images])
+    expected = prepared(images, training=False).numpy()
+    assert np.abs(strip(prepared, model)(images, training=True) - expected).max() > 0.01
+    path = tmp_path / "learned.tflite"
+    export(strip(prepared, model), None, images, read_masks(prepared), path)
+    operators = [operator.name for operator in read(path).operators]
+    assert operators == ["CONV_2D", "MEAN", "FULLY_CONNECTED"]
+    runner = Int8Model(path)
+    made = np.stack([runner.step(item) for item in images])
+    assert np.abs(made - expected).max() < 4 * runner.output_scale
 
 
 FLOAT = {

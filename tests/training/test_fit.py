@@ -310,6 +310,26 @@ def test_no_epoch_that_counts_is_an_error(tmp_path):
         fit(tmp_path, Imitate(), epochs=1, compression=Told(counted=lambda step: False)).run("tiny")
 
 
+def test_penalties_of_layers_are_learned_from_and_not_told(tmp_path):
+    """Where nothing else is learned, a penalty on the outputs and one on a kernel draw it to 0."""
+
+    def penalised() -> keras.Model:
+        kernel = keras.layers.Dense(BANDS, kernel_regularizer=keras.regularizers.L2(1.0), name="k")
+        outputs = keras.layers.ActivityRegularization(l2=1.0)
+        return keras.Sequential([keras.Input((FRAMES, BANDS)), kernel, outputs])
+
+    def plain() -> keras.Model:
+        return keras.Sequential([keras.Input((FRAMES, BANDS)), keras.layers.Dense(BANDS, name="k")])
+
+    norms = {}
+    for build in (penalised, plain):
+        training = fit(tmp_path / build.__name__, Imitate([0.0] * EPOCHS, 0.0), build=build)
+        training.run("tiny")
+        norms[build] = float(tf.norm(training.model.get_layer("k").kernel.value))
+        assert training.history[-1].loss == 0
+    assert norms[penalised] < 0.99 * norms[plain]
+
+
 def test_gradients_are_clipped(tmp_path):
     """However large the loss is, a step of Adam with clipped gradients is the same as from one barely too large."""
     large, huge = (

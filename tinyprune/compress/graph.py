@@ -72,6 +72,18 @@ def rebuild(model: keras.Model, call: Call) -> keras.Model:
     return keras.Model(_single(inputs), _single(outputs), name=model.name)
 
 
+def with_input(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model:
+    """Return a model of the same layers that takes its one input in another shape, without batch.
+
+    The elements are those of the model's input, in their order.
+    """
+    inputs = keras.Input(shape, name="given_input")
+    inner_shape = functional(model).inputs[0].shape[1:]
+    reshaped = keras.layers.Reshape(inner_shape, name="input_shape")(inputs)
+    outputs = run(model, [reshaped], lambda node, args, kwargs: node.operation(*args, **kwargs))
+    return keras.Model(inputs, _single(outputs), name=model.name)
+
+
 def _single(values: list[Any]) -> Any:
     """The value itself, if there is only one."""
     return values[0] if len(values) == 1 else values

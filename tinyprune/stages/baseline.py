@@ -16,7 +16,7 @@ from tinyprune.stages.convertible import check_convertible
 from tinyprune.stages.saving import save_network
 from tinyprune.storage.records import write_json
 from tinyprune.storage.run_folder import sha256
-from tinyprune.tasks.shape_check import check_network
+from tinyprune.tasks.shape_check import fitted
 from tinyprune.tasks.task import Task
 from tinyprune.training.fit import Fit
 
@@ -66,8 +66,7 @@ def build_network(config: ModelConfig, train: TrainConfig, task: Task) -> keras.
         model = load(name, config.custom)
     else:
         model = MODELS[name](task.input_shape, task.output_shape[-1])
-    check_network(model, task)
-    return model
+    return fitted(model, task)
 
 
 def fit_baseline(model: keras.Model, task: Task, config: TrainConfig, folder: Path) -> list[str]:

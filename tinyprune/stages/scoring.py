@@ -14,7 +14,7 @@ from tinyprune.models.loading.own import load
 from tinyprune.registry import TASKS
 from tinyprune.stages.int8_graphs import exported
 from tinyprune.stages.model_reference import FLOAT, TFLITE, ModelReference
-from tinyprune.tasks.shape_check import check_graph, check_network
+from tinyprune.tasks.shape_check import check_graph, fitted
 from tinyprune.tasks.task import Dataset, Forward, Task
 from tinyprune.tflite import flatbuffer
 from tinyprune.tflite.interpreter import Int8Model
@@ -126,9 +126,8 @@ def model_of_file(
     path = reference.path
     assert path is not None
     if path.suffix.lower() != TFLITE:
-        model = load(str(path), custom)
         task = tasks.task_of(path)
-        check_network(model, task, reference.name)
+        model = fitted(load(str(path), custom), task, reference.name)
         return ScoredModel(reference.name, task, {FLOAT: lambda: forward.of_keras(model)})
 
     flatbuffer.require_int8(path, flatbuffer.read(path))

@@ -9,11 +9,21 @@ if TYPE_CHECKING:
     import keras
 
 
-def check_network(model: "keras.Model", task: Task, name: str = "") -> None:
-    """Raise UsageError for a Keras network that takes or gives other shapes than the task has."""
+def fitted(model: "keras.Model", task: Task, name: str = "") -> "keras.Model":
+    """Return a Keras network that takes the inputs of a task.
+
+    A last axis of length 1 that the data have and the network does not is taken off in the network.
+    Raises UsageError for a network that takes or gives other shapes than the task has.
+    """
     inputs = tuple(model.inputs[0].shape[1:])
+    if (*inputs, 1) == task.input_shape:
+        from tinyprune.compress import graph
+
+        inputs = task.input_shape
+        model = graph.with_input(model, inputs)
     outputs = tuple(model.outputs[0].shape[1:])
     _check(name or f"model '{model.name}'", inputs, outputs, task)
+    return model
 
 
 def check_graph(name: str, inputs: Shape, outputs: Shape, task: Task) -> None:

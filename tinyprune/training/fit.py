@@ -169,7 +169,7 @@ class Fit:
     def _train_step(self, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = self.learner.loss(self.model, batch)
-            total = loss + self.compression.added_loss()
+            total = loss + self.compression.added_loss() + sum(self.model.losses)
         variables = self.model.trainable_variables
         learned = self.compression.learned
         gradients = tape.gradient(total, [*(variable.value for variable in variables), *learned])

@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 
 from tinyprune.compress.kinds.base import Grid, LayerKind, bias, kernels
@@ -203,6 +204,24 @@ PASSIVE_CONFIG = {
         {"rate": 0.5},
     ),
     "GaussianNoise": {"stddev": 0.5},
+    "SpatialDropout3D": {"rate": 0.5},
+    "ActivityRegularization": {"l1": 0.5},
+    "RandomShear": {"x_factor": 0.5},
+    "RandomTranslation": {"height_factor": 0.5, "width_factor": 0.5},
+    **dict.fromkeys(
+        [
+            "RandomBrightness",
+            "RandomColorDegeneration",
+            "RandomContrast",
+            "RandomHue",
+            "RandomPosterization",
+            "RandomRotation",
+            "RandomSaturation",
+            "RandomSharpness",
+        ],
+        {"factor": 1},
+    ),
+    "RandomZoom": {"height_factor": 0.5},
 }
 
 
@@ -218,6 +237,19 @@ def test_every_layer_without_kernels_answers_every_question(plain):
     assert len(size) == len(stride) == 2
     frame_answers(kind, layer, (None, 8, 4, 4), (None, 8, 4, 4))
     kind.check(layer)
+
+
+TRAINING_ONLY = [plain for plain, kind in PASSIVE_LAYERS.items() if kind.is_training_only]
+
+
+@pytest.mark.parametrize("plain", TRAINING_ONLY, ids=lambda plain: plain.__name__)
+def test_what_acts_while_learning_only_passes_its_input_on_otherwise(plain):
+    layer = plain(**PASSIVE_CONFIG.get(plain.__name__, {}))
+    shape = (2, 4, 4, 4, 3) if plain is layers.SpatialDropout3D else (2, 4, 4, 3)
+    shape = (2, 4, 3) if plain is layers.SpatialDropout1D else shape
+    values = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+    np.testing.assert_array_equal(layer(values, training=False), values)
+    assert layer_kind(layer).one_frame(layer, shape) is None
 
 
 @pytest.mark.parametrize("name", PASSIVE_OPERATIONS)

@@ -38,6 +38,7 @@ class LayerKind(ABC):
         takes_in_relu: whether TFLite fuses a ReLU after it, so that there is no grid in between.
         needs_one_frame: whether it cannot work on a window of several frames.
         has_channel_setting: whether its configuration names the number of channels.
+        is_training_only: whether it passes its input on as it is, except while learning.
     """
 
     grid = Grid.UNKNOWN
@@ -46,6 +47,7 @@ class LayerKind(ABC):
     takes_in_relu = False
     needs_one_frame = False
     has_channel_setting = False
+    is_training_only = False
 
     def channels(self, call: LayerCall) -> IntArray | None:
         """Return the channels of each output of a call; None where they are not understood.

@@ -145,13 +145,24 @@ class ReluOperation(Passive):
         return "relu"
 
 
+class TrainingOnly(Passive):
+    """A layer that passes its input on as it is, except while learning."""
+
+    is_training_only = True
+
+    def one_frame(self, layer: Any, output_shape: Shape) -> Any:
+        """Return None: nothing is learned frame by frame."""
+        del layer, output_shape
+
+
 #: A layer of Keras that no row knows, and a user's own, which is taken to work frame by frame: what
 #: it computes is seen when the int8 graph is scored.
 UNKNOWN = Passive()
 OWN_LAYER = Passive(frame_rule=frames.frame_by_frame)
 
-_NOISE = Passive(channels.alone, frames.frame_by_frame, Grid.OF_INPUT, is_view=True)
-_UNTIMED_NOISE = Passive(channels.alone, frames.mixes_frames, Grid.OF_INPUT, is_view=True)
+_NOTHING = Passive(channels.alone, frames.frame_by_frame, Grid.OF_INPUT, is_view=True)
+#: Dropout, noise, penalties, and pictures changed at random.
+TRAINING_ONLY = TrainingOnly(channels.alone, frames.frame_by_frame, Grid.OF_INPUT, is_view=True)
 _POOL = Pool(channels.alone, frames.window, Grid.OF_INPUT, "pool")
 _GLOBAL_MAXIMUM = GlobalPool(channels.alone, frames.mixes_frames, Grid.OF_INPUT, "pool")
 _GLOBAL_AVERAGE = GlobalPool(channels.alone, frames.mixes_frames, Grid.OWN, "pool")
@@ -217,14 +228,36 @@ PASSIVE_LAYERS: Mapping[type[keras.Layer], LayerKind] = {
     layers.Reshape: Reshape(channels.reshaped, frames.reshaped, Grid.OF_INPUT, is_view=True),
     layers.Masking: Passive(grid=Grid.OF_INPUT),
     # Nothing, in inference.
-    layers.Identity: _NOISE,
-    layers.Dropout: _NOISE,
-    layers.SpatialDropout1D: _NOISE,
-    layers.SpatialDropout2D: _NOISE,
-    layers.GaussianDropout: _NOISE,
-    layers.GaussianNoise: _NOISE,
-    layers.AlphaDropout: _UNTIMED_NOISE,
-    layers.ActivityRegularization: _UNTIMED_NOISE,
+    layers.Identity: _NOTHING,
+    layers.Dropout: TRAINING_ONLY,
+    layers.SpatialDropout1D: TRAINING_ONLY,
+    layers.SpatialDropout2D: TRAINING_ONLY,
+    layers.SpatialDropout3D: TRAINING_ONLY,
+    layers.GaussianDropout: TRAINING_ONLY,
+    layers.GaussianNoise: TRAINING_ONLY,
+    layers.AlphaDropout: TRAINING_ONLY,
+    layers.ActivityRegularization: TRAINING_ONLY,
+    layers.AugMix: TRAINING_ONLY,
+    layers.RandAugment: TRAINING_ONLY,
+    layers.RandomBrightness: TRAINING_ONLY,
+    layers.RandomColorDegeneration: TRAINING_ONLY,
+    layers.RandomColorJitter: TRAINING_ONLY,
+    layers.RandomContrast: TRAINING_ONLY,
+    layers.RandomElasticTransform: TRAINING_ONLY,
+    layers.RandomErasing: TRAINING_ONLY,
+    layers.RandomFlip: TRAINING_ONLY,
+    layers.RandomGaussianBlur: TRAINING_ONLY,
+    layers.RandomGrayscale: TRAINING_ONLY,
+    layers.RandomHue: TRAINING_ONLY,
+    layers.RandomInvert: TRAINING_ONLY,
+    layers.RandomPerspective: TRAINING_ONLY,
+    layers.RandomPosterization: TRAINING_ONLY,
+    layers.RandomRotation: TRAINING_ONLY,
+    layers.RandomSaturation: TRAINING_ONLY,
+    layers.RandomSharpness: TRAINING_ONLY,
+    layers.RandomShear: TRAINING_ONLY,
+    layers.RandomTranslation: TRAINING_ONLY,
+    layers.RandomZoom: TRAINING_ONLY,
     # Kernels that stay as they are.
     layers.SeparableConv1D: _WINDOW,
     layers.SeparableConv2D: _WINDOW,
