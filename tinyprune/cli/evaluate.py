@@ -11,6 +11,7 @@ from tinyprune.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from tinyprune.metrics.evaluation import Evaluation
+    from tinyprune.metrics.scores import Scored
     from tinyprune.stages.model_reference import EvaluationRequest
 
 
@@ -50,6 +51,13 @@ if TYPE_CHECKING:
     help="Folder of the clean speech in them, in files of the same names.",
 )
 @click.option(
+    "--enhanced",
+    type=FOLDER,
+    multiple=True,
+    metavar="DIR",
+    help="Folder of finished audio to score instead of MODELs, with --clean. May be repeated.",
+)
+@click.option(
     "--path",
     type=PATH,
     metavar="CORPUS",
@@ -82,6 +90,7 @@ def evaluate(
     frontend: Path | None,
     max_drop: tuple[str, ...],
     files: Path | None,
+    enhanced: tuple[str, ...],
     output_format: str,
     **folders: Any,
 ) -> None:
@@ -93,20 +102,59 @@ def evaluate(
 
     Files need no run where --noisy and --clean, or --path, say what to score on. With --max-drop
     and one variant the reference is the baseline.
+
+    Finished audio, e.g. recorded from a device, is scored with --enhanced DIR --clean DIR. Each file
+    is moved to where its clean speech is; lag and polarity are reported.
     """
     limits = _limits(max_drop)
-    request = _request(split, metrics, frontend, tuple(limits), folders)
     from tinyprune.metrics.evaluation import evaluation
     from tinyprune.report.render.score_data import files_csv
-    from tinyprune.stages.evaluate import evaluate_models
     from tinyprune.storage.records import write_text
 
-    scored = evaluate_models(run, models, request)
+    if enhanced:
+        _check_finished(models, split, frontend, folders)
+        scored = _score_finished(enhanced, folders, metrics, tuple(limits))
+    else:
+        from tinyprune.stages.evaluate import evaluate_models
+
+        request = _request(split, metrics, frontend, tuple(limits), folders)
+        scored = evaluate_models(run, models, request)
     if files is not None:
         write_text(files, files_csv(scored))
     compared = evaluation(scored)
     _show(compared, output_format)
     _gate(compared, limits, output_format)
+
+
+def _check_finished(
+    models: tuple[str, ...], split: str | None, frontend: Path | None, folders: dict[str, Any]
+) -> None:
+    """Raise UsageError for what finished audio does not go together with, or lacks."""
+    if models:
+        raise UsageError(f"--enhanced scores finished audio, {models[0]} is a model: give one kind")
+    others = {"--split": split, "--frontend": frontend}
+    for name in ("path", "test_speech", "test_noise"):
+        others[f"--{name.replace('_', '-')}"] = folders[name]
+    for option, value in others.items():
+        if value is not None:
+            raise UsageError(f"--enhanced goes with --clean and --noisy: leave out {option}")
+    if folders["clean"] is None:
+        raise UsageError("--enhanced needs the clean speech beside it: give --clean DIR")
+
+
+def _score_finished(
+    enhanced: tuple[str, ...],
+    folders: dict[str, Any],
+    metrics: tuple[str, ...],
+    limited: tuple[str, ...],
+) -> "Scored":
+    """Return the scores of folders of finished audio."""
+    from tinyprune.metrics.selection import registered_name
+    from tinyprune.stages.finished_audio import score_finished
+
+    noisy = Path(folders["noisy"]) if folders["noisy"] else None
+    names = tuple(map(registered_name, metrics))
+    return score_finished(tuple(map(Path, enhanced)), Path(folders["clean"]), noisy, names, limited)
 
 
 def _request(
