@@ -103,8 +103,8 @@ def evaluate(
     Files need no run where --noisy and --clean, or --path, say what to score on. With --max-drop
     and one variant the reference is the baseline.
 
-    Finished audio, e.g. recorded from a device, is scored with --enhanced DIR --clean DIR. Each file
-    is moved to where its clean speech is; lag and polarity are reported.
+    Finished audio, e.g. recorded from a device, is scored with --enhanced DIR --clean DIR. Each
+    file is moved to where its clean speech is; lag and polarity are reported.
     """
     limits = _limits(max_drop)
     from tinyprune.metrics.evaluation import evaluation

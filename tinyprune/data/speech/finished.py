@@ -1,4 +1,4 @@
-"""Finished audio: folders that a device or another program has enhanced, beside the clean speech."""
+"""Finished audio: folders that a device or another program has enhanced, beside clean speech."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -59,7 +59,7 @@ def finished_pairs(folder: Path, clean: Path) -> tuple[Pair, ...]:
 
 
 def aligned_pairs(folder: Path, pairs: Sequence[Pair]) -> Iterator[AlignedPair]:
-    """Yield the pairs of a folder; what was shifted or inverted is logged at the end in one line."""
+    """Yield the pairs of a folder; what was shifted or inverted is logged at the end."""
     lags: list[int] = []
     inverted = 0
     for pair in pairs:
