@@ -2,7 +2,7 @@
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 _ANOTHER_PLACE = "choose another place"
 _FREE_SPACE = f"free some space or {_ANOTHER_PLACE}"
@@ -48,6 +48,12 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     return UsageError(f"unknown {kind} '{name}': {hint}expected one of: {', '.join(names)}")
 
 
+def check_name(kind: str, name: str, known: Collection[str]) -> None:
+    """Raise what :func:`unknown_name` returns unless a name is one of those that are known."""
+    if name not in known:
+        raise unknown_name(kind, name, known)
+
+
 def reason(error: OSError) -> str:
     """Return the words of a file or a disk that refuses, with what to try.
 
@@ -55,4 +61,6 @@ def reason(error: OSError) -> str:
     """
     words = error.strerror or str(error)
     advice = _ADVICE.get(error.errno)
-    return f"{words}; {advice}" if advice else words
+    if advice:
+        return f"{words}; {advice}"
+    return words

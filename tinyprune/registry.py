@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tinyprune.errors import unknown_name
+from tinyprune.errors import check_name
 
 
 class Registry(Mapping[str, Any]):
@@ -40,8 +40,7 @@ class Registry(Mapping[str, Any]):
 
     def check(self, name: str) -> str:
         """The name itself if it exists, without importing anything. Raises UsageError otherwise."""
-        if name not in self.targets:
-            raise unknown_name(self.kind, name, self.targets)
+        check_name(self.kind, name, self.targets)
         return name
 
 

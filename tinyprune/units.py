@@ -167,11 +167,15 @@ def format_latency(seconds: float) -> str:
 
 
 def _exact_bytes(count: float) -> str:
-    return f"{count:.0f} B" if count < 10_000 else f"{count / 1000:.1f} kB"
+    if count < 10_000:
+        return f"{count:.0f} B"
+    return f"{count / 1000:.1f} kB"
 
 
 def _exact_count(count: float) -> str:
-    return f"{count:.0f}" if count < 10_000 else f"{count / 1000:.1f} k"
+    if count < 10_000:
+        return f"{count:.0f}"
+    return f"{count / 1000:.1f} k"
 
 
 def _exact_seconds(seconds: float) -> str:

@@ -4,7 +4,8 @@ import keras
 import pytest
 
 from tests.support.costs import cycles
-from tinyprune.artifacts.resources import Cycles, Kernel, OperatorCost
+from tinyprune.artifacts.cycles import Cycles
+from tinyprune.artifacts.resources import Kernel, OperatorCost
 from tinyprune.npu import targets, vela
 from tinyprune.npu.layers import layer_costs
 from tinyprune.tflite import flatbuffer

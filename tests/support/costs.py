@@ -1,6 +1,6 @@
 """Costs of networks that nobody compiled."""
 
-from tinyprune.artifacts.resources import Cycles
+from tinyprune.artifacts.cycles import Cycles
 
 
 def cycles(

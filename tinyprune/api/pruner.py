@@ -163,7 +163,8 @@ class _MaskSchedule(keras.callbacks.Callback):
         """Lay the schedule over the epochs of this ``fit``, unless its length is known."""
         if self._pruner._updater is not None:
             return
-        epochs, steps = self.params.get("epochs"), self.params.get("steps")
+        epochs = self.params.get("epochs")
+        steps = self.params.get("steps")
         if not epochs or not steps:
             raise UsageError(
                 "fit does not know its number of steps: give prepare(calibration, steps=N)"

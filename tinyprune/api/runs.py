@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.artifacts.summary import RunSummary
-from tinyprune.errors import UsageError, unknown_name
+from tinyprune.errors import UsageError, check_name
 from tinyprune.report.model.collection import collect_report
 from tinyprune.report.model.record import RunReport, VariantRecord
 from tinyprune.report.model.summary import summary_rows
@@ -105,8 +105,7 @@ class FinishedRun:
         return rows
 
     def __getitem__(self, name: str) -> FinishedVariant:
-        if name not in self.variants:
-            raise unknown_name("variant", name, self.variants)
+        check_name("variant", name, self.variants)
         return self.variants[name]
 
     def __iter__(self) -> Iterator[FinishedVariant]:

@@ -46,4 +46,6 @@ def trainable(prepared: keras.Model) -> CompressedModel:
 
 def _unpacked(tensors: list[Any]) -> Any:
     """Return the tensor of a list of one, else the list."""
-    return tensors[0] if len(tensors) == 1 else tensors
+    if len(tensors) == 1:
+        return tensors[0]
+    return tensors

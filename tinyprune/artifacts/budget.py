@@ -25,7 +25,9 @@ class BudgetLine:
     @property
     def now(self) -> float:
         """The number of the pruned network: measured, else expected."""
-        return self.expected if self.measured is None else self.measured
+        if self.measured is None:
+            return self.expected
+        return self.measured
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
-from tinyprune.artifacts.resources import Cycles, LayerCost, Prediction, ResourceReport
-from tinyprune.artifacts.summary import VariantSummary
+from tinyprune.artifacts.cycles import Cycles
 from tinyprune.units import (
     BYTES,
     CYCLES,
@@ -21,6 +21,10 @@ from tinyprune.units import (
     Unit,
     format_latency,
 )
+
+if TYPE_CHECKING:
+    from tinyprune.artifacts.resources import LayerCost, Prediction, ResourceReport
+    from tinyprune.artifacts.summary import VariantSummary
 
 HIGHER, LOWER, NEITHER = "higher", "lower", "-"
 
@@ -39,12 +43,16 @@ class Allowance:
 
     def of(self, before: float) -> float:
         """Return the amount in the unit of the number, which was ``before``."""
-        return self.amount * abs(before) if self.relative else self.amount
+        if self.relative:
+            return self.amount * abs(before)
+        return self.amount
 
     @property
     def percent(self) -> float | None:
         """The amount in percent of what the number was before; None where it is in its unit."""
-        return 100 * self.amount if self.relative else None
+        if self.relative:
+            return 100 * self.amount
+        return None
 
 
 #: As much as it likes.
@@ -95,21 +103,23 @@ class Quantity:
     layer_field: str = ""
     cell: Callable[[float], str] | None = None
 
-    def of(self, variant: VariantSummary) -> float:
+    def of(self, variant: "VariantSummary") -> float:
         """Return the number of one variant."""
         return attrgetter(self.source)(variant)
 
-    def of_report(self, report: ResourceReport | Prediction) -> float:
+    def of_report(self, report: "ResourceReport | Prediction") -> float:
         """Return the number of a compiled network, or the one that was predicted for it."""
         return getattr(report, self.report_field)
 
-    def of_layer(self, layer: LayerCost) -> float:
+    def of_layer(self, layer: "LayerCost") -> float:
         """Return the share of one layer."""
         return getattr(layer, self.layer_field)
 
     def format(self, value: float) -> str:
         """Return a number of it for a table, e.g. ``124 kB``."""
-        return self.cell(value) if self.cell else self.unit.format(value)
+        if self.cell:
+            return self.cell(value)
+        return self.unit.format(value)
 
 
 @dataclass(frozen=True, kw_only=True)

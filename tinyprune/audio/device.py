@@ -168,7 +168,9 @@ def frontend_beside(model: Path, record_file: Path | None = None) -> FrontEnd:
     speech-enhancement network.
     """
     record = record_beside(model, record_file)
-    return record.frontend if isinstance(record, DeviceFrontEnd) else record
+    if isinstance(record, DeviceFrontEnd):
+        return record.frontend
+    return record
 
 
 def record_beside(model: Path, record_file: Path | None = None) -> FrontEnd | DeviceFrontEnd:

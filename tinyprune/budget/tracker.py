@@ -79,7 +79,9 @@ class BudgetTracker:
     @property
     def target(self) -> NpuTarget | None:
         """The target that Vela compiles for."""
-        return self._vela.target if self._vela else None
+        if self._vela:
+            return self._vela.target
+        return None
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:
@@ -128,7 +130,9 @@ class BudgetTracker:
             return fit_counts(kept, sizes, ratios, removed_importance, round_to)
 
         counts = within(MARGIN) if self._vela else None
-        return within(1.0) if counts is None else counts
+        if counts is None:
+            return within(1.0)
+        return counts
 
     def compile(self, network: keras.Model, counts: IntArray) -> None:
         """Compile a network with ``counts`` (sets,) units and wait for it. Needs a target."""

@@ -117,7 +117,9 @@ class BudgetCompression(Compression):
     @property
     def learned(self) -> list[Any]:
         """Shares and the gates themselves."""
-        return [] if self._is_int8 else [self._gates.share, self._gates.probe]
+        if self._is_int8:
+            return []
+        return [self._gates.share, self._gates.probe]
 
     @property
     def variables(self) -> list[Any]:
@@ -299,7 +301,8 @@ class BudgetCompression(Compression):
         """Remove units for good and return the network that the training goes on with."""
         if keep.all():
             return None
-        old, before = self.prepared, self._coupling
+        old = self.prepared
+        before = self._coupling
         self._shrink(keep)
         self.prepared = self._prepared_template()
         carry(old, self.prepared, before, keep)

@@ -49,7 +49,9 @@ class VelaLoop:
         the same on a slower machine.
         """
         try:
-            return self._waiting.result() if self._waiting else None
+            if self._waiting:
+                return self._waiting.result()
+            return None
         except TinypruneError as error:
             log.warning("the network of this epoch could not be measured: %s", error)
             return None

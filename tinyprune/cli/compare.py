@@ -39,7 +39,8 @@ def compare(
     from tinyprune.report.render import terminal, verdict
     from tinyprune.storage.records import write_text
 
-    left, right = references.reference_of(before, run), references.reference_of(after, run)
+    left = references.reference_of(before, run)
+    right = references.reference_of(after, run)
     rules = load_policy(policy, comparing.metric_names_of(left, right)) if policy else Policy()
     comparison = comparing.compare(left, right, rules)
     if path is not None:

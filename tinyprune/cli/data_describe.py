@@ -132,7 +132,9 @@ def _row(summary: "Summary") -> list[str]:
 
 def _measured(pattern: str, *numbers: float | None) -> str:
     """Return measurements as text; empty where they are unknown."""
-    return "" if None in numbers else pattern.format(*numbers)
+    if None in numbers:
+        return ""
+    return pattern.format(*numbers)
 
 
 def _groups(summary: "Summary") -> str:
@@ -167,7 +169,9 @@ def _usable(pairs: "PairSummary") -> str:
     """Return how many pairs can be used, and at which SNRs."""
     usable = f"{pairs.split}: {pairs.pairs} pairs can be used"
     snrs = ", ".join(f"{snr} ({count})" for snr, count in pairs.snr_db.items())
-    return f"{usable}; SNR in dB (pairs): {snrs}" if snrs else usable
+    if snrs:
+        return f"{usable}; SNR in dB (pairs): {snrs}"
+    return usable
 
 
 def _problem(title: str, files: Sequence[str], description: "Description") -> list[str]:

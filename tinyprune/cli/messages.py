@@ -93,7 +93,9 @@ def _click_line(error: click.ClickException) -> str:
 def _os_line(error: OSError) -> str:
     """Return the line of a file or a disk that refuses, with what to try."""
     line = reason(error)
-    return line if error.filename is None else f"{error.filename}: {line}"
+    if error.filename is None:
+        return line
+    return f"{error.filename}: {line}"
 
 
 def _one_line(text: str) -> str:
@@ -103,4 +105,6 @@ def _one_line(text: str) -> str:
 
 def _first_line(text: str) -> str:
     """Return the first line of a text; a library's message may be pages long."""
-    return text.strip().splitlines()[0] if text.strip() else "no message"
+    if text.strip():
+        return text.strip().splitlines()[0]
+    return "no message"

@@ -125,7 +125,9 @@ def single(value: Any, flag: str) -> Any:
     if len(values) > 1:
         texts = " and ".join(str(each) for each in values)
         raise UsageError(f"{flag} {texts} contradict each other: give one")
-    return values[0] if values else None
+    if values:
+        return values[0]
+    return None
 
 
 # --- budgets

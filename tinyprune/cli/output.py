@@ -83,7 +83,9 @@ def _show_skipped(reasons: Mapping[str, str]) -> None:
 
 def _moment(value: float) -> str:
     """Return a moment of the training in words."""
-    return f"{value:.0%} of the training" if value <= 1 else f"step {value:.0f}"
+    if value <= 1:
+        return f"{value:.0%} of the training"
+    return f"step {value:.0f}"
 
 
 def offline(result: "Qualities | OfflineResult", output_format: str) -> None:

@@ -58,7 +58,9 @@ def keys(fields: Fields, section: str) -> dict[str, str]:
 def flag_of(field: "Field[Any]") -> str:
     """Return the option of a field, as one types it."""
     option = setting_of(field).option
-    return option.flag.partition("/")[0] if option else field.name
+    if option:
+        return option.flag.partition("/")[0]
+    return field.name
 
 
 def _click_option(option: Option, parameter: str, text: str) -> Decorator:

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, ClassVar
 
 from tinyprune.config.settings import ANY, Checked, Config, one_of, plain
-from tinyprune.storage.records import Recorded
+from tinyprune.storage.recorded import Recorded
 
 Fields = dict[str, "dataclasses.Field[Any]"]
 

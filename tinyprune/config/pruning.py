@@ -21,7 +21,7 @@ from tinyprune.config.settings import (
 )
 from tinyprune.pretrained import NAME as PRETRAINED
 from tinyprune.registry import IMPORTANCES, SCHEDULES
-from tinyprune.storage.run_folder import BASELINE
+from tinyprune.storage.recorded import BASELINE
 
 MAGNITUDE, DIFFERENTIABLE = "magnitude", "differentiable"
 SCOPES = ("global", "layer")

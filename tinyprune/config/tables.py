@@ -26,7 +26,7 @@ from tinyprune.config.values import (
     Scalar,
     read_each,
 )
-from tinyprune.errors import UsageError, unknown_name
+from tinyprune.errors import UsageError, check_name
 
 Kind = TypeVar("Kind")
 Table = Mapping[str, Any]
@@ -47,7 +47,7 @@ def read_table(kind: type[Kind], table: Any, where: str = "") -> Kind:
     if issubclass(kind, Member):
         return typing.cast(Kind, _read_member(kind, table, where))
     fields = fields_of(kind)
-    _check_keys(table, fields, where)
+    check_keys(table, fields, where)
     _check_needed(kind, fields, table, where)
     return kind(**_values(kind, fields, table, where))
 
@@ -87,7 +87,7 @@ def _read_member(kind: type[Member], table: Table, where: str) -> Member:
     A setting that another member has is refused, unless it has its default.
     """
     family = kind.family
-    _check_keys(table, [family.key, *family.fields], where)
+    check_keys(table, [family.key, *family.fields], where)
 
     settings = dict(table)
     key = where + family.key
@@ -121,13 +121,11 @@ def _check_unused(member: type[Member], name: str, value: Any, where: str) -> No
 # --------------------------------------------------------------------------------------------------
 
 
-def _check_keys(table: Table, names: Iterable[str], where: str) -> None:
+def check_keys(table: Table, names: Iterable[str], where: str = "") -> None:
     """Raise UsageError with the closest key for one that does not exist."""
     known = [where + name for name in names]
     for name in table:
-        key = f"{where}{name}"
-        if key not in known:
-            raise unknown_name("key", key, known)
+        check_name("key", f"{where}{name}", known)
 
 
 def _check_needed(kind: type, fields: Fields, table: Table, where: str) -> None:
@@ -171,7 +169,9 @@ def _reader_of(hint: Any) -> Reader:
     if rest != [...]:
         return Pair()
     reader = _reader_of(kind)
-    return Tables(reader) if isinstance(reader, OneTable) else List(reader)
+    if isinstance(reader, OneTable):
+        return Tables(reader)
+    return List(reader)
 
 
 @dataclass(frozen=True)

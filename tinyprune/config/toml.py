@@ -1,4 +1,4 @@
-"""TOML files that people write."""
+"""TOML files that people write; editors of Windows put a mark before UTF-8."""
 
 import tomllib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def read_toml(path: Path, noun: str, read: Callable[[dict[str, Any]], Content]) 
     ``noun``: the word for such a file, e.g. "recipe".
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"cannot read {noun} {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -65,7 +65,9 @@ def _finite(number: str | float) -> float:
 
 def _digits(number: float) -> str:
     """Return a number as text, 2e5 as "200000", also for the name of a variant."""
-    return str(int(number)) if number.is_integer() else str(number)
+    if number.is_integer():
+        return str(int(number))
+    return str(number)
 
 
 STRING = Scalar("a text", {str: str, Text: str})

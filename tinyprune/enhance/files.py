@@ -95,7 +95,8 @@ def create_file(path: Path, audio: Format) -> Iterator[Write]:
     subtype = subtype_in(name, audio)
     endian = audio.endian if name == "WAV" else "FILE"
     if name == "WAV" and _wav_bytes(audio, subtype) > LARGEST_WAV:
-        name, endian = "RF64", "FILE"
+        name = "RF64"
+        endian = "FILE"
     with writing(path) as part:
         try:
             with soundfile.SoundFile(

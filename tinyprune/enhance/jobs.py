@@ -121,7 +121,8 @@ class Enhancement:
         hop_ms = self.denoiser.front_end.hop_ms
         speed = self.audio_seconds / max(self.seconds, 1e-9)
         speed_text = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"
-        audio, work = format_seconds(self.audio_seconds), format_seconds(self.seconds)
+        audio = format_seconds(self.audio_seconds)
+        work = format_seconds(self.seconds)
         inference = format_seconds(self.denoiser.frame_seconds)
         parts = [
             f"{name}: {audio} of audio in {work}",

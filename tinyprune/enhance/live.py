@@ -46,7 +46,8 @@ def run_live(denoiser: Denoiser, devices: Sequence[str]) -> Live:
     Raises UsageError for a device that does not exist, TinypruneError where sound is not available.
     """
     sounddevice = _sounddevice()
-    front_end, live = denoiser.front_end, Live(denoiser)
+    front_end = denoiser.front_end
+    live = Live(denoiser)
     try:
         stream = sounddevice.Stream(
             samplerate=front_end.sample_rate,

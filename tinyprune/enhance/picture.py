@@ -32,7 +32,8 @@ class Spectrogram:
         self._window = hann(2 * self._hop)
         self._waiting: Float32Array | None = None
         self._columns: list[Float32Array] = []
-        self._sum, self._summed = np.zeros(self._hop + 1, np.float32), 0
+        self._sum = np.zeros(self._hop + 1, np.float32)
+        self._summed = 0
 
     def push(self, block: Float32Array) -> None:
         """The next samples (n, channels), full scale 1."""
@@ -64,7 +65,8 @@ class Spectrogram:
         self._summed += 1
         if self._summed == self.pooled:
             self._columns.append(self._sum / np.float32(self.pooled))
-            self._sum, self._summed = np.zeros_like(self._sum), 0
+            self._sum = np.zeros_like(self._sum)
+            self._summed = 0
         if len(self._columns) == COLUMNS:
             self._columns = [
                 (a + b) / np.float32(2)

@@ -31,7 +31,8 @@ def check_contexts(
     before, after = signature_details(path)
     states = []
     for number, context in enumerate(contexts, 1):
-        old_name, new_name = f"{CONTEXT}{number}", f"{NEW_CONTEXT}{number}"
+        old_name = f"{CONTEXT}{number}"
+        new_name = f"{NEW_CONTEXT}{number}"
         if old_name not in before or new_name not in after:
             raise CheckFailed(
                 f"{path}: context {number}, of layer '{context.name}', "
@@ -72,5 +73,6 @@ def _is_copied_as_bytes(context: Context, old: Tensor, new: Tensor) -> bool:
 
 
 def _description(tensor: Tensor) -> str:
-    scale, zero_point = tensor.scale.tolist(), tensor.zero_point.tolist()
+    scale = tensor.scale.tolist()
+    zero_point = tensor.zero_point.tolist()
     return f"{tensor.dtype} {tensor.shape} scale {scale} zero point {zero_point}"

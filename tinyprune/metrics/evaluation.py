@@ -233,7 +233,9 @@ def _columns(scored: Scored, row: Scores, reference: Scores | None) -> Iterator[
 
 def _values(scores: Scores | None, metric: str) -> Float64Array | float:
     """A metric of every item (n,); NaN where there are no scores."""
-    return scores.values(metric) if scores else math.nan
+    if scores:
+        return scores.values(metric)
+    return math.nan
 
 
 def _figures_of_set(row: Scores, reference: Scores | None, items: int) -> Figures:

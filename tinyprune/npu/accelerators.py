@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from tinyprune.errors import unknown_name
+from tinyprune.errors import check_name
 
 DEFAULT = "ethos-u55-128"
 
@@ -32,7 +32,9 @@ class Accelerator:
         """Return the default among these memory modes; None without any."""
         if self.default_memory_mode in modes:
             return self.default_memory_mode
-        return modes[0] if modes else None
+        if modes:
+            return modes[0]
+        return None
 
 
 def names() -> list[str]:
@@ -44,8 +46,7 @@ def names() -> list[str]:
 def accelerator(npu: str) -> Accelerator:
     """Return an accelerator. Raises UsageError for an unknown name."""
     known = _files()
-    if npu not in known:
-        raise unknown_name("npu", npu, known)
+    check_name("npu", npu, known)
     table = tomllib.loads(known[npu].read_text(encoding="utf-8"))
     return Accelerator(
         name=npu,

@@ -64,7 +64,8 @@ def rows(shape: NetworkShape) -> list[Row]:
     """Return the rows of a network as it is deployed (npu/fusion.py), in order of execution."""
     parts: list[Row] = []
     for step, op in enumerate(shape.operators):
-        read, made = op.channels_in, op.channels_out
+        read = op.channels_in
+        made = op.channels_out
         kernel = f"{op.name}/kernel"
         if op.kind == "lstm":
             recurrent_kernel = f"{op.name}/recurrent_kernel"
@@ -106,10 +107,12 @@ class Features:
     """
 
     def __init__(self, shape: NetworkShape, micro_blocks: Sequence[Block], arrays: Arrays) -> None:
-        self.rows, self._arrays = rows(shape), arrays
+        self.rows = rows(shape)
+        self._arrays = arrays
         self.kinds = [row.kind for row in self.rows]
         self.repeats = np.array([row.repeats for row in self.rows], np.float64)
-        sets, steps = len(shape.sets), len(shape.operators)
+        sets = len(shape.sets)
+        steps = len(shape.operators)
         self._reads = ChannelCounts([row.channels_in for row in self.rows], sets)
         self._makes = ChannelCounts([row.channels_out for row in self.rows], sets)
         self._depths = [block[2] for block in micro_blocks]
@@ -134,8 +137,10 @@ class Features:
         - units: of an LSTM.
         - runs: how often the NPU starts; a concatenation copies its inputs one by one.
         """
-        a, f = self._arrays, self._fixed
-        read, made = self._reads(kept, a), self._makes(kept, a)
+        a = self._arrays
+        f = self._fixed
+        read = self._reads(kept, a)
+        made = self._makes(kept, a)
         deep = f["deep"] + f["deep_per_channel"] * a.ceil(read / 32)
         part = f["part"] + f["part_per_channel"] * a.ceil(read / 8)
         steps = a.minimum(deep, part)
@@ -193,7 +198,9 @@ def _taps(row: Row) -> int:
 
 
 def _when(test: bool, value: float, otherwise: float = 0.0) -> float:
-    return value if test else otherwise
+    if test:
+        return value
+    return otherwise
 
 
 def _alike(row: Row) -> float:
@@ -257,7 +264,9 @@ _FIXED: dict[str, Callable[[Row], float]] = {
 
 
 def _sources(row: Row) -> int:
-    return max(1, len(row.operator.inputs)) if row.kind == "add" else 1
+    if row.kind == "add":
+        return max(1, len(row.operator.inputs))
+    return 1
 
 
 def _blocks(row: Row, micro_block: Block) -> float:
@@ -270,7 +279,9 @@ def _blocks(row: Row, micro_block: Block) -> float:
     if is_turned:  # Vela turns the micro-block then
         high, wide = 1, high * wide
     count = -(-tall // high) * -(-across // wide)
-    return count if row.kind == "pool" else max(count, depth)
+    if row.kind == "pool":
+        return count
+    return max(count, depth)
 
 
 def table_kinds(shape: NetworkShape) -> list[str]:

@@ -130,7 +130,8 @@ class CostModel:
     def operator_cycles(self, kept: Any) -> Any:
         """Return the cycles of each row of :attr:`features`, (rows,)."""
         found = self.features.at(kept)
-        terms, arrays = self._terms, self.arrays
+        terms = self._terms
+        arrays = self.arrays
         columns = term_columns(
             found,
             self._stored(self._dense(found), found),
@@ -162,7 +163,9 @@ class CostModel:
         peak = self.arrays.maximum(peak, float(_LEAST_SRAM))
         if self.constants.sram_bytes:
             peak = self.arrays.minimum(peak, self.constants.sram_bytes)
-        return peak + self.flash_bytes(kept) if self.constants.weights_in_sram else peak
+        if self.constants.weights_in_sram:
+            return peak + self.flash_bytes(kept)
+        return peak
 
     def _copied(self, weights: Any) -> Any:
         """Return bytes in SRAM for weights: all of them, or two buffers that take turns."""
@@ -218,7 +221,8 @@ def packing_columns(found: Mapping[str, Any]) -> tuple[Any, ...]:
     The third are the weights once more, where they share the stream with zeros that pad them: the
     code fits them less.
     """
-    weights, padding = found["weights"], found["padding"]
+    weights = found["weights"]
+    padding = found["padding"]
     mixed = weights * padding / (padding + _MIXED * weights + 1e-6)
     return weights, padding, mixed, 0.0 * weights + 1.0
 

@@ -120,7 +120,8 @@ def operator_shape(
     data = operator.inputs[known.data_input]
     if data is None:
         data = output
-    channels_in, positions_in = _channels(data), _positions(data)
+    channels_in = _channels(data)
+    positions_in = _positions(data)
     weights = operator.inputs[known.kernels[0].inputs[0]] if known.kernels else None
     if known.kind == "dense" and weights is not None:  # flattens what it reads
         features = weights.shape[-1]

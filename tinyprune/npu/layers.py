@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinyprune.artifacts.resources import Cycles, Kernel, LayerCost, OperatorCost
+from tinyprune.artifacts.cycles import Cycles
+from tinyprune.artifacts.resources import Kernel, LayerCost, OperatorCost
 from tinyprune.tflite.graph import Graph, Operator, Tensor
 from tinyprune.tflite.operators import operator_type
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyprune.artifacts.resources import NpuTarget
-from tinyprune.errors import UsageError, unknown_name
+from tinyprune.errors import UsageError, check_name, unknown_name
 from tinyprune.npu import user_targets, vela_config
 from tinyprune.npu.accelerators import Accelerator, accelerator, names
 from tinyprune.npu.user_targets import UserTarget
@@ -56,9 +56,8 @@ class System:
             raise UsageError(
                 f"memory mode {mode} does not go with {self.system_config}: {complaint}"
             )
-        if mode not in self.modes:
-            kind = f"memory mode of {self.npu} with {self.system_config}"
-            raise unknown_name(kind, mode, self.modes)
+        kind = f"memory mode of {self.npu} with {self.system_config}"
+        check_name(kind, mode, self.modes)
         label = self.label
         if label and mode != self.silent_mode:
             label = f"{label}-{_slug(mode)}"
@@ -131,8 +130,7 @@ def _of_accelerator(npu: str, system_config: str | None, ini: Path | None) -> Sy
     if ini is not None and (str(ini) != ARM or ini.exists()):
         return _with_ini(chosen, system_config, vela_config.load(ini))
     config = chosen.default_system_config if system_config is None else system_config
-    if config not in chosen.memory_modes:
-        raise unknown_name(f"system config of {npu}", config, chosen.memory_modes)
+    check_name(f"system config of {npu}", config, chosen.memory_modes)
     modes = chosen.memory_modes[config]
     is_default = config == chosen.default_system_config
     return System(npu, config, modes, chosen.default_mode(modes), is_default_system=is_default)
@@ -142,8 +140,7 @@ def _with_ini(chosen: Accelerator, system_config: str | None, ini: VelaConfig) -
     """Return the system of an accelerator with a user's configuration file."""
     config = _only_system(chosen, ini) if system_config is None else system_config
     known = dict.fromkeys(ini.own_systems) | dict.fromkeys(chosen.memory_modes)
-    if config not in known:
-        raise unknown_name(f"system config of {chosen.name} with {ini.path}", config, known)
+    check_name(f"system config of {chosen.name} with {ini.path}", config, known)
     ini.check_system(config)
     _warn_of_bus(chosen.name, config, ini)
 
@@ -186,7 +183,9 @@ def _only_mode(ini: VelaConfig, allowed: tuple[str, ...]) -> str | None:
     A single one is taken even if it is refused then.
     """
     candidates = [mode for mode in ini.own_modes if mode in allowed] or list(ini.own_modes)
-    return candidates[0] if len(candidates) == 1 else None
+    if len(candidates) == 1:
+        return candidates[0]
+    return None
 
 
 def _warn_of_bus(npu: str, config: str, ini: VelaConfig) -> None:

@@ -122,7 +122,9 @@ def all_targets(npus: Sequence[str] = ()) -> list[NpuTarget]:
     order = names()
 
     def position(npu: str) -> int:
-        return order.index(npu) if npu in order else len(order)
+        if npu in order:
+            return order.index(npu)
+        return len(order)
 
     targets: list[NpuTarget] = []
     for npu in sorted(npus or order, key=position):

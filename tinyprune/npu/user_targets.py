@@ -20,7 +20,7 @@ from typing import Any
 
 from tinyprune.config.tables import read_table
 from tinyprune.config.toml import read_toml
-from tinyprune.errors import UsageError, unknown_name
+from tinyprune.errors import UsageError, check_name
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ def paths() -> dict[str, Path]:
 def find(name: str, accelerators: Iterable[str]) -> UserTarget | None:
     """Return the user's target of a name, or None. Raises UsageError that names its file."""
     path = paths().get(name)
-    return None if path is None else read(path, accelerators)
+    if path is None:
+        return None
+    return read(path, accelerators)
 
 
 def read(path: Path, accelerators: Iterable[str]) -> UserTarget:
@@ -104,8 +106,7 @@ def _checked(path: Path, table: _Table, accelerators: list[str]) -> UserTarget:
         raise UsageError(f"its name hides the accelerator {path.stem}: give the file another name")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", path.stem):
         raise UsageError("its name cannot name a target: letters, digits, '.', '_' and '-'")
-    if table.npu not in accelerators:
-        raise unknown_name("npu", table.npu, accelerators)
+    check_name("npu", table.npu, accelerators)
     ini = None
     if table.vela_config is not None:
         ini = path.absolute().parent / Path(table.vela_config).expanduser()

@@ -260,7 +260,9 @@ def _config_sha256(target: NpuTarget) -> str:
     It is empty for the one that comes with Vela, which its version stands for.
     """
     path = Path(target.vela_config)
-    return _sha256(path.read_bytes()) if path.is_file() else ""
+    if path.is_file():
+        return _sha256(path.read_bytes())
+    return ""
 
 
 def _sha256(content: bytes) -> str:

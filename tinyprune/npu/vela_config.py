@@ -273,4 +273,6 @@ def _is_number(text: str) -> bool:
 
 
 def _got(keys: Keys, key: str) -> str:
-    return f"'{keys[key]}'" if key in keys else "nothing"
+    if key in keys:
+        return f"'{keys[key]}'"
+    return "nothing"

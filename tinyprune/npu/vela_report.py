@@ -19,7 +19,8 @@ The sizes come from different places:
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinyprune.artifacts.resources import Cycles, NpuTarget, ResourceReport
+from tinyprune.artifacts.cycles import Cycles
+from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.errors import TinypruneError
 from tinyprune.npu import tables
 from tinyprune.npu.layers import layer_costs

@@ -8,7 +8,6 @@ ROW``::
     record (artifacts.TFLiteArtifact), with the Keras layer of every operator
 """
 
-from importlib.resources import files
 from pathlib import Path
 
 #: What it is called where a model is named; no variant of a run can have this name.
@@ -19,7 +18,7 @@ COMPILED = Path("runs", NAME)
 
 def denoiser() -> Path:
     """The int8 streaming graph, with its front end beside it."""
-    return Path(str(files(__name__) / "denoiser.tflite"))
+    return Path(__file__).with_name("denoiser.tflite")
 
 
 def record() -> Path:

@@ -5,27 +5,15 @@ fields are ignored on reading, so an older program can read a newer record.
 """
 
 import json
-from abc import ABC, abstractmethod
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tinyprune.errors import TinypruneError
+from tinyprune.storage.recorded import Recorded
 from tinyprune.storage.writing import writing
 
 Record = TypeVar("Record")
-
-
-class Recorded(ABC):
-    """A dataclass that is recorded as a mapping of its own making, not field by field."""
-
-    @abstractmethod
-    def record(self) -> dict[str, Any]:
-        """Return what is recorded, as plain JSON types."""
-
-    @abstractmethod
-    def default_record(self) -> dict[str, Any]:
-        """Return what a record that lacks a key is completed with."""
 
 
 def to_jsonable(record: Any) -> Any:

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.storage.records import Recorded, to_jsonable, write_json
+from tinyprune.storage.recorded import BASELINE, Recorded
+from tinyprune.storage.records import to_jsonable, write_json
 from tinyprune.version import __version__
 
-BASELINE = "baseline"
 STAGES = ("train", "export", "compile")
 
 
@@ -242,9 +242,13 @@ def _differences(old: Any, new: Any, key: str = "") -> list[str]:
             inner = f"{key}.{name}" if key else name
             lines += _differences(old.get(name), new.get(name), inner)
         return lines
-    return [] if old == new else [f"{key}: {_short(old)}, now {_short(new)}"]
+    if old == new:
+        return []
+    return [f"{key}: {_short(old)}, now {_short(new)}"]
 
 
 def _short(value: Any) -> str:
     text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    if len(text) <= 40:
+        return text
+    return f"{text[:37]}..."

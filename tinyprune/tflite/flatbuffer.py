@@ -214,7 +214,9 @@ def _tensor(tensor: Any, buffers: list[Any]) -> Tensor:
     shape = tuple(int(size) for size in _items(tensor.shape))
     dtype = _type_names()[tensor.type]
     is_plain = tensor.sparsity is None and dtype in _NUMPY_TYPES
-    scale, zero_point, axis = None, None, 0
+    scale = None
+    zero_point = None
+    axis = 0
     if tensor.quantization is not None:
         scale = tensor.quantization.scale
         zero_point = tensor.quantization.zeroPoint
@@ -238,7 +240,9 @@ def _values(data: Any, dtype: str, shape: tuple[int, ...] | None) -> "np.ndarray
     raw = np.asarray(_items(data), np.uint8)
     if len(raw) == 0:
         return None
-    return raw if shape is None else raw.view(np.dtype(dtype)).reshape(shape)
+    if shape is None:
+        return raw
+    return raw.view(np.dtype(dtype)).reshape(shape)
 
 
 def _pick(indices: Any, tensors: list[Tensor]) -> tuple[Tensor, ...]:
@@ -247,7 +251,9 @@ def _pick(indices: Any, tensors: list[Tensor]) -> tuple[Tensor, ...]:
 
 def _items(vector: Any) -> Any:
     """Return a vector of the flatbuffer; one that is left out is empty."""
-    return () if vector is None else vector
+    if vector is None:
+        return ()
+    return vector
 
 
 @cache

@@ -58,7 +58,9 @@ class Tensor:
     @property
     def integer_of_zero(self) -> int:
         """The integer that stands for 0, of the first channel where there are several."""
-        return int(self.zero_point[0]) if len(self.zero_point) else 0
+        if len(self.zero_point):
+            return int(self.zero_point[0])
+        return 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,11 +68,9 @@ class Int8Model:
             self._model.allocate_tensors()
             given, made, self._contexts = _connections(self._model)
         _require_integers(path, given, made)
-        self._input, self._output, self._dtype = (
-            given["index"],
-            made["index"],
-            np.iinfo(given["dtype"]),
-        )
+        self._input = given["index"]
+        self._output = made["index"]
+        self._dtype = np.iinfo(given["dtype"])
         self.input_shape, self.output_shape = (
             tuple(map(int, side["shape"])) for side in (given, made)
         )
@@ -121,7 +119,8 @@ class Int8Model:
 
 def _connections(interpreter: Any) -> tuple[Any, Any, list[tuple[Any, Any]]]:
     """The input and the output of a network, and the (input, output) of each context."""
-    given, made = interpreter.get_input_details(), interpreter.get_output_details()
+    given = interpreter.get_input_details()
+    made = interpreter.get_output_details()
     if len(given) == len(made) == 1:
         return given[0], made[0], []
     inputs, outputs = _signature(interpreter)

@@ -83,4 +83,6 @@ class Denoise:
         for mixture, estimate in zip(self._scored.mixtures, estimates, strict=True):
             if is_defined(mixture.clean, estimate):
                 scores.append(si_sdr_db(mixture.clean, estimate))
-        return float(np.mean(scores)) if scores else float("nan")
+        if scores:
+            return float(np.mean(scores))
+        return float("nan")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tinyprune.errors import unknown_name
+from tinyprune.errors import check_name
 from tinyprune.training.spectral import SpectralGraph
 
 Loss = Callable[[SpectralGraph, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
@@ -77,6 +77,5 @@ LOSSES: dict[str, Loss] = {"si-sdr": si_sdr, "spectrum": spectrum, "combined": c
 
 def by_name(name: str) -> Loss:
     """Return a loss by its name. Raises UsageError that lists the names that exist."""
-    if name not in LOSSES:
-        raise unknown_name("loss", name, LOSSES)
+    check_name("loss", name, LOSSES)
     return LOSSES[name]

@@ -16,8 +16,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tests.support import records
 from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Expectation, Removal
+from tinyprune.artifacts.cycles import Cycles
 from tinyprune.artifacts.quality import Quality, TaskRecord
-from tinyprune.artifacts.resources import Cycles, Kernel, LayerCost, NpuTarget, ResourceReport
+from tinyprune.artifacts.resources import Kernel, LayerCost, NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
 from tinyprune.report.render import html

@@ -112,7 +112,8 @@ def _real_time(variant: VariantSummary, hop_seconds: float | None) -> Lines:
     if not hop_seconds or seconds <= hop_seconds:
         return
     factor = seconds / hop_seconds
-    frame, hop = format_seconds(seconds), format_seconds(hop_seconds)
+    frame = format_seconds(seconds)
+    hop = format_seconds(hop_seconds)
     yield AdviceLine(
         f"not real time: a frame takes {frame} and comes every {hop}; "
         f"it needs {factor:.1f}x fewer cycles",
@@ -175,7 +176,8 @@ def _moves_feature_maps(variant: VariantSummary, _: float | None) -> Lines:
 
 
 def _metadata(variant: VariantSummary, _: float | None) -> Lines:
-    scales, flash = variant.report.scale_bytes, variant.report.flash_bytes
+    scales = variant.report.scale_bytes
+    flash = variant.report.flash_bytes
     yield AdviceLine(
         f"{format_bytes(scales)} of {format_bytes(flash)} flash is per-channel metadata "
         "(bias and scale): only fewer units shrink it",
@@ -186,7 +188,8 @@ def _metadata(variant: VariantSummary, _: float | None) -> Lines:
 def _two_of_four(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
     layers = list(filter(_takes_two_of_four, report.layers))
-    computing, saved = 0.0, 0.0
+    computing = 0.0
+    saved = 0.0
     for layer in layers:
         computing += layer.cycles_npu
         saved += _saved_by_two_of_four(layer)
@@ -255,7 +258,8 @@ def _uncompressed(variant: VariantSummary, _: float | None) -> Lines:
 def _unfilled_steps(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
     with_weights = [layer for layer in report.layers if layer.weights]
-    saved, names = 0.0, []
+    saved = 0.0
+    names = []
     # The outputs of the last layer with weights are the task's own.
     for layer in with_weights[:-1]:
         outputs = _unfilled_outputs(layer)
@@ -371,7 +375,8 @@ def _computes_less_with_zeros(report: ResourceReport) -> bool:
 
 def _bytes_per_weight(layers: list[LayerCost]) -> float:
     """Encoded bytes per weight that is not 0."""
-    encoded, left = 0.0, 0
+    encoded = 0.0
+    left = 0
     for layer in layers:
         encoded += layer.encoded_weight_bytes
         left += layer.weights - layer.zeros
@@ -392,7 +397,9 @@ def _unfilled_outputs(layer: LayerCost) -> int:
         return 0
     outputs = {kernel.shape[0] for kernel in layer.kernels if kernel.shape[0] % _OUTPUT_STEP}
     largest = max(outputs, default=0)
-    return largest if largest > _OUTPUT_STEP else 0
+    if largest > _OUTPUT_STEP:
+        return largest
+    return 0
 
 
 def _takes_two_of_four(layer: LayerCost) -> bool:
@@ -418,7 +425,9 @@ def _has_1x1(layer: LayerCost) -> bool:
 
 
 def _share(part: float, total: float) -> float:
-    return part / total if total else 0.0
+    if total:
+        return part / total
+    return 0.0
 
 
 def _cycles(report: ResourceReport) -> str:

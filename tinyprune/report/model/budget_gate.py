@@ -17,7 +17,7 @@ from tinyprune.artifacts.quantity import (
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.config.budget import Budget
-from tinyprune.errors import unknown_name
+from tinyprune.errors import check_name
 from tinyprune.report.model.summary import variant_names
 from tinyprune.units import BYTES, CYCLES, MACS, Unit
 
@@ -73,7 +73,9 @@ class Verdict:
     @property
     def excess(self) -> float:
         """Value / limit; infinite for a limit of 0."""
-        return self.value / self.limit if self.limit else float("inf")
+        if self.limit:
+            return self.value / self.limit
+        return float("inf")
 
     def format(self, number: float) -> str:
         """Return a number of the quantity, close enough to be told from the limit."""
@@ -102,8 +104,7 @@ def check_all(
     """Return :func:`check` on several targets; a named variant has to exist on one of them."""
     known = set(variant_names(summaries))
     for name in variants:
-        if name not in known:
-            raise unknown_name("variant", name, known)
+        check_name("variant", name, known)
 
     verdicts: list[Verdict] = []
     for summary in summaries:
@@ -182,7 +183,9 @@ def _heaviest(quantity: Quantity, report: ResourceReport) -> Heaviest:
 
 def _of_layers(quantity: Quantity) -> Quantity:
     """The quantity that layers have a share of: of latency their cycles."""
-    return TOTAL_CYCLES if quantity is LATENCY else quantity
+    if quantity is LATENCY:
+        return TOTAL_CYCLES
+    return quantity
 
 
 def _note(quantity: Quantity, report: ResourceReport) -> str:

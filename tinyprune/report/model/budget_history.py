@@ -76,13 +76,16 @@ def budget_histories(variants: Sequence[VariantRecord]) -> list[BudgetHistory]:
 
 def units_left(record: BudgetRecord) -> tuple[int, ...]:
     """Return the units of every set after the last removal."""
-    return record.removals[-1].left if record.removals else record.whole
+    if record.removals:
+        return record.removals[-1].left
+    return record.whole
 
 
 def _cells(record: BudgetRecord, index: int) -> tuple[str, ...]:
     """The row of one limit."""
     line = record.lines[index]
-    unit, now = LIMITED[line.name].unit, line.now
+    unit = LIMITED[line.name].unit
+    now = line.now
     used = shown_number(ratio(now, line.most), "{:.1%}".format)
     return (
         line.name,
@@ -106,7 +109,8 @@ def _errors(record: BudgetRecord, index: int) -> Iterator[str]:
 
 def _removals(record: BudgetRecord) -> Iterator[str]:
     """In how many steps units went."""
-    left, before = sum(units_left(record)), sum(record.whole)
+    left = sum(units_left(record))
+    before = sum(record.whole)
     epochs = [str(removal.epoch) for removal in record.removals]
     if epochs:
         steps = "one step, after epoch"

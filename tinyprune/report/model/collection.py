@@ -79,7 +79,9 @@ def _variant_record(variant: Variant) -> VariantRecord:
 
 def _budget(variant: Variant) -> BudgetRecord | None:
     path = variant.folder / RECORD
-    return read_json(path, BudgetRecord) if path.exists() else None
+    if path.exists():
+        return read_json(path, BudgetRecord)
+    return None
 
 
 def _tflite(variant: Variant) -> TFLiteArtifact | None:
@@ -108,7 +110,9 @@ def _finite(text: str | None) -> float | None:
         value = float(str(text))
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    if math.isfinite(value):
+        return value
+    return None
 
 
 def _summaries(space: Workspace) -> tuple[RunSummary, ...]:
@@ -141,7 +145,9 @@ def _state(path: Path, digest: str) -> str:
     """The state of a file whose content had this digest when it was made."""
     if not path.exists():
         return "missing"
-    return "unchanged" if sha256(path) == digest else "changed"
+    if sha256(path) == digest:
+        return "unchanged"
+    return "changed"
 
 
 def _notes(variants: Sequence[VariantRecord], summaries: Sequence[RunSummary]) -> Iterator[str]:
@@ -190,7 +196,9 @@ def _advice(summaries: Sequence[RunSummary]) -> dict[str, tuple[str, ...]]:
 
 def _task(space: Workspace) -> TaskRecord | None:
     path = space.variant(BASELINE).folder / "task.json"
-    return read_json(path, TaskRecord) if path.exists() else None
+    if path.exists():
+        return read_json(path, TaskRecord)
+    return None
 
 
 def _versions() -> dict[str, str]:

@@ -146,9 +146,11 @@ def compare(before: Reference, after: Reference, policy: Policy) -> Comparison:
 def _changes(pair: SummaryPair, policy: Policy) -> Iterator[VariantChange]:
     qualities = metric_names(pair.before, pair.after)
     for before, after in pair.variants:
-        left, right = _variant(pair.before, before), _variant(pair.after, after)
+        left = _variant(pair.before, before)
+        right = _variant(pair.after, after)
         notes = _notes(left, right)
-        values, new_values = _values(left), _values(right)
+        values = _values(left)
+        new_values = _values(right)
         metrics = []
         for name in _shown(qualities, values, new_values):
             value = values.get(name, math.nan)
@@ -190,7 +192,9 @@ def _values(variant: VariantSummary) -> Values:
 
 
 def _number_or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    if math.isnan(value):
+        return None
+    return value
 
 
 def _notes(before: VariantSummary, after: VariantSummary) -> tuple[str, ...]:
@@ -198,7 +202,8 @@ def _notes(before: VariantSummary, after: VariantSummary) -> tuple[str, ...]:
 
     Raises UsageError for two clocks.
     """
-    left, right = before.report, after.report
+    left = before.report
+    right = after.report
     if left.clock_hz != right.clock_hz:
         raise UsageError(
             f"{before.name} was estimated at {left.clock_hz / 1e6:g} MHz and {after.name} at "
@@ -212,7 +217,8 @@ def _notes(before: VariantSummary, after: VariantSummary) -> tuple[str, ...]:
         notes.append(
             f"A was compiled with {left.target.vela_config}, B with {right.target.vela_config}"
         )
-    scored, rescored = _scored(before), _scored(after)
+    scored = _scored(before)
+    rescored = _scored(after)
     if scored != rescored:
         notes.append(f"quality was not measured on the same: A on {scored}, B on {rescored}")
     return tuple(notes)
@@ -271,4 +277,6 @@ def _verdict(before: float, after: float, rule: Rule) -> str:
         return BETTER
     # 9.4 - 9.3 is a little more than 0.1 in binary.
     rounding = 1e-9 * max(abs(before), abs(after))
-    return ALLOWED if loss <= rule.limit.of(before) + rounding else WORSE
+    if loss <= rule.limit.of(before) + rounding:
+        return ALLOWED
+    return WORSE

@@ -36,7 +36,9 @@ def load_summaries(path: Path) -> tuple[RunSummary, ...]:
     Raises what :func:`load` raises.
     """
     found = load(path)
-    return found.summaries if isinstance(found, RunReport) else found
+    if isinstance(found, RunReport):
+        return found.summaries
+    return found
 
 
 def _read(path: Path) -> Any:

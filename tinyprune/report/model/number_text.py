@@ -8,7 +8,9 @@ NONE = "-"
 
 def shown_number(value: float | None, number_format: Callable[[float], str]) -> str:
     """A number in its format; a dash for one that does not exist."""
-    return NONE if value is None else number_format(value)
+    if value is None:
+        return NONE
+    return number_format(value)
 
 
 def shown_factor(value: float | None) -> str:
@@ -23,7 +25,9 @@ def _factor(value: float) -> str:
 
 def shown_milliseconds(seconds: float) -> str:
     """Hundredths; below a tenth three digits, because a small network takes microseconds."""
-    return f"{1000 * seconds:.2f}" if seconds >= 1e-4 else f"{1000 * seconds:.3g}"
+    if seconds >= 1e-4:
+        return f"{1000 * seconds:.2f}"
+    return f"{1000 * seconds:.3g}"
 
 
 def shown_error(error: float | None) -> str:

@@ -17,7 +17,6 @@ quantity (artifacts/quantity.py) and each quality metric (metrics/metric.py) say
 """
 
 import math
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -32,6 +31,8 @@ from tinyprune.artifacts.quantity import (
     UNLIMITED,
     Allowance,
 )
+from tinyprune.config.tables import check_keys
+from tinyprune.config.toml import read_toml
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.metrics.metric import metric_of
 from tinyprune.registry import METRICS
@@ -58,8 +59,9 @@ class Rule:
     def limit(self) -> Allowance:
         """The loss that is allowed."""
         is_only_shown = self.ignored or self.direction == NEITHER
-        allowed = None if is_only_shown else self.allowed
-        return allowed or UNLIMITED
+        if is_only_shown:
+            return UNLIMITED
+        return self.allowed or UNLIMITED
 
 
 @dataclass(frozen=True)
@@ -121,21 +123,16 @@ def load_policy(path: Path, metrics: Iterable[str] = ()) -> Policy:
     metric or that an earlier one leaves nothing to, an unknown key, an allowance that is negative
     or of the wrong unit.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UsageError(f"cannot read policy {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}") from error
     known = list(dict.fromkeys([*QUANTITIES, *METRICS, *metrics]))
-    try:
-        return Policy(str(path), _entries(tables, known))
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+
+    def entries(tables: dict[str, Any]) -> tuple[Entry, ...]:
+        return _entries(tables, known)
+
+    return Policy(str(path), read_toml(path, "policy", entries))
 
 
 def _entries(tables: dict[str, Any], known: list[str]) -> tuple[Entry, ...]:
-    _check_keys(tables, ["metrics"])
+    check_keys(tables, ["metrics"])
     metrics = _table(tables.get("metrics", {}), "metrics")
     entries: list[Entry] = []
     for pattern, table in metrics.items():
@@ -160,16 +157,14 @@ def _check_order(pattern: str, names: list[str], earlier: list[Entry]) -> None:
 
 def _deciding_entry(entries: Sequence[Entry], metric: str) -> Entry:
     """The first entry that is about a metric."""
-    for entry in entries:
-        if entry.matches(metric):
-            return entry
-    return _NO_CHANGE
+    deciding = (entry for entry in entries if entry.matches(metric))
+    return next(deciding, _NO_CHANGE)
 
 
 def _entry(pattern: str, table: dict[str, Any], names: list[str]) -> Entry:
     """The entry of one table, which is about these metrics."""
     where = f"metrics.{pattern}"
-    _check_keys(table, [f"{where}.{key}" for key in _KEYS], f"{where}.")
+    check_keys(table, _KEYS, f"{where}.")
     direction = table.get("direction")
     if direction not in (None, HIGHER, LOWER):
         raise UsageError(f"{where}.direction: expected '{HIGHER}' or '{LOWER}', got {direction!r}")
@@ -208,17 +203,23 @@ def _allowance(value: Any, names: list[str], where: str) -> Allowance:
 
 def _allowance_of_text(text: str, names: list[str], where: str) -> Allowance:
     """A percentage, or an amount with its unit."""
-    number, percent_sign, rest = text.strip().rpartition("%")
-    if percent_sign and not rest:
-        if all(name.endswith("_db") for name in names):
-            raise UsageError(f"{where}: a percentage of dB says nothing: expected dB, e.g. 0.1")
-        return Allowance(_number(number, text, where) / 100, relative=True)
-
-    units = {_unit(name) for name in names}
+    if text.rstrip().endswith("%"):
+        return _percentage(text, names, where)
+    units = set(map(_unit, names))
     parse = units.pop().parse
     if units or parse is None:
         raise _no_allowance(text, where)
     return Allowance(_with_unit(text, parse, where))
+
+
+def _percentage(text: str, names: list[str], where: str) -> Allowance:
+    """A part of the value in A, which says nothing of dB."""
+    are_decibels = all(name.endswith("_db") for name in names)
+    if are_decibels:
+        raise UsageError(f"{where}: a percentage of dB says nothing: expected dB, e.g. 0.1")
+    number = text.strip().removesuffix("%")
+    percent = _number(number, text, where)
+    return Allowance(percent / 100, relative=True)
 
 
 def _no_allowance(value: Any, where: str) -> UsageError:
@@ -228,7 +229,9 @@ def _no_allowance(value: Any, where: str) -> UsageError:
 def _unit(metric: str) -> Unit:
     """The unit of a quantity; a quality is a plain number."""
     quantity = QUANTITIES.get(metric)
-    return quantity.unit if quantity else FRACTION
+    if quantity:
+        return quantity.unit
+    return FRACTION
 
 
 def _with_unit(text: str, parse: Callable[[str], float], where: str) -> float:
@@ -247,12 +250,6 @@ def _number(number: str | float, value: Any, where: str) -> float:
     if not 0 <= amount < math.inf:
         raise UsageError(f"{where}: expected a number of at least 0, got {value!r}")
     return amount
-
-
-def _check_keys(table: dict[str, Any], known: list[str], prefix: str = "") -> None:
-    for key in table:
-        if prefix + key not in known:
-            raise unknown_name("key", prefix + key, known)
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:

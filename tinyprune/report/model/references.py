@@ -1,7 +1,8 @@
 """The A and B of ``tinyprune compare A B``, and what of one is compared with what of the other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from tinyprune.artifacts.resources import NpuTarget
@@ -27,7 +28,9 @@ class Reference:
 
     def names(self, summary: RunSummary) -> list[str]:
         """Return the named variant, else all variants of a summary."""
-        return [self.variant] if self.variant else variant_names([summary])
+        if self.variant:
+            return [self.variant]
+        return variant_names([summary])
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ def summary_pairs(before: Reference, after: Reference) -> tuple[SummaryPair, ...
 
     Raises UsageError if that is nothing.
     """
-    left, right = _by_target(before), _by_target(after)
+    left = _by_target(before)
+    right = _by_target(after)
     on_same_target = _on_same_target(left, right)
     if not on_same_target:
         targets = _targets(left.values())
@@ -102,20 +106,25 @@ def summary_pairs(before: Reference, after: Reference) -> tuple[SummaryPair, ...
 
 def unmatched_notes(before: Reference, after: Reference) -> tuple[str, ...]:
     """Return what only one side has, a line each."""
-    left, right = _by_target(before), _by_target(after)
+    left = _by_target(before)
+    right = _by_target(after)
     # One variant each are compared whatever they are called.
     has_one_each = len(variant_names(left.values())) == 1 == len(variant_names(right.values()))
     is_named = before.variant or after.variant or has_one_each
 
-    lines = []
-    for text, own, other in ((before.text, left, right), (after.text, right, left)):
-        missing = [own[key] for key in own.keys() - other.keys()]
-        if missing:
-            lines.append(f"only {text} is compiled for {_targets(missing)}")
-        names = _unmatched(own, other)
-        if names and not is_named:
-            lines.append(f"only {text} has {', '.join(names)}")
-    return tuple(lines)
+    only_before = _only_notes(before.text, left, right, not is_named)
+    only_after = _only_notes(after.text, right, left, not is_named)
+    return (*only_before, *only_after)
+
+
+def _only_notes(text: str, own: ByTarget, other: ByTarget, with_variants: bool) -> Iterator[str]:
+    """The targets that one side alone has, and the variants if they are wanted."""
+    missing = [own[key] for key in own.keys() - other.keys()]
+    if missing:
+        yield f"only {text} is compiled for {_targets(missing)}"
+    names = _unmatched(own, other)
+    if names and with_variants:
+        yield f"only {text} has {', '.join(names)}"
 
 
 def _on_same_target(own: ByTarget, other: ByTarget) -> list[tuple[RunSummary, RunSummary]]:
@@ -136,9 +145,9 @@ def _unmatched(own: ByTarget, other: ByTarget) -> list[str]:
 
 def _matched(own: Sequence[str], others: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """The variants of the same name; else the only ones, or the two that are named."""
-    common = [name for name in own if name in others]
-    if not common and len(own) == len(others) == 1:
+    if len(own) == len(others) == 1:
         return ((own[0], others[0]),)
+    common = [name for name in own if name in others]
     return tuple(zip(common, common, strict=True))
 
 
@@ -197,9 +206,7 @@ def _of_folder(folder: Path) -> tuple[RunSummary, ...]:
 
 def _compiled(paths: Iterable[Path]) -> tuple[RunSummary, ...]:
     """The summaries in JSON files that have a variant."""
-    summaries: list[RunSummary] = []
-    for path in paths:
-        summaries += load_summaries(path)
+    summaries = chain.from_iterable(map(load_summaries, paths))
     return tuple(summary for summary in summaries if summary.variants)
 
 

@@ -6,7 +6,7 @@ import itertools
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def descriptions(kind: type) -> dict[str, str]:
 def _own_descriptions(kind: type) -> dict[str, str]:
     """The texts of one docstring."""
     fields = "|".join(field.name for field in dataclasses.fields(typing.cast(Any, kind)))
-    _, _, block = (inspect.getdoc(kind) or "").partition("Attributes:\n")
+    _, _, block = _docstring(kind).partition("Attributes:\n")
     block = re.split(r"\n\s*\n", block)[0]
 
     # A name begins a line, or follows a full stop or a semicolon on the same line.
@@ -71,9 +71,14 @@ def _own_descriptions(kind: type) -> dict[str, str]:
     return found
 
 
+def _docstring(kind: type) -> str:
+    return inspect.getdoc(kind) or ""
+
+
 def _object(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema of a dataclass; those in it are put into ``definitions``."""
-    hints, texts = typing.get_type_hints(kind), descriptions(kind)
+    hints = typing.get_type_hints(kind)
+    texts = descriptions(kind)
     fields = dataclasses.fields(typing.cast(Any, kind))
     properties = {}
     for field in fields:
@@ -81,7 +86,7 @@ def _object(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
         properties[field.name] = {**text, **_value(hints[field.name], definitions)}
     required = [field.name for field in fields if not _has_default(field)]
     return {
-        "description": (inspect.getdoc(kind) or "").partition("\n")[0],
+        "description": _docstring(kind).partition("\n")[0],
         "type": "object",
         "properties": properties,
         "required": required,
@@ -100,24 +105,39 @@ def _value(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return dict(_PLAIN[hint])
     if dataclasses.is_dataclass(hint):
         return _reference(typing.cast(type, hint), definitions)
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):
-        return _union([_value(argument, definitions) for argument in arguments])
-    if origin is tuple:
-        return _tuple(arguments, definitions)
-    if origin is dict and arguments[0] is str:
-        return {"type": "object", "additionalProperties": _value(arguments[1], definitions) or True}
-    raise TypeError(
+    of_origin = _OF_ORIGIN.get(typing.get_origin(hint))
+    if of_origin is None:
+        raise _no_field(hint)
+    return of_origin(hint, definitions)
+
+
+def _no_field(hint: Any) -> TypeError:
+    return TypeError(
         f"a record has no field of type {hint}: expected plain types, tuples, dicts and dataclasses"
     )
 
 
-def _tuple(arguments: Sequence[Any], definitions: dict[str, Any]) -> dict[str, Any]:
+def _values(hints: Sequence[Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:
+    return [_value(hint, definitions) for hint in hints]
+
+
+def _mapping(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a dict; its keys are text."""
+    key, value = typing.get_args(hint)
+    if key is not str:
+        raise _no_field(hint)
+    values = _value(value, definitions)
+    return {"type": "object", "additionalProperties": values or True}
+
+
+def _tuple(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema of a tuple: of one type and any length, or of a type for each place."""
+    arguments = typing.get_args(hint)
     if arguments[-1:] == (...,):
         return {"type": "array", "items": _value(arguments[0], definitions)}
-    items = [_value(argument, definitions) for argument in arguments]
-    return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
+    items = _values(arguments, definitions)
+    count = len(items)
+    return {"type": "array", "prefixItems": items, "minItems": count, "maxItems": count}
 
 
 def _reference(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -127,8 +147,19 @@ def _reference(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     return {"$ref": f"#/$defs/{kind.__name__}"}
 
 
-def _union(members: list[dict[str, Any]]) -> dict[str, Any]:
+def _union(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     """``{"type": ["string", "null"]}`` where that is enough."""
-    if all(set(member) == {"type"} for member in members):
+    members = _values(typing.get_args(hint), definitions)
+    are_plain = all(set(member) == {"type"} for member in members)
+    if are_plain:
         return {"type": [member["type"] for member in members]}
     return {"anyOf": members}
+
+
+#: Origin of a type -> the schema of such a type.
+_OF_ORIGIN: dict[Any, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
+    types.UnionType: _union,
+    typing.Union: _union,
+    tuple: _tuple,
+    dict: _mapping,
+}

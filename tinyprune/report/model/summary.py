@@ -124,10 +124,12 @@ def _target(report: ResourceReport) -> Row:
 
 
 def _quality(summary: RunSummary, quality: Quality) -> Row:
-    baseline, noisy = summary.variants[0].quality, summary.noisy
+    baseline = summary.variants[0].quality
+    noisy = summary.noisy
     row: Row = {"split": quality.split, "form": quality.form, "utterances": quality.utterances}
     for name in metric_names(summary):
-        value, before = quality.metrics.get(name), baseline.metrics.get(name)
+        value = quality.metrics.get(name)
+        before = baseline.metrics.get(name)
         row[name] = value
         row[f"{name}_change"] = None if value is None or before is None else value - before
         row[f"noisy_{name}"] = noisy.metrics.get(name) if noisy else None

@@ -62,7 +62,8 @@ class ComparedTarget:
     @classmethod
     def of(cls, summary: RunSummary) -> "ComparedTarget":
         """Return the target of a summary."""
-        variants, cycles = {}, {}
+        variants = {}
+        cycles = {}
         for variant in summary.variants:
             variants[variant.name] = variant
             cycles[variant.name] = variant.report.cycles / variant.tflite.frames
@@ -82,12 +83,16 @@ class ComparedTarget:
         """Return (faster, slower); nothing for a near-tie, or if one is missing."""
         cycles = {first: self.cycles.get(first, nan), second: self.cycles.get(second, nan)}
         faster, slower = sorted(cycles, key=cycles.__getitem__)
-        return (faster, slower) if _is_apart(cycles[slower], cycles[faster]) else ()
+        if _is_apart(cycles[slower], cycles[faster]):
+            return (faster, slower)
+        return ()
 
     def number(self, name: str, quantity: Quantity) -> float | None:
         """Return the number of a variant; None if it is missing."""
         variant = self.variants.get(name)
-        return quantity.of(variant) if variant else None
+        if variant:
+            return quantity.of(variant)
+        return None
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,8 @@ class _Flip:
 
     def text(self, target: ComparedTarget) -> str:
         """Return the cycles of both on a target, in words."""
-        faster, slower = target.cycles[self.faster], target.cycles[self.slower]
+        faster = target.cycles[self.faster]
+        slower = target.cycles[self.slower]
         return f"{format_count(faster)} against {format_count(slower)}"
 
 
@@ -176,7 +182,8 @@ def to_csv(summaries: Sequence[RunSummary]) -> str:
 
 
 def _row(summary: RunSummary, variant: VariantSummary, rank: int) -> dict[str, Any]:
-    target, report = summary.target, variant.report
+    target = summary.target
+    report = variant.report
     row: dict[str, Any] = {
         "target": target.name,
         "npu": target.npu,

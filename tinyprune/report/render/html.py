@@ -272,7 +272,9 @@ def _parts(value: Any, name: str) -> dict[str, Any]:
 def _setting(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return "" if value in (None, {}) else str(value)
+    if value in (None, {}):
+        return ""
+    return str(value)
 
 
 def _files(manifest: Sequence[ManifestEntry]) -> list[tuple[str, list[StageFiles]]]:

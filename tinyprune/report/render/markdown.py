@@ -86,7 +86,8 @@ def _page(lines: Lines) -> str:
 
 def comparison(compared: Comparison) -> str:
     """A comparison for a pull request: the verdict, what matters, the rest to unfold."""
-    before, after = escape(compared.before), escape(compared.after)
+    before = escape(compared.before)
+    after = escape(compared.after)
     lines = [
         _verdict(compared),
         "",
@@ -269,7 +270,9 @@ def _metric_cell(row: Row, name: str) -> str:
 
 def _factor(row: Row, quantity: Quantity) -> str:
     ratio = row[f"{quantity.name}_ratio"]
-    return "" if ratio is None else f" ({shown_factor(ratio)})"
+    if ratio is None:
+        return ""
+    return f" ({shown_factor(ratio)})"
 
 
 def _predicted(summaries: Sequence[RunSummary]) -> Lines:

@@ -176,7 +176,8 @@ def picture(kernel: KernelMatrix, baseline: KernelMatrix) -> Picture:
     places, inputs, gates, outputs = kernel.kept.shape
     field[:places, :inputs, :gates, :outputs] = kernel.kept
 
-    rows, columns = frame[0] * frame[1], frame[2] * frame[3]
+    rows = frame[0] * frame[1]
+    columns = frame[2] * frame[3]
     cell = _cell(rows, columns)
     gate_levels = []
     for gate in range(frame[2]):
@@ -265,7 +266,9 @@ def _frame(shape: tuple[int, ...], baseline: tuple[int, ...]) -> tuple[int, ...]
     """The shape of the baseline where a kernel fits into it, else its own."""
     same_window = shape[0] == baseline[0] and shape[2] == baseline[2]
     has_room = shape[1] <= baseline[1] and shape[3] <= baseline[3]
-    return baseline if same_window and has_room else shape
+    if same_window and has_room:
+        return baseline
+    return shape
 
 
 def _cell(rows: int, columns: int) -> tuple[int, int]:

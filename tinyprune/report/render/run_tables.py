@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from tinyprune.artifacts.resources import ResourceReport
-from tinyprune.errors import UsageError, unknown_name
+from tinyprune.errors import UsageError, check_name
 from tinyprune.report.model.number_text import shown_number
 from tinyprune.report.model.record import RunReport, VariantRecord
 from tinyprune.report.render import (
@@ -89,8 +89,7 @@ def _compiled(report: RunReport, name: str, costs: Mapping[str, ResourceReport])
     """The cost of a variant that has to be compiled."""
     if not costs:
         raise UsageError(f"nothing of {report.run} is compiled yet: run `tinyprune compile`")
-    if name not in costs:
-        raise unknown_name("compiled variant", name, costs)
+    check_name("compiled variant", name, costs)
     return costs[name]
 
 

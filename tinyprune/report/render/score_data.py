@@ -132,4 +132,6 @@ def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _rounded(cell: Any) -> Any:
-    return f"{cell:.6g}" if isinstance(cell, float) else cell
+    if isinstance(cell, float):
+        return f"{cell:.6g}"
+    return cell

@@ -62,9 +62,12 @@ class Scale:
 
     def __call__(self, value: float) -> float:
         """Return the place of a value in the drawing."""
-        low, high = self.low, self.high
+        low = self.low
+        high = self.high
         if self.log:
-            low, high, value = math.log(low), math.log(high), math.log(value)
+            low = math.log(low)
+            high = math.log(high)
+            value = math.log(value)
         return self.start + (value - low) / (high - low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
@@ -165,7 +168,9 @@ def text_width(content: str) -> float:
 
 def shortened(name: str, length: int) -> str:
     """A name of at most ``length`` letters; an ellipsis stands for what is cut off."""
-    return name if len(name) <= length else name[: length - 1] + "…"
+    if len(name) <= length:
+        return name
+    return name[: length - 1] + "…"
 
 
 def tag(name: str, content: str = "", /, **attributes: str | float | None) -> Markup:
@@ -188,4 +193,6 @@ def tag(name: str, content: str = "", /, **attributes: str | float | None) -> Ma
 
 def number(value: float | str) -> str:
     """A coordinate, in tenths; a text as it is."""
-    return value if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")
+    if isinstance(value, str):
+        return value
+    return f"{value:.1f}".removesuffix(".0")

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tinyprune.artifacts.cycles import Cycles
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.quantity import (
     CPU_OPERATORS,
@@ -20,7 +21,6 @@ from tinyprune.artifacts.quantity import (
     TOTAL_CYCLES,
     Quantity,
 )
-from tinyprune.artifacts.resources import Cycles
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model.number_text import (
@@ -48,7 +48,8 @@ def format_table(summary: RunSummary) -> RenderableType:
     """
     rows = summary_rows(summary)
     metrics = metric_names(summary)
-    headline, others = metrics[:_HEADLINE_METRICS], metrics[_HEADLINE_METRICS:]
+    headline = metrics[:_HEADLINE_METRICS]
+    others = metrics[_HEADLINE_METRICS:]
     parts: list[RenderableType] = [_title(summary), _headline(summary, rows, headline)]
     if others:
         parts += [Text(), _metrics_table(summary, rows, others)]
@@ -80,7 +81,9 @@ def to_json(summary: RunSummary) -> str:
 
 def scored_items(summary: RunSummary) -> str:
     """The name of what a split is made of: only speech has an unprocessed input."""
-    return "utterances" if summary.noisy else "examples"
+    if summary.noisy:
+        return "utterances"
+    return "examples"
 
 
 def cpu_notes(rows: Sequence[Row]) -> list[str]:

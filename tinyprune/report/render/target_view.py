@@ -209,4 +209,6 @@ def _legend(variants: Sequence[VariantSummary], named: Sequence[str]) -> list[tu
 
 def _others(names: Mapping[str, float] | set[str]) -> str:
     """One layer by its name, several by their number."""
-    return f"{len(names)} others" if len(names) > 1 else min(names)
+    if len(names) > 1:
+        return f"{len(names)} others"
+    return min(names)
