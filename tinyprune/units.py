@@ -45,7 +45,9 @@ class _Scale:
         readings = self.readings.get(unit.lower())
         if readings is None:
             raise self._refusal(text)
-        complaint = "can be read in several ways" if len(readings) > 1 else "is not clear"
+        complaint = "is not clear"
+        if len(readings) > 1:
+            complaint = "can be read in several ways"
         texts = [f"{number}{unit} ({self.meanings[unit]})" for unit in readings]
         raise UsageError(f"'{text}' {complaint}: write {' or '.join(texts)}")
 

@@ -139,7 +139,9 @@ class Pruner:
     def _finished(self) -> PrunedNetwork:
         masked = self._prepared()
         if self._updater is None or not self._updater.final(self._step):
-            done = f"after {self._step} steps" if self._step else "before the first step"
+            done = "before the first step"
+            if self._step:
+                done = f"after {self._step} steps"
             raise UsageError(
                 f"the pruning has not come to its final sparsity {done}: "
                 "train on, or set an earlier end"

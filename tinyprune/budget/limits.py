@@ -94,7 +94,9 @@ class ModelledLimits:
                     f"SRAM: a budget of {most} is less than the network's own input of "
                     f"{limit.show(input_bytes)}, which no pruning makes smaller: ask for more"
                 )
-            units = "unit" if round_to == 1 else "units"
+            units = "units"
+            if round_to == 1:
+                units = "unit"
             raise UsageError(
                 f"{limit.name}: a budget of {most} cannot be met: with {round_to} {units} left of "
                 f"every layer the network takes {limit.show(value)}; ask for that or more, or "

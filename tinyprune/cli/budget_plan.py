@@ -57,5 +57,7 @@ def _goal(config: BudgetPruning, limits: dict[str, object]) -> str:
     """Return the limits as options, and the accelerator that they are those of."""
     fields = fields_of(type(config.budget))
     options = [f"{flag_of(fields[name])} {limit}" for name, limit in limits.items()]
-    target = f" on {config.target.npu}" if config.target else ""
+    target = ""
+    if config.target:
+        target = f" on {config.target.npu}"
     return f"{config.method}, {', '.join(options)}{target}"

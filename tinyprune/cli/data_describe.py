@@ -139,12 +139,13 @@ def _measured(pattern: str, *numbers: float | None) -> str:
 
 def _groups(summary: "Summary") -> str:
     """Return the number of speakers, ``1 kind`` of noise or ``2 folders``; nothing of rooms."""
+    from tinyprune.report.model.wording import counted
+
     if summary.kind == "rirs":
         return ""
     if summary.kind not in GROUPS:
         return str(summary.groups)
-    plural = "" if summary.groups == 1 else "s"
-    return f"{summary.groups} {GROUPS[summary.kind]}{plural}"
+    return counted(summary.groups, GROUPS[summary.kind])
 
 
 def _remarks(description: "Description") -> list[str]:

@@ -82,7 +82,8 @@ def enhance(
 
 def _check_places(source: str | None, target: str | None, live: bool, is_file_option: bool) -> None:
     """Raise UsageError unless there are IN and OUT, or --live without them."""
-    is_live = live and not any([source, target, is_file_option])
-    is_file = not live and all([source, target])
-    if not is_live and not is_file:
+    is_right = all([source, target])
+    if live:
+        is_right = not any([source, target, is_file_option])
+    if not is_right:
         raise click.UsageError("expected IN and OUT, or --live without them, --raw and --plot")

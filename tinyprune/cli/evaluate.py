@@ -172,7 +172,9 @@ def _request(
     data = EvaluationData(**folders)
     if split == "dev" and not data.is_empty:
         raise UsageError("--split dev is the run's own: leave it out, or leave out the folders")
-    default_split = "dev" if data.is_empty else "test"
+    default_split = "test"
+    if data.is_empty:
+        default_split = "dev"
     names = tuple(map(registered_name, metrics))
     return EvaluationRequest(split or default_split, names, data, frontend, held)
 

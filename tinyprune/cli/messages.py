@@ -44,7 +44,9 @@ def report(error: BaseException) -> int:
     line, code = describe(error)
     if LOGGER.isEnabledFor(logging.DEBUG):
         click.echo("".join(traceback.format_exception(error)), err=True)
-    prefix = "" if code == INTERRUPTED else "error: "
+    prefix = "error: "
+    if code == INTERRUPTED:
+        prefix = ""
     click.echo(f"{prefix}{line}", err=True)
     return code
 
@@ -86,7 +88,9 @@ def _describe_os(error: OSError) -> tuple[str, int]:
 def _click_line(error: click.ClickException) -> str:
     """Return the line of a wrong command line, with where to read on."""
     context = getattr(error, "ctx", None)
-    hint = f" (see {context.command_path} --help)" if context else ""
+    hint = ""
+    if context:
+        hint = f" (see {context.command_path} --help)"
     return f"{_one_line(error.format_message())}{hint}"
 
 

@@ -119,7 +119,9 @@ def _tensor_row(tensor: "TensorSparsity") -> Row:
     """Return the cells of one pruned tensor; nothing gets through one without weights."""
     pruned = f"{tensor.masked / tensor.size:.2f}"
     zeros = f"{tensor.zeros / tensor.size:.2f}"
-    note = "nothing is left of it" if tensor.zeros == tensor.size else ""
+    note = ""
+    if tensor.zeros == tensor.size:
+        note = "nothing is left of it"
     return [tensor.name, str(tensor.size), pruned, zeros, note]
 
 

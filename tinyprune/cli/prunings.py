@@ -131,7 +131,9 @@ def _ladders(structures: Sequence[str], sparsities: Sequence[Sequence[float]]) -
         ladders.append(Ladder(structure, levels))
     if remaining:
         free = len(sparsities) - len(remaining)
-        expected = f"{free} or fewer --sparsity" if free else "no --sparsity"
+        expected = "no --sparsity"
+        if free:
+            expected = f"{free} or fewer --sparsity"
         raise UsageError(
             f"{' then '.join(structures)}: expected {expected}, n:m has its own; "
             f"got {len(sparsities)}"

@@ -93,7 +93,9 @@ def create_file(path: Path, audio: Format) -> Iterator[Write]:
 
     name = container(path)
     subtype = subtype_in(name, audio)
-    endian = audio.endian if name == "WAV" else "FILE"
+    endian = "FILE"
+    if name == "WAV":
+        endian = audio.endian
     if name == "WAV" and _wav_bytes(audio, subtype) > LARGEST_WAV:
         name = "RF64"
         endian = "FILE"

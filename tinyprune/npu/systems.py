@@ -154,7 +154,9 @@ def _with_ini(chosen: Accelerator, system_config: str | None, ini: VelaConfig) -
             allowed.append(mode)
     modes = tuple(allowed)
     default_mode = _only_mode(ini, modes) if ini.own_modes else chosen.default_mode(modes)
-    label = _label(chosen.name, ini.path, config) if config in ini.arm_systems else ""
+    label = ""
+    if config in ini.arm_systems:
+        label = _label(chosen.name, ini.path, config)
     return System(
         npu=chosen.name,
         system_config=config,

@@ -155,7 +155,9 @@ def _one_line(path: Path) -> Iterator[None]:
         if not path.is_file():
             raise UsageError(f"there is no file {path}: expected an int8 .tflite") from error
         said = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        hint = "; give the .tflite that Vela compiled it from" if "ethos-u" in str(error) else ""
+        hint = ""
+        if "ethos-u" in str(error):
+            hint = "; give the .tflite that Vela compiled it from"
         raise TinypruneError(
             f"{path} cannot be run by the int8 interpreter: {said}{hint}"
         ) from error

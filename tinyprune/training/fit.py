@@ -161,7 +161,9 @@ class Fit:
         )
 
     def _not_finite(self, epoch: int) -> TinypruneError:
-        kept = f"; the state after epoch {epoch} is kept in {self.folder}" if epoch else ""
+        kept = ""
+        if epoch:
+            kept = f"; the state after epoch {epoch} is kept in {self.folder}"
         return TinypruneError(
             f"the loss of epoch {epoch + 1} is not finite: try a smaller --learning-rate{kept}"
         )

@@ -70,9 +70,13 @@ class Progress:
         self.score = f" {score}"
         if self.quiet:
             return
-        mark = "  best" if best == record.score else ""
+        mark = ""
+        if best == record.score:
+            mark = "  best"
         left = record.seconds * (self.epochs - epoch - 1)
-        beside = f"  {note}" if note else ""
+        beside = ""
+        if note:
+            beside = f"  {note}"
         self.console.print(
             f"{self.title}: epoch {epoch + 1}/{self.epochs}  loss {record.loss:.4f}  "
             f"{score}  {record.seconds:.1f} s, {left:.0f} s left{mark}{beside}",

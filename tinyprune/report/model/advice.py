@@ -141,7 +141,9 @@ def _waits_for_weights(variant: VariantSummary, _: float | None) -> Lines:
     report = variant.report
     waiting, memory = _waiting(report)
     share = _share(waiting, report.cycles)
-    more = "more " if variant.sparsity else ""
+    more = ""
+    if variant.sparsity:
+        more = "more "
     text = (
         f"{share:.0%} of {_cycles(report)} cycles wait for {memory}: {more}weight sparsity will pay"
     )
@@ -160,7 +162,9 @@ def _computes(variant: VariantSummary, _: float | None) -> Lines:
     computing = format_count(report.cycles_npu)
     text = f"NPU bound, {computing} of {_cycles(report)} cycles: removing units saves cycles"
     if not _computes_less_with_zeros(report):
-        saved = f"about {share:.0%}" if share >= 0.01 else "hardly any"
+        saved = "hardly any"
+        if share >= 0.01:
+            saved = f"about {share:.0%}"
         text += f", weight sparsity {saved}"
     yield AdviceLine(text, _share(report.cycles_npu, report.cycles))
 

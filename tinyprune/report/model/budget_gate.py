@@ -84,7 +84,9 @@ class Verdict:
     def format_heaviest(self, count: int) -> str:
         """Return the heaviest layers in words: ``large (200.0 kB), middle (50.0 kB)``."""
         unit = _of_layers(self.quantity).unit
-        word = f" {unit.name}" if unit in (CYCLES, MACS) else ""
+        word = ""
+        if unit in (CYCLES, MACS):
+            word = f" {unit.name}"
         layers = self.heaviest[:count]
         return ", ".join(f"{name} ({unit.format_exact(cost)}{word})" for name, cost in layers)
 

@@ -135,7 +135,9 @@ def _sources(record: BudgetRecord) -> Iterator[str]:
 
     count = len(record.compilations)
     if count:
-        times = f"{count} times" if count > 1 else "once"
+        times = "once"
+        if count > 1:
+            times = f"{count} times"
         yield (
             f"off: what was expected over what Vela said, minus 1; it was asked {times} while the "
             "network trained."

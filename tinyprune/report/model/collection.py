@@ -157,7 +157,9 @@ def _notes(variants: Sequence[VariantRecord], summaries: Sequence[RunSummary]) -
         if variant.state:
             trained.append(variant)
             continue
-        command = "train" if variant.name == BASELINE else "prune"
+        command = "prune"
+        if variant.name == BASELINE:
+            command = "train"
         yield (
             f"{variant.name}: its training is not finished; "
             f"the same `tinyprune {command}` goes on with it"

@@ -251,7 +251,9 @@ def _unresolved(text: str, run: Path, own: tuple[RunSummary, ...]) -> UsageError
         )
     if own or _exists(run / "variants" / text):
         return _unknown_variant(run, text, own)
-    state = "in which nothing is compiled" if _exists(run) else "which does not exist"
+    state = "which does not exist"
+    if _exists(run):
+        state = "in which nothing is compiled"
     return UsageError(
         f"'{text}' is neither a run folder nor a JSON file, nor a variant of {run}, {state}: "
         f"{_compile(run)} first, or choose another --run"

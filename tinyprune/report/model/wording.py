@@ -13,5 +13,7 @@ def listed(words: Sequence[str]) -> str:
 
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun, which takes an s: ``1 target``, ``3 targets``."""
-    ending = "" if count == 1 else "s"
+    ending = "s"
+    if count == 1:
+        ending = ""
     return f"{count} {noun}{ending}"

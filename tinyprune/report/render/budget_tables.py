@@ -75,7 +75,9 @@ def _verdict_text(verdict: Verdict) -> Text:
     amount = verdict.format(abs(verdict.over))
     if not verdict.holds:
         return Text(f"OVER by {amount}", style="bold red")
-    text = f"holds, {amount} to spare" if verdict.over else "holds"
+    text = "holds"
+    if verdict.over:
+        text = f"holds, {amount} to spare"
     return Text(text, style="green")
 
 

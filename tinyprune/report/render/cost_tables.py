@@ -101,7 +101,9 @@ def _cycle_table(report: ResourceReport) -> Table:
     table = columns("layer", *_CYCLE_HEADS, "SRAM in use", left="bound by")
     peak = layer_costs.peak_layers(report)
     for layer in report.layers:
-        mark = " <" if layer.name in peak else ""
+        mark = ""
+        if layer.name in peak:
+            mark = " <"
         table.add_row(
             wrapped(layer.name, _NAME_WIDTH),
             *_cycle_cells(layer, report.cycles),
@@ -142,7 +144,9 @@ def _kernels(layer: LayerCost) -> str:
     shapes = Counter("x".join(map(str, kernel.shape)) for kernel in layer.kernels)
     texts = []
     for shape, count in shapes.items():
-        several = f"{count} of " if count > 1 else ""
+        several = ""
+        if count > 1:
+            several = f"{count} of "
         texts.append(several + shape)
     return ", ".join(texts)
 
@@ -166,7 +170,9 @@ def _cost_lines(report: ResourceReport) -> Iterator[tuple[str, str]]:
     yield "time", _time(report)
     for part, cycles in report.parts.items():
         if cycles:
-            mark = "  <- bound by" if part == report.bound_by else ""
+            mark = ""
+            if part == report.bound_by:
+                mark = "  <- bound by"
             yield f"  {part} cycles", format_count(cycles) + mark
     predicted = predictions.predicted_values(report)
     if predicted:
@@ -191,5 +197,7 @@ def _peak(report: ResourceReport) -> str:
     names = layer_costs.peak_layers(report)
     if not names:
         return ""
-    more = " ..." if len(names) > 3 else ""
+    more = ""
+    if len(names) > 3:
+        more = " ..."
     return f" (in {', '.join(names[:3])}{more})"

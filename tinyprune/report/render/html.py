@@ -117,7 +117,9 @@ def _headline_metric(report: RunReport, summaries: Sequence[RunSummary]) -> str:
     for summary in summaries:
         names += metric_names(summary)
     names = names or _quality_names(report.variants)
-    own = report.task.metric if report.task else ""
+    own = ""
+    if report.task:
+        own = report.task.metric
     if own in names:
         return own
     candidates = [*names, own]

@@ -201,7 +201,9 @@ def _target(summary: RunSummary) -> Lines:
     """The headline table of one target: what was lost, what was gained, what bounds it now."""
     rows = summary_rows(summary)
     metrics = metric_names(summary)
-    time = "ms per frame" if summary.hop_seconds else "ms"
+    time = "ms"
+    if summary.hop_seconds:
+        time = "ms per frame"
     headings = [metric_of(name).heading for name in metrics]
     header = ["variant", *headings, *_COST_HEADINGS, time, "bound by"]
 

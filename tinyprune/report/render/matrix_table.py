@@ -97,7 +97,9 @@ def _has_room(block: list[_Column], more: list[_Column], room: int) -> bool:
 def _column_groups(summaries: Sequence[RunSummary]) -> Iterator[list[_Column]]:
     targets = compared_targets(summaries)
     names = variant_names(summaries)
-    unit = "ms per\nframe" if summaries[0].hop_seconds else "ms"
+    unit = "ms"
+    if summaries[0].hop_seconds:
+        unit = "ms per\nframe"
     yield _columns_of_variants(targets, names, unit, _time_text)
     for quantity in (FLASH, SRAM):
         text = partial(_quantity_text, quantity)
@@ -122,7 +124,9 @@ def _columns_of_variants(
 def _time_text(target: ComparedTarget, name: str) -> str:
     """The time with a star, or a blank so that the numbers stay in line."""
     time = shown_number(target.number(name, LATENCY), shown_milliseconds)
-    star = "*" if target.is_fastest(name) else " "
+    star = " "
+    if target.is_fastest(name):
+        star = "*"
     return f"{time} {star}"
 
 

@@ -59,13 +59,17 @@ def _failure(drop: Drop) -> str:
         low = metric.format(-difference.high)
         high = metric.format(-difference.low)
         interval = f" (95 % interval {low} to {high})"
-    unsure = ", which the interval includes: more files would tell" if _is_unsure(drop) else ""
+    unsure = ""
+    if _is_unsure(drop):
+        unsure = ", which the interval includes: more files would tell"
     allowed = metric.with_unit(drop.limit)
     return f"{name}: {drop_text} below {drop.reference}{interval}; allowed {allowed}{unsure}"
 
 
 def _verdict(drop: Drop) -> Text:
-    unsure = f", {_UNSURE}" if _is_unsure(drop) else ""
+    unsure = ""
+    if _is_unsure(drop):
+        unsure = f", {_UNSURE}"
     if drop.holds:
         return Text(f"holds{unsure}", style="green")
     return Text(f"TOO FAR{unsure}", style="bold red")

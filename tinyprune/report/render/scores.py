@@ -59,7 +59,9 @@ def format_evaluation(evaluation: Evaluation) -> RenderableType:
 
 
 def _title(evaluation: Evaluation) -> str:
-    items = "files" if _has_noisy(evaluation) else "examples"
+    items = "examples"
+    if _has_noisy(evaluation):
+        items = "files"
     title = f"{evaluation.items} {items} of the {evaluation.split} split"
     if not _is_compared(evaluation):
         return title

@@ -94,7 +94,9 @@ class Scale:
 
 def marker(shape: int, x: float, y: float, is_front: bool) -> Markup:
     """One of eight shapes around a point, 12 units wide: filled on the Pareto front, or hollow."""
-    kind = "front" if is_front else "behind"
+    kind = "behind"
+    if is_front:
+        kind = "front"
     shape = shape % 8
     if shape == 0:
         return tag("circle", cx=x, cy=y, r=5.5, class_=kind)

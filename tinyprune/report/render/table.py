@@ -102,7 +102,9 @@ def _title(summary: RunSummary) -> Text:
 
 
 def _headline(summary: RunSummary, rows: Sequence[Row], metrics: Sequence[str]) -> Table:
-    time = "ms per\nframe" if summary.hop_seconds else "ms"
+    time = "ms"
+    if summary.hop_seconds:
+        time = "ms per\nframe"
     costs = ["sparsity", "flash", "cycles", time]
     table = columns("", *_headings(metrics), *costs, left="bound by")
     if summary.noisy:
@@ -226,7 +228,9 @@ def _metric_cell(row: Row, name: str) -> str:
         return NONE
     metric = metric_of(name)
     change = row[f"{name}_change"]
-    shown = metric.format(change, "+") if change else ""
+    shown = ""
+    if change:
+        shown = metric.format(change, "+")
     return f"{metric.format(row[name])} {shown:>{metric.digits + 3}}"
 
 

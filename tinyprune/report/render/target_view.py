@@ -173,7 +173,9 @@ def _by_layer(report: ResourceReport, quantity: Quantity) -> dict[str, float]:
     total = quantity.of_report(report)
     rest = total - sum(amounts.values())
     if rest > _ROUNDING * total:
-        name = "in no layer" if report.layers else "not known per layer"
+        name = "not known per layer"
+        if report.layers:
+            name = "in no layer"
         amounts[name] = rest
     return {name: amount for name, amount in amounts.items() if amount > 0}
 

@@ -66,7 +66,9 @@ def show_change(change: MetricChange) -> str:
     is_shown_as_zero = set(shown).isdisjoint("123456789")
     if is_shown_as_zero:  # a difference is never shown as none
         shown = f"{amount:.2g}"
-    sign = "-" if change.change < 0 else "+"
+    sign = "+"
+    if change.change < 0:
+        sign = "-"
     return sign + shown
 
 
@@ -75,7 +77,9 @@ def show_percent(change: MetricChange) -> str:
     percent = change.change_percent
     if percent is None or change.verdict == SAME:
         return NONE
-    number_format = "+.1f" if 0.05 <= abs(percent) < 1000 else "+.2g"
+    number_format = "+.2g"
+    if 0.05 <= abs(percent) < 1000:
+        number_format = "+.1f"
     return f"{percent:{number_format}}%"
 
 
@@ -117,7 +121,9 @@ def format_table(comparison: Comparison) -> RenderableType:
 def _table(variant: VariantChange) -> Table:
     table = columns(*_HEADINGS, left="verdict")
     for change in filter(matters, variant.metrics):
-        style = "red" if change.failed else ""
+        style = ""
+        if change.failed:
+            style = "red"
         table.add_row(
             Text(change.metric),
             change.direction,
