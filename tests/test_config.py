@@ -102,8 +102,8 @@ def test_json_round_trip():
         ),
         ({"train": {"learning_rate": 0}}, "train.learning_rate: expected more than 0, got 0.0"),
         (
-            {"train": {"loss": "mse"}},
-            "train.loss: expected one of: si-sdr, spectrum, combined, got mse",
+            {"train": {"loss": "si-sdrr"}},
+            "unknown loss 'si-sdrr': did you mean 'si-sdr'? expected one of: ",
         ),
         ({"train": 3}, "train: expected a table, got 3"),
         (

@@ -53,6 +53,9 @@ MODELS = Registry(
         "ds_cnn_l": "tinyprune.models.ds_cnn:large",
         "resnet8": "tinyprune.models.resnet8:build",
         "mobilenet_v2": "tinyprune.models.mobilenet_v2:build",
+        "mlp": "tinyprune.models.mlp:build",
+        "conv1d": "tinyprune.models.conv1d:build",
+        "autoencoder": "tinyprune.models.autoencoder:build",
     },
 )
 
@@ -64,6 +67,7 @@ DATASETS = Registry(
         "paired": "tinyprune.data.speech.paired:load",
         "keywords": "tinyprune.data.keywords.dataset:load",
         "images": "tinyprune.data.images.dataset:load",
+        "arrays": "tinyprune.data.arrays.dataset:load",
     },
 )
 
@@ -82,6 +86,25 @@ TASKS = Registry(
     {
         "speech": "tinyprune.tasks.speech:Speech",
         "classification": "tinyprune.tasks.classification:Classification",
+        "multilabel": "tinyprune.tasks.multilabel:MultiLabel",
+        "regression": "tinyprune.tasks.regression:Regression",
+        "reconstruction": "tinyprune.tasks.reconstruction:Reconstruction",
+    },
+)
+
+LOSSES = Registry(
+    "loss",
+    {
+        "si-sdr": "tinyprune.training.losses:si_sdr",
+        "spectrum": "tinyprune.training.losses:spectrum",
+        "combined": "tinyprune.training.losses:combined",
+        "cross-entropy": "tinyprune.training.example_losses:cross_entropy",
+        "focal": "tinyprune.training.example_losses:focal",
+        "binary-cross-entropy": "tinyprune.training.example_losses:binary_cross_entropy",
+        "binary-focal": "tinyprune.training.example_losses:binary_focal",
+        "mse": "tinyprune.training.example_losses:mse",
+        "mae": "tinyprune.training.example_losses:mae",
+        "huber": "tinyprune.training.example_losses:huber",
     },
 )
 
@@ -116,5 +139,10 @@ METRICS = Registry(
         "pesq_nb": "tinyprune.metrics.perceptual:pesq_nb",
         "accuracy": "tinyprune.metrics.classification:accuracy",
         "auc": "tinyprune.metrics.classification:auc",
+        "balanced_accuracy": "tinyprune.metrics.classification:balanced_accuracy",
+        "f1": "tinyprune.metrics.classification:f1",
+        "mse": "tinyprune.metrics.numbers:mse",
+        "mae": "tinyprune.metrics.numbers:mae",
+        "r2": "tinyprune.metrics.numbers:r2",
     },
 )

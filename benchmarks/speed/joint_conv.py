@@ -24,8 +24,9 @@ from tinyprune.compress.mask_updater import MaskUpdater
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, prepare
 from tinyprune.config import MagnitudePruning
+from tinyprune.data.examples import Examples
 from tinyprune.data.images.dataset import ImageFrontEnd
-from tinyprune.data.labelled import Examples, LabelledDataset
+from tinyprune.data.labelled import LabelledDataset
 from tinyprune.registry import MODELS
 from tinyprune.training.classify import Classify
 

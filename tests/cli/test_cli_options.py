@@ -128,8 +128,12 @@ from tinyprune.cli import main
         (["train", "--seed", "-1"], "--seed -1: expected a whole number of at least 0"),
         (["train", "--model", "tinylstn"], "unknown model 'tinylstn': did you mean 'tinylstm'?"),
         (
-            ["train", "--loss", "mse"],
-            "train.loss: expected one of: si-sdr, spectrum, combined, got mse",
+            ["train", "--loss", "fokal"],
+            "unknown loss 'fokal': did you mean 'focal'?",
+        ),
+        (
+            ["train", "--class-weights", "1,-2"],
+            "train.class_weights: expected balanced, or numbers above 0 such as 1,2.5,1, got 1,-2",
         ),
         (
             ["train", "--set", "train.epohcs=3"],

@@ -10,6 +10,8 @@ from tinyprune.cli.list import KINDS
 from tinyprune.npu import targets
 from tinyprune.registry import IMPORTANCES, MODELS
 
+SINGULARS = {"losses": "loss"}
+
 
 def list_(*arguments):
     result = CliRunner().invoke(main, ["list", *arguments])
@@ -22,7 +24,10 @@ def test_every_name_is_listed_with_what_it_is(kind):
     rows = json.loads(list_(kind, "--format", "json"))
     assert rows
     assert all(
-        row["kind"] == kind.removesuffix("s") and row["name"] and row["what it is"] for row in rows
+        row["kind"] == SINGULARS.get(kind, kind.removesuffix("s"))
+        and row["name"]
+        and row["what it is"]
+        for row in rows
     )
 
 

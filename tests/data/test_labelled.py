@@ -4,13 +4,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from tinyprune.data.labelled import (
-    Examples,
-    LabelledDataset,
-    check_classes,
-    features,
-    hold_out_examples,
-)
+from tinyprune.data.examples import Examples, features
+from tinyprune.data.labelled import LabelledDataset, check_classes, hold_out_examples
 from tinyprune.errors import UsageError
 
 

@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 
 from tinyprune.errors import TinypruneError
-from tinyprune.metrics.classification import accuracy, auc, score_examples
+from tinyprune.metrics.classification import accuracy, auc, balanced_accuracy, f1
+from tinyprune.metrics.examples import CLASSES
+from tinyprune.metrics.examples import LABELS as LABELS_OF
 
+BOTH = ("accuracy", "auc")
 LABELS = np.array([0, 1, 2, 1])
 SCORES = np.array([[3, 1, 2], [1, 3, 2], [2, 3, 1], [0, 5, 1]], float)  # the third is taken for a 1
 
@@ -61,23 +64,39 @@ def test_one_class_alone_has_no_auc():
 
 
 def test_examples_have_their_accuracy_and_all_together_the_auc():
-    items, whole = score_examples(LABELS, SCORES)
+    items, whole = CLASSES.score(LABELS, SCORES, BOTH)
     assert items == [{"accuracy": 1.0}, {"accuracy": 1.0}, {"accuracy": 0.0}, {"accuracy": 1.0}]
     assert whole == {"auc": auc(LABELS, SCORES)}
 
 
 def test_scores_that_are_not_finite_are_left_out():
     scores = np.vstack([SCORES, [[np.nan, 0, 0], [0, np.inf, 0]]])
-    items, whole = score_examples(np.append(LABELS, [1, 2]), scores)
+    items, whole = CLASSES.score(np.append(LABELS, [1, 2]), scores, BOTH)
     assert items[4:] == [{}, {}]
     assert whole == {"auc": auc(LABELS, SCORES)}
 
 
 def test_one_class_alone_has_an_accuracy():
-    items, whole = score_examples(np.ones(4, int), SCORES)
+    items, whole = CLASSES.score(np.ones(4, int), SCORES, BOTH)
     assert [item["accuracy"] for item in items] == [0.0, 1.0, 1.0, 1.0]
     assert whole == {}
 
 
 def test_nothing_has_no_metrics():
-    assert score_examples(LABELS[:0], SCORES[:0]) == ([], {})
+    assert CLASSES.score(LABELS[:0], SCORES[:0], BOTH) == ([], {})
+
+
+def test_balanced_accuracy_and_f1_by_hand():
+    # classes 0 and 1 are right; the one example of class 2 is taken for a 1
+    assert balanced_accuracy(LABELS, SCORES) == pytest.approx((1 + 1 + 0) / 3)
+    # per class 2 TP / (2 TP + FP + FN): 2/2, 4/(4 + 1), 0/1
+    assert f1(LABELS, SCORES) == pytest.approx((1 + 4 / 5 + 0) / 3)
+
+
+def test_several_labels_have_the_same_metrics_label_by_label():
+    labels = np.array([[1, 0], [1, 1], [0, 0]])
+    chances = np.array([[0.9, 0.6], [0.4, 0.7], [0.1, 0.2]])
+    items, whole = LABELS_OF.score(labels, chances, ("accuracy", "f1", "auc"))
+    assert [item["accuracy"] for item in items] == [0.5, 0.5, 1.0]
+    assert whole["f1"] == pytest.approx((2 / 3 + 2 / 3) / 2)
+    assert whole["auc"] == 1.0

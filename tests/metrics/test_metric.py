@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinyprune.artifacts.quantity import HIGHER, Allowance
+from tinyprune.artifacts.quantity import HIGHER, LOWER, Allowance
 from tinyprune.metrics.metric import KNOWN, metric_of
 from tinyprune.registry import METRICS
 
@@ -15,8 +15,8 @@ def test_every_registered_metric_says_what_it_is():
 def test_the_facts_about_a_registered_metric(name):
     found = metric_of(name)
     assert found.name == name
-    assert found.task in ("speech", "classification")
-    assert found.direction == HIGHER
+    assert found.tasks
+    assert found.direction == (LOWER if name in ("mse", "mae") else HIGHER)
     assert (found.unit == "dB") == name.endswith("_db")
 
 
@@ -24,7 +24,8 @@ def test_the_facts_about_a_registered_metric(name):
     ("name", "heading", "digits", "allowed"),
     [
         ("loudness_db", "LOUDNESS dB", 2, Allowance(0.1)),
-        ("f1", "F1", 3, Allowance(0.01)),
+        ("ssim", "SSIM", 3, Allowance(0.01)),
+        ("angle_error", "angle error", 3, Allowance(0.05, relative=True)),
         ("pesq", "PESQ", 2, Allowance(0.01)),
         ("my_own_score", "my_own_score", 3, Allowance(0.01)),
     ],

@@ -78,7 +78,8 @@ def test_all_is_with_pesq_where_that_is_installed(monkeypatch):
     assert scored(("all",), Speech) == SPEECH
     installed(monkeypatch, False)
     assert scored(("all",), Speech) == SPEECH[:5]
-    assert scored(("all",), Classification) == ("accuracy", "auc")
+    of_classes = ("accuracy", "auc", "balanced_accuracy", "f1")
+    assert scored(("all",), Classification) == of_classes
 
 
 def test_pesq_that_is_not_installed_is_said_before_anything_is_scored(monkeypatch):
@@ -96,7 +97,8 @@ def test_a_metric_of_another_task_is_refused():
     ):
         scored(("accuracy",), Speech)
     with pytest.raises(
-        UsageError, match="^sdr is no metric of classification: expected accuracy, auc or all$"
+        UsageError,
+        match="^sdr is no metric of classification: expected accuracy, auc, balanced-accuracy, f1 or all$",
     ):
         scored((), Classification, ("sdr_db",))
 

@@ -10,13 +10,15 @@ from tinyprune.artifacts.quality import TaskRecord
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
 from tinyprune.data.clips import Clip, open_store
+from tinyprune.data.examples import Examples
 from tinyprune.data.images.dataset import ImageFrontEnd
-from tinyprune.data.labelled import Examples, LabelledDataset
+from tinyprune.data.labelled import LabelledDataset
 from tinyprune.data.speech.mixing import Mixing, SpeechAndNoise
 from tinyprune.data.speech.mixture_dataset import MixtureDataset
+from tinyprune.errors import UsageError
 from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.speech import si_sdr_db
-from tinyprune.registry import METRICS, TASKS
+from tinyprune.registry import LOSSES, METRICS, TASKS
 from tinyprune.storage.records import write_json
 from tinyprune.tasks.classification import BATCH, Classification
 from tinyprune.tasks.lookup import task_of
@@ -74,13 +76,17 @@ def test_the_facts_of_all_tasks_are_read_without_anything_heavy():
     assert [line.split()[:4] for line in facts] == [
         ["speech", "speech", "streaming", "sequence"],
         ["classification", "classification", "int8", "('accuracy',"],
+        ["multilabel", "multilabel", "int8", "('f1',"],
+        ["regression", "regression", "int8", "('r2',"],
+        ["reconstruction", "reconstruction", "int8", "('mse',"],
     ]
     assert heavy == "[]"
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_is_of_a_task(metric):
-    assert metric_of(metric).task in TASKS
+    assert metric_of(metric).tasks
+    assert set(metric_of(metric).tasks) <= set(TASKS)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -88,7 +94,23 @@ def test_what_a_task_measures_are_its_metrics(name):
     task = TASKS[name]
     assert task.metric == task.checked_metrics[0]
     for metric in (*task.default_metrics, *task.checked_metrics):
-        assert metric_of(metric).task == name
+        assert name in metric_of(metric).tasks
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_is_of_a_task(loss):
+    assert any(loss in task.losses for task in TASKS.values())
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_takes_its_own_losses_and_its_first_where_none_is_named(name):
+    task = object.__new__(TASKS[name])
+    assert set(task.losses) <= set(LOSSES)
+    assert [task.loss_of(TrainConfig(loss=loss)) for loss in task.losses] == [*task.losses]
+    assert task.loss_of(TrainConfig()) == task.losses[0]
+    other = next(loss for loss in LOSSES if loss not in (*task.losses, "si-sdr"))
+    with pytest.raises(UsageError, match=f"'{other}' is no loss of {name}: expected"):
+        task.loss_of(TrainConfig(loss=other))
 
 
 def test_the_form_of_a_graph_follows_from_the_frames_of_a_call():
@@ -126,7 +148,14 @@ def test_a_front_end_that_was_measured_before_is_kept(speech, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "model"), [((8, 8, 3), "resnet8"), ((49, 10, 1), "ds_cnn"), ((28, 28, 1), "ds_cnn")]
+    ("shape", "model"),
+    [
+        ((8, 8, 3), "resnet8"),
+        ((49, 10, 1), "ds_cnn"),
+        ((28, 28, 1), "ds_cnn"),
+        ((64, 6), "conv1d"),
+        ((12,), "mlp"),
+    ],
 )
 def test_the_model_of_a_classification_follows_the_channels(shape, model):
     assert Classification(labelled(shape=shape)).default_model == model
@@ -198,6 +227,16 @@ def test_the_learner_of_classes_trains_on_train_and_scores_on_dev():
     assert learner.steps_per_epoch() == 12 // 2
     features, labels = next(iter(learner.batches(0)))
     assert (features.shape, labels.shape) == ((2, 4, 4, 3), (2,))
+
+
+def test_weights_of_classes_have_mean_1_over_the_examples():
+    task = Classification(labelled())
+    task.dataset.splits["train"].labels[:] = [0] * 6 + [1] * 4 + [2] * 2
+    # 1/6, 1/4 and 1/2 for 6, 4 and 2 examples: together 3, so 1/12 * 3 per example
+    assert task._class_weights("balanced") == pytest.approx((4 / 6, 4 / 4, 4 / 2))
+    assert task._class_weights("1,1,4") == pytest.approx((12 / 18, 12 / 18, 48 / 18))
+    with pytest.raises(UsageError, match="2 weights for 3 classes: expected one each, in the "):
+        task._class_weights("1,2")
 
 
 # --- speech

@@ -6,8 +6,9 @@ from keras import layers
 
 from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import prepare
+from tinyprune.data.examples import Examples
 from tinyprune.data.images.dataset import ImageFrontEnd
-from tinyprune.data.labelled import Examples, LabelledDataset
+from tinyprune.data.labelled import LabelledDataset
 from tinyprune.metrics.classification import probabilities
 from tinyprune.training.classify import Classify
 from tinyprune.training.endings import Ending, ending

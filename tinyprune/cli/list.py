@@ -4,7 +4,17 @@ import click
 
 from tinyprune.cli import options, output
 
-KINDS = ("models", "datasets", "structures", "importances", "schedules", "metrics", "npus")
+KINDS = (
+    "models",
+    "datasets",
+    "tasks",
+    "losses",
+    "metrics",
+    "structures",
+    "importances",
+    "schedules",
+    "npus",
+)
 
 
 @click.command("list")

@@ -8,7 +8,7 @@ import click
 from tinyprune.cli import options
 from tinyprune.cli.settings import family_settings, keys, settings
 from tinyprune.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from tinyprune.config.data import MixtureData, PairedData
+from tinyprune.config.data import ArrayData, MixtureData, PairedData
 from tinyprune.config.family import fields_of
 from tinyprune.config.recipe import assignments, with_values
 
@@ -20,6 +20,13 @@ KEYS = {
     **keys(_MODEL, "model"),
     **keys(DataConfig.family.fields, "data"),
     **keys(_TRAIN, "train"),
+}
+
+#: Data set -> the settings of which one is enough to name it.
+NAMING: dict[type[DataConfig], tuple[str, ...]] = {
+    MixtureData: MixtureData.folders,
+    PairedData: PairedData.folders,
+    ArrayData: ("arrays",),
 }
 
 
@@ -40,7 +47,8 @@ def train(run: Path, set_values: tuple[str, ...], **flags: Any) -> None:
     """Train the float32 baseline of a run.
 
     Without any option it trains TinyLSTM on a synthetic corpus. With --speech and --noise, with
-    --noisy and --clean, or with a corpus at --path it trains on your own recordings.
+    --noisy and --clean, or with a corpus at --path it trains on your own recordings, with --arrays
+    on anything else that is an array per example.
 
     A network that comes as a file keeps its weights, unless --epochs says otherwise.
     """
@@ -57,10 +65,9 @@ def train(run: Path, set_values: tuple[str, ...], **flags: Any) -> None:
 
 
 def _dataset(flags: dict[str, Any]) -> str | None:
-    """Return the data set of folders of speech, or of a corpus at a path; None where unclear."""
-    for kind in (MixtureData, PairedData):
-        folders = [flags[f"data_{name}"] for name in kind.folders]
-        if any(folders):
+    """Return the data set of folders or files, or of a corpus at a path; None where unclear."""
+    for kind, names in NAMING.items():
+        if any(flags[f"data_{name}"] for name in names):
             return kind.name
     path = flags["data_path"]
     if path is None:

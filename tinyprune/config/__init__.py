@@ -2,6 +2,7 @@
 
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.config.data import (
+    ArrayData,
     DataConfig,
     ImageData,
     KeywordData,
@@ -19,7 +20,7 @@ from tinyprune.config.pruning import (
     TrainedPruning,
 )
 from tinyprune.config.run import (
-    LOSSES,
+    BALANCED,
     MODEL_FILES,
     ModelConfig,
     RunConfig,
@@ -30,8 +31,9 @@ from tinyprune.config.run import (
 )
 
 __all__ = [
-    "LOSSES",
+    "BALANCED",
     "MODEL_FILES",
+    "ArrayData",
     "BudgetConfig",
     "BudgetPruning",
     "DataConfig",

@@ -17,6 +17,7 @@ from tinyprune.config.settings import (
 )
 from tinyprune.registry import DATASETS
 
+PREDICT = ("auto", "classes", "labels", "numbers", "input")
 NORMALISE = ("standard", "unit", "none")
 _HELD_OUT = "Default: a tenth of the speakers and files is held out."
 _TEST = "`evaluate --split test` scores on it."
@@ -266,6 +267,50 @@ class ImageData(LabelledData):
     )
 
 
+@dataclass(frozen=True)
+class ArrayData(DataConfig):
+    """Arrays of any shape, with classes, labels, numbers or nothing beside them."""
+
+    name: ClassVar[str] = "arrays"
+
+    arrays: str | None = setting(
+        None,
+        "Examples as .npz (x_train, y_train, ...; or x, y) or as .npy.",
+        option=Option("--arrays", "path", "FILE"),
+        is_place=True,
+    )
+    labels: str | None = setting(
+        None,
+        "Labels of the examples in a .npy, as another .npy.",
+        option=Option("--labels", "path", "FILE"),
+        is_place=True,
+    )
+    predict: str = setting(
+        "auto",
+        "Meaning of the labels: classes, labels (several per example, 0 or 1) or numbers; input: "
+        "the network gives back what it takes; auto: as they look.",
+        option=Option("--predict", metavar="KIND"),
+        rule=one_of(PREDICT),
+    )
+    normalise: str = setting(
+        "standard",
+        "Normalisation of each feature (the last axis): standard (mean 0, deviation 1) or none.",
+        rule=one_of(("standard", "none")),
+    )
+    hold_out: float = setting(
+        0.1,
+        "Fraction of the training examples, or of their groups, that becomes dev where the file "
+        "has no dev split; the same fraction becomes test where it has x and y only.",
+        rule=Rule(lambda value: 0 < value < 0.5, "a fraction between 0 and 0.5, e.g. 0.1"),
+    )
+
+    def complaints(self) -> list[Complaint]:
+        """Return that the arrays are missing."""
+        if self.arrays:
+            return []
+        return [("arrays", f'data.name = "{self.name}" needs it: give --arrays FILE')]
+
+
 def _refusal(member: type[DataConfig], name: str) -> str:
     """Return what is said of a setting that a data set does not read."""
     others = [f'"{owner.name}"' for owner in DataConfig.family.owners(name)]
@@ -274,7 +319,7 @@ def _refusal(member: type[DataConfig], name: str) -> str:
 
 DataConfig.family = Family(
     "name",
-    (SyntheticSpeechData, MixtureData, PairedData, KeywordData, ImageData),
+    (SyntheticSpeechData, MixtureData, PairedData, KeywordData, ImageData, ArrayData),
     _refusal,
     NameRule(DATASETS),
 )

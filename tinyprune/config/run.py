@@ -5,6 +5,7 @@ Every error is one line that starts with the key as one would write it in ``--se
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
@@ -18,19 +19,31 @@ from tinyprune.config.settings import (
     SEED,
     Complaint,
     Config,
+    NameRule,
     Option,
     Rule,
-    one_of,
     setting,
     setting_of,
 )
 from tinyprune.config.tables import read_table
 from tinyprune.errors import UsageError
+from tinyprune.registry import LOSSES
 
+BALANCED = "balanced"
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
-LOSSES = ("si-sdr", "spectrum", "combined")
 MODEL_FILES = (".keras", ".h5", ".hdf5")
+
+
+def are_class_weights(text: str) -> bool:
+    """Return whether a text says how much each class counts."""
+    if text == BALANCED:
+        return True
+    try:
+        weights = [float(part) for part in text.split(",")]
+    except ValueError:
+        return False
+    return all(0 < weight < math.inf for weight in weights)
 
 
 @dataclass(frozen=True)
@@ -79,9 +92,16 @@ class TrainConfig(Config):
     )
     loss: str = setting(
         "si-sdr",
-        "Loss of speech: si-sdr, spectrum or combined. Classes have cross-entropy.",
+        "Loss, see `tinyprune list losses`.  [default: as fits the task]",
         option=Option("--loss", metavar="NAME"),
-        rule=one_of(LOSSES),
+        rule=NameRule(LOSSES),
+    )
+    class_weights: str | None = setting(
+        None,
+        "Weight of each class in the loss: balanced (rare classes count more), or one number per "
+        "class such as 1,2.5,1.  [default: all count alike]",
+        option=Option("--class-weights", metavar="WEIGHTS"),
+        rule=Rule(are_class_weights, "balanced, or numbers above 0 such as 1,2.5,1"),
     )
     seed: int = setting(
         0,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinyprune.array_types import Float64Array
 from tinyprune.errors import TinypruneError
 
 
@@ -25,9 +26,15 @@ def by_class(outputs: np.ndarray) -> np.ndarray:
     """
     if outputs.shape[1] != 1:
         return outputs
-    are_chances = np.array_equal(outputs, outputs.clip(0, 1))
-    chances = outputs if are_chances else 1 / (1 + np.exp(-outputs))
+    chances = label_probabilities(outputs)
     return np.concatenate([1 - chances, chances], axis=1)
+
+
+def label_probabilities(scores: np.ndarray) -> np.ndarray:
+    """Return scores (n, labels) as probabilities: as they are, or their sigmoid."""
+    if ((scores >= 0) & (scores <= 1)).all():
+        return scores
+    return 1 / (1 + np.exp(-scores))
 
 
 def accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -41,6 +48,39 @@ def accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(np.mean(np.argmax(scores, axis=1) == labels))
 
 
+def balanced_accuracy(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Mean over the classes of the fraction of their examples that are recognised, in [0, 1].
+
+    A class with few examples counts as much as one with many. Classes without examples are left
+    out. Brodersen et al. 2010, "The balanced accuracy and its posterior distribution".
+
+    Args:
+        labels: classes (n,). scores: (n, classes).
+    """
+    right = np.argmax(scores, axis=1) == labels
+    return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
+
+
+def f1(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Mean over the classes of ``2 TP / (2 TP + FP + FN)``, in [0, 1] (macro F1).
+
+    A class that neither occurs nor is given is left out. Sokolova and Lapalme 2009, "A systematic
+    analysis of performance measures for classification tasks".
+
+    Args:
+        labels: classes (n,), or (n, labels) of 0 and 1.
+        scores: (n, classes), or probabilities (n, labels), which say yes from 0.5 on.
+    """
+    own = membership(labels, scores.shape[1])
+    given = scores >= 0.5
+    if labels.ndim == 1:
+        given = membership(np.argmax(scores, axis=1), scores.shape[1])
+    hits = np.sum(own & given, axis=0)
+    total = own.sum(axis=0) + given.sum(axis=0)
+    occurs = total > 0
+    return float(np.mean(2 * hits[occurs] / total[occurs])) if occurs.any() else 0.0
+
+
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve, in [0, 1], each class against the rest.
 
@@ -52,41 +92,41 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     are of one class.
 
     Args:
-        labels: classes (n,). scores: (n, classes).
+        labels: classes (n,), or (n, labels) of 0 and 1. scores: (n, classes).
     """
     from scipy.stats import rankdata
 
-    present = np.unique(labels)
-    if len(present) < 2:
+    own = membership(labels, scores.shape[1])
+    positives = own.sum(axis=0).astype(np.float64)
+    present = (positives > 0) & (positives < len(labels))
+    if not present.any():
         raise TinypruneError(
             "the AUC needs examples of at least two classes: all labels are the same"
         )
+    own, positives = own[:, present], positives[present]
     ranks = rankdata(scores[:, present], axis=0)
-    own = labels[:, None] == present
-    positives = own.sum(axis=0).astype(np.float64)
     rank_sums = np.sum(ranks * own, axis=0) - positives * (positives + 1) / 2
     areas = rank_sums / (positives * (len(labels) - positives))
     return float(areas.mean())
 
 
-def score_examples(
-    labels: np.ndarray, scores: np.ndarray
-) -> tuple[list[dict[str, float]], dict[str, float]]:
-    """Return the accuracy of each example, 0 or 1, and the AUC of all, as metric name -> value.
-
-    An example with a score that is not finite has none and is left out of the AUC. A class that no
-    example is of is left out too; with one class only there is no AUC.
+def accuracy_of_each(labels: np.ndarray, scores: np.ndarray) -> Float64Array:
+    """Return the accuracy of each example (n,): 0 or 1, of several labels the right fraction.
 
     Args:
-        labels: classes (n,). scores: (n, classes).
+        labels: classes (n,), or (n, labels) of 0 and 1.
+        scores: (n, classes), or probabilities (n, labels), which say yes from 0.5 on.
     """
-    defined = np.isfinite(scores).all(axis=1)
-    right = np.argmax(scores, axis=1) == labels
-    items = []
-    for hit, is_defined in zip(right, defined, strict=True):
-        items.append({"accuracy": float(hit)} if is_defined else {})
+    if labels.ndim == 1:
+        return (np.argmax(scores, axis=1) == labels).astype(np.float64)
+    return np.mean((scores >= 0.5) == (labels > 0), axis=1)
 
-    has_several_classes = len(np.unique(labels[defined])) > 1
-    if not has_several_classes:
-        return items, {}
-    return items, {"auc": auc(labels[defined], scores[defined])}
+
+def membership(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return truth values (n, classes): whether an example is of a class.
+
+    ``labels``: classes (n,), or 0 and 1 already, (n, classes).
+    """
+    if labels.ndim == 2:
+        return labels > 0
+    return labels[:, None] == np.arange(classes)

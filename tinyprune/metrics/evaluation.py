@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinyprune.array_types import Float64Array
+from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.scores import Scored, Scores, groups_of_category, groups_of_snr
 from tinyprune.metrics.statistics import Estimate, estimates
 
@@ -79,6 +80,8 @@ class Evaluation:
 class Drop:
     """The drop of a metric below the reference, and the largest one that is allowed.
 
+    Of a metric that is better the lower it is, the drop is a rise.
+
     Attributes:
         model, form, reference: as in Row. metric: registered name.
         limit: the largest drop that is allowed. difference: to the reference, negative where it
@@ -95,17 +98,25 @@ class Drop:
     @property
     def holds(self) -> bool:
         """True where the mean falls by no more than the limit; what is unknown does not hold."""
-        return self.difference is not None and -self.difference.mean <= self.limit + 1e-9
+        gain = self.gain
+        return gain is not None and -gain.mean <= self.limit + 1e-9
 
     @property
     def is_sure(self) -> bool:
         """True where the whole interval lies on the same side of the limit as the mean."""
-        difference = self.difference
-        if difference is None:
+        gain = self.gain
+        if gain is None:
             return False
         if self.holds:
-            return difference.is_at_least(-self.limit)
-        return difference.is_below(-self.limit)
+            return gain.is_at_least(-self.limit)
+        return gain.is_below(-self.limit)
+
+    @property
+    def gain(self) -> Estimate | None:
+        """The difference, negative where the metric becomes worse."""
+        if self.difference is None or metric_of(self.metric).loss_sign < 0:
+            return self.difference
+        return self.difference.negated()
 
 
 def evaluation(scored: Scored) -> Evaluation:

@@ -5,11 +5,13 @@ so that a comparison or a list is there at once; the function is loaded when it 
 """
 
 import importlib.util
+import math
 from dataclasses import dataclass
 
-from tinyprune.artifacts.quantity import HIGHER, Allowance
+from tinyprune.artifacts.quantity import HIGHER, LOWER, Allowance
 
 _TENTH_OF_A_DB = Allowance(0.1)
+_TWENTIETH = Allowance(0.05, relative=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,7 @@ class Metric:
     Attributes:
         name: registered name, e.g. "si_sdr_db"; ``_db`` at its end says that it is in dB.
         label: in tables and sentences, without its unit, e.g. "SI-SDR".
-        task: the task that it is for, "speech" or "classification"; empty where nobody knows.
+        tasks: the tasks that it is for (registry.TASKS); empty where nobody knows.
         unit: of its numbers, e.g. "dB"; empty for a fraction or a grade.
         digits: decimals that it is printed with.
         direction: the better one: "higher" or "lower".
@@ -31,7 +33,7 @@ class Metric:
 
     name: str
     label: str
-    task: str = ""
+    tasks: tuple[str, ...] = ()
     unit: str = ""
     digits: int = 3
     direction: str = HIGHER
@@ -65,6 +67,22 @@ class Metric:
         """True unless the package that computes it is missing."""
         return not self.package or importlib.util.find_spec(self.package) is not None
 
+    @property
+    def loss_sign(self) -> int:
+        """The sign of a change for the worse."""
+        return 1 if self.direction == LOWER else -1
+
+    def is_better(self, value: float, than: float | None) -> bool:
+        """Return True where a value is better than another, or there is no other.
+
+        A value that is not a number never is.
+        """
+        if math.isnan(value):
+            return False
+        if than is None:
+            return True
+        return self.loss_sign * (value - than) < 0
+
     def format(self, value: float, sign: str = "") -> str:
         """Return a number of it without its unit; with the sign "+", a change."""
         return f"{value:{sign}.{self.digits}f}"
@@ -91,26 +109,48 @@ class _Decibels(Metric):
 class _Pesq(Metric):
     """A mean opinion score, of a scale from 1 to 4.6."""
 
-    task: str = "speech"
+    tasks: tuple[str, ...] = ("speech",)
     digits: int = 2
     allowed: Allowance = Allowance(0.05)
     is_slow: bool = True
     package: str = "pesq"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Error(Metric):
+    """A distance between numbers: the smaller the better, in whatever unit they have."""
+
+    direction: str = LOWER
+    allowed: Allowance = _TWENTIETH
+
+    def format(self, value: float, sign: str = "") -> str:
+        """Return a number of it with four digits that count, however large or small it is."""
+        return f"{value:{sign}.4g}"
+
+
+_SPEECH = ("speech",)
+_CLASSES = ("classification",)
+_DECISIONS = ("classification", "multilabel")
+_NUMBERS = ("regression", "reconstruction")
+
 #: Facts about every registered metric, by its name.
 KNOWN: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        _Decibels(name="si_sdr_db", label="SI-SDR", task="speech"),
-        _Decibels(name="sdr_db", label="SDR", task="speech", is_slow=True),
-        _Decibels(name="seg_snr_db", label="segSNR", task="speech"),
-        Metric(name="stoi", label="STOI", task="speech", is_slow=True),
-        Metric(name="estoi", label="ESTOI", task="speech", is_slow=True),
+        _Decibels(name="si_sdr_db", label="SI-SDR", tasks=_SPEECH),
+        _Decibels(name="sdr_db", label="SDR", tasks=_SPEECH, is_slow=True),
+        _Decibels(name="seg_snr_db", label="segSNR", tasks=_SPEECH),
+        Metric(name="stoi", label="STOI", tasks=_SPEECH, is_slow=True),
+        Metric(name="estoi", label="ESTOI", tasks=_SPEECH, is_slow=True),
         _Pesq(name="pesq_wb", label="PESQ-WB", aliases=("pesq",)),
         _Pesq(name="pesq_nb", label="PESQ-NB"),
-        Metric(name="accuracy", label="accuracy", task="classification"),
-        Metric(name="auc", label="AUC", task="classification"),
+        Metric(name="accuracy", label="accuracy", tasks=_DECISIONS),
+        Metric(name="auc", label="AUC", tasks=_DECISIONS),
+        Metric(name="balanced_accuracy", label="balanced accuracy", tasks=_CLASSES),
+        Metric(name="f1", label="F1", tasks=_DECISIONS),
+        _Error(name="mse", label="MSE", tasks=_NUMBERS),
+        _Error(name="mae", label="MAE", tasks=_NUMBERS),
+        Metric(name="r2", label="R2", tasks=_NUMBERS),
     )
 }
 
@@ -118,13 +158,16 @@ KNOWN: dict[str, Metric] = {
 def metric_of(name: str) -> Metric:
     """Return the metric of a name; of one that is not registered, what follows from its name.
 
-    Records of other versions may have such metrics.
+    Records of other versions, and tasks of users, may have such metrics. Of those that end in
+    ``_error`` or ``_loss`` a lower value is better, of all others a higher one.
     """
     if name in KNOWN:
         return KNOWN[name]
     stem = name.removesuffix("_db")
     if stem != name:
         return _Decibels(name=name, label=stem.replace("_", "-").upper())
+    if name.endswith(("_error", "_loss")):
+        return _Error(name=name, label=stem.replace("_", " "))
     is_abbreviation = len(stem) <= 4
     label = stem.replace("_", "-").upper() if is_abbreviation else stem
     return Metric(name=name, label=label, digits=2 if name.startswith("pesq") else 3)

@@ -59,7 +59,7 @@ def metrics_to_score(
 
     Raises UsageError for a metric of another task, and for PESQ where it is not installed.
     """
-    of_task = {name: metric for name, metric in KNOWN.items() if metric.task == task}
+    of_task = {name: metric for name, metric in KNOWN.items() if task in metric.tasks}
     chosen = tuple(names) or tuple(default)
     to_score: dict[str, None] = {}
     for name in chosen + tuple(limited):

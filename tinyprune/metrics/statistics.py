@@ -34,6 +34,13 @@ class Estimate:
             return None
         return (self.high - self.low) / 2
 
+    def negated(self) -> "Estimate":
+        """Return the estimate of the same values with the other sign."""
+        median = None if self.median is None else -self.median
+        if self.low is None or self.high is None:
+            return Estimate(-self.mean, median, None, None, self.count)
+        return Estimate(-self.mean, median, -self.high, -self.low, self.count)
+
     def is_at_least(self, bound: float) -> bool:
         """Return True where the whole interval is a bound or above it."""
         return self.low is not None and self.low >= bound

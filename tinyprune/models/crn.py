@@ -20,6 +20,7 @@ def build(
     hidden: int = 128,
     dilations: Sequence[int] = (1, 2, 4, 8),
     look_back: int = 1,
+    activation: str = "sigmoid",
 ) -> keras.Model:
     """CRN with a temporal convolution network, causal speech enhancement:
     mel features -> mask; 445,360 parameters.
@@ -34,6 +35,7 @@ def build(
         hidden: channels of the temporal bottleneck.
         dilations: frames between the three taps of each residual block of the bottleneck.
         look_back: past frames that each encoder layer sees.
+        activation: of the last layer.
 
     Raises UsageError if the bands cannot be halved once per encoder layer.
     """
@@ -65,7 +67,7 @@ def build(
         width = channels[number - 2] if number > 1 else max(1, channels[0] // 4)
         x = _decoder(x, width, f"decoder_{number}")
     x = keras.layers.Reshape((-1, bands * width), name="every_band")(x)
-    mask = keras.layers.Dense(outputs, activation="sigmoid", name="mask")(x)
+    mask = keras.layers.Dense(outputs, activation=activation, name="mask")(x)
     return keras.Model(features, mask, name="crn")
 
 

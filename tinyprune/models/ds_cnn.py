@@ -22,6 +22,7 @@ def build(
     blocks: int = 4,
     strides: Strides = (2, 2),
     block_strides: Strides = (1, 1),
+    activation: str = "softmax",
 ) -> keras.Model:
     """DS-CNN of MLPerf Tiny, keyword spotting: MFCC -> probabilities of words; 24,908 parameters.
 
@@ -35,6 +36,7 @@ def build(
         blocks: depthwise-separable blocks.
         strides: (frames, coefficients) of the first convolution.
         block_strides: (frames, coefficients) of the depthwise convolution of the first block.
+        activation: of the last layer.
     """
     check("ds_cnn", inputs, ("frames", "coefficients", "channels"))
     features = keras.Input(inputs, name="features")
@@ -52,12 +54,16 @@ def build(
     x = keras.layers.Dropout(0.4, name="dropout")(x)
     x = keras.layers.AveragePooling2D(_pool(inputs, strides, block_strides), name="pool")(x)
     x = keras.layers.Flatten(name="flatten")(x)
-    probabilities = keras.layers.Dense(outputs, activation="softmax", name="words")(x)
+    probabilities = keras.layers.Dense(outputs, activation=activation, name="words")(x)
     return keras.Model(features, probabilities, name="ds_cnn")
 
 
 def large(
-    inputs: Shape = (49, 10, 1), outputs: int = 12, channels: int = 276, blocks: int = 5
+    inputs: Shape = (49, 10, 1),
+    outputs: int = 12,
+    channels: int = 276,
+    blocks: int = 5,
+    activation: str = "softmax",
 ) -> keras.Model:
     """DS-CNN-L of Zhang et al. 2017, keyword spotting:
     MFCC -> probabilities of words; 422,844 parameters.
@@ -65,7 +71,15 @@ def large(
     As :func:`build`; the first convolution keeps all coefficients, the first block halves frames
     and coefficients.
     """
-    return build(inputs, outputs, channels, blocks, strides=(2, 1), block_strides=(2, 2))
+    return build(
+        inputs,
+        outputs,
+        channels,
+        blocks,
+        strides=(2, 1),
+        block_strides=(2, 2),
+        activation=activation,
+    )
 
 
 def _bn_relu(x: Any, name: str) -> Any:

@@ -19,7 +19,11 @@ MULTIPLE = 8  # of what a width is rounded to
 
 
 def build(
-    inputs: Shape = (32, 32, 3), outputs: int = 10, width: float = 1.0, expansion: int = 6
+    inputs: Shape = (32, 32, 3),
+    outputs: int = 10,
+    width: float = 1.0,
+    expansion: int = 6,
+    activation: str = "softmax",
 ) -> keras.Model:
     """MobileNet-V2 for small images: images -> probabilities of classes; 334,266 parameters.
 
@@ -31,6 +35,7 @@ def build(
         outputs: number of classes.
         width: what all numbers of channels are multiplied by; they are rounded to multiples of 8.
         expansion: how many times more channels a block has inside than at its ends.
+        activation: of the last layer.
     """
     check("mobilenet_v2", inputs, ("height", "width", "channels"))
     images = keras.Input(inputs, name="images")
@@ -44,7 +49,7 @@ def build(
     x = _conv_bn(x, "last", _scaled(LAST, width))
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     probabilities = keras.layers.Dense(
-        outputs, "softmax", kernel_initializer="he_normal", name="classes"
+        outputs, activation, kernel_initializer="he_normal", name="classes"
     )(x)
     return keras.Model(images, probabilities, name="mobilenet_v2")
 

@@ -12,7 +12,9 @@ import keras
 from tinyprune.models.inputs import Shape, check
 
 
-def build(inputs: Shape = (32, 32, 3), outputs: int = 10, filters: int = 16) -> keras.Model:
+def build(
+    inputs: Shape = (32, 32, 3), outputs: int = 10, filters: int = 16, activation: str = "softmax"
+) -> keras.Model:
     """ResNet-8 of MLPerf Tiny, CIFAR-10: images -> probabilities of classes; 78,666 parameters.
 
     (batch, height, width, channels) -> (batch, classes). Of the parameters 78,186 are trainable.
@@ -21,6 +23,7 @@ def build(inputs: Shape = (32, 32, 3), outputs: int = 10, filters: int = 16) -> 
         inputs: (height, width, channels) of one image.
         outputs: number of classes.
         filters: channels of the first stack; the second has twice, the third four times as many.
+        activation: of the last layer.
     """
     check("resnet8", inputs, ("height", "width", "channels"))
     images = keras.Input(inputs, name="images")
@@ -29,7 +32,7 @@ def build(inputs: Shape = (32, 32, 3), outputs: int = 10, filters: int = 16) -> 
         x = _stack(x, f"stack_{stack}", filters * 2 ** (stack - 1), strides=1 if stack == 1 else 2)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     probabilities = keras.layers.Dense(
-        outputs, "softmax", kernel_initializer="he_normal", name="classes"
+        outputs, activation, kernel_initializer="he_normal", name="classes"
     )(x)
     return keras.Model(images, probabilities, name="resnet8")
 

@@ -10,7 +10,11 @@ from tinyprune.models.inputs import Shape, check
 
 
 def build(
-    inputs: Shape = (None, 128), outputs: int = 128, units: int = 256, hidden: int = 128
+    inputs: Shape = (None, 128),
+    outputs: int = 128,
+    units: int = 256,
+    hidden: int = 128,
+    activation: str = "sigmoid",
 ) -> keras.Model:
     """TinyLSTM (Fedorov et al. 2020), causal speech enhancement:
     mel features -> mask; 968,960 parameters.
@@ -22,11 +26,12 @@ def build(
         outputs: bands of the mask.
         units: LSTM units of each of the two layers.
         hidden: neurons of the layer between the LSTMs and the mask.
+        activation: of the last layer.
     """
     check("tinylstm", inputs, ("frames", "bands"), free=("frames",))
     features = keras.Input(inputs, name="features")
     x = keras.layers.LSTM(units, return_sequences=True, name="lstm_1")(features)
     x = keras.layers.LSTM(units, return_sequences=True, name="lstm_2")(x)
     x = keras.layers.Dense(hidden, activation="relu", name="dense")(x)
-    mask = keras.layers.Dense(outputs, activation="sigmoid", name="mask")(x)
+    mask = keras.layers.Dense(outputs, activation=activation, name="mask")(x)
     return keras.Model(features, mask, name="tinylstm")

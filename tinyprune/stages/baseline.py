@@ -62,11 +62,15 @@ def build_network(config: ModelConfig, train: TrainConfig, task: Task) -> keras.
     """
     keras.utils.set_random_seed(train.seed)
     name = str(config.name)
-    if is_own(name):
-        model = load(name, config.custom)
-    else:
-        model = MODELS[name](task.input_shape, task.output_shape[-1])
+    model = load(name, config.custom) if is_own(name) else _registered(name, task)
     return fitted(model, task)
+
+
+def _registered(name: str, task: Task) -> keras.Model:
+    """Return a registered network, its last layer with the activation that the task needs."""
+    ending = {"activation": task.activation} if task.activation else {}
+    model: keras.Model = MODELS[name](task.input_shape, task.output_shape[-1], **ending)
+    return model
 
 
 def fit_baseline(model: keras.Model, task: Task, config: TrainConfig, folder: Path) -> list[str]:

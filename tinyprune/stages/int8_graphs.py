@@ -123,9 +123,10 @@ def _check(name: str, qualities: Sequence[Quality], simulated: Quality, task: Ta
         difference = quality.metrics[metric.name] - simulated.metrics[metric.name]
         shown = metric.in_words(difference)
         log.info("%s: %s is %s from the trained network", name, graph, shown)
-        is_near = abs(difference) <= task.tolerance + ROUNDING
+        allowed = task.allowed_difference(simulated.metrics[metric.name])
+        is_near = abs(difference) <= allowed + ROUNDING
         if not is_near:
             raise CheckFailed(
                 f"{name}: the {graph} graph is {shown} from the fake-quantized model, expected "
-                f"within {task.tolerance:g}: its activation ranges do not fit; train longer"
+                f"within {allowed:g}: its activation ranges do not fit; train longer"
             )

@@ -13,11 +13,14 @@ from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.audio.device_mfcc import DeviceMfcc, device_mfcc
 from tinyprune.audio.mfcc import MfccFrontEnd
-from tinyprune.config import TrainConfig
+from tinyprune.config import BALANCED, TrainConfig
 from tinyprune.data.labelled import LabelledDataset
-from tinyprune.metrics.classification import probabilities, score_examples
+from tinyprune.errors import UsageError
+from tinyprune.metrics.classification import probabilities
+from tinyprune.metrics.examples import CLASSES
 from tinyprune.metrics.scores import ItemScore, Scores
 from tinyprune.progress import track
+from tinyprune.tasks.shapes import network_of
 from tinyprune.tasks.task import Form, Forward, Task
 
 if TYPE_CHECKING:
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from tinyprune.training.classify import Classify
 
 BATCH = 128
-COLOURS = 3  # channels of an image; features of sound have one
 
 
 class Classification(Task):
@@ -36,11 +38,13 @@ class Classification(Task):
     metric = "accuracy"
     default_metrics = ("accuracy", "auc")
     checked_metrics = ("accuracy", "auc")
+    losses = ("cross-entropy", "focal")
     forms = (Form("int8"),)
     default_epochs = 60
     learning_rate = 4e-3
     prune_epochs = 40
     prune_learning_rate = 1e-2
+    has_class_weights = True
 
     def __init__(self, dataset: LabelledDataset) -> None:
         """``dataset``: examples with labels, and their front end."""
@@ -51,7 +55,7 @@ class Classification(Task):
         self.output_shape = (len(dataset.classes),)
         if len(dataset.classes) == 2:
             self.compact_output_shape = (1,)
-        self.default_model = "resnet8" if self.input_shape[-1] == COLOURS else "ds_cnn"
+        self.default_model = network_of(self.input_shape)
         # Of few examples, two that lie on a border are more than a fiftieth.
         self.tolerance = max(0.02, 2 / len(dataset.split("dev")))
 
@@ -75,9 +79,32 @@ class Classification(Task):
         self, config: TrainConfig, seed: int, teacher: "keras.Model | None" = None
     ) -> "Classify":
         """Return training examples and the accuracy on dev."""
-        from tinyprune.training.classify import Classify
+        from tinyprune.training.classify import Classify, ClassLoss
 
-        return Classify(self.dataset, config.batch_size, seed, teacher)
+        loss = ClassLoss(self.loss_of(config), self._class_weights(config.class_weights))
+        return Classify(self.dataset, config.batch_size, seed, teacher, loss)
+
+    def _class_weights(self, text: str | None) -> tuple[float, ...]:
+        """Return the weight of each class, of mean 1 over training examples; empty: all 1.
+
+        "balanced" is the number of examples over that of each class. Raises UsageError for another
+        number of weights than of classes.
+        """
+        if text is None:
+            return ()
+        labels = self.dataset.split("train").labels
+        counts = np.bincount(labels, minlength=len(self.classes))
+        if text == BALANCED:
+            weights = 1 / np.maximum(counts, 1)
+        else:
+            weights = np.array([float(part) for part in text.split(",")])
+        if len(weights) != len(self.classes):
+            raise UsageError(
+                f"train.class_weights: {len(weights)} weights for {len(self.classes)} classes: "
+                f"expected one each, in the order {', '.join(self.classes)}"
+            )
+        mean = np.sum(weights * counts) / len(labels)
+        return tuple((weights / mean).tolist())
 
     def calibration(self) -> Float32Array:
         """Return features (n, ...) of training examples of all classes."""
@@ -95,13 +122,13 @@ class Classification(Task):
         batches = -(-len(inputs) // BATCH)
         starts = track(range(0, len(inputs), BATCH), f"{model}: scoring {form}", batches)
         outputs = [forward(inputs[start : start + BATCH]) for start in starts]
-        values, of_split = score_examples(labels, probabilities(np.concatenate(outputs)))
+        scores = probabilities(np.concatenate(outputs))
+        values, whole = CLASSES.score(labels, scores, metrics)
 
         names = self.dataset.split(split).names or tuple(map(str, range(len(labels))))
         items = []
         for name, label, metric_values in zip(names, labels, values, strict=True):
             items.append(ItemScore(name, "", self.classes[label], None, metric_values))
-        whole = {metric: value for metric, value in of_split.items() if metric in metrics}
         return Scores(model, form, split, tuple(metrics), tuple(items), whole)
 
     def device_front_end(self, artifact: TFLiteArtifact) -> DeviceMfcc | None:

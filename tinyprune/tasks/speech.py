@@ -43,6 +43,7 @@ class Speech(Task):
     metric = "si_sdr_db"
     default_metrics = ("si_sdr_db", "sdr_db", "stoi")
     checked_metrics = ("si_sdr_db", "sdr_db")
+    losses = ("si-sdr", "spectrum", "combined")
     forms = (Form("streaming", frames=1), Form("sequence", frames=100))
     default_model = "tinylstm"
     default_epochs = 30
@@ -87,6 +88,7 @@ class Speech(Task):
         """Return training mixtures and the SI-SDR on dev."""
         from tinyprune.training.denoise import Denoise
 
+        self.loss_of(config)
         return Denoise(self.dataset, self._scored("dev"), config, seed, teacher)
 
     def calibration(self) -> Float32Array:

@@ -14,6 +14,7 @@ from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.config import TrainConfig
+from tinyprune.errors import UsageError
 from tinyprune.metrics.scores import Scores, quality
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Task(ABC):
         metric: the one that chooses the best epoch and that int8 graphs are held to.
         default_metrics: those that are scored where none is named.
         checked_metrics: those that are scored at every export.
+        losses: those that it can be trained with (registry.LOSSES); the first is the default.
         forms: int8 graphs that are exported; the first is the one that the device runs.
         default_epochs, learning_rate: of a baseline, where none are given.
         prune_epochs, prune_learning_rate: of a pruning, where none are given.
@@ -77,12 +79,15 @@ class Task(ABC):
         hop_seconds: time between two calls in streaming use; None where the network does not
             stream.
         classes: names of what is told apart; empty where nothing is.
+        activation: of the last layer of a registered network; None: the one that it has.
+        has_class_weights: whether its loss may weigh classes.
     """
 
     name: ClassVar[str]
-    metric: ClassVar[str]
-    default_metrics: ClassVar[tuple[str, ...]]
-    checked_metrics: ClassVar[tuple[str, ...]]
+    metric: str
+    default_metrics: tuple[str, ...]
+    checked_metrics: tuple[str, ...]
+    losses: ClassVar[tuple[str, ...]]
     forms: ClassVar[tuple[Form, ...]]
     default_epochs: ClassVar[int]
     learning_rate: ClassVar[float]
@@ -98,6 +103,8 @@ class Task(ABC):
     compact_output_shape: Shape = ()
     hop_seconds: float | None = None
     classes: tuple[str, ...] = ()
+    activation: str | None = None
+    has_class_weights: bool = False
 
     @classmethod
     @abstractmethod
@@ -138,6 +145,28 @@ class Task(ABC):
         """The record of this task, as task.json has it."""
         forms = tuple(form.name for form in self.forms)
         return TaskRecord(self.name, self.metric, forms, self.hop_seconds, self.classes)
+
+    def loss_of(self, config: TrainConfig) -> str:
+        """Return the name of the loss that a configuration asks for.
+
+        Where it says nothing, that is the first of the task. Raises UsageError for the loss of
+        another task, and for weights of classes where there are none.
+        """
+        if config.class_weights and not self.has_class_weights:
+            raise UsageError(f"train.class_weights: {self.name} has no classes to weigh")
+        if config.loss in self.losses:
+            return config.loss
+        if config.loss != TrainConfig.loss:
+            expected = ", ".join(self.losses)
+            raise UsageError(
+                f"train.loss: '{config.loss}' is no loss of {self.name}: expected {expected}"
+            )
+        return self.losses[0]
+
+    def allowed_difference(self, value: float) -> float:
+        """Return how far an int8 graph may be from ``value``, the metric of the network."""
+        del value
+        return self.tolerance
 
     @abstractmethod
     def learner(

@@ -1,6 +1,7 @@
-"""Learning classes: cross-entropy on training examples, accuracy on dev."""
+"""Learning classes: cross-entropy or another loss on training examples, accuracy on dev."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -8,10 +9,35 @@ import tensorflow as tf
 
 from tinyprune.data.labelled import LabelledDataset
 from tinyprune.metrics.classification import accuracy, by_class
+from tinyprune.registry import LOSSES
 from tinyprune.training.endings import Ending, ending
 
 BATCH = 128
 SMALLEST = 1e-7  # probability, below which its logarithm is cut off
+
+
+@dataclass(frozen=True)
+class ClassLoss:
+    """The loss of classes.
+
+    Attributes:
+        name: of registry.LOSSES.
+        weights: of each class; empty: all count alike.
+    """
+
+    name: str = "cross-entropy"
+    weights: tuple[float, ...] = ()
+
+    def of_answers(self, answers: tf.Tensor, log_chances: tf.Tensor) -> tf.Tensor:
+        """Return the loss of each answer (n, ...), of log probabilities (n, ..., answers)."""
+        losses: tf.Tensor = LOSSES[self.name](answers, log_chances)
+        return losses
+
+    def mean(self, labels: tf.Tensor, losses: tf.Tensor) -> tf.Tensor:
+        """Return the mean of the losses (n,) of examples of classes ``labels`` (n,)."""
+        if self.weights:
+            losses *= tf.gather(tf.constant(self.weights, tf.float32), labels)
+        return tf.reduce_mean(losses)
 
 
 class Classify:
@@ -31,7 +57,9 @@ class Classify:
         batch_size: int,
         seed: int = 0,
         teacher: keras.Model | None = None,
+        loss: ClassLoss | None = None,
     ) -> None:
+        self._loss = loss or ClassLoss()
         self.dataset = dataset
         self.teacher = teacher
         self._batch_size = batch_size
@@ -50,7 +78,7 @@ class Classify:
         return self.dataset.batches(epoch, self._batch_size, self._seed)
 
     def loss(self, model: keras.Model, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        """Return the mean cross-entropy, plus the divergence from the teacher.
+        """Return the mean loss of the examples, plus the divergence from the teacher.
 
         That is the Kullback-Leibler divergence (Hinton et al. 2015, arXiv 1503.02531). Of a network
         with a sigmoid per class, both are sums over classes, each a question of yes or no.
@@ -59,7 +87,7 @@ class Classify:
         if _asks_each_class(model):
             return self._loss_of_questions(model, inputs, labels)
         log_chances = _log_probabilities(model, model(inputs, training=True))
-        loss = -tf.reduce_mean(tf.gather(log_chances, labels, batch_dims=1))
+        loss = self._loss.mean(labels, self._loss.of_answers(labels, log_chances))
         if self.teacher is not None:
             taught = tf.stop_gradient(
                 _log_probabilities(self.teacher, self.teacher(inputs, training=False))
@@ -72,11 +100,13 @@ class Classify:
     ) -> tf.Tensor:
         log_chances = _log_answers(model(inputs, training=True))
         is_class = tf.one_hot(labels, log_chances.shape[1], dtype=tf.int32)
-        loss = -tf.reduce_sum(tf.gather(log_chances, is_class, batch_dims=2), axis=1)
+        losses = tf.reduce_sum(self._loss.of_answers(is_class, log_chances), axis=1)
+        loss = self._loss.mean(labels, losses)
         if self.teacher is not None:
             taught = tf.stop_gradient(_log_answers(self.teacher(inputs, training=False)))
-            loss += tf.reduce_sum(tf.exp(taught) * (taught - log_chances), axis=[1, 2])
-        return tf.reduce_mean(loss)
+            distances = tf.reduce_sum(tf.exp(taught) * (taught - log_chances), axis=[1, 2])
+            loss += tf.reduce_mean(distances)
+        return loss
 
     def score(self, model: keras.Model) -> float:
         """Return the accuracy on dev, a fraction."""

@@ -10,7 +10,7 @@ from tinyprune.config import TrainConfig
 from tinyprune.data.speech.dataset import SpeechData
 from tinyprune.data.speech.scored_set import ScoredSet
 from tinyprune.metrics.speech import is_defined, si_sdr_db
-from tinyprune.training import losses
+from tinyprune.registry import LOSSES
 from tinyprune.training.spectral import SpectralGraph
 
 DISTILL_WEIGHT = 100.0  # brings the distance of masks to the size of the other terms
@@ -43,7 +43,7 @@ class Denoise:
         self.teacher = teacher
         self._scored = scored
         self._seed = seed
-        self._loss = losses.by_name(config.loss)
+        self._loss = LOSSES[config.loss]
         self._graph = SpectralGraph(scored.frontend)
         self._batch_size = config.batch_size
         self._samples = (config.frames + 1) * scored.frontend.hop

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tinyprune.errors import TinypruneError
+from tinyprune.metrics.metric import metric_of
 from tinyprune.storage.records import write_text
 from tinyprune.storage.writing import write_arrays
 from tinyprune.training.compression import Compression, Replacement
@@ -42,7 +43,7 @@ class Learner(Protocol):
         """Return the number of batches of an epoch."""
 
     def score(self, model: keras.Model) -> float:
-        """Return the quality on dev; higher is better."""
+        """Return the quality on dev, in the metric; whether higher is better, the metric knows."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,9 @@ class Fit:
 
     def _keep_if_best(self, record: EpochRecord) -> None:
         """Save the weights of an epoch that is better than those before."""
-        best = -math.inf if self.best is None else self.best
-        if self.compression.may_be_best(record.step) and record.score > best:
+        metric = metric_of(self.learner.metric)
+        is_best = metric.is_better(record.score, self.best)
+        if is_best and self.compression.may_be_best(record.step):
             self.best = record.score
             self._save("best.npz", self.model.variables, {})
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tinyprune.errors import check_name
 from tinyprune.training.spectral import SpectralGraph
 
 Loss = Callable[[SpectralGraph, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
@@ -70,12 +69,3 @@ def combined(
     return spectrum(graph, estimate, target, clean) + SI_SDR_WEIGHT * si_sdr(
         graph, estimate, target, clean
     )
-
-
-LOSSES: dict[str, Loss] = {"si-sdr": si_sdr, "spectrum": spectrum, "combined": combined}
-
-
-def by_name(name: str) -> Loss:
-    """Return a loss by its name. Raises UsageError that lists the names that exist."""
-    check_name("loss", name, LOSSES)
-    return LOSSES[name]

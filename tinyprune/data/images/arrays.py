@@ -1,19 +1,16 @@
 """Images and labels as arrays on a disk: ``.npz`` files, and CIFAR-10's pickles for Python."""
 
 import pickle
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinyprune.data.npz import ARRAY_NAMES, class_names, load_npz
 from tinyprune.errors import UsageError
 
-ARRAY_NAMES = {"train": ("train",), "dev": ("dev", "val", "valid", "validation"), "test": ("test",)}
 _CIFAR_SHAPE = (3, 32, 32)
-_NAMES_OF_CLASSES = ("classes", "class_names", "label_names")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +46,7 @@ def read_npz(path: Path) -> ImageSplits:
 
     Nothing in the file is executed. Raises UsageError for a file that has no such arrays.
     """
-    arrays = _load_npz(path)
+    arrays = load_npz(path)
     splits = {}
     for split, names in ARRAY_NAMES.items():
         for name in names:
@@ -62,27 +59,7 @@ def read_npz(path: Path) -> ImageSplits:
             f"{path} holds {content}: expected x_train with y_train, "
             "and where there are, x_dev with y_dev, x_test with y_test"
         )
-    return ImageSplits(splits, _class_names(arrays))
-
-
-def _load_npz(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a file. Raises UsageError for a damaged file, or pickled objects."""
-    if not zipfile.is_zipfile(path):
-        raise UsageError(
-            f"{path} is damaged, or no .npz file: "
-            "expected x_train and y_train, as np.savez writes them"
-        )
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if "allow_pickle" in str(error):
-            raise UsageError(
-                f"{path} holds pickled objects, which are not loaded: expected plain numbers"
-            ) from error
-        raise UsageError(
-            f"{path} is damaged ({error or type(error).__name__}): expected what np.savez writes"
-        ) from error
+    return ImageSplits(splits, class_names(arrays))
 
 
 def _has_single_half(arrays: dict[str, np.ndarray]) -> bool:
@@ -93,13 +70,6 @@ def _has_single_half(arrays: dict[str, np.ndarray]) -> bool:
         if underscore and side in names:
             names[side].add(name)
     return names["x"] != names["y"]
-
-
-def _class_names(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
-    for name in _NAMES_OF_CLASSES:
-        if name in arrays:
-            return tuple(map(str, arrays[name].ravel().tolist()))
-    return ()
 
 
 def is_cifar(folder: Path) -> bool:

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyprune.array_types import Float32Array, IntArray
+from tinyprune.array_types import Float32Array
 from tinyprune.config import ImageData
+from tinyprune.data.class_numbers import checked_labels, numbered_labels
+from tinyprune.data.examples import Examples
 from tinyprune.data.images import arrays
-from tinyprune.data.images.arrays import Images, ImageSplits
+from tinyprune.data.images.arrays import ImageSplits
 from tinyprune.data.images.folders import read_folders
-from tinyprune.data.labelled import Examples, LabelledDataset, check_classes, hold_out_examples
+from tinyprune.data.labelled import LabelledDataset, check_classes, hold_out_examples
+from tinyprune.data.moments import moments
 from tinyprune.errors import UsageError
 
 CROP = 4  # pixels that an image is padded by before it is cropped
-_CHUNK = 1024  # images whose statistics are computed at once
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,10 @@ def _examples(images: ImageSplits, path: Path) -> tuple[tuple[str, ...], dict[st
     pixels = {}
     for split, part in images.splits.items():
         pixels[split] = _checked_pixels(part.pixels, f"{path}: x_{split}")
-    classes, labels = _numbered_labels(images, path)
+    labels = {}
+    for split, part in images.splits.items():
+        labels[split] = checked_labels(part.labels, len(part.pixels), f"{path}: y_{split}")
+    classes, labels = numbered_labels(labels, images.class_names, path)
     trained = tuple(classes[label] for label in np.unique(labels["train"]))
     check_classes(trained, path)
 
@@ -155,59 +160,6 @@ def _are_bytes(pixels: np.ndarray) -> bool:
     return is_integer and pixels.min() >= 0 and pixels.max() <= 255
 
 
-def _numbered_labels(
-    images: ImageSplits, path: Path
-) -> tuple[tuple[str, ...], dict[str, IntArray]]:
-    """Return the classes, and the labels of each split as places in them, int64 (n,).
-
-    Raises UsageError for a label that is not one of the classes.
-    """
-    labels = {}
-    for split, part in images.splits.items():
-        labels[split] = _checked_labels(part, f"{path}: y_{split}")
-
-    names = images.class_names
-    are_texts = labels["train"].dtype.kind == "U"
-    if names and not are_texts:
-        values = np.arange(len(names))
-        expected = f"0 to {len(names) - 1}, the named classes"
-    else:
-        values = np.unique(labels["train"])
-        names = tuple(map(str, values.tolist()))
-        expected = "those of y_train"
-
-    numbers = {}
-    for split, split_labels in labels.items():
-        unknown = split_labels[~np.isin(split_labels, values)]
-        if len(unknown):
-            raise UsageError(f"{path}: y_{split} holds the label {unknown[0]}: expected {expected}")
-        numbers[split] = np.searchsorted(values, split_labels).astype(np.int64)
-    return names, numbers
-
-
-def _checked_labels(images: Images, name: str) -> np.ndarray:
-    """Return labels (n,), integers or texts, of (n,) or (n, 1).
-
-    Raises UsageError for anything else. ``name`` is that of the array in messages.
-    """
-    labels = images.labels
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.shape != images.pixels.shape[:1]:
-        raise UsageError(
-            f"{name} is of shape {images.labels.shape} for {len(images.pixels)} examples: "
-            "expected one label each"
-        )
-    if labels.dtype.kind == "U":
-        return labels
-    is_integer = labels.dtype.kind in "bui"
-    if labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels)):
-        is_integer = True
-    if not is_integer:
-        raise UsageError(f"{name} is {labels.dtype}: expected numbers or names of classes")
-    return labels.astype(np.int64)
-
-
 def _front_end(pixels: np.ndarray, normalise: str) -> ImageFrontEnd:
     """Return the front end of training pixels (n, ..., channels).
 
@@ -217,7 +169,7 @@ def _front_end(pixels: np.ndarray, normalise: str) -> ImageFrontEnd:
     mean = np.zeros(channels)
     std = np.ones(channels)
     if normalise == "standard":
-        mean, std = _moments(pixels)
+        mean, std = moments(pixels)
     elif normalise == "unit" and pixels.dtype == np.uint8:
         std = np.full(channels, 255.0)
     return ImageFrontEnd(
@@ -226,17 +178,6 @@ def _front_end(pixels: np.ndarray, normalise: str) -> ImageFrontEnd:
         mean=tuple(mean.tolist()),
         std=tuple(std.tolist()),
     )
-
-
-def _moments(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation of each channel; the deviation of a constant one is given as 1."""
-    axes = tuple(range(pixels.ndim - 1))
-    count = pixels.size // pixels.shape[-1]
-    chunks = [pixels[start : start + _CHUNK] for start in range(0, len(pixels), _CHUNK)]
-    mean = sum(chunk.sum(axis=axes, dtype=np.float64) for chunk in chunks) / count
-    variance = sum(np.square(chunk - mean).sum(axis=axes) for chunk in chunks) / count
-    std = np.sqrt(variance)
-    return mean, np.where(std > 1e-6, std, 1.0)
 
 
 def vary(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

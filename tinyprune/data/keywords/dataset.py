@@ -12,6 +12,7 @@ from tinyprune.config import KeywordData
 from tinyprune.data import class_folders
 from tinyprune.data.class_folders import LabelledFiles
 from tinyprune.data.clips import ClipStore
+from tinyprune.data.examples import Examples
 from tinyprune.data.keywords.distortion import Distortion, coloured_noise
 from tinyprune.data.keywords.recordings import (
     NOISE_PARTS,
@@ -21,7 +22,7 @@ from tinyprune.data.keywords.recordings import (
     open_examples,
 )
 from tinyprune.data.keywords.word_files import SILENCE, classes_of, list_words
-from tinyprune.data.labelled import Examples, LabelledDataset, check_classes
+from tinyprune.data.labelled import LabelledDataset, check_classes
 from tinyprune.errors import UsageError
 
 MEASURED_CLIPS = 4096

@@ -12,8 +12,8 @@ from tinyprune.audio.files import SAMPLE_RATE, list_audio, read_mono
 from tinyprune.data import class_folders
 from tinyprune.data.class_folders import LabelledFile
 from tinyprune.data.clips import Clip, ClipStore, open_store, report_unusable
+from tinyprune.data.examples import Examples
 from tinyprune.data.keywords.word_files import SILENCE
-from tinyprune.data.labelled import Examples
 from tinyprune.errors import TinypruneError
 
 SAMPLES = SAMPLE_RATE  # of a clip: one second

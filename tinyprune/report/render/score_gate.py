@@ -25,7 +25,7 @@ def format_drops(drops: Sequence[Drop]) -> RenderableType:
             metric.heading,
             change_cell(drop.metric, drop.difference),
             interval_cell(drop.metric, drop.difference),
-            metric.format(-drop.limit),
+            metric.format(metric.loss_sign * drop.limit),
             _verdict(drop),
         )
     parts: list[RenderableType] = [table]
@@ -48,22 +48,23 @@ def failed(drops: Sequence[Drop]) -> str | None:
 def _failure(drop: Drop) -> str:
     name = f"{drop.model} {drop.form}"
     metric = metric_of(drop.metric)
-    difference = drop.difference
-    if difference is None:
+    gain = drop.gain
+    if gain is None:
         return (
             f"{name}: {metric.label} is undefined everywhere, it cannot be held to {drop.reference}"
         )
-    drop_text = metric.in_words(-difference.mean)
+    drop_text = metric.in_words(-gain.mean)
     interval = ""
-    if difference.low is not None and difference.high is not None:
-        low = metric.format(-difference.high)
-        high = metric.format(-difference.low)
+    if gain.low is not None and gain.high is not None:
+        low = metric.format(-gain.high)
+        high = metric.format(-gain.low)
         interval = f" (95 % interval {low} to {high})"
     unsure = ""
     if _is_unsure(drop):
         unsure = ", which the interval includes: more files would tell"
     allowed = metric.with_unit(drop.limit)
-    return f"{name}: {drop_text} below {drop.reference}{interval}; allowed {allowed}{unsure}"
+    side = "above" if metric.loss_sign > 0 else "below"
+    return f"{name}: {drop_text} {side} {drop.reference}{interval}; allowed {allowed}{unsure}"
 
 
 def _verdict(drop: Drop) -> Text:

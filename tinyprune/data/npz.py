@@ -1,0 +1,57 @@
+"""Arrays in ``.npz`` and ``.npy`` files, of which nothing is executed."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from tinyprune.errors import UsageError
+
+#: Split -> what its arrays may be called, after ``x_`` or ``y_``.
+ARRAY_NAMES = {"train": ("train",), "dev": ("dev", "val", "valid", "validation"), "test": ("test",)}
+_NAMES_OF_CLASSES = ("classes", "class_names", "label_names")
+
+
+def load_npz(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a file. Raises UsageError for a damaged file, or pickled objects."""
+    if not zipfile.is_zipfile(path):
+        raise UsageError(
+            f"{path} is damaged, or no .npz file: "
+            "expected x_train and y_train, as np.savez writes them"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if "allow_pickle" in str(error):
+            raise UsageError(
+                f"{path} holds pickled objects, which are not loaded: expected plain numbers"
+            ) from error
+        raise UsageError(
+            f"{path} is damaged ({error or type(error).__name__}): expected what np.savez writes"
+        ) from error
+
+
+def load_npy(path: Path) -> np.ndarray:
+    """Return the array of a file, memory-mapped.
+
+    Raises UsageError for a damaged file, or pickled objects.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(
+            f"{path} is damaged, or no .npy file of plain numbers: expected what np.save writes"
+        ) from error
+    if not isinstance(array, np.ndarray):
+        raise UsageError(f"{path} holds several arrays: call it .npz")
+    return array
+
+
+def class_names(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
+    """Return the names of the classes that arrays come with; empty where they have none."""
+    for name in _NAMES_OF_CLASSES:
+        if name in arrays:
+            return tuple(map(str, arrays[name].ravel().tolist()))
+    return ()

@@ -1,0 +1,34 @@
+"""The task of numbers: regression."""
+
+import numpy as np
+
+from tinyprune.data.arrays.dataset import NumberDataset
+from tinyprune.metrics.examples import NUMBERS
+from tinyprune.tasks.examples import ExampleTask
+
+
+class Regression(ExampleTask):
+    """Regression: an input of any shape becomes numbers.
+
+    The network gives numbers of mean 0 and deviation 1; frontend.json has what brings them back.
+    MSE and MAE are in the unit of the data.
+    """
+
+    name = "regression"
+    metric = "r2"
+    default_metrics = ("r2", "mse", "mae")
+    checked_metrics = ("r2", "mse", "mae")
+    losses = ("mse", "mae", "huber")
+    tolerance = 0.02
+    measures = NUMBERS
+
+    dataset: NumberDataset
+
+    def __init__(self, dataset: NumberDataset) -> None:
+        """``dataset``: examples with numbers (n, ...), and their front end."""
+        super().__init__(dataset)
+        self.output_shape = dataset.split("train").labels.shape[1:]
+
+    def readable(self, values: np.ndarray) -> np.ndarray:
+        """Return outputs or targets (n, ...) in the unit of the data."""
+        return self.dataset.frontend.numbers(values)

@@ -1,0 +1,97 @@
+"""Learning of labels or numbers from examples: a loss on training examples, a metric on dev."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tinyprune.data.examples import ExampleDataset
+from tinyprune.training.endings import Ending, ending
+from tinyprune.training.example_losses import ExampleLoss
+
+BATCH = 128
+#: (targets, outputs) of n examples -> their score.
+Score = Callable[[np.ndarray, np.ndarray], float]
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The aim of a learning.
+
+    Attributes:
+        metric: name of the score. score: on dev.
+        loss: of (targets, outputs), of each example.
+        activation: what outputs of a network without it are put through before the loss; None:
+            nothing.
+    """
+
+    metric: str
+    score: Score
+    loss: ExampleLoss
+    activation: Ending | None = None
+
+
+class LearnExamples:
+    """Learning from examples.
+
+    Attributes:
+        metric: name of the score.
+        dataset: examples.
+        teacher: a model whose outputs are targets too, or None.
+    """
+
+    def __init__(
+        self,
+        dataset: ExampleDataset,
+        aim: Aim,
+        batch_size: int,
+        seed: int = 0,
+        teacher: keras.Model | None = None,
+    ) -> None:
+        self.metric = aim.metric
+        self.dataset = dataset
+        self.teacher = teacher
+        self._aim = aim
+        self._batch_size = batch_size
+        self._seed = seed
+        self._inputs, self._targets = dataset.examples("dev")
+        self._forward = tf.function(
+            lambda model, inputs: model(inputs, training=False), reduce_retracing=True
+        )
+
+    def steps_per_epoch(self) -> int:
+        """Return the number of batches of an epoch."""
+        return self.dataset.batches_per_epoch(self._batch_size)
+
+    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """Return the (features, targets) batches of an epoch."""
+        return self.dataset.batches(epoch, self._batch_size, self._seed)
+
+    def loss(self, model: keras.Model, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        """Return the mean loss of the examples, plus that towards the outputs of the teacher."""
+        inputs, targets = batch
+        outputs = self._activated(model, model(inputs, training=True))
+        loss = self._mean_loss(tf.cast(targets, tf.float32), outputs)
+        if self.teacher is not None:
+            taught = self._activated(self.teacher, self.teacher(inputs, training=False))
+            loss += self._mean_loss(tf.stop_gradient(taught), outputs)
+        return loss
+
+    def score(self, model: keras.Model) -> float:
+        """Return the metric on dev; NaN where it is undefined."""
+        outputs = []
+        for start in range(0, len(self._inputs), BATCH):
+            outputs.append(self._forward(model, self._inputs[start : start + BATCH]).numpy())
+        return self._aim.score(self._targets, np.concatenate(outputs))
+
+    def _mean_loss(self, targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(self._aim.loss(targets, outputs))
+
+    def _activated(self, model: keras.Model, outputs: tf.Tensor) -> tf.Tensor:
+        """Return outputs with the activation of the aim, which a model may have already."""
+        wanted = self._aim.activation
+        if wanted in (None, ending(model)):
+            return outputs
+        return keras.activations.get(wanted.value)(outputs)
