@@ -20,8 +20,8 @@ from tinyprune.data.synthetic import corpus
 from tinyprune.errors import UsageError
 from tinyprune.metrics.speech import si_sdr_db
 from tinyprune.stages.model_reference import ModelReference, parse_reference
+from tinyprune.storage.digests import sha256
 from tinyprune.storage.records import read_json
-from tinyprune.storage.run_folder import sha256
 from tinyprune.tflite import flatbuffer
 
 ROOT = Path(__file__).parents[1]

@@ -20,8 +20,8 @@ from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.npu.limits import RECORD
 from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.prune import prune_variants
+from tinyprune.storage.digests import sha256
 from tinyprune.storage.records import read_json, write_json
-from tinyprune.storage.run_folder import sha256
 
 NPU = TargetConfig("ethos-u55-128")
 

@@ -20,8 +20,9 @@ from tinyprune.artifacts.resources import CompiledArtifact
 from tinyprune.audio.device import DeviceFrontEnd
 from tinyprune.errors import TinypruneError, UsageError, unknown_name
 from tinyprune.npu import vela
+from tinyprune.storage.digests import sha256
 from tinyprune.storage.records import read_json, write_json, write_text
-from tinyprune.storage.run_folder import BASELINE, Variant, Workspace, sha256
+from tinyprune.storage.run_folder import BASELINE, Variant, Workspace
 from tinyprune.storage.writing import writing
 
 FORM, MOST_BYTES = "streaming", 2_000_000

@@ -17,8 +17,8 @@ from tinyprune.audio.device import (
 )
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.errors import UsageError
+from tinyprune.storage.digests import sha256
 from tinyprune.storage.records import read_json, write_json
-from tinyprune.storage.run_folder import sha256
 
 BANDS, BINS = 16, 512 // 2 + 1
 KNOWN = FrontEnd(bands=2, mean=(0.0, 1.0), std=(1.0, 2.0))

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -196,6 +197,29 @@ def test_a_damaged_store_is_written_again(store, damage):
         store.path.write_bytes(content[:-2])
     np.testing.assert_array_equal(open_store(store.path, clips()).excerpt(0, 0, 1000), before)
     assert store.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("suffix", [".pcm", ".json"])
+def test_a_store_that_has_changed_is_written_again(store, suffix, log_lines):
+    before = store.excerpt(0, 0, 1000)
+    path = store.path.with_suffix(suffix)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"1", b"2", 1) if suffix == ".json" else bytes(len(content)))
+    os.utime(path, (1, 1))
+    again = open_store(store.path, clips())
+    np.testing.assert_array_equal(again.excerpt(0, 0, 1000), before)
+    assert [line.endswith("the audio is decoded again") for line in log_lines] == [True]
+
+
+def test_a_store_that_was_copied_is_read_and_not_written_again(store, tmp_path):
+    copy = tmp_path / "copy" / store.path.name
+    copy.parent.mkdir()
+    for suffix in (".pcm", ".json"):
+        shutil.copy(store.path.with_suffix(suffix), copy.with_suffix(suffix))
+    os.utime(copy, (1, 1))
+    again = open_store(copy, untouched())
+    np.testing.assert_array_equal(again.excerpt(0, 0, 1000), store.excerpt(0, 0, 1000))
+    assert copy.stat().st_mtime == 1
 
 
 def test_the_index_is_a_readable_record(store):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.support.runs import strip_digests
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import TaskRecord
 from tinyprune.artifacts.summary import RunSummary
@@ -41,8 +42,8 @@ from tinyprune.stages.recipe import run_recipe
 from tinyprune.stages.report import report_run
 from tinyprune.stages.run import Run
 from tinyprune.stages.train import train_baseline
+from tinyprune.storage.digests import sha256
 from tinyprune.storage.records import read_json
-from tinyprune.storage.run_folder import sha256
 from tinyprune.tasks.speech import Speech
 
 PRUNED = "weight-0.80"
@@ -437,6 +438,7 @@ def test_test_folders_are_remembered_and_no_part_of_the_baseline(tmp_path, monke
 
 
 def test_pruning_on_other_data_than_the_baseline_is_refused(run_copy, tiny_sizes):
+    strip_digests(run_copy)
     record = run_copy / "variants" / "baseline" / "variant.json"
     record.write_text(
         re.sub(r'"data_sha256": "\w+"', '"data_sha256": "of other samples"', record.read_text())

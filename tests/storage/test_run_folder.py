@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import MagnitudePruning, MixtureData, SyntheticSpeechData
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.storage.run_folder import BASELINE, Workspace, sha256
+from tinyprune.storage.run_folder import BASELINE, Workspace
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
 
@@ -104,7 +105,7 @@ def test_a_damaged_claim_is_one_line(space):
     (variant.folder / "variant.json").write_text("{")
     with pytest.raises(
         TinypruneError,
-        match=r"variants/w/variant\.json cannot be read \(.*\); delete .*/variants/w$",
+        match=r"variants/w/variant\.json cannot be read \(.*\); put it back, or delete .*/variants/w$",
     ):
         variant.claim({"a": 1})
 
@@ -145,6 +146,44 @@ def test_a_damaged_record_of_a_stage_is_one_line(space):
         match=r"variants/w/train\.json cannot be read \(.*\); delete it and run again$",
     ):
         variant.is_done("train")
+
+
+def test_a_changed_file_is_refused_with_what_to_do(space):
+    variant = space.variant("w")
+    finish(variant, model_keras="abc", size_json="1")
+    (variant.folder / "model.keras").write_text("abd")
+    assert variant.has_files("train")
+    assert not variant.is_intact("train")
+    with pytest.raises(TinypruneError) as caught:
+        variant.is_done("train")
+    assert str(caught.value).startswith(
+        f"{variant.folder}/model.keras has changed since it was made: "
+        "put it back, or delete it and run `"
+    )
+    (variant.folder / "model.keras").unlink()
+    assert not variant.is_done("train")
+
+
+def test_a_stage_of_another_claim_is_not_done(space):
+    variant = space.variant("w")
+    variant.claim({"seed": 0})
+    finish(variant, model_keras="abc")
+    (variant.folder / "variant.json").unlink()
+    variant.claim({"seed": 1})
+    assert not variant.is_done("train")
+
+
+def test_records_of_0_1_0_have_no_digest_and_are_believed(space):
+    variant = space.variant("w")
+    variant.claim({"a": 1})
+    finish(variant, model_keras="abc")
+    for path in variant.folder.glob("*.json"):
+        record = json.loads(path.read_text())
+        record.pop("claim_sha256", None)
+        record.pop("record_sha256")
+        path.write_text(json.dumps(record))
+    assert variant.is_done("train")
+    assert set(space.check().values()) == {"unverified", "unchanged"}
 
 
 def test_variants_come_baseline_first_then_in_order_of_creation(space):
@@ -223,8 +262,3 @@ def test_a_run_folder_that_is_read_only(read_only_folder):
         Workspace(read_only_folder / "run").locked(),
     ):
         raise AssertionError("nothing to work in")
-
-
-def test_sha256(tmp_path):
-    (tmp_path / "abc").write_text("abc")
-    assert sha256(tmp_path / "abc") == ABC

@@ -14,7 +14,7 @@ from tinyprune.report.model.record import RunReport, VariantRecord
 from tinyprune.report.model.summary import summary_rows
 from tinyprune.report.render.run_tables import format_report
 from tinyprune.report.render.terminal import to_text
-from tinyprune.storage.run_folder import Workspace
+from tinyprune.storage.run_folder import Variant, Workspace
 
 if TYPE_CHECKING:
     import keras
@@ -45,21 +45,27 @@ class FinishedVariant:
 
     @property
     def tflite(self) -> Path:
-        """Return the int8 graph that the device runs. Raises UsageError before the export."""
+        """Return the int8 graph that the device runs.
+
+        Raises UsageError before the export, TinypruneError for a file that has changed since.
+        """
         if self.record.tflite is None:
             raise UsageError(f"variant '{self.name}' is not exported: run `tinyprune export`")
+        Variant(self.name, self.folder).verify("export")
         return self.folder / self.record.tflite.path.name
 
     def model(self, custom: tuple[str, ...] = ()) -> "keras.Model":
         """Return the plain Keras network. ``custom``: modules with layers of your own.
 
-        Raises UsageError for a variant that has none: pruned offline, or not finished.
+        Raises UsageError for a variant that has none: pruned offline, or not finished;
+        TinypruneError for a file that has changed since it was trained.
         """
         from tinyprune.models.loading.own import load
 
         path = self.folder / "model.keras"
         if not path.exists():
             raise UsageError(f"variant '{self.name}' has no Keras model in {self.folder}")
+        Variant(self.name, self.folder).is_done("train")  # raises for a changed file
         return load(str(path), custom)
 
     def __repr__(self) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "data": "tinyprune.cli.data:data",
     "report": "tinyprune.cli.report:report",
     "compare": "tinyprune.cli.compare:compare",
+    "verify": "tinyprune.cli.verify:verify",
     "run": "tinyprune.cli.run:run",
     "list": "tinyprune.cli.list:list_command",
     "doctor": "tinyprune.cli.doctor:doctor",

@@ -19,7 +19,13 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.data.corpora.corpus import speakers
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.storage.records import read_json, write_json
+from tinyprune.storage.digests import (
+    CHANGED,
+    read_sealed_as,
+    sealed_state,
+    sha256,
+    write_sealed,
+)
 from tinyprune.storage.writing import writing
 
 log = logging.getLogger(__name__)
@@ -50,6 +56,8 @@ class ClipIndex:
         offsets: beginning of each, in samples, and the end of the last one, (n + 1).
         rms: root mean square of each; full scale is 1.
         sha256: of all samples.
+        mtime_ns: time of the file of samples; 0: it was not kept. As long as it is that, the
+            samples are taken for those that were written, else their SHA-256 is computed.
     """
 
     names: tuple[str, ...]
@@ -57,6 +65,7 @@ class ClipIndex:
     offsets: tuple[int, ...]
     rms: tuple[float, ...]
     sha256: str
+    mtime_ns: int = 0
 
 
 class ClipStore:
@@ -131,7 +140,7 @@ class ClipStore:
 
 
 def open_store(path: Path, clips: Iterable[Clip]) -> ClipStore:
-    """Return the store at ``path``; it is written from ``clips`` unless it is complete.
+    """Return the store at ``path``; it is written from ``clips`` unless it is there as it was made.
 
     Nothing is taken from ``clips`` otherwise. Samples beyond full scale are scaled down to it, clip
     by clip. Raises TinypruneError when no space is left.
@@ -139,7 +148,12 @@ def open_store(path: Path, clips: Iterable[Clip]) -> ClipStore:
     record = path.with_suffix(".json")
     if not _is_complete(path, record):
         _write(path, clips)
-    return ClipStore(path, read_json(record, ClipIndex))
+    return ClipStore(path, read_index(record))
+
+
+def read_index(record: Path) -> ClipIndex:
+    """Return the index of a store. Raises TinypruneError for one that cannot be believed."""
+    return read_sealed_as(record, ClipIndex, "delete it and run again")
 
 
 def report_unusable(problems: Sequence[str], count: int, folder: object) -> None:
@@ -164,11 +178,21 @@ def power(signal: Float32Array) -> float:
 
 
 def _is_complete(path: Path, record: Path) -> bool:
-    """Return whether a store has its index, and two bytes for each sample of it."""
+    """Return whether a store has its index and its samples, both as they were written."""
     if not (record.exists() and path.exists()):
         return False
-    samples = read_json(record, ClipIndex).offsets[-1]
-    return path.stat().st_size == 2 * samples
+    if sealed_state(record) == CHANGED:
+        return _made_again(record)
+    index = read_index(record)
+    if path.stat().st_mtime_ns == index.mtime_ns:
+        return path.stat().st_size == 2 * index.offsets[-1]
+    return sha256(path) == index.sha256 or _made_again(path)
+
+
+def _made_again(path: Path) -> bool:
+    """Say that a file is not believed. Returns False: it does not count."""
+    log.warning("%s has changed since it was made: the audio is decoded again", path)
+    return False
 
 
 def _write(path: Path, clips: Iterable[Clip]) -> None:
@@ -188,5 +212,12 @@ def _write(path: Path, clips: Iterable[Clip]) -> None:
             groups.append(clip.group)
             offsets.append(offsets[-1] + len(scaled))
             rms.append(float(np.sqrt(power(scaled))))
-    index = ClipIndex(tuple(names), tuple(groups), tuple(offsets), tuple(rms), digest.hexdigest())
-    write_json(path.with_suffix(".json"), index)
+    index = ClipIndex(
+        tuple(names),
+        tuple(groups),
+        tuple(offsets),
+        tuple(rms),
+        digest.hexdigest(),
+        path.stat().st_mtime_ns,
+    )
+    write_sealed(path.with_suffix(".json"), index)

@@ -24,7 +24,8 @@ def find_graph(run: Path, model: str | None) -> Path:
         run: folder in which a variant is looked for.
         model: a file, a variant of the run, or "pretrained"; None: the newest variant of the run.
 
-    Raises UsageError that says what there is, or what to do first.
+    Raises UsageError that says what there is, or what to do first; TinypruneError for a graph of
+    the run that is not as it was exported.
     """
     if model == pretrained.NAME:
         return pretrained.denoiser()
@@ -39,8 +40,11 @@ def find_graph(run: Path, model: str | None) -> Path:
             "or give --model"
         )
     if model is None:
-        return _newest(run, [path for path in graphs.values() if path.exists()])
-    return _graph_of_variant(run, graphs, model)
+        graph = _newest(run, [path for path in graphs.values() if path.exists()])
+    else:
+        graph = _graph_of_variant(run, graphs, model)
+    Workspace(run).variant(graph.parent.name).is_done("export")  # raises for a changed file
+    return graph
 
 
 def _is_file(path: Path) -> bool:

@@ -212,9 +212,11 @@ def _check_options(
         raise UsageError(f"{source} is a folder: give a folder to write to")
     if raw and PIPE not in (source, target):
         raise UsageError("--raw is about what goes through a pipe: give - as input or output")
-    if plot and is_folder:
+    if plot is None:
+        return
+    if is_folder:
         raise UsageError("--plot is of one file: give a file instead of a folder")
-    if plot and plot.suffix.lower() != ".png":
+    if plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {plot}: expected a name that ends in .png")
 
 

@@ -12,7 +12,7 @@ from tinyprune.artifacts.quantity import LIMITED, LimitedQuantity
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.config.budget import Budget
 from tinyprune.errors import CheckFailed
-from tinyprune.storage.records import read_json, write_json
+from tinyprune.storage.digests import read_sealed_as, write_sealed
 
 RECORD = "budget.json"  # of a variant that was pruned to a budget
 
@@ -73,13 +73,13 @@ def hold_to_budget(folder: Path, report: ResourceReport) -> None:
 
     Raises CheckFailed, saying how near it came, where a limit is not kept.
     """
-    record = read_json(folder / RECORD, BudgetRecord)
+    record = read_sealed_as(folder / RECORD, BudgetRecord, f"put it back, or delete {folder}")
     limits = [Limit(line.name, line.most) for line in record.lines]
     values = measured(report, limits)
     lines = []
     for line, value in zip(record.lines, values, strict=True):
         lines.append(replace(line, measured=float(value)))
-    write_json(folder / RECORD, replace(record, lines=tuple(lines)))
+    write_sealed(folder / RECORD, replace(record, lines=tuple(lines)))
 
     complaints = []
     for limit, value in exceeded(limits, values):

@@ -19,8 +19,8 @@ from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget, Predictio
 from tinyprune.errors import TinypruneError
 from tinyprune.npu import tables, vela_config
 from tinyprune.npu.vela_report import read_report
-from tinyprune.storage.records import read_json, write_json
-from tinyprune.tflite.flatbuffer import ParsedFile, read_file, require_int8, sha256
+from tinyprune.storage.digests import read_sealed_as, sha256, write_sealed
+from tinyprune.tflite.flatbuffer import ParsedFile, read_file, require_int8
 from tinyprune.tflite.graph import Graph
 
 LOG_NAME, RECORD_NAME = "vela.log", "report.json"
@@ -131,7 +131,7 @@ def compile_file(
                 config_sha256=inputs.config_sha256,
                 layers_sha256=inputs.layers_sha256,
             )
-            write_json(folder / RECORD_NAME, made)
+            write_sealed(folder / RECORD_NAME, made)
             _move_results(folder, compiled, output_dir)
     except OSError as error:
         reason = error.strerror or error
@@ -144,7 +144,7 @@ def _earlier(
 ) -> CompiledArtifact | None:
     """Return what was compiled before into a folder, if it is what would be made now."""
     try:
-        done = read_json(output_dir / RECORD_NAME, CompiledArtifact)
+        done = read_sealed_as(output_dir / RECORD_NAME, CompiledArtifact, "it is made again")
         path = output_dir / done.path.name
         its_inputs = _Inputs(done.source_sha256, done.layers_sha256, done.config_sha256)
         if its_inputs != inputs or done.report.target != target:
@@ -153,7 +153,7 @@ def _earlier(
             return None
         if sha256(path) != done.sha256:
             return None
-    except TinypruneError:  # nothing is there, or nothing that can be used
+    except (TinypruneError, OSError):  # nothing is there, or nothing that can be used
         return None
     return replace(done, source=source, path=path)  # the folder may have been moved
 

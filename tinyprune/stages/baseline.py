@@ -14,8 +14,8 @@ from tinyprune.models.loading.own import is_own, load
 from tinyprune.registry import MODELS
 from tinyprune.stages.convertible import check_convertible
 from tinyprune.stages.saving import save_network
+from tinyprune.storage.digests import sha256
 from tinyprune.storage.records import write_json
-from tinyprune.storage.run_folder import sha256
 from tinyprune.tasks.shape_check import fitted
 from tinyprune.tasks.task import Task
 from tinyprune.training.fit import Fit

@@ -15,6 +15,7 @@ from tinyprune.npu.limits import RECORD, budget_limits
 from tinyprune.sparsity.unit_sets import removable
 from tinyprune.stages.pruning_job import PruningJob
 from tinyprune.stages.saving import save_network
+from tinyprune.storage.digests import write_sealed
 from tinyprune.storage.records import write_json
 from tinyprune.training.fit import Fit, Learner
 
@@ -61,7 +62,7 @@ def prune_to_budget(job: PruningJob, budget: Budget, target: NpuTarget | None) -
             vela.close()
 
     write_json(job.folder / "plan.json", pruning)
-    write_json(job.folder / RECORD, compression.record())
+    write_sealed(job.folder / RECORD, compression.record())
     outputs = [*save_network(strip(fit.model, compression.template), job.folder)]
     outputs += ["history.csv", "plan.json"]
     if target is None:

@@ -13,7 +13,8 @@ from tinyprune.npu.batch import Compilation, compile_batch
 from tinyprune.report.model.record import SCHEMA
 from tinyprune.stages.export import device_graph, device_quality, ensure_exported
 from tinyprune.stages.run import Run, open_run
-from tinyprune.storage.records import read_json, write_json
+from tinyprune.storage.digests import write_sealed
+from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import Variant
 from tinyprune.tasks.task import NOISY_FORM
 
@@ -39,7 +40,7 @@ def compile_variants(run: Path | Run, targets: Sequence[NpuTarget]) -> list[RunS
         # The first target is what a report shows first: the one that was made last.
         for summary in reversed(summaries):
             name = f"summary-{summary.target.name}.json"
-            write_json(opened.space.root / name, summary)
+            write_sealed(opened.space.root / name, summary)
         return summaries
 
 
@@ -73,15 +74,25 @@ def compile_file(
 
 
 def compilation_job(run: Run, variant: Variant, target: NpuTarget) -> Compilation:
-    """Return the compilation of the graph of a variant that the device runs, exported if needed."""
+    """Return the compilation of the graph of a variant that the device runs, exported if needed.
+
+    What is there already is made again where a file of it has changed.
+    """
     graph = device_graph(run, variant)
     folder = variant.folder / _place(target)
+    if variant.has_files(_stage(target)) and not variant.is_intact(_stage(target)):
+        (folder / vela.RECORD_NAME).unlink(missing_ok=True)
     return Compilation(variant.folder / graph.path, target, folder, graph.layers)
 
 
 def _place(target: NpuTarget) -> str:
     """Return the folder of a target in the folder of a variant."""
     return f"compiled/{target.name}"
+
+
+def _stage(target: NpuTarget) -> str:
+    """Return the name of the compilation for a target as a stage."""
+    return f"{_place(target)}/compile"
 
 
 def _row(
@@ -92,7 +103,7 @@ def _row(
     _finish(variant, graph, target, compiled)
     return VariantSummary(
         name=variant.name,
-        parameters=read_json(variant.folder / "size.json", int),
+        parameters=read_json(variant.verified("train", "size.json"), int),
         sparsity=graph.sparsity,
         quality=device_quality(run, variant),
         tflite=graph,
@@ -105,10 +116,14 @@ def _finish(
 ) -> None:
     """Record that a compilation is finished, if it is not recorded."""
     inputs = {"tflite": graph.sha256, "target": target, "vela": compiled.report.vela_version}
-    stage = f"{_place(target)}/compile"
-    if not variant.is_done(stage, inputs):
-        files = (vela.RECORD_NAME, compiled.path.name)
-        variant.finish(stage, inputs, [f"{_place(target)}/{name}" for name in files])
+    if variant.is_intact(_stage(target), inputs):
+        return
+    place = _place(target)
+    files = []
+    for path in sorted((variant.folder / place).iterdir()):
+        if path.is_file() and path.name != "compile.json":
+            files.append(f"{place}/{path.name}")
+    variant.finish(_stage(target), inputs, files)
 
 
 def _summary(run: Run, target: NpuTarget, rows: Sequence[VariantSummary]) -> RunSummary:

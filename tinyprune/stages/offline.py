@@ -8,7 +8,8 @@ from tinyprune.config import OfflinePruning
 from tinyprune.sparsity.structure import parse
 from tinyprune.stages.export import Qualities, ensure_exported, named
 from tinyprune.stages.run import Run, open_run
-from tinyprune.storage.run_folder import Variant, sha256
+from tinyprune.storage.digests import sha256
+from tinyprune.storage.run_folder import Variant
 
 if TYPE_CHECKING:
     from tinyprune.compress.offline import OfflineResult

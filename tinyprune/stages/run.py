@@ -14,7 +14,8 @@ from tinyprune.artifacts.quality import TaskRecord
 from tinyprune.config import DataConfig, RunConfig, from_mapping
 from tinyprune.errors import UsageError
 from tinyprune.registry import DATASETS
-from tinyprune.storage.records import read_json, write_json
+from tinyprune.storage.digests import read_sealed, write_sealed
+from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import BASELINE, Variant, Workspace
 
 if TYPE_CHECKING:
@@ -120,11 +121,11 @@ class Run:
         No training depends on them, so they are no part of what a variant claims.
         """
         path = self.space.root / TEST_FOLDERS
-        return read_json(path, dict[str, str]) if path.exists() else {}
+        return read_sealed(path, "delete it and train again") if path.exists() else {}
 
     def keep_test_folders(self, folders: dict[str, str]) -> None:
         """Remember the folders of the test split."""
-        write_json(self.space.root / TEST_FOLDERS, folders)
+        write_sealed(self.space.root / TEST_FOLDERS, folders)
 
 
 @contextmanager

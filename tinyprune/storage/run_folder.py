@@ -10,13 +10,12 @@
 """
 
 import dataclasses
-import hashlib
 import json
 import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,11 +23,23 @@ from pathlib import Path
 from typing import Any
 
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.storage.digests import (
+    CHANGED,
+    UNCHANGED,
+    change,
+    read_sealed,
+    sealed_state,
+    sha256,
+    state_of,
+    write_sealed,
+)
 from tinyprune.storage.recorded import BASELINE, Recorded
-from tinyprune.storage.records import to_jsonable, write_json
+from tinyprune.storage.records import to_jsonable
 from tinyprune.version import __version__
 
 STAGES = ("train", "export", "compile")
+CLAIM = "variant.json"
+_AGAIN = "delete it and run again"
 
 
 @dataclass(frozen=True)
@@ -49,9 +60,9 @@ class Variant:
         Raises UsageError if it exists with another configuration.
         """
         claim = _as_json(configuration)
-        path = self.folder / "variant.json"
+        path = self.folder / CLAIM
         if not path.exists():
-            write_json(path, claim)
+            write_sealed(path, claim)
             return
         differences = _differences(_completed(self.configuration(), configuration), claim)
         if differences:
@@ -63,7 +74,7 @@ class Variant:
     @contextmanager
     def claimed(self, configuration: Mapping[str, Any]) -> Iterator[None]:
         """Claim around a stage; where the stage raises UsageError, a new variant leaves nothing."""
-        is_new = not (self.folder / "variant.json").exists()
+        is_new = not (self.folder / CLAIM).exists()
         self.claim(configuration)
         try:
             yield
@@ -75,19 +86,72 @@ class Variant:
             raise
 
     def configuration(self) -> dict[str, Any]:
-        """Return what the variant was claimed as. Raises TinypruneError if it cannot be read."""
-        return _read(self.folder / "variant.json", f"delete {self.folder}")
+        """Return what the variant was claimed as.
+
+        Raises TinypruneError if it cannot be read, or is not as it was written.
+        """
+        return read_sealed(self.folder / CLAIM, f"put it back, or delete {self.folder}")
+
+    def claim_sha256(self) -> str:
+        """Return the SHA-256 of the claim; empty where there is none."""
+        path = self.folder / CLAIM
+        return sha256(path) if path.exists() else ""
 
     def is_done(self, stage: str, inputs: Mapping[str, Any] | None = None) -> bool:
-        """Return whether a stage is finished, with these inputs if any, and its files are there."""
-        if not (self.folder / f"{stage}.json").exists():
-            return False
-        record = self._record(stage)
-        if inputs is not None and record["inputs"] != _as_json(inputs):
-            return False
-        return all((self.folder / name).exists() for name in record["outputs"])
+        """Return whether a stage is finished, for this claim and these inputs, and has its files.
 
-    def finish(self, stage: str, inputs: Mapping[str, Any], outputs: list[str]) -> None:
+        ``inputs``: None: whatever they were. Raises TinypruneError, which says what to do, for a
+        file that is not as the stage made it.
+        """
+        if not self._has(stage, inputs):
+            return False
+        self.verify(stage)
+        return True
+
+    def is_intact(self, stage: str, inputs: Mapping[str, Any] | None = None) -> bool:
+        """Return whether a stage is finished with these inputs, and every file as it made it."""
+        if not self._has(stage, inputs):
+            return False
+        return set(self.files(stage).values()) == {UNCHANGED}
+
+    def has_files(self, stage: str) -> bool:
+        """Return whether a stage is finished and has its files, as it made them or not."""
+        return self._has(stage, None)
+
+    def verify(self, stage: str) -> None:
+        """Raise TinypruneError, which says what to do, for a file that a stage did not make so."""
+        for name in self._record(stage)["outputs"]:
+            self.verified(stage, name)
+
+    def verified(self, stage: str, name: str) -> Path:
+        """Return the path of a file that a finished stage made.
+
+        Raises TinypruneError, which says what to do, where it is not as the stage made it.
+        """
+        record = self._record(stage)
+        path = self.folder / name
+        if state_of(path, record["outputs"][name]) == CHANGED:
+            raise TinypruneError(change(path, record.get("command", "")))
+        return path
+
+    def files(self, stage: str) -> dict[str, str]:
+        """Return the state of every file that a finished stage made."""
+        outputs = self._record(stage)["outputs"]
+        return {name: state_of(self.folder / name, digest) for name, digest in outputs.items()}
+
+    def check(self) -> dict[Path, str]:
+        """Return the state of its claim, of every record of a stage and of every file of those."""
+        states = {self.folder / CLAIM: sealed_state(self.folder / CLAIM)}
+        for path in self._stage_paths():
+            states[path] = sealed_state(path)
+            if states[path] == CHANGED:
+                continue
+            stage = path.relative_to(self.folder).with_suffix("").as_posix()
+            for name, state in self.files(stage).items():
+                states[self.folder / name] = state
+        return states
+
+    def finish(self, stage: str, inputs: Mapping[str, Any], outputs: Sequence[str]) -> None:
         """Record a finished stage.
 
         ``outputs``: names, in the folder, of the files that it made.
@@ -96,16 +160,16 @@ class Variant:
             "stage": stage,
             "inputs": inputs,
             "outputs": {name: sha256(self.folder / name) for name in outputs},
+            "claim_sha256": self.claim_sha256(),
             "tinyprune": __version__,
             "command": _command(),
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        write_json(self.folder / f"{stage}.json", record)
+        write_sealed(self.folder / f"{stage}.json", record)
 
     def stages(self) -> list[dict[str, Any]]:
         """Return the records of its finished stages, in the order in which they were finished."""
-        paths = [*self.folder.glob("*.json"), *self.folder.glob("compiled/*/compile.json")]
-        records = [_read(path, "delete it and run again") for path in paths if path.stem in STAGES]
+        records = [read_sealed(path, _AGAIN) for path in self._stage_paths()]
         return sorted(
             records, key=lambda record: (STAGES.index(Path(record["stage"]).name), record["stage"])
         )
@@ -114,8 +178,23 @@ class Variant:
         """Return the SHA-256 of a file that a finished stage made."""
         return str(self._record(stage)["outputs"][name])
 
+    def _stage_paths(self) -> list[Path]:
+        paths = [*self.folder.glob("*.json"), *self.folder.glob("compiled/*/compile.json")]
+        return [path for path in paths if path.stem in STAGES]
+
+    def _has(self, stage: str, inputs: Mapping[str, Any] | None) -> bool:
+        if not (self.folder / f"{stage}.json").exists():
+            return False
+        record = self._record(stage)
+        if inputs is not None and record["inputs"] != _as_json(inputs):
+            return False
+        if record.get("claim_sha256", "") not in ("", self.claim_sha256()):
+            self.configuration()  # says so where the claim is not as it was written
+            return False
+        return all((self.folder / name).exists() for name in record["outputs"])
+
     def _record(self, stage: str) -> dict[str, Any]:
-        return _read(self.folder / f"{stage}.json", "delete it and run again")
+        return read_sealed(self.folder / f"{stage}.json", _AGAIN)
 
 
 class Workspace:
@@ -152,9 +231,30 @@ class Workspace:
 
     def begun(self) -> list[Variant]:
         """Return all variants, those whose training is not finished last."""
-        variants = [*self.variants(), *self._variants_with("variant.json")]
+        variants = [*self.variants(), *self._variants_with(CLAIM)]
         by_name = {variant.name: variant for variant in variants}
         return list(by_name.values())
+
+    def check(self) -> dict[Path, str]:
+        """Return the state of every record, and of every file that a finished stage made.
+
+        States are those of :mod:`tinyprune.storage.digests`. Raises UsageError for no run.
+        """
+        begun = self.begun()
+        if not begun:
+            raise self.no_run()
+        states: dict[Path, str] = {}
+        for variant in begun:
+            states.update(variant.check())
+        for path in sorted(self.root.glob("*.json")):
+            states[path] = sealed_state(path)
+        return states
+
+    def no_run(self) -> UsageError:
+        """Return the error for a folder that is no run."""
+        return UsageError(
+            f"there is no run in {self.root}: run `tinyprune train` first, or choose another --run"
+        )
 
     def _variants_with(self, record: str) -> list[Variant]:
         """Return the variants that have a record, oldest first."""
@@ -188,24 +288,11 @@ class Workspace:
             lock.release()
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _command() -> str:
     """Return the command line of this process, its program by name only."""
     program = Path(sys.argv[0])
     name = program.parent.name if program.name == "__main__.py" else program.name
     return shlex.join([name, *sys.argv[1:]])
-
-
-def _read(path: Path, advice: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError) as error:
-        raise TinypruneError(f"{path} cannot be read ({error}); {advice}") from error
 
 
 def _as_json(value: Any) -> Any:

@@ -89,11 +89,6 @@ def load(path: Path) -> bytes:
     return content
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a ``.tflite`` file, hexadecimal. Raises what :func:`load` does."""
-    return hashlib.sha256(load(path)).hexdigest()
-
-
 def parse(path: Path, content: bytes | bytearray) -> Graph:
     """Return the network in the content of ``path``. Raises UsageError if it is broken.
 

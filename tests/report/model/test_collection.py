@@ -11,8 +11,9 @@ from tinyprune.report.model.collection import collect_report
 from tinyprune.report.model.record import SCHEMA, RunReport
 from tinyprune.report.render import formats, run_tables
 from tinyprune.report.render.terminal import to_text
-from tinyprune.storage.records import from_jsonable, read_json, to_jsonable, write_json
-from tinyprune.storage.run_folder import Workspace, sha256
+from tinyprune.storage.digests import sha256, write_sealed
+from tinyprune.storage.records import from_jsonable, read_json, to_jsonable
+from tinyprune.storage.run_folder import Workspace
 
 PRUNED = "weight-0.80"
 
@@ -102,8 +103,8 @@ def test_half_a_run_shows_what_is_there(run_copy):
 def test_a_summary_that_is_out_of_date_is_named(run_copy, finished_run):
     path = run_copy / f"summary-{finished_run.summary.target.name}.json"
     record = read_json(path, dict)
-    record["variants"] = record["variants"][:1]
-    write_json(path, record)
+    del record["record_sha256"]
+    write_sealed(path, record | {"variants": record["variants"][:1]})
     [note] = collect_report(Workspace(run_copy)).notes
     command = "`tinyprune compile --npu ethos-u55-128 --memory-mode Shared_Sram`"
     assert (

@@ -13,13 +13,13 @@ from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.artifacts.summary import RunSummary
-from tinyprune.errors import UsageError
 from tinyprune.npu.limits import RECORD
 from tinyprune.report.model.advice import advice
 from tinyprune.report.model.loading import load_summaries
 from tinyprune.report.model.record import SCHEMA, ManifestEntry, RunReport, VariantRecord
+from tinyprune.storage.digests import CHANGED, change, read_sealed_as, state_of
 from tinyprune.storage.records import read_json
-from tinyprune.storage.run_folder import BASELINE, Variant, Workspace, sha256
+from tinyprune.storage.run_folder import BASELINE, Variant, Workspace
 from tinyprune.version import __version__
 
 _PROGRAMS = ("keras", "tensorflow", "ethos-u-vela", "ai-edge-litert", "numpy")
@@ -29,9 +29,7 @@ def collect_report(space: Workspace) -> RunReport:
     """Return the report of a run folder. Raises UsageError if it is none."""
     begun = space.begun()
     if not begun:
-        raise UsageError(
-            f"there is no run in {space.root}: run `tinyprune train` first, or choose another --run"
-        )
+        raise space.no_run()
     variants = tuple(map(_variant_record, begun))
     summaries = _summaries(space)
     manifest: list[ManifestEntry] = []
@@ -46,7 +44,7 @@ def collect_report(space: Workspace) -> RunReport:
         variants=variants,
         summaries=summaries,
         manifest=tuple(manifest),
-        notes=tuple(_notes(variants, summaries)),
+        notes=(*_changes(manifest), *_notes(variants, summaries)),
         advice=_advice(summaries),
     )
 
@@ -58,7 +56,7 @@ def _variant_record(variant: Variant) -> VariantRecord:
         configuration=variant.configuration(),
         history=tuple(_history(variant.folder / "history.csv")),
     )
-    if variant.is_done("train"):
+    if variant.has_files("train"):
         record = replace(
             record,
             state="train",
@@ -79,14 +77,14 @@ def _variant_record(variant: Variant) -> VariantRecord:
 
 def _budget(variant: Variant) -> BudgetRecord | None:
     path = variant.folder / RECORD
-    if path.exists():
-        return read_json(path, BudgetRecord)
-    return None
+    if not path.exists():
+        return None
+    return read_sealed_as(path, BudgetRecord, f"put it back, or delete {variant.folder}")
 
 
 def _tflite(variant: Variant) -> TFLiteArtifact | None:
     """The graph that the device runs: the first form of the task that was exported."""
-    if not variant.is_done("export"):
+    if not variant.has_files("export"):
         return None
     task = variant.folder.parent / BASELINE / "task.json"
     for form in read_json(task, TaskRecord).forms:
@@ -137,17 +135,15 @@ def _manifest(space: Workspace, variant: Variant) -> Iterator[ManifestEntry]:
                 command=record.get("command", ""),
                 made=record.get("made", ""),
                 tinyprune=record.get("tinyprune", ""),
-                state=_state(path, digest),
+                state=state_of(path, digest),
             )
 
 
-def _state(path: Path, digest: str) -> str:
-    """The state of a file whose content had this digest when it was made."""
-    if not path.exists():
-        return "missing"
-    if sha256(path) == digest:
-        return "unchanged"
-    return "changed"
+def _changes(manifest: Sequence[ManifestEntry]) -> Iterator[str]:
+    """Say of every file that is not as it was made what to do."""
+    for entry in manifest:
+        if entry.state == CHANGED:
+            yield change(entry.path, entry.command)
 
 
 def _notes(variants: Sequence[VariantRecord], summaries: Sequence[RunSummary]) -> Iterator[str]:

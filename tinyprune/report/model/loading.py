@@ -7,6 +7,7 @@ from typing import Any
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.report.model.record import SCHEMA, RunReport
+from tinyprune.storage.digests import is_changed
 from tinyprune.storage.records import from_jsonable
 
 _EXPECTED = (
@@ -58,8 +59,13 @@ def _are_tables(entries: list[Any]) -> bool:
 
 
 def _check_schemas(path: Path, entries: list[dict[str, Any]]) -> None:
-    """Raise TinypruneError if one is of a schema that does not exist yet, or has none at all."""
+    """Raise TinypruneError for an edited one, and for a schema that does not exist (yet)."""
     for entry in entries:
+        if is_changed(entry):
+            raise TinypruneError(
+                f"{path} has changed since it was written: put it back, "
+                "or run `tinyprune compile` again"
+            )
         schema = entry.get("schema")
         if type(schema) is not int or schema < 1:
             raise _another(path)

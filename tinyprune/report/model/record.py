@@ -90,3 +90,9 @@ class RunReport:
     manifest: tuple[ManifestEntry, ...] = ()
     notes: tuple[str, ...] = field(default=())
     advice: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """Names of the variants of which a file is not as it was made."""
+        entries = [entry for entry in self.manifest if entry.state == "changed"]
+        return frozenset(entry.stage.partition("/")[0] for entry in entries)

@@ -9,7 +9,7 @@ from rich.text import Text
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.errors import UsageError, check_name
 from tinyprune.report.model.number_text import shown_number
-from tinyprune.report.model.record import RunReport, VariantRecord
+from tinyprune.report.model.record import RunReport
 from tinyprune.report.render import (
     budget_tables,
     cost_tables,
@@ -29,9 +29,9 @@ def format_report(report: RunReport) -> RenderableType:
     """
     parts: Parts = []
     if report.summaries:
-        parts.append(table.format_table(report.summaries[0]))
+        parts.append(table.format_table(report.summaries[0], report.changed))
     else:
-        parts.append(_unfinished(report.variants))
+        parts.append(_unfinished(report))
     if len(report.summaries) > 1:
         matrix = matrix_table.format_matrix(report.summaries)
         parts += [Text(), matrix]
@@ -109,15 +109,16 @@ def _budget(report: RunReport, name: str) -> RenderableType | None:
     return budget_tables.format_budget(budget)
 
 
-def _unfinished(variants: Sequence[VariantRecord]) -> RenderableType:
+def _unfinished(report: RunReport) -> RenderableType:
     """The variants before anything is compiled."""
     table = columns("variant", "epochs", "parameters", "sparsity", left="finished")
-    for variant in variants:
+    for variant in report.variants:
+        state = "changed" if variant.name in report.changed else variant.state
         table.add_row(
             variant.name,
             str(len(variant.history)),
             shown_number(variant.parameters, str),
             shown_number(variant.sparsity, "{:.2f}".format),
-            variant.state or "nothing",
+            state or "nothing",
         )
     return table

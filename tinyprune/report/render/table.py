@@ -40,13 +40,16 @@ _NAME_WIDTH = 14
 _SHOWN_SHARE = 10
 
 
-def format_table(summary: RunSummary) -> RenderableType:
-    """Every variant beside the baseline.
+def format_table(summary: RunSummary, changed: frozenset[str] = frozenset()) -> RenderableType:
+    """Every variant beside the baseline; after the name of a ``changed`` one comes that word.
 
     The first table has on one line what was lost and gained, those below it other metrics, sizes
     and cycles.
     """
     rows = summary_rows(summary)
+    for row in rows:
+        if row["variant"] in changed:
+            row["variant"] += " changed"
     metrics = metric_names(summary)
     headline = metrics[:_HEADLINE_METRICS]
     others = metrics[_HEADLINE_METRICS:]
