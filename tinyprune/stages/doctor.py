@@ -3,7 +3,6 @@
 import os
 import platform
 import shutil
-import sys
 from ctypes import util as ctypes_util
 from dataclasses import dataclass
 from importlib import metadata, util
@@ -126,15 +125,11 @@ def _vela() -> Check:
 
 
 def _sound() -> Check:
-    """Return the library through which ``enhance --live`` records and plays.
-
-    The package for macOS and Windows brings its own.
-    """
-    brought = sys.platform in ("darwin", "win32") and util.find_spec("sounddevice") is not None
-    library = "with sounddevice" if brought else ctypes_util.find_library("portaudio")
+    """Return the library through which ``enhance --live`` records and plays."""
     return Check(
         "portaudio",
-        library or "optional, not installed: apt install libportaudio2 (for enhance --live)",
+        ctypes_util.find_library("portaudio")
+        or "optional, not installed: apt install libportaudio2 (for enhance --live)",
     )
 
 
@@ -156,11 +151,9 @@ def _machine(run: Path) -> list[Check]:
 
 def _cores() -> int:
     """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
 
 
 def _memory() -> str:
     """Return the main memory of the machine."""
-    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
-        return "unknown"
     return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.1f} GB"
