@@ -225,6 +225,25 @@ def test_what_tflite_makes_int8_by_itself_is_left_dense(kind, tmp_path):
     assert np.abs(made - prepared(VECTORS).numpy()).max() < 4 * runner.output_scale
 
 
+def test_the_sparsity_is_that_of_the_file_with_what_is_left_dense(tmp_path):
+    """First 6 -> 8 and last 8 -> 3 have 80 % zeros; the kernel in between, 8 -> 8, has few."""
+    model, path = around(INT8["a user's subclass"]), tmp_path / "own.tflite"
+    found, prepared = plan(model, MagnitudePruning(sparsity=0.8, scope="layer")), prepare(model)
+    MaskUpdater(prepared, found, 1).update(0)
+    calibrate(prepared, [VECTORS])
+    artifact = export(strip(prepared, model), None, VECTORS, read_masks(prepared), path)
+    (own,) = artifact.dense
+    first, last = artifact.tensors
+    assert (own.name, own.size, own.masked) == ("own", 8 * 8, 0)
+    sizes = [first.size, own.size, last.size]
+    zeros = [first.zeros, own.zeros, last.zeros]
+    weights = [op.inputs[1].values for op in read(path).operators if op.name == "FULLY_CONNECTED"]
+    assert sizes == [values.size for values in weights]
+    assert zeros == [np.count_nonzero(values == 0) for values in weights]
+    assert artifact.sparsity == sum(zeros) / sum(sizes) < 0.5
+    assert artifact.dense_share == own.size / sum(sizes)
+
+
 def test_what_acts_while_learning_only_is_not_in_the_file(tmp_path):
     inputs = keras.Input((8, 8, 3))
     x = L.GaussianNoise(0.5, name="noise")(L.RandomFlip(name="flip")(inputs))

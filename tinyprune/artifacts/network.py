@@ -62,6 +62,7 @@ class TFLiteArtifact:
         contexts: states that go in and come out of every call; empty where the file keeps all
             states itself.
         layers: the Keras layer of every operator in the file, in order of execution.
+        dense: weights in the file that are no kernel of a layer that can be pruned.
     """
 
     path: Path
@@ -75,10 +76,20 @@ class TFLiteArtifact:
     tensors: tuple[TensorSparsity, ...] = ()
     contexts: tuple[ContextState, ...] = ()
     layers: tuple[str, ...] = ()
+    dense: tuple[TensorSparsity, ...] = ()
 
     @property
     def sparsity(self) -> float:
-        """Fraction of zeros over all kernels."""
-        zeros = sum(tensor.zeros for tensor in self.tensors)
-        size = sum(tensor.size for tensor in self.tensors)
-        return zeros / max(1, size)
+        """Fraction of zeros over all weights in the file."""
+        weights = self.tensors + self.dense
+        zeros = sum(tensor.zeros for tensor in weights)
+        return zeros / max(1, _size(weights))
+
+    @property
+    def dense_share(self) -> float:
+        """Share of the bytes of weights in the file that cannot be pruned."""
+        return _size(self.dense) / max(1, _size(self.tensors + self.dense))
+
+
+def _size(tensors: tuple[TensorSparsity, ...]) -> int:
+    return sum(tensor.size for tensor in tensors)

@@ -14,7 +14,7 @@ class VariantSummary:
     Attributes:
         name: variant, "baseline" or e.g. "weight-0.80".
         parameters: weights and biases of the Keras model.
-        sparsity: fraction of zeros over all pruned kernels, measured in the flatbuffer.
+        sparsity: fraction of zeros over all weights in the flatbuffer, measured there.
         quality: of the int8 graph that the device runs, on dev.
         tflite: the exported model.
         report: what it costs on the target.

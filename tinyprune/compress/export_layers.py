@@ -30,8 +30,8 @@ def _without_training_only(model: keras.Model) -> keras.Model:
 
     def call(node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         operation = node.operation
-        return args[0] if layer_kind(operation).is_training_only else operation(*args, **kwargs)
+        if layer_kind(operation).is_training_only:
+            return args[0]
+        return operation(*args, **kwargs)
 
-    kinds = [layer_kind(layer) for layer in model.layers]
-    has_some = any(kind.is_training_only for kind in kinds)
-    return graph.rebuild(model, call) if has_some else model
+    return graph.rebuild(model, call)

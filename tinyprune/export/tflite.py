@@ -16,8 +16,10 @@ from tinyprune.export.contexts import check_contexts
 from tinyprune.export.converter import conversion, one_frame_conversion
 from tinyprune.export.matching import Match, layer_names, match
 from tinyprune.export.zero_gates import with_biases
+from tinyprune.npu.layers import weights_beside
 from tinyprune.storage.writing import writing
 from tinyprune.tflite.flatbuffer import ParsedFile, require_int8
+from tinyprune.tflite.graph import Graph
 from tinyprune.tflite.interpreter import Int8Model
 
 
@@ -70,6 +72,7 @@ def export(
         tensors = check_zeros(matches, masks)
         states = check_contexts(part, file.graph, contexts)
         runner = Int8Model(part)
+    names = layer_names(file.graph, model, matches)
     return TFLiteArtifact(
         path=path,
         sha256=file.sha256,
@@ -81,8 +84,19 @@ def export(
         output_zero_point=int(runner.output_zero_point),
         tensors=tensors,
         contexts=states,
-        layers=layer_names(file.graph, model, matches),
+        layers=names,
+        dense=_left_dense(file.graph, matches, names),
     )
+
+
+def _left_dense(
+    graph: Graph, matches: Sequence[Match], names: Sequence[str]
+) -> tuple[TensorSparsity, ...]:
+    """Weights of the operators that are no layer with kernels, called after the layers."""
+    pruned: set[int] = set()
+    for matched in matches:
+        pruned |= {tensor.buffer for tensor in matched.operator.constants}
+    return weights_beside(graph, pruned, names)
 
 
 def _convert(

@@ -1,10 +1,11 @@
 """Costs of layers: the sums of the operators that Vela made of each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tinyprune.artifacts.cycles import Cycles
+from tinyprune.artifacts.network import TensorSparsity
 from tinyprune.artifacts.resources import Kernel, LayerCost, OperatorCost
 from tinyprune.tflite.graph import Graph, Operator, Tensor
 from tinyprune.tflite.operators import operator_type
@@ -60,6 +61,28 @@ def layer_costs(
     return tuple(compiled)
 
 
+def weights_beside(
+    graph: Graph, pruned: Collection[int], names: Sequence[str]
+) -> tuple[TensorSparsity, ...]:
+    """Return the weights that lie in none of the buffers ``pruned``, each stored tensor once.
+
+    ``names``: as in :func:`layer_costs`; a tensor is called after the first layer that reads it.
+    """
+    dense: dict[int, TensorSparsity] = {}
+    for operator, name in zip(graph.operators, _layer_names(graph, names), strict=True):
+        for buffer, weights in _kernels_by_buffer([operator]).items():
+            counted = TensorSparsity(
+                name=name,
+                size=weights.size,
+                masked=0,
+                zeros=weights.zeros,
+            )
+            dense.setdefault(buffer, counted)
+    for buffer in pruned:
+        dense.pop(buffer, None)
+    return tuple(dense.values())
+
+
 def _layer_names(graph: Graph, names: Sequence[str]) -> Sequence[str]:
     """Return the layer of every operator: its name if all are known, or else its place."""
     if len(names) == len(graph.operators):
@@ -96,12 +119,16 @@ def _values(costs: Sequence[OperatorCost], field: str) -> list[Any]:
 
 def _kernels(sources: Sequence[Operator]) -> tuple[Kernel, ...]:
     """Return the weights that operators read, each stored tensor once."""
+    return tuple(_kernels_by_buffer(sources).values())
+
+
+def _kernels_by_buffer(sources: Sequence[Operator]) -> dict[int, Kernel]:
     by_buffer: dict[int, Kernel] = {}
     for operator in sources:
         if operator_type(operator.name).has_weights:
             for tensor in filter(_is_kernel, operator.constants):
                 by_buffer[tensor.buffer] = kernel(tensor)
-    return tuple(by_buffer.values())
+    return by_buffer
 
 
 def _is_kernel(tensor: Tensor) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support import records
+from tinyprune.artifacts.network import TensorSparsity
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
@@ -148,6 +149,17 @@ def test_the_second_table_has_sizes_and_cycles(summary: RunSummary) -> None:
     )
     assert "the flash of the variant" in " ".join(text)
     assert "3.88 MB" in " ".join(text)
+
+
+def test_what_is_left_dense_is_named_with_its_share_of_bytes(summary: RunSummary) -> None:
+    assert "leaves dense" not in terminal.to_text(table.format_table(summary))
+    last = summary.variants[-1]
+    tensors = (TensorSparsity("k/kernel", 300, 240, 250),)
+    dense = (TensorSparsity("own", 60, 0, 0), TensorSparsity("own", 40, 0, 0))
+    tflite = replace(last.tflite, tensors=tensors, dense=dense)
+    variants = (*summary.variants[:-1], replace(last, tflite=tflite))
+    text = lines(table.format_table(replace(summary, variants=variants)))
+    assert f"{last.name} leaves dense 25% of its bytes of weights: own" in text  # 100 of 400
 
 
 def test_cpu_operators_are_named(summary: RunSummary) -> None:

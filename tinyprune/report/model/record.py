@@ -43,7 +43,7 @@ class VariantRecord:
         state: the last stage that is finished: "" (training was stopped), "train", "export".
         configuration: what it was claimed as (variant.json).
         parameters: weights and biases of the Keras model; None before training is finished.
-        sparsity: fraction of zeros over all pruned kernels, measured in the flatbuffer; None before
+        sparsity: fraction of zeros over all weights in the flatbuffer, measured there; None before
             the export.
         qualities: on dev: the unprocessed input ("noisy"), "float", and every int8 graph.
         history: training curve, one row per epoch: column -> value, None where there is none.

@@ -22,7 +22,7 @@ from tinyprune.report.model.comparison import BETTER, Comparison, MetricChange, 
 from tinyprune.report.model.number_text import NONE, shown_factor, shown_milliseconds
 from tinyprune.report.model.record import RunReport, VariantRecord
 from tinyprune.report.model.summary import Row, metric_names, summary_rows, variant_names
-from tinyprune.report.render.table import cpu_notes, scored_items
+from tinyprune.report.render.table import cpu_notes, dense_notes, scored_items
 from tinyprune.report.render.verdict import (
     matters,
     show_allowed,
@@ -225,6 +225,7 @@ def _below(summary: RunSummary, rows: Sequence[Row]) -> list[str]:
         f"{quality.split} split, {quality.utterances} {scored_items(summary)}, int8 model; "
         "changes and factors (x) are against the first variant.",
         "flash: encoded weights, biases and scales, without the command stream.",
+        *dense_notes(summary),
         *cpu_notes(rows),
     ]
 

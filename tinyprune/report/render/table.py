@@ -98,6 +98,19 @@ def cpu_notes(rows: Sequence[Row]) -> list[str]:
     return notes
 
 
+def dense_notes(summary: RunSummary) -> list[str]:
+    """A line per variant with weights that cannot be pruned."""
+    notes = []
+    for variant in summary.variants:
+        names = ", ".join(dict.fromkeys(tensor.name for tensor in variant.tflite.dense))
+        if names:
+            share = variant.tflite.dense_share
+            notes.append(
+                f"{variant.name} leaves dense {share:.0%} of its bytes of weights: {names}"
+            )
+    return notes
+
+
 def _title(summary: RunSummary) -> Text:
     version = summary.variants[0].report.vela_version
     text = f"{summary.target.description}, estimated by Vela {version}"
@@ -190,6 +203,7 @@ def _notes(summary: RunSummary, rows: Sequence[Row]) -> list[str]:
     if summary.hop_seconds:
         hop_ms = 1000 * summary.hop_seconds
         notes.append(f"NPU busy: share of the {hop_ms:g} ms between two frames.")
+    notes += dense_notes(summary)
     on_cpu = cpu_notes(rows)
     if on_cpu:
         notes += [*on_cpu, "Cycles and time leave out what runs on the CPU."]
