@@ -264,6 +264,15 @@ def test_lstm_gives_the_last_output_where_no_sequence_is_asked_for():
     np.testing.assert_allclose(whole(SEQUENCES)[:, -1], last(SEQUENCES), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["dropout", "recurrent_dropout"])
+def test_a_dropout_of_an_lstm_acts_while_learning_only(name):
+    layer, plain = built(CompressedLSTM, **{name: 0.5}), built(CompressedLSTM)
+    np.testing.assert_array_equal(layer(SEQUENCES), plain(SEQUENCES))
+    learned = layer(SEQUENCES, training=True)
+    assert np.abs(learned - plain(SEQUENCES, training=True)).max() > 0.01
+    assert np.abs(learned - layer(SEQUENCES, training=True)).max() > 0.01
+
+
 def test_lstm_keeps_the_length_of_a_sequence_in_a_graph():
     """Keras' TimeDistributed runs as many frames as the batch is large where the length is lost."""
     layer = built(CompressedLSTM)

@@ -116,3 +116,26 @@ def test_any_number_of_frames_in_one_graph():
     whole = run(PROJECTED, RECURRENT)
     for frames in (1, 4):
         np.testing.assert_allclose(run(PROJECTED[:frames], RECURRENT), whole[:frames], atol=1e-6)
+
+
+def test_a_dropout_of_the_state_is_in_outputs_and_gradients():
+    factors = np.random.default_rng(5).choice([0.0, 2.0], (BATCH, UNITS)).astype(np.float32)
+
+    def by_tensorflow(projected: tf.Tensor, recurrent: tf.Tensor) -> tf.Tensor:
+        h, c, outputs = tf.zeros((BATCH, UNITS)), tf.zeros((BATCH, UNITS)), []
+        for t in range(FRAMES):
+            i, f, g, o = tf.split(projected[t] + (h * factors) @ recurrent, 4, axis=1)
+            c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+            h = tf.sigmoid(o) * tf.tanh(c)
+            outputs.append(h)
+        return tf.stack(outputs)
+
+    def ours(projected: tf.Tensor, recurrent: tf.Tensor) -> tf.Tensor:
+        return lstm(projected, recurrent, dropout=tf.constant(factors))
+
+    np.testing.assert_allclose(
+        ours(PROJECTED, RECURRENT), by_tensorflow(PROJECTED, RECURRENT), atol=1e-6
+    )
+    found, expected = (gradients(run, PROJECTED, RECURRENT) for run in (ours, by_tensorflow))
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)

@@ -33,6 +33,7 @@ def lstm(
     low: tf.Tensor | None = None,
     high: tf.Tensor | None = None,
     training: bool = True,
+    dropout: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Return the outputs of an LSTM (Hochreiter & Schmidhuber 1997) from a zero state.
 
@@ -46,20 +47,22 @@ def lstm(
         low, high: range of h, scalars; None leaves h in float32.
         training: keep the values that the gradient needs; without it the loop is faster, and
             differentiated by TensorFlow itself.
+        dropout: (batch, units) factors of ``h_{t-1}``, the same at every step (Gal & Ghahramani
+            2016, arXiv 1512.05287); None leaves it whole.
 
     Returns:
         h of all steps, (frames, batch, units). Gradients flow to ``projected`` and ``recurrent``.
     """
     if not training:
-        (outputs,) = _forward(projected, recurrent, low, high, keep=False)
+        (outputs,) = _forward(projected, recurrent, low, high, None, keep=False)
         return outputs
 
     @tf.custom_gradient
     def run(projected: tf.Tensor, recurrent: tf.Tensor) -> tuple:
-        steps = _Steps(*_forward(projected, recurrent, low, high, keep=True))
+        steps = _Steps(*_forward(projected, recurrent, low, high, dropout, keep=True))
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return _backward(recurrent, steps, upstream)
+            return _backward(recurrent, steps, upstream, dropout)
 
         return steps.outputs, gradient
 
@@ -79,6 +82,7 @@ def _forward(
     recurrent: tf.Tensor,
     low: tf.Tensor | None,
     high: tf.Tensor | None,
+    dropout: tf.Tensor | None,
     keep: bool,
 ) -> list[tf.Tensor]:
     """Outputs (frames, batch, units); kept for the gradient, cells and activated gates too."""
@@ -87,7 +91,7 @@ def _forward(
     inputs = _unstack(projected)
 
     def step(t, h, c, *arrays):  # type: ignore[no-untyped-def]
-        before = inputs.read(t) + tf.matmul(h, recurrent)
+        before = inputs.read(t) + tf.matmul(_dropped(h, dropout), recurrent)
         i, f = tf.split(tf.sigmoid(before[:, : 2 * units]), 2, axis=1)
         g = tf.tanh(before[:, 2 * units : 3 * units])
         o = tf.sigmoid(before[:, 3 * units :])
@@ -107,7 +111,7 @@ def _forward(
 
 
 def _backward(
-    recurrent: tf.Tensor, steps: _Steps, upstream: tf.Tensor
+    recurrent: tf.Tensor, steps: _Steps, upstream: tf.Tensor, dropout: tf.Tensor | None
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Gradients of ``projected`` and ``recurrent``.
 
@@ -132,15 +136,25 @@ def _backward(
         delta_ifg = tf.tile(dc, [1, 3]) * cell_to_ifg.read(t)
         delta_o = dh * output_to_o.read(t)
         delta = tf.concat([delta_ifg, delta_o], axis=1)
-        return t - 1, tf.matmul(delta, transposed), dc * forget.read(t), deltas.write(t, delta)
+        return (
+            t - 1,
+            _dropped(tf.matmul(delta, transposed), dropout),
+            dc * forget.read(t),
+            deltas.write(t, delta),
+        )
 
     zero = tf.zeros((tf.shape(steps.gates)[1], units))
     deltas = _array(steps.gates, GATES * units)
     *_, deltas = tf.while_loop(lambda t, *_: t >= 0, step, (frames - 1, zero, zero, deltas))
     delta = deltas.stack()
-    outputs_before = tf.reshape(_delay(steps.outputs), (-1, units))
+    outputs_before = tf.reshape(_dropped(_delay(steps.outputs), dropout), (-1, units))
     rows = tf.reshape(delta, (-1, GATES * units))
     return delta, tf.matmul(outputs_before, rows, transpose_a=True)
+
+
+def _dropped(h: tf.Tensor, dropout: tf.Tensor | None) -> tf.Tensor:
+    """h or its gradient, (..., batch, units), times the factors of a dropout."""
+    return h if dropout is None else h * dropout
 
 
 def _delay(values: tf.Tensor) -> tf.Tensor:

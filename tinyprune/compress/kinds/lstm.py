@@ -47,6 +47,8 @@ class CompressedLSTM(Compressed, keras.layers.LSTM):
         :func:`tinyprune.compress.prepare.prepare` refuses both.
         """
         inputs = tf.transpose(sequences, (1, 0, 2))
+        if training and self.dropout:
+            inputs *= self._kept(inputs[0], self.dropout)
         projected = tf.tensordot(inputs, self.effective("kernel"), 1)
         if self.use_bias:
             projected += self.cell.bias.value
@@ -59,14 +61,21 @@ class CompressedLSTM(Compressed, keras.layers.LSTM):
         quantizer = self.output_quantizer
         recurrent = self.effective("recurrent_kernel")
         if quantizer is None or quantizer.passing:
-            outputs = recurrence.lstm(projected, recurrent, training=training)
+            low = high = None
         else:
             low = quantizer.low.value
             high = quantizer.high.value
-            outputs = recurrence.lstm(projected, recurrent, low, high, training)
+        dropout = None
+        if training and self.recurrent_dropout:
+            dropout = self._kept(projected[0, :, : self.units], self.recurrent_dropout)
+        outputs = recurrence.lstm(projected, recurrent, low, high, training, dropout)
         if quantizer is not None and (training or quantizer.passing):
             quantizer.record(outputs)
         return outputs
+
+    def _kept(self, values: tf.Tensor, rate: float) -> tf.Tensor:
+        """Factors of a dropout, 0 or 1 / (1 - rate), one for each value of a step."""
+        return keras.random.dropout(tf.ones_like(values), rate, seed=self.cell.seed_generator)
 
 
 class LSTM(KernelKind):
@@ -118,7 +127,6 @@ class LSTM(KernelKind):
             "stateful": layer.stateful,
             "go_backwards": layer.go_backwards,
             "return_state": layer.return_state,
-            "dropout": layer.dropout or layer.recurrent_dropout,
             "activation": activation != "tanh",
             "recurrent_activation": recurrent_activation != "sigmoid",
         }
