@@ -37,6 +37,14 @@ class CheckFailed(TinypruneError):
     exit_code = 3
 
 
+class Stopped(KeyboardInterrupt):
+    """The end of the program by SIGTERM or SIGHUP, like that by Ctrl-C. Attributes: exit_code."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + signal_number  # as a shell reports it
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """Return the error for a name that does not exist.
 

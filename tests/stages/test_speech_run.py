@@ -484,6 +484,29 @@ def test_a_model_that_cannot_be_is_named_at_once(tmp_path, monkeypatch, table, m
         assert not Path("run").exists()
 
 
+@pytest.mark.parametrize(
+    ("bases", "message"),
+    [
+        (
+            ["none"],
+            "'weight-0.50-0' starts from 'none', which does not exist: expected one of: base",
+        ),
+        (["weight-0.50-0"], "starts from 'weight-0.50-0', which is made after it"),
+        (["baseline", "weight-0.50-2", "weight-0.50-1"], "'weight-0.50-2', which is made after it"),
+    ],
+)
+def test_a_base_that_will_not_be_there_is_found_before_anything_is_trained(
+    tmp_path, bases, message
+):
+    prunings = [
+        MagnitudePruning(base=base, name=f"weight-0.50-{number}")
+        for number, base in enumerate(bases)
+    ]
+    with pytest.raises(UsageError, match=message):
+        run_recipe(RunConfig(prune=tuple(prunings)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_clusters_are_not_for_training(tmp_path):
     config, run = OfflinePruning(clusters=16), tmp_path / "run"
     for stage in (

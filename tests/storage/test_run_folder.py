@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -9,7 +10,9 @@ import pytest
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import MagnitudePruning, MixtureData, SyntheticSpeechData
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.storage.run_folder import BASELINE, Workspace
+from tinyprune.storage.recorded import BASELINE
+from tinyprune.storage.records import write_text
+from tinyprune.storage.run_folder import Workspace
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
 
@@ -28,6 +31,14 @@ def finish(variant, stage="train", inputs=None, **files):
     variant.finish(stage, inputs or {}, [*named])
 
 
+def begun(space):
+    """A variant of which an epoch was trained."""
+    variant = space.variant("w")
+    variant.folder.mkdir(parents=True)
+    (variant.folder / "checkpoint.npz").touch()
+    return variant
+
+
 def test_the_first_claim_names_the_variant_and_the_same_one_holds(space):
     variant = space.variant("weight-0.80")
     for _ in range(2):
@@ -37,7 +48,7 @@ def test_the_first_claim_names_the_variant_and_the_same_one_holds(space):
 
 
 def test_another_configuration_is_refused_with_the_key_that_differs(space):
-    variant = space.variant("w")
+    variant = begun(space)
     variant.claim({"prune": MagnitudePruning(sparsity=0.8), "data": SyntheticSpeechData()})
     with pytest.raises(UsageError) as caught:
         variant.claim(
@@ -52,7 +63,7 @@ def test_another_configuration_is_refused_with_the_key_that_differs(space):
 
 
 def test_settings_that_are_newer_than_a_claim_had_their_defaults(space):
-    variant = space.variant("w")
+    variant = begun(space)
     older = {"data": {"name": "mixture", "speech": "/s", "noise": "/n"}, "data_sha256": "abc"}
     variant.claim(older)
     now = MixtureData(speech="/s", noise="/n")
@@ -63,7 +74,7 @@ def test_settings_that_are_newer_than_a_claim_had_their_defaults(space):
 
 
 def test_at_most_three_differences_are_named_and_long_ones_cut(space):
-    variant = space.variant("w")
+    variant = begun(space)
     variant.claim({"a": 1, "b": "x" * 100, "c": 1, "d": 1})
     with pytest.raises(
         UsageError, match=rf'\(a: 1, now 2; b: "{"x" * 36}\.\.\., now 2; c: 1, now 2\)'
@@ -72,7 +83,7 @@ def test_at_most_three_differences_are_named_and_long_ones_cut(space):
 
 
 def test_a_key_more_or_less_is_a_difference(space):
-    variant = space.variant("w")
+    variant = begun(space)
     variant.claim({"a": 1})
     with pytest.raises(UsageError, match=r"\(b: null, now 2\)"):
         variant.claim({"a": 1, "b": 2})
@@ -91,12 +102,25 @@ def test_a_claim_is_undone_where_its_stage_was_asked_for_something_wrong(space):
     assert variant.is_done("train")
 
 
-@pytest.mark.parametrize("error", [TinypruneError, KeyboardInterrupt])
-def test_a_claim_stays_where_its_stage_failed_or_was_stopped(space, error):
+@pytest.mark.parametrize("error", [TinypruneError, KeyboardInterrupt, MemoryError])
+def test_a_claim_of_a_failed_start_is_replaced(space, error):
     variant = space.variant("w")
     with pytest.raises(error), variant.claimed({"a": 1}):
+        (variant.folder / "history.csv").touch()
         raise error
     assert variant.configuration() == {"a": 1}
+    variant.claim({"a": 2})
+    assert variant.configuration() == {"a": 2}
+    assert [path.name for path in variant.folder.iterdir()] == ["variant.json"]
+
+
+def test_a_claim_with_an_epoch_behind_it_stays(space):
+    variant = space.variant("w")
+    with pytest.raises(KeyboardInterrupt), variant.claimed({"a": 1}):
+        (variant.folder / "checkpoint.npz").touch()
+        raise KeyboardInterrupt
+    with pytest.raises(UsageError, match="exists with another configuration"):
+        variant.claim({"a": 2})
 
 
 def test_a_damaged_claim_is_one_line(space):
@@ -230,6 +254,33 @@ def test_two_processes_cannot_work_in_one_run(space):
         assert entered is space
 
 
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_a_run_that_is_deleted_while_it_is_worked_in_does_not_come_back(space, comes_back):
+    """``comes_back``: by another command, in the same place."""
+    variant = space.variant("w")
+    with space.locked(), variant.claimed({"a": 1}):
+        write_text(variant.folder / "history.csv", "1")
+        shutil.rmtree(space.root)
+        if comes_back:
+            other = space.variant("other")
+            other.folder.mkdir(parents=True)
+        message = f"{space.root} was deleted while this command worked in it: it stops"
+        with pytest.raises(TinypruneError, match=message):
+            write_text(variant.folder / "history.csv", "2")
+    assert not variant.folder.exists()
+    assert space.root.exists() == comes_back
+
+
+def test_a_variant_that_is_deleted_while_it_is_trained_does_not_come_back(space):
+    variant = space.variant("w")
+    with space.locked(), variant.claimed({"a": 1}):
+        shutil.rmtree(variant.folder)
+        with pytest.raises(TinypruneError, match=f"{variant.folder} was deleted while"):
+            write_text(variant.folder / "history.csv", "2")
+        write_text(space.root / "summary-x.json", "{}")
+    assert not variant.folder.exists()
+
+
 def test_a_failure_inside_unlocks(space):
     with pytest.raises(ValueError, match="inside"), space.locked():
         raise ValueError("inside")
@@ -246,7 +297,7 @@ def test_a_run_folder_that_cannot_be(tmp_path):
     with (
         pytest.raises(
             TinypruneError,
-            match=r"^cannot write in .*/file/run: Not a directory; choose another --run$",
+            match=r"^cannot write in .*/file/run: (File exists|Not a directory); choose another --run$",
         ),
         Workspace(tmp_path / "file/run").locked(),
     ):

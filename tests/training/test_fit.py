@@ -106,6 +106,18 @@ def test_the_history_names_the_metric(tmp_path):
     assert row["dev_accuracy"] == "0.5"
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_checkpoint_of_another_claim_is_not_continued(tmp_path, seed, log_lines):
+    (tmp_path / "variant.json").write_text('{"seed": 0}')
+    fit(tmp_path, Imitate(), epochs=1).run("tiny")
+    (tmp_path / "variant.json").write_text(f'{{"seed": {seed}}}')
+    training = fit(tmp_path, Imitate(), epochs=2)
+    training._resume()
+    assert len(training.history) == 1 - seed
+    assert (tmp_path / "best.npz").exists() == (seed == 0)
+    assert any("of another configuration: begun anew" in line for line in log_lines) == (seed == 1)
+
+
 class Penalised(Compression):
     """A variable of its own, pulled towards 3 by a penalty, and the norms of the gradients of each step."""
 

@@ -63,13 +63,13 @@ class VelaLoop:
 
         Raises what :func:`convert` and Vela raise.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "network.tflite"
         with writing(path) as part:
             part.write_bytes(convert(model, self._frames, self._calibration))
         return vela.compile_tflite(path, self.target, self._folder).report
 
     def close(self) -> None:
-        """Wait for what is under way, and remove its files."""
+        """End what is under way, and remove its files."""
+        vela.stop_running()
         self._pool.shutdown(wait=True, cancel_futures=True)
         shutil.rmtree(self._folder, ignore_errors=True)

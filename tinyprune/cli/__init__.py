@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import tinyprune
-from tinyprune.cli import groups, messages, native_output
+from tinyprune.cli import groups, messages, native_output, signals
 from tinyprune.cli.verbosity import verbosity
 
 #: Command -> "module:attribute", in the order of ``tinyprune --help``.
@@ -52,7 +52,8 @@ class LazyGroup(groups.Group):
             native_output.mute()
         settings = {"prog_name": self.name, **extra, "standalone_mode": False}
         try:
-            code = super().main(args, *more, **settings)
+            with signals.ending_like_ctrl_c():
+                code = super().main(args, *more, **settings)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader has seen enough, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

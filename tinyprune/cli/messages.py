@@ -10,6 +10,7 @@ from tinyprune.errors import TinypruneError, reason
 
 LOGGER = logging.getLogger("tinyprune")
 
+_INTERRUPTIONS = (KeyboardInterrupt, click.Abort)
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
 
@@ -45,7 +46,7 @@ def report(error: BaseException) -> int:
     if LOGGER.isEnabledFor(logging.DEBUG):
         click.echo("".join(traceback.format_exception(error)), err=True)
     prefix = "error: "
-    if code == INTERRUPTED:
+    if isinstance(error, _INTERRUPTIONS):
         prefix = ""
     click.echo(f"{prefix}{line}", err=True)
     return code
@@ -67,8 +68,10 @@ def _describe_own(error: TinypruneError) -> tuple[str, int]:
 @describe.register(KeyboardInterrupt)
 @describe.register(click.Abort)
 def _describe_interrupt(error: BaseException) -> tuple[str, int]:
-    """Return the line and the exit code after Ctrl-C."""
-    return "interrupted; run the same command again to continue", INTERRUPTED
+    """Return the line and the exit code after Ctrl-C, SIGTERM or SIGHUP."""
+    signalled = error.__cause__ or error  # click makes an Abort of it
+    code = getattr(signalled, "exit_code", INTERRUPTED)
+    return "interrupted; run the same command again to continue", code
 
 
 @describe.register

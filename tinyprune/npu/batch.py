@@ -49,6 +49,10 @@ def compile_batch(
         waiting = [pool.submit(compile_one, item) for item in compilations]
         finished = track(waiting, "compiling", total=len(compilations))
         return [future.result() for future in finished]
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        vela.stop_running()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

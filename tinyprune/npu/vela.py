@@ -6,6 +6,7 @@ A subprocess, because an odd network can crash Vela's C++ core and take its proc
 import hashlib
 import importlib.metadata
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,10 +21,27 @@ from tinyprune.errors import TinypruneError
 from tinyprune.npu import tables, vela_config
 from tinyprune.npu.vela_report import read_report
 from tinyprune.storage.digests import read_sealed_as, sha256, write_sealed
+from tinyprune.storage.writing import (
+    check_held,
+    is_running,
+    make_folder,
+    sync_file,
+    sync_folder,
+)
 from tinyprune.tflite.flatbuffer import ParsedFile, read_file, require_int8
 from tinyprune.tflite.graph import Graph
 
 LOG_NAME, RECORD_NAME = "vela.log", "report.json"
+
+
+_PROGRAM = """
+import ctypes, os, runpy, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+if os.getppid() == int(sys.argv.pop(1)):
+    runpy.run_module("ethosu.vela", run_name="__main__", alter_sys=True)
+"""
+_running: set[subprocess.Popen] = set()
 
 
 @dataclass(frozen=True)
@@ -48,9 +66,16 @@ def version() -> str:
 def command() -> list[str]:
     """Return the start of Vela's command line.
 
-    The Python that runs tinyprune runs it, so that no other Vela on the PATH slips in.
+    The Python that runs tinyprune runs it, so that no other Vela on the PATH slips in. It ends when
+    this process does, however that ends.
     """
-    return [sys.executable, "-m", "ethosu.vela"]
+    return [sys.executable, "-c", _PROGRAM, str(os.getpid())]
+
+
+def stop_running() -> None:
+    """End every Vela that runs for this process."""
+    for process in list(_running):
+        process.kill()
 
 
 def compile_tflite(
@@ -107,10 +132,12 @@ def compile_file(
     require_int8(source.path, source.graph)
     vela_version = version()
     try:
-        output_dir.mkdir(parents=True, exist_ok=True)
+        check_held(output_dir.resolve() / RECORD_NAME)
+        make_folder(output_dir)
+        _remove_scratch(output_dir)
         # Inside output_dir: certain to be on the same file system, so that moving a file is one
         # step.
-        with tempfile.TemporaryDirectory(prefix=".vela-", dir=output_dir.absolute()) as name:
+        with tempfile.TemporaryDirectory(prefix=_scratch(), dir=output_dir.absolute()) as name:
             folder = Path(name)
             try:
                 _run(source.path.absolute(), target, folder, timeout_seconds)
@@ -206,6 +233,7 @@ def _exit_code(arguments: list[str], log: Path, timeout_seconds: float) -> int:
             # A timer, because a wait with a timeout polls and ends up to 50 ms late.
             timer = threading.Timer(timeout_seconds, stop)
             timer.start()
+            _running.add(process)
             try:
                 code = process.wait()
             except BaseException:
@@ -213,6 +241,7 @@ def _exit_code(arguments: list[str], log: Path, timeout_seconds: float) -> int:
                 raise
             finally:
                 timer.cancel()
+                _running.discard(process)
     except OSError as error:
         raise TinypruneError(
             f"Vela does not start ({arguments[0]}: {error.strerror}): pip install ethos-u-vela"
@@ -247,11 +276,28 @@ def _move_results(folder: Path, compiled: Path, output_dir: Path) -> None:
             _move(file, output_dir)
     _move(folder / LOG_NAME, output_dir)
     _move(compiled, output_dir)
+    sync_folder(output_dir)
     _move(folder / RECORD_NAME, output_dir)
+    sync_folder(output_dir)
 
 
 def _move(file: Path, output_dir: Path) -> None:
+    check_held(output_dir.resolve() / file.name)
+    sync_file(file)
     file.replace(output_dir / file.name)
+
+
+def _scratch() -> str:
+    """Return how the names of scratch folders of this process begin."""
+    return f".vela-{os.getpid()}-"
+
+
+def _remove_scratch(output_dir: Path) -> None:
+    """Remove the scratch folders of compilations whose process was killed."""
+    for folder in output_dir.glob(".vela-*-*"):
+        _, process, _ = folder.name.split("-", 2)
+        if process.isdecimal() and not is_running(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _config_sha256(target: NpuTarget) -> str:

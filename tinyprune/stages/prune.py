@@ -38,6 +38,7 @@ def prune_variants(run: Path | Run, configs: Sequence[TrainedPruning]) -> Qualit
     """
     check_trained_prunings(configs)
     with open_run(run) as opened:
+        check_bases(configs, [variant.name for variant in opened.space.variants()])
         variants = [prune_variant(opened, config) for config in configs]
         qualities: Qualities = []
         for variant in variants:
@@ -82,6 +83,25 @@ def check_trained_prunings(configs: Sequence[PruneConfig]) -> None:
             _check_structures(config)
         if isinstance(config, BudgetPruning) and config.target is not None:
             targets.resolve_config(config.target)
+
+
+def check_bases(configs: Sequence[PruneConfig], finished: Sequence[str]) -> None:
+    """Raise UsageError, before anything is trained, for a base that will not be there.
+
+    ``finished``: names of the variants that are there already, the baseline first.
+    """
+    known = [*finished]
+    later = [config.variant for config in configs]
+    for config in configs:
+        if config.base not in known:
+            made = "does not exist"
+            if config.base in later:
+                made = "is made after it"
+            raise UsageError(
+                f"variant '{config.variant}' starts from '{config.base}', which {made}: "
+                f"expected one of: {', '.join(known)}"
+            )
+        known.append(config.variant)
 
 
 def _check_structures(config: TrainedPruning) -> None:

@@ -6,9 +6,11 @@ from tinyprune.artifacts.summary import RunSummary
 from tinyprune.config import RunConfig
 from tinyprune.npu import targets
 from tinyprune.stages.compile import compile_variants
-from tinyprune.stages.prune import check_trained_prunings, prune_variants
+from tinyprune.stages.prune import check_bases, check_trained_prunings, prune_variants
 from tinyprune.stages.run import begin_run
 from tinyprune.stages.train import check_model, train_baseline
+from tinyprune.storage.recorded import BASELINE
+from tinyprune.storage.run_folder import Workspace
 
 
 def run_recipe(config: RunConfig, folder: Path) -> list[RunSummary]:
@@ -20,6 +22,8 @@ def run_recipe(config: RunConfig, folder: Path) -> list[RunSummary]:
     resolved = list(dict.fromkeys(targets.resolve_config(target) for target in config.target))
     check_model(config)
     check_trained_prunings(config.prune)
+    finished = [variant.name for variant in Workspace(folder).variants()]
+    check_bases(config.prune, [BASELINE, *finished])
     with begin_run(folder) as run:
         train_baseline(run, config)
         prune_variants(run, config.prune)

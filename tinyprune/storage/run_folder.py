@@ -35,10 +35,13 @@ from tinyprune.storage.digests import (
 )
 from tinyprune.storage.recorded import BASELINE, Recorded
 from tinyprune.storage.records import to_jsonable
+from tinyprune.storage.writing import held, make_folder
 from tinyprune.version import __version__
 
 STAGES = ("train", "export", "compile")
 CLAIM = "variant.json"
+CHECKPOINT = "checkpoint.npz"
+LOCK = ".lock"
 _AGAIN = "delete it and run again"
 
 
@@ -57,7 +60,8 @@ class Variant:
     def claim(self, configuration: Mapping[str, Any]) -> None:
         """Write down what this variant is.
 
-        Raises UsageError if it exists with another configuration.
+        A claim that nothing was made for, of a start that failed, is replaced. Raises UsageError
+        if the variant exists with another configuration.
         """
         claim = _as_json(configuration)
         path = self.folder / CLAIM
@@ -65,7 +69,10 @@ class Variant:
             write_sealed(path, claim)
             return
         differences = _differences(_completed(self.configuration(), configuration), claim)
-        if differences:
+        if differences and not self._is_begun():
+            shutil.rmtree(self.folder)
+            write_sealed(path, claim)
+        elif differences:
             raise UsageError(
                 f"{self.folder} exists with another configuration ({'; '.join(differences[:3])}): "
                 "choose another --name or --run, or delete that folder"
@@ -77,7 +84,8 @@ class Variant:
         is_new = not (self.folder / CLAIM).exists()
         self.claim(configuration)
         try:
-            yield
+            with held(self.folder / CLAIM):
+                yield
         except UsageError:
             if is_new:
                 shutil.rmtree(self.folder)
@@ -178,6 +186,10 @@ class Variant:
         """Return the SHA-256 of a file that a finished stage made."""
         return str(self._record(stage)["outputs"][name])
 
+    def _is_begun(self) -> bool:
+        """Return whether an epoch of its training or a stage was finished."""
+        return (self.folder / CHECKPOINT).exists() or bool(self._stage_paths())
+
     def _stage_paths(self) -> list[Path]:
         paths = [*self.folder.glob("*.json"), *self.folder.glob("compiled/*/compile.json")]
         return [path for path in paths if path.stem in STAGES]
@@ -271,8 +283,8 @@ class Workspace:
         from filelock import FileLock, Timeout  # only writers need it: a help text is shown sooner
 
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.root / ".lock", timeout=0, is_singleton=True)
+            make_folder(self.root)
+            lock = FileLock(self.root / LOCK, timeout=0, is_singleton=True)
             lock.acquire()
         except Timeout:
             raise TinypruneError(
@@ -283,7 +295,8 @@ class Workspace:
                 f"cannot write in {self.root}: {error.strerror}; choose another --run"
             ) from error
         try:
-            yield self
+            with held(self.root / LOCK):
+                yield self
         finally:
             lock.release()
 

@@ -20,6 +20,8 @@ from tinyprune.errors import TinypruneError, reason
 
 _LONGEST_TAIL = 240  # bytes; a name on Linux has 255, and the number of a process is before it
 _STDOUT = 1
+#: Files that stand for folders that this process works in -> their inodes.
+_HELD: dict[Path, int] = {}
 
 
 @contextmanager
@@ -83,13 +85,44 @@ def _place(path: Path) -> Path:
 
 
 @contextmanager
+def held(file: Path) -> Iterator[None]:
+    """Let :func:`writing` refuse to write beside or below a file once that file is gone.
+
+    So a folder that somebody deletes while this process works in it does not come back.
+    """
+    place = file.resolve()
+    _HELD[place] = place.stat().st_ino
+    try:
+        yield
+    finally:
+        del _HELD[place]
+
+
+def check_held(place: Path) -> None:
+    """Raise TinypruneError for a place in a folder that was deleted while it was worked in."""
+    for file, inode in _HELD.items():
+        is_inside = file.parent in place.parents
+        if is_inside and not _is_same(file, inode):
+            raise TinypruneError(
+                f"{file.parent} was deleted while this command worked in it: "
+                "it stops, and nothing more is written there"
+            )
+
+
+def _is_same(file: Path, inode: int) -> bool:
+    return file.exists() and file.stat().st_ino == inode
+
+
+@contextmanager
 def _renamed(place: Path) -> Iterator[Path]:
     """Yield a path beside a place that is renamed to it."""
     part = place.with_name(f".{os.getpid()}{_tail(place.name)}")
     try:
+        check_held(place)
         make_folder(place.parent)
         _remove_orphans(place)
         yield part
+        check_held(place)
         sync_file(part)
         if place.exists():
             shutil.copymode(place, part)

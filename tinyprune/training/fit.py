@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 import math
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -18,10 +19,12 @@ import tensorflow as tf
 from tinyprune.errors import TinypruneError
 from tinyprune.metrics.metric import metric_of
 from tinyprune.storage.records import write_text
+from tinyprune.storage.run_folder import CHECKPOINT, Variant
 from tinyprune.storage.writing import write_arrays
 from tinyprune.training.compression import Compression, Replacement
 from tinyprune.training.progress import Progress
 
+log = logging.getLogger(__name__)
 Batch = tuple[np.ndarray, ...]
 CLIP_NORM = 5.0
 WARM_UP = 0.02
@@ -111,6 +114,7 @@ class Fit:
         self.history: list[EpochRecord] = []
         self.best: float | None = None
         self._peak = peak
+        self._claim = Variant(folder.name, folder).claim_sha256()
         self._start_with(model)
 
     def run(self, title: str) -> None:
@@ -232,23 +236,33 @@ class Fit:
             "best": self.best,
             "history": [asdict(record) for record in self.history],
             "course": self.compression.state(),
+            "claim_sha256": self._claim,
         }
-        self._save("checkpoint.npz", self._state(), state)
+        self._save(CHECKPOINT, self._state(), state)
         write_text(self.folder / "history.csv", _csv(self.history, self.learner.metric))
 
     def _resume(self) -> None:
         """Go on from the checkpoint, if there is one."""
-        if not (self.folder / "checkpoint.npz").exists():
+        if not (self.folder / CHECKPOINT).exists():
+            self._begin()
             return
-        _, state = self._read("checkpoint.npz")
+        _, state = self._read(CHECKPOINT)
+        if state.get("claim_sha256", "") not in ("", self._claim):
+            log.warning("%s is of another configuration: begun anew", self.folder / CHECKPOINT)
+            self._begin()
+            return
         model = self.compression.restore(state.get("course", {}))
         if model is not None:
             self._start_with(model)
-        self._load("checkpoint.npz", self._state())
+        self._load(CHECKPOINT, self._state())
         self.compression.resumed()
         self.history = [EpochRecord(**record) for record in state["history"]]
         # A kill between a replacement and its checkpoint leaves no best epoch.
         self.best = state["best"] if (self.folder / "best.npz").exists() else None
+
+    def _begin(self) -> None:
+        """Remove the best epoch of another training, which this one begins without."""
+        (self.folder / "best.npz").unlink(missing_ok=True)
 
     def _save(self, name: str, variables: list[Any], state: dict[str, Any]) -> None:
         """Write variables and a JSON state as one file that is whole or absent."""
