@@ -1,6 +1,7 @@
 """Fixtures of several rooms: runs and networks that are made once per session; the log; bad disks."""
 
 import errno
+import gc
 import logging
 import os
 import shutil
@@ -21,6 +22,12 @@ from tests.support.speech_networks import write_speech_run
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
     """Let the tests of one finished run stay in one process, so that the run is made once."""
     return RunsOnce(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keep what is imported by now from garbage collection, which would look through all of it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -319,6 +319,11 @@ def test_one_dataclass_alone_is_checked_too():
         from_mapping({"sparsity": -0.1}, PruneConfig)
 
 
+def test_a_recipe_of_an_editor_that_marks_utf_8_is_read(tmp_path):
+    path = recipe_file(tmp_path, "\ufeff[train]\nepochs = 3\n")
+    assert load_recipe(path).train.epochs == 3
+
+
 def test_errors_of_a_recipe_start_with_its_file(tmp_path):
     path = recipe_file(tmp_path, "[train]\nepochs = -1\n")
     with pytest.raises(UsageError, match=r"recipe\.toml: train\.epochs: expected at least 0"):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support.quick import quick
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.mask_updater import (
@@ -81,7 +82,7 @@ def test_sparsity_follows_the_schedule_by_step(prepared):
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("scope", ["global", "layer"])
-@pytest.mark.parametrize("steps", [1, 2, 3, 7, 101])
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, pytest.param(101, marks=pytest.mark.slow)])
 def test_the_final_sparsity_is_exact_however_short_the_training(prepared, scope, schedule, steps):
     updater = MaskUpdater(prepared, planned(scope, schedule), steps)
     for step in range(steps):
@@ -141,7 +142,7 @@ def test_biases_are_never_masked(prepared):
         np.testing.assert_array_equal(variable.numpy(), before[variable.path])
 
 
-@pytest.mark.parametrize("stopped_at", [END // 2, END + 10])
+@pytest.mark.parametrize("stopped_at", [END // 2, pytest.param(END + 10, marks=pytest.mark.slow)])
 def test_a_resumed_training_ends_with_the_masks_of_an_uninterrupted_one(prepared, stopped_at):
     rng = np.random.default_rng(0)
     drift = {
@@ -321,7 +322,7 @@ def test_two_of_four_keeps_two_of_every_four_inputs(scope):
     assert np.all(masks["depth/kernel"] == 1)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", quick(list(SCHEDULES), "polynomial", "one-shot"))
 @pytest.mark.parametrize("structure", ["block", "2:4", "unit"])
 def test_every_structure_ends_at_the_sparsity_of_the_plan_under_every_schedule(structure, schedule):
     model = images()

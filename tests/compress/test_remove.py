@@ -16,12 +16,17 @@ from tests.support.networks import (
     tiny_lstm,
     unet,
 )
+from tests.support.quick import quick
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.prepare import calibrate, prepare
 from tinyprune.compress.remove import carry, remove, remove_masks, without
 from tinyprune.models import tinylstm
+
+#: One network for each way in which units are coupled, without the larger ones.
+SMALL = ("flatten_mlp", "ds_cnn", "tiny_lstm", "tcn", "inception", "siamese", "reshaped")
+PREPARED = {build.__name__: build for build in (depth_multiplier, resnet, unet, tiny_lstm)}
 
 
 def assert_masks_follow(removed: keras.Model, masks: dict[str, np.ndarray]) -> None:
@@ -32,7 +37,7 @@ def assert_masks_follow(removed: keras.Model, masks: dict[str, np.ndarray]) -> N
         assert mask.all()
 
 
-@pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("build", quick(NETWORKS, *SMALL))
 def test_the_smaller_model_computes_what_the_masked_one_does(build):
     keras.backend.clear_session()
     for seed, density in enumerate((0.6, 0.3)):
@@ -57,7 +62,7 @@ def test_the_smaller_model_computes_what_the_masked_one_does(build):
         assert [x.name for x in removed.inputs] == [x.name for x in model.inputs]
 
 
-@pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("build", quick(NETWORKS, *SMALL))
 def test_where_all_stays_the_model_is_equal(build):
     keras.backend.clear_session()
     model = randomized(build(), 0)
@@ -136,9 +141,7 @@ def test_what_a_layer_derives_from_its_weights_is_derived_again():
 
 
 @pytest.mark.parametrize("quantized", [False, True], ids=["float", "int8"])
-@pytest.mark.parametrize(
-    "build", [depth_multiplier, resnet, unet, tiny_lstm], ids=lambda b: b.__name__
-)
+@pytest.mark.parametrize("build", quick(PREPARED, "depth_multiplier", "tiny_lstm"))
 def test_a_prepared_model_carries_its_state_over(build, quantized):
     """Kernels, normalisers, ranges: the smaller prepared model computes what the larger does with those units shut."""
     keras.backend.clear_session()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from tests.support.quick import quick
 from tests.support.small_models import NETWORKS, case
 from tinyprune.compress import graph
 from tinyprune.compress.coupling import coupling
@@ -17,6 +18,8 @@ from tinyprune.compress.shapes import network_shape
 from tinyprune.compress.streaming import streaming
 from tinyprune.models import resnet8
 from tinyprune.sparsity.resource_model import ResourceModel
+
+SMALL = ("tinylstm", "ds_cnn", "resnet8")
 
 
 def counted_bytes(model):
@@ -109,7 +112,7 @@ def brute_force_peak(model):
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick(list(NETWORKS), *SMALL))
 def test_resources_are_those_of_the_smaller_network(name, seed):
     model, units, keep, kept, frames = case(name, seed)
     counts = ResourceModel(network_shape(model, units, frames))
@@ -123,7 +126,7 @@ def test_resources_are_those_of_the_smaller_network(name, seed):
     assert counts.peak_bytes(kept) == brute_force_peak(one_call)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick(list(NETWORKS), *SMALL))
 def test_the_shape_of_the_smaller_network_is_the_shape_with_fewer_units(name):
     model, units, keep, kept, frames = case(name, 3)
     smaller = remove(model, units, keep)

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from tests.support.quick import quick
 from tinyprune.artifacts.network import ContextState
 from tinyprune.compress.fold import fold
 from tinyprune.compress.streaming import Context, streaming
@@ -94,7 +95,9 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", quick(list(MODELS), "folded crn", "dilated", "1-D padding", "shared", "lstm")
+)
 def test_frame_by_frame_is_the_whole_sequence(name):
     build, past = MODELS[name]
     keras.utils.set_random_seed(0)

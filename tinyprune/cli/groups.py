@@ -3,7 +3,7 @@
 import click
 
 from tinyprune.cli.verbosity import verbosity
-from tinyprune.errors import unknown_name
+from tinyprune.errors import check_name
 
 
 class Group(click.Group):
@@ -29,8 +29,8 @@ class Group(click.Group):
         """
         known = self.list_commands(ctx)
         is_name = bool(args) and not args[0].startswith("-")
-        if is_name and args[0] not in known:
-            raise unknown_name("command", args[0], known)
+        if is_name:
+            check_name("command", args[0], known)
         return super().resolve_command(ctx, args)
 
 

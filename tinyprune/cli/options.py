@@ -125,9 +125,7 @@ def single(value: Any, flag: str) -> Any:
     if len(values) > 1:
         texts = " and ".join(str(each) for each in values)
         raise UsageError(f"{flag} {texts} contradict each other: give one")
-    if values:
-        return values[0]
-    return None
+    return next(iter(values), None)
 
 
 # --- budgets
@@ -170,14 +168,23 @@ def chosen_budget(flags: Mapping[str, Any], recipe: BudgetConfig | None = None) 
     """
     from tinyprune.config import from_mapping, to_mapping
 
-    cpu_ops = single(flags["max_cpu_ops"], "--max-cpu-ops")
-    if flags["allow_cpu"] and cpu_ops is not None:
-        raise UsageError(f"--allow-cpu and --max-cpu-ops {cpu_ops} contradict each other: give one")
-    table = {**to_mapping(recipe or BudgetConfig()), **chosen_limits(flags)}
-    if flags["allow_cpu"]:
-        table["max_cpu_ops"] = None
-    elif cpu_ops is not None:
-        table["max_cpu_ops"] = cpu_ops
-    elif table["max_cpu_ops"] is None:
-        table["max_cpu_ops"] = 0
+    recipe = recipe or BudgetConfig()
+    table = {**to_mapping(recipe), **chosen_limits(flags)}
+    table["max_cpu_ops"] = _most_cpu_operators(flags, recipe)
     return from_mapping(table, BudgetConfig).resolved()
+
+
+def _most_cpu_operators(flags: Mapping[str, Any], recipe: BudgetConfig) -> int | None:
+    """Return how many operators may run on the CPU; None: any number."""
+    given = single(flags["max_cpu_ops"], "--max-cpu-ops")
+    if flags["allow_cpu"]:
+        _refuse_beside_allow_cpu(given)
+        return None
+    if given is not None:
+        return int(given)
+    return recipe.max_cpu_ops or 0
+
+
+def _refuse_beside_allow_cpu(given: int | None) -> None:
+    if given is not None:
+        raise UsageError(f"--allow-cpu and --max-cpu-ops {given} contradict each other: give one")

@@ -408,9 +408,11 @@ def _unfilled_outputs(layer: LayerCost) -> int:
 
 def _takes_two_of_four(layer: LayerCost) -> bool:
     """True for a layer that computes, and whose kernels 2:4 would make sparser."""
+    if not _computes_full_kernels(layer):
+        return False
     is_denser = layer.zeros < _TWO_OF_FOUR * layer.weights
     has_runs = all(kernel.shape[-1] >= _RUN for kernel in layer.kernels)
-    return is_denser and has_runs and _computes_full_kernels(layer)
+    return is_denser and has_runs
 
 
 def _saved_by_two_of_four(layer: LayerCost) -> float:
@@ -420,7 +422,9 @@ def _saved_by_two_of_four(layer: LayerCost) -> float:
 def _computes_full_kernels(layer: LayerCost) -> bool:
     """True where computing takes longest, with matrices or windows over all inputs."""
     is_full = not _FULL_OPERATORS.isdisjoint(layer.operators)
-    return layer.bound_by == "NPU" and is_full and not _has_1x1(layer)
+    if not is_full or _has_1x1(layer):
+        return False
+    return layer.bound_by == "NPU"
 
 
 def _has_1x1(layer: LayerCost) -> bool:

@@ -87,8 +87,10 @@ class Verdict:
         word = ""
         if unit in (CYCLES, MACS):
             word = f" {unit.name}"
-        layers = self.heaviest[:count]
-        return ", ".join(f"{name} ({unit.format_exact(cost)}{word})" for name, cost in layers)
+        texts = []
+        for name, cost in self.heaviest[:count]:
+            texts.append(f"{name} ({unit.format_exact(cost)}{word})")
+        return ", ".join(texts)
 
 
 def check(summary: RunSummary, budget: Budget, variants: Sequence[str] = ()) -> list[Verdict]:
@@ -178,7 +180,11 @@ def _heaviest(quantity: Quantity, report: ResourceReport) -> Heaviest:
     if quantity is CPU_OPERATORS:
         return tuple(Counter(report.cpu_operators).most_common(HEAVIEST))
     of_layer = _of_layers(quantity).of_layer
-    costs = [(layer.name, of_layer(layer)) for layer in report.layers if of_layer(layer) > 0]
+    costs: list[tuple[str, float]] = []
+    for layer in report.layers:
+        cost = of_layer(layer)
+        if cost > 0:
+            costs.append((layer.name, cost))
     costs.sort(key=itemgetter(1), reverse=True)
     return tuple(costs[:HEAVIEST])
 

@@ -28,4 +28,6 @@ def beside_flash(report: ResourceReport) -> list[tuple[str, float]]:
 def peak_layers(report: ResourceReport) -> tuple[str, ...]:
     """Return the layers that use the most SRAM at a time; empty where no operator uses any."""
     peak = max((layer.sram_bytes for layer in report.layers), default=0.0)
-    return tuple(layer.name for layer in report.layers if layer.sram_bytes == peak > 0)
+    if peak == 0:
+        return ()
+    return tuple(layer.name for layer in report.layers if layer.sram_bytes == peak)
