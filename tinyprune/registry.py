@@ -68,6 +68,7 @@ DATASETS = Registry(
         "keywords": "tinyprune.data.keywords.dataset:load",
         "images": "tinyprune.data.images.dataset:load",
         "arrays": "tinyprune.data.arrays.dataset:load",
+        "anomaly": "tinyprune.data.anomaly.dataset:load",
     },
 )
 
@@ -89,6 +90,7 @@ TASKS = Registry(
         "multilabel": "tinyprune.tasks.multilabel:MultiLabel",
         "regression": "tinyprune.tasks.regression:Regression",
         "reconstruction": "tinyprune.tasks.reconstruction:Reconstruction",
+        "anomaly": "tinyprune.tasks.anomaly:Anomaly",
     },
 )
 
@@ -141,6 +143,7 @@ METRICS = Registry(
         "auc": "tinyprune.metrics.classification:auc",
         "balanced_accuracy": "tinyprune.metrics.classification:balanced_accuracy",
         "f1": "tinyprune.metrics.classification:f1",
+        "partial_auc": "tinyprune.metrics.anomaly:partial_auc",
         "mse": "tinyprune.metrics.numbers:mse",
         "mae": "tinyprune.metrics.numbers:mae",
         "r2": "tinyprune.metrics.numbers:r2",

@@ -79,6 +79,7 @@ def test_the_facts_of_all_tasks_are_read_without_anything_heavy():
         ["multilabel", "multilabel", "int8", "('f1',"],
         ["regression", "regression", "int8", "('r2',"],
         ["reconstruction", "reconstruction", "int8", "('mse',"],
+        ["anomaly", "anomaly", "int8", "('auc',"],
     ]
     assert heavy == "[]"
 

@@ -8,7 +8,6 @@ import click
 from tinyprune.cli import options
 from tinyprune.cli.settings import family_settings, keys, settings
 from tinyprune.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from tinyprune.config.data import ArrayData, MixtureData, PairedData
 from tinyprune.config.family import fields_of
 from tinyprune.config.recipe import assignments, with_values
 
@@ -20,13 +19,6 @@ KEYS = {
     **keys(_MODEL, "model"),
     **keys(DataConfig.family.fields, "data"),
     **keys(_TRAIN, "train"),
-}
-
-#: Data set -> the settings of which one is enough to name it.
-NAMING: dict[type[DataConfig], tuple[str, ...]] = {
-    MixtureData: MixtureData.folders,
-    PairedData: PairedData.folders,
-    ArrayData: ("arrays",),
 }
 
 
@@ -66,8 +58,8 @@ def train(run: Path, set_values: tuple[str, ...], **flags: Any) -> None:
 
 def _dataset(flags: dict[str, Any]) -> str | None:
     """Return the data set of folders or files, or of a corpus at a path; None where unclear."""
-    for kind, names in NAMING.items():
-        if any(flags[f"data_{name}"] for name in names):
+    for kind in DataConfig.family.members:
+        if any(flags[f"data_{name}"] for name in kind.naming):
             return kind.name
     path = flags["data_path"]
     if path is None:

@@ -2,6 +2,7 @@
 
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.config.data import (
+    AnomalyData,
     ArrayData,
     DataConfig,
     ImageData,
@@ -33,6 +34,7 @@ from tinyprune.config.run import (
 __all__ = [
     "BALANCED",
     "MODEL_FILES",
+    "AnomalyData",
     "ArrayData",
     "BudgetConfig",
     "BudgetPruning",

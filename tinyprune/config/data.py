@@ -42,6 +42,7 @@ class DataConfig(Member):
     """
 
     name: ClassVar[str]
+    naming: ClassVar[tuple[str, ...]] = ()  # settings of which one is enough to mean this data set
 
     minutes: float = setting(
         20.0,
@@ -181,6 +182,7 @@ class MixtureData(MixedData, CorpusData):
 
     name: ClassVar[str] = "mixture"
     folders: ClassVar[tuple[str, str]] = ("speech", "noise")
+    naming: ClassVar[tuple[str, ...]] = folders
     folders_of_splits: ClassVar[tuple[str, ...]] = (
         "speech",
         "noise",
@@ -211,6 +213,7 @@ class PairedData(LevelledData, CorpusData):
 
     name: ClassVar[str] = "paired"
     folders: ClassVar[tuple[str, str]] = ("noisy", "clean")
+    naming: ClassVar[tuple[str, ...]] = folders
     folders_of_splits: ClassVar[tuple[str, ...]] = (
         "noisy",
         "clean",
@@ -272,6 +275,7 @@ class ArrayData(DataConfig):
     """Arrays of any shape, with classes, labels, numbers or nothing beside them."""
 
     name: ClassVar[str] = "arrays"
+    naming: ClassVar[tuple[str, ...]] = ("arrays",)
 
     arrays: str | None = setting(
         None,
@@ -311,6 +315,27 @@ class ArrayData(DataConfig):
         return [("arrays", f'data.name = "{self.name}" needs it: give --arrays FILE')]
 
 
+@dataclass(frozen=True)
+class AnomalyData(DataConfig):
+    """Sounds of machines: normal ones to learn from, normal and anomalous ones to tell apart."""
+
+    name: ClassVar[str] = "anomaly"
+    naming: ClassVar[tuple[str, ...]] = ("machines",)
+
+    machines: str | None = setting(
+        None,
+        "Folder of a machine with train/normal*.wav and test/{normal,anomaly}_id_XX_*.wav, or of "
+        "several such folders.",
+        option=Option("--machines", "folder"),
+        is_place=True,
+    )
+    dev_share: float = setting(
+        0.25,
+        "Fraction of the test clips of each machine that becomes dev.",
+        rule=Rule(lambda value: 0 < value < 1, "a fraction between 0 and 1, e.g. 0.25"),
+    )
+
+
 def _refusal(member: type[DataConfig], name: str) -> str:
     """Return what is said of a setting that a data set does not read."""
     others = [f'"{owner.name}"' for owner in DataConfig.family.owners(name)]
@@ -319,7 +344,7 @@ def _refusal(member: type[DataConfig], name: str) -> str:
 
 DataConfig.family = Family(
     "name",
-    (SyntheticSpeechData, MixtureData, PairedData, KeywordData, ImageData, ArrayData),
+    (SyntheticSpeechData, MixtureData, PairedData, KeywordData, ImageData, ArrayData, AnomalyData),
     _refusal,
     NameRule(DATASETS),
 )

@@ -136,7 +136,7 @@ def evaluation(scored: Scored) -> Evaluation:
     device = {id(forms[-1]) for forms in scored.models}
     rows = []
     for index, (row, reference) in enumerate(zip(scored.rows, references, strict=True)):
-        of_set = _figures_of_set(row, reference, len(items))
+        of_set = _figures_of_set(row.whole, reference.whole if reference else {}, len(items))
         figures = overall[index] | of_set
         reference_name = None
         if reference:
@@ -149,7 +149,7 @@ def evaluation(scored: Scored) -> Evaluation:
                 is_device=id(row) in device,
                 metrics={name: figures[name] for name in scored.metrics},
                 by_snr=by_snr[index],
-                by_category=by_category[index],
+                by_category=_figures_of_categories(by_category[index], row, reference),
             )
         )
     return Evaluation(SCHEMA, scored.split, len(items), scored.metrics, tuple(rows))
@@ -249,15 +249,33 @@ def _values(scores: Scores | None, metric: str) -> Float64Array | float:
     return math.nan
 
 
-def _figures_of_set(row: Scores, reference: Scores | None, items: int) -> Figures:
-    """The figures that a set has as a whole: no interval, no median."""
+def _figures_of_set(
+    values: Mapping[str, float], reference: Mapping[str, float], items: int
+) -> Figures:
+    """The figures that a set has as a whole: no interval, no median.
+
+    ``values``, ``reference``: metric name -> value, of a row and of what it is compared with.
+    """
     figures = {}
-    for name, value in row.whole.items():
+    for name, value in values.items():
         difference = None
-        if reference:
-            difference = _exact(value - reference.whole[name], items)
+        if name in reference:
+            difference = _exact(value - reference[name], items)
         figures[name] = Figure(_exact(value, items), 0, None, difference)
     return figures
+
+
+def _figures_of_categories(
+    by_category: Mapping[str, Figures], row: Scores, reference: Scores | None
+) -> dict[str, Figures]:
+    """The figures of each category, with those that it has as a whole."""
+    sizes = {category: len(members) for category, members in groups_of_category(row.items).items()}
+    known = reference.whole_of_category if reference else {}
+    completed = dict(by_category)
+    for category, values in row.whole_of_category.items():
+        of_set = _figures_of_set(values, known.get(category, {}), sizes[category])
+        completed[category] = by_category[category] | of_set
+    return completed
 
 
 def _exact(value: float, items: int) -> Estimate:

@@ -132,6 +132,8 @@ _SPEECH = ("speech",)
 _CLASSES = ("classification",)
 _DECISIONS = ("classification", "multilabel")
 _NUMBERS = ("regression", "reconstruction")
+_RANKED = ("classification", "multilabel", "anomaly")
+_ERRORS = ("regression", "reconstruction", "anomaly")
 
 #: Facts about every registered metric, by its name.
 KNOWN: dict[str, Metric] = {
@@ -145,10 +147,11 @@ KNOWN: dict[str, Metric] = {
         _Pesq(name="pesq_wb", label="PESQ-WB", aliases=("pesq",)),
         _Pesq(name="pesq_nb", label="PESQ-NB"),
         Metric(name="accuracy", label="accuracy", tasks=_DECISIONS),
-        Metric(name="auc", label="AUC", tasks=_DECISIONS),
+        Metric(name="auc", label="AUC", tasks=_RANKED),
         Metric(name="balanced_accuracy", label="balanced accuracy", tasks=_CLASSES),
         Metric(name="f1", label="F1", tasks=_DECISIONS),
-        _Error(name="mse", label="MSE", tasks=_NUMBERS),
+        Metric(name="partial_auc", label="partial AUC", tasks=("anomaly",)),
+        _Error(name="mse", label="MSE", tasks=_ERRORS),
         _Error(name="mae", label="MAE", tasks=_NUMBERS),
         Metric(name="r2", label="R2", tasks=_NUMBERS),
     )

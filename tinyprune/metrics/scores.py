@@ -46,6 +46,7 @@ class Scores:
         metrics: registered names, in the order in which they are shown.
         items: in the order of the data, which is the same for all models.
         whole: metric name -> value of those that only a set as a whole has (AUC).
+        whole_of_category: category of items -> the same of these items, where it says something.
     """
 
     model: str
@@ -54,6 +55,7 @@ class Scores:
     metrics: tuple[str, ...]
     items: tuple[ItemScore, ...]
     whole: dict[str, float] = field(default_factory=dict)
+    whole_of_category: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def values(self, metric: str) -> Float64Array:
         """A metric of every item (n,); NaN where it is undefined."""

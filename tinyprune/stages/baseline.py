@@ -9,7 +9,7 @@ import keras
 from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import prepare, strip
 from tinyprune.config import ModelConfig, RunConfig, TrainConfig
-from tinyprune.metrics.metric import metric_of
+from tinyprune.metrics.metric import Metric, metric_of
 from tinyprune.models.loading.own import is_own, load
 from tinyprune.registry import MODELS
 from tinyprune.stages.convertible import check_convertible
@@ -101,15 +101,14 @@ def fit_baseline(model: keras.Model, task: Task, config: TrainConfig, folder: Pa
     else:
         score = learner.score(model)
 
-    _log_score(task, score or 0.0, folder)
+    _log_score(task, metric_of(learner.metric), score or 0.0, folder)
     write_json(folder / "frontend.json", task.frontend)
     write_json(folder / "task.json", task.record)
     return [*save_network(model, folder), *history, "frontend.json", "task.json"]
 
 
-def _log_score(task: Task, score: float, folder: Path) -> None:
+def _log_score(task: Task, metric: Metric, score: float, folder: Path) -> None:
     """Log the score on dev, beside that of the unprocessed input where it has one."""
-    metric = metric_of(task.record.metric)
     unprocessed = task.unprocessed("dev")
     beside = ""
     if unprocessed and unprocessed.metrics:

@@ -74,12 +74,19 @@ class ExampleTask(Task):
         """Return training examples and the metric on dev."""
         from tinyprune.training.examples import Aim, LearnExamples
 
-        aim = Aim(self.metric, self._score, LOSSES[self.loss_of(config)], self.loss_activation)
+        aim = Aim(
+            self.learned_metric, self._score, LOSSES[self.loss_of(config)], self.loss_activation
+        )
         return LearnExamples(self.dataset, aim, config.batch_size, seed, teacher)
 
     def calibration(self) -> Float32Array:
         """Return features (n, ...) of training examples."""
         return self.dataset.calibration()
+
+    @property
+    def learned_metric(self) -> str:
+        """Metric that chooses the best epoch."""
+        return self.metric
 
     @property
     def loss_activation(self) -> "Ending | None":
@@ -111,4 +118,5 @@ class ExampleTask(Task):
 
     def _score(self, targets: np.ndarray, outputs: np.ndarray) -> float:
         """Return the metric that chooses the best epoch."""
-        return self.measures.value(self.metric, self.readable(targets), self.readable(outputs))
+        metric = self.learned_metric
+        return self.measures.value(metric, self.readable(targets), self.readable(outputs))

@@ -15,6 +15,7 @@ class Reconstruction(ExampleTask):
     metric = "mse"
     default_metrics = ("mse", "mae", "r2")
     checked_metrics = ("mse", "mae", "r2")
+    prune_learning_rate = 2e-3  # layers of neurons, which nothing brings back to scale
     losses = ("mse", "mae", "huber")
     measures = NUMBERS
 

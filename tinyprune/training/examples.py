@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -56,7 +57,6 @@ class LearnExamples:
         self._aim = aim
         self._batch_size = batch_size
         self._seed = seed
-        self._inputs, self._targets = dataset.examples("dev")
         self._forward = tf.function(
             lambda model, inputs: model(inputs, training=False), reduce_retracing=True
         )
@@ -81,10 +81,21 @@ class LearnExamples:
 
     def score(self, model: keras.Model) -> float:
         """Return the metric on dev; NaN where it is undefined."""
+        inputs, targets = self._dev
         outputs = []
-        for start in range(0, len(self._inputs), BATCH):
-            outputs.append(self._forward(model, self._inputs[start : start + BATCH]).numpy())
-        return self._aim.score(self._targets, np.concatenate(outputs))
+        for start in range(0, len(inputs), BATCH):
+            outputs.append(self.forward(model, inputs[start : start + BATCH]))
+        return self._aim.score(targets, np.concatenate(outputs))
+
+    def forward(self, model: keras.Model, inputs: np.ndarray) -> np.ndarray:
+        """Return the outputs of a model as it is after training, for inputs (n, ...)."""
+        outputs: np.ndarray = self._forward(model, inputs).numpy()
+        return outputs
+
+    @cached_property
+    def _dev(self) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and targets of dev."""
+        return self.dataset.examples("dev")
 
     def _mean_loss(self, targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(self._aim.loss(targets, outputs))
