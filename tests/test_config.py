@@ -223,7 +223,7 @@ def test_json_round_trip():
         ({"data": {"words": ["a", "a"]}}, "data.words: expected words, each once, got ('a', 'a')"),
         (
             {"data": {"normalise": "minmax"}},
-            "data.normalise: expected one of: standard, unit, none, got minmax",
+            "data.normalise: expected one of: standard, unit, signed, none, got minmax",
         ),
         ({"data": {"image_size": 0}}, "data.image_size: expected at least 1, got 0"),
         (

@@ -63,6 +63,12 @@ CASES = {
         lambda: network([layers.Rescaling(1 / 255)], layers.Conv2D(4, 3, padding="same")),
         1 / 255,
     ),
+    "behind a reshape": (
+        lambda: network(
+            [layers.Reshape((6, 18)), layers.Rescaling(1 / 255)], layers.Flatten(), layers.Dense(4)
+        ),
+        1 / 255,
+    ),
     "arithmetic": (arithmetic, 1 / 127.5),
     "in a nested model": (embedded, 1 / 255),
 }

@@ -99,7 +99,7 @@ def input_scaling(flat: keras.Model) -> InputScaling | None:
     uses = graph.Uses(flat)
     nodes: list[Any] = []
     step = Affine(np.ones(()), np.zeros(()))
-    reader = uses.only_reader_of(flat.inputs[0])
+    reader = _behind(keras.layers.Reshape, uses.only_reader_of(flat.inputs[0]), uses)
     while (own := _affine(reader)) is not None:
         step = step.then(own)
         nodes.append(reader)
@@ -162,12 +162,17 @@ def _outputs(node: Any, value: float) -> Float64Array:
 
 def _kernel(reader: Any, uses: graph.Uses) -> Any | None:
     """Return the call of a kernel, the reader itself or the one behind a Flatten, if it is one."""
-    if isinstance(getattr(reader, "operation", None), keras.layers.Flatten):
-        reader = uses.only_reader(reader)
+    reader = _behind(keras.layers.Flatten, reader, uses)
     operation = getattr(reader, "operation", None)
     if type(operation) not in _KERNELS or getattr(operation, "groups", 1) != 1:
         return None
     return None if uses.is_shared(reader) else reader
+
+
+def _behind(kind: type[keras.Layer], reader: Any, uses: graph.Uses) -> Any:
+    """Return the call behind a layer of that kind, if a call is one of that; else the call."""
+    is_of_kind = isinstance(getattr(reader, "operation", None), kind)
+    return uses.only_reader(reader) if is_of_kind else reader
 
 
 def _rescaling(step: Affine, scaling: InputScaling) -> keras.Layer:

@@ -18,7 +18,9 @@ from tinyprune.config.settings import (
 from tinyprune.registry import DATASETS
 
 PREDICT = ("auto", "classes", "labels", "numbers", "input")
-NORMALISE = ("standard", "unit", "none")
+STANDARD = "standard"
+RAW = "none"
+NORMALISE = (STANDARD, "unit", "signed", RAW)
 _HELD_OUT = "Default: a tenth of the speakers and files is held out."
 _TEST = "`evaluate --split test` scores on it."
 
@@ -56,6 +58,15 @@ class DataConfig(Member):
     seed: int = setting(
         0, "Seed of the synthetic corpus, of every mixture and of what is held out.", rule=SEED
     )
+
+    @property
+    def is_settled(self) -> bool:
+        """True where nothing is left open that depends on the network."""
+        return True
+
+    def normalisations(self) -> dict[str, "DataConfig"]:
+        """Return the same data under every normalisation that is known for them, by its name."""
+        return {}
 
     def test_folders(self) -> dict[str, str]:
         """Return the folders of the test split that are given, by setting."""
@@ -257,17 +268,28 @@ class ImageData(LabelledData):
 
     name: ClassVar[str] = "images"
 
-    normalise: str = setting(
-        "standard",
-        "Normalisation of pixels: standard (mean 0, deviation 1 per channel), unit (uint8 / 255) "
-        "or none.",
+    normalise: str | None = setting(
+        None,
+        "Normalisation of pixels: standard (mean 0, deviation 1 per channel), unit (uint8 / 255), "
+        "signed (uint8 / 127.5 - 1) or none.  [default: none where the network scales its input "
+        "itself, else standard]",
         rule=one_of(NORMALISE),
+        absent=STANDARD,
     )
     image_size: int | None = setting(
         None,
         "Height and width in pixels that image files are brought to.  [default: as the first]",
         rule=COUNT,
     )
+
+    @property
+    def is_settled(self) -> bool:
+        """True where the normalisation is given."""
+        return self.normalise is not None
+
+    def normalisations(self) -> dict[str, DataConfig]:
+        """Return the same pictures under every normalisation, by its name."""
+        return {name: replace(self, normalise=name) for name in NORMALISE}
 
 
 @dataclass(frozen=True)
@@ -296,10 +318,12 @@ class ArrayData(DataConfig):
         option=Option("--predict", metavar="KIND"),
         rule=one_of(PREDICT),
     )
-    normalise: str = setting(
-        "standard",
-        "Normalisation of each feature (the last axis): standard (mean 0, deviation 1) or none.",
-        rule=one_of(("standard", "none")),
+    normalise: str | None = setting(
+        None,
+        "Normalisation of each feature (the last axis): standard (mean 0, deviation 1) or none.  "
+        "[default: none where the network scales its input itself, else standard]",
+        rule=one_of((STANDARD, RAW)),
+        absent=STANDARD,
     )
     hold_out: float = setting(
         0.1,
@@ -307,6 +331,15 @@ class ArrayData(DataConfig):
         "has no dev split; the same fraction becomes test where it has x and y only.",
         rule=Rule(lambda value: 0 < value < 0.5, "a fraction between 0 and 0.5, e.g. 0.1"),
     )
+
+    @property
+    def is_settled(self) -> bool:
+        """True where the normalisation is given."""
+        return self.normalise is not None
+
+    def normalisations(self) -> dict[str, DataConfig]:
+        """Return the same arrays under every normalisation, by its name."""
+        return {name: replace(self, normalise=name) for name in (STANDARD, RAW)}
 
     def complaints(self) -> list[Complaint]:
         """Return that the arrays are missing."""

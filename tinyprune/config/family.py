@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
-from tinyprune.config.settings import ANY, Checked, Config, one_of, plain
+from tinyprune.config.settings import ANY, Checked, Config, absent_value, one_of, plain
 from tinyprune.storage.recorded import Recorded
 
 Fields = dict[str, "dataclasses.Field[Any]"]
@@ -26,7 +26,7 @@ class Member(Config, Recorded):
         """Return the flat mapping of the family: settings of other members have their defaults."""
         values: dict[str, Any] = {self.family.key: getattr(self, self.family.key)}
         for name, field in self.family.fields.items():
-            values[name] = plain(getattr(self, name, field.default))
+            values[name] = plain(getattr(self, name, absent_value(field)))
         return values
 
     def default_record(self) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tinyprune.config.data import DataConfig
+from tinyprune.config.family import fields_of
 from tinyprune.config.run import MODEL_FILES, ModelConfig, RunConfig, from_mapping, to_mapping
 from tinyprune.config.settings import Config, setting_of
 from tinyprune.config.tables import assign
@@ -81,6 +83,7 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
     A value of None changes nothing.
     """
     mapping = to_mapping(config)
+    mapping["data"] = _own_settings(config.data)
     for pruning in mapping["prune"]:
         if pruning["target"] is None:  # so that a value of it can be set
             del pruning["target"]
@@ -88,3 +91,9 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
         if value is not None:
             assign(mapping, key, value)
     return from_mapping(mapping)
+
+
+def _own_settings(data: DataConfig) -> dict[str, Any]:
+    """Return the settings of a data set as a table, without those that only others have."""
+    names = [data.family.key, *fields_of(type(data))]
+    return {name: value for name, value in data.record().items() if name in names}

@@ -89,6 +89,7 @@ class Setting:
         is_place: whether it is a folder or a file, which a recipe gives relative to itself.
         is_text_of_number: whether it holds text that may be written as a number in TOML.
         instead: what other configurations of its family have instead of it.
+        absent: its value in the records of configurations that do not have it; None: the default.
     """
 
     help: str
@@ -97,6 +98,7 @@ class Setting:
     is_place: bool = False
     is_text_of_number: bool = False
     instead: str = ""
+    absent: Any = None
 
 
 def setting(default: Any, help: str, **facts: Any) -> Any:
@@ -108,6 +110,11 @@ def setting_of(field: "dataclasses.Field[Any]") -> Setting:
     """Return the facts of a field; a field without any has no rule and no option."""
     facts: Setting = field.metadata.get("setting", Setting(""))
     return facts
+
+
+def absent_value(field: "dataclasses.Field[Any]") -> Any:
+    """Return the value of a field in the records of configurations that do not have it."""
+    return setting_of(field).absent or field.default
 
 
 @dataclass(frozen=True)

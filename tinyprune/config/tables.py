@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tinyprune.config.family import Fields, Member, fields_of
-from tinyprune.config.settings import setting_of
+from tinyprune.config.settings import absent_value, setting_of
 from tinyprune.config.values import (
     INTEGER,
     NUMBER,
@@ -113,7 +113,7 @@ def _check_unused(member: type[Member], name: str, value: Any, where: str) -> No
     key = where + name
     setting_value = _reader(field, hint).read(value, key)
     setting_of(field).rule.check(setting_value, key)
-    if setting_value != field.default:
+    if setting_value not in (field.default, absent_value(field)):
         raise UsageError(f"{key}: {family.refusal(member, name)}")
 
 

@@ -14,6 +14,7 @@ from tinyprune.models.loading.own import load
 from tinyprune.registry import TASKS
 from tinyprune.stages.int8_graphs import exported
 from tinyprune.stages.model_reference import FLOAT, TFLITE, ModelReference
+from tinyprune.stages.normalisation import warn_of_two_scalings
 from tinyprune.tasks.shape_check import check_graph, fitted
 from tinyprune.tasks.task import Dataset, Forward, Task
 from tinyprune.tflite import flatbuffer
@@ -128,6 +129,7 @@ def model_of_file(
     if path.suffix.lower() != TFLITE:
         task = tasks.task_of(path)
         model = fitted(load(str(path), custom), task, reference.name)
+        warn_of_two_scalings(model, task, reference.name)
         return ScoredModel(reference.name, task, {FLOAT: lambda: forward.of_keras(model)})
 
     flatbuffer.require_int8(path, flatbuffer.read(path))

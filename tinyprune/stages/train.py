@@ -49,10 +49,11 @@ def check_model(config: RunConfig) -> None:
 
 
 def _train(run: Run, config: RunConfig) -> None:
-    from tinyprune.stages import baseline
+    from tinyprune.stages import baseline, normalisation
     from tinyprune.tasks import lookup
 
-    data = config.data.without_test_folders()
+    variant = run.space.variant(BASELINE)
+    data = normalisation.settled(run, config, variant)
     dataset = run.load_dataset(data)
     task = lookup.task_of(dataset, config.train)
     resolved = baseline.resolve(config, task)
@@ -63,9 +64,8 @@ def _train(run: Run, config: RunConfig) -> None:
         **resolved.source,
         "data_sha256": digest(dataset),
     }
-    variant = run.space.variant(BASELINE)
     with variant.claimed(claim):
-        if config.data != data:
+        if config.data.test_folders():
             _keep_test_folders(run, config.data)
         if variant.is_done("train"):
             log.info("baseline: trained already, in %s", variant.folder)

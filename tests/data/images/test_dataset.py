@@ -118,6 +118,8 @@ def test_unit_and_none(tmp_path):
     np.testing.assert_allclose(
         dataset(path, normalise="unit").examples("dev")[0], raw / 255, atol=1e-6
     )
+    signed = dataset(path, normalise="signed").examples("dev")[0]
+    np.testing.assert_allclose(signed, raw / 127.5 - 1, atol=1e-6)
     np.testing.assert_array_equal(dataset(path, normalise="none").examples("dev")[0], raw)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.config import ArrayData
+from tinyprune.config.data import STANDARD
 from tinyprune.data.arrays.frontend import ArrayFrontEnd
 from tinyprune.data.arrays.meaning import CLASSES, INPUT, LABELS, NUMBERS, is_one_hot, meaning_of
 from tinyprune.data.arrays.reading import ArraySplits, read_arrays
@@ -93,7 +94,7 @@ def _of_classes(arrays: ArraySplits, config: ArrayData, path: Path) -> ExampleDa
     check_classes(tuple(classes[label] for label in np.unique(numbers["train"])), path)
 
     splits = _divided(arrays, numbers, config, path)
-    frontend = _front_end(splits["train"].inputs, config.normalise)
+    frontend = _front_end(splits["train"].inputs, config.normalise or STANDARD)
     return LabelledDataset(splits, classes, frontend, config.seed)
 
 
@@ -109,7 +110,7 @@ def _of_labels(arrays: ArraySplits, config: ArrayData, path: Path) -> ExampleDat
     if not varies.all():
         label = names[int(np.argmin(varies))]
         raise UsageError(f"{path}: label '{label}' is the same in all training examples: leave it")
-    frontend = _front_end(splits["train"].inputs, config.normalise)
+    frontend = _front_end(splits["train"].inputs, config.normalise or STANDARD)
     return MultiLabelDataset(splits, names, frontend, config.seed)
 
 
@@ -126,7 +127,7 @@ def _of_numbers(arrays: ArraySplits, config: ArrayData, path: Path) -> ExampleDa
             raise UsageError(f"{path}: y of {name} is always the same: there is nothing to predict")
     mean, std = moments(splits["train"].labels)
     frontend = replace(
-        _front_end(splits["train"].inputs, config.normalise),
+        _front_end(splits["train"].inputs, config.normalise or STANDARD),
         output_mean=tuple(mean.tolist()),
         output_std=tuple(std.tolist()),
     )
@@ -136,7 +137,7 @@ def _of_numbers(arrays: ArraySplits, config: ArrayData, path: Path) -> ExampleDa
 def _of_inputs(arrays: ArraySplits, config: ArrayData, path: Path) -> ExampleDataset:
     nothing = {name: np.zeros(len(split.x)) for name, split in arrays.splits.items()}
     splits = _divided(arrays, nothing, config, path)
-    frontend = _front_end(splits["train"].inputs, config.normalise)
+    frontend = _front_end(splits["train"].inputs, config.normalise or STANDARD)
     return InputDataset(splits, (), frontend, config.seed)
 
 

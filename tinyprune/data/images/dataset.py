@@ -7,6 +7,7 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.config import ImageData
+from tinyprune.config.data import STANDARD
 from tinyprune.data.class_numbers import checked_labels, numbered_labels
 from tinyprune.data.examples import Examples
 from tinyprune.data.images import arrays
@@ -17,6 +18,8 @@ from tinyprune.data.moments import moments
 from tinyprune.errors import UsageError
 
 CROP = 4  # pixels that an image is padded by before it is cropped
+#: Normalisation of bytes -> what is taken off, and what the rest is divided by.
+_OF_BYTES = {"unit": (0.0, 255.0), "signed": (127.5, 127.5), "none": (0.0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class ImageFrontEnd:
 
     Attributes:
         shape: (height, width, channels), or (d,) of other features.
-        normalise: origin of mean and std, "standard", "unit" or "none".
+        normalise: origin of mean and std, "standard", "unit", "signed" or "none".
         mean, std: per channel.
     """
 
@@ -61,7 +64,7 @@ def load(config: ImageData, cache: Path) -> LabelledDataset:
     train = splits["train"].inputs
     has_pixels = train.ndim == 4
     augment = vary if config.augment and has_pixels else None
-    frontend = _front_end(train, config.normalise)
+    frontend = _front_end(train, config.normalise or STANDARD)
     return LabelledDataset(splits, classes, frontend, config.seed, augment)
 
 
@@ -163,15 +166,17 @@ def _are_bytes(pixels: np.ndarray) -> bool:
 def _front_end(pixels: np.ndarray, normalise: str) -> ImageFrontEnd:
     """Return the front end of training pixels (n, ..., channels).
 
-    "unit" is for bytes: floats have their range already.
+    "unit" and "signed" are for bytes: floats have their range already.
     """
     channels = pixels.shape[-1]
     mean = np.zeros(channels)
     std = np.ones(channels)
     if normalise == "standard":
         mean, std = moments(pixels)
-    elif normalise == "unit" and pixels.dtype == np.uint8:
-        std = np.full(channels, 255.0)
+    elif pixels.dtype == np.uint8:
+        offset, scale = _OF_BYTES[normalise]
+        mean = np.full(channels, offset)
+        std = np.full(channels, scale)
     return ImageFrontEnd(
         shape=pixels.shape[1:],
         normalise=normalise,

@@ -1,0 +1,155 @@
+"""The normalisation of a network's input: that of the data, or none where the network has its own.
+
+TensorFlow is imported where a network of the user's own is looked at.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinyprune.config import DataConfig, RunConfig
+from tinyprune.config.data import RAW, STANDARD
+from tinyprune.models.loading.own import is_own
+from tinyprune.stages.run import Run
+from tinyprune.storage.run_folder import Variant
+from tinyprune.tasks import lookup
+from tinyprune.tasks.task import Task
+
+if TYPE_CHECKING:
+    import keras
+
+log = logging.getLogger(__name__)
+ACCURACY = "accuracy"
+#: Another normalisation is taken for the right one if it has so much more accuracy.
+CLEARLY_BETTER = 0.1
+
+
+def settled(run: Run, config: RunConfig, baseline: Variant) -> DataConfig:
+    """Return the data of a training, with the normalisation that fits the network.
+
+    Where none is given it is the one that this baseline was begun with; else none for a network
+    that scales its input itself, and "standard" for others. A file that keeps its weights knows one
+    normalisation only: where its accuracy is nearer to chance than to 1, it is scored under each.
+    One that is clearly better is taken, or named where another one was given.
+
+    Args:
+        run: the run, which loads the data.
+        config: data, model and training.
+        baseline: the variant that is trained, begun or not.
+
+    Raises UsageError for a network that does not fit the data.
+    """
+    data = config.data.without_test_folders()
+    normalisations = data.normalisations()
+    name = STANDARD
+    if not normalisations:
+        return data
+    if (baseline.folder / "variant.json").exists():
+        name = baseline.configuration()["data"].get("normalise", STANDARD)
+    elif is_own(str(config.model.name)):
+        return _fitting(run, config, normalisations)
+    return data if data.is_settled else normalisations[name]
+
+
+def _fitting(run: Run, config: RunConfig, normalisations: dict[str, DataConfig]) -> DataConfig:
+    """Return the data with the normalisation that fits a network of the user's own."""
+    from tinyprune.stages import baseline
+
+    task = lookup.task_of(run.load_dataset(normalisations[RAW]), config.train)
+    resolved = baseline.resolve(config, task)
+    network = baseline.build_network(resolved.model, resolved.train, task)
+    is_given = config.data.is_settled
+    chosen = config.data.without_test_folders()
+    if not is_given:
+        chosen = normalisations[_default(network)]
+    if resolved.train.epochs or task.metric != ACCURACY:
+        return chosen
+
+    scores = _Scores(run, config, network)
+    if not scores.is_near_chance(chosen):
+        return chosen
+    best = max(normalisations.values(), key=scores.of)
+    if scores.of(best) < scores.of(chosen) + CLEARLY_BETTER:
+        return chosen
+    found = f"data.normalise={_name(best)}"
+    log.warning(
+        "dev accuracy is %.3f with data.normalise=%s and %.3f with %s%s",
+        scores.of(chosen),
+        _name(chosen),
+        scores.of(best),
+        found,
+        f": try --set {found}" if is_given else ", which is taken",
+    )
+    return chosen if is_given else best
+
+
+def _default(network: "keras.Model") -> str:
+    """Return the normalisation of a network for which none is given."""
+    layer = own_scaling(network)
+    if not layer:
+        return STANDARD
+    log.info("the network scales its input itself, by '%s': the data are not normalised", layer)
+    return RAW
+
+
+def own_scaling(network: "keras.Model") -> str:
+    """Return the first layer by which a network scales its input itself, or an empty text."""
+    from tinyprune.compress.fold import fold
+    from tinyprune.compress.input_scaling import input_scaling
+
+    scaling = input_scaling(fold(network))
+    return scaling.nodes[0].operation.name if scaling else ""
+
+
+def warn_of_two_scalings(network: "keras.Model", task: Task, name: str) -> None:
+    """Warn where a network scales an input that the front end has normalised already."""
+    normalise = getattr(task.frontend, "normalise", RAW)
+    layer = own_scaling(network)
+    if layer and normalise != RAW:
+        log.warning(
+            "%s scales its input itself, by '%s', and this run normalises it (%s): "
+            "its scores are not those of its own pixels",
+            name,
+            layer,
+            normalise,
+        )
+
+
+def _name(data: Any) -> str:
+    """Return the normalisation of data."""
+    return str(data.normalise)
+
+
+@dataclass
+class _Scores:
+    """The accuracy of a network on dev under normalisations, each measured once.
+
+    Attributes:
+        run: loads the data.
+        config: of the training.
+        network: with the weights that are kept.
+    """
+
+    run: Run
+    config: RunConfig
+    network: "keras.Model"
+
+    def __post_init__(self) -> None:
+        self._known: dict[DataConfig, float] = {}
+
+    def of(self, data: DataConfig) -> float:
+        """Return the accuracy under the normalisation of data."""
+        if data not in self._known:
+            task = lookup.task_of(self.run.load_dataset(data), self.config.train)
+            learner = task.learner(self.config.train, self.config.train.seed)
+            self._known[data] = learner.score(self.network)
+        return self._known[data]
+
+    def is_near_chance(self, data: DataConfig) -> bool:
+        """Return whether the accuracy is nearer to that of the most frequent class than to 1."""
+        dataset: Any = self.run.load_dataset(data)
+        labels = dataset.split("dev").labels
+        chance = np.bincount(labels).max() / len(labels)
+        return bool(self.of(data) < (1 + chance) / 2)
