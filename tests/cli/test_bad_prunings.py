@@ -158,12 +158,6 @@ def test_offline_with_a_float_network(offline, networks):
     assert "export it as int8 first (tinyprune export)" in line
 
 
-def test_offline_with_activations_of_16_bits(offline, networks):
-    line = offline(networks.dense_int16())
-    assert "int16" in line
-    assert "export it as int8 first (tinyprune export)" in line
-
-
 def test_offline_with_something_else(offline, tmp_path):
     path = tmp_path / "text.tflite"
     path.write_text("no flatbuffer " * 100)

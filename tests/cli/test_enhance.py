@@ -229,7 +229,11 @@ def test_no_run_at_all(recording, tmp_path):
 
 def test_networks_of_another_kind(recording, tmp_path, networks):
     for name, code, message in (
-        ("dense_float", 2, r".* is not an int8 network: '.*' is float32; `tinyprune export` it"),
+        (
+            "dense_float",
+            2,
+            r".* is not an int8 network: input '.*' is float32, .*; export it as int8 .*",
+        ),
         (
             "dense",
             2,

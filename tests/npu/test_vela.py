@@ -57,6 +57,18 @@ def test_what_comes_out_of_a_dense_network(networks, tmp_path) -> None:
     assert [operator.macs for operator in report.operators if operator.macs] == [16 * 32, 32 * 8]
 
 
+def test_float_ends_are_left_to_the_cpu_and_are_no_failure_of_the_npu(networks, tmp_path) -> None:
+    report = vela.compile_tflite(networks.dense_float_ends(), U55, tmp_path / "out").report
+    assert report.end_conversions == ("QUANTIZE", "DEQUANTIZE")
+    assert report.cpu_operators == ()
+    assert report.macs == 16 * 32 + 32 * 8
+
+
+def test_activations_of_16_bits_compile(networks, tmp_path) -> None:
+    report = vela.compile_tflite(networks.dense_int16(), U55, tmp_path / "out").report
+    assert (report.macs, report.cpu_operators) == (16 * 8, ())
+
+
 def test_shared_sram_streams_weights_from_flash(networks, tmp_path) -> None:
     report, row = vela.compile_tflite(networks.dense(), U55, tmp_path).report, summary_row(tmp_path)
     assert report.encoded_weight_bytes == int(row["total_npu_encoded_weights"])

@@ -21,6 +21,15 @@ class Networks:
 
         return self._converted("dense_float.tflite", (16,), [keras.layers.Dense(8)], int8=False)
 
+    def dense_float_ends(self) -> Path:
+        """Int8 inside, float input and output."""
+        import keras
+        import tensorflow as tf
+
+        ends = (tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.float32)
+        layers = [keras.layers.Dense(32, activation="relu"), keras.layers.Dense(8)]
+        return self._converted("dense_float_ends.tflite", (16,), layers, kind=ends)
+
     def dense_int16(self) -> Path:
         """Activations of 16 bits, weights of 8."""
         import keras

@@ -113,7 +113,7 @@ def test_files_that_cannot_be_run_are_one_line(tmp_path, networks):
         Int8Model(tmp_path / "text.tflite")
     with pytest.raises(
         UsageError,
-        match=r"^.*dense_float.tflite is not an int8 network: '.*' is float32; `tinyprune ex",
+        match=r"^.*dense_float.tflite is not an int8 network: input '.*' is float32, first float op",
     ):
         Int8Model(networks.dense_float())
 
@@ -135,3 +135,13 @@ def test_features_of_another_size_are_one_line(model):
         TinypruneError, match=r"cannot be run by the int8 interpreter: cannot reshape array of size"
     ):
         model.step(FEATURES[: FRAMES - 1])
+
+
+def test_float_ends_are_those_of_the_integers_behind_them(networks):
+    """The same network twice: a float end is a QUANTIZE or a DEQUANTIZE of the same integers."""
+    inside, outside = Int8Model(networks.dense()), Int8Model(networks.dense_float_ends())
+    assert outside.input_scale == pytest.approx(inside.input_scale)
+    assert outside.input_zero_point == inside.input_zero_point
+    assert outside.output_scale == pytest.approx(inside.output_scale)
+    features = np.linspace(-1, 1, 16, dtype=np.float32)
+    np.testing.assert_allclose(outside.run(features), inside.run(features), atol=1e-6)

@@ -208,6 +208,8 @@ class ResourceReport(Cycles):
             file.
         file_bytes: size of the compiled file.
         predicted: what the cost model expected; None where it has no constants for the target.
+        end_conversions: names of the operators that the CPU runs to quantize a float input or
+            dequantize a float output; they are no part of cpu_operators.
     """
 
     target: NpuTarget
@@ -228,6 +230,7 @@ class ResourceReport(Cycles):
     command_stream_bytes: float = 0.0
     file_bytes: float = 0.0
     predicted: Prediction | None = None
+    end_conversions: tuple[str, ...] = ()
 
     @property
     def table_bytes(self) -> float:

@@ -95,7 +95,8 @@ def _flat(artifact: "CompiledArtifact") -> dict[str, object]:
     predicted = report.pop("predicted") or {}
     for quantity in PREDICTED:
         report[f"predicted_{quantity.name}"] = predicted.get(quantity.name)
-    report["cpu_operators"] = " ".join(report["cpu_operators"])
+    for names in ("cpu_operators", "end_conversions"):
+        report[names] = " ".join(report[names])
     first = ("vela_version", "sram_bytes", "flash_bytes", "encoded_weight_bytes")
     sizes = {name: report.pop(name) for name in first}
     return {"path": artifact.path, **report.pop("target"), **sizes, **report}

@@ -14,6 +14,8 @@ from tinyprune.errors import UsageError
 from tinyprune.tflite.graph import Graph, Operator, Tensor
 from tinyprune.tflite.operators import Axes, operator_type, weight_axes
 
+_ACTIVATIONS = ("int8", "int16")  # types of activations that int8 weights go with
+
 
 @dataclass(frozen=True, eq=False)
 class Weights:
@@ -100,19 +102,19 @@ def _uses_of_constants(path: Path, graph: Graph) -> list[list[_Use]]:
             if tensor is None:
                 continue
             if index in axes:
-                _require_int8_activations(path, operator)
+                _require_integer_activations(path, operator)
             address = tensor.values.ctypes.data
             uses.setdefault(address, []).append(_Use(operator, tensor, axes.get(index)))
     return list(uses.values())
 
 
-def _require_int8_activations(path: Path, operator: Operator) -> None:
+def _require_integer_activations(path: Path, operator: Operator) -> None:
     activations = operator.inputs[operator_type(operator.name).data_input]
     for tensor in (activations, *operator.outputs):
-        if tensor is not None and tensor.dtype != "int8":
+        if tensor is not None and tensor.dtype not in _ACTIVATIONS:
             raise UsageError(
                 f"{path} is not an int8 network: {operator.name} '{operator.outputs[0].name}' "
-                f"has {tensor.dtype} activations; expected int8 ones: "
+                f"has {tensor.dtype} activations; expected int8 or int16 ones: "
                 "export it as int8 first (tinyprune export)"
             )
 

@@ -51,6 +51,7 @@ def read_report(
         names = ", ".join(dict.fromkeys(operator.name for operator in on_cpu))
         raise TinypruneError(f"Vela puts no operator on the NPU; on the CPU stay {names}")
 
+    conversions = compiled.graph.conversions
     by_part = {field: row[tables.CYCLES[part]] for part, field in Cycles.PARTS.items()}
     cycles = Cycles(cycles=row["cycles_total"], **by_part)
     operators = tables.operators(folder)
@@ -67,7 +68,7 @@ def read_report(
         macs=int(row["nn_macs"]),
         clock_hz=row["core_clock"],
         inference_seconds=row["inference_time"],
-        cpu_operators=tuple(operator.name for operator in on_cpu),
+        cpu_operators=tuple(op.name for op in on_cpu if op not in conversions),
         layers=layer_costs(operators, source, layers),
         bound_by=cycles.slowest_part,
         operators=operators,
@@ -77,6 +78,7 @@ def read_report(
         command_stream_bytes=stream_bytes,
         file_bytes=len(compiled.content),
         predicted=None,
+        end_conversions=tuple(operator.name for operator in conversions),
         **cycles.as_fields(),
     )
 

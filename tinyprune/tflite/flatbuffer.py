@@ -115,16 +115,18 @@ def parse(path: Path, content: bytes | bytearray) -> Graph:
 def require_int8(path: Path, graph: Graph) -> None:
     """Raise UsageError if a network cannot go to Vela.
 
-    It cannot if it is float at its inputs or outputs, or compiled by Vela already. Operators in the
-    middle may work on other types: Vela leaves to the CPU what the NPU cannot do.
+    It cannot if it computes on float inputs or makes float outputs, or is compiled by Vela already.
+    Float inputs that are only quantized, and float outputs that are only dequantized, are left to
+    the CPU. Operators in the middle may work on other types too.
     """
     if any(operator.name == NPU_OPERATOR for operator in graph.operators):
         raise UsageError(
             f"{path} is already compiled by Vela: give the .tflite that it was compiled from"
         )
+    converted = graph.converted_ends
     for end, tensors in (("input", graph.inputs), ("output", graph.outputs)):
         for tensor in tensors:
-            if tensor.is_float:
+            if tensor.is_float and id(tensor) not in converted:
                 raise UsageError(
                     f"{path} is not an int8 network: {end} '{tensor.name}' is {tensor.dtype}"
                     f"{_first_float_operator(graph)}; "

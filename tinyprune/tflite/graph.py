@@ -130,6 +130,28 @@ class Graph:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
 
+    @property
+    def conversions(self) -> tuple[Operator, ...]:
+        """The operators at its ends that make integers of float inputs, floats of its outputs."""
+        ends = {id(tensor) for tensor in (*self.inputs, *self.outputs) if tensor.is_float}
+        found = []
+        for operator in self.operators:
+            outside = operator.inputs if operator.name == "QUANTIZE" else operator.outputs
+            if operator.name in _CONVERSIONS and ends.intersection(map(id, outside)):
+                found.append(operator)
+        return tuple(found)
+
+    @property
+    def converted_ends(self) -> set[int]:
+        """Ids of the float inputs and outputs that nothing but a conversion reads or makes."""
+        conversions = self.conversions
+        converted: set[int] = set()
+        others: set[int] = set()
+        for operator in self.operators:
+            tensors = converted if operator in conversions else others
+            tensors.update(map(id, operator.given_inputs + operator.outputs))
+        return converted - others
+
 
 def float_operators(graph: Graph) -> list[str]:
     """Operators that read or make floats, each with its place where that is known, once each."""

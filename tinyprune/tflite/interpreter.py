@@ -1,7 +1,8 @@
 """Running int8 networks: ``ai-edge-litert``, or ``tflite-runtime`` where only that is installed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.graph import Tensor
 
 Details = dict[str, dict[str, Any]]
 
@@ -46,7 +49,7 @@ def _signature(interpreter: Any) -> tuple[Details, Details]:
 class Int8Model:
     """An int8 network that keeps its state between calls, as a device runs it.
 
-    Inputs and outputs may be int16 too.
+    Inputs and outputs may be int16 too, or float where the network quantizes and dequantizes them.
 
     Where the past goes in and comes out of every call, the bytes of each new context are copied to
     its input.
@@ -55,7 +58,7 @@ class Int8Model:
         frames: time steps of one call, where inputs are sequences (frames, bands).
         input_shape, output_shape: of one call, with the batch axis, which is 1.
         input_scale, input_zero_point, output_scale, output_zero_point: float = scale * (integer -
-            zero_point).
+            zero_point), of float ends those of the integers behind them.
 
     Raises UsageError for a file that is missing, no TFLite, or not quantized; TinypruneError, here
     and in a call, where the interpreter cannot run it.
@@ -67,17 +70,15 @@ class Int8Model:
             self._model = _interpreter_class()(model_path=str(path), num_threads=threads)
             self._model.allocate_tensors()
             given, made, self._contexts = _connections(self._model)
-        _require_integers(path, given, made)
-        self._input = given["index"]
-        self._output = made["index"]
-        self._dtype = np.iinfo(given["dtype"])
+        self._input, self._output = _ends(path, given, made)
+        self._dtype = np.iinfo(self._input.integers)
         self.input_shape, self.output_shape = (
             tuple(map(int, side["shape"])) for side in (given, made)
         )
         self._is_sequence = len(self.input_shape) == len(self.output_shape) == 3
         self.frames = self.input_shape[1] if self._is_sequence else 1
-        self.input_scale, self.input_zero_point = given["quantization"]
-        self.output_scale, self.output_zero_point = made["quantization"]
+        self.input_scale, self.input_zero_point = self._input.quantization
+        self.output_scale, self.output_zero_point = self._output.quantization
         self.reset()
 
     def reset(self) -> None:
@@ -93,15 +94,23 @@ class Int8Model:
 
         Of a network without a time axis: outputs of one input, without the batch axis.
         """
-        scaled = np.round(features / self.input_scale) + self.input_zero_point
-        limited = np.clip(scaled, self._dtype.min, self._dtype.max).astype(self._dtype.dtype)
         with _one_line(self._path):
-            self._model.set_tensor(self._input, limited.reshape(self.input_shape))
+            values = self._given(features).reshape(self.input_shape)
+            self._model.set_tensor(self._input.index, values)
             self._model.invoke()
-            raw = self._model.get_tensor(self._output)[0].astype(np.float32)
+            raw = self._model.get_tensor(self._output.index)[0].astype(np.float32)
             for old, new in self._contexts:
                 self._model.set_tensor(old["index"], self._model.get_tensor(new["index"]))
+        if self._output.is_float:
+            return raw
         return (raw - np.float32(self.output_zero_point)) * np.float32(self.output_scale)
+
+    def _given(self, features: Float32Array) -> np.ndarray:
+        """Return features as the input takes them: as integers, unless it is float."""
+        if self._input.is_float:
+            return features.astype(np.float32)
+        scaled = np.round(features / self.input_scale) + self.input_zero_point
+        return np.clip(scaled, self._dtype.min, self._dtype.max).astype(self._dtype.dtype)
 
     def run(self, features: Float32Array) -> Float32Array:
         """Outputs (n, outputs) of a whole utterance's features (n, bands), from a reset state.
@@ -136,14 +145,49 @@ def _connections(interpreter: Any) -> tuple[Any, Any, list[tuple[Any, Any]]]:
     return only_input, only_output, contexts
 
 
-def _require_integers(path: Path, *details: Any) -> None:
-    for detail in details:
-        if not np.issubdtype(detail["dtype"], np.integer):
-            kind = np.dtype(detail["dtype"]).name
-            raise UsageError(
-                f"{path} is not an int8 network: '{detail['name']}' is {kind}; "
-                "`tinyprune export` it"
-            )
+@dataclass(frozen=True)
+class _End:
+    """The input or the output of a network.
+
+    Attributes:
+        index: of the interpreter's tensor.
+        is_float: whether it is float.
+        integers: type of the integers, those behind it where it is float.
+        quantization: scale and zero point of the integers.
+    """
+
+    index: int
+    is_float: bool
+    integers: str
+    quantization: tuple[float, int]
+
+
+def _ends(path: Path, given: Any, made: Any) -> tuple[_End, _End]:
+    """The input and the output of a network. Raises UsageError for one that computes on floats."""
+    dtypes = [given["dtype"], made["dtype"]]
+    if all(np.issubdtype(dtype, np.integer) for dtype in dtypes):
+        return _integers(given), _integers(made)
+    graph = flatbuffer.read(path)
+    flatbuffer.require_int8(path, graph)
+    behind = dict[str, Tensor]()
+    for operator in graph.conversions:
+        [inside], [outside] = operator.given_inputs, operator.outputs
+        behind[outside.name] = inside
+        behind[inside.name] = outside
+    return _end(given, behind), _end(made, behind)
+
+
+def _end(detail: Any, behind: Mapping[str, Tensor]) -> _End:
+    """The end that the interpreter describes; ``behind``: the integers of float ones, by name."""
+    if np.issubdtype(detail["dtype"], np.integer):
+        return _integers(detail)
+    tensor = behind[detail["name"]]
+    quantization = float(tensor.scale[0]), tensor.integer_of_zero
+    return _End(detail["index"], True, tensor.dtype, quantization)
+
+
+def _integers(detail: Any) -> _End:
+    return _End(detail["index"], False, np.dtype(detail["dtype"]).name, detail["quantization"])
 
 
 @contextmanager
