@@ -95,7 +95,7 @@ def test_json_round_trip():
         ({"train": {"epochs": "3"}}, "train.epochs: expected a whole number, got '3'"),
         ({"train": {"epochs": 3.5}}, "train.epochs: expected a whole number, got 3.5"),
         ({"train": {"epochs": True}}, "train.epochs: expected a whole number, got True"),
-        ({"train": {"epochs": -1}}, "train.epochs: expected at least 0, got -1"),
+        ({"train": {"epochs": -1}}, "train.epochs: expected at least 0, at most 1000000, got -1"),
         (
             {"train": {"learning_rate": float("nan")}},
             "train.learning_rate: expected a number, got nan",
@@ -115,7 +115,7 @@ def test_json_round_trip():
             "prune.0.sparsity: expected a fraction in [0, 1), e.g. 0.8, got 1.0",
         ),
         ({"prune": [{"distill": 1}]}, "prune.0.distill: expected true or false, got 1"),
-        ({"prune": [{"epochs": 0}]}, "prune.0.epochs: expected at least 1, got 0"),
+        ({"prune": [{"epochs": 0}]}, "prune.0.epochs: expected at least 1, at most 1000000, got 0"),
         (
             {"prune": [{"schedule": "polynomail"}]},
             "unknown schedule 'polynomail': did you mean 'polynomial'? expected one of: constant, linear, one-shot, ",
@@ -141,8 +141,14 @@ def test_json_round_trip():
             {"prune": [{"begin": -1}]},
             "prune.0.begin: expected a fraction of the training up to 1, or a number of ",
         ),
-        ({"prune": [{"update_every": 0}]}, "prune.0.update_every: expected at least 1, got 0"),
-        ({"prune": [{"round_to": 0}]}, "prune.0.round_to: expected at least 1, got 0"),
+        (
+            {"prune": [{"update_every": 0}]},
+            "prune.0.update_every: expected at least 1, at most 1000000, got 0",
+        ),
+        (
+            {"prune": [{"round_to": 0}]},
+            "prune.0.round_to: expected at least 1, at most 1000000, got 0",
+        ),
         (
             {"prune": [{"layers": 3}]},
             "prune.0.layers: expected tables, written [[prune.0.layers]], got 3",
@@ -225,7 +231,10 @@ def test_json_round_trip():
             {"data": {"normalise": "minmax"}},
             "data.normalise: expected one of: standard, unit, signed, none, got minmax",
         ),
-        ({"data": {"image_size": 0}}, "data.image_size: expected at least 1, got 0"),
+        (
+            {"data": {"image_size": 0}},
+            "data.image_size: expected at least 1, at most 1000000, got 0",
+        ),
         (
             {"data": {"hold_out": 1}},
             "data.hold_out: expected a fraction between 0 and 1, e.g. 0.1, got 1.0",

@@ -15,6 +15,7 @@ _ADVICE: dict[int | None, str] = {
     errno.EEXIST: _ANOTHER_PLACE,
     errno.ENOTDIR: _ANOTHER_PLACE,
     errno.EISDIR: f"a folder is there: {_ANOTHER_PLACE}",
+    errno.EBADF: "is standard output open?",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 

@@ -126,6 +126,20 @@ from tinyprune.cli import main
         (["train", "--epochs", "1.5"], "--epochs 1.5: expected a whole number of at least 1"),
         (["train", "--minutes", "0"], "--minutes 0: expected a number above 0"),
         (["train", "--seed", "-1"], "--seed -1: expected a whole number of at least 0"),
+        (
+            ["train", "--seed", "4294967296"],
+            "--seed 4294967296: expected a whole number of at least 0, at most 4294967295",
+        ),
+        (
+            ["prune", "--epochs", "100000000000000000000"],
+            "--epochs 100000000000000000000: expected a whole number of at least 1, at most 1000000",
+        ),
+        (
+            ["train", "--set", "train.seed=4294967296"],
+            "train.seed: expected at least 0, at most 429",
+        ),
+        (["report", "--run", ""], "--run is empty: expected a folder, . is the one here"),
+        (["verify", ""], "--run is empty"),
         (["train", "--model", "tinylstn"], "unknown model 'tinylstn': did you mean 'tinylstm'?"),
         (
             ["train", "--loss", "fokal"],

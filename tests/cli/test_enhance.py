@@ -87,7 +87,10 @@ def test_what_does_not_go_together(arguments, message):
 def test_a_rate_that_is_none(rate):
     result = CliRunner().invoke(main, ["enhance", "-", "-", "--raw", rate])
     assert result.exit_code == 2
-    assert result.stderr == f"error: --raw {rate}: expected a whole number of at least 1\n"
+    assert (
+        result.stderr
+        == f"error: --raw {rate}: expected a whole number of at least 1000, at most 768000\n"
+    )
 
 
 # --- as a program

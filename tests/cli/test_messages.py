@@ -106,6 +106,45 @@ def test_a_reader_that_stops_reading_is_no_error():
     assert (done.stderr, done.returncode) == (b"", 1)
 
 
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code", "stderr"),
+    [
+        (1, ["list"], 1, "error: Bad file descriptor; is standard output open?\n"),
+        (1, ["list", "nothing"], 2, "error: Invalid value"),
+        (0, ["list"], 0, ""),
+        (2, ["list"], 0, ""),
+    ],
+)
+def test_a_standard_stream_that_is_closed(closed, arguments, code, stderr):
+    """As a shell does it with ``>&-``."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tinyprune", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: os.close(closed),
+    )
+    assert done.returncode == code
+    assert done.stderr.startswith(stderr)
+    assert bool(done.stderr) == bool(stderr)
+
+
+def test_a_full_disk_behind_standard_output_is_one_line(tiny_disk):
+    with (tiny_disk / "out.txt").open("wb") as out:
+        out.write(bytes(64 * 1024))
+        out.flush()
+        done = subprocess.run(
+            [sys.executable, "-m", "tinyprune", "list"],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    advice = "free some space or choose another place"
+    assert done.stderr == f"error: No space left on device; {advice}\n"
+    assert done.returncode == 1
+
+
 def test_module_and_version():
     done = subprocess.run(
         [sys.executable, "-m", "tinyprune", "--version"], capture_output=True, text=True, timeout=60

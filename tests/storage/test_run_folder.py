@@ -281,6 +281,18 @@ def test_a_variant_that_is_deleted_while_it_is_trained_does_not_come_back(space)
     assert not variant.folder.exists()
 
 
+def test_what_is_missing_while_another_process_works_is_waited_for(space):
+    assert space.advice("train first") == "train first"
+    command = [sys.executable, "-c", HOLDER, str(space.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"locked\n"
+        assert space.advice("train first") == "another tinyprune works in it, wait for that"
+        with pytest.raises(UsageError, match="no run in .*: another tinyprune works in it, wait"):
+            space.check()
+        other.kill()
+    assert space.advice("train first") == "train first"
+
+
 def test_a_failure_inside_unlocks(space):
     with pytest.raises(ValueError, match="inside"), space.locked():
         raise ValueError("inside")

@@ -1,7 +1,6 @@
 """The command line: one file per command, loaded on use, and one place that reports errors."""
 
 import importlib
-import os
 import sys
 from typing import Any
 
@@ -46,6 +45,7 @@ class LazyGroup(groups.Group):
 
     def main(self, args: Any = None, *more: Any, **extra: Any) -> Any:
         """Run a command line and exit: the only place where an error becomes a message."""
+        native_output.occupy()
         messages.set_level(quiet=False, verbose=False)
         arguments = sys.argv if args is None else args
         if "-v" not in arguments and "--verbose" not in arguments:
@@ -56,10 +56,10 @@ class LazyGroup(groups.Group):
                 code = super().main(args, *more, **settings)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader has seen enough, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
         except (Exception, KeyboardInterrupt) as error:  # whatever it is: one line, an exit code
             code = messages.report(error)
+        native_output.drop_stdout()
         sys.exit(code or 0)
 
 

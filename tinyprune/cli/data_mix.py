@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinyprune.cli import options, output
-from tinyprune.cli.values import COUNT, LEVELS, NUMBER, SECONDS, SHARE
+from tinyprune.cli.values import COUNT, LEVELS, SECONDS, SEED, SHARE
 
 if TYPE_CHECKING:
     from tinyprune.data.speech.test_set import MixSummary
@@ -68,7 +68,7 @@ FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 )
 @click.option(
     "--seed",
-    type=NUMBER,
+    type=SEED,
     default=0,
     show_default=True,
     metavar="N",

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from tinyprune.cli import default_network, options
-from tinyprune.cli.values import COUNT, FILE
+from tinyprune.cli.values import FILE, RATE
 
 
 @click.command()
@@ -25,7 +25,7 @@ from tinyprune.cli.values import COUNT, FILE
 )
 @click.option(
     "--raw",
-    type=COUNT,
+    type=RATE,
     metavar="RATE",
     help="Sampling rate of mono 16-bit PCM that goes through - instead of WAV.",
 )

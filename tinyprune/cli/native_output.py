@@ -5,8 +5,38 @@ import logging
 import os
 import sys
 import warnings
+from contextlib import suppress
 
 _STDERR = 2
+#: Standard stream -> its descriptor, its mode, and how what stands for it is opened.
+_STANDARD = {
+    "stdin": (0, "r", os.O_RDONLY),
+    "stdout": (1, "w", os.O_RDONLY),
+    "stderr": (_STDERR, "w", os.O_WRONLY),
+}
+
+
+def occupy() -> None:
+    """Give standard streams that are closed something to stand for them.
+
+    Else the next file that is opened has the number of one, and gets what is written there. What is
+    written to standard output fails then, as it should.
+    """
+    for name, (descriptor, mode, flags) in _STANDARD.items():
+        if getattr(sys, name) is not None:
+            continue
+        opened = os.open(os.devnull, flags)
+        os.dup2(opened, descriptor)
+        setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
+
+
+def drop_stdout() -> None:
+    """Let what could not be written to standard output vanish, instead of failing again."""
+    with suppress(OSError):
+        sys.stdout.flush()
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
 
 
 def mute() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinyprune.cli.settings import flag_of, settings
-from tinyprune.cli.values import FILE
+from tinyprune.cli.values import FILE, RUN_FOLDER
 from tinyprune.config.budget import LIMITS, BudgetConfig
 from tinyprune.config.family import fields_of
 from tinyprune.config.pruning import TargetConfig
@@ -42,7 +42,7 @@ def output_file(help: str, metavar: str = "FILE") -> Any:
 
 run_folder = click.option(
     "--run",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=RUN_FOLDER,
     default=Path("runs/default"),
     show_default=True,
     metavar="DIR",

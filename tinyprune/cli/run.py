@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from tinyprune.cli import options, resource_output
-from tinyprune.cli.values import FILE
+from tinyprune.cli.values import FILE, RUN_FOLDER
 from tinyprune.config.recipe import load_recipe, with_overrides
 
 
@@ -14,7 +14,7 @@ from tinyprune.config.recipe import load_recipe, with_overrides
 @click.argument("recipe", type=FILE, metavar="RECIPE.toml")
 @click.option(
     "--run",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=RUN_FOLDER,
     metavar="DIR",
     help="Run folder.  [default: runs/ and the name of the recipe]",
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tinyprune.config.settings import LARGEST_SEED, MOST
 from tinyprune.errors import UsageError
 
 INFINITY = float("inf")
@@ -44,16 +45,29 @@ def number(accepts: Callable[[float], bool]) -> Callable[[str], float]:
     return parse
 
 
-def whole_number(least: int) -> Callable[[str], int]:
-    """Return a parser of whole numbers from ``least`` on; it raises ValueError on others."""
+def whole_number(name: str, least: int, most: int) -> Parsed:
+    """Return the type of whole numbers in a range."""
 
     def parse(text: str) -> int:
         value = int(text)
-        if value < least:
+        if not least <= value <= most:
             raise ValueError
         return value
 
-    return parse
+    return Parsed(name, parse, f"a whole number of at least {least}, at most {most}")
+
+
+class RunFolder(click.Path):
+    """A run folder, there or not."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path. Raises UsageError for an empty one, which would be the folder here."""
+        if value == "":
+            raise UsageError("--run is empty: expected a folder, . is the one here")
+        return super().convert(value, param, ctx)
 
 
 def _range(text: str) -> tuple[float, float]:
@@ -96,8 +110,10 @@ MOMENT = Parsed(
     number(lambda value: 0 <= value < INFINITY),
     "a fraction of the training up to 1, or a step",
 )
-COUNT = Parsed("count", whole_number(1), "a whole number of at least 1")
-NUMBER = Parsed("number", whole_number(0), "a whole number of at least 0")
+COUNT = whole_number("count", 1, MOST)
+NUMBER = whole_number("number", 0, MOST)
+SEED = whole_number("seed", 0, LARGEST_SEED)
+RATE = whole_number("rate", 1000, 768_000)  # Hz
 POSITIVE = Parsed("number", number(lambda value: 0 < value < INFINITY), "a number above 0")
 DECIBELS = Parsed("lo:hi", _range, "a range LO:HI in dB with LO <= HI, e.g. -6:9")
 FACTORS = Parsed("lo:hi", _range, "a range LO:HI of factors with LO <= HI, e.g. 0.9:1.1")
@@ -113,6 +129,7 @@ SECONDS = Parsed(
 LIST = Parsed("list", lambda text: text.split(","), "names with commas between them")
 PATH = click.Path(exists=True, resolve_path=True)
 FOLDER = click.Path(file_okay=False, exists=True, resolve_path=True)
+RUN_FOLDER = RunFolder()
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -141,7 +158,7 @@ KINDS = {
     "file": Kind(FILE, "FILE"),
     "count": Kind(COUNT, "N"),
     "number": Kind(NUMBER, "N"),
-    "seed": Kind(NUMBER, "N"),
+    "seed": Kind(SEED, "N"),
     "positive": Kind(POSITIVE, "X"),
     "share": Kind(SHARE, "X"),
     "moment": Kind(MOMENT, "X"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyprune.cli import options, output
+from tinyprune.cli.values import RUN_FOLDER
 
 if TYPE_CHECKING:
     from tinyprune.stages.verify import CheckedFile
@@ -16,9 +17,7 @@ _HEADER = ["file", "state"]
 
 
 @click.command()
-@click.argument(
-    "folder", required=False, metavar="[RUN]", type=click.Path(file_okay=False, path_type=Path)
-)
+@click.argument("folder", required=False, metavar="[RUN]", type=RUN_FOLDER)
 @options.run_folder
 @options.output_format
 def verify(folder: Path | None, run: Path, output_format: str) -> None:

@@ -15,6 +15,7 @@ from tinyprune.config.data import DataConfig, SyntheticSpeechData
 from tinyprune.config.pruning import TargetConfig, TrainedPruning
 from tinyprune.config.settings import (
     COUNT,
+    MOST,
     POSITIVE,
     SEED,
     Complaint,
@@ -75,7 +76,7 @@ class TrainConfig(Config):
         None,
         "Number of passes over the training data.  [default: as fits the task]",
         option=Option("--epochs", "count"),
-        rule=Rule(lambda value: value >= 0, "at least 0"),
+        rule=Rule(lambda value: 0 <= value <= MOST, f"at least 0, at most {MOST}"),
     )
     batch_size: int = setting(
         64,

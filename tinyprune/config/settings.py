@@ -52,9 +52,12 @@ class NameRule:
 
 
 ANY = Rule(lambda value: True, "anything")
-COUNT = Rule(lambda value: value >= 1, "at least 1")
+#: Of epochs, steps, examples in a batch: more is a slip of the finger.
+MOST = 1_000_000
+LARGEST_SEED = 2**32 - 1  # of NumPy and Keras
+COUNT = Rule(lambda value: 1 <= value <= MOST, f"at least 1, at most {MOST}")
 POSITIVE = Rule(lambda value: value > 0, "more than 0")
-SEED = Rule(lambda value: value >= 0, "0 or more")
+SEED = Rule(lambda value: 0 <= value <= LARGEST_SEED, f"at least 0, at most {LARGEST_SEED}")
 SPARSITY = Rule(lambda value: 0 <= value < 1, "a fraction in [0, 1), e.g. 0.8")
 
 

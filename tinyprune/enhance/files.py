@@ -3,6 +3,7 @@
 Format, sampling rate, channels and bits of the input are kept.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,10 +107,19 @@ def create_file(path: Path, audio: Format) -> Iterator[Write]:
             ) as file:
                 yield _Writer(path, file).write
         except soundfile.LibsndfileError as error:
+            _require_space(part)
             reason = error.error_string.removeprefix("Error : ").rstrip(".")
             raise TinypruneError(
                 f"cannot write {path} with {audio.channels} channels at {audio.rate} Hz: {reason}"
             ) from error
+
+
+def _require_space(path: Path) -> None:
+    """Raise OSError where nothing can be added to a file; libsndfile only says "System error"."""
+    with path.open("ab") as file:
+        file.write(bytes(BLOCK))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _wav_bytes(audio: Format, subtype: str) -> int:

@@ -49,7 +49,9 @@ class Run:
         variant = self.space.variant(name)
         if not variant.is_done("train"):
             known = ", ".join(other.name for other in self.space.variants())
-            advice = f"it has {known}" if known else "run `tinyprune train` first"
+            advice = (
+                f"it has {known}" if known else self.space.advice("run `tinyprune train` first")
+            )
             raise UsageError(f"no finished variant '{name}' in {self.space.root}: {advice}")
         return variant
 

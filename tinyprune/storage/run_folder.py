@@ -209,6 +209,10 @@ class Variant:
         return read_sealed(self.folder / f"{stage}.json", _AGAIN)
 
 
+class RunIsBusy(TinypruneError):
+    """A run folder that another process works in."""
+
+
 class Workspace:
     """A run folder.
 
@@ -263,10 +267,21 @@ class Workspace:
         return states
 
     def no_run(self) -> UsageError:
-        """Return the error for a folder that is no run."""
-        return UsageError(
-            f"there is no run in {self.root}: run `tinyprune train` first, or choose another --run"
-        )
+        """Return the error for a folder that is no run, or not yet one."""
+        advice = self.advice("run `tinyprune train` first, or choose another --run")
+        return UsageError(f"there is no run in {self.root}: {advice}")
+
+    def advice(self, otherwise: str) -> str:
+        """Return what to do where something is missing: wait, if another process works here."""
+        if not (self.root / LOCK).exists():
+            return otherwise
+        try:
+            with self.locked():
+                return otherwise
+        except RunIsBusy:
+            return "another tinyprune works in it, wait for that"
+        except TinypruneError:  # nobody can write here, so nobody works here
+            return otherwise
 
     def _variants_with(self, record: str) -> list[Variant]:
         """Return the variants that have a record, oldest first."""
@@ -287,7 +302,7 @@ class Workspace:
             lock = FileLock(self.root / LOCK, timeout=0, is_singleton=True)
             lock.acquire()
         except Timeout:
-            raise TinypruneError(
+            raise RunIsBusy(
                 f"another tinyprune works in {self.root}: wait for it, or choose another --run"
             ) from None
         except OSError as error:
