@@ -23,6 +23,8 @@ from tinyprune.stages.prune import prune_variants
 from tinyprune.storage.digests import sha256
 from tinyprune.storage.records import read_json, write_json
 
+pytestmark = pytest.mark.slow  # tests/budget trains too, in seconds
+
 NPU = TargetConfig("ethos-u55-128")
 
 

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support import networks
+from tests.support.quick import quick
 from tinyprune.budget.gates import CLOSED, Gates
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
@@ -15,15 +16,21 @@ from tinyprune.compress.remove import remove
 from tinyprune.sparsity.unit_sets import Coupling, UnitSet, only
 
 #: One of each layout, residual sums, concatenations, branches, recurrence.
-BUILDS = [
+BUILDS = (
     networks.flatten_mlp,
     networks.depth_multiplier,
     networks.resnet,
     networks.unet,
     networks.tiny_lstm,
     networks.tcn,
-]
-every_network = pytest.mark.parametrize("build", BUILDS, ids=lambda build: build.__name__)
+)
+BY_NAME = {build.__name__: build for build in BUILDS}
+every_network = pytest.mark.parametrize(
+    "build", quick(BY_NAME, "flatten_mlp", "depth_multiplier", "tiny_lstm")
+)
+
+
+DIFFERENTIATED = {name: BY_NAME[name] for name in ("depth_multiplier", "tiny_lstm", "unet")}
 
 
 def sets(*sizes: int) -> Coupling:
@@ -207,11 +214,7 @@ def test_sets_that_may_not_lose_units_have_no_gates():
     assert none.open_units(1).shape == none.most_important(np.zeros(0, np.int64)).shape == (0,)
 
 
-@pytest.mark.parametrize(
-    "build",
-    [networks.depth_multiplier, networks.tiny_lstm, networks.unet],
-    ids=lambda b: b.__name__,
-)
+@pytest.mark.parametrize("build", quick(DIFFERENTIATED, "depth_multiplier"))
 def test_gradients_of_share_and_gate_are_those_of_finite_differences(build):
     model, _, prepared, gates = gated(build)
     set_shares(gates, *np.linspace(0.5, 0.7, len(gates.sizes)))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support.quick import quick
 from tests.support.small_models import NETWORKS, case
 from tinyprune.budget.limits import SMOOTH, ModelledLimits
 from tinyprune.compress.coupling import coupling
@@ -42,7 +43,7 @@ def some(name: str, share: float) -> np.ndarray:
     return np.maximum(1.0, whole * share * np.linspace(0.8, 1.1, len(whole)))
 
 
-every_network = pytest.mark.parametrize("name", ["resnet8", "crn"])
+every_network = pytest.mark.parametrize("name", quick(["resnet8", "crn"], "resnet8"))
 
 
 @every_network
@@ -141,7 +142,7 @@ def test_a_limit_that_is_kept_adds_nothing_to_one_that_is_not():
 
 
 @pytest.mark.parametrize("target", [None, TARGET], ids=["network", "npu"])
-@pytest.mark.parametrize("name", ["resnet8", "crn", "mobilenet_v2"])
+@pytest.mark.parametrize("name", quick(["resnet8", "crn", "mobilenet_v2"], "resnet8"))
 def test_the_smooth_peak_of_memory_is_near_the_exact_one(name, target):
     found, kept = limits(name, ("SRAM",), target), shape(name).whole
     [exact], [smooth] = found.values(kept), found.penalty_gradient(kept, np.ones(1), np.ones(1))[0]

@@ -101,6 +101,7 @@ def test_all_test_pairs_are_scored(pairs, tiny_sizes):
     assert json.loads(result.stdout)["items"] == 4
 
 
+@pytest.mark.slow
 def test_a_corpus_at_a_path_is_trained_on(pairs, tiny_sizes):
     rows = [
         {"noisy": f"noisy/p{n}_1.wav", "clean": f"clean/p{n}_1.wav", "speaker": f"p{n}"}

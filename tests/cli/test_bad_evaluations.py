@@ -168,6 +168,7 @@ def test_pesq_that_is_not_installed(variant, recordings, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_a_form_that_a_variant_does_not_have(finished_run):
     line = error_of(invoke("evaluate", "baseline:int8", "--run", finished_run.folder))
     assert line == "variant 'baseline' has no form 'int8': expected float or streaming or sequence"

@@ -114,6 +114,7 @@ def test_an_exclusion_of_everything(unchanged):
     )
 
 
+@pytest.mark.slow
 def test_a_later_level_that_cannot_be_leaves_the_earlier_ones(image_run_copy):
     arguments = ("--sparsity", "0.1", "--epochs", 1, "--then", "block", "--block-size", "64x64")
     line = error_of_last(invoke("prune", *arguments, "--run", image_run_copy))

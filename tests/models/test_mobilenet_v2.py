@@ -147,6 +147,7 @@ def test_the_bottlenecks_of_a_residual_stream_are_one_set():
     )
 
 
+@pytest.mark.slow
 def test_removed_units_are_masked_units():
     model = fold(small())
     found, rng = coupling(model), np.random.default_rng(1)
@@ -167,6 +168,7 @@ def test_removed_units_are_masked_units():
     assert removed.count_params() < 0.6 * model.count_params()
 
 
+@pytest.mark.slow
 def test_the_npu_runs_all_of_it(cost):
     found = cost(build())
     assert found.cpu_operators == ()

@@ -19,6 +19,7 @@ def test_results_come_in_the_order_of_the_jobs(networks, tmp_path) -> None:
     assert made[0].report == vela.compile_tflite(networks.dense(), U55, tmp_path / "alone").report
 
 
+@pytest.mark.slow
 def test_twenty_at_once_into_one_folder(networks, tmp_path) -> None:
     made = compile_batch([Compilation(networks.dense(), U55, tmp_path / "out")] * 20, workers=20)
     assert len({artifact.sha256 for artifact in made}) == 1

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.support.quick import quick
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.shapes import network_shape
@@ -52,7 +53,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick(list(NETWORKS), "branches", "tinylstm"))
 def test_the_same_is_predicted_of_a_file_as_of_the_network_in_it(name, tmp_path):
     build, frames = NETWORKS[name]
     keras.utils.set_random_seed(0)

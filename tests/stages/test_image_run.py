@@ -365,6 +365,7 @@ def test_layers_may_have_rules_of_their_own(image_run):
     assert plan.skipped == {"head/kernel": "excluded"}
 
 
+@pytest.mark.slow
 def test_a_schedule_may_be_given_in_steps_and_a_ranking_by_gradients(image_run_copy):
     config = MagnitudePruning(
         name="soon",
@@ -396,6 +397,7 @@ def test_what_was_deleted_is_exported_again_and_is_the_same(image_run_copy, imag
     assert path.read_bytes() == (image_run.folder / "variants/2-4/int8.tflite").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_stopped_pruning_continues_and_gives_what_one_go_gives(
     image_run_copy, image_run, monkeypatch
 ):
@@ -496,6 +498,7 @@ def test_changed_data_are_refused(image_run_copy, image_run):
     assert snapshot(image_run_copy) == before
 
 
+@pytest.mark.slow
 def test_pictures_in_folders_with_the_model_of_the_task(tmp_path, monkeypatch):
     """The same chain on ``CLASS/*.png``, with what the data choose: a small resnet8, its own epochs and rates."""
 
