@@ -360,6 +360,7 @@ def test_one_step_with_gates_is_enough(tmp_path):
 # ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_budget_that_is_kept_already_prunes_nothing(tmp_path):
     compression, learner = gating(MACs=MACS, flash=SIZE), Colours()
     assert compression.is_met

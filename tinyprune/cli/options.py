@@ -123,7 +123,7 @@ def single(value: Any, flag: str) -> Any:
         return value
     values = list(dict.fromkeys(value))
     if len(values) > 1:
-        texts = " and ".join(str(each) for each in values)
+        texts = " and ".join(map(str, values))
         raise UsageError(f"{flag} {texts} contradict each other: give one")
     return next(iter(values), None)
 

@@ -99,7 +99,7 @@ def constants_of(target: NpuTarget) -> Constants:
     """Return the constants of a target. Raises UsageError, listing what exists, without any."""
     content = _shipped()["targets"].get(key(target))
     if content is None:
-        expected = ", ".join(key(known) for known in known_targets())
+        expected = ", ".join(map(key, known_targets()))
         raise UsageError(f"no cost model for {key(target)}: expected one of {expected}")
     return from_json(content)
 
