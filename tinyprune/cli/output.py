@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from tinyprune.artifacts.network import TensorSparsity
+    from tinyprune.artifacts.output_error import OutputError
     from tinyprune.artifacts.quality import Quality
     from tinyprune.compress.offline import OfflineResult
     from tinyprune.sparsity.plan import LayerPlan, PruningPlan
@@ -101,6 +102,8 @@ def offline(result: "Qualities | OfflineResult", output_format: str) -> None:
 def _offline_csv(record: "OfflineResult") -> None:
     """Print a row per pruned tensor, then a row per tensor that is not."""
     lines = [_tensor_row(tensor) for tensor in record.tensors]
+    if record.error:
+        lines.append(["outputs", "", "", "", _error_in_words(record.error)])
     rows(_TENSOR_HEADER, lines + _skipped_rows(record.skipped, len(_TENSOR_HEADER)), "csv")
 
 
@@ -113,6 +116,21 @@ def _offline_table(record: "OfflineResult") -> None:
     rows(_TENSOR_HEADER, lines, "table")
     _show_skipped({_shortened(name): reason for name, reason in record.skipped.items()})
     click.echo(f"\n{record.path}: {record.sparsity:.3f} of its weights are zero")
+    if record.error:
+        click.echo(f"outputs against the original: {_error_in_words(record.error)}")
+
+
+def _error_in_words(error: "OutputError") -> str:
+    """Return the output error as one line."""
+    parts = ["no difference" if error.sqnr_db is None else f"SQNR {error.sqnr_db:.1f} dB"]
+    if error.agreement is not None:
+        parts.append(f"the same highest output for {error.agreement:.3f}")
+    if error.accuracy is not None:
+        parts.append(f"accuracy {error.accuracy:.3f}, before {error.original_accuracy:.3f}")
+    inputs = f"on {error.inputs} inputs of {error.source}"
+    if not error.source:
+        inputs = f"on {error.inputs} inputs of noise, as there is no --data"
+    return f"{', '.join(parts)}, {inputs}"
 
 
 def _tensor_row(tensor: "TensorSparsity") -> Row:

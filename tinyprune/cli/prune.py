@@ -42,6 +42,13 @@ from tinyprune.config.pruning import RankedPruning, TrainedPruning
 @settings(own_fields(OfflinePruning))
 @options.output_file("With --offline: file that the result is written to.", "PATH")
 @click.option(
+    "--data",
+    type=FILE,
+    metavar="FILE",
+    help="With --offline: inputs of the file, .npy or .npz, labels too, that the result is "
+    "compared with the original on.  [default: noise]",
+)
+@click.option(
     "--show-plan", is_flag=True, help="Print the plan of the pruning, layer by layer, and stop."
 )
 @options.output_format
@@ -51,6 +58,7 @@ def prune(
     then: tuple[str, ...],
     offline: Path | None,
     path: Path | None,
+    data: Path | None,
     show_plan: bool,
     output_format: str,
     **flags: Any,
@@ -72,13 +80,15 @@ def prune(
                 "--show-plan goes with training: --offline prints what it has pruned"
             )
         control = offline_pruning(flags, sparsity, then)
-        _prune_offline(run, offline, control, path, output_format)
+        _prune_offline(run, offline, control, path, data, output_format)
         return
     configs = prunings(flags, sparsity, then)
     if path is not None:
         raise click.UsageError(
             "--output goes with --offline; variants are written into the run folder"
         )
+    if data is not None:
+        raise click.UsageError("--data goes with --offline; variants are scored on the run's data")
     if show_plan:
         _show_plan(run, configs, output_format)
     else:
@@ -93,12 +103,17 @@ def _prune(run: Path, configs: list[TrainedPruning], output_format: str) -> None
 
 
 def _prune_offline(
-    run: Path, graph: Path, config: OfflinePruning, path: Path | None, output_format: str
+    run: Path,
+    graph: Path,
+    config: OfflinePruning,
+    path: Path | None,
+    data: Path | None,
+    output_format: str,
 ) -> None:
     """Prune a graph without training, and print what came of it."""
     from tinyprune.stages.offline import prune_offline
 
-    output.offline(prune_offline(run, graph, config, path), output_format)
+    output.offline(prune_offline(run, graph, config, path, data), output_format)
 
 
 def _show_plan(run: Path, configs: list[TrainedPruning], output_format: str) -> None:

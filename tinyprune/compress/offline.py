@@ -18,6 +18,7 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import TensorSparsity
+from tinyprune.artifacts.output_error import OutputError
 from tinyprune.compress.offline_weights import Weights, find_weights
 from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.registry import IMPORTANCES
@@ -46,6 +47,7 @@ class OfflineResult:
         file_bytes: its size, that of the file it was made from.
         tensors: zeros per pruned tensor, named as in the flatbuffer, in the order of execution.
         skipped: tensor name -> why this int8 constant, or these weights, were left as they are.
+        error: of its outputs against those of the original; None where it was not measured.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class OfflineResult:
     file_bytes: int
     tensors: tuple[TensorSparsity, ...]
     skipped: dict[str, str]
+    error: OutputError | None = None
 
     @property
     def sparsity(self) -> float:

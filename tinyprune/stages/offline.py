@@ -1,10 +1,12 @@
 """The offline control: int8 graphs that are pruned as they are, without training."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyprune.config import OfflinePruning
+from tinyprune.errors import UsageError
 from tinyprune.sparsity.structure import parse
 from tinyprune.stages.export import Qualities, ensure_exported, named
 from tinyprune.stages.run import Run, open_run
@@ -18,7 +20,11 @@ log = logging.getLogger(__name__)
 
 
 def prune_offline(
-    run: Path | Run, path: Path, config: OfflinePruning, output: Path | None
+    run: Path | Run,
+    path: Path,
+    config: OfflinePruning,
+    output: Path | None,
+    data: Path | None = None,
 ) -> "Qualities | OfflineResult":
     """Prune a finished int8 ``.tflite`` without training.
 
@@ -29,9 +35,11 @@ def prune_offline(
         path: the ``.tflite``.
         config: structure, sparsity and clusters.
         output: the file to write, also of a graph of the run; default: beside ``path``.
+        data: inputs that the new file is compared on (stages/output_error.py); default: noise.
 
-    Returns the quality of the new variant on dev, as (variant, quality) pairs, or the zeros of the
-    new file.
+    Returns the quality of the new variant on dev, as (variant, quality) pairs, or the zeros and the
+    output error of the new file. Raises UsageError for data that do not fit, or beside a graph of
+    the run, which is scored on the data of the run.
     """
     parse(
         config.structure, config.block_size
@@ -39,7 +47,12 @@ def prune_offline(
     folder = run.space.root if isinstance(run, Run) else run
     source = _variant_of(folder, path)
     if source is None or output is not None:
-        return _prune_file(path, config, output)
+        return _prune_file(path, config, output, data)
+    if data is not None:
+        raise UsageError(
+            f"--data {data}: {path} is a graph of a run, which is scored on the data of the run: "
+            "leave it out, or give --output FILE"
+        )
     with open_run(run) as opened:
         variant = prune_variant_offline(opened, opened.require(source), config.of(source))
         return named(variant, ensure_exported(opened, variant))
@@ -62,15 +75,22 @@ def prune_variant_offline(run: Run, source: Variant, config: OfflinePruning) -> 
     return variant
 
 
-def _prune_file(path: Path, config: OfflinePruning, output: Path | None) -> "OfflineResult":
+def _prune_file(
+    path: Path, config: OfflinePruning, output: Path | None, data: Path | None
+) -> "OfflineResult":
     from tinyprune.compress.offline import default_output, prune_file
+    from tinyprune.stages.output_error import output_error, representative_inputs
 
     structure = parse(config.structure, config.block_size)
     sparsity = config.final_sparsity
     place = output or default_output(path, structure, sparsity, config.clusters)
-    return prune_file(
+    inputs = representative_inputs(path, data)
+    result = prune_file(
         path, structure, sparsity, config.scope, config.importance, place, config.clusters
     )
+    if inputs is None:
+        return result
+    return replace(result, error=output_error(path, result.path, inputs))
 
 
 def _variant_of(run: Path, path: Path) -> str | None:

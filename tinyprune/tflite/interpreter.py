@@ -81,6 +81,18 @@ class Int8Model:
         self.output_scale, self.output_zero_point = self._output.quantization
         self.reset()
 
+    @property
+    def is_sequence(self) -> bool:
+        """True where inputs are sequences (frames, bands)."""
+        return self._is_sequence
+
+    @property
+    def input_range(self) -> tuple[float, float]:
+        """The smallest and the largest number that the input can hold."""
+        lowest = self.input_scale * (self._dtype.min - self.input_zero_point)
+        highest = self.input_scale * (self._dtype.max - self.input_zero_point)
+        return lowest, highest
+
     def reset(self) -> None:
         """Start a new utterance: all states zero."""
         self._model.reset_all_variables()
