@@ -51,6 +51,7 @@ MODELS = Registry(
         "crn": "tinyprune.models.crn:build",
         "ds_cnn": "tinyprune.models.ds_cnn:build",
         "ds_cnn_l": "tinyprune.models.ds_cnn:large",
+        "kwt": "tinyprune.models.kwt:build",
         "resnet8": "tinyprune.models.resnet8:build",
         "mobilenet_v2": "tinyprune.models.mobilenet_v2:build",
         "mlp": "tinyprune.models.mlp:build",

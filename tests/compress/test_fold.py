@@ -446,3 +446,52 @@ def test_a_separable_convolution_in_time_becomes_two():
     folded = same(line(SEQUENCES, layer), SEQUENCES)
     assert names(folded) == ["sep_depthwise", "sep_pointwise"]
     assert folded.get_layer("sep_depthwise").kernel.shape == (3, 3, 2)
+
+
+# --- normalisations over channels and attention are products and operators that int8 has
+
+NORMS = {
+    "layer": (L.LayerNormalization(), ["mean", "centred", "squares", "variance", "root"]),
+    "layer without gamma": (
+        L.LayerNormalization(scale=False),
+        ["mean", "centred", "squares", "variance", "root"],
+    ),
+    "root mean square": (L.RMSNormalization(), ["squares", "variance", "root"]),
+}
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_a_normalisation_over_channels_becomes_operators_of_int8(kind):
+    norm, parts = NORMS[kind]
+    layer = type(norm).from_config({**norm.get_config(), "name": "norm"})
+    folded = same(line(SEQUENCES, L.Dense(4, name="k"), layer), SEQUENCES)
+    expected = [f"norm_{part}" for part in (*parts, "normalised", "scale")]
+    assert names(folded) == ["k", *expected]
+    assert names(same(folded, SEQUENCES)) == names(folded)
+
+
+def test_a_normalisation_over_frames_stays():
+    layer = L.LayerNormalization(axis=1, name="norm")
+    assert names(same(line(SEQUENCES, layer), SEQUENCES)) == ["norm"]
+
+
+def test_attention_of_heads_becomes_four_products_around_it():
+    inputs = keras.Input(SEQUENCES.shape[1:])
+    attention = L.MultiHeadAttention(3, 4, value_dim=2, output_shape=5, name="a")
+    folded = same(randomised(keras.Model(inputs, attention(inputs, inputs))), SEQUENCES)
+    parts = {layer.name: tuple(layer.output.shape[1:]) for layer in folded.layers[1:]}
+    keys, values = (10, 3 * 4), (10, 3 * 2)
+    assert parts == {
+        "a_query": keys,
+        "a_key": keys,
+        "a_value": values,
+        "a_heads": values,
+        "a_output": (10, 5),
+    }
+
+
+def test_attention_with_a_mask_is_refused_in_one_line():
+    inputs = keras.Input(SEQUENCES.shape[1:])
+    outputs = L.MultiHeadAttention(2, 4, name="a")(inputs, inputs, use_causal_mask=True)
+    with pytest.raises(UsageError, match="^MultiHeadAttention layer 'a' is called with use_causal"):
+        fold(keras.Model(inputs, outputs))

@@ -10,6 +10,7 @@ from tinyprune.compress.kinds.dense import CompressedDense
 from tinyprune.compress.kinds.depthwise import CompressedDepthwiseConv1D, CompressedDepthwiseConv2D
 from tinyprune.compress.kinds.lookup import KERNEL_KINDS
 from tinyprune.compress.kinds.lstm import CompressedLSTM
+from tinyprune.compress.kinds.mean import CompressedChannelMean
 from tinyprune.compress.kinds.transposed import CompressedConv2DTranspose
 
 BATCH, FRAMES, BANDS, UNITS = 2, 5, 8, 6
@@ -36,6 +37,7 @@ KINDS = {
         IMAGES,
         {"filters": UNITS, "kernel_size": 3, "strides": 2, "padding": "same"},
     ),
+    CompressedChannelMean: (SEQUENCES, {"units": 1}),
     CompressedLSTM: (SEQUENCES, {"units": UNITS, "return_sequences": True}),
 }
 LINEAR = [kind for kind in KINDS if kind is not CompressedLSTM]
@@ -195,6 +197,7 @@ SHARED = {
     CompressedConv1D: (0, 1),  # (time, inputs, outputs)
     CompressedConv2D: (0, 1, 2),  # (height, width, inputs, outputs)
     CompressedDepthwiseConv1D: (0,),
+    CompressedChannelMean: (0,),
     CompressedDepthwiseConv2D: (0, 1),  # (height, width, channels, multiplier)
     CompressedConv2DTranspose: (0, 1, 3),  # (height, width, outputs, inputs)
 }

@@ -111,7 +111,7 @@ def test_layers_with_weights_but_no_kernel_that_is_known_are_left_alone_and_name
     assert found.skipped == {
         name: f"{kind} layers cannot be pruned: left as they are"
         for name, kind in {
-            "ln": "LayerNormalization",
+            "ln_scale": "ChannelScale",
             "slope": "PReLU",
             "bn": "BatchNormalization",
             "own": "Own",

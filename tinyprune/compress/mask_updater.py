@@ -113,7 +113,7 @@ class MaskUpdater:
         by_variable = {}
         for variable, gradient in zip(variables, gradients, strict=True):
             by_variable[id(variable)] = gradient
-        for layer in self._layers:
+        for layer in filter(_is_learned, self._layers):
             of_layer = {name: by_variable[id(kernel)] for name, kernel in kernels(layer).items()}
             layer.observe(of_layer)
 
@@ -156,6 +156,11 @@ class MaskUpdater:
             self.plan.sparsity,
             advice,
         )
+
+
+def _is_learned(layer: Any) -> bool:
+    """Return whether a layer has kernels that get a gradient."""
+    return bool(layer.trainable)
 
 
 def _schedule_steps(plan: PruningPlan, steps: int) -> Steps:

@@ -104,7 +104,8 @@ def trainable(operation: Any) -> dict[str, Any]:
     dtype = operation.compute_dtype
     if keras.backend.is_float_dtype(dtype) and dtype != "float32":
         config["dtype"] = "float32"
-    if kernel_kind(operation) is not None:
+    kind = kernel_kind(operation)
+    if kind is not None and not kind.is_fixed:
         config["trainable"] = True
     return config
 

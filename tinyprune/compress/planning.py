@@ -39,7 +39,10 @@ def plan(model: keras.Model, pruning: TrainedPruning) -> PruningPlan:
     skipped: dict[str, str] = {}
     for layer in model.layers:
         check(layer)
-        if kernel_kind(layer) is not None:
+        kind = kernel_kind(layer)
+        if kind is not None and kind.is_fixed:
+            continue
+        if kind is not None:
             _plan_kernels(layer, config, pruning.method, layers, skipped)
         elif layer.weights:
             name = type(layer).__name__
@@ -75,7 +78,8 @@ def _kernel_keys(model: keras.Model) -> list[str]:
     """``layer/kernel`` of every kernel of a model."""
     keys: list[str] = []
     for layer in model.layers:
-        if kernel_kind(layer) is not None:
+        kind = kernel_kind(layer)
+        if kind is not None and not kind.is_fixed:
             keys += [f"{layer.name}/{kernel}" for kernel in kernels(layer)]
     return keys
 

@@ -56,7 +56,7 @@ def prepare(
             return copy(*args, **kwargs)
         args = keras.tree.map_structure(grids.of_input, args)
         outputs = copy(*args, **kwargs)
-        has_grid_inside = isinstance(copy, Compressed)
+        has_grid_inside = layer_kind(layer).has_grid_inside
         return outputs if has_grid_inside else grids.of_output(node, outputs)
 
     prepared = graph.rebuild(model, call)
@@ -81,7 +81,7 @@ def _swapped(layer: Any, options: dict[str, bool], normalised: bool) -> Any:
         check(layer)
     kind = kernel_kind(layer)
     if kind is None:
-        return graph.copy(layer)
+        return layer_kind(layer).prepared(layer, options["quantized"])
     if kind.is_normalised:
         options = {**options, "normalised": normalised}
     return kind.compressed(**options, **layer.get_config())
@@ -102,7 +102,8 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
     It goes either way, by layer name.
     """
     for layer, twin in _twins(source, target):
-        pairs = zip(_plain_weights(layer), _plain_weights(twin), strict=True)
+        kind = layer_kind(layer)
+        pairs = zip(kind.plain_weights(layer), kind.plain_weights(twin), strict=True)
         for weight, twin_weight in pairs:
             twin_weight.assign(weight)
         graph.derive(twin)
@@ -129,11 +130,6 @@ def _twins(source: keras.Model, target: keras.Model) -> Iterator[tuple[keras.Lay
     for layer in source.layers:
         if layer.name in by_name:
             yield layer, by_name[layer.name]
-
-
-def _plain_weights(layer: keras.Layer) -> list[keras.Variable]:
-    """The weights that a plain layer and its compressed twin both have, in one order."""
-    return layer.weights if kernel_kind(layer) is None else list(plain_weights(layer).values())
 
 
 def strip(prepared: keras.Model, template: keras.Model) -> keras.Model:

@@ -5,6 +5,8 @@ from typing import Any
 
 from keras import layers
 
+from tinyprune.compress.attention import multi_head_attention
+from tinyprune.compress.normalisation import layer_normalisation, rms_normalisation
 from tinyprune.compress.parts import Chain, Parts, Single, copied
 
 #: (layer, name) -> its parts; their names begin with the name.
@@ -46,4 +48,7 @@ def _separable(layer: Any, name: str) -> Parts:
 SPLITS: Mapping[type, Split] = {
     layers.SeparableConv1D: _separable,
     layers.SeparableConv2D: _separable,
+    layers.LayerNormalization: layer_normalisation,
+    layers.RMSNormalization: rms_normalisation,
+    layers.MultiHeadAttention: multi_head_attention,
 }

@@ -3,7 +3,7 @@
 Zhang et al. 2017, "Hello Edge", arXiv 1711.07128. ``build`` is
 the network of the keyword-spotting benchmark of MLPerf Tiny (Banbury et al. 2021, arXiv
 2106.07597), ``large`` has the sizes and strides of the paper's DS-CNN-L. The benchmark's L2 penalty
-on the kernels is left out: it belongs to the loss, and the fit loop adds none of a layer.
+on the kernels is left out.
 """
 
 from typing import Any

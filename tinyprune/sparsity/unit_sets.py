@@ -29,16 +29,22 @@ class UnitSet:
     Attributes:
         name: of the first layer that makes these units.
         start, size: their numbers are start .. start + size - 1.
+        width: channels of a unit in that layer; those of a head of attention lie side by side.
     """
 
     name: str
     start: int
     size: int
+    width: int = 1
 
     @property
     def slice(self) -> slice:
         """The place of the set in an array of all units."""
         return slice(self.start, self.start + self.size)
+
+    def multiple(self, round_to: int | None) -> int | None:
+        """Return the multiple of units that makes a multiple of ``round_to`` channels."""
+        return None if round_to is None else max(1, round_to // self.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,17 +190,18 @@ def keep_units(
         coupling: its sets.
         sparsity: fraction of units to remove.
         scope: "global" ranks the units of all sets together, "layer" those of each set alone.
-        round_to: the kept units of each set are rounded to the nearest multiple of it (a half goes
-            up), but a set from which nothing goes stays whole; None does not round. Every set keeps
-            ``min(size, round_to or 1)`` at least.
+        round_to: the kept channels of each set are rounded to the nearest multiple of it (a half
+            goes up), but a set from which nothing goes stays whole; None does not round. Every set
+            keeps ``min(size, round_to or 1)`` channels at least.
     """
     keep = np.zeros(len(importance), bool)
     counts = _kept_counts(importance, coupling, sparsity, scope)
     for item, count in zip(coupling.sets, counts, strict=True):
         of_set = importance[item.slice]
         never_removed = int(np.isposinf(of_set).sum())
-        fewest = max(min(item.size, round_to or 1), never_removed)
-        number = max(_rounded(count, item.size, round_to), fewest)
+        multiple = item.multiple(round_to)
+        fewest = max(min(item.size, multiple or 1), never_removed)
+        number = max(_rounded(count, item.size, multiple), fewest)
         best_first = np.argsort(-of_set, kind="stable")
         keep[item.start + best_first[:number]] = True
     return keep
@@ -214,7 +221,7 @@ def clamped(
     counts = _kept_counts(importance, coupling, sparsity, scope)
     names = []
     for item, count in zip(coupling.sets, counts, strict=True):
-        if count == 0 or _rounded(count, item.size, round_to) == 0:
+        if count == 0 or _rounded(count, item.size, item.multiple(round_to)) == 0:
             names.append(item.name)
     return tuple(names)
 

@@ -5,6 +5,7 @@ import pytest
 from tinyprune.compress.kinds.base import Grid, LayerKind, bias, kernels
 from tinyprune.compress.kinds.channels import UnitNumbers
 from tinyprune.compress.kinds.lookup import KERNEL_KINDS, kernel_kind, layer_kind, layout
+from tinyprune.compress.kinds.mean import channel_mean
 from tinyprune.compress.kinds.passive import PASSIVE_LAYERS, PASSIVE_OPERATIONS
 from tinyprune.compress.layers import Compressed
 from tinyprune.sparsity.layout import Layout, canonical_shape
@@ -44,6 +45,13 @@ KINDS = {
         {"kernel": (2, 2, 5, 3)},
         5,
         Layout.TRANSPOSED,
+    ),
+    "ChannelMean": (
+        channel_mean(3, 0.5, "mean"),
+        (None, 3),
+        {"kernel": (3, 1)},
+        1,
+        Layout.STANDARD,
     ),
     "LSTM": (
         layers.LSTM(5),
@@ -199,6 +207,7 @@ PASSIVE_CONFIG = {
     "SeparableConv1D": {"filters": 2, "kernel_size": 2},
     "SeparableConv2D": {"filters": 2, "kernel_size": 2},
     "Conv1DTranspose": {"filters": 2, "kernel_size": 2},
+    "HeadAttention": {"key_size": 2, "value_size": 2},
     **dict.fromkeys(
         ["Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout", "AlphaDropout"],
         {"rate": 0.5},

@@ -38,6 +38,7 @@ class LayerKind(ABC):
         takes_in_relu: whether TFLite fuses a ReLU after it, so that there is no grid in between.
         needs_one_frame: whether it cannot work on a window of several frames.
         has_channel_setting: whether its configuration names the number of channels.
+        has_grid_inside: whether the layer that is prepared for int8 has its grids itself.
         is_training_only: whether it passes its input on as it is, except while learning.
     """
 
@@ -47,6 +48,7 @@ class LayerKind(ABC):
     takes_in_relu = False
     needs_one_frame = False
     has_channel_setting = False
+    has_grid_inside = False
     is_training_only = False
 
     def channels(self, call: LayerCall) -> IntArray | None:
@@ -95,6 +97,15 @@ class LayerKind(ABC):
         del node, channels
         return {}
 
+    def prepared(self, layer: Any, quantized: bool) -> Any:
+        """Return the form of a layer or operation that learns, without weights."""
+        del quantized
+        return graph.copy(layer)
+
+    def plain_weights(self, layer: keras.Layer) -> list[Any]:
+        """Return the weights that a layer and its form that learns both have, in one order."""
+        return layer.weights
+
     def check(self, layer: keras.Layer) -> None:
         """Raise UsageError for settings that the int8 operator does not have."""
         parts = layer._flatten_layers()
@@ -138,10 +149,12 @@ class KernelKind(LayerKind):
         size_setting: entry of the configuration that says how many units there are; None where the
             inputs decide.
         is_normalised: whether it may be normalised while it learns (normaliser.py).
+        is_fixed: whether its kernel is never learned nor pruned, except for whole units.
         takes_in_followers: whether BatchNorm and activation after it can become part of it.
     """
 
     grid = Grid.OWN
+    has_grid_inside = True
     plain: type[keras.Layer]
     compressed: type[keras.Layer]
     layout = Layout.STANDARD
@@ -150,6 +163,7 @@ class KernelKind(LayerKind):
     states: tuple[State, ...] = ()
     size_setting: str | None = "units"
     is_normalised = False
+    is_fixed = False
     takes_in_followers = True
 
     def is_called_plainly(self, layer: Any, inputs: int) -> bool:
@@ -175,6 +189,10 @@ class KernelKind(LayerKind):
             getattr(layer, "recurrent_activation", None),
         )
         return all(function is None or is_by_element(function) for function in functions)
+
+    def plain_weights(self, layer: keras.Layer) -> list[Any]:
+        """Return kernels and bias."""
+        return list(plain_weights(layer).values())
 
     def function_after(self, layer: Any) -> str:
         """Return the name of the function that may become an operator behind its own."""

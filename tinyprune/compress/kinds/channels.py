@@ -26,11 +26,13 @@ class UnitNumbers:
     Attributes:
         same: pairs of equally long arrays of numbers that are one unit each.
         makers: layer that made numbers -> how many; the numbers run from 1 in this order.
+        widths: number -> channels that its unit always has side by side, where it is not one.
     """
 
     def __init__(self) -> None:
         self.same: list[tuple[IntArray, IntArray]] = []
         self.makers: dict[str, int] = {}
+        self.widths: dict[int, int] = {}
 
     @property
     def count(self) -> int:
@@ -93,7 +95,8 @@ class UnitNumbers:
             for offset, unit in enumerate(units):
                 unit_of[unit] = start + offset
             first_maker = str(makers[units[0][0] - 1])
-            sets.append(UnitSet(first_maker, start, len(units)))
+            width = max(self.widths.get(number, 1) for number in units[0])
+            sets.append(UnitSet(first_maker, start, len(units), width))
             start += len(units)
         return tuple(sets), unit_of
 

@@ -15,9 +15,12 @@ from tinyprune.array_types import IntArray
 from tinyprune.compress import graph
 from tinyprune.compress.activations import activation_name
 from tinyprune.compress.kinds import channels, frames
+from tinyprune.compress.kinds.attention import Attention, HeadAttention
 from tinyprune.compress.kinds.base import Grid, LayerKind, Pair, pair
+from tinyprune.compress.kinds.channel_layers import ChannelScale, InverseRoot
 from tinyprune.compress.kinds.channels import ChannelRule, LayerCall
 from tinyprune.compress.kinds.frames import FrameRule, Shape
+from tinyprune.models.positions import Positions
 
 FunctionRule = Callable[[Any], str | None]
 
@@ -197,6 +200,11 @@ PASSIVE_LAYERS: Mapping[type[keras.Layer], LayerKind] = {
         channels.normalised, frames.over_axis, Grid.OWN, "activation"
     ),
     layers.LayerNormalization: Passive(frame_rule=frames.over_axis),
+    ChannelScale: Passive(channels.alone, frames.frame_by_frame, Grid.OWN, "activation"),
+    InverseRoot: Passive(channels.alone, frames.frame_by_frame, Grid.OWN, "activation"),
+    # Attention.
+    Positions: Passive(channels.alone, frames.mixes_frames, Grid.OWN, "add"),
+    HeadAttention: Attention(),
     layers.Rescaling: Passive(channels.rescaled, frames.frame_by_frame, Grid.OWN, "activation"),
     # Several inputs.
     layers.Add: _SUM_WITH_RELU,

@@ -1,0 +1,88 @@
+"""MultiHeadAttention as products of its own with the attention of the heads between them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import layers
+
+from tinyprune.compress import graph
+from tinyprune.compress.kinds.attention import HeadAttention
+from tinyprune.compress.parts import Parts, copied
+from tinyprune.errors import UsageError
+
+_PRODUCTS = ("query", "key", "value", "output")
+
+
+def multi_head_attention(layer: Any, name: str) -> Parts:
+    """Return four Dense layers and the attention of the heads; of an unusual layer a copy."""
+    unusual = (layer._use_gate, layer._sliding_window, layer._attention_axes not in (None, (1,)))
+    return copied(layer, name) if any(unusual) else _MultiHeadAttention(layer, name)
+
+
+class _MultiHeadAttention(Parts):
+    """The parts of a MultiHeadAttention over the frames of (batch, frames, channels).
+
+    The scores are divided by ``sqrt(key_dim)``: half of it is in the products of queries and keys
+    each, so that neither has small weights beside the other.
+    """
+
+    def __init__(self, layer: Any, name: str) -> None:
+        super().__init__()
+        self._layer = layer
+        self._products: dict[str, layers.Dense] = {}
+        for part in _PRODUCTS:
+            kernel = getattr(layer, f"{part}_dense").kernel
+            units = kernel.shape[-1] if part == "output" else math.prod(kernel.shape[1:])
+            self._products[part] = layers.Dense(
+                units,
+                use_bias=layer._use_bias,
+                name=f"{name}_{part}",
+            )
+        self._heads = HeadAttention(
+            layer.key_dim,
+            layer.value_dim,
+            dropout=layer.dropout,
+            name=f"{name}_heads",
+        )
+
+    def __call__(self, query: Any, value: Any, key: Any = None, **kwargs: Any) -> Any:
+        """Return (batch, frames, channels).
+
+        Raises UsageError for a mask, or where the scores are asked for.
+        """
+        used = [setting for setting, given in kwargs.items() if _is_used(setting, given)]
+        if used:
+            raise UsageError(
+                f"MultiHeadAttention layer '{self._layer.name}' is called with {', '.join(used)}: "
+                "expected attention to all frames, without a mask"
+            )
+        queries = self._products["query"](query)
+        keys = self._products["key"](value if key is None else key)
+        values = self._products["value"](value)
+        return self._products["output"](self._heads(queries, keys, values))
+
+    @property
+    def weights(self) -> Sequence[Any]:
+        """Kernel and bias of the products, in order."""
+        weights: list[Any] = []
+        for product in self._products.values():
+            weights += product.weights
+        return weights
+
+    def set_weights(self, values: Sequence[Any]) -> None:
+        """Set kernels and biases, heads side by side."""
+        factor = self._layer.key_dim**-0.25
+        factors = {"query": factor, "key": factor}
+        given = iter(values)
+        for part, product in self._products.items():
+            own = []
+            for weight in product.weights:
+                own.append(factors.get(part, 1.0) * np.reshape(next(given), weight.shape))
+            graph.set_weights(product, own)
+
+
+def _is_used(setting: str, given: Any) -> bool:
+    """Return whether an argument of a call asks for more than attention to all frames."""
+    return setting != "training" and given is not None and given is not False
