@@ -70,6 +70,7 @@ DATASETS = Registry(
         "images": "tinyprune.data.images.dataset:load",
         "arrays": "tinyprune.data.arrays.dataset:load",
         "anomaly": "tinyprune.data.anomaly.dataset:load",
+        "own": "tinyprune.tasks.own:load",
     },
 )
 
@@ -92,6 +93,7 @@ TASKS = Registry(
         "regression": "tinyprune.tasks.regression:Regression",
         "reconstruction": "tinyprune.tasks.reconstruction:Reconstruction",
         "anomaly": "tinyprune.tasks.anomaly:Anomaly",
+        "own": "tinyprune.tasks.own:Own",
     },
 )
 

@@ -8,6 +8,7 @@ from tinyprune.config.data import (
     ImageData,
     KeywordData,
     MixtureData,
+    OwnData,
     PairedData,
     SyntheticSpeechData,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "MixtureData",
     "ModelConfig",
     "OfflinePruning",
+    "OwnData",
     "PairedData",
     "PruneConfig",
     "RunConfig",

@@ -369,6 +369,26 @@ class AnomalyData(DataConfig):
     )
 
 
+@dataclass(frozen=True)
+class OwnData(DataConfig):
+    """Data, loss and metric of a user's own task."""
+
+    name: ClassVar[str] = "own"
+    naming: ClassVar[tuple[str, ...]] = ("task",)
+
+    task: str | None = setting(
+        None,
+        "Task of your own: a function that returns its data, loss and metric.",
+        option=Option("--task", metavar="MODULE:FUNCTION"),
+    )
+
+    def complaints(self) -> list[Complaint]:
+        """Return that the task is missing."""
+        if self.task:
+            return []
+        return [("task", f'data.name = "{self.name}" needs it: give --task MODULE:FUNCTION')]
+
+
 def _refusal(member: type[DataConfig], name: str) -> str:
     """Return what is said of a setting that a data set does not read."""
     others = [f'"{owner.name}"' for owner in DataConfig.family.owners(name)]
@@ -377,7 +397,16 @@ def _refusal(member: type[DataConfig], name: str) -> str:
 
 DataConfig.family = Family(
     "name",
-    (SyntheticSpeechData, MixtureData, PairedData, KeywordData, ImageData, ArrayData, AnomalyData),
+    (
+        SyntheticSpeechData,
+        MixtureData,
+        PairedData,
+        KeywordData,
+        ImageData,
+        ArrayData,
+        AnomalyData,
+        OwnData,
+    ),
     _refusal,
     NameRule(DATASETS),
 )

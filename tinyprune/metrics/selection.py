@@ -1,7 +1,7 @@
 """Metrics by the names that people give them, and the choice of metrics to score."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from tinyprune.errors import UsageError, unknown_name
@@ -46,7 +46,7 @@ def largest_drop(text: str) -> tuple[str, float]:
 
 
 def metrics_to_score(
-    names: Iterable[str], task: str, default: Iterable[str], limited: Iterable[str] = ()
+    names: Iterable[str], task: str, default: Sequence[str], limited: Iterable[str] = ()
 ) -> tuple[str, ...]:
     """Return the names of the metrics of a task to score, each once.
 
@@ -60,6 +60,7 @@ def metrics_to_score(
     Raises UsageError for a metric of another task, and for PESQ where it is not installed.
     """
     of_task = {name: metric for name, metric in KNOWN.items() if task in metric.tasks}
+    of_task |= {name: metric_of(name) for name in default}  # a user's task has one of its own
     chosen = tuple(names) or tuple(default)
     to_score: dict[str, None] = {}
     for name in chosen + tuple(limited):

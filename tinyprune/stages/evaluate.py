@@ -70,9 +70,9 @@ def score_references(
     for reference in references:
         if reference.path is None:
             run.require(reference.name)
-    metrics = _metrics(run.record.name, request)
     dataset = _scored_data(run, request.data)
     task = run.task_of(dataset)
+    metrics = _metrics(task, request)
 
     from tinyprune.stages import scoring
 
@@ -87,10 +87,9 @@ def score_references(
     return scoring.score_models(scored_models, request.split, metrics)
 
 
-def _metrics(task: str, request: EvaluationRequest) -> tuple[str, ...]:
+def _metrics(task: "Task | type[Task]", request: EvaluationRequest) -> tuple[str, ...]:
     """Return the metrics of a task that are scored."""
-    default = TASKS[task].default_metrics
-    return metrics_to_score(request.metrics, task, default, request.limited)
+    return metrics_to_score(request.metrics, task.name, task.default_metrics, request.limited)
 
 
 def _references(
@@ -145,7 +144,7 @@ def _evaluate_files(models: Sequence[ModelReference], request: EvaluationRequest
     from tinyprune.stages import scoring
 
     request.check_reference(models)
-    metrics = _metrics(request.data.task, request)
+    metrics = _metrics(TASKS[request.data.task], request)
     with tempfile.TemporaryDirectory(prefix="tinyprune-") as cache:
         dataset = load_evaluation_data(request.data, Path(cache))
         tasks = scoring.FileTasks(dataset, request.frontend)

@@ -127,8 +127,9 @@ def model_of_file(
     path = reference.path
     assert path is not None
     if path.suffix.lower() != TFLITE:
+        loaded = load(str(path), custom)
         task = tasks.task_of(path)
-        model = fitted(load(str(path), custom), task, reference.name)
+        model = fitted(loaded, task, reference.name)
         warn_of_two_scalings(model, task, reference.name)
         return ScoredModel(reference.name, task, {FLOAT: lambda: forward.of_keras(model)})
 

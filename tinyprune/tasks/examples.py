@@ -5,7 +5,7 @@ What needs TensorFlow is imported where it is used: the facts of a task are read
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class ExampleTask(Task):
     prune_learning_rate = 1e-2
     activation: str | None = "linear"
 
-    measures: ClassVar[Measures]
+    measures: Measures
 
     def __init__(self, dataset: ExampleDataset) -> None:
         """``dataset``: examples with targets, and their front end."""
@@ -74,9 +74,8 @@ class ExampleTask(Task):
         """Return training examples and the metric on dev."""
         from tinyprune.training.examples import Aim, LearnExamples
 
-        aim = Aim(
-            self.learned_metric, self._score, LOSSES[self.loss_of(config)], self.loss_activation
-        )
+        loss = LOSSES[self.loss_of(config)]
+        aim = Aim(self.learned_metric, self._score, loss, loss, self.loss_activation)
         return LearnExamples(self.dataset, aim, config.batch_size, seed, teacher)
 
     def calibration(self) -> Float32Array:

@@ -24,6 +24,7 @@ class Aim:
     Attributes:
         metric: name of the score. score: on dev.
         loss: of (targets, outputs), of each example.
+        imitation: the same of (outputs of a teacher, outputs).
         activation: what outputs of a network without it are put through before the loss; None:
             nothing.
     """
@@ -31,6 +32,7 @@ class Aim:
     metric: str
     score: Score
     loss: ExampleLoss
+    imitation: ExampleLoss
     activation: Ending | None = None
 
 
@@ -73,10 +75,10 @@ class LearnExamples:
         """Return the mean loss of the examples, plus that towards the outputs of the teacher."""
         inputs, targets = batch
         outputs = self._activated(model, model(inputs, training=True))
-        loss = self._mean_loss(tf.cast(targets, tf.float32), outputs)
+        loss = tf.reduce_mean(self._aim.loss(targets, outputs))
         if self.teacher is not None:
             taught = self._activated(self.teacher, self.teacher(inputs, training=False))
-            loss += self._mean_loss(tf.stop_gradient(taught), outputs)
+            loss += tf.reduce_mean(self._aim.imitation(tf.stop_gradient(taught), outputs))
         return loss
 
     def score(self, model: keras.Model) -> float:
@@ -96,9 +98,6 @@ class LearnExamples:
     def _dev(self) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets of dev."""
         return self.dataset.examples("dev")
-
-    def _mean_loss(self, targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(self._aim.loss(targets, outputs))
 
     def _activated(self, model: keras.Model, outputs: tf.Tensor) -> tf.Tensor:
         """Return outputs with the activation of the aim, which a model may have already."""

@@ -29,6 +29,11 @@ class MultiLabelDataset(ExampleDataset):
 
     task: ClassVar[str] = "multilabel"
 
+    def targets(self, inputs: Float32Array, labels: np.ndarray) -> Float32Array:
+        """Return the labels as probabilities."""
+        del inputs
+        return labels.astype(np.float32)
+
 
 @dataclass(frozen=True, eq=False)
 class NumberDataset(ExampleDataset):

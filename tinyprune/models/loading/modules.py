@@ -40,16 +40,19 @@ def custom_objects(modules: tuple[str, ...]) -> dict[str, Any]:
     return objects
 
 
-def from_function(source: str) -> Any:
-    """The object that ``package.module:function`` returns. Raises UsageError if it does not."""
+def from_function(source: str, kind: str = "model", expected: str = EXPECTED) -> Any:
+    """The object that ``package.module:function`` returns. Raises UsageError if it does not.
+
+    ``kind``, ``expected``: of the object, and how it is named, for messages.
+    """
     name, _, attribute = source.partition(":")
     if not name or not attribute:
-        raise UsageError(f"'{source}' names no model: {EXPECTED}")
+        raise UsageError(f"'{source}' names no {kind}: {expected}")
     module = _module(name)
     function = getattr(module, attribute, None)
     if not callable(function):
         raise UsageError(
-            f"module '{name}' has no function '{attribute}': {_hint(module, attribute)}"
+            f"module '{name}' has no function '{attribute}': {_hint(module, attribute, kind)}"
         )
     try:
         return function()
@@ -60,12 +63,12 @@ def from_function(source: str) -> Any:
         raise UsageError(f"{source}, called without arguments, failed: {cause}") from error
 
 
-def _hint(module: ModuleType, attribute: str) -> str:
+def _hint(module: ModuleType, attribute: str, kind: str) -> str:
     """Functions of a module with a similar name."""
     names = [name for name, _ in inspect.getmembers(module, callable)]
     similar = difflib.get_close_matches(attribute, names, n=3)
     if not similar:
-        return "expected a function that returns a keras.Model"
+        return f"expected a function that returns a {kind}"
     return f"did you mean {' or '.join(similar)}?"
 
 
