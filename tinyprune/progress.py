@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 def track(items: Iterable[Item], title: str, total: float | None = None) -> Iterator[Item]:
     """Yield the items, with a bar of those that have gone by, of ``total`` (None: unknown)."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
@@ -24,4 +25,4 @@ def track(items: Iterable[Item], title: str, total: float | None = None) -> Iter
     )
     is_shown = console.is_terminal and log.isEnabledFor(logging.INFO)
     with Progress(*columns, console=console, disable=not is_shown, transient=True) as progress:
-        yield from progress.track(items, total=total, description=title)
+        yield from progress.track(items, total=total, description=escape(title))

@@ -18,6 +18,7 @@ from tinyprune.array_types import Float32Array, Float64Array
 from tinyprune.audio.pcm import BITS, is_integer
 from tinyprune.audio.wav import LEAST_UNKNOWN_SIZE, read_wav_header
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.storage.listing import list_files
 
 if TYPE_CHECKING:
     import soundfile
@@ -55,7 +56,7 @@ class Header:
 
 
 def list_audio(folder: Path) -> list[Path]:
-    """Return all audio files below a folder, sorted.
+    """Return all audio files below a folder that are not hidden, sorted.
 
     Raises UsageError if the folder is missing or holds none.
     """
@@ -63,13 +64,10 @@ def list_audio(folder: Path) -> list[Path]:
         raise UsageError(
             f"folder {folder} does not exist: expected a folder with WAV, FLAC or OGG files"
         )
-    files = []
-    for path in folder.rglob("*"):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
-            files.append(path)
+    files = list_files(folder, SUFFIXES)
     if not files:
         raise UsageError(f"folder {folder} holds no WAV, FLAC or OGG file: check the path")
-    return sorted(files)
+    return files
 
 
 def read_header(path: Path) -> Header:
@@ -137,14 +135,16 @@ def _opened(path: Path) -> Iterator["soundfile.SoundFile"]:
     import soundfile
 
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             _check_whole(file)
             if file.frames or file.format not in ("WAV", "WAVEX"):
                 yield file
                 return
         with _opened_without_length(path) as file:
             yield file
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+    except TinypruneError:
+        raise
+    except Exception as error:  # whatever a library says of a file is a problem of that file
         if not path.is_file():
             raise TinypruneError(
                 f"{path} does not exist: expected a WAV, FLAC or OGG file"

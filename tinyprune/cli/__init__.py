@@ -46,6 +46,7 @@ class LazyGroup(groups.Group):
     def main(self, args: Any = None, *more: Any, **extra: Any) -> Any:
         """Run a command line and exit: the only place where an error becomes a message."""
         native_output.occupy()
+        native_output.keep_names()
         messages.set_level(quiet=False, verbose=False)
         arguments = sys.argv if args is None else args
         if "-v" not in arguments and "--verbose" not in arguments:

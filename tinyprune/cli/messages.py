@@ -18,8 +18,9 @@ class _EchoHandler(logging.Handler):
     """A handler that writes log lines to whatever stderr is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        click.echo(self.format(record), err=True)
+        """Write one line, also of a file name that has two."""
+        line = self.format(record).replace("\n", "\\n")
+        click.echo(line, err=True)
 
 
 def start_logging() -> None:

@@ -1,6 +1,7 @@
 """The output of native libraries: kept off the terminal, unless one asks for it with ``-v``."""
 
 import faulthandler
+import io
 import logging
 import os
 import sys
@@ -28,6 +29,12 @@ def occupy() -> None:
         opened = os.open(os.devnull, flags)
         os.dup2(opened, descriptor)
         setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
+
+
+def keep_names() -> None:
+    """Let file names that are not UTF-8 reach standard output as the bytes that they are."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
 
 
 def drop_stdout() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyprune.errors import UsageError
+from tinyprune.storage.listing import list_files
 
 #: The split -> the names that its folder may have.
 SPLIT_FOLDERS = {
@@ -77,10 +78,9 @@ def _files(root: Path, folder: Path, suffixes: tuple[str, ...]) -> list[Labelled
     for class_folder in sorted(root.iterdir()):
         if not class_folder.is_dir() or class_folder.name.startswith((".", "_")):
             continue
-        for path in sorted(class_folder.rglob("*")):
-            if path.suffix.lower() in suffixes and path.is_file():
-                name = path.relative_to(folder).as_posix()
-                files.append(LabelledFile(path, name, class_folder.name))
+        for path in list_files(class_folder, suffixes):
+            name = path.relative_to(folder).as_posix()
+            files.append(LabelledFile(path, name, class_folder.name))
     return files
 
 

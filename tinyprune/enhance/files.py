@@ -103,7 +103,7 @@ def create_file(path: Path, audio: Format) -> Iterator[Write]:
     with writing(path) as part:
         try:
             with soundfile.SoundFile(
-                part, "w", audio.rate, audio.channels, subtype, endian, name
+                os.fsencode(part), "w", audio.rate, audio.channels, subtype, endian, name
             ) as file:
                 yield _Writer(path, file).write
         except soundfile.LibsndfileError as error:

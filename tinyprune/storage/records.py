@@ -24,10 +24,11 @@ def to_jsonable(record: Any) -> Any:
 def write_text(path: Path, text: str) -> None:
     """Write a file that is whole or absent: beside its place, then renamed.
 
-    Raises TinypruneError where it cannot be written.
+    File names in it that are not UTF-8 keep their bytes. Raises TinypruneError
+    where it cannot be written.
     """
     with writing(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def write_json(path: Path, record: Any) -> None:

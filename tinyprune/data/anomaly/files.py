@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tinyprune.audio.files import SUFFIXES
 from tinyprune.errors import UsageError
+from tinyprune.storage.listing import list_files
 
 LAYOUT = "MACHINE/train/normal*.wav with MACHINE/test/{normal,anomaly}_id_XX_*.wav"
 _MACHINE = re.compile(r"(?:id|section)_\d+")
@@ -60,10 +61,8 @@ def _kinds(folder: Path) -> list[Path]:
 
 def _files(kind: Path, split: str, root: Path) -> list[MachineFile]:
     files = []
-    for path in sorted((kind / split).rglob("*")):
+    for path in list_files(kind / split, SUFFIXES):
         found = _KIND.search(path.stem)
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-            continue
         if found is None:
             raise UsageError(f"{path} is neither normal nor anomaly by its name: expected {LAYOUT}")
         number = _MACHINE.search(path.stem)

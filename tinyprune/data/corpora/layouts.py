@@ -12,6 +12,7 @@ from tinyprune.data.corpora import known, manifest
 from tinyprune.data.corpora.corpus import Corpus, CorpusSplit, CorpusSplits, files_in
 from tinyprune.data.speech import pair_store
 from tinyprune.errors import UsageError
+from tinyprune.storage.listing import list_files
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ def _read_speech_and_noise(root: Path) -> CorpusSplits:
 
 
 def _has_audio(root: Path) -> bool:
-    return root.is_dir() and any(path.suffix.lower() in SUFFIXES for path in root.rglob("*"))
+    return root.is_dir() and bool(list_files(root, SUFFIXES))
 
 
 def _read_audio(root: Path) -> CorpusSplits:

@@ -89,7 +89,7 @@ def dataset_of(path: Path) -> str:
     It is "paired", "mixture", or "" for another file.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             first_row = next(csv.reader(file), [])
     except (OSError, UnicodeDecodeError, csv.Error):
         return ""
@@ -123,7 +123,7 @@ def read(path: Path) -> CorpusSplits:
 def _lines(path: Path) -> Iterator[_Line]:
     """Yield the lines. Raises UsageError for a line that is too long, or a file of another kind."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = csv.DictReader(file, skipinitialspace=True, restval="")
             for row in reader:
                 location = f"{path}, line {reader.line_num}"

@@ -186,7 +186,7 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with Image.open(path) as image:
             yield image
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except Exception as error:  # whatever a library says of a file is a problem of that file
         reason = str(error).partition("\n")[0]
         if isinstance(error, Image.UnidentifiedImageError):
             reason = "unknown format"

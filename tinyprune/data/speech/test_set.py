@@ -275,7 +275,7 @@ def _write(folder: Path, split: SpeechAndNoise, request: MixRequest) -> MixSumma
         in_rooms=sum(draw.room is not None for draw in drawn),
         babble=sum(bool(draw.babble) for draw in drawn),
         turned_down=turned_down,
-        manifest_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        manifest_sha256=hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(),
     )
 
 
