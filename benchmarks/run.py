@@ -42,6 +42,7 @@ LONG = {
     "mask_bits": "quality",
     "fit_npu": "npu",
     "differentiable": "quality",
+    "ranking": "quality",
 }
 MEASUREMENTS = USUAL | LONG
 NOT_QUICK = ("demo",)

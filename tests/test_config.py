@@ -122,7 +122,7 @@ def test_json_round_trip():
         ),
         (
             {"prune": [{"importance": "l3"}]},
-            "unknown importance 'l3': expected one of: l1, l2, taylor",
+            "unknown importance 'l3': expected one of: l1, l2, lamp, relative, taylor",
         ),
         ({"prune": [{"scope": "all"}]}, "prune.0.scope: expected one of: global, layer, got all"),
         (

@@ -119,6 +119,8 @@ IMPORTANCES = Registry(
         "l1": "tinyprune.sparsity.importance:l1",
         "l2": "tinyprune.sparsity.importance:l2",
         "taylor": "tinyprune.sparsity.importance:taylor",
+        "relative": "tinyprune.sparsity.importance:relative",
+        "lamp": "tinyprune.sparsity.importance:lamp",
     },
 )
 

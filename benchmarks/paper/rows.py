@@ -16,6 +16,7 @@ from tinyprune.config import (
     PruneConfig,
     TargetConfig,
 )
+from tinyprune.config.pruning import RankedPruning
 from tinyprune.errors import UsageError
 from tinyprune.storage.run_folder import BASELINE
 
@@ -100,7 +101,15 @@ class Row:
 
 def all_rows(quick: bool = False) -> list[Row]:
     """Every row, in order of priority; ``quick``: a few of toy size."""
-    return list(_quick()) if quick else [*_speech(), *_classes(KEYWORDS, 60), *_classes(IMAGES, 30)]
+    rows = _quick() if quick else (*_speech(), *_classes(KEYWORDS, 60), *_classes(IMAGES, 30))
+    return [_ranked_as_in_the_table(row) for row in rows]
+
+
+def _ranked_as_in_the_table(row: Row) -> Row:
+    """The row with the importance that its table was made with; the default is another one now."""
+    if not isinstance(row.config, RankedPruning):
+        return row
+    return replace(row, config=replace(row.config, importance="l1", floor=0.0))
 
 
 def choose(rows: Iterable[Row], pattern: str | None) -> list[Row]:

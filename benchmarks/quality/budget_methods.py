@@ -186,6 +186,8 @@ class BudgetComparison:
             name=name,
             structure="unit",
             scope="layer",
+            importance="l1",
+            floor=0.0,
             sparsity=width.sparsity,
             round_to=width.round_to,
             epochs=self.setting.pruning,

@@ -28,6 +28,9 @@ class Sizes:
         train_networks, held_out_networks: random ones of fit_npu.
         registered_fractions: widths of the registered ones of fit_npu.
         fitted_targets: how many targets fit_npu fits; 0: all.
+        ranked_networks: how many networks ranking prunes.
+        ranked_ways: how many importances and scopes it tries.
+        ranked_sparsities: of ranking.
     """
 
     batch: int = 64
@@ -48,6 +51,9 @@ class Sizes:
     held_out_networks: int = 12
     registered_fractions: tuple[float, ...] = (1.0, 0.8, 0.6, 0.4, 0.25, 0.12)
     fitted_targets: int = 0
+    ranked_networks: int = 5
+    ranked_ways: int = 6
+    ranked_sparsities: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95, 0.97)
 
 
 SMOKE = Sizes(
@@ -69,5 +75,8 @@ SMOKE = Sizes(
     held_out_networks=1,
     registered_fractions=(0.25,),
     fitted_targets=1,
+    ranked_networks=1,
+    ranked_ways=2,
+    ranked_sparsities=(0.9,),
 )
 SIZES = SMOKE if os.environ.get(SMOKE_VARIABLE) else Sizes()

@@ -173,7 +173,10 @@ def test_offline_with_units(offline, networks):
 
 def test_offline_with_gradients(offline, networks):
     line = offline(networks.dense(), "--importance", "taylor")
-    assert line == "importance 'taylor' needs training data, --offline has none: expected l1 or l2"
+    assert line == (
+        "importance 'taylor' needs training data, --offline has none: "
+        "expected one of: l1, l2, lamp, relative"
+    )
 
 
 def test_offline_with_a_block_that_is_too_large(offline, networks):

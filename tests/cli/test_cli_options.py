@@ -39,7 +39,7 @@ from tinyprune.cli import main
         (["prune", "--block-size", "16", "--structure", "block"], "block size '16' is not RxC"),
         (
             ["prune", "--importance", "l3"],
-            "unknown importance 'l3': expected one of: l1, l2, taylor",
+            "unknown importance 'l3': expected one of: l1, l2, lamp, relative, taylor",
         ),
         (["prune", "--scope", "all"], "scope: expected one of: global, layer, got all"),
         (

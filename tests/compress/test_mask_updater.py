@@ -127,9 +127,34 @@ def test_the_smallest_weights_go_and_masks_follow_the_weights(prepared):
 
 def test_global_scope_takes_more_from_small_kernels_than_layer_scope(prepared):
     prepared.get_layer("mask")._kernel.assign(100 * prepared.get_layer("mask").kernel.value)
-    updater = MaskUpdater(prepared, planned("global"), STEPS)
+    updater = MaskUpdater(prepared, planned("global", importance="l1"), STEPS)
     updater.update(END)
     assert zeros(prepared)["mask/kernel"] < 0.1 * KERNELS["mask/kernel"]
+    assert sum(zeros(prepared).values()) == math.floor(FINAL * WEIGHTS)
+
+
+@pytest.mark.parametrize("importance", ["lamp", "relative"])
+def test_a_kernel_a_hundred_times_smaller_loses_no_more_than_the_others(prepared, importance):
+    free_of_scale = planned("global", importance=importance, floor=0.0)
+    MaskUpdater(prepared, free_of_scale, STEPS).update(END)
+    before = read_masks(prepared)
+    prepared.get_layer("dense")._kernel.assign(0.01 * prepared.get_layer("dense").kernel.value)
+    MaskUpdater(prepared, free_of_scale, STEPS).update(END)
+    for key, mask in read_masks(prepared).items():
+        assert np.count_nonzero(mask != before[key]) <= 2  # at the border, by rounding
+
+
+@pytest.mark.parametrize("importance", ["l1", "lamp"])
+def test_every_kernel_keeps_its_floor_and_every_output_a_weight(prepared, importance):
+    for name in ("dense", "mask"):
+        prepared.get_layer(name)._kernel.assign(1e-6 * prepared.get_layer(name).kernel.value)
+    found = planned("global", importance=importance, floor=0.5)
+    assert [item.key for item in found.layers if item.makes_outputs] == ["mask/kernel"]
+    MaskUpdater(prepared, found, STEPS).update(END)
+    masks = read_masks(prepared)
+    for key, mask in masks.items():
+        assert mask.sum() >= math.floor(0.5 * (1 - FINAL) * KERNELS[key])
+    assert masks["mask/kernel"].any(axis=0).all()
     assert sum(zeros(prepared).values()) == math.floor(FINAL * WEIGHTS)
 
 
@@ -278,7 +303,7 @@ def test_kernels_of_one_structure_and_sparsity_are_ranked_together():
         LayerRule("classes", sparsity=0.5),
         LayerRule("depth", structure="block", block_size="3x4"),
     )
-    masks = pruned(model, layers=rules)
+    masks = pruned(model, layers=rules, importance="l1", floor=0.0)
     stem, point, classes, depth = 3 * 3 * 3 * 8, 8 * 16, 16 * 4, 3 * 3 * 8
     assert count(masks["stem/kernel"]) + count(masks["point/kernel"]) == math.floor(
         0.8 * (stem + point)
@@ -591,7 +616,7 @@ def test_a_kernel_of_which_nothing_is_left_is_named_once(prepared, log_lines):
     kernels(prepared.get_layer("dense"))["kernel"].assign(
         np.full((UNITS, HIDDEN), 1e-6)
     )  # the least important of all
-    updater = MaskUpdater(prepared, planned(sparsity=0.5), STEPS)
+    updater = MaskUpdater(prepared, planned(sparsity=0.5, importance="l1", floor=0.0), STEPS)
     for step in range(STEPS):
         updater.update(step)
     assert log_lines == [

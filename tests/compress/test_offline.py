@@ -1,6 +1,7 @@
 """Pruning finished files: some written here by hand, so that every byte of them is known, some converted from Keras."""
 
 import hashlib
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,14 @@ from ai_edge_litert.interpreter import Interpreter
 from tinyprune.artifacts.network import TensorSparsity
 from tinyprune.compress.offline import OfflineResult, default_output, prune_file
 from tinyprune.errors import CheckFailed, TinypruneError, UsageError
+from tinyprune.export.tflite import convert
 from tinyprune.sparsity import layout
 from tinyprune.sparsity.block import Block
 from tinyprune.sparsity.layout import Layout
 from tinyprune.sparsity.masks import masks
 from tinyprune.sparsity.structure import Structure, parse
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.response import is_constant
 
 WEIGHT, TILES = parse("weight"), parse("block", "2x3")
 KINDS, OPERATORS = schema.TensorType, schema.BuiltinOperator
@@ -190,8 +193,9 @@ def test_global_scope_ranks_tensors_together_and_layer_scope_each_alone(tmp_path
     graph.operators.append(fully_connected([3, 4, 2], [5]))
     made.buffers.append(buffer(np.array([[10, 20], [30, 40]], np.int8)))
     path = written(tmp_path / "m.tflite", made)
-    for scope, masked in (("global", (4, 0)), ("layer", (2, 2))):
-        assert tuple(tensor.masked for tensor in pruned(path, scope=scope).tensors) == masked
+    for scope, masked in (("global", (3, 0)), ("layer", (1, 1))):  # 3/8 of 8, and of 4 and 4
+        found = pruned(path, sparsity=3 / 8, scope=scope)
+        assert tuple(tensor.masked for tensor in found.tensors) == masked
 
 
 # --- the file
@@ -708,3 +712,75 @@ def test_activations_of_16_bits_and_float_ends_stay_as_they_are(networks, tmp_pa
     before, after = flatbuffer.read(source), flatbuffer.read(result.path)
     kinds = [(tensor.dtype, tensor.shape) for tensor in (*before.inputs, *before.outputs)]
     assert [(tensor.dtype, tensor.shape) for tensor in (*after.inputs, *after.outputs)] == kinds
+
+
+# --- networks whose layers have weights of different size
+
+
+def raw_pixels(path: Path) -> Path:
+    """A network on pixels from 0 to 255: its first kernel is a hundred times smaller."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(8, 3, activation="relu"),
+            keras.layers.Conv2D(8, 3, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(4, activation="softmax"),
+        ]
+    )
+    first, second = model.layers[:2]
+    first.set_weights([0.01 * first.get_weights()[0], first.get_weights()[1]])
+    second.set_weights([20 * second.get_weights()[0], second.get_weights()[1]])
+    pixels = np.random.default_rng(0).uniform(0, 255, (16, 8, 8, 3)).astype(np.float32)
+    path.write_bytes(convert(model, None, pixels))
+    return path
+
+
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return raw_pixels(tmp_path_factory.mktemp("pixels") / "raw.tflite")
+
+
+@pytest.mark.parametrize("sparsity", [0.3, 0.7, 0.95])
+def test_small_weights_are_not_emptied_and_outputs_depend_on_inputs(pixels, sparsity, tmp_path):
+    output = tmp_path / "out.tflite"
+    result = prune_file(pixels, WEIGHT, sparsity, "global", "lamp", output, floor=0.25)
+    assert not is_constant(pixels)
+    assert not is_constant(output)
+    for tensor in result.tensors:
+        assert tensor.size - tensor.masked >= math.floor(0.25 * (1 - sparsity) * tensor.size)
+
+
+def test_a_network_of_constant_outputs_is_not_written_and_its_empty_layer_is_named(
+    pixels, tmp_path
+):
+    output = tmp_path / "out.tflite"
+    with pytest.raises(CheckFailed, match=r"nothing is left of \S*conv2d\S*; nothing is written"):
+        prune_file(pixels, WEIGHT, 0.7, "global", "l1", output)
+    assert not output.exists()
+
+
+def test_a_floor_keeps_the_emptied_layer_with_any_importance(pixels, tmp_path):
+    result = prune_file(pixels, WEIGHT, 0.7, "global", "l1", tmp_path / "out.tflite", floor=0.25)
+    first = result.tensors[0]
+    assert first.size - first.masked == math.ceil(0.25 * 0.3 * first.size)
+
+
+def test_every_output_keeps_a_weight(pixels, tmp_path):
+    output = tmp_path / "out.tflite"
+    prune_file(pixels, WEIGHT, 0.95, "global", "lamp", output, floor=0.25)
+    last = flatbuffer.read(output).operators[-2]
+    assert last.name == "FULLY_CONNECTED"
+    assert (last.inputs[1].values != 0).any(axis=1).all()
+
+
+def test_a_layer_that_loses_nearly_everything_is_told(pixels, tmp_path, log_lines):
+    inputs = [np.zeros((8, 8, 3), np.float32)] * 2  # to which it does not respond before either
+    output = tmp_path / "out.tflite"
+    prune_file(pixels, WEIGHT, 0.7, "global", "l1", output, inputs=inputs)
+    [line] = log_lines
+    assert line.startswith(f"{output}: nothing is left of ")
+    assert line.endswith("; try --scope layer, or a --floor")

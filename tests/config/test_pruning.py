@@ -16,6 +16,7 @@ from tinyprune.config import (
     to_mapping,
 )
 from tinyprune.config.budget import Budget, BudgetConfig
+from tinyprune.config.pruning import DEFAULT_FLOOR, DEFAULT_IMPORTANCE
 from tinyprune.config.recipe import load_recipe, with_overrides
 from tinyprune.errors import UsageError
 from tinyprune.storage.run_folder import Variant
@@ -297,3 +298,38 @@ def test_a_target_that_is_not_there_may_be_set_on_the_command_line():
         RunConfig(prune=(differentiable(),)), ["prune.0.target.npu=ethos-u65-256"]
     )
     assert config.prune[0].target == TargetConfig("ethos-u65-256")
+
+
+# --- what is not set: today's default in new variants, what is recorded in those begun before
+
+
+def test_a_new_pruning_is_ranked_by_the_default():
+    settled = MagnitudePruning().settled(None)
+    assert (settled.importance, settled.floor) == (DEFAULT_IMPORTANCE, DEFAULT_FLOOR)
+
+
+@pytest.mark.parametrize("kind", [MagnitudePruning, OfflinePruning])
+def test_a_variant_of_a_time_without_floors_goes_on_as_it_began(kind, tmp_path):
+    variant = Variant("weight-0.80", tmp_path)
+    before = {**kind(importance="l1").record(), "importance": "l1"}
+    del before["floor"]
+    variant.claim({"prune": before})
+    settled = kind().settled(variant.claimed_as("prune"))
+    assert (settled.importance, settled.floor) == ("l1", 0.0)
+    variant.claim({"prune": settled})  # the same, so it is not refused
+
+    with pytest.raises(UsageError, match=r'prune\.importance: "l1", now "lamp"'):
+        asked = kind(importance="lamp").settled(variant.claimed_as("prune"))
+        variant.claim({"prune": asked})
+
+
+def test_a_budget_that_was_begun_before_is_the_same_pruning(tmp_path):
+    variant = Variant("differentiable", tmp_path)
+    before = {**differentiable().record(), "importance": "l1"}
+    del before["floor"]
+    variant.claim({"prune": before})
+    variant.claim({"prune": differentiable()})
+
+
+def test_nothing_is_claimed_of_a_variant_that_is_not_there(tmp_path):
+    assert Variant("weight-0.80", tmp_path).claimed_as("prune") is None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tinyprune.registry import IMPORTANCES, STRUCTURES
 from tinyprune.sparsity.block import Block
-from tinyprune.sparsity.importance import l1
+from tinyprune.sparsity.importance import SCALE_FREE, l1
 from tinyprune.sparsity.masks import masks
 from tinyprune.sparsity.n_m import NOfM
 from tinyprune.sparsity.structure import Structure, parse
@@ -157,11 +157,16 @@ def test_more_sparsity_brings_no_group_back(structure, first, second, seed, scop
         before = found
 
 
+MEANS = sorted(set(IMPORTANCES) - SCALE_FREE)
+
+
 @every_structure
-@pytest.mark.parametrize("importance", IMPORTANCES.values(), ids=IMPORTANCES)
+@pytest.mark.parametrize("importance", [IMPORTANCES[name] for name in MEANS], ids=MEANS)
 @quick
 @given(shape=shapes, seed=seeds)
-def test_every_importance_is_one_number_per_group(structure, importance, shape, seed):
+def test_an_importance_with_a_scale_is_between_the_least_and_the_most_of_its_group(
+    structure, importance, shape, seed
+):
     ids, values = structure(shape).groups(shape), kernel(shape, seed)
     found = importance(values**2, ids)
     assert found.shape == (ids.max() + 1,)
@@ -169,6 +174,20 @@ def test_every_importance_is_one_number_per_group(structure, importance, shape, 
     for worth, of_group in zip(found, inside, strict=False):
         assert of_group.min() <= worth * (1 + 1e-6)
         assert worth <= of_group.max() * (1 + 1e-6)
+
+
+@every_structure
+@pytest.mark.parametrize("name", sorted(SCALE_FREE))
+@quick
+@given(shape=shapes, seed=seeds, power=st.integers(-60, 60))
+def test_an_importance_free_of_scale_does_not_know_the_scale_of_its_kernel(
+    structure, name, shape, seed, power
+):
+    ids, values = structure(shape).groups(shape), kernel(shape, seed)
+    found = IMPORTANCES[name](values, ids)
+    assert found.shape == (ids.max() + 1,)
+    scaled = IMPORTANCES[name](values * np.float32(2.0**power), ids)
+    np.testing.assert_allclose(scaled, found, rtol=1e-6)
 
 
 @quick

@@ -369,7 +369,6 @@ def test_layers_may_have_rules_of_their_own(image_run):
 def test_a_schedule_may_be_given_in_steps_and_a_ranking_by_gradients(image_run_copy):
     config = MagnitudePruning(
         name="soon",
-        base="weight-0.50",
         structure="weight",
         sparsity=0.6,
         importance="taylor",
@@ -377,7 +376,8 @@ def test_a_schedule_may_be_given_in_steps_and_a_ranking_by_gradients(image_run_c
         schedule="one-shot",
         begin=2,
         end=2,
-        epochs=1,
+        epochs=4,
+        learning_rate=0.004,
     )
     prune_variants(image_run_copy, [config])
     tensors = read_json(image_run_copy / "variants/soon/int8.json", TFLiteArtifact).tensors

@@ -97,7 +97,14 @@ class ImageRun:
             *prunings(prune | {"structure": "unit"}, [(0.5,), (0.8,)], ["weight"]),
             *prunings(prune | {"structure": "2:4", "exclude": ["stem"]}, [], []),
             *prunings(
-                prune | {"structure": "block", "block_size": "4x8", "importance": "l2"},
+                {
+                    **prune,
+                    "structure": "block",
+                    "block_size": "4x8",
+                    "importance": "l2",
+                    "epochs": 4,  # with two it stays at chance
+                    "learning_rate": 0.004,
+                },
                 [(0.5,)],
                 [],
             ),

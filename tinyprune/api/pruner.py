@@ -41,7 +41,8 @@ class Pruner:
         sparsity: float | None = None,
         *,
         block_size: str = "16x16",
-        importance: str = "l1",
+        importance: str | None = None,
+        floor: float | None = None,
         scope: str = "global",
         schedule: str = "polynomial",
         begin: float = 0.0,
@@ -56,7 +57,8 @@ class Pruner:
             structure: "weight", "block", "unit", or n:m such as "2:4".
             sparsity: final fraction of zeros in [0, 1); None: 0.8, or that of n:m.
             block_size: inputs x outputs of a block, for "block".
-            importance: ranking of groups (registry.IMPORTANCES).
+            importance: ranking of groups (registry.IMPORTANCES); None: the default, lamp.
+            floor: share of the final density that every kernel keeps at least; None: 0.25.
             scope: "global" (all kernels ranked together) or "layer" (each on its own).
             schedule: growth of the sparsity (registry.SCHEDULES).
             begin, end: of the schedule, up to 1 as a fraction of the training, else in steps.
@@ -71,6 +73,7 @@ class Pruner:
             sparsity=sparsity,
             block_size=block_size,
             importance=importance,
+            floor=floor,
             scope=scope,
             schedule=schedule,
             begin=begin,

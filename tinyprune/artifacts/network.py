@@ -1,7 +1,10 @@
 """Exported networks: one int8 ``.tflite`` file, its zeros and its states."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+NEARLY_EMPTY = 0.1  # of the share that is left of all kernels
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,37 @@ class TensorSparsity:
     size: int
     masked: int
     zeros: int
+
+    @property
+    def share(self) -> float:
+        """Fraction of the weights that is left."""
+        return 1 - self.zeros / self.size
+
+    @property
+    def in_words(self) -> str:
+        """The share that is left: ``nothing is left of conv``, ``0.3% of conv is left``."""
+        if self.zeros == self.size:
+            return f"nothing is left of {self.name}"
+        return f"{self.share:.2%} of {self.name} is left"
+
+
+def least_left(tensors: Sequence[TensorSparsity]) -> str:
+    """Return in words of which kernel the smallest share is left, the first of equals."""
+    return min(tensors, key=lambda tensor: tensor.share).in_words
+
+
+def total(tensors: Sequence[TensorSparsity]) -> TensorSparsity:
+    """Return the zeros of all kernels together."""
+    size = sum(tensor.size for tensor in tensors)
+    masked = sum(tensor.masked for tensor in tensors)
+    zeros = sum(tensor.zeros for tensor in tensors)
+    return TensorSparsity("all kernels", size, masked, zeros)
+
+
+def nearly_empty(tensors: Sequence[TensorSparsity]) -> str:
+    """Return in words which kernels keep less than a tenth of what all keep; empty if none does."""
+    least = NEARLY_EMPTY * total(tensors).share
+    return ", ".join(tensor.in_words for tensor in tensors if tensor.share < least)
 
 
 @dataclass(frozen=True)
@@ -81,15 +115,10 @@ class TFLiteArtifact:
     @property
     def sparsity(self) -> float:
         """Fraction of zeros over all weights in the file."""
-        weights = self.tensors + self.dense
-        zeros = sum(tensor.zeros for tensor in weights)
-        return zeros / max(1, _size(weights))
+        weights = total(self.tensors + self.dense)
+        return weights.zeros / max(1, weights.size)
 
     @property
     def dense_share(self) -> float:
         """Share of the bytes of weights in the file that cannot be pruned."""
-        return _size(self.dense) / max(1, _size(self.tensors + self.dense))
-
-
-def _size(tensors: tuple[TensorSparsity, ...]) -> int:
-    return sum(tensor.size for tensor in tensors)
+        return total(self.dense).size / max(1, total(self.tensors + self.dense).size)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyprune.array_types import Float64Array
 from tinyprune.compress import graph
+from tinyprune.compress.dead_channels import zero_dead_channels
 from tinyprune.compress.input_scaling import with_one_scaling
 from tinyprune.compress.kinds.base import bias, kernels
 from tinyprune.compress.kinds.lookup import activation, kernel_kind, layout
@@ -29,9 +30,9 @@ def fold(model: keras.Model) -> keras.Model:
     ``gamma (k x + b - mean) / sqrt(variance + epsilon) + beta`` becomes ``k' x + b'`` with ``k' = k
     gamma / sqrt(variance + epsilon)`` per output channel (Jacob et al. 2018, section 3.2). A
     BatchNorm with no kernel just before it stays. A scaling of the input becomes one Rescaling
-    layer, and a factor where the kernel behind it can have the rest (input_scaling.py). Names of
-    layers stay; in nested models, those that occur twice get the model's name in front. Raises
-    UsageError for a model without a graph.
+    layer, and a factor where the kernel behind it can have the rest (input_scaling.py). Dead
+    channels become zeros (dead_channels.py). Names of layers stay; in nested models, those that
+    occur twice get the model's name in front. Raises UsageError for a model without a graph.
     """
     flattening = _Flattening(model)
     flat = with_one_scaling(flattening.model())
@@ -54,6 +55,9 @@ def fold(model: keras.Model) -> keras.Model:
         layer = node.operation
         if id(layer) in folded and isinstance(layer, keras.Layer):
             _set_weights(folded[id(layer)], layer, followers.get(id(node), _Followers()))
+    for layer in canonical_model.layers:
+        if kernel_kind(layer) is not None:
+            zero_dead_channels(layer)
     return canonical_model
 
 

@@ -115,6 +115,28 @@ class Uses:
         return readers[0] if len(readers) == 1 and not is_output else None
 
 
+def last_of(model: keras.Model, is_wanted: Callable[[Any], bool]) -> list[str]:
+    """Return the names of the last layers of a kind on every way to an output of the network."""
+    makers = {}
+    for node in nodes(model):
+        for tensor in node.outputs:
+            makers[id(tensor)] = node
+    names: dict[str, None] = {}
+    open_tensors = list(functional(model).outputs)
+    seen: set[int] = set()
+    while open_tensors:
+        tensor = open_tensors.pop()
+        maker = makers.get(id(tensor))
+        if maker is None or id(maker) in seen:
+            continue
+        seen.add(id(maker))
+        if is_wanted(maker.operation):
+            names[maker.operation.name] = None
+        else:
+            open_tensors += maker.input_tensors
+    return list(names)
+
+
 def copy(operation: Any, **config: Any) -> Any:
     """Return a layer or operation of the same configuration, with entries of it replaced.
 

@@ -10,11 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.array_types import FloatArray, IntArray
+from tinyprune.array_types import Float64Array, FloatArray, IntArray
+from tinyprune.artifacts.network import TensorSparsity, nearly_empty
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.prepare import compressed_layers
 from tinyprune.registry import IMPORTANCES, SCHEDULES
-from tinyprune.sparsity.importance import FROM_GRADIENTS
+from tinyprune.sparsity.floor import fewest_groups, protected, protected_outputs
+from tinyprune.sparsity.importance import FROM_GRADIENTS, SCALE_FREE
 from tinyprune.sparsity.layout import canonical, canonical_shape, restored
 from tinyprune.sparsity.masks import masks
 from tinyprune.sparsity.plan import LayerPlan, PruningPlan
@@ -146,16 +148,11 @@ class MaskUpdater:
         return values
 
     def _warn_of_empty_kernels(self, masks: Masks) -> None:
-        empty = [key for key, mask in masks.items() if not mask.any()]
-        if not empty:
+        lost = nearly_empty(sparsity_of_masks(masks))
+        if not lost:
             return
         advice = "; try --scope layer, or --exclude it" if self.plan.scope == "global" else ""
-        log.warning(
-            "nothing is left of %s at sparsity %g%s",
-            ", ".join(empty),
-            self.plan.sparsity,
-            advice,
-        )
+        log.warning("%s at sparsity %g%s", lost, self.plan.sparsity, advice)
 
 
 def _is_learned(layer: Any) -> bool:
@@ -227,6 +224,7 @@ class _GroupPool(_Pool):
         self._structure = items[0].structure
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._ids: dict[str, IntArray] = {}
+        self._ids_of_outputs: dict[str, IntArray] = {}  # in canonical shape
         magnitude = IMPORTANCES["l1"]
         zero_groups = 0
         for item in items:
@@ -234,6 +232,8 @@ class _GroupPool(_Pool):
             ids = restored(self._structure.groups(shape), item.layout, item.shape)
             self._shapes[item.key] = shape
             self._ids[item.key] = ids  # in the kernel's own shape
+            if item.makes_outputs:
+                self._ids_of_outputs[item.key] = self._structure.groups(shape)
             zero_groups += int((magnitude(kernels[item.key], ids) == 0).sum())
         all_groups = sum(item.groups for item in items)
         super().__init__(items, plan, zero_groups / all_groups, steps)
@@ -244,8 +244,17 @@ class _GroupPool(_Pool):
         importances = {}
         for key, ids in self._ids.items():
             importance = self.importance(values[key], ids)
-            importances[key] = self._structure.ranked(importance, self._shapes[key])
+            ranked = self._structure.ranked(importance, self._shapes[key])
+            importances[key] = self._with_floor(key, ranked)
         return dict(masks(importances, self._ids, self.sparsity(step), self.plan.scope))
+
+    def _with_floor(self, key: str, importance: FloatArray) -> FloatArray:
+        """The importance of a kernel, with the groups that its floor protects at +inf."""
+        floor = self.plan.floor
+        if floor and key in self._ids_of_outputs:
+            importance = protected_outputs(importance, self._ids_of_outputs[key])
+        fewest = fewest_groups(len(importance), self._final_sparsity, floor)
+        return protected(importance, fewest)
 
 
 class _UnitPool(_Pool):
@@ -269,7 +278,7 @@ class _UnitPool(_Pool):
 
         At the end the units of each set are a multiple of ``round_to``.
         """
-        importance = self._coupling.importance(values, self.importance)
+        importance = self._importance(values)
         importance[self._stays] = np.inf
         sparsity = self.sparsity(step)
         scope = self.plan.scope
@@ -281,6 +290,18 @@ class _UnitPool(_Pool):
         unit_masks = self._coupling.masks(keep)
         return {key: mask.astype(np.float32) for key, mask in unit_masks.items()}
 
+    def _importance(self, values: Mapping[str, FloatArray]) -> Float64Array:
+        """The importance of all units, with those that the floor of their set protects at +inf."""
+        if self.plan.importance in SCALE_FREE:
+            importance = self._coupling.scale_free_importance(values, self.importance)
+        else:
+            importance = self._coupling.importance(values, self.importance)
+        for item in self._coupling.sets:
+            fewest = fewest_groups(item.size, self._final_sparsity, self.plan.floor)
+            fewest -= fewest % self.plan.round_to  # rounding keeps that many in any case
+            importance[item.slice] = protected(importance[item.slice], fewest)
+        return importance
+
     def _warn_of_clamped(self, sets: tuple[str, ...]) -> None:
         if sets:
             log.warning(
@@ -289,6 +310,15 @@ class _UnitPool(_Pool):
                 self._final_sparsity,
                 self.plan.round_to,
             )
+
+
+def sparsity_of_masks(masks: Mapping[str, FloatArray]) -> list[TensorSparsity]:
+    """Return the zeros of masks, or of kernels, as those of tensors."""
+    found = []
+    for key, mask in masks.items():
+        zeros = int((mask == 0).sum())
+        found.append(TensorSparsity(key, mask.size, zeros, zeros))
+    return found
 
 
 def read_masks(prepared: keras.Model) -> Masks:

@@ -9,28 +9,34 @@ are left, from which the NPU's encoder makes a palette.
 """
 
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinyprune.array_types import Float32Array
-from tinyprune.artifacts.network import TensorSparsity
+from tinyprune.array_types import Float32Array, FloatArray, IntArray
+from tinyprune.artifacts.network import TensorSparsity, least_left, nearly_empty, total
 from tinyprune.artifacts.output_error import OutputError
 from tinyprune.compress.offline_weights import Weights, find_weights
-from tinyprune.errors import CheckFailed, UsageError
+from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.registry import IMPORTANCES
 from tinyprune.sparsity.clusters import clustered
+from tinyprune.sparsity.floor import fewest_groups, protected, protected_outputs
 from tinyprune.sparsity.importance import FROM_GRADIENTS
 from tinyprune.sparsity.masks import masks
 from tinyprune.storage.writing import writing
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.graph import Operator
+from tinyprune.tflite.operators import makers_of_outputs
+from tinyprune.tflite.response import has_lost_response
 
 if TYPE_CHECKING:
     from tinyprune.sparsity.structure import Structure
 
+log = logging.getLogger(__name__)
 _EXPECTED = (
     "expected Conv, DepthwiseConv, TransposeConv, FullyConnected, LSTM or BatchMatMul "
     "with int8 constants"
@@ -60,8 +66,7 @@ class OfflineResult:
     @property
     def sparsity(self) -> float:
         """Fraction of zeros over all pruned tensors, counted in the file."""
-        zeros = sum(tensor.zeros for tensor in self.tensors)
-        return zeros / sum(tensor.size for tensor in self.tensors)
+        return 1 - total(self.tensors).share
 
 
 def default_output(
@@ -94,6 +99,8 @@ def prune_file(
     importance: str,
     output: Path,
     clusters: int | None = None,
+    floor: float = 0.0,
+    inputs: Sequence[Float32Array] | None = None,
 ) -> OfflineResult:
     """Prune the int8 weights of a ``.tflite`` by magnitude; write the result whole or not at all.
 
@@ -112,9 +119,13 @@ def prune_file(
         output: the new file; another one than ``path``.
         clusters: if set, at most so many values are left in a kernel, zero among them: those that
             are nearest to the weights that were there (sparsity/clusters.py).
+        floor: share of the density that every tensor keeps at least (sparsity/floor.py).
+        inputs: different ones of the network, as Int8Model.run takes them, to which it has to
+            respond as before; None: made in the range of its input.
 
     Raises:
         UsageError: the file is not int8, or has nothing to prune that the structure fits.
+        CheckFailed: the output depends on the input no longer, and nothing is written.
         TinypruneError: the file cannot be written.
     """
     _check_request(structure, sparsity, importance)
@@ -127,7 +138,8 @@ def prune_file(
     misfits = _misfits(weights, structure)
     skipped |= misfits
     fitting = {name: tensor for name, tensor in weights.items() if name not in misfits}
-    tensor_masks = _masks(fitting, structure, sparsity, scope, importance)
+    ranking = _Ranking(structure, _sparsity(structure, sparsity), scope, importance, floor)
+    tensor_masks = ranking.masks(fitting, makers_of_outputs(graph))
     pruned_masks = _without_whole(tensor_masks, structure, skipped)
     if not pruned_masks:
         raise UsageError(_nothing_to_prune(path, misfits, skipped))
@@ -140,6 +152,8 @@ def prune_file(
     with writing(output) as part:
         part.write_bytes(content)
         tensors = _measure(part, output, pruned_masks)
+        _check_response(path, part, tensors, inputs)
+    _warn_of_nearly_empty(output, tensors)
     digest = hashlib.sha256(content).hexdigest()
     return OfflineResult(output, digest, len(content), tensors, skipped)
 
@@ -153,7 +167,8 @@ def _check_request(structure: "Structure", sparsity: float, importance: str) -> 
         )
     if importance in FROM_GRADIENTS:
         raise UsageError(
-            f"importance '{importance}' needs training data, --offline has none: expected l1 or l2"
+            f"importance '{importance}' needs training data, --offline has none: "
+            f"expected one of: {', '.join(sorted(set(IMPORTANCES) - FROM_GRADIENTS))}"
         )
     if not 0 <= sparsity < 1:
         raise UsageError(
@@ -179,25 +194,44 @@ def _misfits(weights: Mapping[str, Weights], structure: "Structure") -> dict[str
     return reasons
 
 
-def _masks(
-    weights: Mapping[str, Weights],
-    structure: "Structure",
-    sparsity: float,
-    scope: str,
-    importance: str,
-) -> dict[str, Float32Array]:
-    """One mask per tensor in its canonical axes, 1 = kept."""
-    if not weights:
-        return {}
-    group_importance = IMPORTANCES[importance]
-    ids = {}
-    importances = {}
-    for name, tensor in weights.items():
-        shape = tensor.integers.shape
-        ids[name] = structure.groups(shape)
-        values = group_importance(tensor.values, ids[name])
-        importances[name] = structure.ranked(values, shape)
-    return masks(importances, ids, _sparsity(structure, sparsity), scope)
+@dataclass(frozen=True)
+class _Ranking:
+    """A ranking of the weights of a file; attributes are arguments of :func:`prune_file`."""
+
+    structure: "Structure"
+    sparsity: float
+    scope: str
+    importance: str
+    floor: float
+
+    def masks(
+        self, weights: Mapping[str, Weights], makers: Sequence[Operator]
+    ) -> dict[str, Float32Array]:
+        """Return one mask per tensor in its canonical axes, 1 = kept.
+
+        ``makers``: the operators that make the outputs of the network.
+        """
+        if not weights:
+            return {}
+        of_outputs: set[int] = set()
+        for operator in makers:
+            of_outputs.update(map(id, operator.constants))
+        ids = {}
+        importances = {}
+        for name, tensor in weights.items():
+            ids[name] = self.structure.groups(tensor.integers.shape)
+            makes_outputs = id(tensor.tensor) in of_outputs
+            importances[name] = self._importance(tensor, ids[name], makes_outputs)
+        return masks(importances, ids, self.sparsity, self.scope)
+
+    def _importance(self, weights: Weights, ids: IntArray, makes_outputs: bool) -> FloatArray:
+        """The importance of the groups of a tensor; +inf where they always stay."""
+        importance = IMPORTANCES[self.importance](weights.values, ids)
+        importance = self.structure.ranked(importance, weights.integers.shape)
+        if self.floor and makes_outputs:
+            importance = protected_outputs(importance, ids)
+        fewest = fewest_groups(len(importance), self.sparsity, self.floor)
+        return protected(importance, fewest)
 
 
 def _without_whole(
@@ -231,6 +265,32 @@ def _cluster(weights: Weights, number: int) -> None:
     )
     fewer = clustered(values.astype(np.int64), counts, number - has_zeros)
     weights.integers[is_left] = fewer[which]
+
+
+def _check_response(
+    path: Path,
+    pruned: Path,
+    tensors: Sequence[TensorSparsity],
+    inputs: Sequence[Float32Array] | None,
+) -> None:
+    """Raise CheckFailed where a file gives one constant output, and did not before."""
+    try:
+        is_destroyed = has_lost_response(path, pruned, inputs)
+    except TinypruneError as error:
+        log.warning("not checked whether the output still depends on the input: %s", error)
+        return
+    if is_destroyed:
+        raise CheckFailed(
+            f"{path}: pruned like this, its output no longer depends on its input: "
+            f"{least_left(tensors)}; nothing is written: "
+            "try a smaller --sparsity, --importance lamp, or prune with training"
+        )
+
+
+def _warn_of_nearly_empty(output: Path, tensors: Sequence[TensorSparsity]) -> None:
+    lost = nearly_empty(tensors)
+    if lost:
+        log.warning("%s: %s; try --scope layer, or a --floor", output, lost)
 
 
 def _measure(

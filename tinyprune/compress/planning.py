@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 import keras
 
+from tinyprune.compress import graph
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.kinds.lookup import kernel_kind, layout
@@ -31,12 +32,13 @@ def plan(model: keras.Model, pruning: TrainedPruning) -> PruningPlan:
     """
     config = pruning.grouping
     SCHEDULES.check(config.schedule)
-    IMPORTANCES.check(config.importance)
+    IMPORTANCES.check(config.settled_importance)
     _check_patterns(model, config)
     _check_structures(config)
 
     layers: list[LayerPlan] = []
     skipped: dict[str, str] = {}
+    last = graph.last_of(model, _has_kernels)
     for layer in model.layers:
         check(layer)
         kind = kernel_kind(layer)
@@ -47,6 +49,7 @@ def plan(model: keras.Model, pruning: TrainedPruning) -> PruningPlan:
         elif layer.weights:
             name = type(layer).__name__
             skipped[layer.name] = f"{name} layers cannot be pruned: left as they are"
+    layers = [replace(item, makes_outputs=item.layer in last) for item in layers]
     layers = _with_coupled_units(model, layers, skipped)
     if not layers:
         raise UsageError(_nothing_to_prune(model, skipped))
@@ -57,12 +60,18 @@ def plan(model: keras.Model, pruning: TrainedPruning) -> PruningPlan:
         scope=config.scope,
         schedule=config.schedule,
         sparsity=config.final_sparsity,
-        importance=config.importance,
+        importance=config.settled_importance,
         begin=config.begin,
         end=config.end,
         update_every=config.update_every,
         round_to=config.round_to,
+        floor=config.settled_floor,
     )
+
+
+def _has_kernels(operation: object) -> bool:
+    """Return whether an operation of a graph is a layer that has kernels."""
+    return isinstance(operation, keras.Layer) and kernel_kind(operation) is not None
 
 
 def _check_patterns(model: keras.Model, config: MagnitudePruning) -> None:

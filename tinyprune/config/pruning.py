@@ -1,8 +1,9 @@
 """Prunings: one configuration per way to prune, with its settings, and the targets of budgets."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.config.family import Family, Member
@@ -27,6 +28,12 @@ MAGNITUDE, DIFFERENTIABLE = "magnitude", "differentiable"
 SCOPES = ("global", "layer")
 DEFAULT_SPARSITY = 0.8
 DEFAULT_BLOCK_SIZE = "16x16"
+DEFAULT_IMPORTANCE = "lamp"
+DEFAULT_FLOOR = 0.25
+#: The floor of records that were written before there was one.
+NO_FLOOR = 0.0
+#: The importance in records of prunings that rank nothing.
+UNRANKED = "l1"
 
 _NEEDS_NPU = "of an accelerator: give --npu NAME (in a recipe: target)"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a variant, which is that of a folder
@@ -126,6 +133,10 @@ class PruneConfig(Member):
         """The pruning itself, as a part of a name."""
         raise NotImplementedError
 
+    def default_record(self) -> dict[str, Any]:
+        """Return the record that one without a key is completed with: before floors, none."""
+        return {**super().default_record(), "floor": NO_FLOOR}
+
     @property
     def variant(self) -> str:
         """Name of the variant: its own, or what is done to the base, after the base's name."""
@@ -209,12 +220,21 @@ class RankedPruning(PruneConfig):
         rule=SPARSITY,
         instead="the budget says how much goes",
     )
-    importance: str = setting(
-        "l1",
-        "Importance: what a group is ranked by, see `tinyprune list importances`.",
+    importance: str | None = setting(
+        None,
+        "Importance: what a group is ranked by, see `tinyprune list importances`. "
+        f" [default: {DEFAULT_IMPORTANCE}]",
         option=Option("--importance", metavar="NAME"),
         rule=NameRule(IMPORTANCES),
         instead="the gates learn what a unit is worth",
+    )
+    floor: float | None = setting(
+        None,
+        "Share of the final density that every kernel keeps at least, whatever its rank; 0: none. "
+        f" [default: {DEFAULT_FLOOR}]",
+        option=Option("--floor", "share"),
+        rule=Rule(lambda value: 0 <= value <= 1, "a share from 0 to 1, e.g. 0.25"),
+        instead="the gates of a set close together",
     )
     scope: str = setting(
         "global",
@@ -226,6 +246,31 @@ class RankedPruning(PruneConfig):
 
     def __post_init__(self) -> None:
         _default_structure(self)
+
+    @property
+    def settled_importance(self) -> str:
+        """The importance that is set, or the default."""
+        return self.importance or DEFAULT_IMPORTANCE
+
+    @property
+    def settled_floor(self) -> float:
+        """The floor that is set, or the default."""
+        return DEFAULT_FLOOR if self.floor is None else self.floor
+
+    def settled(self, begun: Mapping[str, Any] | None) -> Self:
+        """Return the pruning with importance and floor filled in.
+
+        Args:
+            begun: the recorded configuration of its variant, if it was begun before: what is not
+                set is as it is there, also where the defaults were others then.
+        """
+        importance = self.settled_importance
+        floor = self.settled_floor
+        if begun is not None and self.importance is None:
+            importance = begun["importance"]
+        if begun is not None and self.floor is None:
+            floor = begun.get("floor", NO_FLOOR)
+        return replace(self, importance=importance, floor=floor)
 
     @property
     def has_fixed_sparsity(self) -> bool:
@@ -322,6 +367,9 @@ class BudgetPruning(TrainedPruning):
     """A differentiable pruning: gates that learn which units go until a budget is kept."""
 
     method: ClassVar[str] = DIFFERENTIABLE
+    #: In records, which are those of the whole family.
+    importance: ClassVar[str] = UNRANKED
+    floor: ClassVar[float] = NO_FLOOR
 
     structure: str = "unit"
     budget: BudgetConfig = setting(BudgetConfig(), "What the result may cost.")
@@ -343,6 +391,8 @@ class BudgetPruning(TrainedPruning):
         return MagnitudePruning(
             structure=self.structure,
             sparsity=0.0,
+            importance=UNRANKED,
+            floor=NO_FLOOR,
             exclude=self.exclude,
             layers=self.layers,
             round_to=self.round_to,

@@ -46,9 +46,10 @@ class NameRule:
 
     registry: Registry
 
-    def check(self, value: str, key: str) -> None:
-        """Raise UsageError with the closest name for one that does not exist."""
-        self.registry.check(value)
+    def check(self, value: str | None, key: str) -> None:
+        """Raise UsageError with the closest name for one that does not exist; None is fine."""
+        if value is not None:
+            self.registry.check(value)
 
 
 ANY = Rule(lambda value: True, "anything")

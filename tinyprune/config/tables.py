@@ -105,7 +105,9 @@ def _read_member(kind: type[Member], table: Table, where: str) -> Member:
 
 
 def _check_unused(member: type[Member], name: str, value: Any, where: str) -> None:
-    """Raise UsageError for a setting that a member does not have, unless it has its default."""
+    """Raise UsageError for a setting that a member does not have, unless it has its default, or the
+    value that records have.
+    """
     family = member.family
     [owner, *_] = family.owners(name)
     field = family.fields[name]
@@ -113,7 +115,8 @@ def _check_unused(member: type[Member], name: str, value: Any, where: str) -> No
     key = where + name
     setting_value = _reader(field, hint).read(value, key)
     setting_of(field).rule.check(setting_value, key)
-    if setting_value not in (field.default, absent_value(field)):
+    recorded = getattr(member, name, field.default)
+    if setting_value not in (field.default, absent_value(field), recorded):
         raise UsageError(f"{key}: {family.refusal(member, name)}")
 
 

@@ -21,6 +21,7 @@ class LayerPlan:
             all layers together that have the same structure and sparsity.
         layout: order of the kernel's axes.
         note: a remark for people, or empty.
+        makes_outputs: whether its outputs are those of the network, none of which may be empty.
     """
 
     layer: str
@@ -32,6 +33,7 @@ class LayerPlan:
     final_sparsity: float
     layout: Layout = Layout.STANDARD
     note: str = ""
+    makes_outputs: bool = False
 
     @property
     def key(self) -> str:
@@ -53,6 +55,7 @@ class PruningPlan:
         begin, end: of the schedule, as a fraction of the training up to 1, else in optimizer steps.
         update_every: optimizer steps between two updates of the masks; None: 50 updates in all.
         round_to: the units that are left are a multiple of it.
+        floor: share of the density that every kernel keeps (``sparsity/floor.py``).
     """
 
     layers: tuple[LayerPlan, ...]
@@ -65,6 +68,7 @@ class PruningPlan:
     end: float = 0.5
     update_every: int | None = None
     round_to: int = 8
+    floor: float = 0.0
 
     @property
     def removes_units(self) -> bool:

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from tinyprune.array_types import BoolArray, Float64Array, FloatArray, IntArray
+from tinyprune.sparsity.importance import in_units_of_kernel
 from tinyprune.sparsity.layout import Layout, canonical, canonical_shape, restored
 from tinyprune.sparsity.masks import groups_to_mask
 
@@ -85,18 +86,40 @@ class Coupling:
             measure: function of all weights that make units, flat, and the unit of each, to one
                 value per unit.
         """
-        weights = []
-        for key, is_unit in self._unit_columns.items():
-            outputs = len(is_unit)
-            matrix = canonical(values[key], self.layouts[key]).reshape(-1, outputs)
-            weights.append((matrix if is_unit.all() else matrix[:, is_unit]).ravel())
-        importance = np.array(measure(np.concatenate(weights), self._unit_of_weights), np.float64)
+        weights = self._weights_of_units(values)
+        importance = np.array(measure(weights, self._unit_of_weights), np.float64)
         for item in self.sets:
             of_set = importance[item.slice]
             finite = of_set[np.isfinite(of_set)]  # +inf is never removed, and no scale
             mean = finite.mean() if len(finite) else 0
             of_set /= mean or 1
         return importance
+
+    def scale_free_importance(
+        self, values: Mapping[str, FloatArray], measure: Measure
+    ) -> Float64Array:
+        """Return the importance of each unit, (units,), by a measure that is free of scale.
+
+        A set is to the measure what a kernel is; the kernels that make it count alike. Arguments
+        are those of :meth:`importance`.
+        """
+        in_units = {key: in_units_of_kernel(values[key]) for key in self._unit_columns}
+        weights = self._weights_of_units(in_units)
+        importance = np.zeros(self.units)
+        for item in self.sets:
+            numbers = self._unit_of_weights - item.start
+            is_of_set = (numbers >= 0) & (numbers < item.size)
+            importance[item.slice] = measure(weights[is_of_set], numbers[is_of_set])
+        return importance
+
+    def _weights_of_units(self, values: Mapping[str, FloatArray]) -> FloatArray:
+        """All weights that make units, flat, kernel after kernel."""
+        weights = []
+        for key, is_unit in self._unit_columns.items():
+            outputs = len(is_unit)
+            matrix = canonical(values[key], self.layouts[key]).reshape(-1, outputs)
+            weights.append((matrix if is_unit.all() else matrix[:, is_unit]).ravel())
+        return np.concatenate(weights)
 
     @cached_property
     def _unit_columns(self) -> dict[str, Keep]:

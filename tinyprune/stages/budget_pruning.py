@@ -13,6 +13,7 @@ from tinyprune.config.budget import Budget
 from tinyprune.errors import UsageError
 from tinyprune.npu.limits import RECORD, budget_limits
 from tinyprune.sparsity.unit_sets import removable
+from tinyprune.stages.collapse import check_not_destroyed
 from tinyprune.stages.pruning_job import PruningJob
 from tinyprune.stages.saving import save_network
 from tinyprune.storage.digests import write_sealed
@@ -61,9 +62,11 @@ def prune_to_budget(job: PruningJob, budget: Budget, target: NpuTarget | None) -
         if vela:
             vela.close()
 
+    model = strip(fit.model, compression.template)
+    check_not_destroyed(job, learner, model, fit.best_score)
     write_json(job.folder / "plan.json", pruning)
     write_sealed(job.folder / RECORD, compression.record())
-    outputs = [*save_network(strip(fit.model, compression.template), job.folder)]
+    outputs = [*save_network(model, job.folder)]
     outputs += ["history.csv", "plan.json"]
     if target is None:
         outputs.append(RECORD)  # else what Vela says of the export is still to be added to it

@@ -17,6 +17,7 @@ from tinyprune.errors import CheckFailed
 from tinyprune.export import forward
 from tinyprune.export.tflite import export
 from tinyprune.metrics.metric import metric_of
+from tinyprune.stages.collapse import check_above_chance, check_graphs_respond
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.tasks.task import Task
 
@@ -39,9 +40,12 @@ def export_graphs(model: keras.Model, task: Task, folder: Path) -> list[str]:
     calibration = task.calibration()
     _write_graphs(canonical, task, calibration, folder)
 
-    qualities = [*_unprocessed(task), *evaluate(model, task, "dev", folder)]
+    check_graphs_respond(canonical, task, calibration, folder, exported(task, folder))
+    trained, *graphs = evaluate(model, task, "dev", folder)
+    qualities = [*_unprocessed(task), trained, *graphs]
     simulated = _simulated_quality(canonical, task, calibration, folder.name)
     _check(folder.name, qualities, simulated, task)
+    check_above_chance(folder.name, trained, graphs, task, folder)
     write_json(folder / "quality.json", qualities)
 
     outputs = []

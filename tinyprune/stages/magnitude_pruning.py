@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinyprune.compress.mask_updater import MASKS
+from tinyprune.stages.collapse import check_not_destroyed
 from tinyprune.stages.pruning_job import PruningJob
 from tinyprune.stages.saving import save_network
 from tinyprune.storage.records import write_json
@@ -23,11 +24,12 @@ def prune_by_magnitude(job: PruningJob, inherited: Mapping[str, np.ndarray]) -> 
     network = MaskedNetwork(canonical, plan, job.task.calibration())
     learner = job.learner()
     steps = job.epochs * learner.steps_per_epoch()
-    masks = ScheduledMasks(network.updater(steps, inherited))
+    masks = ScheduledMasks(network.updater(steps, inherited), network.check)
     fit = Fit(network.prepared, learner, job.epochs, job.learning_rate, job.folder, masks)
     fit.run(job.config.variant)
 
     pruned = network.finish()
+    check_not_destroyed(job, learner, pruned.model, fit.best_score)
     write_json(job.folder / "plan.json", plan)
     kept = {key: mask.astype(bool) for key, mask in pruned.masks.items()}
     write_arrays(job.folder / MASKS, kept)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tinyprune.compress.offline import OfflineResult
 
 log = logging.getLogger(__name__)
+PROBES = 16  # inputs to which a pruned file has to respond
 
 
 def prune_offline(
@@ -62,6 +63,7 @@ def prune_variant_offline(run: Run, source: Variant, config: OfflinePruning) -> 
     """Prune the int8 graphs of a variant of an opened run into a variant of their own."""
     ensure_exported(run, source)
     variant = run.space.variant(config.variant)
+    config = config.settled(variant.claimed_as("offline"))
     graphs = {path.stem: sha256(path) for path in sorted(source.folder.glob("*.tflite"))}
     with variant.claimed({"offline": config, "source": source.name, "tflite_sha256": graphs}):
         if variant.is_done("export"):
@@ -85,8 +87,20 @@ def _prune_file(
     sparsity = config.final_sparsity
     place = output or default_output(path, structure, sparsity, config.clusters)
     inputs = representative_inputs(path, data)
+    probes = None  # made in the range of the input
+    if data is not None and inputs is not None:
+        every = max(1, len(inputs.values) // PROBES)
+        probes = list(inputs.values[::every])
     result = prune_file(
-        path, structure, sparsity, config.scope, config.importance, place, config.clusters
+        path,
+        structure,
+        sparsity,
+        config.scope,
+        config.settled_importance,
+        place,
+        config.clusters,
+        config.settled_floor,
+        probes,
     )
     if inputs is None:
         return result

@@ -5,10 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact
+from tinyprune.artifacts.quality import Quality
 from tinyprune.compress.offline import OfflineResult, prune_file
+from tinyprune.compress.reach import probes_of
 from tinyprune.config import OfflinePruning
 from tinyprune.npu.layers import weights_beside
 from tinyprune.sparsity.structure import parse
+from tinyprune.stages.collapse import check_above_chance
 from tinyprune.stages.int8_graphs import evaluate, exported, write_front_end
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.tasks.task import Task
@@ -24,6 +27,7 @@ def prune_graphs(source: Path, task: Task, config: OfflinePruning, folder: Path)
     Returns the names of the files it made.
     """
     structure = parse(config.structure, config.block_size)
+    inputs = list(probes_of(task.calibration(), task.hop_seconds is not None))
     outputs = []
     for form in exported(task, source):
         name = f"{form}.tflite"
@@ -32,9 +36,11 @@ def prune_graphs(source: Path, task: Task, config: OfflinePruning, folder: Path)
             structure,
             config.final_sparsity,
             config.scope,
-            config.importance,
+            config.settled_importance,
             folder / name,
             config.clusters,
+            config.settled_floor,
+            inputs,
         )
         before = read_json(source / f"{form}.json", TFLiteArtifact)
         after = replace(
@@ -50,7 +56,10 @@ def prune_graphs(source: Path, task: Task, config: OfflinePruning, folder: Path)
     write_json(folder / "size.json", read_json(source / "size.json", int))
     # Nothing is refused from here on.
     log.info("%s: pruned without training; scoring its int8 graphs", folder.name)
-    write_json(folder / "quality.json", evaluate(None, task, "dev", folder))
+    qualities = evaluate(None, task, "dev", folder)
+    dense = {quality.form: quality for quality in read_json(source / "quality.json", list[Quality])}
+    check_above_chance(folder.name, dense[task.forms[0].name], qualities, task, folder)
+    write_json(folder / "quality.json", qualities)
     return [*outputs, *write_front_end(task, folder), "quality.json"]
 
 

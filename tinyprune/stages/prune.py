@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyprune.artifacts.resources import NpuTarget
-from tinyprune.config import BudgetPruning, OfflinePruning, PruneConfig, TrainedPruning
+from tinyprune.config import (
+    BudgetPruning,
+    MagnitudePruning,
+    OfflinePruning,
+    PruneConfig,
+    TrainedPruning,
+)
 from tinyprune.errors import UsageError
 from tinyprune.npu import limits, targets
 from tinyprune.npu.batch import compile_batch
@@ -62,6 +68,8 @@ def prune_variant(run: Run, config: TrainedPruning) -> Variant:
     """Prune a variant of an opened run into a new one and export it."""
     base = run.require_network(config.base)
     variant = run.space.variant(config.variant)
+    if isinstance(config, MagnitudePruning):
+        config = config.settled(variant.claimed_as("prune"))
     claim = {"prune": config, "base_sha256": base.output_sha256("train", "model.keras")}
     with variant.claimed(claim):
         if variant.is_done("train"):

@@ -1,10 +1,12 @@
 """One pruning that is trained, and what both ways of doing it begin with."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
+from tinyprune.compress.dead_channels import describe_dead_channels
 from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import prepare
@@ -13,6 +15,8 @@ from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.convertible import check_convertible
 from tinyprune.tasks.task import Task
 from tinyprune.training.fit import Learner
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,13 @@ class PruningJob:
         """
         keras.utils.set_random_seed(self.config.seed)
         canonical = fold(self.base)
+        dead = describe_dead_channels(canonical)
+        if dead:
+            log.info(
+                "%s: outputs without weights, only a bias: %s; --structure unit removes them first",
+                self.config.variant,
+                dead,
+            )
         pruning = plan(canonical, self.config)
         check_convertible(canonical, self.task)
         return canonical, pruning

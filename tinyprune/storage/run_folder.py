@@ -105,6 +105,12 @@ class Variant:
         path = self.folder / CLAIM
         return sha256(path) if path.exists() else ""
 
+    def claimed_as(self, name: str) -> dict[str, Any] | None:
+        """Return a configuration in the claim of a variant; None where nothing was claimed yet."""
+        if not (self.folder / "variant.json").exists():
+            return None
+        return self.configuration().get(name)
+
     def is_done(self, stage: str, inputs: Mapping[str, Any] | None = None) -> bool:
         """Return whether a stage is finished, for this claim and these inputs, and has its files.
 

@@ -3,6 +3,7 @@
 What needs TensorFlow is imported where it is used: the facts of the task are read without it.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -130,6 +131,12 @@ class Classification(Task):
         for name, label, metric_values in zip(names, labels, values, strict=True):
             items.append(ItemScore(name, "", self.classes[label], None, metric_values))
         return Scores(model, form, split, tuple(metrics), tuple(items), whole)
+
+    def chance(self) -> float:
+        """Return the accuracy of the largest class alone, and two standard deviations above it."""
+        labels = self.dataset.split("dev").labels
+        share = float(np.bincount(labels).max() / len(labels))
+        return share + 2 * math.sqrt(share * (1 - share) / len(labels))
 
     def device_front_end(self, artifact: TFLiteArtifact) -> DeviceMfcc | None:
         """Return the front end of keywords. Images have none: frontend.json normalises them."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tinyprune.training.denoise import Denoise
 
 STATISTICS_BATCHES = 8
+FAR_BELOW = 10.0  # dB under the noisy input: no enhancement any more
 
 
 class Speech(Task):
@@ -105,6 +106,12 @@ class Speech(Task):
     def unprocessed_scores(self, split: str, metrics: Sequence[str]) -> Scores:
         """Score the mixtures as they are, once per split."""
         return self._unprocessed(split, tuple(metrics))
+
+    def chance(self) -> float:
+        """Return a score far below that of the noisy input: worse than leaving it as it is."""
+        unprocessed = self.unprocessed("dev")
+        noisy = unprocessed.metrics.get(self.metric) if unprocessed else None
+        return -math.inf if noisy is None else noisy - FAR_BELOW
 
     def device_front_end(self, artifact: TFLiteArtifact) -> DeviceFrontEnd:
         """Return framing, mel bands and synthesis for one of the graphs."""

@@ -4,6 +4,7 @@ A task is one class in one file, named in ``registry.TASKS``. Its facts are clas
 are there without data and without TensorFlow; nobody outside asks which task it is.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -199,6 +200,17 @@ class Task(ABC):
         """Score the input as it is; None where that means nothing."""
         del split, metrics
         return None
+
+    def chance(self) -> float:
+        """Return the ``metric`` on dev up to which a network knows nothing of its task.
+
+        Minus infinity where there is no such value.
+        """
+        return -math.inf
+
+    def is_at_chance(self, score: float) -> bool:
+        """Return whether a score on dev is one of a network that knows nothing; NaN is one."""
+        return not score > self.chance()
 
     def quality(self, forward: Forward, form: str, split: str, model: str = "") -> Quality:
         """Return the means over a split of the few metrics that an export is checked with."""

@@ -2,9 +2,13 @@
 
 import numpy as np
 
-from tinyprune.array_types import Int8Array
+from tinyprune.array_types import BoolArray, Int8Array
 from tinyprune.tflite.graph import Operator
 from tinyprune.tflite.operators import KernelInputs, operator_type
+
+#: The integer that the converter gives a bias which is too large for the scale of its weights: it
+#: makes that scale larger instead.
+LARGEST_BIAS = 2**30
 
 
 def int8_kernels(operator: Operator) -> dict[str, Int8Array]:
@@ -32,3 +36,16 @@ def _int8_kernel(operator: Operator, kernel: KernelInputs) -> Int8Array | None:
             return None
         matrices.append(values.transpose(kernel.axes))
     return np.concatenate(matrices, axis=-1)
+
+
+def follows_bias(operator: Operator, outputs: int) -> BoolArray:
+    """Mark the outputs whose scale was made larger than that of their weights, for their bias.
+
+    ``outputs``: number of outputs of the operator's kernels; of an LSTM, whose gates have biases of
+    their own, none is marked.
+    """
+    numbers = operator_type(operator.name).bias_inputs
+    bias = operator.constant(numbers[0]) if len(numbers) == 1 else None
+    if bias is None or bias.values.size != outputs:
+        return np.zeros(outputs, bool)
+    return np.abs(bias.values.astype(np.int64)) >= LARGEST_BIAS - 1

@@ -7,7 +7,7 @@ of ``sparsity/network_shape.py``, which has the resources that follow from them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tinyprune.tflite.graph import Operator
+from tinyprune.tflite.graph import Graph, Operator
 
 #: Number of gates of an LSTM. Keras and TFLite have them in the same order: input (i), forget (f),
 #: cell (g), output (o). Keras lays them side by side in one kernel; TFLite has a matrix for each.
@@ -143,6 +143,28 @@ def weight_axes(operator: Operator) -> dict[int, Axes]:
     for kernel in operator_type(operator.name).kernels:
         axes |= dict.fromkeys(kernel.inputs, kernel.axes)
     return axes
+
+
+def makers_of_outputs(graph: Graph) -> list[Operator]:
+    """Return the last operators with weights on every way to an output of the network."""
+    makers = {}
+    for operator in graph.operators:
+        for tensor in operator.outputs:
+            makers[id(tensor)] = operator
+    found: dict[int, Operator] = {}
+    seen: set[int] = set()
+    open_tensors = list(graph.outputs)
+    while open_tensors:
+        tensor = open_tensors.pop()
+        if id(tensor) in seen or id(tensor) not in makers:
+            continue
+        seen.add(id(tensor))
+        maker = makers[id(tensor)]
+        if operator_type(maker.name).has_weights:
+            found[id(maker)] = maker
+        else:
+            open_tensors += maker.given_inputs
+    return list(found.values())
 
 
 def _matmul_axes(operator: Operator) -> dict[int, Axes]:

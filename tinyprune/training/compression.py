@@ -92,10 +92,12 @@ class Compression:
 
 
 class ScheduledMasks(Compression):
-    """Masks that follow their schedule."""
+    """Masks that follow their schedule; a training whose masks have closed every way stops."""
 
-    def __init__(self, updater: MaskUpdater) -> None:
+    def __init__(self, updater: MaskUpdater, check: Callable[[], None] | None = None) -> None:
+        """``check``: raises CheckFailed where the network is destroyed; called after each epoch."""
         self._updater = updater
+        self._check = check
         self._follows_gradients = updater.plan.importance in FROM_GRADIENTS
 
     def before_step(self, step: int) -> None:
@@ -106,6 +108,12 @@ class ScheduledMasks(Compression):
         """Show gradients to the importance, if it follows them."""
         if self._follows_gradients:
             self._updater.observe(variables, gradients)
+
+    def after_epoch(self, epoch: int) -> Replacement | None:
+        """Check that the network is not destroyed; it goes on itself."""
+        if self._check is not None:
+            self._check()
+        return None
 
     def may_be_best(self, step: int) -> bool:
         """Return whether the masks change no more."""

@@ -117,6 +117,11 @@ class Fit:
         self._claim = Variant(folder.name, folder).claim_sha256()
         self._start_with(model)
 
+    @property
+    def best_score(self) -> float:
+        """The score of the best epoch; NaN before there is one."""
+        return math.nan if self.best is None else self.best
+
     def run(self, title: str) -> None:
         """Train what is left, then load the weights of the best epoch into the model.
 

@@ -9,6 +9,7 @@ import numpy as np
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.mask_updater import MaskUpdater, kept_units, read_masks
 from tinyprune.compress.prepare import batches, calibrate, prepare, strip
+from tinyprune.compress.reach import Reach, probes
 from tinyprune.compress.remove import remove, remove_masks
 from tinyprune.sparsity.importance import FROM_GRADIENTS
 from tinyprune.sparsity.plan import PruningPlan
@@ -50,6 +51,7 @@ class MaskedNetwork:
         follows_gradients = plan.importance in FROM_GRADIENTS
         self.prepared = prepare(template, salient=follows_gradients, normalised=True)
         calibrate(self.prepared, batches(calibration, self.prepared))
+        self._reach = Reach(template, probes(calibration, template))
 
     def updater(self, steps: int, inherited: Mapping[str, np.ndarray] | None = None) -> MaskUpdater:
         """Return what moves the masks in a training of ``steps`` optimizer steps.
@@ -58,8 +60,16 @@ class MaskedNetwork:
         """
         return MaskUpdater(self.prepared, self.plan, steps, self._coupling, inherited)
 
+    def check(self) -> None:
+        """Raise CheckFailed where the masks let nothing of the input come to the output."""
+        self._reach.check(read_masks(self.prepared))
+
     def finish(self) -> PrunedNetwork:
-        """Return the plain network with what was learned; removed units are gone."""
+        """Return the plain network with what was learned; removed units are gone.
+
+        Raises CheckFailed where the masks let nothing of the input come to the output.
+        """
+        self.check()
         model = strip(self.prepared, self.template)
         masks = read_masks(self.prepared)
         if self._coupling is None:

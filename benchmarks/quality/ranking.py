@@ -1,0 +1,291 @@
+"""Importances by sparsity: quality on dev, trained and without training, on several networks (long, by name).
+
+Every cell is a variant of a run folder and a record beside it, so a killed measurement goes on. A
+network can be measured again by itself: ``--only resnet8``.
+"""
+
+import argparse
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH
+from benchmarks.shared.budgets import QUICK_EPOCHS, data_of, share_data
+from benchmarks.shared.environment import log_to_stderr
+from benchmarks.shared.report import Case, Check, Report, Unavailable
+from benchmarks.shared.sizes import SIZES
+from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.quality import Quality
+from tinyprune.config import (
+    DataConfig,
+    ImageData,
+    MagnitudePruning,
+    ModelConfig,
+    OfflinePruning,
+    RunConfig,
+    TrainConfig,
+)
+from tinyprune.errors import CheckFailed
+from tinyprune.storage.records import read_json, write_json
+
+RAW_PIXELS = "resnet8_raw"
+FLOOR = 0.25
+NO_CLASS = -1.0  # the score of a network that was refused
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to rank. Attributes: importance, scope, floor: of the pruning."""
+
+    importance: str
+    scope: str = "global"
+    floor: float = FLOOR
+
+    @property
+    def label(self) -> str:
+        """The way in tables and in names of variants."""
+        parts = [self.importance]
+        if self.scope == "layer":
+            parts.append("layer")
+        if not self.floor:
+            parts.append("no-floor")
+        return "-".join(parts)
+
+
+BEFORE = Way("l1", floor=0.0)  # the default up to 0.2
+WAYS = (
+    BEFORE,
+    Way("l1"),
+    Way("l1", "layer", 0.0),
+    Way("relative"),
+    Way("lamp"),
+    Way("taylor"),
+)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network to prune.
+
+    Attributes:
+        model: name in registry.MODELS.
+        task: name of its data.
+        epochs, pruning: epochs of the baseline and of every pruning.
+        is_raw: whether its inputs are pixels from 0 to 255.
+    """
+
+    model: str
+    task: str
+    epochs: int
+    pruning: int
+    is_raw: bool = False
+
+
+NETWORKS = {
+    "ds_cnn": Network("ds_cnn", KEYWORDS, 40, 12),
+    "resnet8": Network("resnet8", IMAGES, 20, 5),
+    RAW_PIXELS: Network("resnet8", IMAGES, 20, 5, is_raw=True),
+    "mobilenet_v2": Network("mobilenet_v2", IMAGES, 15, 5),
+    "tinylstm": Network("tinylstm", SPEECH, 4, 2),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The record of one pruning.
+
+    Attributes:
+        network, way: names.
+        sparsity: final.
+        seed: of the training; None: without training.
+        score: of the int8 graph on dev.
+        metric: name of the score.
+        zeros: fraction, in the flatbuffer.
+        emptiest: kernel of which the smallest share is left.
+        share: that is left of it.
+        refused: the message of a pruning that was refused, and has no score.
+    """
+
+    network: str
+    way: str
+    sparsity: float
+    seed: int | None
+    score: float
+    metric: str
+    zeros: float = 0.0
+    emptiest: str = ""
+    share: float = 1.0
+    refused: str = ""
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """Train the baselines and measure the cells that are not there yet."""
+    log_to_stderr()
+    cells: list[Cell] = []
+    notes = []
+    for name in _names(options):
+        bench = _Bench(name, options)
+        notes.append(bench.describe())
+        cells += bench.cells()
+    print("\n".join(table(cells)), flush=True)
+    return Report([*_cases(cells)], [*_checks(cells)], notes)
+
+
+def _names(options: argparse.Namespace) -> list[str]:
+    names = options.only.split(",") if options.only else list(NETWORKS)[: SIZES.ranked_networks]
+    for name in names:
+        if name not in NETWORKS:
+            known = ", ".join(NETWORKS)
+            raise Unavailable(f"--only: there is no network '{name}': expected some of {known}")
+    return names
+
+
+class _Bench:
+    """The baseline of a network and the prunings that are made of it."""
+
+    def __init__(self, name: str, options: argparse.Namespace) -> None:
+        from tinyprune.stages.run import Run
+        from tinyprune.stages.train import train_baseline
+        from tinyprune.storage.run_folder import Workspace
+
+        network = NETWORKS[name]
+        if options.quick:
+            network = replace(network, epochs=QUICK_EPOCHS, pruning=QUICK_EPOCHS)
+        self.name = name
+        self.network = replace(network, pruning=options.epochs or network.pruning)
+        self.seeds = options.seeds
+        data, self._data = data_of(network.task, options)
+        self.folder = options.work / f"ranking-{name}-{data.name}-{network.epochs}"
+        share_data(self.folder, options.work)
+        train = TrainConfig(epochs=network.epochs, batch_size=8 if options.quick else 64)
+        config = RunConfig(_with_pixels(data, network), ModelConfig(network.model), train)
+        train_baseline(self.folder, config)
+        self.run = Run(Workspace(self.folder))
+        self.form = self.run.record.forms[0]
+
+    def describe(self) -> str:
+        """Return a note: epochs, data, and what the dense int8 network has on dev."""
+        from tinyprune.stages.export import device_quality
+
+        quality = device_quality(self.run, self.run.baseline)
+        metric = self.run.record.metric
+        return (
+            f"{self.name}: {self.network.epochs} float epochs, then {self.network.pruning} of every "
+            f"pruning; {self._data}; dense int8 without training: {quality.metrics[metric]:.3f}"
+        )
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield all cells, those without training first, then seed by seed."""
+        trainings = [None, *range(self.seeds)]
+        for seed in trainings:
+            for sparsity in SIZES.ranked_sparsities:
+                for way in WAYS[: SIZES.ranked_ways]:
+                    if seed is not None or way.importance != "taylor":
+                        yield self._cell(way, sparsity, seed)
+
+    def _cell(self, way: Way, sparsity: float, seed: int | None) -> Cell:
+        """Return a cell, from its record if there is one."""
+        training = "offline" if seed is None else f"{self.network.pruning}-epochs-seed-{seed}"
+        variant = f"{way.label}-{sparsity:.2f}-{training}"
+        record = self.folder / "cells" / f"{variant}.json"
+        if not record.exists():
+            write_json(record, self._pruned(variant, way, sparsity, seed))
+        return read_json(record, Cell)
+
+    def _pruned(self, variant: str, way: Way, sparsity: float, seed: int | None) -> Cell:
+        from tinyprune.stages.offline import prune_offline
+        from tinyprune.stages.prune import prune_variants
+
+        ranking = {"importance": way.importance, "scope": way.scope, "floor": way.floor}
+        cell = Cell(self.name, way.label, sparsity, seed, NO_CLASS, self.run.record.metric)
+        try:
+            if seed is None:
+                config = OfflinePruning(name=variant, sparsity=sparsity, **ranking)
+                graph = self.run.baseline.folder / f"{self.form}.tflite"
+                prune_offline(self.folder, graph, config, None)
+            else:
+                epochs = self.network.pruning
+                prune_variants(
+                    self.folder,
+                    [
+                        MagnitudePruning(
+                            name=variant, sparsity=sparsity, epochs=epochs, seed=seed, **ranking
+                        )
+                    ],
+                )
+        except CheckFailed as error:
+            return replace(cell, refused=str(error))
+        return self._scored(cell, self.folder / "variants" / variant)
+
+    def _scored(self, cell: Cell, folder: Path) -> Cell:
+        qualities = read_json(folder / "quality.json", list[Quality])
+        [quality] = [one for one in qualities if one.form == self.form]
+        tensors = read_json(folder / f"{self.form}.json", TFLiteArtifact).tensors
+        emptiest = max(tensors, key=lambda tensor: tensor.zeros / tensor.size)
+        zeros = sum(tensor.zeros for tensor in tensors) / sum(tensor.size for tensor in tensors)
+        return replace(
+            cell,
+            score=quality.metrics[cell.metric],
+            zeros=zeros,
+            emptiest=emptiest.name,
+            share=1 - emptiest.zeros / emptiest.size,
+        )
+
+
+def _with_pixels(data: DataConfig, network: Network) -> DataConfig:
+    """The data of a network, as pixels from 0 to 255 where it wants them."""
+    if network.is_raw and isinstance(data, ImageData):
+        return replace(data, normalise="none")
+    return data
+
+
+def _groups(cells: Sequence[Cell]) -> dict[tuple[str, bool], list[Cell]]:
+    """The cells of each network, with training and without."""
+    groups: dict[tuple[str, bool], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.network, cell.seed is not None), []).append(cell)
+    return groups
+
+
+def _mean(cells: Sequence[Cell], way: str, sparsity: float | None = None) -> float | None:
+    """The mean score of a way, at one sparsity or over all."""
+    wanted = (None, sparsity)
+    found = [
+        cell for cell in cells if cell.way == way and (sparsity is None or cell.sparsity in wanted)
+    ]
+    return statistics.mean(cell.score for cell in found) if found else None
+
+
+def table(cells: Sequence[Cell]) -> Iterator[str]:
+    """Lines: a block per network, trained or not, a line per way, a column per sparsity."""
+    for (network, is_trained), group in _groups(cells).items():
+        levels = sorted({cell.sparsity for cell in group})
+        kind = "trained" if is_trained else "without training"
+        heads = "".join(f"{level:>9.2f}" for level in levels)
+        yield f"{f'{network}, {kind}, {group[0].metric}':<44}{heads}{'mean':>9}"
+        for way in dict.fromkeys(cell.way for cell in group):
+            means = [_mean(group, way, level) for level in [*levels, None]]
+            yield f"  {way:<42}" + "".join(f"{mean:>9.3f}" for mean in means)
+
+
+def _cases(cells: Sequence[Cell]) -> Iterator[Case]:
+    for (network, is_trained), group in _groups(cells).items():
+        kind = "" if is_trained else ", untrained"
+        for sparsity in sorted({cell.sparsity for cell in group}):
+            for way in dict.fromkeys(cell.way for cell in group):
+                found = [c for c in group if c.way == way and c.sparsity == sparsity]
+                what = f"{network}{kind}, {sparsity:.2f}, {way}"
+                yield Case(what, group[0].metric, [cell.score for cell in found])
+
+
+def _checks(cells: Sequence[Cell]) -> Iterator[Check]:
+    """For each network, how far every way is from the ranking before, over all sparsities."""
+    for (network, is_trained), group in _groups(cells).items():
+        kind = "" if is_trained else ", untrained"
+        before = _mean(group, BEFORE.label)
+        for way in dict.fromkeys(cell.way for cell in group):
+            mean = _mean(group, way)
+            if way != BEFORE.label and mean is not None and before is not None:
+                what = f"{network}{kind}: {way} - {BEFORE.label}"
+                yield Check(what, round(mean - before, 6), group[0].metric)

@@ -1,0 +1,132 @@
+"""Whether anything of the input of a network still comes to its output.
+
+Masks can close every way: kernels lie in series, and one that is empty makes all outputs constants.
+Which ways are open is a question of where weights are, not of their values. So it is asked of a
+skeleton: the same graph with a positive weight wherever a mask leaves one, and no biases. Nothing
+cancels there, no activation is silent for good, and the gradient of the outputs by the inputs is
+zero only where every way is closed.
+"""
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tinyprune.array_types import Float32Array, FloatArray
+from tinyprune.artifacts.network import TensorSparsity, least_left
+from tinyprune.compress.kinds.base import bias, kernels
+from tinyprune.compress.kinds.lookup import kernel_kind, layout
+from tinyprune.compress.mask_updater import sparsity_of_masks
+from tinyprune.compress.prepare import copy_weights
+from tinyprune.errors import CheckFailed
+from tinyprune.sparsity.layout import canonical, restored
+
+PROBES = 16
+FRAMES = 32  # of a probe that is a sequence, at most
+GRID = 255  # steps of an int8 output over its range
+
+
+def probes(calibration: Float32Array, model: keras.Model) -> Float32Array:
+    """Return a few different inputs of a network, (probes, ...), made of calibration inputs.
+
+    Args:
+        calibration: examples (n, ...), or consecutive frames (n, features) of a network that takes
+            sequences.
+        model: the network.
+    """
+    return probes_of(calibration, calibration.ndim + 1 == len(model.inputs[0].shape))
+
+
+def probes_of(calibration: Float32Array, has_sequences: bool) -> Float32Array:
+    """Return a few different inputs, (probes, ...).
+
+    Examples are taken from all over the set. Consecutive frames are cut into sequences.
+    """
+    if has_sequences:
+        frames = max(1, min(FRAMES, len(calibration) // PROBES))
+        sequences = len(calibration) // frames
+        calibration = calibration[: sequences * frames].reshape(sequences, frames, -1)
+    every = max(1, len(calibration) // PROBES)
+    return np.asarray(calibration[::every][:PROBES], np.float32)
+
+
+def responds(model: keras.Model, inputs: Float32Array) -> bool:
+    """Return whether outputs differ between inputs, by more than a step of their int8 grid."""
+    outputs = np.asarray(model(inputs, training=False), np.float64)
+    step = np.ptp(outputs) / GRID
+    return bool(np.ptp(outputs, axis=0).max() > step)
+
+
+class Reach:
+    """The ways from the input of a network to its output that masks leave open."""
+
+    def __init__(self, template: keras.Model, inputs: Float32Array) -> None:
+        """Make the skeleton.
+
+        Args:
+            template: plain network in canonical form.
+            inputs: a few inputs (n, ...) of real data.
+        """
+        self._skeleton = keras.models.clone_model(template)
+        copy_weights(template, self._skeleton)
+        largest = float(np.abs(inputs).max()) or 1.0
+        # As they are, for layers that normalise them, and small, for activations with an upper end.
+        both = np.concatenate([inputs, inputs / largest])
+        self._inputs = tf.convert_to_tensor(both.astype(np.float32))
+        self._rng = np.random.default_rng(0)
+        self._is_known = self._has_gradient({})
+
+    def is_open(self, masks: Mapping[str, FloatArray]) -> bool:
+        """Return whether some output depends on some input, as far as masks decide that.
+
+        ``masks``: ``layer/kernel`` -> mask (1: kept); kernels that are missing are whole. Of a
+        network whose skeleton lets nothing through even without masks, nothing is known: True.
+        """
+        return not self._is_known or self._has_gradient(masks)
+
+    def check(self, masks: Mapping[str, FloatArray]) -> None:
+        """Raise CheckFailed, which names the emptiest kernel, where all ways are closed."""
+        if self.is_open(masks):
+            return
+        raise CheckFailed(
+            "the output of the network no longer depends on its input: "
+            f"{least_left(sparsity_of_masks(masks))}; "
+            "try a smaller --sparsity, or --importance lamp with a --floor"
+        )
+
+    def _has_gradient(self, masks: Mapping[str, FloatArray]) -> bool:
+        """Return whether the gradient of the outputs by the inputs is not zero everywhere."""
+        self._set_weights(masks)
+        with tf.GradientTape() as tape:
+            tape.watch(self._inputs)
+            outputs = self._skeleton(self._inputs, training=False)
+            weights = self._rng.uniform(0.5, 1, outputs.shape)  # or those of a softmax sum to one
+            total = tf.reduce_sum(outputs * tf.convert_to_tensor(weights, outputs.dtype))
+        gradient = tape.gradient(total, self._inputs)
+        return gradient is not None and bool(np.any(gradient.numpy() != 0))
+
+    def _set_weights(self, masks: Mapping[str, FloatArray]) -> None:
+        """Set positive means of what masks leave as kernels, and zeros as biases."""
+        for layer in self._skeleton.layers:
+            if kernel_kind(layer) is None:
+                continue
+            for name, kernel in kernels(layer).items():
+                mask = masks.get(f"{layer.name}/{name}", np.ones(kernel.shape))
+                positive = canonical(mask * self._rng.uniform(0.5, 1, mask.shape), layout(layer))
+                inputs = tuple(range(positive.ndim - 1))
+                sums = np.maximum(positive.sum(axis=inputs), 1e-30)
+                kernel.assign(restored(positive / sums, layout(layer), tuple(kernel.shape)))
+            own_bias = bias(layer)
+            if own_bias is not None:
+                own_bias.assign(np.zeros(own_bias.shape))
+
+
+def sparsity_of_kernels(model: keras.Model) -> list[TensorSparsity]:
+    """Return the zeros of all kernels of a plain network."""
+    arrays = {}
+    for layer in model.layers:
+        if kernel_kind(layer) is not None:
+            for name, kernel in kernels(layer).items():
+                arrays[f"{layer.name}/{name}"] = kernel.numpy()
+    return sparsity_of_masks(arrays)

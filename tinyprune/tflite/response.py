@@ -1,0 +1,85 @@
+"""The response of an int8 network: whether its outputs differ where its inputs do."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tinyprune.array_types import Float32Array
+from tinyprune.errors import TinypruneError
+from tinyprune.tflite.interpreter import Int8Model
+
+LOST, KEPT = 40, 41  # exit codes of the process that runs files of strangers
+LONGEST = 120  # seconds
+_CHILD = "from tinyprune.tflite.response import main; main()"
+
+STEP = 1.001  # of the output's grid; a rounding is no difference
+PROBES = 8
+CALLS = 8  # of a network that takes a sequence, one probe
+
+
+def is_constant(path: Path, inputs: Sequence[Float32Array] | None = None) -> bool:
+    """Return whether an int8 file gives the same outputs, within a step, for different inputs.
+
+    Args:
+        path: of the ``.tflite``.
+        inputs: each as :meth:`Int8Model.run` takes it; None: made in the range of its input.
+
+    Raises what Int8Model raises.
+    """
+    runner = Int8Model(path)
+    given = made_inputs(runner) if inputs is None else inputs
+    outputs = np.stack([runner.run(one) for one in given])
+    return bool(np.ptp(outputs, axis=0).max() <= STEP * runner.output_scale)
+
+
+def has_lost_response(
+    before: Path, after: Path, inputs: Sequence[Float32Array] | None = None
+) -> bool:
+    """Return whether a file gives one constant output, and the file that it was made of does not.
+
+    Both are run in a process of its own, because an odd file can crash the interpreter's C++ core
+    and take its process with it. ``inputs``: as of :func:`is_constant`.
+
+    Raises TinypruneError where they cannot be run.
+    """
+    given = io.BytesIO()
+    if inputs is not None:
+        np.save(given, np.stack(inputs))
+    command = [sys.executable, "-c", _CHILD, str(before), str(after)]
+    try:
+        done = subprocess.run(
+            command, input=given.getvalue(), capture_output=True, timeout=LONGEST, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise TinypruneError(f"{after} took longer than {LONGEST} s") from None
+    if done.returncode not in (LOST, KEPT):
+        raise TinypruneError(f"{after} does not run in the int8 interpreter")
+    return done.returncode == LOST
+
+
+def main() -> None:
+    """Run the two files of the command line on the inputs from the pipe; exit with the answer."""
+    before, after = map(Path, sys.argv[1:])
+    content = sys.stdin.buffer.read()
+    inputs = list(np.load(io.BytesIO(content))) if content else None
+    is_lost = is_constant(after, inputs) and not is_constant(before, inputs)
+    sys.exit(LOST if is_lost else KEPT)
+
+
+def made_inputs(runner: Int8Model) -> list[Float32Array]:
+    """Return inputs all over the range of a network: from dark to bright, from flat to noisy."""
+    rng = np.random.default_rng(0)
+    lowest, highest = runner.input_range
+    shape = runner.input_shape[1:]
+    if runner.is_sequence:
+        shape = (CALLS * runner.frames, *shape[1:])
+    inputs = []
+    for level in np.linspace(0.1, 0.9, PROBES):
+        noise = rng.uniform(-0.5, 0.5, shape)
+        values = np.clip(level + noise * rng.uniform(0.2, 1), 0, 1)
+        inputs.append((lowest + (highest - lowest) * values).astype(np.float32))
+    return inputs
