@@ -29,6 +29,10 @@ class Regression(ExampleTask):
         super().__init__(dataset)
         self.output_shape = dataset.split("train").labels.shape[1:]
 
+    def chance(self) -> float:
+        """Return the R2 of the mean of the targets, whatever the input."""
+        return 0.0
+
     def readable(self, values: np.ndarray) -> np.ndarray:
         """Return outputs or targets (n, ...) in the unit of the data."""
         return self.dataset.frontend.numbers(values)
