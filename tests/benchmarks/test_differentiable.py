@@ -27,6 +27,8 @@ from tinyprune.models import ds_cnn, resnet8
 from tinyprune.npu.limits import budget_limits
 from tinyprune.storage.records import read_json, write_json
 
+pytestmark = pytest.mark.slow  # networks are built and compiled for a benchmark
+
 
 def small() -> keras.Model:
     keras.utils.set_random_seed(1)

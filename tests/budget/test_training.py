@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import layers
 
 from tests.support.learners import BANDS, Imitate
+from tests.support.quick import quick
 from tests.support.records import resource_report
 from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
@@ -250,11 +251,15 @@ def test_the_record_says_how_it_came_to_that(pruned):
     assert record.compilations == ()
 
 
-@pytest.mark.parametrize(
-    "limits",
-    [{"flash": SIZE / 3}, {"SRAM": 400}, {"flash": SIZE / 2, "SRAM": 420, "MACs": MACS / 3}],
-    ids=["flash", "SRAM", "all"],
-)
+#: Name of a case -> limits that are kept by whole counts of units.
+LIMITS = {
+    "flash": {"flash": SIZE / 3},
+    "SRAM": {"SRAM": 400},
+    "all": {"flash": SIZE / 2, "SRAM": 420, "MACs": MACS / 3},
+}
+
+
+@pytest.mark.parametrize("limits", quick(LIMITS, "all"))
 def test_every_budget_is_kept_and_several_at_once(limits):
     """By whole counts, even where the gates have learned nothing."""
     compression = gating(step=1, **limits)
@@ -511,7 +516,9 @@ def told(fit: Fit) -> list[tuple]:
     ]
 
 
-@pytest.mark.parametrize("epoch", [2, 3, 4], ids="after epoch {0}".format)
+@pytest.mark.parametrize(
+    "epoch", quick({f"after epoch {epoch}": epoch for epoch in (2, 3, 4)}, "after epoch 3")
+)
 def test_a_killed_pruning_continues_as_if_nothing_had_happened(estimated, tmp_path, epoch):
     """With gates after a removal, at the last epoch that has some, in int8, and while Vela is at work."""
     whole, fit, _, folder = estimated
@@ -527,6 +534,7 @@ def test_a_killed_pruning_continues_as_if_nothing_had_happened(estimated, tmp_pa
     assert (found.best, compression.record()) == (fit.best, whole.record())
 
 
+@pytest.mark.slow
 def test_whole_counts_keep_the_budget_by_the_real_vela(tmp_path):
     loop = VelaLoop(
         TARGET, None, np.concatenate([pictures(seed)[0] for seed in range(2)]), tmp_path / "loop"

@@ -12,6 +12,8 @@ from tinyprune.sparsity.importance import l1
 from tinyprune.sparsity.masks import masks
 from tinyprune.sparsity.structure import parse
 
+pytestmark = pytest.mark.slow  # TFMOT runs in a process of its own
+
 SCHEDULE_ARGUMENTS = {  # as in tfmot_masks.py
     "polynomial": (0.0, 0.5, 5, 25, 4),
     "linear": (0.1, 0.5, 5, 25, 4),
