@@ -49,6 +49,23 @@ run_folder = click.option(
     help="Run folder. Each stage leaves its results in it and finds those of the stage before.",
 )
 output_format = format_option(DATA_FORMATS, "the results")
+
+
+def _on_one_thread(ctx: click.Context, param: click.Parameter, is_given: bool) -> None:
+    """Callback of ``--deterministic``: nothing that computes is loaded yet."""
+    from tinyprune.storage.environment import compute_on_one_thread
+
+    if is_given:
+        compute_on_one_thread()
+
+
+deterministic = click.option(
+    "--deterministic",
+    is_flag=True,
+    expose_value=False,
+    callback=_on_one_thread,
+    help="Compute on one thread: the same seed gives the same bytes on any number of cores.",
+)
 set_values = click.option(
     "--set",
     "set_values",

@@ -51,6 +51,7 @@ from tinyprune.config.pruning import RankedPruning, TrainedPruning
 @click.option(
     "--show-plan", is_flag=True, help="Print the plan of the pruning, layer by layer, and stop."
 )
+@options.deterministic
 @options.output_format
 def prune(
     run: Path,

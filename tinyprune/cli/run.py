@@ -18,6 +18,7 @@ from tinyprune.config.recipe import load_recipe, with_overrides
     metavar="DIR",
     help="Run folder.  [default: runs/ and the name of the recipe]",
 )
+@options.deterministic
 @options.set_values
 @options.budget
 @options.output_format

@@ -34,6 +34,7 @@ KEYS = {
 )
 @family_settings(DataConfig.family, "data_")
 @settings(_TRAIN, "train_")
+@options.deterministic
 @options.set_values
 def train(run: Path, set_values: tuple[str, ...], **flags: Any) -> None:
     """Train the float32 baseline of a run.

@@ -4,7 +4,8 @@
 
     RUN/data/                           decoded audio
     RUN/variants/NAME/variant.json      the configuration that the variant stands for
-    RUN/variants/NAME/STAGE.json        a finished stage: inputs, SHA-256 of its files, command
+    RUN/variants/NAME/STAGE.json        a finished stage: inputs, SHA-256 of its files, command,
+                                        versions, number of threads
     RUN/variants/NAME/...               models, history, checkpoints, compiled networks
     RUN/summary-TARGET.json             the resource summary
 """
@@ -33,6 +34,7 @@ from tinyprune.storage.digests import (
     state_of,
     write_sealed,
 )
+from tinyprune.storage.environment import environment
 from tinyprune.storage.recorded import BASELINE, Recorded
 from tinyprune.storage.records import to_jsonable
 from tinyprune.storage.writing import held, make_folder
@@ -176,6 +178,7 @@ class Variant:
             "outputs": {name: sha256(self.folder / name) for name in outputs},
             "claim_sha256": self.claim_sha256(),
             "tinyprune": __version__,
+            "environment": environment(),
             "command": _command(),
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }

@@ -1,9 +1,7 @@
 """The report of a run, finished or not, as one record; nothing is trained or compiled for it."""
 
 import csv
-import importlib.metadata
 import math
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,11 +16,9 @@ from tinyprune.report.model.advice import advice
 from tinyprune.report.model.loading import load_summaries
 from tinyprune.report.model.record import SCHEMA, ManifestEntry, RunReport, VariantRecord
 from tinyprune.storage.digests import CHANGED, change, read_sealed_as, state_of
+from tinyprune.storage.environment import versions
 from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import BASELINE, Variant, Workspace
-from tinyprune.version import __version__
-
-_PROGRAMS = ("keras", "tensorflow", "ethos-u-vela", "ai-edge-litert", "numpy")
 
 
 def collect_report(space: Workspace) -> RunReport:
@@ -39,7 +35,7 @@ def collect_report(space: Workspace) -> RunReport:
         schema=SCHEMA,
         run=space.root.resolve().name,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=_versions(),
+        versions=versions(),
         task=_task(space),
         variants=variants,
         summaries=summaries,
@@ -197,13 +193,3 @@ def _task(space: Workspace) -> TaskRecord | None:
     if path.exists():
         return read_json(path, TaskRecord)
     return None
-
-
-def _versions() -> dict[str, str]:
-    versions = {"tinyprune": __version__, "python": platform.python_version()}
-    for program in _PROGRAMS:
-        try:
-            versions[program] = importlib.metadata.version(program)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions

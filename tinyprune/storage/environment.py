@@ -1,0 +1,43 @@
+"""The environment of a computation, as far as its digits depend on it: versions and threads."""
+
+import os
+import platform
+from functools import cache
+from typing import Any
+
+from tinyprune.version import __version__
+
+_PROGRAMS = ("keras", "tensorflow", "ethos-u-vela", "ai-edge-litert", "numpy")
+#: Variables that TensorFlow and the libraries of NumPy take their number of threads from.
+_THREADS = "TF_NUM_INTRAOP_THREADS"
+_ALL_THREADS = (_THREADS, "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return program -> installed version, of those whose versions change results."""
+    import importlib.metadata  # takes a while, and only those who write or report need it
+
+    found = {"tinyprune": __version__, "python": platform.python_version()}
+    for program in _PROGRAMS:
+        try:
+            found[program] = importlib.metadata.version(program)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def threads() -> int:
+    """Return the number of threads that TensorFlow computes an operator on."""
+    return int(os.environ.get(_THREADS, 0)) or len(os.sched_getaffinity(0))
+
+
+def compute_on_one_thread() -> None:
+    """Let everything that is loaded after this compute on one thread."""
+    for variable in _ALL_THREADS:
+        os.environ[variable] = "1"
+
+
+def environment() -> dict[str, Any]:
+    """Return what is recorded of the environment of a stage."""
+    return {"threads": threads(), "versions": versions()}
