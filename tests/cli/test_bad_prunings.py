@@ -316,7 +316,8 @@ def test_a_model_that_is_weights_only(refused, tmp_path):
         [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(3)]
     ).save_weights(path)
     assert refused("--model", path) == (
-        f"{path}: weights only: save the whole model, or give the network as package.module:function"
+        f"{path}: weights only: save the whole model, or give the network as package.module:function "
+        "and this file as --weights"
     )
 
 

@@ -315,7 +315,7 @@ def test_prune_offline():
     with mock.patch("tinyprune.stages.prune.prune_variants", autospec=True) as prune:
         call_args = call("offline.prune_offline", "offline", "prune", "--offline", "m.tflite")
         config = OfflinePruning()
-        assert call_args == mock.call(DEFAULT, Path("m.tflite"), config, None)
+        assert call_args == mock.call(DEFAULT, Path("m.tflite"), config, None, None)
     prune.assert_not_called()
 
 
@@ -355,7 +355,7 @@ def test_prune_offline_with_everything_given():
         "importance": "l2",
     }
     config = OfflinePruning(**values, scope="layer", clusters=16)
-    assert call_args == mock.call(Path("r"), Path("m.tflite"), config, Path("out.tflite"))
+    assert call_args == mock.call(Path("r"), Path("m.tflite"), config, Path("out.tflite"), None)
 
 
 @pytest.mark.parametrize(("arguments", "variant"), [([], None), (["weight-0.80"], "weight-0.80")])

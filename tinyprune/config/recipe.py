@@ -22,7 +22,7 @@ def load_recipe(path: Path) -> RunConfig:
     """
     config = read_toml(path, "recipe", from_mapping)
     anchored = _anchored(config, path.parent)
-    return dataclasses.replace(anchored, model=_anchored_model(config.model, path.parent))
+    return dataclasses.replace(anchored, model=_anchored_model(anchored.model, path.parent))
 
 
 def _anchored(value: Any, folder: Path) -> Any:

@@ -62,6 +62,13 @@ class ModelConfig(Config):
         "Module with the custom layers and functions of FILE. May be repeated.",
         option=Option("--custom", "texts", "MODULE"),
     )
+    weights: str | None = setting(
+        None,
+        "File with the weights of a network that --model builds: FILE.weights.h5, FILE.h5 or "
+        "FILE.keras.",
+        option=Option("--weights", "path", "FILE"),
+        is_place=True,
+    )
 
 
 @dataclass(frozen=True)

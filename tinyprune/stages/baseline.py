@@ -10,6 +10,7 @@ from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import prepare, strip
 from tinyprune.config import ModelConfig, RunConfig, TrainConfig
 from tinyprune.metrics.metric import Metric, metric_of
+from tinyprune.models.loading.files import load_weights
 from tinyprune.models.loading.own import is_own, load
 from tinyprune.registry import MODELS
 from tinyprune.stages.convertible import check_convertible
@@ -30,8 +31,8 @@ class ResolvedTraining:
     Attributes:
         model: the network; it has a name.
         train: its training; epochs and learning rate are numbers.
-        source: "model_sha256" -> SHA-256 of the file that the model comes from; empty where it
-            comes from no file.
+        source: "model_sha256", "weights_sha256" -> SHA-256 of the file that the model or its
+            weights come from; empty where they come from no file.
     """
 
     model: ModelConfig
@@ -42,17 +43,28 @@ class ResolvedTraining:
 def resolve(config: RunConfig, task: Task) -> ResolvedTraining:
     """Fill in what a configuration leaves to the task.
 
-    A network in a file comes with its weights: where no epochs are given it is not trained.
+    A network in a file comes with its weights, and another one may have a file of them: where no
+    epochs are given it is not trained.
     """
     model = config.model if config.model.name else replace(config.model, name=task.default_model)
-    path = Path(str(model.name))
-    is_file = is_own(str(model.name)) and path.is_file()
+    source = _source(model)
     epochs = config.train.epochs
     if epochs is None:
-        epochs = 0 if is_file else task.default_epochs
+        epochs = 0 if source else task.default_epochs
     rate = config.train.learning_rate or task.learning_rate
     train = replace(config.train, epochs=epochs, learning_rate=rate)
-    return ResolvedTraining(model, train, {"model_sha256": sha256(path)} if is_file else {})
+    return ResolvedTraining(model, train, source)
+
+
+def _source(model: ModelConfig) -> dict[str, str]:
+    """Return the SHA-256 of the files that the weights of a network come from."""
+    source = {}
+    path = Path(str(model.name))
+    if is_own(str(model.name)) and path.is_file():
+        source["model_sha256"] = sha256(path)
+    if model.weights is not None:
+        source["weights_sha256"] = sha256(Path(model.weights))
+    return source
 
 
 def build_network(config: ModelConfig, train: TrainConfig, task: Task) -> keras.Model:
@@ -62,7 +74,11 @@ def build_network(config: ModelConfig, train: TrainConfig, task: Task) -> keras.
     """
     keras.utils.set_random_seed(train.seed)
     name = str(config.name)
-    model = load(name, config.custom) if is_own(name) else _registered(name, task)
+    if is_own(name):
+        return fitted(load(name, config.custom, config.weights), task)
+    model = _registered(name, task)
+    if config.weights is not None:
+        load_weights(model, Path(config.weights), name)
     return fitted(model, task)
 
 

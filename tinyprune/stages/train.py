@@ -35,16 +35,19 @@ def check_model(config: RunConfig) -> None:
     That is one that does not exist, or one that would keep random weights.
     """
     name = config.model.name
+    weights = config.model.weights
+    if weights is not None and not Path(weights).is_file():
+        raise UsageError(f"there is no file {weights}: expected the weights of the model")
     if name is not None and is_own(name):
         if Path(name).suffix.lower() in MODEL_FILES and not Path(name).exists():
             raise UsageError(f"there is no file {name}: {EXPECTED}")
         return
     if name is not None:
         MODELS.check(name)
-    if config.train.epochs == 0:
+    if config.train.epochs == 0 and weights is None:
         raise UsageError(
             "train.epochs: expected at least 1, got 0: "
-            "only a model of your own comes with its weights"
+            "only a model of your own comes with its weights; give --weights FILE"
         )
 
 

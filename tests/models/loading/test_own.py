@@ -147,3 +147,46 @@ def test_telling_a_name_from_a_file_loads_nothing_heavy():
     code = "import sys, tinyprune.models.loading.own; print(sorted({'tensorflow', 'keras', 'h5py'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+# --- weights in a file of their own
+
+
+def built() -> keras.Model:
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="only")])
+
+
+def test_weights_of_a_function_may_be_in_a_file(nets, here: Path):
+    model = built()
+    for name in ("new.weights.h5", "whole.h5", "whole.keras"):
+        save = model.save_weights if name == "new.weights.h5" else model.save
+        save(here / name)
+        loaded = load("nets.mine:build", weights=str(here / name))
+        np.testing.assert_array_equal(loaded.layers[0].kernel, model.layers[0].kernel)
+
+
+def test_weights_of_keras_2_fit_a_function_of_either(nets, here: Path):
+    import tf_keras
+
+    old = tf_keras.Sequential([tf_keras.Input((4,)), tf_keras.layers.Dense(2, name="only")])
+    old.save_weights(here / "old.h5")
+    for source in ("nets.mine:build", "nets.mine:old"):
+        loaded = load(source, weights=str(here / "old.h5"))
+        np.testing.assert_array_equal(loaded.get_weights()[0], old.get_weights()[0])
+
+
+def test_weights_that_do_not_fit_are_one_line(nets, here: Path):
+    keras.Sequential([keras.Input((5,)), keras.layers.Dense(2, name="only")]).save_weights(
+        here / "wide.weights.h5"
+    )
+    (here / "text.h5").write_text("no weights")
+    for name, part in (
+        ("wide.weights.h5", "do not fit nets.mine:build: "),
+        ("text.h5", "do not fit nets.mine:build: "),
+        ("gone.h5", "there is no file gone.h5: expected weights of nets.mine:build"),
+        ("a.tflite", "'a.tflite' holds no weights: expected a file (.keras, .h5, .hdf5)"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            load("nets.mine:build", weights=name)
+        assert part in str(caught.value)
+        assert "\n" not in str(caught.value)

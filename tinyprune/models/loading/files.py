@@ -68,6 +68,28 @@ def from_keras2(model: Any, source: str, objects: Mapping[str, Any]) -> keras.Mo
             raise _load_error(Path(source), error) from error
 
 
+def load_weights(model: Any, path: Path, source: str) -> None:
+    """Load the weights of a built model, of Keras 3 or 2, in place.
+
+    Args:
+        model: a ``keras.Model`` or a model of ``tf_keras``.
+        path: weights of Keras 3 or 2, or a whole model of the same layers.
+        source: of the model, for messages.
+
+    Raises UsageError where the file cannot be read, or does not fit the model.
+    """
+    if path.suffix.lower() not in MODEL_FILES:
+        raise UsageError(f"'{path}' holds no weights: expected a file ({', '.join(MODEL_FILES)})")
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}: expected weights of {source}")
+    try:
+        model.load_weights(str(path))
+    except Exception as error:  # whatever Keras raises, often over many lines
+        raise UsageError(
+            f"the weights in {path} do not fit {source}: {first_line(error)}"
+        ) from error
+
+
 def _check_place(path: Path) -> None:
     if (path / "saved_model.pb").exists():
         raise UsageError(f"{path} is a SavedModel, which holds no layers: save the model as .keras")
@@ -99,7 +121,8 @@ def _from_hdf5(path: Path, objects: Mapping[str, Any]) -> keras.Model:
         has_weights_only = "layer_names" in file.attrs or bool(_WEIGHT_GROUPS & set(file))
     if text is None and has_weights_only:
         raise UsageError(
-            "weights only: save the whole model, or give the network as package.module:function"
+            "weights only: save the whole model, or give the network as package.module:function "
+            "and this file as --weights"
         )
     if text is None:
         raise UsageError("HDF5, but no Keras model: it has no model_config")

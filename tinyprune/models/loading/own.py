@@ -29,7 +29,7 @@ def is_own(name: str) -> bool:
     return _is_model_file(name) or bool(_PATH_MARK.search(name))
 
 
-def load(source: str, custom: tuple[str, ...] = ()) -> "keras.Model":
+def load(source: str, custom: tuple[str, ...] = (), weights: str | None = None) -> "keras.Model":
     """A user's own model, functional or Sequential, with one input and one output; not compiled.
 
     Args:
@@ -38,6 +38,7 @@ def load(source: str, custom: tuple[str, ...] = ()) -> "keras.Model":
             current folder can be imported.
         custom: modules that define layers or functions of the model; they are imported before it is
             loaded.
+        weights: a file with the weights of the model; None: it has its own.
 
     A model of Keras 2 becomes one of Keras 3 with the same layer names, weights and outputs; one of
     half or mixed precision becomes one of float32. Raises UsageError, in one line, for everything
@@ -51,6 +52,8 @@ def load(source: str, custom: tuple[str, ...] = ()) -> "keras.Model":
             model = files.from_file(Path(source), objects)
         else:
             model = modules.from_function(source)
+        if weights is not None:
+            files.load_weights(model, Path(weights), source)
         if _is_keras2(model):
             model = files.from_keras2(model, source, objects)
         return precision.in_float32(_checked(model, source), source, objects)
