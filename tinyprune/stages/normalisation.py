@@ -46,7 +46,8 @@ def settled(run: Run, config: RunConfig, baseline: Variant) -> DataConfig:
     name = STANDARD
     if not normalisations:
         return data
-    if (baseline.folder / "variant.json").exists():
+    model = baseline.claimed_as("model") or {}
+    if model and model["name"] == config.model.name:
         name = baseline.configuration()["data"].get("normalise", STANDARD)
     elif is_own(str(config.model.name)):
         return _fitting(run, config, normalisations)
