@@ -31,6 +31,7 @@ HEADER = [
 PROBLEMS = ("clipped", "silent", "unreadable")
 GROUPS = {"noise": "kind", "audio": "folder"}  # what is counted where there are no speakers
 PERCENTILES = ("5", "50", "95")
+ARRAYS = (".npz", ".npy")
 _WIDTH = 100
 
 
@@ -50,8 +51,11 @@ def describe(
 
     PATH is a corpus in a known layout (VoiceBank+DEMAND, MS-SNSD, DNS-Challenge, CHiME-2, folders
     noisy and clean or speech and noise), a CSV manifest, or any folder of audio. Levels are
-    percentiles (5, 50, 95) of the files' RMS.
+    percentiles (5, 50, 95) of the files' RMS. Or all PATHs are arrays, .npz or .npy.
     """
+    if paths and all(path.suffix in ARRAYS for path in paths):
+        _describe_arrays(paths, output_format)
+        return
     from tinyprune.data.corpora import description as describing
     from tinyprune.data.corpora import layouts
 
@@ -60,6 +64,14 @@ def describe(
     if pairs is not None:
         corpora.append(pairs)
     _show([describing.describe(corpus) for corpus in corpora], output_format)
+
+
+def _describe_arrays(paths: Sequence[Path], output_format: str) -> None:
+    """Print what files of arrays hold."""
+    from tinyprune.cli import arrays_output
+    from tinyprune.data.arrays.description import describe_arrays
+
+    arrays_output.show([describe_arrays(path) for path in paths], output_format)
 
 
 def _corpus_of_folders(noisy: Path | None, clean: Path | None) -> "Corpus | None":

@@ -64,6 +64,10 @@ class DataConfig(Member):
         """True where nothing is left open that depends on the network."""
         return True
 
+    def for_kept_weights(self) -> "DataConfig":
+        """Return the same data for a network of a file that keeps its weights."""
+        return self
+
     def normalisations(self) -> dict[str, "DataConfig"]:
         """Return the same data under every normalisation that is known for them, by its name."""
         return {}
@@ -325,6 +329,12 @@ class ArrayData(DataConfig):
         rule=one_of((STANDARD, RAW)),
         absent=STANDARD,
     )
+    normalise_numbers: str | None = setting(
+        None,
+        "Normalisation of numbers that are predicted: standard or none.  [default: none where a "
+        "file keeps its weights, else standard]",
+        rule=one_of((STANDARD, RAW)),
+    )
     hold_out: float = setting(
         0.1,
         "Fraction of the training examples, or of their groups, that becomes dev where the file "
@@ -336,6 +346,10 @@ class ArrayData(DataConfig):
     def is_settled(self) -> bool:
         """True where the normalisation is given."""
         return self.normalise is not None
+
+    def for_kept_weights(self) -> DataConfig:
+        """Return the same arrays with numbers as they are, unless something else is given."""
+        return replace(self, normalise_numbers=self.normalise_numbers or RAW)
 
     def normalisations(self) -> dict[str, DataConfig]:
         """Return the same arrays under every normalisation, by its name."""

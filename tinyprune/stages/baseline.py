@@ -40,6 +40,14 @@ class ResolvedTraining:
     source: dict[str, str]
 
 
+def keeps_weights(config: RunConfig) -> bool:
+    """Return whether the weights of the network come from a file and are not trained."""
+    name = str(config.model.name)
+    is_file = is_own(name) and Path(name).is_file()
+    has_weights = is_file or config.model.weights is not None
+    return has_weights and not config.train.epochs
+
+
 def resolve(config: RunConfig, task: Task) -> ResolvedTraining:
     """Fill in what a configuration leaves to the task.
 
@@ -50,7 +58,7 @@ def resolve(config: RunConfig, task: Task) -> ResolvedTraining:
     source = _source(model)
     epochs = config.train.epochs
     if epochs is None:
-        epochs = 0 if source else task.default_epochs
+        epochs = 0 if keeps_weights(config) else task.default_epochs
     rate = config.train.learning_rate or task.learning_rate
     train = replace(config.train, epochs=epochs, learning_rate=rate)
     return ResolvedTraining(model, train, source)

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinyprune.config import DataConfig, RunConfig
 from tinyprune.config.data import RAW, STANDARD
+from tinyprune.metrics.metric import metric_of
 from tinyprune.models.loading.own import is_own
 from tinyprune.stages.run import Run
 from tinyprune.storage.run_folder import Variant
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ACCURACY = "accuracy"
-#: Another normalisation is taken for the right one if it has so much more accuracy.
+#: Metrics up to 1 that say which normalisation is the right one.
+TELLING = (ACCURACY, "f1", "r2")
+#: Another normalisation is taken for the right one if it has so much more of them.
 CLEARLY_BETTER = 0.1
 
 
@@ -65,18 +68,19 @@ def _fitting(run: Run, config: RunConfig, normalisations: dict[str, DataConfig])
     chosen = config.data.without_test_folders()
     if not is_given:
         chosen = normalisations[_default(network)]
-    if resolved.train.epochs or task.metric != ACCURACY:
+    if resolved.train.epochs or task.metric not in TELLING:
         return chosen
 
     scores = _Scores(run, config, network)
-    if not scores.is_near_chance(chosen):
+    if task.metric == ACCURACY and not scores.is_near_chance(chosen):
         return chosen
     best = max(normalisations.values(), key=scores.of)
     if scores.of(best) < scores.of(chosen) + CLEARLY_BETTER:
         return chosen
     found = f"data.normalise={_name(best)}"
     log.warning(
-        "dev accuracy is %.3f with data.normalise=%s and %.3f with %s%s",
+        "dev %s is %.3f with data.normalise=%s and %.3f with %s%s",
+        metric_of(task.metric).label,
         scores.of(chosen),
         _name(chosen),
         scores.of(best),
@@ -125,7 +129,7 @@ def _name(data: Any) -> str:
 
 @dataclass
 class _Scores:
-    """The accuracy of a network on dev under normalisations, each measured once.
+    """The metric of a network on dev under normalisations, each measured once.
 
     Attributes:
         run: loads the data.

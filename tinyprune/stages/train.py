@@ -1,6 +1,7 @@
 """The training of a run's float32 baseline."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from tinyprune.config import MODEL_FILES, DataConfig, RunConfig
@@ -56,6 +57,8 @@ def _train(run: Run, config: RunConfig) -> None:
     from tinyprune.tasks import lookup
 
     variant = run.space.variant(BASELINE)
+    if baseline.keeps_weights(config):
+        config = replace(config, data=config.data.for_kept_weights())
     data = normalisation.settled(run, config, variant)
     dataset = run.load_dataset(data)
     task = lookup.task_of(dataset, config.train)

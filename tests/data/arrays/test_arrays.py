@@ -1,8 +1,12 @@
 """Arrays of any shape: what their labels mean, how they are split, and what is refused."""
 
+import json
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from tinyprune.cli import main
 from tinyprune.config import ArrayData
 from tinyprune.data.arrays.dataset import load
 from tinyprune.data.arrays.meaning import meaning_of
@@ -183,3 +187,25 @@ def test_arrays_that_make_no_sense_are_one_line(arrays, line, tmp_path):
 def test_labels_of_the_wrong_kind_in_one_split_only(tmp_path):
     found = message(tmp_path, x_train=X, y_train=ROWS % 2, x_test=X, y_test=ROWS % 3)
     assert "y_test holds the label 2: expected those of y_train" in found
+
+
+# --- what a file holds
+# --------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_described_with_what_it_is_taken_for(tmp_path):
+    np.savez(tmp_path / "file.npz", x=np.where(X > 8, np.inf, X), y=ROWS % 3)
+    result = CliRunner().invoke(
+        main, ["data", "describe", str(tmp_path / "file.npz"), "--format", "json"]
+    )
+    [found] = json.loads(result.stdout)
+    by_name = {each["array"]: each for each in found["arrays"]}
+    assert by_name["x"]["shape"] == [40, 5, 2]
+    assert by_name["x"]["not_finite"] == (X > 8).sum() > 0
+    assert (by_name["y"]["lowest"], by_name["y"]["highest"], by_name["y"]["different"]) == (0, 2, 3)
+    assert found["task"] == ""
+    assert found["problem"].endswith("x of train holds NaN or infinite values")
+
+    np.savez(tmp_path / "file.npz", x=X, y=ROWS % 3)
+    shown = CliRunner().invoke(main, ["data", "describe", str(tmp_path / "file.npz")]).stdout
+    assert "taken for classification; 34 train, 3 dev, 3 test examples" in " ".join(shown.split())

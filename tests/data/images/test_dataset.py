@@ -69,6 +69,15 @@ def test_grey_images_get_a_channel(tmp_path):
     assert data.frontend.shape == data.examples("dev")[0].shape[1:] == (8, 8, 1)
 
 
+def test_windows_of_sensors_are_no_images(tmp_path):
+    windows = np.random.default_rng(0).normal(size=(30, 64, 6))
+    found = message(npz(tmp_path, **arrays(x_train=windows)))
+    assert "x_train holds floats of shape (30, 64, 6), which look like windows" in found
+    assert "--arrays FILE" in found
+    grey = dataset(npz(tmp_path, **arrays(x_train=windows[..., None])))
+    assert grey.frontend.shape == (64, 6, 1)
+
+
 def test_features_that_are_no_images(tmp_path):
     given = np.random.default_rng(0).normal(3, 2, (30, 5))
     data = dataset(npz(tmp_path, **arrays(x_train=given)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.config import ArrayData
-from tinyprune.config.data import STANDARD
+from tinyprune.config.data import RAW, STANDARD
 from tinyprune.data.arrays.frontend import ArrayFrontEnd
 from tinyprune.data.arrays.meaning import CLASSES, INPUT, LABELS, NUMBERS, is_one_hot, meaning_of
 from tinyprune.data.arrays.reading import ArraySplits, read_arrays
@@ -131,6 +131,8 @@ def _of_numbers(arrays: ArraySplits, config: ArrayData, path: Path) -> ExampleDa
         if (examples.labels == examples.labels[0]).all():
             raise UsageError(f"{path}: y of {name} is always the same: there is nothing to predict")
     mean, std = moments(splits["train"].labels)
+    if config.normalise_numbers == RAW:
+        mean, std = np.zeros(len(mean)), np.ones(len(std))
     frontend = replace(
         _front_end(splits["train"].inputs, config.normalise or STANDARD),
         output_mean=tuple(mean.tolist()),

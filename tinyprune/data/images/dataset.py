@@ -17,6 +17,7 @@ from tinyprune.data.labelled import LabelledDataset, check_classes, hold_out_exa
 from tinyprune.data.moments import moments
 from tinyprune.errors import UsageError
 
+SMALLEST_SIDE = 8  # pixels of a grey image of floats without a channel axis
 CROP = 4  # pixels that an image is padded by before it is cropped
 #: Normalisation of bytes -> what is taken off, and what the rest is divided by.
 _OF_BYTES = {"unit": (0.0, 255.0), "signed": (127.5, 127.5), "none": (0.0, 1.0)}
@@ -146,13 +147,22 @@ def _checked_pixels(pixels: np.ndarray, name: str) -> np.ndarray:
             f"{name} is {pixels.dtype} of shape {pixels.shape}: "
             "expected numbers (n, height, width, channels)"
         )
-    if pixels.ndim == 3:
-        pixels = pixels[..., None]
     if _are_bytes(pixels):
-        return np.ascontiguousarray(pixels, np.uint8)
+        return np.ascontiguousarray(_with_channels(pixels), np.uint8)
     if not np.isfinite(pixels).all():
         raise UsageError(f"{name} holds NaN or infinite values")
-    return np.ascontiguousarray(pixels, np.float32)
+    if pixels.ndim == 3 and (pixels.min() < 0 or min(pixels.shape[1:]) < SMALLEST_SIDE):
+        raise UsageError(
+            f"{name} holds floats of shape {pixels.shape}, which look like windows of sensors: "
+            "train on them with --arrays FILE; or give grey images a channel axis, (n, height, "
+            "width, 1)"
+        )
+    return np.ascontiguousarray(_with_channels(pixels), np.float32)
+
+
+def _with_channels(pixels: np.ndarray) -> np.ndarray:
+    """Return grey images (n, height, width) with a channel; anything else as it is."""
+    return pixels[..., None] if pixels.ndim == 3 else pixels
 
 
 def _are_bytes(pixels: np.ndarray) -> bool:

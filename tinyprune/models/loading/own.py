@@ -102,7 +102,8 @@ def _checked(model: Any, source: str) -> "keras.Model":
     inputs, outputs = len(model.inputs), len(model.outputs)
     if (inputs, outputs) != (1, 1):
         raise UsageError(
-            f"{source} has {inputs} inputs and {outputs} outputs: expected one of each"
+            f"{source} has {inputs} inputs and {outputs} outputs: expected one of each; "
+            "let the network take them apart and put them together"
         )
     _check_finite(model, source)
     if is_sequential or not _has_nested_ends(model):
