@@ -14,6 +14,7 @@ import soundfile
 from click.testing import CliRunner
 
 from tinyprune.cli import main
+from tinyprune.enhance.jobs import NetworkChoice
 
 DEFAULT = Path("runs/default")
 HOP = 256
@@ -36,29 +37,37 @@ def test_nothing_given_but_in_and_out(tmp_path, monkeypatch):
     variant.parent.mkdir(parents=True)
     variant.touch()
     assert call("enhance", "a.wav", "b.wav") == mock.call(
-        "a.wav", "b.wav", DEFAULT, None, None, None, None
+        "a.wav", "b.wav", NetworkChoice(DEFAULT), None, None
     )
 
 
 def test_nothing_given_and_no_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = ("a.wav", "b.wav", DEFAULT, "pretrained", None, None, None)
+    arguments = ("a.wav", "b.wav", NetworkChoice(DEFAULT, "pretrained"), None, None)
     assert call("enhance", "a.wav", "b.wav", said="model: pretrained, ") == mock.call(*arguments)
 
 
 def test_everything_given():
     files = ("--model", "m.tflite", "--frontend", "f.json", "--plot", "p.png")
-    call_args = call("enhance", "-", "-", "--run", "r", *files, "--raw", "8000")
-    assert call_args == mock.call(
-        "-", "-", Path("r"), "m.tflite", Path("f.json"), 8000, Path("p.png")
-    )
+    limit = ("--max-attenuation", "15dB")
+    call_args = call("enhance", "-", "-", "--run", "r", *files, *limit, "--raw", "8000")
+    network = NetworkChoice(Path("r"), "m.tflite", Path("f.json"), 15.0)
+    assert call_args == mock.call("-", "-", network, 8000, Path("p.png"))
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "15%", "inf", "dB", "nan"])
+def test_a_limit_that_is_none(limit):
+    result = CliRunner().invoke(main, ["enhance", "a.wav", "b.wav", "--max-attenuation", limit])
+    assert result.exit_code == 2
+    expected = "expected decibels above 0, e.g. 15dB or 15"
+    assert result.stderr == f"error: --max-attenuation {limit}: {expected}\n"
 
 
 def test_live():
     call_args = call(
         "live", "--live", "--run", "r", "--model", "v", "--device", "mic", "--device", "2"
     )
-    assert call_args == mock.call(("mic", "2"), Path("r"), "v", None)
+    assert call_args == mock.call(("mic", "2"), NetworkChoice(Path("r"), "v"))
 
 
 @pytest.mark.parametrize(
@@ -192,11 +201,11 @@ def test_a_closed_pipe_ends_quietly(recording, speech_run):
     [
         (
             b"",
-            r"standard input is empty: expected a WAV of 8 to 32 bit PCM or float samples, or --raw RATE",
+            r"standard input is empty: expected a WAV of 8 to 32 bit PCM, float, mu-law or A-law samples, or --raw RATE",
         ),
         (
             b"no audio\n" * 10,
-            r"standard input is no WAV: expected a WAV of 8 to 32 bit PCM or float samples",
+            r"standard input is no WAV: expected a WAV of 8 to 32 bit PCM, float, mu-law or A-law samples",
         ),
     ],
 )

@@ -118,7 +118,7 @@ def test_devices_are_chosen_by_name_or_number(card, denoiser, devices, pair):
 
 def test_samples_that_come_too_late_are_counted_and_said(card, speech_run, log_lines):
     card(SIGNAL, late=(2, 3))
-    jobs.live((), speech_run)
+    jobs.live((), jobs.NetworkChoice(speech_run))
     assert (
         log_lines[1]
         == "live: speak; Ctrl-C ends. Latency 62 ms: 32 ms algorithmic, 30 ms of the sound card"

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from tinyprune.enhance import picture
-from tinyprune.enhance.jobs import enhance
+from tinyprune.enhance.jobs import NetworkChoice, enhance
 from tinyprune.enhance.picture import Spectrogram, draw
 
 RATE, HOP = 16_000, 256
@@ -59,7 +59,10 @@ def test_a_picture_of_a_file(speech_run, tmp_path):
     noise = np.random.default_rng(0).normal(size=16_000) / 10
     soundfile.write(tmp_path / "a.wav", noise, RATE)
     enhance(
-        str(tmp_path / "a.wav"), str(tmp_path / "b.wav"), speech_run, plot=tmp_path / "deep/a.png"
+        str(tmp_path / "a.wav"),
+        str(tmp_path / "b.wav"),
+        NetworkChoice(speech_run),
+        plot=tmp_path / "deep/a.png",
     )
     pixels = image.imread(tmp_path / "deep/a.png")
     assert pixels.shape[0] > 500

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soxr
 
+from tests.support.conditioning import without_dc
 from tinyprune.audio import stft
 from tinyprune.audio.device import frontend_beside
 from tinyprune.enhance.denoiser import Denoiser, find_graph
@@ -61,8 +62,9 @@ def at_once(path, signal):
 
 def test_samples_are_those_of_the_batch_path(denoiser, speech_run):
     signal = noise(20_000)
-    whole = at_once(speech_run / "variants/small/streaming.tflite", signal[:, 0])
-    np.testing.assert_allclose(enhanced(denoiser, signal)[:, 0], whole, atol=1e-6)
+    whole = at_once(speech_run / "variants/small/streaming.tflite", without_dc(signal[:, 0]))
+    inside = len(whole) // HOP * HOP - HOP  # afterwards the high-pass dies away, in the stream only
+    np.testing.assert_allclose(enhanced(denoiser, signal)[:inside, 0], whole[:inside], atol=1e-5)
     assert np.abs(whole - signal[:, 0]).max() > 0.01
 
 
@@ -96,9 +98,12 @@ def test_length_is_kept_to_the_sample(denoiser, rate, samples):
 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
 def test_what_comes_out_is_aligned_in_time(transparent, rate):
-    """A mask of ones gives the same samples at the same place, as far as 16 kHz can hold them."""
+    """A mask of ones gives the same samples at the same place, as far as 16 kHz can hold them.
+
+    Only what is below 2 Hz is gone.
+    """
     signal = soxr.resample(noise(8000), 8000, rate).astype(np.float32)
-    error = enhanced(transparent, signal, rate) - signal
+    error = enhanced(transparent, signal, rate) - without_dc(signal, rate)
     assert np.sqrt((error[rate // 10 : -rate // 10] ** 2).mean()) < 0.01 * np.sqrt(
         (signal**2).mean()
     )

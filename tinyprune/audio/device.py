@@ -20,6 +20,7 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import ContextState, TFLiteArtifact
 from tinyprune.audio import stft
+from tinyprune.audio.conditioning import Conditioning
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.records import read_json
@@ -29,6 +30,12 @@ from tinyprune.tflite.graph import Tensor
 Numbers = tuple[float, ...]
 Indices = tuple[int, ...]
 
+_CONDITIONING = (
+    "samples first go through y[n] = x[n] - x[n-1] + dc_pole * y[n-1]; "
+    "p = mean(y^2) of the hop; level = max(p, level_decay * level, 1e-12), which starts at 0; "
+    "gain = min(10 ** (most_gain_db / 20), max(1, sqrt(10 ** (quietest_dbfs / 10) / level))), "
+    "or 1 without quietest_dbfs; features are those of gain * m"
+)
 _SPEECH_FEATURES = (
     "x = the hop before (zeros at first), then this hop, of samples with a full scale of 1.0; "
     "X = rfft(analysis_window * x); m = mel |X|; features = (m ** power - mean) / std; "
@@ -82,6 +89,9 @@ class DeviceFrontEnd(DeviceGraph):
         latency_samples, latency_seconds: from the moment a sample goes in to the moment it comes
             out enhanced.
         features, synthesis: computations before and after the network, in words.
+        conditioning: what comes before them, in words; dc_pole, level_decay, most_gain_db: its
+            numbers. Empty and 0 in records of before: samples are taken as they are.
+        quietest_dbfs: as in :class:`tinyprune.audio.frontend.FrontEnd`.
         analysis_window, synthesis_window: (frame,).
         mel_first, mel_lengths, mel_weights: packed matrix (bands, bins) from magnitudes to mel
             bands.
@@ -109,11 +119,24 @@ class DeviceFrontEnd(DeviceGraph):
     spread_first: Indices
     spread_lengths: Indices
     spread_weights: Numbers
+    conditioning: str = ""
+    dc_pole: float = 0.0
+    level_decay: float = 0.0
+    most_gain_db: float = 0.0
+    quietest_dbfs: float | None = None
 
     @property
     def frontend(self) -> FrontEnd:
         """The front end that the network was trained with."""
-        return FrontEnd(self.sample_rate, self.frame, self.bands, self.power, self.mean, self.std)
+        return FrontEnd(
+            self.sample_rate,
+            self.frame,
+            self.bands,
+            self.power,
+            self.mean,
+            self.std,
+            self.quietest_dbfs,
+        )
 
 
 def latency_samples(frontend: FrontEnd) -> int:
@@ -133,6 +156,7 @@ def device_front_end(frontend: FrontEnd, artifact: TFLiteArtifact) -> DeviceFron
     The file of the graph is read for its types.
     """
     latency = latency_samples(frontend)
+    conditioning = Conditioning.of(frontend)
     return DeviceFrontEnd(
         **graph_fields(artifact, _CONTEXTS if artifact.contexts else _INSIDE),
         **asdict(frontend),
@@ -142,6 +166,10 @@ def device_front_end(frontend: FrontEnd, artifact: TFLiteArtifact) -> DeviceFron
         latency_seconds=latency / frontend.sample_rate,
         features=_SPEECH_FEATURES,
         synthesis=_SPEECH_SYNTHESIS,
+        conditioning=_CONDITIONING,
+        dc_pole=conditioning.dc_pole,
+        level_decay=conditioning.level_decay,
+        most_gain_db=conditioning.most_gain_db,
         analysis_window=numbers(stft.hann(frontend.frame)),
         synthesis_window=numbers(stft.synthesis_window(frontend.frame)),
         **packed("mel", frontend.mel().T),

@@ -6,12 +6,13 @@ The state is a record that the caller owns, as in C. The numbers come from a dev
 or from the front end that a network was trained with; both give the features of training.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.audio import stft
+from tinyprune.audio.conditioning import Conditioning, ConditioningState
 from tinyprune.audio.device import DeviceFrontEnd, latency_samples, unpack
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.audio.stft import Spectrum
@@ -25,11 +26,13 @@ class StreamState:
         before: the hop of samples before, (hop,).
         spectrum: of the frame that waits for its mask, (bins,).
         tail: second half of the last enhanced frame, (hop,).
+        conditioning: of the samples that came in.
     """
 
     before: Float32Array
     spectrum: Spectrum
     tail: Float32Array
+    conditioning: ConditioningState = field(default_factory=ConditioningState)
 
 
 class StreamingFrontEnd:
@@ -62,6 +65,7 @@ class StreamingFrontEnd:
         self._mean = np.asarray(frontend.mean, np.float32)
         self._std = np.asarray(frontend.std, np.float32)
         self._tables = _tables(record)
+        self._conditioning = _conditioning(record)
 
     def start(self) -> StreamState:
         """Return the state in which a signal starts."""
@@ -75,12 +79,15 @@ class StreamingFrontEnd:
     def analyse(self, state: StreamState, samples: Float32Array) -> Float32Array:
         """Return normalised features (bands,) of the frame that ends with this hop of samples.
 
-        Samples are (hop,), with a full scale of 1.
+        Samples are (hop,), with a full scale of 1. They are conditioned first: a constant is taken
+        out, and features of quiet recordings are those of the quietest that was learned.
         """
+        samples = self._conditioning.without_dc(state.conditioning, samples)
+        gain = self._conditioning.gain(state.conditioning, samples)
         frame = np.concatenate([state.before, samples]) * self._tables.window
         state.spectrum = np.fft.rfft(frame).astype(np.complex64)
         state.before = np.array(samples, np.float32)
-        magnitude = np.abs(state.spectrum) @ self._tables.mel
+        magnitude = np.abs(state.spectrum) @ self._tables.mel * gain
         return (magnitude**self._power - self._mean) / self._std
 
     def synthesise(self, state: StreamState, mask: Float32Array) -> Float32Array:
@@ -104,6 +111,15 @@ class _Tables:
     synthesis: Float32Array
     mel: Float32Array
     spread: Float32Array
+
+
+def _conditioning(record: FrontEnd | DeviceFrontEnd) -> Conditioning:
+    """Return the conditioning: that of the front end, or that of a device's record."""
+    if isinstance(record, FrontEnd):
+        return Conditioning.of(record)
+    return Conditioning(
+        record.dc_pole, record.level_decay, record.most_gain_db, record.quietest_dbfs
+    )
 
 
 def _tables(record: FrontEnd | DeviceFrontEnd) -> _Tables:

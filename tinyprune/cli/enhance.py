@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from tinyprune.cli import default_network, options
-from tinyprune.cli.values import FILE, RATE
+from tinyprune.cli.values import ATTENUATION, FILE, RATE
 
 
 @click.command()
@@ -22,6 +22,12 @@ from tinyprune.cli.values import FILE, RATE
     type=FILE,
     metavar="FILE.json",
     help="Front end of the network.  [default: the one beside it]",
+)
+@click.option(
+    "--max-attenuation",
+    type=ATTENUATION,
+    metavar="DB",
+    help="The most that any band is attenuated, e.g. 15dB.  [default: no limit]",
 )
 @click.option(
     "--raw",
@@ -52,6 +58,7 @@ def enhance(
     run: Path,
     model: str | None,
     frontend: Path | None,
+    max_attenuation: float | None,
     raw: int | None,
     plot: Path | None,
     live: bool,
@@ -74,10 +81,11 @@ def enhance(
 
     if model is None and default_network.is_pretrained(run):
         model = pretrained.NAME
+    network = jobs.NetworkChoice(run, model, frontend, max_attenuation)
     if live:
-        jobs.live(device, run, model, frontend)
+        jobs.live(device, network)
     else:
-        jobs.enhance(str(source), str(target), run, model, frontend, raw, plot)
+        jobs.enhance(str(source), str(target), network, raw, plot)
 
 
 def _check_places(source: str | None, target: str | None, live: bool, is_file_option: bool) -> None:

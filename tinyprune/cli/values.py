@@ -102,6 +102,12 @@ def _fractions(text: str) -> tuple[float, ...]:
     return levels
 
 
+def _attenuation(text: str) -> float:
+    """Return ``15dB`` or ``15`` as a number above 0. Raises ValueError."""
+    plain = text.strip().lower().removesuffix("db").strip()
+    return number(lambda value: 0 < value < INFINITY)(plain)
+
+
 FRACTIONS = Parsed(
     "fraction", _fractions, "a fraction in [0, 1), e.g. 0.8, or several that grow, e.g. 0.5,0.7,0.8"
 )
@@ -122,6 +128,7 @@ LEVELS = Parsed(
     _levels,
     "a range such as -6:9 or levels such as -5,0,5, each once, from -100 to 100 dB",
 )
+ATTENUATION = Parsed("dB", _attenuation, "decibels above 0, e.g. 15dB or 15")
 SHARE = Parsed("share", number(lambda value: 0 <= value <= 1), "a fraction in [0, 1], e.g. 0.2")
 SECONDS = Parsed(
     "seconds", number(lambda value: 0.1 <= value <= 3600), "a number of seconds from 0.1 to 3600"

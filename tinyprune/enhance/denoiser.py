@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from tinyprune import pretrained
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.device import record_beside
@@ -92,6 +94,7 @@ class Denoiser:
         name: of the variant, or of the file.
         front_end: how hops become features and masks become hops.
         latency_seconds: algorithmic latency, at the network's own sampling rate.
+        smallest_gain: of any band.
         frames, inference_seconds: how many frames the network has seen, and how long it took for
             them.
 
@@ -99,7 +102,13 @@ class Denoiser:
     network.
     """
 
-    def __init__(self, path: Path, frontend: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, frontend: Path | None = None, max_attenuation_db: float | None = None
+    ) -> None:
+        """Load a graph and its front end.
+
+        No band is attenuated by more than ``max_attenuation_db``; None: there is no limit.
+        """
         self._path = path
         self._networks = [Int8Model(path)]
         self.name = path.parent.name if path.name == f"{FORM}.tflite" else path.name
@@ -111,6 +120,9 @@ class Denoiser:
                 "give the one that it was trained with as --frontend"
             )
         self.latency_seconds = self.front_end.latency / self.front_end.sample_rate
+        self.smallest_gain = np.float32(0)
+        if max_attenuation_db is not None:
+            self.smallest_gain = np.float32(10 ** (-max_attenuation_db / 20))
         self.frames = 0
         self.inference_seconds = 0.0
 
@@ -149,7 +161,8 @@ class Channel:
         mask = self._network.step(features[None])[0]
         self._denoiser.inference_seconds += time.perf_counter() - started
         self._denoiser.frames += 1
-        return front_end.synthesise(self._state, mask)
+        limited = np.maximum(mask, self._denoiser.smallest_gain)
+        return front_end.synthesise(self._state, limited)
 
 
 def _mask_bands(path: Path, network: Int8Model) -> int:

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinyprune.array_types import Float32Array
@@ -21,12 +22,32 @@ log = logging.getLogger(__name__)
 PIPE = "-"
 
 
+@dataclass(frozen=True)
+class NetworkChoice:
+    """The network that enhances.
+
+    Attributes:
+        run: folder in which a variant is looked for.
+        model: variant or ``.tflite``; None: the newest variant.
+        frontend: record of its front end; None: the one beside it.
+        max_attenuation_db: the most that any band is attenuated; None: no limit.
+    """
+
+    run: Path
+    model: str | None = None
+    frontend: Path | None = None
+    max_attenuation_db: float | None = None
+
+    def load(self) -> Denoiser:
+        """Return the network. Raises UsageError where there is none of this name."""
+        graph = find_graph(self.run, self.model)
+        return Denoiser(graph, self.frontend, self.max_attenuation_db)
+
+
 def enhance(
     source: str,
     target: str,
-    run: Path,
-    model: str | None = None,
-    frontend: Path | None = None,
+    network: NetworkChoice,
     raw: int | None = None,
     plot: Path | None = None,
 ) -> None:
@@ -35,9 +56,7 @@ def enhance(
     Args:
         source, target: what to read and where to write it; a file goes into a folder under its own
             name.
-        run: folder in which a variant is looked for; model: variant or ``.tflite``, default the
-            newest variant.
-        frontend: record of the network's front end, default the one beside it.
+        network: the one to use.
         raw: sampling rate of what goes through ``-`` as raw mono 16-bit PCM; without it that is
             WAV.
         plot: picture of the spectrograms before and after.
@@ -51,7 +70,7 @@ def enhance(
     _check_options(source, target, is_folder, raw, plot)
     _check_paths(source, target, is_folder)
     pairs = files.pairs(Path(source), Path(target)) if is_folder else []
-    work = Enhancement(Denoiser(find_graph(run, model), frontend))
+    work = Enhancement(network.load())
     if is_folder:
         work.folder(source, pairs)
     else:
@@ -63,11 +82,9 @@ def enhance(
         )
 
 
-def live(
-    devices: Sequence[str], run: Path, model: str | None = None, frontend: Path | None = None
-) -> None:
+def live(devices: Sequence[str], network: NetworkChoice) -> None:
     """Enhance the microphone's sound into a loudspeaker until Ctrl-C, and log how it went."""
-    denoiser = Denoiser(find_graph(run, model), frontend)
+    denoiser = network.load()
     session = run_live(denoiser, devices)
     hop_ms = denoiser.front_end.hop_ms
     log.info(

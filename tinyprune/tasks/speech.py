@@ -5,6 +5,7 @@ What needs TensorFlow is imported where it is used: the facts of the task are re
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -14,6 +15,7 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.audio import stft
+from tinyprune.audio.conditioning import loudest_hop_dbfs
 from tinyprune.audio.device import DeviceFrontEnd, device_front_end, frontend_beside
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 STATISTICS_BATCHES = 8
 FAR_BELOW = 10.0  # dB under the noisy input: no enhancement any more
+#: Of training mixtures; quieter ones are rare enough that a network has not learned them.
+QUIET_PERCENTILE = 1
 
 
 class Speech(Task):
@@ -156,8 +160,14 @@ def measure_frontend(dataset: SpeechData, batch_size: int, frames: int) -> Front
     frontend = FrontEnd()
     samples = (frames + 1) * frontend.hop
     batches = zip(range(STATISTICS_BATCHES), dataset.batches(0, batch_size, samples), strict=False)
-    features = [frontend.compress(stft.analyse(noisy)) for _, (noisy, _) in batches]
-    return frontend.measured(np.concatenate(features))
+    features = []
+    loudest = []
+    for _, (noisy, _) in batches:
+        features.append(frontend.compress(stft.analyse(noisy)))
+        loudest.append(loudest_hop_dbfs(noisy, frontend.hop))
+    measured = frontend.measured(np.concatenate(features))
+    quietest = np.percentile(np.concatenate(loudest), QUIET_PERCENTILE)
+    return replace(measured, quietest_dbfs=round(float(quietest), 2))
 
 
 def _item(mixture: NoisyUtterance, metrics: MetricValues) -> ItemScore:

@@ -1,0 +1,96 @@
+"""Conditioning of samples before the front end, hop by hop, as a device does it.
+
+A network has learned from recordings of certain levels, around zero. Microphones deliver others:
+with a constant offset, and tens of decibels quieter.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyprune.array_types import Float32Array, Float64Array
+from tinyprune.audio.frontend import FrontEnd
+
+#: Corner of the high-pass that takes a constant out, in Hz: far below speech.
+DC_CORNER_HZ = 2.0
+#: Seconds in which the level that is followed falls by a factor e in power.
+DECAY_SECONDS = 5.0
+#: The most that features are amplified, in dB.
+MOST_GAIN_DB = 50.0
+_LEAST_POWER = 1e-12
+
+
+@dataclass
+class ConditioningState:
+    """The memory of conditioning from hop to hop; all zero where a signal starts.
+
+    Attributes:
+        last_input, last_output: of the high-pass.
+        power: that is followed, of full scale 1.
+    """
+
+    last_input: float = 0.0
+    last_output: float = 0.0
+    power: float = 0.0
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """A high-pass for the samples and a gain for the features.
+
+    Attributes:
+        dc_pole: of the high-pass ``y[n] = x[n] - x[n-1] + dc_pole y[n-1]``; 0: there is none.
+        level_decay: factor by which the followed power falls per hop.
+        most_gain_db: the most that features are amplified.
+        quietest_dbfs: level of the loudest hops below which features are amplified; None: never.
+    """
+
+    dc_pole: float = 0.0
+    level_decay: float = 0.0
+    most_gain_db: float = MOST_GAIN_DB
+    quietest_dbfs: float | None = None
+
+    @classmethod
+    def of(cls, frontend: FrontEnd) -> "Conditioning":
+        """Return the conditioning of the front end that a network was trained with."""
+        return cls(
+            dc_pole=1 - 2 * math.pi * DC_CORNER_HZ / frontend.sample_rate,
+            level_decay=math.exp(-frontend.hop_seconds / DECAY_SECONDS),
+            quietest_dbfs=frontend.quietest_dbfs,
+        )
+
+    def without_dc(self, state: ConditioningState, samples: Float32Array) -> Float32Array:
+        """Return a hop of samples (hop,) without its constant part."""
+        if not self.dc_pole:
+            return samples
+        from scipy.signal import lfilter
+
+        memory = [self.dc_pole * state.last_output - state.last_input]
+        denominator = [1.0, -self.dc_pole]
+        blocked, _ = lfilter([1.0, -1.0], denominator, samples.astype(np.float64), zi=memory)
+        state.last_input = float(samples[-1])
+        state.last_output = float(blocked[-1])
+        return blocked.astype(np.float32)
+
+    def gain(self, state: ConditioningState, samples: Float32Array) -> np.float32:
+        """Return the factor of the magnitudes of this hop's frame, at least 1.
+
+        The followed power is that of the loudest hop so far, which falls slowly:
+        ``P = max(p, level_decay P)``. Where it is below the quietest that the network knows,
+        features are those of that level: ``sqrt(P_quietest / P)``, limited to ``most_gain_db``.
+        """
+        if self.quietest_dbfs is None:
+            return np.float32(1)
+        power = float(np.mean(np.square(samples, dtype=np.float64)))
+        state.power = max(power, self.level_decay * state.power, _LEAST_POWER)
+        gain_db = self.quietest_dbfs - 10 * math.log10(state.power)
+        return np.float32(10 ** (min(max(gain_db, 0.0), self.most_gain_db) / 20))
+
+
+def loudest_hop_dbfs(signals: Float32Array, hop: int) -> Float64Array:
+    """Return the level of the loudest hop of each signal, (n,), of (n, samples), in dB."""
+    samples = signals.shape[1] // hop * hop
+    hops = signals[:, :samples].reshape(len(signals), -1, hop).astype(np.float64)
+    power = np.square(hops).mean(axis=2).max(axis=1)
+    return np.asarray(10 * np.log10(np.maximum(power, _LEAST_POWER)))
