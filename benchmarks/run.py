@@ -32,6 +32,7 @@ USUAL = {
     "npu_cuts": "npu",
     "streaming": "speed",
     "scoring": "speed",
+    "levels": "quality",
     "demo": "speed",
 }
 #: Measurement -> its folder; those that train for hours and run only when they are named.

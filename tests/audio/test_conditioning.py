@@ -19,13 +19,20 @@ def gains_db(conditioning, signal):
     return [20 * np.log10(conditioning.gain(state, hop)) for hop in hops(signal)]
 
 
-def conditioning(quietest_dbfs):
-    return Conditioning.of(FrontEnd(quietest_dbfs=quietest_dbfs))
+def conditioning(usual_dbfs):
+    return Conditioning.of(FrontEnd(usual_dbfs=usual_dbfs))
 
 
-def test_a_constant_is_taken_out():
+def test_a_constant_from_the_start_is_never_heard():
+    state = ConditioningState()
+    out = conditioning(None).without_dc(state, np.full(HOP, 0.1, np.float32))
+    assert np.abs(out).max() < 1e-6
+
+
+def test_a_constant_that_begins_later_dies_away():
     """Of y[n] = x[n] - x[n-1] + a y[n-1], a step of 0.1 leaves 0.1 a^n."""
     state = ConditioningState()
+    conditioning(None).without_dc(state, np.zeros(HOP, np.float32))
     step = np.full(4 * HOP, 0.1, np.float32)
     out = np.concatenate([conditioning(None).without_dc(state, hop) for hop in hops(step)])
     pole = 1 - 2 * np.pi * 2 / 16_000
@@ -47,7 +54,7 @@ def test_features_of_known_levels_are_left_alone(level_db):
 
 
 @pytest.mark.parametrize("level_db", [-30, -45])
-def test_features_of_quiet_recordings_are_those_of_the_quietest(level_db):
+def test_features_of_quiet_recordings_are_those_of_the_usual_level(level_db):
     """-20 dBFS and ``level_db`` lie that much below -32 dBFS."""
     gains = gains_db(conditioning(-32.0), NOISE * np.float32(10 ** (level_db / 20)))
     assert gains[-1] == pytest.approx(-32 - (-20 + level_db), abs=1)

@@ -23,14 +23,14 @@ _LEAST_POWER = 1e-12
 
 @dataclass
 class ConditioningState:
-    """The memory of conditioning from hop to hop; all zero where a signal starts.
+    """The memory of conditioning from hop to hop.
 
     Attributes:
-        last_input, last_output: of the high-pass.
+        last_input, last_output: of the high-pass; None where a signal starts.
         power: that is followed, of full scale 1.
     """
 
-    last_input: float = 0.0
+    last_input: float | None = None
     last_output: float = 0.0
     power: float = 0.0
 
@@ -43,13 +43,15 @@ class Conditioning:
         dc_pole: of the high-pass ``y[n] = x[n] - x[n-1] + dc_pole y[n-1]``; 0: there is none.
         level_decay: factor by which the followed power falls per hop.
         most_gain_db: the most that features are amplified.
-        quietest_dbfs: level of the loudest hops below which features are amplified; None: never.
+        usual_dbfs: level of the loudest hops below which features are amplified; None: never.
+            It is the median of the training: a network does a little worse on quieter recordings
+            even where it has learned them.
     """
 
     dc_pole: float = 0.0
     level_decay: float = 0.0
     most_gain_db: float = MOST_GAIN_DB
-    quietest_dbfs: float | None = None
+    usual_dbfs: float | None = None
 
     @classmethod
     def of(cls, frontend: FrontEnd) -> "Conditioning":
@@ -57,13 +59,18 @@ class Conditioning:
         return cls(
             dc_pole=1 - 2 * math.pi * DC_CORNER_HZ / frontend.sample_rate,
             level_decay=math.exp(-frontend.hop_seconds / DECAY_SECONDS),
-            quietest_dbfs=frontend.quietest_dbfs,
+            usual_dbfs=frontend.usual_dbfs,
         )
 
     def without_dc(self, state: ConditioningState, samples: Float32Array) -> Float32Array:
-        """Return a hop of samples (hop,) without its constant part."""
+        """Return a hop of samples (hop,) without its constant part.
+
+        A signal starts as if it had been at the mean of its first hop for ever.
+        """
         if not self.dc_pole:
             return samples
+        if state.last_input is None:
+            state.last_input = float(np.mean(samples, dtype=np.float64))
         from scipy.signal import lfilter
 
         memory = [self.dc_pole * state.last_output - state.last_input]
@@ -77,14 +84,14 @@ class Conditioning:
         """Return the factor of the magnitudes of this hop's frame, at least 1.
 
         The followed power is that of the loudest hop so far, which falls slowly:
-        ``P = max(p, level_decay P)``. Where it is below the quietest that the network knows,
-        features are those of that level: ``sqrt(P_quietest / P)``, limited to ``most_gain_db``.
+        ``P = max(p, level_decay P)``. Where it is below the usual one of training,
+        features are those of that level: ``sqrt(P_usual / P)``, limited to ``most_gain_db``.
         """
-        if self.quietest_dbfs is None:
+        if self.usual_dbfs is None:
             return np.float32(1)
         power = float(np.mean(np.square(samples, dtype=np.float64)))
         state.power = max(power, self.level_decay * state.power, _LEAST_POWER)
-        gain_db = self.quietest_dbfs - 10 * math.log10(state.power)
+        gain_db = self.usual_dbfs - 10 * math.log10(state.power)
         return np.float32(10 ** (min(max(gain_db, 0.0), self.most_gain_db) / 20))
 
 

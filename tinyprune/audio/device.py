@@ -32,9 +32,10 @@ Indices = tuple[int, ...]
 
 _CONDITIONING = (
     "samples first go through y[n] = x[n] - x[n-1] + dc_pole * y[n-1]; "
+    "the x before the first is the mean of the first hop, the y before it is 0; "
     "p = mean(y^2) of the hop; level = max(p, level_decay * level, 1e-12), which starts at 0; "
-    "gain = min(10 ** (most_gain_db / 20), max(1, sqrt(10 ** (quietest_dbfs / 10) / level))), "
-    "or 1 without quietest_dbfs; features are those of gain * m"
+    "gain = min(10 ** (most_gain_db / 20), max(1, sqrt(10 ** (usual_dbfs / 10) / level))), "
+    "or 1 without usual_dbfs; features are those of gain * m"
 )
 _SPEECH_FEATURES = (
     "x = the hop before (zeros at first), then this hop, of samples with a full scale of 1.0; "
@@ -91,7 +92,7 @@ class DeviceFrontEnd(DeviceGraph):
         features, synthesis: computations before and after the network, in words.
         conditioning: what comes before them, in words; dc_pole, level_decay, most_gain_db: its
             numbers. Empty and 0 in records of before: samples are taken as they are.
-        quietest_dbfs: as in :class:`tinyprune.audio.frontend.FrontEnd`.
+        usual_dbfs: as in :class:`tinyprune.audio.frontend.FrontEnd`.
         analysis_window, synthesis_window: (frame,).
         mel_first, mel_lengths, mel_weights: packed matrix (bands, bins) from magnitudes to mel
             bands.
@@ -123,7 +124,7 @@ class DeviceFrontEnd(DeviceGraph):
     dc_pole: float = 0.0
     level_decay: float = 0.0
     most_gain_db: float = 0.0
-    quietest_dbfs: float | None = None
+    usual_dbfs: float | None = None
 
     @property
     def frontend(self) -> FrontEnd:
@@ -135,7 +136,7 @@ class DeviceFrontEnd(DeviceGraph):
             self.power,
             self.mean,
             self.std,
-            self.quietest_dbfs,
+            self.usual_dbfs,
         )
 
 

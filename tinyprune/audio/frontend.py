@@ -24,7 +24,7 @@ class FrontEnd:
         bands: mel bands (librosa's, Slaney-normalised shape, 0 Hz to half the sampling rate).
         power: exponent of the power law.
         mean, std: per-band statistics that normalise the features; empty before they are measured.
-        quietest_dbfs: level that the loudest hop of nearly every training mixture has at least
+        usual_dbfs: level of the loudest hop of a training mixture, the median
             (audio/conditioning.py); None where it was not measured.
     """
 
@@ -34,7 +34,7 @@ class FrontEnd:
     power: float = 0.3
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
-    quietest_dbfs: float | None = None
+    usual_dbfs: float | None = None
 
     @property
     def hop(self) -> int:

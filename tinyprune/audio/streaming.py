@@ -118,7 +118,7 @@ def _conditioning(record: FrontEnd | DeviceFrontEnd) -> Conditioning:
     if isinstance(record, FrontEnd):
         return Conditioning.of(record)
     return Conditioning(
-        record.dc_pole, record.level_decay, record.most_gain_db, record.quietest_dbfs
+        record.dc_pole, record.level_decay, record.most_gain_db, record.usual_dbfs
     )
 
 

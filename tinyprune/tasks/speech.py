@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 STATISTICS_BATCHES = 8
 FAR_BELOW = 10.0  # dB under the noisy input: no enhancement any more
-#: Of training mixtures; quieter ones are rare enough that a network has not learned them.
-QUIET_PERCENTILE = 1
 
 
 class Speech(Task):
@@ -166,8 +164,8 @@ def measure_frontend(dataset: SpeechData, batch_size: int, frames: int) -> Front
         features.append(frontend.compress(stft.analyse(noisy)))
         loudest.append(loudest_hop_dbfs(noisy, frontend.hop))
     measured = frontend.measured(np.concatenate(features))
-    quietest = np.percentile(np.concatenate(loudest), QUIET_PERCENTILE)
-    return replace(measured, quietest_dbfs=round(float(quietest), 2))
+    usual_dbfs = float(np.median(np.concatenate(loudest)))
+    return replace(measured, usual_dbfs=round(usual_dbfs, 2))
 
 
 def _item(mixture: NoisyUtterance, metrics: MetricValues) -> ItemScore:
