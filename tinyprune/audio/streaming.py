@@ -117,9 +117,7 @@ def _conditioning(record: FrontEnd | DeviceFrontEnd) -> Conditioning:
     """Return the conditioning: that of the front end, or that of a device's record."""
     if isinstance(record, FrontEnd):
         return Conditioning.of(record)
-    return Conditioning(
-        record.dc_pole, record.level_decay, record.most_gain_db, record.usual_dbfs
-    )
+    return Conditioning(record.dc_pole, record.level_decay, record.most_gain_db, record.usual_dbfs)
 
 
 def _tables(record: FrontEnd | DeviceFrontEnd) -> _Tables:
