@@ -52,7 +52,7 @@ WRONG = {
     "bidirectional": (
         SEQUENCE,
         [layers.Bidirectional(layers.LSTM(2, return_sequences=True), name="bad")],
-        "may mix frames",
+        "runs backwards too",
     ),
     "gru": (SEQUENCE, [layers.GRU(2, return_sequences=True, name="bad")], "may mix frames"),
 }

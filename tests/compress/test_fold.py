@@ -495,3 +495,12 @@ def test_attention_with_a_mask_is_refused_in_one_line():
     outputs = L.MultiHeadAttention(2, 4, name="a")(inputs, inputs, use_causal_mask=True)
     with pytest.raises(UsageError, match="^MultiHeadAttention layer 'a' is called with use_causal"):
         fold(keras.Model(inputs, outputs))
+
+
+@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave"])
+@pytest.mark.parametrize("whole", [True, False], ids=["sequences", "last"])
+def test_a_bidirectional_lstm_becomes_two(merge, whole):
+    layer = L.Bidirectional(L.LSTM(3, return_sequences=whole), merge_mode=merge, name="b")
+    folded = same(line(SEQUENCES, layer), SEQUENCES)
+    in_order = ["b_in_order"] if whole else []
+    assert set(names(folded)) == {"b_forward", "b_reversed", "b_backward", *in_order, "b"}

@@ -182,12 +182,12 @@ def test_an_lstm_that_is_given_a_state_or_a_mask_is_refused_in_one_line(given):
         prepare(keras.Model([inputs, state], outputs))
 
 
-@pytest.mark.parametrize("kind", ["GRU", "Bidirectional", "Sequential"])
+@pytest.mark.parametrize("kind", ["GRU", "SimpleRNN", "Sequential"])
 def test_other_recurrences_are_refused_before_they_crash_the_converter(kind):
     inputs, inner = keras.Input((5, BANDS)), keras.layers.LSTM(UNITS)
     layer = {
         "GRU": lambda: keras.layers.GRU(UNITS, name="odd"),
-        "Bidirectional": lambda: keras.layers.Bidirectional(inner, name="odd"),
+        "SimpleRNN": lambda: keras.layers.SimpleRNN(UNITS, name="odd"),
         "Sequential": lambda: keras.Sequential([keras.Input((5, BANDS)), inner], name="odd"),
     }[kind]()
     with pytest.raises(
@@ -363,3 +363,18 @@ def test_dropout_goes_on_where_it_was():
     copy_state(one, int8)
     states = [np.asarray(each.get_layer("dropout").variables[0]) for each in (one, int8)]
     np.testing.assert_array_equal(*states)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (keras.layers.GRU(2), "Bidirectional layer 'both' wraps GRU: expected LSTM"),
+        (keras.layers.LSTM(2, activation="relu"), "LSTM layer '.*' sets activation: "),
+    ],
+    ids=["GRU", "another activation"],
+)
+def test_a_bidirectional_layer_of_something_else_is_refused_in_one_line(layer, message):
+    inputs = keras.Input((5, BANDS))
+    outputs = keras.layers.Bidirectional(layer, name="both")(inputs)
+    with pytest.raises(UsageError, match=f"^{message}"):
+        prepare(keras.Model(inputs, outputs), masked=False, quantized=False)

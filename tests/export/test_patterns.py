@@ -21,6 +21,7 @@ from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, compressed_layers, prepare, strip
 from tinyprune.compress.remove import remove, remove_masks
 from tinyprune.config import MagnitudePruning
+from tinyprune.export.forward import of_int8
 from tinyprune.export.matching import read_kernels
 from tinyprune.export.tflite import export
 from tinyprune.tflite.flatbuffer import read
@@ -305,3 +306,20 @@ def test_heads_and_channels_of_a_transformer_go_for_good(tmp_path):
     made = np.stack([runner.step(item) for item in inputs])
     expected = prepared(inputs).numpy()
     assert np.abs(made - expected).mean() < 0.05 * np.ptp(expected)
+
+
+def test_masks_of_both_directions_survive(tmp_path):
+    """The state of an LSTM lives from call to call, so the graph begins anew for each sequence."""
+    wrapped = L.Bidirectional(L.LSTM(6, return_sequences=True), name="both")
+    model = fold(network(SEQUENCE, lambda x: L.Dense(4)(wrapped(x))))
+    inputs, prepared, path = samples(model), prepare(model), tmp_path / "both.tflite"
+    masks = mask_at_random(prepared)
+    calibrate(prepared, [inputs])
+    plain = strip(prepared, model)
+    export(plain, None, inputs, masks, path)
+    check_file(path, plain, masks)
+    operators = [operator.name for operator in read(path).operators]
+    assert operators.count("UNIDIRECTIONAL_SEQUENCE_LSTM") == 2
+    assert operators.count("REVERSE_V2") == 2
+    made, expected = of_int8(path)(inputs), prepared(inputs).numpy()
+    assert np.abs(made - expected).mean() < 0.03 * np.ptp(expected)

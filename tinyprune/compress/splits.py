@@ -6,6 +6,7 @@ from typing import Any
 from keras import layers
 
 from tinyprune.compress.attention import multi_head_attention
+from tinyprune.compress.bidirectional import bidirectional
 from tinyprune.compress.normalisation import layer_normalisation, rms_normalisation
 from tinyprune.compress.parts import Chain, Parts, Single, copied
 
@@ -50,5 +51,6 @@ SPLITS: Mapping[type, Split] = {
     layers.SeparableConv2D: _separable,
     layers.LayerNormalization: layer_normalisation,
     layers.RMSNormalization: rms_normalisation,
+    layers.Bidirectional: bidirectional,
     layers.MultiHeadAttention: multi_head_attention,
 }

@@ -58,3 +58,16 @@ class InverseRoot(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the values."""
         return input_shape
+
+
+@keras.saving.register_keras_serializable("tinyprune")
+class Reverse(keras.layers.Layer):
+    """The frames of a sequence (batch, frames, ...) from the last to the first."""
+
+    def call(self, sequence: tf.Tensor) -> tf.Tensor:
+        """Return the sequence in reverse."""
+        return tf.reverse(sequence, [1])
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the sequence."""
+        return input_shape

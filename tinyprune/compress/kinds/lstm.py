@@ -10,7 +10,7 @@ from tinyprune.array_types import IntArray
 from tinyprune.compress import graph, recurrence
 from tinyprune.compress.fake_quant import FakeQuantize, fake_quantize_kernel
 from tinyprune.compress.fused_lstm import FusedLSTM
-from tinyprune.compress.kinds.base import KernelChannels, KernelKind, State
+from tinyprune.compress.kinds.base import KernelChannels, KernelKind, LayerKind, State
 from tinyprune.compress.kinds.frames import Shape
 from tinyprune.compress.layers import Compressed
 from tinyprune.errors import UsageError
@@ -148,3 +148,28 @@ class LSTM(KernelKind):
     def exported(self, layer: keras.Layer) -> type[keras.Layer]:
         """Return the fused operator, for the plain layer."""
         return FusedLSTM if type(layer) is keras.layers.LSTM else type(layer)
+
+
+class Bidirectional(LayerKind):
+    """Bidirectional of LSTM layers, before it is split (compress/bidirectional.py)."""
+
+    def frame_problem(self, layer: Any, shape: Shape, output_shape: Shape) -> str:
+        """Return that it looks at frames to come."""
+        del layer, shape, output_shape
+        return "runs backwards too"
+
+    def check(self, layer: keras.Layer) -> None:
+        """Raise UsageError unless it merges the outputs of two LSTMs that can be compressed."""
+        inner = {type(direction) for direction in (layer.forward_layer, layer.backward_layer)}
+        if inner != {keras.layers.LSTM}:
+            names = " and ".join(sorted(kind.__name__ for kind in inner))
+            raise UsageError(
+                f"Bidirectional layer '{layer.name}' wraps {names}: expected LSTM; "
+                "put an LSTM in its place"
+            )
+        if layer.merge_mode is None:
+            raise UsageError(
+                f"Bidirectional layer '{layer.name}' has no merge_mode: "
+                "expected concat, sum, mul or ave"
+            )
+        LSTM().check(layer.forward_layer)

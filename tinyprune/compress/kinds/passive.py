@@ -17,9 +17,10 @@ from tinyprune.compress.activations import activation_name
 from tinyprune.compress.kinds import channels, frames
 from tinyprune.compress.kinds.attention import Attention, HeadAttention
 from tinyprune.compress.kinds.base import Grid, LayerKind, Pair, pair
-from tinyprune.compress.kinds.channel_layers import ChannelScale, InverseRoot
+from tinyprune.compress.kinds.channel_layers import ChannelScale, InverseRoot, Reverse
 from tinyprune.compress.kinds.channels import ChannelRule, LayerCall
 from tinyprune.compress.kinds.frames import FrameRule, Shape
+from tinyprune.compress.kinds.lstm import Bidirectional
 from tinyprune.models.positions import Positions
 
 FunctionRule = Callable[[Any], str | None]
@@ -202,6 +203,8 @@ PASSIVE_LAYERS: Mapping[type[keras.Layer], LayerKind] = {
     layers.LayerNormalization: Passive(frame_rule=frames.over_axis),
     ChannelScale: Passive(channels.alone, frames.frame_by_frame, Grid.OWN, "activation"),
     InverseRoot: Passive(channels.alone, frames.frame_by_frame, Grid.OWN, "activation"),
+    Reverse: Passive(channels.alone, frames.mixes_frames, Grid.OF_INPUT),
+    layers.Bidirectional: Bidirectional(),
     # Attention.
     Positions: Passive(channels.alone, frames.mixes_frames, Grid.OWN, "add"),
     HeadAttention: Attention(),

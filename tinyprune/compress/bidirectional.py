@@ -1,0 +1,67 @@
+"""Bidirectional LSTM layers as two LSTMs, one of which reads the frames in reverse.
+
+Schuster & Paliwal 1997, "Bidirectional recurrent neural networks".
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import layers
+
+from tinyprune.compress import graph
+from tinyprune.compress.kinds.channel_layers import Reverse
+from tinyprune.compress.parts import Parts, copied
+
+_MERGES: Mapping[str, type[keras.Layer]] = {
+    "concat": layers.Concatenate,
+    "sum": layers.Add,
+    "mul": layers.Multiply,
+    "ave": layers.Average,
+}
+
+
+def bidirectional(layer: Any, name: str) -> Parts:
+    """Return both LSTMs and what merges them; of other layers, or without a merge, a copy."""
+    directions = (layer.forward_layer, layer.backward_layer)
+    are_lstms = {type(direction) for direction in directions} == {layers.LSTM}
+    is_known = are_lstms and layer.merge_mode in _MERGES
+    return _Bidirectional(layer, name) if is_known else copied(layer, name)
+
+
+class _Bidirectional(Parts):
+    """The parts of a bidirectional LSTM."""
+
+    def __init__(self, layer: Any, name: str) -> None:
+        super().__init__()
+        self._forward = graph.copy(layer.forward_layer, name=f"{name}_forward", trainable=True)
+        self._backward = graph.copy(
+            layer.backward_layer,
+            name=f"{name}_backward",
+            go_backwards=False,
+            trainable=True,
+        )
+        self._reversed = Reverse(name=f"{name}_reversed")
+        self._merged = _MERGES[layer.merge_mode](name=name)
+        self._in_order = None
+        if layer.backward_layer.return_sequences:
+            self._in_order = Reverse(name=f"{name}_in_order")
+
+    def __call__(self, sequence: Any, **kwargs: Any) -> Any:
+        """Return outputs of both directions, merged; arguments are those of the forward LSTM."""
+        forward = self._forward(sequence, **kwargs)
+        backward = self._backward(self._reversed(sequence), **kwargs)
+        if self._in_order is not None:
+            backward = self._in_order(backward)
+        return self._merged([forward, backward])
+
+    @property
+    def weights(self) -> Sequence[Any]:
+        """Weights of the forward LSTM, then of the backward one."""
+        return self._forward.weights + self._backward.weights
+
+    def set_weights(self, values: Sequence[Any]) -> None:
+        """Divide the weights between both."""
+        half = len(values) // 2
+        graph.set_weights(self._forward, values[:half])
+        graph.set_weights(self._backward, values[half:])
