@@ -272,6 +272,7 @@ def test_a_claim_from_before_there_were_budgets_still_holds(tmp_path, key):
     variant.claim({key: older})
     variant.claim({key: config})
     assert variant.configuration() == {key: older}
+    (variant.folder / "checkpoint.npz").touch()  # else the claim is that of a start that failed
     with pytest.raises(UsageError, match=rf"{key}\.method: \"magnitude\", now \"differentiable\""):
         variant.claim({key: differentiable()})
 
@@ -280,6 +281,7 @@ def test_two_budgets_are_two_configurations(tmp_path):
     variant = Variant("v", tmp_path / "v")
     variant.claim({"prune": differentiable(target={})})
     variant.claim({"prune": differentiable(target={})})
+    (variant.folder / "checkpoint.npz").touch()  # else the claim is that of a start that failed
     with pytest.raises(UsageError, match=r'\(prune\.budget\.max_flash: "64KiB", now "32KiB"\)'):
         variant.claim({"prune": differentiable(target={}, budget={"max_flash": "32KiB"})})
     with pytest.raises(UsageError, match=r"\(prune\.target: \{.*, now null\)"):
@@ -314,6 +316,7 @@ def test_a_variant_of_a_time_without_floors_goes_on_as_it_began(kind, tmp_path):
     before = {**kind(importance="l1").record(), "importance": "l1"}
     del before["floor"]
     variant.claim({"prune": before})
+    (tmp_path / "checkpoint.npz").touch()
     settled = kind().settled(variant.claimed_as("prune"))
     assert (settled.importance, settled.floor) == ("l1", 0.0)
     variant.claim({"prune": settled})  # the same, so it is not refused
@@ -331,5 +334,8 @@ def test_a_budget_that_was_begun_before_is_the_same_pruning(tmp_path):
     variant.claim({"prune": differentiable()})
 
 
-def test_nothing_is_claimed_of_a_variant_that_is_not_there(tmp_path):
-    assert Variant("weight-0.80", tmp_path).claimed_as("prune") is None
+def test_nothing_is_taken_over_from_a_start_that_failed(tmp_path):
+    variant = Variant("weight-0.80", tmp_path)
+    assert variant.claimed_as("prune") is None
+    variant.claim({"prune": MagnitudePruning(importance="l1").settled(None)})
+    assert variant.claimed_as("prune") is None

@@ -108,10 +108,8 @@ class Variant:
         return sha256(path) if path.exists() else ""
 
     def claimed_as(self, name: str) -> dict[str, Any] | None:
-        """Return a configuration in the claim of a variant; None where nothing was claimed yet."""
-        if not (self.folder / "variant.json").exists():
-            return None
-        return self.configuration().get(name)
+        """Return a configuration in the claim of a variant; None where nothing was made for it."""
+        return self.configuration().get(name) if self._is_begun() else None
 
     def is_done(self, stage: str, inputs: Mapping[str, Any] | None = None) -> bool:
         """Return whether a stage is finished, for this claim and these inputs, and has its files.
