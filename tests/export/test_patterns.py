@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.support.quick import quick
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.kinds.base import kernels
@@ -89,6 +90,18 @@ def conv_of_every_frame(x):
     return L.TimeDistributed(L.Dense(8))(L.TimeDistributed(L.GlobalAveragePooling2D())(x))
 
 
+#: One pattern for each way in which a kernel reaches its operator.
+QUICK = (
+    "Conv -> BN -> ReLU6",
+    "Conv with a fused relu",
+    "one ReLU layer for all",
+    "squeeze and excite",
+    "nested block",
+    "DepthwiseConv1D",
+    "LayerNormalization",
+    "attention",
+    "Dense on frames",
+)
 PATTERNS = {
     "Conv -> ReLU layer": (IMAGE, lambda x: L.ReLU()(conv(x))),
     "Conv -> BN -> ReLU6": (IMAGE, lambda x: L.ReLU(6)(norm(conv(x)))),
@@ -202,7 +215,7 @@ def check_outputs(path: Path, simulated: keras.Model, inputs: np.ndarray) -> Non
     assert np.abs(made - expected).max() <= TWO_STEPS * runner.output_scale
 
 
-@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("pattern", quick(list(PATTERNS), *QUICK))
 def test_masks_survive(pattern, tmp_path):
     model = fold(network(*PATTERNS[pattern]))
     inputs, prepared, path = samples(model), prepare(model), tmp_path / "pattern.tflite"

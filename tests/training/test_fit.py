@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support.learners import BANDS, EPOCHS, FRAMES, PER_EPOCH, Imitate
+from tests.support.quick import quick
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.prepare import prepare, quantizers
 from tinyprune.compress.remove import carry, remove, without
@@ -502,7 +503,9 @@ def test_after_the_last_epoch_no_model_is_replaced(tmp_path):
     assert same(values(training.model), task.weights[-1])
 
 
-@pytest.mark.parametrize("stop", [3, 10], ids="before step {0}".format)
+@pytest.mark.parametrize(
+    "stop", quick({f"before step {step}": step for step in (3, 10)}, "before step 3")
+)
 def test_a_stopped_training_continues_across_replacements(tmp_path, stop, halved):
     """Whichever step it stops at: weights, dropout, optimizer and history are those of one that never stopped."""
     whole, history = halved
