@@ -18,13 +18,15 @@ from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.kinds.lookup import kernel_kind
 from tinyprune.compress.kinds.mean import ChannelMean
 from tinyprune.compress.mask_updater import MaskUpdater, kept_units, read_masks
+from tinyprune.compress.offline import prune_file
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, compressed_layers, prepare, strip
 from tinyprune.compress.remove import remove, remove_masks
 from tinyprune.config import MagnitudePruning
 from tinyprune.export.forward import of_int8
 from tinyprune.export.matching import read_kernels
-from tinyprune.export.tflite import export
+from tinyprune.export.tflite import convert, export
+from tinyprune.sparsity.weight import Weight
 from tinyprune.tflite.flatbuffer import read
 from tinyprune.tflite.interpreter import Int8Model
 
@@ -336,3 +338,13 @@ def test_masks_of_both_directions_survive(tmp_path):
     assert operators.count("REVERSE_V2") == 2
     made, expected = of_int8(path)(inputs), prepared(inputs).numpy()
     assert np.abs(made - expected).mean() < 0.03 * np.ptp(expected)
+
+
+def test_a_pruning_without_training_leaves_the_means_of_a_normalisation_alone(tmp_path):
+    model = fold(network(SEQUENCE, lambda x: L.LayerNormalization()(L.Dense(8)(x))))
+    path = tmp_path / "norm.tflite"
+    path.write_bytes(convert(model, None, samples(model)))
+    pruned = prune_file(path, Weight(), 0.7, "global", "l1", tmp_path / "pruned.tflite")
+    assert len(pruned.tensors) == 1
+    reasons = [reason for reason in pruned.skipped.values() if "mean" in reason]
+    assert reasons == ["is a mean: its weights are all alike"]  # one buffer for both

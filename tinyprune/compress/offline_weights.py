@@ -147,6 +147,13 @@ def _refusal(uses: list[_Use]) -> str | None:
     return next(filter(None, misfits), None)
 
 
+def _is_mean(tensor: Tensor, axes: Axes) -> bool:
+    """Return whether weights add up several inputs alike to one output, as normalisations do."""
+    inputs = tensor.values.size
+    outputs = tensor.shape[axes[-1]]
+    return outputs == 1 < inputs and bool(np.ptp(tensor.values) == 0)
+
+
 def _misfit(tensor: Tensor, axes: Axes) -> str | None:
     """The reason why weights with these axes cannot be pruned in the form that they have."""
     rank = len(axes)
@@ -156,6 +163,8 @@ def _misfit(tensor: Tensor, axes: Axes) -> str | None:
         return "is stored in a compressed form: expected plain int8 weights"
     if len(tensor.shape) != rank:
         return f"has the shape {tensor.shape}: expected {rank} axes"
+    if _is_mean(tensor, axes):
+        return "is a mean: its weights are all alike"
     channels = tensor.shape[tensor.axis] if 0 <= tensor.axis < rank else 1
     if tensor.scale.size not in (1, channels) or tensor.zero_point.size not in (0, 1, channels):
         return f"has {tensor.scale.size} scales: expected 1 or {channels}"
