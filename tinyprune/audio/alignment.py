@@ -51,7 +51,8 @@ def alignment(reference: Float32Array, recording: Float32Array, most: int) -> Al
     products = correlate(second, first, method="fft") / energy
     lags = np.arange(1 - len(first), len(second))
     is_near = np.abs(lags) <= most
-    products, lags = products[is_near], lags[is_near]
+    products = products[is_near]
+    lags = lags[is_near]
     best = int(np.argmax(np.abs(products)))
     without_lag = int(np.searchsorted(lags, 0))
     is_better = abs(products[best]) > LEAST_IMPROVEMENT * abs(products[without_lag])

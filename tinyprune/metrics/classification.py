@@ -78,7 +78,9 @@ def f1(labels: np.ndarray, scores: np.ndarray) -> float:
     hits = np.sum(own & given, axis=0)
     total = own.sum(axis=0) + given.sum(axis=0)
     occurs = total > 0
-    return float(np.mean(2 * hits[occurs] / total[occurs])) if occurs.any() else 0.0
+    if occurs.any():
+        return float(np.mean(2 * hits[occurs] / total[occurs]))
+    return 0.0
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -103,7 +105,8 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
         raise TinypruneError(
             "the AUC needs examples of at least two classes: all labels are the same"
         )
-    own, positives = own[:, present], positives[present]
+    own = own[:, present]
+    positives = positives[present]
     ranks = rankdata(scores[:, present], axis=0)
     rank_sums = np.sum(ranks * own, axis=0) - positives * (positives + 1) / 2
     areas = rank_sums / (positives * (len(labels) - positives))

@@ -70,7 +70,9 @@ class Metric:
     @property
     def loss_sign(self) -> int:
         """The sign of a change for the worse."""
-        return 1 if self.direction == LOWER else -1
+        if self.direction == LOWER:
+            return 1
+        return -1
 
     def is_better(self, value: float, than: float | None) -> bool:
         """Return True where a value is better than another, or there is no other.

@@ -36,7 +36,9 @@ def state_of(path: Path, digest: str) -> str:
     """Return the state of a file whose content had this digest when it was made."""
     if not path.exists():
         return MISSING
-    return UNCHANGED if sha256(path) == digest else CHANGED
+    if sha256(path) == digest:
+        return UNCHANGED
+    return CHANGED
 
 
 def write_sealed(path: Path, record: Any) -> None:
@@ -81,7 +83,9 @@ def sealed_state(path: Path) -> str:
         return CHANGED
     if _SEAL not in record:
         return UNVERIFIED
-    return CHANGED if is_changed(record) else UNCHANGED
+    if is_changed(record):
+        return CHANGED
+    return UNCHANGED
 
 
 def is_changed(record: dict[str, Any]) -> bool:

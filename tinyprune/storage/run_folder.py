@@ -105,11 +105,15 @@ class Variant:
     def claim_sha256(self) -> str:
         """Return the SHA-256 of the claim; empty where there is none."""
         path = self.folder / CLAIM
-        return sha256(path) if path.exists() else ""
+        if path.exists():
+            return sha256(path)
+        return ""
 
     def claimed_as(self, name: str) -> dict[str, Any] | None:
         """Return a configuration in the claim of a variant; None where nothing was made for it."""
-        return self.configuration().get(name) if self._is_begun() else None
+        if self._is_begun():
+            return self.configuration().get(name)
+        return None
 
     def is_done(self, stage: str, inputs: Mapping[str, Any] | None = None) -> bool:
         """Return whether a stage is finished, for this claim and these inputs, and has its files.

@@ -120,7 +120,9 @@ class Fit:
     @property
     def best_score(self) -> float:
         """The score of the best epoch; NaN before there is one."""
-        return math.nan if self.best is None else self.best
+        if self.best is None:
+            return math.nan
+        return self.best
 
     def run(self, title: str) -> None:
         """Train what is left, then load the weights of the best epoch into the model.

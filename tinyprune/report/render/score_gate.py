@@ -63,7 +63,9 @@ def _failure(drop: Drop) -> str:
     if _is_unsure(drop):
         unsure = ", which the interval includes: more files would tell"
     allowed = metric.with_unit(drop.limit)
-    side = "above" if metric.loss_sign > 0 else "below"
+    side = "below"
+    if metric.loss_sign > 0:
+        side = "above"
     return f"{name}: {drop_text} {side} {drop.reference}{interval}; allowed {allowed}{unsure}"
 
 
