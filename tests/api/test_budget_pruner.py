@@ -64,6 +64,7 @@ def test_the_network_keeps_its_budget(network, data):
     assert (line.name, line.before, line.expected) == ("MACs", MACS, macs(small))
 
 
+@pytest.mark.slow
 def test_the_budget_of_an_accelerator_is_kept_by_velas_figure(network, data, tmp_path):
     whole = tinyprune.export_int8(network, data[0], tmp_path / "whole.tflite")
     before = tinyprune.compile(whole.path).report.flash_bytes
@@ -74,6 +75,7 @@ def test_the_budget_of_an_accelerator_is_kept_by_velas_figure(network, data, tmp
     assert pruner.record.compilations or pruner.record.target
 
 
+@pytest.mark.slow
 def test_a_budget_that_is_kept_already_removes_nothing(network, data):
     pruner = tinyprune.BudgetPruner(network, max_macs=2 * MACS)
     assert macs(trained(pruner, data)) == MACS

@@ -103,6 +103,7 @@ def test_units_are_removed_for_good(network, data):
     assert pruner.masks["conv/kernel"].shape == small.get_layer("conv").kernel.shape
 
 
+@pytest.mark.slow
 def test_blocks_go_as_a_whole(network, data):
     pruner = tinyprune.Pruner(network, structure="block", block_size="8x8", sparsity=0.5)
     fitted(pruner, data)
@@ -111,6 +112,7 @@ def test_blocks_go_as_a_whole(network, data):
     assert set(blocks.mean(axis=1)) == {0.0, 1.0}
 
 
+@pytest.mark.slow
 def test_an_importance_that_follows_gradients_sees_them_in_fit(network, data):
     pruner = tinyprune.Pruner(network, sparsity=0.5, importance="taylor")
     prepared = fitted(pruner, data)
@@ -147,6 +149,7 @@ def test_the_network_that_is_given_stays_as_it_is(network, data):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(network, data):
     kernels = []
     for _ in range(2):
