@@ -83,10 +83,10 @@ class Network:
 
 
 NETWORKS = {
-    "ds_cnn": Network("ds_cnn", KEYWORDS, 40, 12),
-    "resnet8": Network("resnet8", IMAGES, 20, 5),
-    RAW_PIXELS: Network("resnet8", IMAGES, 20, 5, is_raw=True),
-    "mobilenet_v2": Network("mobilenet_v2", IMAGES, 15, 5),
+    "ds_cnn": Network("ds_cnn", KEYWORDS, 40, 10),
+    "resnet8": Network("resnet8", IMAGES, 16, 4),
+    RAW_PIXELS: Network("resnet8", IMAGES, 16, 4, is_raw=True),
+    "mobilenet_v2": Network("mobilenet_v2", IMAGES, 12, 4),
     "tinylstm": Network("tinylstm", SPEECH, 4, 2),
 }
 
