@@ -1,5 +1,6 @@
 """The float32 baseline of a run: which network, its first weights, its training."""
 
+import hashlib
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,11 +69,20 @@ def _source(model: ModelConfig) -> dict[str, str]:
     """Return the SHA-256 of the files that the weights of a network come from."""
     source = {}
     path = Path(str(model.name))
-    if is_own(str(model.name)) and path.is_file():
-        source["model_sha256"] = sha256(path)
+    if is_own(str(model.name)) and path.exists():
+        source["model_sha256"] = _sha256(path)
     if model.weights is not None:
         source["weights_sha256"] = sha256(Path(model.weights))
     return source
+
+
+def _sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, or of those of all files in a folder."""
+    if path.is_file():
+        return sha256(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    digests = "".join(map(sha256, files))
+    return hashlib.sha256(digests.encode()).hexdigest()
 
 
 def build_network(config: ModelConfig, train: TrainConfig, task: Task) -> keras.Model:

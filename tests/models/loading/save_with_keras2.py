@@ -135,7 +135,6 @@ def main() -> None:
         save(name, model, rng)
     found["dense"].save_weights("weights.h5")
     found["dense"].save_weights("new.weights.h5")
-    found["dense"].save("saved_model", save_format="tf")
 
 
 main()

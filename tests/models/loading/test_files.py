@@ -179,7 +179,6 @@ def test_custom_objects_of_keras_3(here, suffix):
             "is no model: expected a file (.keras, .h5, .hdf5) or package.module:function",
         ),
         ("", "is a folder"),
-        ("saved_model", "is a SavedModel"),
         ("weights.h5", "weights only: save the whole model"),
         ("new.weights.h5", "weights only: save the whole model"),
         ("lambda.h5", "is a Lambda, code that would run unseen"),

@@ -1,4 +1,7 @@
-"""Model files: ``.keras`` of Keras 3 and 2, legacy ``.h5``. Any error becomes one line."""
+"""Model files: ``.keras`` of Keras 3 and 2, legacy ``.h5``, SavedModel folders of Keras 2.
+
+Any error becomes one line.
+"""
 
 import json
 import re
@@ -14,7 +17,7 @@ import keras
 
 from tinyprune.config import MODEL_FILES
 from tinyprune.errors import TinypruneError, UsageError
-from tinyprune.models.loading import keras2
+from tinyprune.models.loading import keras2, tfmot
 from tinyprune.models.loading.own import EXPECTED, first_line
 
 #: What Keras says of a name that it does not know.
@@ -22,22 +25,29 @@ _UNKNOWN = re.compile(
     r"(?:Could not locate (?:class|function)|Unknown [\w ]+:|Could not interpret [\w ]+:"
     r"|Could not find) '([^']+)'"
 )
+#: File of a SavedModel, a folder, in which Keras 2 keeps the layers.
+_LAYERS_OF_SAVED_MODEL = "keras_metadata.pb"
 _ZIP_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 #: Groups of HDF5 files that hold weights only, of Keras 3 and of checkpoints.
 _WEIGHT_GROUPS = {"layers", "vars", "_layer_checkpoint_dependencies"}
 
 
 def from_file(path: Path, objects: Mapping[str, Any]) -> keras.Model:
-    """The model in a file, not compiled.
+    """The model in a file or a SavedModel, not compiled.
 
     Args:
-        path: the file.
+        path: the file, or the folder of the SavedModel.
         objects: custom layers and functions by name.
 
     Raises UsageError.
     """
-    _check_place(path)
+    is_saved_model = (path / _LAYERS_OF_SAVED_MODEL).is_file()
+    if not is_saved_model:
+        _check_place(path)
     try:
+        if is_saved_model:
+            _check_code(path / _LAYERS_OF_SAVED_MODEL)
+            return _unwrapped(path, objects)
         if zipfile.is_zipfile(path):
             return _from_zip(path, objects)
         if h5py.is_hdf5(path):
@@ -92,7 +102,10 @@ def load_weights(model: Any, path: Path, source: str) -> None:
 
 def _check_place(path: Path) -> None:
     if (path / "saved_model.pb").exists():
-        raise UsageError(f"{path} is a SavedModel, which holds no layers: save the model as .keras")
+        raise UsageError(
+            f"{path} is a SavedModel without {_LAYERS_OF_SAVED_MODEL}, so that it holds no layers: "
+            "save the model as .keras, or prune its int8 .tflite --offline"
+        )
     if path.is_dir():
         raise UsageError(f"{path} is a folder: {EXPECTED}")
     if path.suffix.lower() not in MODEL_FILES:
@@ -108,6 +121,8 @@ def _from_zip(path: Path, objects: Mapping[str, Any]) -> keras.Model:
             raise UsageError(f"no Keras model: it contains no {' and no '.join(sorted(missing))}")
         metadata = json.loads(archive.read("metadata.json"))
         config = _without_code(archive.read("config.json"))
+        if tfmot.is_wrapped(config):
+            return _unwrapped(_named(path, ".keras", folder), objects)
         if _made_by_keras2(metadata.get("keras_version")):
             weights = Path(archive.extract("model.weights.h5", folder))
             return keras2.load(config, weights, objects)
@@ -129,9 +144,16 @@ def _from_hdf5(path: Path, objects: Mapping[str, Any]) -> keras.Model:
     config = _without_code(text)
     with tempfile.TemporaryDirectory() as folder:
         named = _named(path, ".h5", folder)
+        if tfmot.is_wrapped(config):
+            return _unwrapped(named, objects)
         if _made_by_keras2(version):
             return keras2.load(config, named, objects)
         return keras.models.load_model(named, objects, compile=False)
+
+
+def _unwrapped(path: Path, objects: Mapping[str, Any]) -> keras.Model:
+    """The model of Keras 2 in a file or folder, without wrappers of TFMOT around its layers."""
+    return from_keras2(tfmot.unwrapped(path, objects), "as a model of Keras 2", objects)
 
 
 def _made_by_keras2(version: Any) -> bool:
@@ -150,6 +172,16 @@ def _named(path: Path, suffix: str, folder: str) -> Path:
     if path.suffix == suffix and not path.name.endswith(".weights.h5"):
         return path
     return Path(shutil.copy(path, Path(folder) / f"model{suffix}"))
+
+
+def _check_code(layers: Path) -> None:
+    """Raise UsageError for a SavedModel whose layers hold Python bytecode."""
+    from tf_keras.protobuf import saved_metadata_pb2
+
+    metadata = saved_metadata_pb2.SavedMetadata()
+    metadata.ParseFromString(layers.read_bytes())
+    for node in metadata.nodes:
+        _without_code(node.metadata or "{}")
 
 
 def _without_code(text: str | bytes) -> Any:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EXPECTED = f"expected a file ({', '.join(MODEL_FILES)}) or package.module:function"
 
+SAVED_MODEL = "saved_model.pb"  # in the folder of one
 _PATH_MARK = re.compile(r"[:/\\]")
 _KERAS2_MODEL = re.compile(r"tf_keras\..*\.Model")
 _LONGEST_LINE = 200
@@ -24,9 +25,10 @@ _LONGEST_LINE = 200
 def is_own(name: str) -> bool:
     """Return whether a name means a user's own model and not a registered one.
 
-    It does if it is a model file, a path or ``module:function``.
+    It does if it is a model file, a path, the folder of a SavedModel or ``module:function``.
     """
-    return _is_model_file(name) or bool(_PATH_MARK.search(name))
+    is_saved_model = (Path(name) / SAVED_MODEL).is_file()
+    return is_saved_model or _is_model_file(name) or bool(_PATH_MARK.search(name))
 
 
 def load(source: str, custom: tuple[str, ...] = (), weights: str | None = None) -> "keras.Model":
@@ -34,8 +36,8 @@ def load(source: str, custom: tuple[str, ...] = (), weights: str | None = None) 
 
     Args:
         source: a ``.keras`` file (of Keras 3 or 2), a legacy ``.h5`` or ``.hdf5`` with a whole
-            model, or ``package.module:function``, which is called without arguments; modules of the
-            current folder can be imported.
+            model, the folder of a SavedModel of Keras 2, or ``package.module:function``, which is
+            called without arguments; modules of the current folder can be imported.
         custom: modules that define layers or functions of the model; they are imported before it is
             loaded.
         weights: a file with the weights of the model; None: it has its own.
