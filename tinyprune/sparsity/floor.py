@@ -33,10 +33,11 @@ def protected(importance: FloatArray, fewest: int) -> FloatArray:
     """
     if fewest == 0:
         return importance
-    largest_first = np.argsort(-importance, kind="stable")
-    result = importance.copy()
-    result[largest_first[:fewest]] = np.inf
-    return result
+    least = np.partition(importance, -fewest)[-fewest]
+    stays: BoolArray = importance > least
+    equal = np.flatnonzero(importance == least)
+    stays[equal[: fewest - np.count_nonzero(stays)]] = True
+    return np.where(stays, np.array(np.inf, importance.dtype), importance)
 
 
 def protected_outputs(importance: FloatArray, ids: IntArray) -> FloatArray:
