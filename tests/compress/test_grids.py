@@ -148,7 +148,7 @@ def test_an_input_that_holds_no_floats_has_no_grid():
 
 def test_what_only_a_conversion_can_say_is_named():
     def build(x):
-        x = L.LayerNormalization(name="norm")(conv(x, "a"))
+        x = L.LayerNormalization(axis=1, name="norm")(conv(x, "a"))
         return L.Dense(2, name="out")(L.ReLU(name="relu")(ops.erf(L.Flatten()(x))))
 
     inputs = keras.Input((8, 8, 3))
