@@ -31,7 +31,7 @@ from tinyprune.storage.records import read_json, write_json
 
 RAW_PIXELS = "resnet8_raw"
 FLOOR = 0.25
-NO_CLASS = -1.0  # the score of a network that was refused
+NO_SCORE = 0.0  # of a network that was refused
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class _Bench:
         from tinyprune.stages.prune import prune_variants
 
         ranking = {"importance": way.importance, "scope": way.scope, "floor": way.floor}
-        cell = Cell(self.name, way.label, sparsity, seed, NO_CLASS, self.run.record.metric)
+        cell = Cell(self.name, way.label, sparsity, seed, NO_SCORE, self.run.record.metric)
         try:
             if seed is None:
                 config = OfflinePruning(name=variant, sparsity=sparsity, **ranking)
