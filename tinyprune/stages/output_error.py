@@ -15,11 +15,11 @@ from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.metrics.classification import accuracy, by_class
 from tinyprune.tflite import flatbuffer
 from tinyprune.tflite.interpreter import Int8Model
+from tinyprune.tflite.response import has_lost_response, made_inputs
 
 log = logging.getLogger(__name__)
 MOST_INPUTS = 512
 NOISE_INPUTS = 64
-NOISE_CALLS = 8  # of a network that takes a sequence, one input
 SPLITS = ("test", "dev", "train")  # the first that a file has is run
 
 
@@ -50,12 +50,13 @@ def representative_inputs(network: Path, data: Path | None) -> RepresentativeInp
     """
     flatbuffer.require_int8(network, flatbuffer.read(network))
     try:
+        has_lost_response(network, network)  # in a process of its own: an odd file may crash it
         runner = Int8Model(network)
     except TinypruneError as error:
         log.warning("the outputs are not compared: %s", error)
         return None
     if data is None:
-        return RepresentativeInputs(_noise(runner))
+        return RepresentativeInputs(np.stack(made_inputs(runner, NOISE_INPUTS)))
     inputs = _read(data, runner.output_shape[-1])
     values = _fitted(inputs.values, runner, data, network)
     _warn_of_range(values, runner, data)
@@ -112,21 +113,6 @@ def _highest(outputs: Float32Array) -> IntArray:
     if outputs.ndim == 2:
         outputs = by_class(outputs)
     return np.argmax(outputs, axis=-1)
-
-
-def _noise(runner: Int8Model) -> Float32Array:
-    """Return noise of several levels and contrasts, all over the range of the input."""
-    rng = np.random.default_rng(0)
-    lowest, highest = runner.input_range
-    shape = runner.input_shape[1:]
-    if runner.is_sequence:
-        shape = (NOISE_CALLS * runner.frames, *shape[1:])
-    ones = (NOISE_INPUTS, *np.ones(len(shape), int))
-    level = rng.uniform(0.1, 0.9, ones)
-    contrast = rng.uniform(0.1, 1, ones)
-    values = level + contrast * rng.uniform(-0.5, 0.5, (NOISE_INPUTS, *shape))
-    noise: Float32Array = (lowest + (highest - lowest) * values.clip(0, 1)).astype(np.float32)
-    return noise
 
 
 def _read(path: Path, classes: int) -> RepresentativeInputs:

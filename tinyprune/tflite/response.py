@@ -70,7 +70,7 @@ def main() -> None:
     sys.exit(LOST if is_lost else KEPT)
 
 
-def made_inputs(runner: Int8Model) -> list[Float32Array]:
+def made_inputs(runner: Int8Model, count: int = PROBES) -> list[Float32Array]:
     """Return inputs all over the range of a network: from dark to bright, from flat to noisy."""
     rng = np.random.default_rng(0)
     lowest, highest = runner.input_range
@@ -78,7 +78,7 @@ def made_inputs(runner: Int8Model) -> list[Float32Array]:
     if runner.is_sequence:
         shape = (CALLS * runner.frames, *shape[1:])
     inputs = []
-    for level in np.linspace(0.1, 0.9, PROBES):
+    for level in np.linspace(0.1, 0.9, count):
         noise = rng.uniform(-0.5, 0.5, shape)
         values = np.clip(level + noise * rng.uniform(0.2, 1), 0, 1)
         inputs.append((lowest + (highest - lowest) * values).astype(np.float32))
