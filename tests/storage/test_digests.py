@@ -1,5 +1,6 @@
 import json
 import os
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from tinyprune.storage.digests import (
     read_sealed,
     sealed_state,
     sha256,
+    stamp_of,
     state_of,
     write_sealed,
 )
@@ -38,6 +40,18 @@ def test_the_states_of_a_file(tmp_path):
     assert state_of(tmp_path / "abc", ABC) == UNCHANGED
     assert state_of(tmp_path / "abc", "0" * 64) == CHANGED
     assert state_of(tmp_path / "abd", ABC) == MISSING
+
+
+def test_the_content_is_read_where_the_stamp_is_another(tmp_path):
+    path = tmp_path / "abc"
+    path.write_text("abc")
+    stamp = stamp_of(path)
+    assert state_of(path, "0" * 64, stamp) == UNCHANGED  # the content is not looked at
+    times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    time.sleep(0.02)  # a tick of the clock of the disk
+    path.write_text("abd")
+    os.utime(path, ns=times)  # back, as somebody does who hides it
+    assert state_of(path, ABC, stamp) == CHANGED
 
 
 def test_a_record_comes_back_and_an_edited_one_does_not(tmp_path):

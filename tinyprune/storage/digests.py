@@ -1,6 +1,7 @@
 """Digests of files, and records that carry their own, so that an edited one is not believed.
 
-A digest is taken once per process: as long as size, time and place of a file stay, so does it.
+Size, time and place of a file come first: as long as they are those that were recorded, its content
+is not read. A digest is taken once per process.
 """
 
 import hashlib
@@ -32,10 +33,27 @@ def sha256(path: Path) -> str:
     return _kept_sha256(path.absolute(), status.st_ino, status.st_size, times)
 
 
-def state_of(path: Path, digest: str) -> str:
-    """Return the state of a file whose content had this digest when it was made."""
+def stamp_of(path: Path) -> str:
+    """Return size, time and place of a file, which no writing leaves as they are.
+
+    The time is that of the last change of the file or of its own times, so nobody can set it. Empty
+    where the disk counts whole seconds. Raises OSError.
+    """
+    status = path.stat()
+    if status.st_ctime_ns % 1_000_000_000 == 0:
+        return ""
+    return f"{status.st_size}:{status.st_ctime_ns}:{status.st_ino}"
+
+
+def state_of(path: Path, digest: str, stamp: str = "") -> str:
+    """Return the state of a file whose content had this digest when it was made.
+
+    ``stamp``: that it had then; where it still has it, the content is not read. Empty: it is read.
+    """
     if not path.exists():
         return MISSING
+    if stamp and stamp == stamp_of(path):
+        return UNCHANGED
     if sha256(path) == digest:
         return UNCHANGED
     return CHANGED

@@ -31,6 +31,7 @@ from tinyprune.storage.digests import (
     read_sealed,
     sealed_state,
     sha256,
+    stamp_of,
     state_of,
     write_sealed,
 )
@@ -148,25 +149,27 @@ class Variant:
         """
         record = self._record(stage)
         path = self.folder / name
-        if state_of(path, record["outputs"][name]) == CHANGED:
+        if _state(record, path, name) == CHANGED:
             raise TinypruneError(change(path, record.get("command", "")))
         return path
 
     def files(self, stage: str) -> dict[str, str]:
         """Return the state of every file that a finished stage made."""
-        outputs = self._record(stage)["outputs"]
-        return {name: state_of(self.folder / name, digest) for name, digest in outputs.items()}
+        record = self._record(stage)
+        return {name: _state(record, self.folder / name, name) for name in record["outputs"]}
 
     def check(self) -> dict[Path, str]:
-        """Return the state of its claim, of every record of a stage and of every file of those."""
+        """Return the state of its claim, of every record of a stage and of every file of those.
+
+        All content is read.
+        """
         states = {self.folder / CLAIM: sealed_state(self.folder / CLAIM)}
         for path in self._stage_paths():
             states[path] = sealed_state(path)
             if states[path] == CHANGED:
                 continue
-            stage = path.relative_to(self.folder).with_suffix("").as_posix()
-            for name, state in self.files(stage).items():
-                states[self.folder / name] = state
+            for name, digest in read_sealed(path, _AGAIN)["outputs"].items():
+                states[self.folder / name] = state_of(self.folder / name, digest)
         return states
 
     def finish(self, stage: str, inputs: Mapping[str, Any], outputs: Sequence[str]) -> None:
@@ -178,6 +181,7 @@ class Variant:
             "stage": stage,
             "inputs": inputs,
             "outputs": {name: sha256(self.folder / name) for name in outputs},
+            "stamps": {name: stamp_of(self.folder / name) for name in outputs},
             "claim_sha256": self.claim_sha256(),
             "tinyprune": __version__,
             "environment": environment(),
@@ -325,6 +329,12 @@ class Workspace:
                 yield self
         finally:
             lock.release()
+
+
+def _state(record: Mapping[str, Any], path: Path, name: str) -> str:
+    """Return the state of a file that the stage of a record made."""
+    stamp = record.get("stamps", {}).get(name, "")
+    return state_of(path, record["outputs"][name], stamp)
 
 
 def _command() -> str:

@@ -131,7 +131,7 @@ def _manifest(space: Workspace, variant: Variant) -> Iterator[ManifestEntry]:
                 command=record.get("command", ""),
                 made=record.get("made", ""),
                 tinyprune=record.get("tinyprune", ""),
-                state=state_of(path, digest),
+                state=state_of(path, digest, record.get("stamps", {}).get(name, "")),
             )
 
 
