@@ -370,7 +370,7 @@ def test_a_run_folder_that_is_a_file(corpus, tmp_path):
     (tmp_path / "file").touch()
     assert "is a file" in error_of(train(corpus, tmp_path / "file"), WRONG_USAGE)
     line = error_of(train(corpus, tmp_path / "file/run"), FAILED)
-    assert line == f"cannot write in {tmp_path / 'file/run'}: Not a directory; choose another --run"
+    assert line == f"cannot write in {tmp_path / 'file/run'}: File exists; choose another --run"
 
 
 HOLDER = """

@@ -44,7 +44,7 @@ def prune_variants(run: Path | Run, configs: Sequence[TrainedPruning]) -> Qualit
     """
     check_trained_prunings(configs)
     with open_run(run) as opened:
-        check_bases(configs, [variant.name for variant in opened.space.variants()])
+        _require_bases(opened, configs)
         variants = [prune_variant(opened, config) for config in configs]
         qualities: Qualities = []
         for variant in variants:
@@ -110,6 +110,15 @@ def check_bases(configs: Sequence[PruneConfig], finished: Sequence[str]) -> None
                 f"expected one of: {', '.join(known)}"
             )
         known.append(config.variant)
+
+
+def _require_bases(run: Run, configs: Sequence[TrainedPruning]) -> None:
+    """Raise UsageError, before anything is trained, for a base that no pruning before makes."""
+    made: set[str] = set()
+    for config in configs:
+        if config.base not in made:
+            run.require_network(config.base)
+        made.add(config.variant)
 
 
 def _check_structures(config: TrainedPruning) -> None:
