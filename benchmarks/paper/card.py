@@ -201,7 +201,7 @@ def _limits(shipped: Shipped) -> Iterator[str]:
     )
     found = shipped.by_snr
     harmed = sorted(
-        (snr for snr in found.noisy if found.enhanced[snr] < found.noisy[snr]), key=float
+        (snr for snr in found.noisy if _is_harmed(found.noisy[snr], found.enhanced[snr])), key=float
     )
     if harmed:
         yield from _item(f"At {', '.join(harmed)} dB SNR it takes more than it gives (table).")
@@ -229,6 +229,12 @@ def _limits(shipped: Shipped) -> Iterator[str]:
     yield from _item(
         "It scales magnitudes and keeps the noisy phase. It can remove quiet speech: not for safety, not for evidence."
     )
+
+
+def _is_harmed(noisy: float, enhanced: float) -> bool:
+    """Return whether the table shows less after than before."""
+    shown = [float(_figure(by_snr.METRIC, value)) for value in (noisy, enhanced)]
+    return shown[1] < shown[0]
 
 
 def _again(shipped: Shipped) -> Iterator[str]:

@@ -5,7 +5,10 @@ import argparse
 from benchmarks.shared.environment import log_to_stderr
 from benchmarks.shared.report import Report
 from benchmarks.shared.speech_data import cases, data, describe, dev_quality
-from tinyprune.config import LOSSES, RunConfig, TrainConfig
+from tinyprune.config import RunConfig, TrainConfig
+
+#: Losses of speech.
+LOSSES = ("si-sdr", "spectrum", "combined")
 
 
 def measure(options: argparse.Namespace) -> Report:

@@ -75,7 +75,7 @@ def settings_of(options: argparse.Namespace) -> dict[str, Setting]:
 
 def _toy_setting(options: argparse.Namespace) -> Setting:
     data, _ = data_of("keywords", options)
-    return Setting(data, toys.NETWORKS["ds_cnn"], epochs=1, pruning=2, rates=SMOKE_RATES)
+    return Setting(data, toys.NETWORKS["ds_cnn"], epochs=12, pruning=12, rates=SMOKE_RATES)
 
 
 class Found(NamedTuple):
@@ -146,7 +146,11 @@ def _ours(run: Any, setting: Setting, way: str, seed: int) -> Found:
     terms: dict[str, Any] = {"scope": "layer", "exclude": setting.dense} if way == SAME else {}
     variant = f"{'same' if way == SAME else 'default'}-{setting.pruning}-{seed}"
     config = MagnitudePruning(
-        name=variant, sparsity=SPARSITY, epochs=setting.pruning, seed=seed, **terms
+        name=variant,
+        sparsity=SPARSITY,
+        epochs=setting.pruning,
+        seed=seed,
+        **terms,
     )
     prune_variants(run.space.root, [config])
     return _scored(run, run.space.variant(variant).folder / "int8.tflite")

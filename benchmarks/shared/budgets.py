@@ -33,6 +33,8 @@ from tinyprune.storage.writing import write_arrays
 
 NPU = TargetConfig("ethos-u55-128", memory_mode="Sram_Only")
 QUICK_EPOCHS = 2
+#: Of toy networks, whose epochs are a few steps: fewer say the same of every input.
+SMOKE_EPOCHS = 12
 SHAPES = {KEYWORDS: (49, 10, 1), IMAGES: (32, 32, 3)}
 _CLASSES = 4
 
@@ -104,7 +106,8 @@ def trained_baseline(setting: Setting, options: argparse.Namespace) -> TrainedBa
     from tinyprune.stages.train import train_baseline
 
     if options.quick:
-        setting = replace(setting, epochs=QUICK_EPOCHS, pruning=QUICK_EPOCHS)
+        epochs = SMOKE_EPOCHS if options.smoke else QUICK_EPOCHS
+        setting = replace(setting, epochs=epochs, pruning=epochs)
     setting = replace(setting, pruning=options.epochs or setting.pruning)
     if options.baseline:
         run = options.work / f"differentiable-{setting.model}-given"

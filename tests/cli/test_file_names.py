@@ -12,7 +12,7 @@ from PIL import Image
 from tinyprune.cli import main
 from tinyprune.config import ImageData
 from tinyprune.data.images.dataset import load
-from tinyprune.enhance.jobs import enhance
+from tinyprune.enhance.jobs import NetworkChoice, enhance
 from tinyprune.errors import TinypruneError
 from tinyprune.pretrained import NAME
 
@@ -70,7 +70,7 @@ def test_data_mix_and_describe(tmp_path, sound):
 def test_enhance(tmp_path, sound):
     source = fill(tmp_path / "in", b".wav", sound)
     with pytest.raises(TinypruneError, match=f"1 of {len(NAMES) + 1} files were not enhanced"):
-        enhance(str(source), str(tmp_path / "out"), tmp_path, NAME)
+        enhance(str(source), str(tmp_path / "out"), NetworkChoice(tmp_path, NAME))
     made = [os.fsencode(path.name) for path in (tmp_path / "out").iterdir()]
     assert sorted(made) == sorted(name + b".wav" for name in NAMES)
 

@@ -379,6 +379,8 @@ class Stub:
     record = TaskRecord("speech", "si_sdr_db", ("streaming", "sequence"), 256 / 16_000)
     input_shape = output_shape = (None, 128)
     default_model, default_epochs, learning_rate = "tinylstm", 1, 1e-3
+    activation, compact_output_shape = None, ()
+    name, default_metrics = "speech", ("si_sdr_db",)
     forms, frontend = Speech.forms, None
 
     def __init__(self, dataset):

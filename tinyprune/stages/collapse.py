@@ -82,6 +82,11 @@ def check_above_chance(
 
 
 def _constant(name: str, left: Sequence[TensorSparsity]) -> str:
+    if not any(tensor.masked for tensor in left):
+        return (
+            f"{name}: every input gives the same output: outputs of the network differ by less "
+            "than a step of int8; train it longer"
+        )
     return f"{name}: the output no longer depends on the input: {least_left(left)}; {_ADVICE}"
 
 

@@ -89,4 +89,4 @@ def _check_form(form: str) -> None:
     for task in TASKS.values():
         known += [exported.name for exported in task.forms]
     if form not in known:
-        raise unknown_name("form", form, known)
+        raise unknown_name("form", form, list(dict.fromkeys(known)))
