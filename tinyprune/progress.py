@@ -5,6 +5,7 @@ It is a bar on stderr with the time left, and nothing in a pipe.
 
 import logging
 from collections.abc import Iterable, Iterator
+from operator import length_hint
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -25,4 +26,9 @@ def track(items: Iterable[Item], title: str, total: float | None = None) -> Iter
     )
     is_shown = console.is_terminal and log.isEnabledFor(logging.INFO)
     with Progress(*columns, console=console, disable=not is_shown, transient=True) as progress:
-        yield from progress.track(items, total=total, description=escape(title))
+        # Progress.track() joins a thread when it is closed: where an error leaves it behind, that
+        # is at the end of the program, and Python 3.13 waits for ever then.
+        task = progress.add_task(escape(title), total=total or length_hint(items) or None)
+        for item in items:
+            yield item
+            progress.advance(task)
