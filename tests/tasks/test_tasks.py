@@ -20,7 +20,8 @@ from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.speech import si_sdr_db
 from tinyprune.registry import LOSSES, METRICS, TASKS
 from tinyprune.storage.records import write_json
-from tinyprune.tasks.classification import BATCH, Classification
+from tinyprune.tasks.classification import Classification
+from tinyprune.tasks.examples import BATCH
 from tinyprune.tasks.lookup import task_of
 from tinyprune.tasks.speech import Speech
 

@@ -9,19 +9,17 @@ import numpy as np
 from tinyprune.data.anomaly.dataset import AnomalyDataset
 from tinyprune.errors import TinypruneError
 from tinyprune.metrics.anomaly import auc_of_scores, partial_auc
-from tinyprune.metrics.examples import NUMBERS
 from tinyprune.metrics.numbers import mse
 from tinyprune.metrics.scores import ItemScore, Scores
 from tinyprune.progress import track
-from tinyprune.tasks.examples import ExampleTask
-from tinyprune.tasks.reconstruction import SHARE
+from tinyprune.tasks.reconstruction import SHARE, AutoencoderTask
 from tinyprune.tasks.task import Forward
 
 #: Metric of a machine -> its function of kinds and errors of clips.
 OF_MACHINE = {"auc": auc_of_scores, "partial_auc": partial_auc}
 
 
-class Anomaly(ExampleTask):
+class Anomaly(AutoencoderTask):
     """Anomaly detection: an autoencoder of normal sounds; what it gives back badly is anomalous.
 
     AUC and partial AUC of the error of a clip are those of each machine, and their mean. MSE is
@@ -33,17 +31,12 @@ class Anomaly(ExampleTask):
     metric = "auc"
     default_metrics = ("auc", "partial_auc", "mse")
     checked_metrics = ("auc", "partial_auc", "mse")
-    prune_learning_rate = 2e-3  # layers of neurons, which nothing brings back to scale
-    losses = ("mse", "mae", "huber")
-    measures = NUMBERS
 
     dataset: AnomalyDataset
 
     def __init__(self, dataset: AnomalyDataset) -> None:
         """``dataset``: windows of normal sounds, and recordings to score."""
         super().__init__(dataset)
-        self.default_model = "autoencoder"
-        self.output_shape = self.input_shape
         clips = dataset.scored("dev")
         # Of few clips, two that lie on a border are more than a fiftieth.
         self.tolerance = max(0.02, 2 / len(clips))

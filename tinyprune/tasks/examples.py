@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import keras
 
     from tinyprune.training.endings import Ending
-    from tinyprune.training.examples import LearnExamples
+    from tinyprune.training.fit import Learner
 
 BATCH = 128
 
@@ -70,7 +70,7 @@ class ExampleTask(Task):
 
     def learner(
         self, config: TrainConfig, seed: int, teacher: "keras.Model | None" = None
-    ) -> "LearnExamples":
+    ) -> "Learner":
         """Return training examples and the metric on dev."""
         from tinyprune.training.examples import Aim, LearnExamples
 
@@ -96,6 +96,14 @@ class ExampleTask(Task):
         """Return outputs or targets (n, ...) of a network as metrics take them."""
         return values
 
+    def readable_targets(self, targets: np.ndarray) -> np.ndarray:
+        """Return targets (n, ...) as metrics take them."""
+        return self.readable(targets)
+
+    def categories(self, targets: np.ndarray) -> Sequence[str]:
+        """Return the category of each example, (n,); "" where there is none."""
+        return [""] * len(targets)
+
     def scores(
         self, forward: Forward, form: str, split: str, metrics: Sequence[str], model: str = ""
     ) -> Scores:
@@ -107,15 +115,17 @@ class ExampleTask(Task):
         batches = -(-len(inputs) // BATCH)
         starts = track(range(0, len(inputs), BATCH), f"{model}: scoring {form}", batches)
         outputs = np.concatenate([forward(inputs[start : start + BATCH]) for start in starts])
-        values, whole = self.measures.score(self.readable(targets), self.readable(outputs), metrics)
+        values, whole = self.measures.score(
+            self.readable_targets(targets), self.readable(outputs), metrics
+        )
 
         names = self.dataset.split(split).names or tuple(map(str, range(len(targets))))
         items = []
-        for name, metric_values in zip(names, values, strict=True):
-            items.append(ItemScore(name, "", "", None, metric_values))
+        for name, category, found in zip(names, self.categories(targets), values, strict=True):
+            items.append(ItemScore(name, "", category, None, found))
         return Scores(model, form, split, tuple(metrics), tuple(items), whole)
 
     def _score(self, targets: np.ndarray, outputs: np.ndarray) -> float:
         """Return the metric that chooses the best epoch."""
         metric = self.learned_metric
-        return self.measures.value(metric, self.readable(targets), self.readable(outputs))
+        return self.measures.value(metric, self.readable_targets(targets), self.readable(outputs))

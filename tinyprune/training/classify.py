@@ -1,18 +1,16 @@
 """Learning classes: cross-entropy or another loss on training examples, accuracy on dev."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tinyprune.data.labelled import LabelledDataset
 from tinyprune.metrics.classification import accuracy, by_class
 from tinyprune.registry import LOSSES
 from tinyprune.training.endings import Ending, ending
+from tinyprune.training.example_learner import ExampleLearner
 
-BATCH = 128
 SMALLEST = 1e-7  # probability, below which its logarithm is cut off
 
 
@@ -40,14 +38,8 @@ class ClassLoss:
         return tf.reduce_mean(losses)
 
 
-class Classify:
-    """Classification.
-
-    Attributes:
-        metric: name of the score.
-        dataset: examples.
-        teacher: a model whose probabilities are imitated too, or None.
-    """
+class Classify(ExampleLearner):
+    """Classification: the score is the accuracy on dev."""
 
     metric = "accuracy"
 
@@ -59,23 +51,9 @@ class Classify:
         teacher: keras.Model | None = None,
         loss: ClassLoss | None = None,
     ) -> None:
+        super().__init__(dataset, batch_size, seed, teacher)
         self._loss = loss or ClassLoss()
-        self.dataset = dataset
-        self.teacher = teacher
-        self._batch_size = batch_size
-        self._seed = seed
         self._inputs, self._labels = dataset.examples("dev")
-        self._forward = tf.function(
-            lambda model, inputs: model(inputs, training=False), reduce_retracing=True
-        )
-
-    def steps_per_epoch(self) -> int:
-        """Return the number of batches of an epoch."""
-        return self.dataset.batches_per_epoch(self._batch_size)
-
-    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
-        """Return the (features, labels) batches of an epoch."""
-        return self.dataset.batches(epoch, self._batch_size, self._seed)
 
     def loss(self, model: keras.Model, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         """Return the mean loss of the examples, plus the divergence from the teacher.
@@ -110,11 +88,7 @@ class Classify:
 
     def score(self, model: keras.Model) -> float:
         """Return the accuracy on dev, a fraction."""
-        starts = range(0, len(self._inputs), BATCH)
-        scores = [
-            self._forward(model, self._inputs[start : start + BATCH]).numpy() for start in starts
-        ]
-        return accuracy(self._labels, by_class(np.concatenate(scores)))
+        return accuracy(self._labels, by_class(self.outputs_of(model, self._inputs)))
 
 
 def _asks_each_class(model: keras.Model) -> bool:

@@ -1,6 +1,6 @@
 """Learning of labels or numbers from examples: a loss on training examples, a metric on dev."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from tinyprune.data.examples import ExampleDataset
 from tinyprune.training.endings import Ending, ending
+from tinyprune.training.example_learner import ExampleLearner
 from tinyprune.training.example_losses import ExampleLoss
 
-BATCH = 128
 #: (targets, outputs) of n examples -> their score.
 Score = Callable[[np.ndarray, np.ndarray], float]
 
@@ -36,13 +36,11 @@ class Aim:
     activation: Ending | None = None
 
 
-class LearnExamples:
+class LearnExamples(ExampleLearner):
     """Learning from examples.
 
     Attributes:
         metric: name of the score.
-        dataset: examples.
-        teacher: a model whose outputs are targets too, or None.
     """
 
     def __init__(
@@ -53,23 +51,9 @@ class LearnExamples:
         seed: int = 0,
         teacher: keras.Model | None = None,
     ) -> None:
+        super().__init__(dataset, batch_size, seed, teacher)
         self.metric = aim.metric
-        self.dataset = dataset
-        self.teacher = teacher
         self._aim = aim
-        self._batch_size = batch_size
-        self._seed = seed
-        self._forward = tf.function(
-            lambda model, inputs: model(inputs, training=False), reduce_retracing=True
-        )
-
-    def steps_per_epoch(self) -> int:
-        """Return the number of batches of an epoch."""
-        return self.dataset.batches_per_epoch(self._batch_size)
-
-    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
-        """Return the (features, targets) batches of an epoch."""
-        return self.dataset.batches(epoch, self._batch_size, self._seed)
 
     def loss(self, model: keras.Model, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         """Return the mean loss of the examples, plus that towards the outputs of the teacher."""
@@ -84,15 +68,7 @@ class LearnExamples:
     def score(self, model: keras.Model) -> float:
         """Return the metric on dev; NaN where it is undefined."""
         inputs, targets = self._dev
-        outputs = []
-        for start in range(0, len(inputs), BATCH):
-            outputs.append(self.forward(model, inputs[start : start + BATCH]))
-        return self._aim.score(targets, np.concatenate(outputs))
-
-    def forward(self, model: keras.Model, inputs: np.ndarray) -> np.ndarray:
-        """Return the outputs of a model as it is after training, for inputs (n, ...)."""
-        outputs: np.ndarray = self._forward(model, inputs).numpy()
-        return outputs
+        return self._aim.score(targets, self.outputs_of(model, inputs))
 
     @cached_property
     def _dev(self) -> tuple[np.ndarray, np.ndarray]:
