@@ -6,6 +6,7 @@ with a constant offset, and tens of decibels quieter.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -71,11 +72,9 @@ class Conditioning:
             return samples
         if state.last_input is None:
             state.last_input = float(np.mean(samples, dtype=np.float64))
-        from scipy.signal import lfilter
-
-        memory = [self.dc_pole * state.last_output - state.last_input]
-        denominator = [1.0, -self.dc_pole]
-        blocked, _ = lfilter([1.0, -1.0], denominator, samples.astype(np.float64), zi=memory)
+        impulse, decay = _high_pass(self.dc_pole, len(samples))
+        steps = np.diff(samples.astype(np.float64), prepend=state.last_input)
+        blocked = impulse @ steps + decay * state.last_output
         state.last_input = float(samples[-1])
         state.last_output = float(blocked[-1])
         return blocked.astype(np.float32)
@@ -93,6 +92,20 @@ class Conditioning:
         state.power = max(power, self.level_decay * state.power, _LEAST_POWER)
         gain_db = self.usual_dbfs - 10 * math.log10(state.power)
         return np.float32(10 ** (min(max(gain_db, 0.0), self.most_gain_db) / 20))
+
+
+@cache
+def _high_pass(pole: float, samples: int) -> tuple[Float64Array, Float64Array]:
+    """Return a hop's high-pass as a matrix (samples, samples) and a vector (samples,).
+
+    ``y = matrix @ (x[n] - x[n-1]) + vector * y[-1]``, with ``matrix[n, k] = pole^(n - k)`` up to
+    the diagonal and ``vector[n] = pole^(n + 1)``. A hop takes one product, and no library has to
+    be loaded while samples are waiting.
+    """
+    places = np.arange(samples)
+    impulse = np.tril(pole ** np.maximum(places[:, None] - places, 0).astype(np.float64))
+    decay = np.power(pole, places + 1.0, dtype=np.float64)
+    return impulse, decay
 
 
 def loudest_hop_dbfs(signals: Float32Array, hop: int) -> Float64Array:
