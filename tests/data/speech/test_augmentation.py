@@ -2,11 +2,20 @@ import numpy as np
 import pytest
 
 from tinyprune.data.speech.augmentation import (
+    OCTAVES_HZ,
+    at_level,
+    band_gains,
+    band_limited,
+    bin_frequencies,
     change_speed,
+    clipped,
+    colour_db,
     convolve,
     excerpt_length,
+    filtered,
     reverberate,
     sum_voices,
+    tilt_db,
 )
 
 RATE = 16_000
@@ -129,3 +138,68 @@ def test_babble_has_the_level_of_one_voice():
     voices = noise(7, RATE)
     assert np.std(sum_voices(voices)) == pytest.approx(0.1, rel=0.02)
     np.testing.assert_allclose(sum_voices(voices[:1]), voices[0])
+
+
+# --- bands, microphones, vocal effort
+
+
+def test_a_telephone_has_no_lows_and_no_highs():
+    """300 to 3400 Hz: 1 kHz passes, 100 Hz and 6 kHz do not."""
+    signals = np.stack([tone(1000), tone(100), tone(6000)])
+    kept, low, high = band_limited(signals, 300, 3400)
+    assert np.std(kept) == pytest.approx(np.std(tone(1000)), rel=0.01)
+    assert np.std(low[2000:-2000]) < 1e-3 and np.std(high[2000:-2000]) < 1e-3
+
+
+def test_the_edges_of_a_band_are_half_a_cosine():
+    """A sixth of an octave beyond its end, half of the third, the gain is 1/2."""
+    places = np.array([3400.0, 3400 * 2 ** (1 / 6), 3400 * 2 ** (1 / 3), 300, 300 * 2 ** (-1 / 6)])
+    [gains] = band_gains(places, np.array([300.0]), np.array([3400.0]))
+    np.testing.assert_allclose(gains, [1, 0.5, 0, 1, 0.5], atol=1e-9)
+
+
+def test_the_whole_band_changes_nothing():
+    signals = noise(2, 4000)
+    np.testing.assert_allclose(band_limited(signals, 0, 8000), signals, atol=1e-6)
+
+
+def test_a_tilt_is_so_many_decibels_per_octave():
+    """+3 dB per octave: 2 kHz +3, 500 Hz -3, 8 kHz +9; below 100 Hz it is that of 100 Hz."""
+    places = np.array([1000.0, 2000, 500, 8000, 100, 0])
+    [gains] = tilt_db(places, np.array([3.0]))
+    lowest = 3 * np.log2(0.1)
+    np.testing.assert_allclose(gains, [0, 3, -3, 9, lowest, lowest])
+
+
+def test_the_colour_of_a_microphone_is_linear_between_octaves():
+    """+6 dB at 1 kHz alone: half of it half an octave above, nothing at 2 kHz."""
+    octaves = np.where(np.array(OCTAVES_HZ) == 1000, 6.0, 0.0)[None]
+    places = np.array([1000.0, 1000 * 2**0.5, 2000, 0, 8000])
+    [gains] = colour_db(places, octaves)
+    np.testing.assert_allclose(gains, [6, 3, 0, 0, 0], atol=1e-9)
+
+
+def test_a_filter_multiplies_and_delays_nothing():
+    signals = np.stack([tone(1000), tone(1000)])
+    halves = np.full((2, len(bin_frequencies(RATE))), [[0.5], [1.0]])
+    half, same = filtered(signals, halves)
+    assert half.dtype == np.float32
+    np.testing.assert_allclose(half, signals[0] / 2, atol=1e-6)
+    np.testing.assert_allclose(same, signals[1], atol=1e-6)
+
+
+# --- clipping, level
+
+
+def test_clipping_cuts_off_so_far_below_the_peak():
+    """6.02 dB below a peak of 0.8: nothing is above 0.4."""
+    signals = np.array([[0.8, -0.8, 0.3, -0.5], [0.8, -0.8, 0.3, -0.5]], np.float32)
+    cut, same = clipped(signals, np.array([20 * np.log10(2), 0.0]))
+    np.testing.assert_allclose(cut, [0.4, -0.4, 0.3, -0.4], rtol=1e-6)
+    np.testing.assert_array_equal(same, signals[1])
+
+
+def test_a_level_is_a_root_mean_square():
+    loud, silent = at_level(np.stack([tone(440), np.zeros(RATE, np.float32)]), np.array([0.1, 0.1]))
+    assert np.sqrt(np.mean(loud**2)) == pytest.approx(0.1, rel=1e-5)
+    assert not silent.any()

@@ -1,10 +1,23 @@
-"""Speech at another speed, in a room, or as babble: pure functions on batches of signals."""
+"""Speech at another speed, in a room, through a microphone, or as babble.
+
+All are pure functions on batches of signals.
+"""
+
+from functools import cache
 
 import numpy as np
 
-from tinyprune.array_types import Float32Array, FloatArray
+from tinyprune.array_types import Float32Array, Float64Array, FloatArray
+from tinyprune.audio.files import SAMPLE_RATE
 
 QUALITY = "LQ"  # of soxr: good for 16 bits, in which clips are stored
+#: Centres of the octaves of a microphone's colour, in Hz.
+OCTAVES_HZ = (62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
+#: Where a spectral tilt changes nothing, and where it begins and ends, in Hz.
+TILT_CENTRE_HZ = 1000.0
+TILT_RANGE_HZ = (100.0, 8000.0)
+#: Width of the edges of a band, in octaves: gentle enough that they do not ring.
+EDGE_OCTAVES = 1 / 3
 
 
 def excerpt_length(samples: int, fastest: float) -> int:
@@ -67,3 +80,90 @@ def sum_voices(voices: Float32Array) -> Float32Array:
     The sum is divided by ``sqrt(n)``: levels of independent signals add up as powers do.
     """
     return voices.sum(axis=0) / np.float32(np.sqrt(len(voices)))
+
+
+def tilt_db(frequencies: Float64Array, db_per_octave: Float64Array) -> FloatArray:
+    """Return the gains in dB of spectral tilts, (batch, bins), of frequencies (bins,) in Hz.
+
+    ``slope * log2(f / 1000)``, f between 100 and 8000 Hz. Speech gets flatter with vocal effort:
+    about +3 dB per octave from usual to shouted. Traunmueller and Eriksson 2000, "Acoustic effects
+    of variation in vocal effort by men, women, and children".
+    """
+    octaves = np.log2(np.clip(frequencies, *TILT_RANGE_HZ) / TILT_CENTRE_HZ)
+    return np.outer(db_per_octave, octaves)
+
+
+def colour_db(frequencies: Float64Array, octaves_db: Float64Array) -> FloatArray:
+    """Return the gains in dB of microphones, (batch, bins), of frequencies (bins,) in Hz.
+
+    ``octaves_db`` (batch, 8) are those at ``OCTAVES_HZ``; between them they are linear in the
+    octave.
+    """
+    places = np.log2(np.clip(frequencies, OCTAVES_HZ[0], OCTAVES_HZ[-1]) / OCTAVES_HZ[0])
+    left = np.minimum(places.astype(int), len(OCTAVES_HZ) - 2)
+    share = places - left
+    return octaves_db[:, left] * (1 - share) + octaves_db[:, left + 1] * share
+
+
+def band_gains(
+    frequencies: Float64Array, lowest_hz: Float64Array, highest_hz: Float64Array
+) -> FloatArray:
+    """Return gains (batch, bins) that keep a band of frequencies (bins,).
+
+    They are 1 inside, fall as half a cosine over a third of an octave beyond each end, and are 0
+    outside. ``lowest_hz`` 0 and ``highest_hz`` 8000 limit nothing.
+    """
+    octaves = np.log2(np.maximum(frequencies, 1.0))
+    lower = np.log2(np.maximum(lowest_hz, 1.0))[:, None]
+    upper = np.log2(highest_hz)[:, None]
+    beyond = np.maximum(lower - octaves, octaves - upper) / EDGE_OCTAVES
+    return 0.5 + 0.5 * np.cos(np.pi * np.clip(beyond, 0, 1))
+
+
+@cache
+def bin_frequencies(samples: int) -> Float64Array:
+    """Return the frequencies in Hz of the bins in which :func:`filtered` takes gains."""
+    return np.asarray(np.fft.rfftfreq(_padded(samples), 1 / SAMPLE_RATE), np.float64)
+
+
+def _padded(samples: int) -> int:
+    """Return the length of the transform of a signal, with zeros behind it for what rings."""
+    from scipy import fft
+
+    return int(fft.next_fast_len(samples + SAMPLE_RATE // 20, real=True))
+
+
+def filtered(signals: Float32Array, gains: FloatArray) -> Float32Array:
+    """Return signals (batch, samples) whose bins are multiplied by gains (batch, bins).
+
+    The bins are those of :func:`bin_frequencies`. Gains are real, so that nothing is delayed.
+    """
+    from scipy import fft
+
+    samples = signals.shape[1]
+    spectrum = fft.rfft(signals, _padded(samples)) * gains.astype(np.float32)
+    return fft.irfft(spectrum, _padded(samples))[:, :samples]
+
+
+def band_limited(signals: Float32Array, lowest_hz: float, highest_hz: float) -> Float32Array:
+    """Return signals (batch, samples) without what lies outside of a band: telephones, 300-3400."""
+    frequencies = bin_frequencies(signals.shape[1])
+    gains = band_gains(frequencies, np.array([lowest_hz]), np.array([highest_hz]))
+    return filtered(signals, gains)
+
+
+def clipped(signals: Float32Array, over_db: FloatArray) -> Float32Array:
+    """Return signals (batch, samples) cut off ``over_db`` (batch,) below the peak of each.
+
+    ``y = clip(x, -c, c)`` with ``c = max |x| * 10^(-over / 20)``; 0 dB changes nothing.
+    """
+    peaks = np.abs(signals).max(axis=1)
+    ceilings = (peaks * 10 ** (-np.asarray(over_db) / 20)).astype(np.float32)[:, None]
+    return np.clip(signals, -ceilings, ceilings)
+
+
+def at_level(signals: Float32Array, rms: FloatArray) -> Float32Array:
+    """Return signals (batch, samples) at root mean squares (batch,); silence stays silent."""
+    found = np.sqrt(np.mean(np.square(signals), axis=1))
+    gains = np.asarray(rms) / np.maximum(found, 1e-9)
+    return signals * gains[:, None].astype(np.float32)
