@@ -10,7 +10,7 @@ from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.audio import stft
 from tinyprune.audio.device import (
     DeviceFrontEnd,
-    frontend_beside,
+    frontend_of,
     latency_samples,
     record_beside,
     unpack,
@@ -95,7 +95,7 @@ def test_the_file_is_flat_and_has_the_fields_of_a_front_end(model):
 )
 def test_it_is_found_beside_the_model(tmp_path, place):
     write_json(tmp_path / place, KNOWN)
-    assert frontend_beside(tmp_path / "a/streaming.tflite") == KNOWN
+    assert record_beside(tmp_path / "a/streaming.tflite") == KNOWN
 
 
 def test_the_one_beside_the_model_comes_before_that_of_the_run(tmp_path):
@@ -105,23 +105,24 @@ def test_the_one_beside_the_model_comes_before_that_of_the_run(tmp_path):
         ("baseline/frontend.json", 3.0),
     ):
         write_json(tmp_path / name, FrontEnd(bands=1, mean=(mean,), std=(1.0,)))
-    assert frontend_beside(tmp_path / "a/streaming.tflite").mean == (1.0,)
-    assert frontend_beside(tmp_path / "a/streaming.tflite", tmp_path / "a/frontend.json").mean == (
+    assert record_beside(tmp_path / "a/streaming.tflite").mean == (1.0,)
+    assert record_beside(tmp_path / "a/streaming.tflite", tmp_path / "a/frontend.json").mean == (
         2.0,
     )
-    assert frontend_beside(tmp_path / "a/model.keras").mean == (2.0,)
+    assert record_beside(tmp_path / "a/model.keras").mean == (2.0,)
 
 
 def test_it_is_found_from_within_the_folder(tmp_path, monkeypatch):
     write_json(tmp_path / "baseline/frontend.json", KNOWN)
     (tmp_path / "a").mkdir()
     monkeypatch.chdir(tmp_path / "a")
-    assert frontend_beside(Path("streaming.tflite")) == KNOWN
+    assert record_beside(Path("streaming.tflite")) == KNOWN
 
 
 def test_the_record_of_a_device_is_that_of_the_training(model, record):
     assert isinstance(record, DeviceFrontEnd)
-    assert frontend_beside(model) == record.frontend
+    assert record_beside(model) == record
+    assert frontend_of(record) == record.frontend
     assert record.frontend.bands == BANDS
 
 
@@ -129,9 +130,9 @@ def test_none_at_all(tmp_path):
     with pytest.raises(
         UsageError, match=r"^no front end beside .*model.tflite: give the STEM.frontend.json of its"
     ):
-        frontend_beside(tmp_path / "model.tflite")
+        record_beside(tmp_path / "model.tflite")
     with pytest.raises(UsageError, match=r"^there is no file .*gone.json: give"):
-        frontend_beside(tmp_path / "model.tflite", tmp_path / "gone.json")
+        record_beside(tmp_path / "model.tflite", tmp_path / "gone.json")
 
 
 @pytest.mark.parametrize(
@@ -154,4 +155,4 @@ def test_none_at_all(tmp_path):
 def test_what_is_no_front_end_of_speech(tmp_path, content, message):
     (tmp_path / "frontend.json").write_text(content)
     with pytest.raises(UsageError, match=f"^{tmp_path / 'frontend.json'} {message}"):
-        frontend_beside(tmp_path / "model.tflite")
+        record_beside(tmp_path / "model.tflite")

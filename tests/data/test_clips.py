@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tinyprune.data.clips import Clip, ClipIndex, open_store, power
+from tinyprune.data.clips import EXACT, Clip, ClipIndex, open_store, power
 from tinyprune.errors import TinypruneError
 from tinyprune.storage.records import read_json
 
@@ -41,6 +41,15 @@ def test_samples_come_back_to_16_bits(store):
         back = store.excerpt(number, 0, len(clip.samples))
         assert back.dtype == np.float32
         np.testing.assert_allclose(back, clip.samples, atol=HALF_A_STEP + 1e-7)
+
+
+def test_samples_come_back_as_they_are_where_that_is_asked(tmp_path):
+    exact = open_store(tmp_path / "exact.pcm", clips(), EXACT)
+    same = open_store(tmp_path / "exact.pcm", untouched(), EXACT)
+    for number, clip in enumerate(clips()):
+        for store in (exact, same):
+            back = store.excerpt(number, 0, len(clip.samples))
+            np.testing.assert_array_equal(back, clip.samples)
 
 
 def test_what_is_known_of_each_clip(store):

@@ -6,7 +6,7 @@ import soundfile
 
 from tests.support.conditioning import without_dc
 from tinyprune.audio import stft
-from tinyprune.audio.device import frontend_beside
+from tinyprune.audio.device import record_beside
 from tinyprune.enhance import files
 from tinyprune.enhance.files import Format, create_file
 from tinyprune.enhance.jobs import NetworkChoice, enhance
@@ -71,7 +71,7 @@ def test_samples_are_those_of_the_network(speech_run, tmp_path):
         model="baseline",
     )
     path = speech_run / "variants/baseline/streaming.tflite"
-    frontend, spectrum = frontend_beside(path), stft.analyse(without_dc(signal))
+    frontend, spectrum = record_beside(path).frontend, stft.analyse(without_dc(signal))
     whole = stft.synthesise(
         spectrum * (Int8Model(path).run(frontend.features(spectrum)) @ frontend.spread()), 20_000
     )

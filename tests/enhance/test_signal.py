@@ -6,7 +6,7 @@ import soxr
 
 from tests.support.conditioning import without_dc
 from tinyprune.audio import stft
-from tinyprune.audio.device import frontend_beside
+from tinyprune.audio.device import record_beside
 from tinyprune.enhance.denoiser import Denoiser, find_graph
 from tinyprune.enhance.signal import SignalStream, resampling_seconds
 from tinyprune.errors import UsageError
@@ -55,7 +55,7 @@ def enhanced(denoiser, signal, rate=16_000, block=1000):
 
 def at_once(path, signal):
     """The whole signal (n,) by the batch path: its features, all masks, its synthesis."""
-    frontend, spectrum = frontend_beside(path), stft.analyse(signal)
+    frontend, spectrum = record_beside(path).frontend, stft.analyse(signal)
     masks = Int8Model(path).run(frontend.features(spectrum))
     return stft.synthesise(spectrum * (masks @ frontend.spread()), len(signal))
 

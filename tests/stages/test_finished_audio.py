@@ -5,10 +5,16 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+from tinyprune.audio.files import read_mono
 from tinyprune.cli import main
+from tinyprune.data.speech import finished, pair_store
+from tinyprune.data.speech.evaluation_data import EvaluationData
+from tinyprune.enhance.jobs import NetworkChoice, enhance
 from tinyprune.errors import UsageError
 from tinyprune.metrics.evaluation import evaluation
+from tinyprune.stages.evaluate import evaluate_models
 from tinyprune.stages.finished_audio import score_finished
+from tinyprune.stages.model_reference import EvaluationRequest
 
 RATE = 16_000
 NAMES = ("a", "b", "c")
@@ -18,9 +24,9 @@ def noise(seed, samples=RATE):
     return np.random.default_rng(seed).normal(0, 0.05, samples)
 
 
-def write(path, samples, rate=RATE):
+def write(path, samples, rate=RATE, subtype="FLOAT"):
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, samples, rate, subtype="FLOAT")
+    soundfile.write(path, samples, rate, subtype=subtype)
 
 
 @pytest.fixture
@@ -43,6 +49,45 @@ def test_ratios_are_those_of_the_files(folders):
     assert mean(scored, 0) == pytest.approx(0, abs=0.2)
     assert mean(scored, 1) == pytest.approx(20, abs=0.2)
     assert [item.snr_db for item in scored.noisy.items] == [0, 0, 0]
+
+
+def test_every_file_is_read_once(folders, monkeypatch):
+    read = []
+
+    def read_and_count(path):
+        read.append(path)
+        return read_mono(path)
+
+    monkeypatch.setattr(finished, "read_mono", read_and_count)
+    monkeypatch.setattr(pair_store, "read_mono", read_and_count)
+    score_finished([folders / "good"], folders / "clean", folders / "noisy", ["si_sdr_db"])
+    assert [path for path in read if "noisy" in path.parts] == [
+        folders / f"noisy/{name}.wav" for name in NAMES
+    ]
+
+
+def test_enhanced_files_have_the_scores_that_the_network_has(tmp_path):
+    """One way through a network: quiet recordings with a constant in them too."""
+    for seed, (level, constant) in enumerate([(1.0, 0.0), (0.2, 0.0), (1.0, 0.1)]):
+        clean = level * noise(seed)
+        mixed = clean + level * noise(10 + seed) + constant
+        for kind, samples in (("clean", clean), ("noisy", mixed)):
+            write(tmp_path / f"{kind}/{seed}.wav", samples, subtype="PCM_16")
+
+    noisy, clean = tmp_path / "noisy", tmp_path / "clean"
+    request = EvaluationRequest(
+        split="test",
+        metrics=("si_sdr_db",),
+        data=EvaluationData(noisy=str(noisy), clean=str(clean)),
+    )
+    scored = evaluate_models(tmp_path / "run", ["pretrained"], request)
+    enhance(str(noisy), str(tmp_path / "enhanced"), NetworkChoice(tmp_path, "pretrained"))
+    finished = score_finished([tmp_path / "enhanced"], clean, metrics=["si_sdr_db"])
+    np.testing.assert_allclose(
+        finished.models[0][0].values("si_sdr_db"),
+        scored.models[0][0].values("si_sdr_db"),
+        atol=1e-3,
+    )
 
 
 def test_lag_and_polarity_cost_nothing_and_are_reported(folders, log_lines):

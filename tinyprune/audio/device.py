@@ -188,24 +188,21 @@ def unpack(first: Indices, lengths: Indices, weights: Numbers, columns: int) -> 
     return matrix
 
 
-def frontend_beside(model: Path, record_file: Path | None = None) -> FrontEnd:
-    """Return the front end of a model file of speech.
-
-    It is that of ``record_file``. Without one it is that of the first of these files:
-    ``STEM.frontend.json`` beside the model, ``frontend.json`` in its folder,
-    ``../baseline/frontend.json``. Raises UsageError if there is none, or if it is not that of a
-    speech-enhancement network.
-    """
-    record = record_beside(model, record_file)
+def frontend_of(record: FrontEnd | DeviceFrontEnd) -> FrontEnd:
+    """Return the front end that a network was trained with, of either record of it."""
     if isinstance(record, DeviceFrontEnd):
         return record.frontend
     return record
 
 
 def record_beside(model: Path, record_file: Path | None = None) -> FrontEnd | DeviceFrontEnd:
-    """Return the record of a front end as :func:`frontend_beside` finds it.
+    """Return the record of the front end of a model file of speech.
 
-    Of a device's record it is all of it, so that nothing has to be computed again.
+    It is that of ``record_file``. Without one it is that of the first of these files:
+    ``STEM.frontend.json`` beside the model, ``frontend.json`` in its folder,
+    ``../baseline/frontend.json``. Of a device's record it is all of it, so that nothing has to be
+    computed again. Raises UsageError if there is none, or if it is not that of a
+    speech-enhancement network.
     """
     path = _record_path(model, record_file)
     try:

@@ -1,6 +1,7 @@
 """The front end one hop at a time, as a device runs it.
 
-A hop of samples goes in and features come out; a mask goes in and a hop comes out.
+A hop of samples goes in and features come out; a mask goes in and a hop comes out. Whole signals
+give the same numbers, for scoring.
 
 The state is a record that the caller owns, as in C. The numbers come from a device's record alone,
 or from the front end that a network was trained with; both give the features of training.
@@ -13,7 +14,7 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.audio import stft
 from tinyprune.audio.conditioning import Conditioning, ConditioningState
-from tinyprune.audio.device import DeviceFrontEnd, latency_samples, unpack
+from tinyprune.audio.device import DeviceFrontEnd, frontend_of, latency_samples, unpack
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.audio.stft import Spectrum
 
@@ -35,6 +36,26 @@ class StreamState:
     conditioning: ConditioningState = field(default_factory=ConditioningState)
 
 
+@dataclass(frozen=True)
+class Conditioned:
+    """A whole signal after conditioning, up to the hop that completes its last frame.
+
+    Attributes:
+        samples: of complete hops, (hops * hop,). gains: factor of the magnitudes of each hop's
+            frame, (hops,).
+    """
+
+    samples: Float32Array
+    gains: Float32Array
+
+    def followed_by_silence(self, hops: int) -> "Conditioned":
+        """Return the same signal at a length of ``hops`` hops, which is at least its own."""
+        own = len(self.gains)
+        hop = len(self.samples) // own
+        samples = np.pad(self.samples, (0, (hops - own) * hop))
+        return Conditioned(samples, np.pad(self.gains, (0, hops - own), constant_values=1))
+
+
 class StreamingFrontEnd:
     """Framing, features and synthesis, one hop at a time.
 
@@ -54,7 +75,7 @@ class StreamingFrontEnd:
     """
 
     def __init__(self, record: FrontEnd | DeviceFrontEnd) -> None:
-        frontend = record.frontend if isinstance(record, DeviceFrontEnd) else record
+        frontend = frontend_of(record)
         self.sample_rate = frontend.sample_rate
         self.hop = frontend.hop
         self.bands = frontend.bands
@@ -65,7 +86,7 @@ class StreamingFrontEnd:
         self._mean = np.asarray(frontend.mean, np.float32)
         self._std = np.asarray(frontend.std, np.float32)
         self._tables = _tables(record)
-        self._conditioning = _conditioning(record)
+        self._conditioning = conditioning_of(record)
 
     def start(self) -> StreamState:
         """Return the state in which a signal starts."""
@@ -98,6 +119,49 @@ class StreamingFrontEnd:
         state.tail = frame[self.hop :]
         return enhanced
 
+    # --- whole signals
+
+    def condition(self, signal: Float32Array) -> Conditioned:
+        """Return a signal (n,) as hop after hop of it is conditioned.
+
+        Silence fills the last hop, and one hop more completes the last frame.
+        """
+        state = ConditioningState()
+        hops = []
+        gains = []
+        for samples in stft.pad(signal, self.hop).reshape(-1, self.hop)[1:]:
+            conditioned = self._conditioning.without_dc(state, samples)
+            hops.append(conditioned)
+            gains.append(self._conditioning.gain(state, conditioned))
+        return Conditioned(np.concatenate(hops), np.asarray(gains, np.float32))
+
+    def analyse_whole(self, conditioned: Conditioned) -> tuple[Spectrum, Float32Array]:
+        """Return spectra (frames, bins) and normalised features (frames, bands) of a signal.
+
+        They have the very numbers of :meth:`analyse` hop by hop: int8 inputs are rounded, and a
+        recurrent network carries on what a last bit has changed. So each frame is multiplied by the
+        filterbank alone, as a stream does it.
+        """
+        hops = conditioned.samples.reshape(-1, self.hop)
+        before = np.concatenate([np.zeros((1, self.hop), np.float32), hops[:-1]])
+        frames = np.concatenate([before, hops], axis=1) * self._tables.window
+        spectrum = np.fft.rfft(frames).astype(np.complex64)
+        bands = np.stack([magnitudes @ self._tables.mel for magnitudes in np.abs(spectrum)])
+        magnitude = bands * conditioned.gains[:, None]
+        return spectrum, (magnitude**self._power - self._mean) / self._std
+
+    def synthesise_whole(
+        self, spectrum: Spectrum, masks: Float32Array, samples: int
+    ) -> Float32Array:
+        """Return the enhanced signal (samples,) of spectra (frames, bins), masks (frames, bands).
+
+        They are the samples of :meth:`synthesise` hop by hop, up to the rounding of float32.
+        """
+        masked = spectrum * (masks @ self._tables.spread)
+        frames = np.fft.irfft(masked, self._frame).astype(np.float32) * self._tables.synthesis
+        hops = frames[:-1, self.hop :] + frames[1:, : self.hop]
+        return hops.reshape(-1)[:samples]
+
 
 @dataclass(frozen=True)
 class _Tables:
@@ -113,7 +177,7 @@ class _Tables:
     spread: Float32Array
 
 
-def _conditioning(record: FrontEnd | DeviceFrontEnd) -> Conditioning:
+def conditioning_of(record: FrontEnd | DeviceFrontEnd) -> Conditioning:
     """Return the conditioning: that of the front end, or that of a device's record."""
     if isinstance(record, FrontEnd):
         return Conditioning.of(record)

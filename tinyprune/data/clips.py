@@ -1,4 +1,4 @@
-"""Clips of audio, and the store that holds many of them as one file of 16-bit samples.
+"""Clips of audio, and the store that holds many of them as one file, mostly of 16-bit samples.
 
 Decoding and resampling are done once; after that a random excerpt costs one short read, whatever
 the format was. Memory does not grow with the corpus: the file is not mapped, else every page that
@@ -30,6 +30,9 @@ from tinyprune.storage.writing import writing
 
 log = logging.getLogger(__name__)
 FULL_SCALE = 32767.0
+#: How samples are stored: as rounded integers of full scale 32767, or as they are.
+ROUNDED = "<i2"
+EXACT = "<f4"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class ClipIndex:
         sha256: of all samples.
         mtime_ns: time of the file of samples; 0: it was not kept. As long as it is that, the
             samples are taken for those that were written, else their SHA-256 is computed.
+        sample_type: ROUNDED or EXACT.
     """
 
     names: tuple[str, ...]
@@ -66,6 +70,7 @@ class ClipIndex:
     rms: tuple[float, ...]
     sha256: str
     mtime_ns: int = 0
+    sample_type: str = ROUNDED
 
 
 class ClipStore:
@@ -81,6 +86,7 @@ class ClipStore:
         self.index = index
         self.clips = np.arange(len(index.names)) if clips is None else clips
         self._offsets = np.asarray(index.offsets)
+        self._type = np.dtype(index.sample_type)
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
 
@@ -122,14 +128,19 @@ class ClipStore:
         else:
             repeated = np.arange(start, start + samples)
             piece = np.take(self._read(begin, end - begin), repeated, mode="wrap")
-        return piece.astype(np.float32) / np.float32(FULL_SCALE)
+        samples_of_clip = piece.astype(np.float32)
+        if self.index.sample_type == ROUNDED:
+            samples_of_clip /= np.float32(FULL_SCALE)
+        return samples_of_clip
 
     def _read(self, begin: int, samples: int) -> np.ndarray:
         """Return samples of the file; threads may read at once.
 
         Raises TinypruneError if the file has been cut.
         """
-        piece = np.frombuffer(os.pread(self._file, 2 * int(samples), 2 * int(begin)), "<i2")
+        size = self._type.itemsize
+        content = os.pread(self._file, size * int(samples), size * int(begin))
+        piece = np.frombuffer(content, self._type)
         if len(piece) < samples:
             raise TinypruneError(f"{self.path} ends too early: delete it and run again")
         return piece
@@ -139,15 +150,15 @@ class ClipStore:
         return ClipStore(self.path, self.index, self.clips[keep])
 
 
-def open_store(path: Path, clips: Iterable[Clip]) -> ClipStore:
+def open_store(path: Path, clips: Iterable[Clip], sample_type: str = ROUNDED) -> ClipStore:
     """Return the store at ``path``; it is written from ``clips`` unless it is there as it was made.
 
     Nothing is taken from ``clips`` otherwise. Samples beyond full scale are scaled down to it, clip
-    by clip. Raises TinypruneError when no space is left.
+    by clip. ``sample_type``: ROUNDED or EXACT. Raises TinypruneError when no space is left.
     """
     record = path.with_suffix(".json")
     if not _is_complete(path, record):
-        _write(path, clips)
+        _write(path, clips, sample_type)
     return ClipStore(path, read_index(record))
 
 
@@ -185,7 +196,7 @@ def _is_complete(path: Path, record: Path) -> bool:
         return _made_again(record)
     index = read_index(record)
     if path.stat().st_mtime_ns == index.mtime_ns:
-        return path.stat().st_size == 2 * index.offsets[-1]
+        return path.stat().st_size == np.dtype(index.sample_type).itemsize * index.offsets[-1]
     return sha256(path) == index.sha256 or _made_again(path)
 
 
@@ -195,7 +206,7 @@ def _made_again(path: Path) -> bool:
     return False
 
 
-def _write(path: Path, clips: Iterable[Clip]) -> None:
+def _write(path: Path, clips: Iterable[Clip], sample_type: str) -> None:
     """Write the samples of clips one after the other, then the index."""
     names = []
     groups = []
@@ -205,7 +216,8 @@ def _write(path: Path, clips: Iterable[Clip]) -> None:
     with writing(path) as part, part.open("wb") as file:
         for clip in clips:
             scaled = clip.samples / max(1.0, float(np.abs(clip.samples).max()))
-            samples = np.round(scaled * FULL_SCALE).astype("<i2").tobytes()
+            stored = np.round(scaled * FULL_SCALE) if sample_type == ROUNDED else scaled
+            samples = stored.astype(sample_type).tobytes()
             digest.update(samples)
             file.write(samples)
             names.append(clip.name)
@@ -219,5 +231,6 @@ def _write(path: Path, clips: Iterable[Clip]) -> None:
         tuple(rms),
         digest.hexdigest(),
         path.stat().st_mtime_ns,
+        sample_type,
     )
     write_sealed(path.with_suffix(".json"), index)

@@ -54,12 +54,12 @@ class FileTasks:
         self.dataset = dataset
         self.frontend = frontend
         self.kind: type[Task] = TASKS[dataset.task]
-        self._tasks: dict[object, Task] = {own.frontend: own} if own else {}
+        self._tasks: dict[object, Task] = {own.preparation: own} if own else {}
 
     def task_of(self, path: Path) -> Task:
         """Return the task of a model file. Raises UsageError if it has no front end."""
         task = self.kind.for_model_file(self.dataset, path, self.frontend)
-        return self._tasks.setdefault(task.frontend, task)
+        return self._tasks.setdefault(task.preparation, task)
 
 
 def score_models(models: Iterable[ScoredModel], split: str, metrics: Sequence[str]) -> Scored:

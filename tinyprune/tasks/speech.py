@@ -16,8 +16,9 @@ from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.audio import stft
 from tinyprune.audio.conditioning import loudest_hop_dbfs
-from tinyprune.audio.device import DeviceFrontEnd, device_front_end, frontend_beside
+from tinyprune.audio.device import DeviceFrontEnd, device_front_end, frontend_of, record_beside
 from tinyprune.audio.frontend import FrontEnd
+from tinyprune.audio.streaming import conditioning_of
 from tinyprune.config import TrainConfig
 from tinyprune.data.speech.calibration import calibration_features
 from tinyprune.data.speech.dataset import SpeechData
@@ -55,13 +56,15 @@ class Speech(Task):
     prune_learning_rate = 4e-3
     tolerance = 0.05
 
-    def __init__(self, dataset: SpeechData, frontend: FrontEnd) -> None:
-        """``dataset``: mixtures. ``frontend``: makes features of them."""
+    def __init__(self, dataset: SpeechData, record: FrontEnd | DeviceFrontEnd) -> None:
+        """``dataset``: mixtures. ``record``: of the front end that makes features of them."""
+        frontend = frontend_of(record)
         self.dataset = dataset
         self.frontend = frontend
+        self._conditioning = conditioning_of(record)
         self.input_shape = self.output_shape = (None, frontend.bands)
         self.hop_seconds = frontend.hop_seconds
-        self._scored = cache(lambda split: ScoredSet(dataset.utterances(split), frontend))
+        self._scored = cache(lambda split: ScoredSet(dataset.utterances(split), record))
         self._unprocessed = cache(self._score_mixtures)
 
     @classmethod
@@ -74,7 +77,7 @@ class Speech(Task):
     @classmethod
     def for_model_file(cls, dataset: SpeechData, path: Path, frontend: Path | None = None) -> Self:
         """Create the task with the front end that is beside a model file."""
-        return cls(dataset, frontend_beside(path, frontend))
+        return cls(dataset, record_beside(path, frontend))
 
     @classmethod
     def check_ranks(cls, model: str, inputs: Sequence[int], outputs: Sequence[int]) -> None:
@@ -84,6 +87,11 @@ class Speech(Task):
                 f"{model} takes inputs of shape {inputs} and gives {outputs}: a network of "
                 "speech takes and gives (1, frames, mel bands)"
             )
+
+    @property
+    def preparation(self) -> object:
+        """Front end and conditioning: records of before conditioning have none."""
+        return self.frontend, self._conditioning
 
     def learner(
         self, config: TrainConfig, seed: int, teacher: "keras.Model | None" = None

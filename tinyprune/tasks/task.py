@@ -127,6 +127,11 @@ class Task(ABC):
         UsageError where there is none.
         """
 
+    @property
+    def preparation(self) -> object:
+        """The facts in which two tasks are equal that make the same inputs of the same data."""
+        return self.frontend
+
     @classmethod
     def check_ranks(cls, model: str, inputs: Sequence[int], outputs: Sequence[int]) -> None:
         """Raise UsageError for a graph that is of another task, whatever the data are.

@@ -24,7 +24,9 @@ def test_a_speaker_sorted_into_chapters_stays_one_speaker():
 
 def hold_out(groups, names, seed=0, lengths=None):
     lengths = np.ones(len(groups), int) if lengths is None else np.asarray(lengths)
-    return hold_out_speakers(groups, names, lengths, seed, "give --dev-noisy and --dev-clean")
+    return hold_out_speakers(
+        "speech", groups, names, lengths, seed, "give --dev-noisy and --dev-clean"
+    )
 
 
 def test_a_tenth_of_the_speakers_is_held_out_whole():
@@ -62,7 +64,7 @@ def test_the_shorter_of_two_speakers_is_held_out_and_too_much_is_a_warning(seed,
     held = hold_out(["a"] * 6 + ["b"] * 4, list(map(str, range(10))), seed)
     assert held.tolist() == [False] * 6 + [True] * 4
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "held out for dev: 1 of 2 speakers, 40 % of the time (b)" in caplog.text
+    assert "held out for dev: 1 of 2 speakers of speech, 40 % of the time (b)" in caplog.text
 
 
 def test_time_counts_not_files():

@@ -129,7 +129,7 @@ def first_few(things: Sequence[object], limit: int = 3) -> str:
 
 
 def hold_out_speakers(
-    groups: list[str], names: list[str], lengths: IntArray, seed: int, remedy: str
+    kind: str, groups: list[str], names: list[str], lengths: IntArray, seed: int, remedy: str
 ) -> BoolArray | None:
     """Return truth values (n,) of the files that are kept apart for dev, and log which they are.
 
@@ -139,6 +139,7 @@ def hold_out_speakers(
     on.
 
     Args:
+        kind: of the files, for the line: "speech", "noise" or "pairs".
         groups: folder or speaker of each file. names: of the files. lengths: of the files, (n,), in
             any unit. seed: which speakers. remedy: what the warning advises.
     """
@@ -164,6 +165,7 @@ def hold_out_speakers(
         len(held_out),
         len(distinct),
         "speakers" if has_speakers else "files",
+        kind,
         100 * _share(held_out, shares),
         first_few(sorted(held_out)),
         remedy,
@@ -171,7 +173,9 @@ def hold_out_speakers(
     return np.isin(labels, held_out)
 
 
-_HELD_OUT_LINE = "held out for dev: %d of %d %s, %.0f %% of the time (%s); to choose others, %s"
+_HELD_OUT_LINE = (
+    "held out for dev: %d of %d %s of %s, %.0f %% of the time (%s); to choose others, %s"
+)
 
 
 def _share(held_out: list[str], shares: dict[str, float]) -> float:

@@ -81,11 +81,12 @@ def load_evaluation_data(data: EvaluationData, cache: Path) -> "SpeechData":
 
 def _paired(pairs: "CorpusSplit", name: str, cache: Path) -> "PairedDataset":
     """Return a data set of pairs that are all in its test split."""
+    from tinyprune.data.clips import EXACT
     from tinyprune.data.speech import pair_store
     from tinyprune.data.speech.paired import PairedDataset
 
     default = PairedData()
-    store = pair_store.open_pairs(pairs, name, cache)
+    store = pair_store.open_pairs(pairs, name, cache, EXACT)
     return PairedDataset({"test": store}, default.level_db, default.speed, len(store), default.seed)
 
 

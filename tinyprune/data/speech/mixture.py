@@ -75,7 +75,7 @@ def _hold_out(train: SpeechAndNoise, seed: int) -> dict[str, SpeechAndNoise]:
 def _dev_mask(kind: str, clips: ClipStore, groups: list[str], seed: int) -> np.ndarray:
     """Return truth values (n,) of the clips that are held out. Raises UsageError for one clip."""
     remedy = "give --dev-speech and --dev-noise"
-    is_dev = hold_out_speakers(groups, clips.names, clips.lengths, seed, remedy)
+    is_dev = hold_out_speakers(kind, groups, clips.names, clips.lengths, seed, remedy)
     if is_dev is None:
         raise UsageError(
             f"one {kind} file cannot be split into training and dev: add files, or {remedy}"

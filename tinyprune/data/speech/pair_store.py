@@ -11,7 +11,7 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.alignment import alignment
 from tinyprune.audio.files import SAMPLE_RATE, list_audio, read_header, read_mono
-from tinyprune.data.clips import Clip, ClipStore, open_store
+from tinyprune.data.clips import EXACT, ROUNDED, Clip, ClipStore, open_store
 from tinyprune.data.corpora.corpus import CorpusSplit, Pair, cache_key, first_few, speaker_in
 from tinyprune.data.speech.mixing import SILENCE_RMS
 from tinyprune.errors import TinypruneError, UsageError
@@ -25,6 +25,8 @@ TOLERANCE = 16
 LARGEST_LAG = 8000
 #: Measured SNRs are rounded to it, so that results can be grouped by them.
 SNR_STEP_DB = 5.0
+#: Begin of the names of stores, by how samples are stored.
+_KINDS = {ROUNDED: "pairs", EXACT: "exact-pairs"}
 _FLOOR = 2.0**-30 / 12  # power of the rounding error of 16-bit samples
 #: Numbers that the synthesizers of DNS-Challenge and MS-SNSD give to both files of a pair.
 _FILE_NUMBER = re.compile(r"(fileid_\d+|clnsp\d+)$")
@@ -134,7 +136,9 @@ class PairStore:
         return PairStore(self.clips.subset(np.repeat(keep, 2)), kept)
 
 
-def open_pairs(split: CorpusSplit, location: str, cache: Path) -> PairStore:
+def open_pairs(
+    split: CorpusSplit, location: str, cache: Path, sample_type: str = ROUNDED
+) -> PairStore:
     """Return the usable pairs of a split, decoded once into a file of ``cache``.
 
     The others are left out, with one warning that counts them: files that are unreadable or silent,
@@ -143,11 +147,14 @@ def open_pairs(split: CorpusSplit, location: str, cache: Path) -> PairStore:
 
     Args:
         split: the files. location: the split in messages. cache: folder of decoded audio.
+        sample_type: how samples are stored: EXACT to score what a stream makes of the files.
     """
     files: list[Path] = []
     for pair in split.pairs:
         files += [pair.noisy, pair.clean]
-    clips = open_store(cache / f"pairs-{cache_key(files)}.pcm", _clips(split, location))
+    kind = _KINDS[sample_type]
+    path = cache / f"{kind}-{cache_key(files)}.pcm"
+    clips = open_store(path, _clips(split, location), sample_type)
     usable = tuple(split.pairs[int(number)] for number in clips.names[::2])
     return PairStore(clips, usable)
 

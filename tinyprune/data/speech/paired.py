@@ -52,7 +52,7 @@ def _hold_out(train: PairStore, seed: int) -> dict[str, PairStore]:
     speakers = [pair.speaker for pair in train.pairs]
     names = [pair.name for pair in train.pairs]
     remedy = "give --dev-noisy and --dev-clean"
-    is_dev = hold_out_speakers(speakers, names, train.lengths, seed, remedy)
+    is_dev = hold_out_speakers("pairs", speakers, names, train.lengths, seed, remedy)
     if is_dev is None:
         raise UsageError(f"one pair cannot be split into training and dev: add files, or {remedy}")
     return {"train": train.subset(~is_dev), "dev": train.subset(is_dev)}
