@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
+from tinyprune.api.calibration import Calibration, calibration_inputs
 from tinyprune.api.trainable import CompressedModel, trainable
 from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.resources import NpuTarget
@@ -106,12 +106,13 @@ class BudgetPruner:
         self._is_shrunk = False
 
     def prepare(
-        self, calibration: np.ndarray, steps: int, batch_size: int, frames: int | None = None
+        self, calibration: Calibration, steps: int, batch_size: int, frames: int | None = None
     ) -> keras.Model:
         """Return the network with gates, to train in float.
 
         Args:
-            calibration: inputs (n, ...) of real data; of sequences, consecutive frames.
+            calibration: inputs (n, ...) of real data; of sequences, consecutive frames; of a
+                network with several inputs, a dict of them by name.
             steps: optimizer steps of the training of the gates.
             batch_size: examples in each.
             frames: 1 for a network of sequences that runs frame by frame, else None.
@@ -119,7 +120,7 @@ class BudgetPruner:
         Raises:
             UsageError: the budget cannot be kept; the message has the least that can be reached.
         """
-        inputs = np.asarray(calibration, np.float32)
+        inputs = calibration_inputs(calibration)
         keys = [layer.key for layer in self.plan.layers]
         settings = BudgetSettings(
             limits=self._limits,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
+from tinyprune.api.calibration import Calibration, calibration_inputs
 from tinyprune.api.trainable import CompressedModel, trainable
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater
@@ -89,15 +90,16 @@ class Pruner:
         self._updater: MaskUpdater | None = None
         self._step = 0
 
-    def prepare(self, calibration: np.ndarray, steps: int | None = None) -> keras.Model:
+    def prepare(self, calibration: Calibration, steps: int | None = None) -> keras.Model:
         """Return the network to train, with masks and int8 grids in its layers.
 
         Args:
             calibration: inputs (n, ...) of real data that set the first activation ranges; of
-                sequences, consecutive frames (n, features).
+                sequences, consecutive frames (n, features); of a network with several inputs, a
+                dict of them by name.
             steps: optimizer steps of the whole training; None: :meth:`callback` asks ``fit``.
         """
-        inputs = np.asarray(calibration, np.float32)
+        inputs = calibration_inputs(calibration)
         self._masked = MaskedNetwork(self.model, self.plan, inputs)
         prepared = self._masked.prepared
         self._network = trainable(prepared)

@@ -38,14 +38,8 @@ class CompressedModel(keras.Model):
 
 
 def trainable(prepared: keras.Model) -> CompressedModel:
-    """Return a network of the same layers, so of the same weights, that ``fit`` can train."""
-    inputs = _unpacked(prepared.inputs)
-    outputs = _unpacked(prepared.outputs)
-    return CompressedModel(inputs, outputs, name=prepared.name)
+    """Return a network of the same layers, so of the same weights, that ``fit`` can train.
 
-
-def _unpacked(tensors: list[Any]) -> Any:
-    """Return the tensor of a list of one, else the list."""
-    if len(tensors) == 1:
-        return tensors[0]
-    return tensors
+    It takes and gives several inputs and outputs as the network does.
+    """
+    return CompressedModel(prepared.input, prepared.output, name=prepared.name)

@@ -82,6 +82,25 @@ class ContextState:
 
 
 @dataclass(frozen=True)
+class NamedEnd:
+    """An input or an output of a network that has several.
+
+    Attributes:
+        name: in the signature of the file, which is that of the data. tensor: in the flatbuffer.
+        position: in the flatbuffer's list of inputs or outputs, from 0, in the converter's order.
+        shape: with the batch axis, which is 1.
+        scale, zero_point: float = scale * (int8 - zero_point).
+    """
+
+    name: str
+    tensor: str
+    position: int
+    shape: tuple[int, ...]
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
 class TFLiteArtifact:
     """One int8 ``.tflite`` file.
 
@@ -91,12 +110,13 @@ class TFLiteArtifact:
         file_bytes: its size.
         frames: time steps of one call (1: streaming, and networks without a time axis).
         input_scale, input_zero_point: float = scale * (int8 - zero_point).
-        output_scale, output_zero_point: the same for the output.
+        output_scale, output_zero_point: the same for the output; both are of the first one.
         tensors: zeros per kernel.
         contexts: states that go in and come out of every call; empty where the file keeps all
             states itself.
         layers: the Keras layer of every operator in the file, in order of execution.
         dense: weights in the file that are no kernel of a layer that can be pruned.
+        inputs, outputs: where there are several, each; empty where there is one.
     """
 
     path: Path
@@ -111,6 +131,8 @@ class TFLiteArtifact:
     contexts: tuple[ContextState, ...] = ()
     layers: tuple[str, ...] = ()
     dense: tuple[TensorSparsity, ...] = ()
+    inputs: tuple[NamedEnd, ...] = ()
+    outputs: tuple[NamedEnd, ...] = ()
 
     @property
     def sparsity(self) -> float:

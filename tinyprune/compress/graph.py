@@ -64,12 +64,25 @@ def run(model: keras.Model, inputs: Iterable[Any], call: Call) -> list[Any]:
 
 
 def rebuild(model: keras.Model, call: Call) -> keras.Model:
-    """Return a new functional model: inputs like the model's, its graph computed by ``call``."""
+    """Return a new functional model: inputs like the model's, its graph computed by ``call``.
+
+    Several inputs or outputs are in a list or dict as the model's are.
+    """
     inputs = []
     for tensor in functional(model).inputs:
         inputs.append(keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name))
     outputs = run(model, inputs, call)
-    return keras.Model(_single(inputs), _single(outputs), name=model.name)
+    old = functional(model)
+    return keras.Model(
+        _arranged(inputs, old.input), _arranged(outputs, old.output), name=model.name
+    )
+
+
+def _arranged(tensors: list[Any], like: Any) -> Any:
+    """Return tensors in a list or dict as others are; one alone is itself."""
+    if len(tensors) == 1:
+        return tensors[0]
+    return keras.tree.pack_sequence_as(like, tensors)
 
 
 def with_input(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model:
@@ -81,12 +94,7 @@ def with_input(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model
     inner_shape = functional(model).inputs[0].shape[1:]
     reshaped = keras.layers.Reshape(inner_shape, name="input_shape")(inputs)
     outputs = run(model, [reshaped], lambda node, args, kwargs: node.operation(*args, **kwargs))
-    return keras.Model(inputs, _single(outputs), name=model.name)
-
-
-def _single(values: list[Any]) -> Any:
-    """The value itself, if there is only one."""
-    return values[0] if len(values) == 1 else values
+    return keras.Model(inputs, _arranged(outputs, functional(model).output), name=model.name)
 
 
 class Uses:

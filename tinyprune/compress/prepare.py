@@ -7,8 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tinyprune import named_arrays
 from tinyprune.compress import graph
 from tinyprune.compress.activations import activation_name
+from tinyprune.compress.ends import given
 from tinyprune.compress.fake_quant import FakeQuantize, Observe
 from tinyprune.compress.grids import Grids
 from tinyprune.compress.kinds.base import kernels, plain_weights
@@ -67,12 +69,12 @@ def prepare(
 
 def _free_sigmoid(prepared: keras.Model) -> None:
     """Let a sigmoid that gives the chances of classes learn without its grid, as a softmax does."""
-    [output, *_] = prepared.outputs
-    last = output._keras_history.operation
-    has_no_time_axis = len(output.shape) == 2
-    if has_no_time_axis and isinstance(last, CompressedLinear):
-        function = activation_name(getattr(last, "activation", None))
-        last.gives_chances |= function == "sigmoid"
+    for output in prepared.outputs:
+        last = output._keras_history.operation
+        has_no_time_axis = len(output.shape) == 2
+        if has_no_time_axis and isinstance(last, CompressedLinear):
+            function = activation_name(getattr(last, "activation", None))
+            last.gives_chances |= function == "sigmoid"
 
 
 def _swapped(layer: Any, options: dict[str, bool], normalised: bool) -> Any:
@@ -165,7 +167,7 @@ def calibrate(prepared: keras.Model, batches: Iterable[np.ndarray], begins: bool
 
     Args:
         prepared: a model from :func:`prepare`.
-        batches: inputs, each (batch, ...).
+        batches: inputs, each (batch, ...); of several inputs, with their names.
         begins: whether normalisers begin here, with the statistics of the last batch; else they
             stay as they are.
     """
@@ -179,7 +181,7 @@ def calibrate(prepared: keras.Model, batches: Iterable[np.ndarray], begins: bool
     observe = tf.function(lambda values: prepared(values, training=False), reduce_retracing=True)
     try:
         for batch in batches:
-            observe(keras.tree.map_structure(tf.convert_to_tensor, batch))
+            observe(given(prepared, batch))
     finally:
         for quantizer in quantizers(prepared):
             quantizer.observe = Observe.AVERAGE
@@ -193,5 +195,10 @@ def batches(inputs: np.ndarray, model: keras.Model) -> list[np.ndarray]:
 
     Consecutive frames become one sequence, examples are a batch already.
     """
-    is_one_example = inputs.ndim + 1 == len(model.inputs[0].shape)
-    return [inputs[None]] if is_one_example else [inputs]
+    return [inputs[None]] if is_one_sequence(inputs, model) else [inputs]
+
+
+def is_one_sequence(inputs: np.ndarray, model: keras.Model) -> bool:
+    """Return whether calibration inputs are consecutive frames (n, ...) of one input of a model."""
+    has_names = named_arrays.has_names(inputs)
+    return not has_names and inputs.ndim + 1 == len(model.inputs[0].shape)

@@ -13,12 +13,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tinyprune import named_arrays
 from tinyprune.array_types import Float32Array, FloatArray
 from tinyprune.artifacts.network import TensorSparsity, least_left
+from tinyprune.compress.ends import given, made
 from tinyprune.compress.kinds.base import bias, kernels
 from tinyprune.compress.kinds.lookup import kernel_kind, layout
 from tinyprune.compress.mask_updater import sparsity_of_masks
-from tinyprune.compress.prepare import copy_weights
+from tinyprune.compress.prepare import copy_weights, is_one_sequence
 from tinyprune.errors import CheckFailed
 from tinyprune.sparsity.layout import canonical, restored
 
@@ -35,7 +37,7 @@ def probes(calibration: Float32Array, model: keras.Model) -> Float32Array:
             sequences.
         model: the network.
     """
-    return probes_of(calibration, calibration.ndim + 1 == len(model.inputs[0].shape))
+    return probes_of(calibration, is_one_sequence(calibration, model))
 
 
 def probes_of(calibration: Float32Array, has_sequences: bool) -> Float32Array:
@@ -48,12 +50,17 @@ def probes_of(calibration: Float32Array, has_sequences: bool) -> Float32Array:
         sequences = len(calibration) // frames
         calibration = calibration[: sequences * frames].reshape(sequences, frames, -1)
     every = max(1, len(calibration) // PROBES)
-    return np.asarray(calibration[::every][:PROBES], np.float32)
+    return named_arrays.to_float32(calibration[::every][:PROBES])
 
 
-def responds(model: keras.Model, inputs: Float32Array) -> bool:
-    """Return whether outputs differ between inputs, by more than a step of their int8 grid."""
-    outputs = np.asarray(model(inputs, training=False), np.float64)
+def responds(model: keras.Model, inputs: Float32Array) -> list[bool]:
+    """Return which outputs differ between inputs, by more than a step of their int8 grid."""
+    outputs = made(model, model(given(model, inputs), training=False))
+    return [_differs(values.astype(np.float64)) for values in named_arrays.parts(outputs)]
+
+
+def _differs(outputs: np.ndarray) -> bool:
+    """Return whether outputs (n, ...) differ by more than a step of the grid over all of them."""
     step = np.ptp(outputs) / GRID
     return bool(np.ptp(outputs, axis=0).max() > step)
 
@@ -70,20 +77,19 @@ class Reach:
         """
         self._skeleton = keras.models.clone_model(template)
         copy_weights(template, self._skeleton)
-        largest = float(np.abs(inputs).max()) or 1.0
         # As they are, for layers that normalise them, and small, for activations with an upper end.
-        both = np.concatenate([inputs, inputs / largest])
-        self._inputs = tf.convert_to_tensor(both.astype(np.float32))
+        both = np.concatenate([inputs, named_arrays.each(_small, inputs)])
+        self._inputs = given(self._skeleton, both)
         self._rng = np.random.default_rng(0)
-        self._is_known = self._has_gradient({})
+        self._known = self._with_gradient({})
 
     def is_open(self, masks: Mapping[str, FloatArray]) -> bool:
-        """Return whether some output depends on some input, as far as masks decide that.
+        """Return whether every output depends on some input, as far as masks decide that.
 
-        ``masks``: ``layer/kernel`` -> mask (1: kept); kernels that are missing are whole. Of a
-        network whose skeleton lets nothing through even without masks, nothing is known: True.
+        ``masks``: ``layer/kernel`` -> mask (1: kept); kernels that are missing are whole. Of an
+        output to which the skeleton lets nothing through even without masks, nothing is known.
         """
-        return not self._is_known or self._has_gradient(masks)
+        return self._known <= self._with_gradient(masks)
 
     def check(self, masks: Mapping[str, FloatArray]) -> None:
         """Raise CheckFailed, which names the emptiest kernel, where all ways are closed."""
@@ -95,16 +101,22 @@ class Reach:
             "try a smaller --sparsity, or --importance lamp with a --floor"
         )
 
-    def _has_gradient(self, masks: Mapping[str, FloatArray]) -> bool:
-        """Return whether the gradient of the outputs by the inputs is not zero everywhere."""
+    def _with_gradient(self, masks: Mapping[str, FloatArray]) -> set[int]:
+        """Return the outputs whose gradient by the inputs is not zero everywhere, by number."""
         self._set_weights(masks)
-        with tf.GradientTape() as tape:
+        totals = []
+        with tf.GradientTape(persistent=True) as tape:
             tape.watch(self._inputs)
-            outputs = self._skeleton(self._inputs, training=False)
-            weights = self._rng.uniform(0.5, 1, outputs.shape)  # or those of a softmax sum to one
-            total = tf.reduce_sum(outputs * tf.convert_to_tensor(weights, outputs.dtype))
-        gradient = tape.gradient(total, self._inputs)
-        return gradient is not None and bool(np.any(gradient.numpy() != 0))
+            for outputs in keras.tree.flatten(self._skeleton(self._inputs, training=False)):
+                weights = self._rng.uniform(0.5, 1, outputs.shape)  # or a softmax sums to one
+                weighted = outputs * tf.convert_to_tensor(weights, outputs.dtype)
+                totals.append(tf.reduce_sum(weighted))
+        found = set()
+        for number, total in enumerate(totals):
+            gradients = keras.tree.flatten(tape.gradient(total, self._inputs))
+            if any(map(_is_somewhere, gradients)):
+                found.add(number)
+        return found
 
     def _set_weights(self, masks: Mapping[str, FloatArray]) -> None:
         """Set positive means of what masks leave as kernels, and zeros as biases."""
@@ -120,6 +132,16 @@ class Reach:
             own_bias = bias(layer)
             if own_bias is not None:
                 own_bias.assign(np.zeros(own_bias.shape))
+
+
+def _small(inputs: Float32Array) -> Float32Array:
+    """Return inputs of 1 at most."""
+    return (inputs / (float(np.abs(inputs).max()) or 1.0)).astype(np.float32)
+
+
+def _is_somewhere(gradient: tf.Tensor | None) -> bool:
+    """Return whether a gradient is there, and not zero everywhere."""
+    return gradient is not None and bool(np.any(gradient.numpy() != 0))
 
 
 def sparsity_of_kernels(model: keras.Model) -> list[TensorSparsity]:

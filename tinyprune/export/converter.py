@@ -15,11 +15,13 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import ConverterError
 
+from tinyprune import named_arrays
 from tinyprune.array_types import Float32Array
 from tinyprune.compress import graph
 from tinyprune.compress.causality import look_back
 from tinyprune.compress.export_layers import with_export_layers
 from tinyprune.errors import CheckFailed
+from tinyprune.models.ends import input_names, output_names
 from tinyprune.tflite.flatbuffer import ParsedFile, parse
 from tinyprune.tflite.graph import float_operators
 from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT
@@ -90,8 +92,11 @@ def conversion(model: keras.Model, frames: int | None, calibration: Float32Array
     Args:
         model: plain Keras model in canonical form.
         frames: time steps of one call; None for a model without a time axis.
-        calibration: inputs (n, ...) of real data; with ``frames``, consecutive features (n, bands).
+        calibration: inputs (n, ...) of real data; of several inputs, with their names; with
+            ``frames``, consecutive features (n, bands).
     """
+    if len(model.inputs) > 1 or len(model.outputs) > 1:
+        return _named_conversion(model, calibration)
     fused = with_export_layers(model)
     calls = calibration[:, None] if frames is None else _calls(calibration, frames)
     signature = [tf.TensorSpec(calls.shape[1:])]
@@ -101,6 +106,30 @@ def conversion(model: keras.Model, frames: int | None, calibration: Float32Array
         return ([call] for call in calls)
 
     return Conversion(model.name, _converter(function, fused.variables), samples)
+
+
+def _named_conversion(model: keras.Model, calibration: np.ndarray) -> Conversion:
+    """Return the conversion of a model with several inputs or outputs, which its signature names.
+
+    The order of the flatbuffer's own lists is the converter's.
+    """
+    fused = with_export_layers(model)
+    inputs, outputs = input_names(model), output_names(model)
+    arrays = named_arrays.split(calibration) or {inputs[0]: calibration}
+    calls = [
+        {name: arrays[name][row : row + 1] for name in inputs} for row in range(len(calibration))
+    ]
+
+    def step(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        arranged = values[0]
+        if len(inputs) > 1:
+            arranged = keras.tree.pack_sequence_as(fused.input, list(values))
+        made = keras.tree.flatten(fused(arranged))
+        return dict(zip(outputs, made, strict=True))
+
+    signature = [tf.TensorSpec((1, *arrays[name].shape[1:]), name=name) for name in inputs]
+    function = tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
+    return Conversion(model.name, _converter(function, fused.variables), lambda: calls)
 
 
 def one_frame_conversion(

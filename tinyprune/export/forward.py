@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tinyprune.array_types import Float32Array
+from tinyprune.compress.ends import given, made
 from tinyprune.tflite.interpreter import Int8Model
 
 #: A network as a function from inputs (batch, ...) to outputs (batch, ...).
@@ -17,7 +18,7 @@ Forward = Callable[[Float32Array], Float32Array]
 def of_keras(model: keras.Model) -> Forward:
     """A float network on inputs (batch, ...)."""
     forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
-    return lambda inputs: forward(inputs).numpy()
+    return lambda inputs: made(model, forward(given(model, inputs)))
 
 
 def of_int8(path: Path) -> Forward:

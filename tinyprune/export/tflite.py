@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tinyprune.array_types import Float32Array, Int8Array
-from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact
+from tinyprune.artifacts.network import NamedEnd, TensorSparsity, TFLiteArtifact
 from tinyprune.compress.input_scaling import without_factor
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.kinds.lookup import require_kernel_kind
@@ -21,8 +21,8 @@ from tinyprune.npu.layers import weights_beside
 from tinyprune.sparsity.layout import canonical
 from tinyprune.storage.writing import writing
 from tinyprune.tflite.flatbuffer import ParsedFile, require_int8
-from tinyprune.tflite.graph import Graph
-from tinyprune.tflite.interpreter import Int8Model
+from tinyprune.tflite.graph import Graph, Tensor
+from tinyprune.tflite.interpreter import End, Int8Model
 from tinyprune.tflite.kernels import follows_bias
 
 
@@ -36,8 +36,9 @@ def convert(model: keras.Model, frames: int | None, calibration: Float32Array) -
         frames: time steps of one call; None for a model without a time axis. With 1, a model that
             looks back by causal padding gets the past as inputs and outputs beside its own
             (:func:`tinyprune.compress.streaming.streaming`).
-        calibration: inputs (n, ...) of real data. With ``frames``: consecutive features (n, bands),
-            whose order matters because the calibrator keeps an LSTM's state.
+        calibration: inputs (n, ...) of real data; of several inputs, with their names. With
+            ``frames``: consecutive features (n, bands), whose order matters because the calibrator
+            keeps an LSTM's state.
 
     Raises:
         UsageError: with ``frames`` of 1, the model looks ahead.
@@ -89,7 +90,30 @@ def export(
         contexts=states,
         layers=names,
         dense=_left_dense(file.graph, matches, names),
+        inputs=_named_ends(runner.inputs, file.graph.inputs),
+        outputs=_named_ends(runner.outputs, file.graph.outputs),
     )
+
+
+def _named_ends(ends: Sequence[End], tensors: Sequence[Tensor]) -> tuple[NamedEnd, ...]:
+    """Return the records of inputs or outputs by name; none of a single one."""
+    if len(ends) == 1:
+        return ()
+    positions = {tensor.name: number for number, tensor in enumerate(tensors)}
+    records = []
+    for end in ends:
+        scale, zero_point = end.quantization
+        records.append(
+            NamedEnd(
+                end.name,
+                end.tensor,
+                positions[end.tensor],
+                end.shape,
+                float(scale),
+                int(zero_point),
+            )
+        )
+    return tuple(records)
 
 
 def _left_dense(

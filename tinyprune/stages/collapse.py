@@ -37,7 +37,8 @@ def check_not_destroyed(
     """
     left = sparsity_of_kernels(model)
     inputs = probes(job.task.calibration(), model)
-    if not responds(model, inputs) and responds(job.base, inputs):
+    before, after = responds(job.base, inputs), responds(model, inputs)
+    if any(was and not does for was, does in zip(before, after, strict=True)):
         raise CheckFailed(_constant(job.config.variant, left))
     if job.task.is_at_chance(score) and not job.task.is_at_chance(learner.score(job.base)):
         raise CheckFailed(_at_chance(job.config.variant, score, job.task, left))
@@ -51,7 +52,7 @@ def check_graphs_respond(
     Raises CheckFailed where the outputs of one do not depend on its input, and the network's do.
     """
     inputs = probes(calibration, canonical)
-    if not responds(canonical, inputs):
+    if not all(responds(canonical, inputs)):
         return
     for form in forms:
         if is_constant(folder / f"{form}.tflite", list(inputs)):

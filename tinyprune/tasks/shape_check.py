@@ -15,6 +15,12 @@ def fitted(model: "keras.Model", task: Task, name: str = "") -> "keras.Model":
     A last axis of length 1 that the data have and the network does not is taken off in the network.
     Raises UsageError for a network that takes or gives other shapes than the task has.
     """
+    ends = len(model.inputs), len(model.outputs)
+    if ends != (1, 1):
+        raise UsageError(
+            f"{name or model.name} has {ends[0]} inputs and {ends[1]} outputs: "
+            "the data are for one of each"
+        )
     inputs = tuple(model.inputs[0].shape[1:])
     if (*inputs, 1) == task.input_shape:
         from tinyprune.compress import graph

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.named_arrays import joined, split
 from tinyprune.tflite import flatbuffer
 from tinyprune.tflite.graph import Tensor
 
@@ -52,13 +53,15 @@ class Int8Model:
     Inputs and outputs may be int16 too, or float where the network quantizes and dequantizes them.
 
     Where the past goes in and comes out of every call, the bytes of each new context are copied to
-    its input.
+    its input. Several inputs, or outputs, go by the names of the file's signature, without one by
+    those of its tensors: as arrays with names (:mod:`tinyprune.named_arrays`).
 
     Attributes:
+        inputs, outputs: its ends, without those of the past.
         frames: time steps of one call, where inputs are sequences (frames, bands).
-        input_shape, output_shape: of one call, with the batch axis, which is 1.
+        input_shape, output_shape: of one call, with the batch axis, which is 1; of the first one.
         input_scale, input_zero_point, output_scale, output_zero_point: float = scale * (integer -
-            zero_point), of float ends those of the integers behind them.
+            zero_point), of float ends those of the integers behind them; of the first one.
 
     Raises UsageError for a file that is missing, no TFLite, or not quantized; TinypruneError, here
     and in a call, where the interpreter cannot run it.
@@ -70,15 +73,13 @@ class Int8Model:
             self._model = _interpreter_class()(model_path=str(path), num_threads=threads)
             self._model.allocate_tensors()
             given, made, self._contexts = _connections(self._model)
-        self._input, self._output = _ends(path, given, made)
-        self._dtype = np.iinfo(self._input.integers)
-        self.input_shape, self.output_shape = (
-            tuple(map(int, side["shape"])) for side in (given, made)
-        )
-        self._is_sequence = len(self.input_shape) == len(self.output_shape) == 3
+        self.inputs, self.outputs = _ends(path, given, made)
+        self.input_shape, self.output_shape = self.inputs[0].shape, self.outputs[0].shape
+        is_plain = len(self.inputs) == len(self.outputs) == 1
+        self._is_sequence = is_plain and len(self.input_shape) == len(self.output_shape) == 3
         self.frames = self.input_shape[1] if self._is_sequence else 1
-        self.input_scale, self.input_zero_point = self._input.quantization
-        self.output_scale, self.output_zero_point = self._output.quantization
+        self.input_scale, self.input_zero_point = self.inputs[0].quantization
+        self.output_scale, self.output_zero_point = self.outputs[0].quantization
         self.reset()
 
     @property
@@ -88,10 +89,8 @@ class Int8Model:
 
     @property
     def input_range(self) -> tuple[float, float]:
-        """The smallest and the largest number that the input can hold."""
-        lowest = self.input_scale * (self._dtype.min - self.input_zero_point)
-        highest = self.input_scale * (self._dtype.max - self.input_zero_point)
-        return lowest, highest
+        """The smallest and the largest number that the first input can hold."""
+        return self.inputs[0].range
 
     def reset(self) -> None:
         """Start a new utterance: all states zero."""
@@ -107,22 +106,17 @@ class Int8Model:
         Of a network without a time axis: outputs of one input, without the batch axis.
         """
         with _one_line(self._path):
-            values = self._given(features).reshape(self.input_shape)
-            self._model.set_tensor(self._input.index, values)
+            named = split(features)
+            for end in self.inputs:
+                self._model.set_tensor(end.index, end.given(named.get(end.name, features)))
             self._model.invoke()
-            raw = self._model.get_tensor(self._output.index)[0].astype(np.float32)
+            made = {end.name: end.made(self._model.get_tensor(end.index)) for end in self.outputs}
             for old, new in self._contexts:
                 self._model.set_tensor(old["index"], self._model.get_tensor(new["index"]))
-        if self._output.is_float:
-            return raw
-        return (raw - np.float32(self.output_zero_point)) * np.float32(self.output_scale)
-
-    def _given(self, features: Float32Array) -> np.ndarray:
-        """Return features as the input takes them: as integers, unless it is float."""
-        if self._input.is_float:
-            return features.astype(np.float32)
-        scaled = np.round(features / self.input_scale) + self.input_zero_point
-        return np.clip(scaled, self._dtype.min, self._dtype.max).astype(self._dtype.dtype)
+        if len(made) > 1:
+            whole: np.ndarray = joined(made).reshape(())
+            return whole
+        return made[self.outputs[0].name][0]
 
     def run(self, features: Float32Array) -> Float32Array:
         """Outputs (n, outputs) of a whole utterance's features (n, bands), from a reset state.
@@ -138,47 +132,87 @@ class Int8Model:
         return np.concatenate(parts)[: len(features)]
 
 
-def _connections(interpreter: Any) -> tuple[Any, Any, list[tuple[Any, Any]]]:
-    """The input and the output of a network, and the (input, output) of each context."""
+def _connections(interpreter: Any) -> tuple[Details, Details, list[tuple[Any, Any]]]:
+    """Inputs and outputs of a network by name, and the (input, output) of each context."""
     given = interpreter.get_input_details()
     made = interpreter.get_output_details()
     if len(given) == len(made) == 1:
-        return given[0], made[0], []
+        return _by_tensor(given), _by_tensor(made), []
+    if not interpreter.get_signature_list():
+        return _by_tensor(given), _by_tensor(made), []
     inputs, outputs = _signature(interpreter)
     names = [name.removeprefix(CONTEXT) for name in inputs if name.startswith(CONTEXT)]
-    contexts = [
-        (inputs.pop(f"{CONTEXT}{name}"), outputs.pop(f"{NEW_CONTEXT}{name}")) for name in names
-    ]
-    if not len(inputs) == len(outputs) == 1:
-        raise ValueError(
-            f"it has {len(inputs)} inputs and {len(outputs)} outputs, expected one of each"
-        )
-    (only_input,), (only_output,) = inputs.values(), outputs.values()
-    return only_input, only_output, contexts
+    contexts = []
+    for name in names:
+        contexts.append((inputs.pop(f"{CONTEXT}{name}"), outputs.pop(f"{NEW_CONTEXT}{name}")))
+    return inputs, outputs, contexts
+
+
+def _by_tensor(details: Any) -> dict[str, Any]:
+    """Return ends by the names of their tensors."""
+    return {detail["name"]: detail for detail in details}
 
 
 @dataclass(frozen=True)
-class _End:
-    """The input or the output of a network.
+class End:
+    """An input or an output of a network.
 
     Attributes:
+        name: in the signature of the file, else that of its tensor.
+        tensor: name of its tensor.
         index: of the interpreter's tensor.
+        shape: with the batch axis, which is 1.
         is_float: whether it is float.
         integers: type of the integers, those behind it where it is float.
         quantization: scale and zero point of the integers.
     """
 
+    name: str
+    tensor: str
     index: int
+    shape: tuple[int, ...]
     is_float: bool
     integers: str
     quantization: tuple[float, int]
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest number that it can hold."""
+        scale, zero_point = self.quantization
+        limits = np.iinfo(self.integers)
+        return scale * (limits.min - zero_point), scale * (limits.max - zero_point)
 
-def _ends(path: Path, given: Any, made: Any) -> tuple[_End, _End]:
-    """The input and the output of a network. Raises UsageError for one that computes on floats."""
-    dtypes = [given["dtype"], made["dtype"]]
-    if all(np.issubdtype(dtype, np.integer) for dtype in dtypes):
-        return _integers(given), _integers(made)
+    def given(self, features: np.ndarray) -> np.ndarray:
+        """Return features as this input takes them: as integers, unless it is float."""
+        values = features
+        if not self.is_float:
+            scale, zero_point = self.quantization
+            limits = np.iinfo(self.integers)
+            values = np.clip(np.round(features / scale) + zero_point, limits.min, limits.max)
+        dtype = np.float32 if self.is_float else np.dtype(self.integers)
+        return values.astype(dtype).reshape(self.shape)
+
+    def made(self, raw: np.ndarray) -> Float32Array:
+        """Return what this output holds, as floats of its shape."""
+        values: Float32Array = raw.astype(np.float32)
+        if self.is_float:
+            return values
+        scale, zero_point = self.quantization
+        return (values - np.float32(zero_point)) * np.float32(scale)
+
+
+def _ends(path: Path, given: Details, made: Details) -> tuple[list[End], list[End]]:
+    """Inputs and outputs of a network. Raises UsageError for one that computes on floats."""
+    dtypes = [detail["dtype"] for detail in (*given.values(), *made.values())]
+    behind = dict[str, Tensor]()
+    if not all(np.issubdtype(dtype, np.integer) for dtype in dtypes):
+        behind = _behind_floats(path)
+    inputs = [_end(name, detail, behind) for name, detail in given.items()]
+    return inputs, [_end(name, detail, behind) for name, detail in made.items()]
+
+
+def _behind_floats(path: Path) -> dict[str, Tensor]:
+    """Return the integers of float ends, by the names of these; UsageError where there are none."""
     graph = flatbuffer.read(path)
     flatbuffer.require_int8(path, graph)
     behind = dict[str, Tensor]()
@@ -186,20 +220,20 @@ def _ends(path: Path, given: Any, made: Any) -> tuple[_End, _End]:
         [inside], [outside] = operator.given_inputs, operator.outputs
         behind[outside.name] = inside
         behind[inside.name] = outside
-    return _end(given, behind), _end(made, behind)
+    return behind
 
 
-def _end(detail: Any, behind: Mapping[str, Tensor]) -> _End:
+def _end(name: str, detail: Any, behind: Mapping[str, Tensor]) -> End:
     """The end that the interpreter describes; ``behind``: the integers of float ones, by name."""
-    if np.issubdtype(detail["dtype"], np.integer):
-        return _integers(detail)
-    tensor = behind[detail["name"]]
-    quantization = float(tensor.scale[0]), tensor.integer_of_zero
-    return _End(detail["index"], True, tensor.dtype, quantization)
-
-
-def _integers(detail: Any) -> _End:
-    return _End(detail["index"], False, np.dtype(detail["dtype"]).name, detail["quantization"])
+    is_float = not np.issubdtype(detail["dtype"], np.integer)
+    integers = np.dtype(detail["dtype"]).name
+    quantization = detail["quantization"]
+    if is_float:
+        tensor = behind[detail["name"]]
+        integers = tensor.dtype
+        quantization = float(tensor.scale[0]), tensor.integer_of_zero
+    shape = tuple(map(int, detail["shape"]))
+    return End(name, detail["name"], detail["index"], shape, is_float, integers, quantization)
 
 
 @contextmanager

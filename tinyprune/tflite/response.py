@@ -10,7 +10,8 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array
 from tinyprune.errors import TinypruneError
-from tinyprune.tflite.interpreter import Int8Model
+from tinyprune.named_arrays import joined
+from tinyprune.tflite.interpreter import End, Int8Model
 
 LOST, KEPT = 40, 41  # exit codes of the process that runs files of strangers
 LONGEST = 120  # seconds
@@ -22,7 +23,7 @@ CALLS = 8  # of a network that takes a sequence, one probe
 
 
 def is_constant(path: Path, inputs: Sequence[Float32Array] | None = None) -> bool:
-    """Return whether an int8 file gives the same outputs, within a step, for different inputs.
+    """Return whether an output of an int8 file is the same, within a step, for different inputs.
 
     Args:
         path: of the ``.tflite``.
@@ -33,7 +34,15 @@ def is_constant(path: Path, inputs: Sequence[Float32Array] | None = None) -> boo
     runner = Int8Model(path)
     given = made_inputs(runner) if inputs is None else inputs
     outputs = np.stack([runner.run(one) for one in given])
-    return bool(np.ptp(outputs, axis=0).max() <= STEP * runner.output_scale)
+    pairs = zip(runner.outputs, _of_each(runner.outputs, outputs), strict=True)
+    return any(
+        np.ptp(values, axis=0).max() <= STEP * output.quantization[0] for output, values in pairs
+    )
+
+
+def _of_each(ends: Sequence[End], values: np.ndarray) -> list[np.ndarray]:
+    """Return the arrays of ends, in their order."""
+    return [values] if len(ends) == 1 else [values[end.name] for end in ends]
 
 
 def has_lost_response(
@@ -73,13 +82,23 @@ def main() -> None:
 def made_inputs(runner: Int8Model, count: int = PROBES) -> list[Float32Array]:
     """Return inputs all over the range of a network: from dark to bright, from flat to noisy."""
     rng = np.random.default_rng(0)
-    lowest, highest = runner.input_range
-    shape = runner.input_shape[1:]
-    if runner.is_sequence:
-        shape = (CALLS * runner.frames, *shape[1:])
-    inputs = []
-    for level in np.linspace(0.1, 0.9, count):
+    inputs = {}
+    for end in runner.inputs:
+        shape = end.shape[1:]
+        if runner.is_sequence:
+            shape = (CALLS * runner.frames, *shape[1:])
+        inputs[end.name] = _levels(end, shape, count, rng)
+    if len(inputs) > 1:
+        return list(joined(inputs))
+    return list(inputs[runner.inputs[0].name])
+
+
+def _levels(end: End, shape: tuple[int, ...], count: int, rng: np.random.Generator) -> Float32Array:
+    """Return values (count, *shape) of one input, each around another level of its range."""
+    lowest, highest = end.range
+    made = np.empty((count, *shape), np.float32)
+    for number, level in enumerate(np.linspace(0.1, 0.9, count)):
         noise = rng.uniform(-0.5, 0.5, shape)
         values = np.clip(level + noise * rng.uniform(0.2, 1), 0, 1)
-        inputs.append((lowest + (highest - lowest) * values).astype(np.float32))
-    return inputs
+        made[number] = lowest + (highest - lowest) * values
+    return made

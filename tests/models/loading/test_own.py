@@ -31,8 +31,9 @@ def subclassed():
     return Mine()
 
 def two():
-    a, b = keras.Input((2,)), keras.Input((2,))
-    return keras.Model([a, b], [a + b, a - b])
+    a, b = keras.Input((2,), name="left"), keras.Input((2,), name="right-side")
+    added = keras.layers.Add(name="sum")([a, b])
+    return keras.Model([a, b], [added, keras.layers.Subtract(name="difference")([a, b])])
 
 def listed():
     x = keras.Input((2,))
@@ -86,6 +87,16 @@ def test_a_function_that_returns_a_model_of_keras_2(nets):
     assert model.layers[0].name == "only"
 
 
+def test_several_inputs_and_outputs_have_the_names_of_their_layers(nets):
+    model = load("nets.mine:two")
+    assert list(model.input) == ["left", "right_side"]
+    made = model({"left": np.full((1, 2), 3.0), "right_side": np.ones((1, 2))})
+    assert {name: np.asarray(made[name]).tolist() for name in made} == {
+        "sum": [[4, 4]],
+        "difference": [[2, 2]],
+    }
+
+
 def test_one_output_comes_without_a_list(nets):
     model = load("nets.mine:listed")
     assert model.name == "listed"
@@ -109,7 +120,6 @@ def test_one_output_comes_without_a_list(nets):
             "nets.mine:subclassed",
             "Mine is a subclass of keras.Model: expected a functional or Sequential model",
         ),
-        ("nets.mine:two", "has 2 inputs and 2 outputs: expected one of each"),
         ("nets.yours:build", "there is no module 'nets.yours'"),
         ("nowhere:build", "there is no module 'nowhere'"),
         ("broken:build", "module 'broken' cannot be imported: No module named 'no_such_thing'"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyprune.config import MODEL_FILES
 from tinyprune.errors import UsageError
+from tinyprune.models.ends import with_names
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +33,10 @@ def is_own(name: str) -> bool:
 
 
 def load(source: str, custom: tuple[str, ...] = (), weights: str | None = None) -> "keras.Model":
-    """A user's own model, functional or Sequential, with one input and one output; not compiled.
+    """A user's own model, functional or Sequential; not compiled.
+
+    Several inputs, or outputs, are in a dict: by the keys of the model's own dict, else by the
+    names of the input layers, and of the layers that make the outputs.
 
     Args:
         source: a ``.keras`` file (of Keras 3 or 2), a legacy ``.h5`` or ``.hdf5`` with a whole
@@ -81,7 +85,7 @@ def _is_keras2(model: Any) -> bool:
 
 
 def _checked(model: Any, source: str) -> "keras.Model":
-    """The model, if its layers and their order are known; the list or dict around its tensors goes.
+    """The model, if its layers and their order are known; several inputs or outputs have names.
 
     Raises UsageError for any other model.
     """
@@ -101,16 +105,10 @@ def _checked(model: Any, source: str) -> "keras.Model":
             f"{source}: {type(model).__name__} is a subclass of keras.Model: "
             "expected a functional or Sequential model"
         )
-    inputs, outputs = len(model.inputs), len(model.outputs)
-    if (inputs, outputs) != (1, 1):
-        raise UsageError(
-            f"{source} has {inputs} inputs and {outputs} outputs: expected one of each; "
-            "let the network take them apart and put them together"
-        )
     _check_finite(model, source)
     if is_sequential or not _has_nested_ends(model):
         return model
-    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    return with_names(model)
 
 
 def _check_finite(model: "keras.Model", source: str) -> None:

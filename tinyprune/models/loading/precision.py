@@ -28,7 +28,7 @@ def in_float32(model: keras.Model, source: str, objects: Mapping[str, Any]) -> k
     Raises UsageError where Keras cannot make the model again.
     """
     names = {layer.dtype_policy.name for layer in model._flatten_layers()}
-    names.add(model.inputs[0].dtype)
+    names |= {tensor.dtype for tensor in model.inputs}
     if names.isdisjoint([*_OTHERS, _BYTES]):
         return model
     config = keras.tree.map_structure(_replaced, model.get_config())
