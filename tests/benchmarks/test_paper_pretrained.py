@@ -14,7 +14,7 @@ from benchmarks.paper.pretrained import Place
 from benchmarks.paper.record import Cost, RowRecord, Score, Split
 from benchmarks.paper.view import SHARED
 from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.audio.device import frontend_beside
+from tinyprune.audio.device import frontend_of, record_beside
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.digests import read_sealed, write_sealed
 from tinyprune.storage.records import read_json, write_json
@@ -97,9 +97,11 @@ def test_the_network_is_that_of_the_row_and_its_records_fit(work):
     )
     assert after == replace(before, path=after.path)
     assert str(after.path) == "denoiser.tflite"
-    assert frontend_beside(package / "denoiser.tflite") == frontend_beside(
-        variant / "streaming.tflite"
-    )
+    trained_with = [
+        frontend_of(record_beside(path))
+        for path in (package / "denoiser.tflite", variant / "streaming.tflite")
+    ]
+    assert trained_with[0] == trained_with[1]
     assert str(work) not in "".join(path.read_text() for path in package.glob("*.json"))
 
 
