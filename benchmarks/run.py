@@ -33,6 +33,7 @@ USUAL = {
     "streaming": "speed",
     "scoring": "speed",
     "levels": "quality",
+    "resampling": "quality",
     "demo": "speed",
 }
 #: Measurement -> its folder; those that train for hours and run only when they are named.

@@ -117,6 +117,20 @@ def test_a_block_is_a_hop_whatever_the_rate():
     assert [len(block) for block in blocks] == [768, 1000 - 768]
 
 
+def test_what_is_there_is_taken_without_waiting_for_a_whole_block():
+    """Three bytes at a time, of samples of two bytes in two channels: 0, 1, 2, 3, 3 of 4 bytes."""
+
+    class Slow(Pipe):
+        def read1(self, size=-1):
+            return super().read1(min(size, 3))
+
+    content = wav(NOISE[:30])
+    _, blocks = open_pipe(Slow(content), None, HOP_MS)
+    lengths = [len(block) for block in blocks]
+    assert max(lengths) == 1
+    assert sum(lengths) == 30
+
+
 @pytest.mark.parametrize("size", [0, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFFFFF, 0xFFFFFFDB])
 def test_a_header_of_unknown_length(size):
     found, samples = read(with_size(wav(), size))

@@ -8,7 +8,7 @@ from tests.support.conditioning import without_dc
 from tinyprune.audio import stft
 from tinyprune.audio.device import record_beside
 from tinyprune.enhance.denoiser import Denoiser, find_graph
-from tinyprune.enhance.signal import SignalStream, resampling_seconds
+from tinyprune.enhance.signal import SignalStream
 from tinyprune.errors import UsageError
 from tinyprune.tflite.interpreter import Int8Model
 
@@ -47,8 +47,8 @@ def noise(samples, channels=1, seed=0):
     return (np.random.default_rng(seed).normal(size=(samples, channels)) / 10).astype(np.float32)
 
 
-def enhanced(denoiser, signal, rate=16_000, block=1000):
-    stream = SignalStream(denoiser, rate, signal.shape[1])
+def enhanced(denoiser, signal, rate=16_000, block=1000, is_live=False):
+    stream = SignalStream(denoiser, rate, signal.shape[1], is_live)
     parts = [stream.push(signal[start : start + block]) for start in range(0, len(signal), block)]
     return np.concatenate([*parts, stream.finish()])
 
@@ -90,20 +90,26 @@ def test_a_signal_does_not_hear_the_one_before(denoiser):
     np.testing.assert_array_equal(enhanced(denoiser, noise(5000)), first)
 
 
-@pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000])
-@pytest.mark.parametrize("samples", [1, 160, HOP, HOP + 1, 12_345])
-def test_length_is_kept_to_the_sample(denoiser, rate, samples):
-    assert enhanced(denoiser, noise(samples, 2), rate).shape == (samples, 2)
+RATES = [8000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000]
 
 
+@pytest.mark.parametrize("is_live", [False, True])
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("samples", [1, 160, HOP + 1, 12_345])
+def test_length_is_kept_to_the_sample(denoiser, rate, samples, is_live):
+    made = enhanced(denoiser, noise(samples, 2), rate, is_live=is_live)
+    assert made.shape == (samples, 2)
+
+
+@pytest.mark.parametrize("is_live", [False, True])
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
-def test_what_comes_out_is_aligned_in_time(transparent, rate):
+def test_what_comes_out_is_aligned_in_time(transparent, rate, is_live):
     """A mask of ones gives the same samples at the same place, as far as 16 kHz can hold them.
 
     Only what is below 2 Hz is gone.
     """
     signal = soxr.resample(noise(8000), 8000, rate).astype(np.float32)
-    error = enhanced(transparent, signal, rate) - without_dc(signal, rate)
+    error = enhanced(transparent, signal, rate, is_live=is_live) - without_dc(signal, rate)
     assert np.sqrt((error[rate // 10 : -rate // 10] ** 2).mean()) < 0.01 * np.sqrt(
         (signal**2).mean()
     )
@@ -126,9 +132,24 @@ def test_it_counts(speech_run):
     assert denoiser.latency_seconds == 2 * HOP / 16_000
 
 
-def test_resampling_takes_its_time_and_no_resampling_none(denoiser):
-    assert resampling_seconds(16_000, denoiser.front_end) == 0
-    assert 0.01 < resampling_seconds(48_000, denoiser.front_end) < 0.3
+@pytest.mark.parametrize("rate", RATES)
+def test_what_somebody_waits_for_comes_within_40_ms(transparent, rate):
+    """Sample by sample, the most that has gone in and not come out is what is said of it."""
+    stream = SignalStream(transparent, rate, 1, is_live=True)
+    made = np.cumsum([len(stream.push(np.zeros((1, 1), np.float32))) for _ in range(rate // 8)])
+    waiting = np.arange(1, rate // 8 + 1) - made
+    said = transparent.latency_seconds + stream.resampling_seconds
+    assert said < 0.040
+    assert waiting.max() / rate == pytest.approx(said, abs=2 / min(rate, 16_000))
+    assert stream.resampling_seconds == pytest.approx(0 if rate == 16_000 else 0.0074, rel=0.02)
+
+
+def test_blocks_of_what_somebody_waits_for_do_not_matter(denoiser):
+    signal = noise(2000)
+    whole = enhanced(denoiser, signal, 48_000, 10**6, is_live=True)
+    for block in (7, 160):
+        made = enhanced(denoiser, signal, 48_000, block, is_live=True)
+        np.testing.assert_array_equal(made, whole)
 
 
 # --- which network

@@ -4,7 +4,9 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import read_header
@@ -13,7 +15,7 @@ from tinyprune.enhance.denoiser import Denoiser, find_graph
 from tinyprune.enhance.files import Format, Write
 from tinyprune.enhance.live import run_live
 from tinyprune.enhance.picture import Spectrogram, draw
-from tinyprune.enhance.signal import SignalStream, resampling_seconds
+from tinyprune.enhance.signal import SignalStream
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.progress import track
 from tinyprune.units import format_seconds
@@ -110,7 +112,7 @@ class Enhancement:
         self.denoiser = denoiser
         self.audio_seconds = self.seconds = 0.0
         self.bad: list[str] = []
-        self._rates: set[int] = set()
+        self._resampling_seconds = 0.0
 
     def folder(self, source: str, pairs: list[tuple[Path, Path]]) -> None:
         """Enhance every pair (input, output); an error of one is logged and kept in ``bad``."""
@@ -121,13 +123,14 @@ class Enhancement:
     def signal(self, source: str, target: str, raw: int | None, plot: Path | None) -> None:
         """Enhance one file or pipe into another; the picture is drawn when all is written."""
         if source == PIPE:
-            audio, blocks = pipe.open_pipe(sys.stdin.buffer, raw, self.denoiser.front_end.hop_ms)
+            stdin = cast(BufferedReader, sys.stdin.buffer)
+            audio, blocks = pipe.open_pipe(stdin, raw, self.denoiser.front_end.hop_ms)
             total = None
         else:
             audio, blocks = files.open_file(Path(source))
             total = files.blocks(audio.frames) if audio.frames else None
         pictured = (Spectrogram(audio.rate), Spectrogram(audio.rate)) if plot else None
-        steps = self._into(target, audio, blocks, raw, pictured)
+        steps = self._into(target, audio, blocks, raw, pictured, is_live=source == PIPE)
         for _ in track(steps, f"enhancing {source}", total):
             pass
         if plot and pictured:
@@ -151,10 +154,8 @@ class Enhancement:
 
     def _latency(self) -> str:
         latency = f"{self.denoiser.latency_seconds * 1000:.0f} ms"
-        resampling = [resampling_seconds(rate, self.denoiser.front_end) for rate in self._rates]
-        slowest = max(resampling, default=0.0)
-        if slowest:
-            latency += f" + {slowest * 1000:.0f} ms of resampling"
+        if self._resampling_seconds:
+            latency += f" + {self._resampling_seconds * 1000:.1f} ms of resampling"
         return latency
 
     # --- one after the other
@@ -175,13 +176,14 @@ class Enhancement:
         blocks: Iterator[Float32Array],
         raw: int | None = None,
         pictured: tuple[Spectrogram, Spectrogram] | None = None,
+        is_live: bool = False,
     ) -> Iterator[None]:
         if target == PIPE:
             write = pipe.create_pipe(sys.stdout.buffer, audio, raw)
-            yield from self._through(audio, blocks, write, pictured)
+            yield from self._through(audio, blocks, write, pictured, is_live)
         else:
             with files.create_file(Path(target), audio) as write:
-                yield from self._through(audio, blocks, write, pictured)
+                yield from self._through(audio, blocks, write, pictured, is_live)
 
     def _through(
         self,
@@ -189,9 +191,10 @@ class Enhancement:
         blocks: Iterator[Float32Array],
         write: Write,
         pictured: tuple[Spectrogram, Spectrogram] | None,
+        is_live: bool,
     ) -> Iterator[None]:
         """Enhance block by block; yields after each."""
-        stream = SignalStream(self.denoiser, audio.rate, audio.channels)
+        stream = SignalStream(self.denoiser, audio.rate, audio.channels, is_live)
         for block in blocks:
             made = stream.push(block)
             write(made)
@@ -200,7 +203,7 @@ class Enhancement:
         rest = stream.finish()
         write(rest)
         _draw(pictured, rest[:0], rest)
-        self._rates.add(audio.rate)
+        self._resampling_seconds = stream.resampling_seconds
         self.audio_seconds += stream.samples / audio.rate
         self.seconds += stream.seconds
 

@@ -6,6 +6,7 @@ They are WAV of known or unknown length, or raw 16-bit PCM.
 import io
 import struct
 from collections.abc import Iterator
+from io import BufferedReader
 from typing import BinaryIO
 
 import numpy as np
@@ -20,15 +21,15 @@ _EXPECTED = f"{EXPECTED_WAV}, or --raw RATE for 16-bit PCM without a header"
 
 
 def open_pipe(
-    stream: BinaryIO, raw: int | None, block_ms: float
+    stream: BufferedReader, raw: int | None, block_ms: float
 ) -> tuple[Format, Iterator[Float32Array]]:
-    """The format of a stream, and its samples (n, channels), a hop at a time, as they come.
+    """The format of a stream, and its samples (n, channels) as they come.
 
     Args:
         stream: WAV of PCM, float, mu-law or A-law samples; with ``raw``, mono PCM of 16 bit, little
             endian.
         raw: sampling rate of raw samples.
-        block_ms: length of one block, milliseconds.
+        block_ms: the longest block, milliseconds.
 
     Raises UsageError for a terminal, TinypruneError for what is no such WAV, or holds NaN.
     """
@@ -79,16 +80,21 @@ def _subtype(audio: Format, raw: int | None) -> str:
     return audio.subtype
 
 
-def _blocks(stream: BinaryIO, audio: Format, frames: int) -> Iterator[Float32Array]:
+def _blocks(stream: BufferedReader, audio: Format, frames: int) -> Iterator[Float32Array]:
     width = frame_bytes(audio.subtype, audio.channels)
     size = _size(audio, width)
     left = size
+    content = b""
     while left > 0:
-        content = stream.read(min(frames * width, left))
-        if not content:
+        # What is there, without waiting for a whole block: others are waiting for it.
+        read = stream.read1(min(frames * width, left))
+        if not read:
             break
-        left -= len(content)
-        block = _decode(content[: len(content) // width * width], audio)
+        left -= len(read)
+        content += read
+        complete = len(content) // width * width
+        block = _decode(content[:complete], audio)
+        content = content[complete:]
         if not np.isfinite(block).all():
             raise TinypruneError("standard input holds NaN or infinite samples")
         yield block

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.audio.streaming import StreamingFrontEnd
+from tinyprune.audio.resampling import LowLatencyResampler
 from tinyprune.enhance.denoiser import Denoiser
 
 
@@ -22,12 +22,13 @@ class SignalStream:
         samples: samples per channel that went in. seconds: how long all the work took.
     """
 
-    def __init__(self, denoiser: Denoiser, rate: int, channels: int) -> None:
+    def __init__(self, denoiser: Denoiser, rate: int, channels: int, is_live: bool = False) -> None:
+        """Start a signal of ``rate`` Hz; ``is_live``: somebody waits for what comes out."""
         own = denoiser.front_end.sample_rate
         self._hop = denoiser.front_end.hop
         self._channels = denoiser.channels(channels)
-        self._down = _Resampler(rate, own, channels)
-        self._up = _Resampler(own, rate, channels)
+        self._down = _resampler(rate, own, channels, is_live)
+        self._up = _resampler(own, rate, channels, is_live)
         self._waiting = np.zeros((0, channels), np.float32)
         self._ahead = self._hop  # what comes out first lies before the signal
         self.samples = 0
@@ -57,6 +58,12 @@ class SignalStream:
         self.seconds += time.perf_counter() - started
         return np.pad(made[:missing], ((0, max(0, missing - len(made))), (0, 0)))
 
+    @property
+    def resampling_seconds(self) -> float:
+        """Seconds that resampling both ways adds to the latency of a live signal."""
+        ways = (self._down, self._up)
+        return sum(way.delay_seconds for way in ways if isinstance(way, LowLatencyResampler))
+
     def _hops(self, samples: Float32Array) -> Float32Array:
         """The enhanced samples of all complete hops, at the rate of the network."""
         joined = np.concatenate([self._waiting, samples])
@@ -72,32 +79,32 @@ class SignalStream:
         return made[ahead:]
 
 
-class _Resampler:
-    """Samples (n, channels) at another rate, aligned in time; at the same rate as they are."""
+class _SoxrResampler:
+    """Samples (n, channels) at another rate, aligned in time, by a long filter."""
 
     def __init__(self, source: int, target: int, channels: int) -> None:
         import soxr
 
-        self._stream: Any = None
-        if source != target:
-            self._stream = soxr.ResampleStream(source, target, channels, dtype="float32")
+        self._stream: Any = soxr.ResampleStream(source, target, channels, dtype="float32")
 
     def __call__(self, samples: Float32Array, last: bool = False) -> Float32Array:
-        if self._stream is None:
-            return samples
         resampled: Float32Array = self._stream.resample_chunk(np.ascontiguousarray(samples), last)
         return resampled
 
 
-def resampling_seconds(rate: int, front_end: StreamingFrontEnd) -> float:
-    """The most that resampling both ways makes a hop late, in seconds; measured on two seconds."""
-    own = front_end.sample_rate
-    if rate == own:
-        return 0.0
-    there = _Resampler(rate, own, 1)
-    back = _Resampler(own, rate, 1)
-    block = max(1, round(front_end.hop * rate / own))
-    pushed = np.arange(block, 2 * rate, block)
-    silence = np.zeros((block, 1), np.float32)
-    made = np.cumsum([len(back(there(silence))) for _ in pushed])
-    return float((pushed - made).max()) / rate
+class _SameRate:
+    """Samples as they are."""
+
+    def __call__(self, samples: Float32Array, last: bool = False) -> Float32Array:
+        return samples
+
+
+_Resampler = _SameRate | _SoxrResampler | LowLatencyResampler
+
+
+def _resampler(source: int, target: int, channels: int, is_live: bool) -> _Resampler:
+    if source == target:
+        return _SameRate()
+    if is_live:
+        return LowLatencyResampler(source, target, channels)
+    return _SoxrResampler(source, target, channels)
