@@ -126,8 +126,8 @@ def test_json_round_trip():
         ),
         ({"prune": [{"scope": "all"}]}, "prune.0.scope: expected one of: global, layer, got all"),
         (
-            {"prune": [{"structure": "2:4", "sparsity": 0.5}]},
-            "prune.0.sparsity: 2:4 sets it: leave it out",
+            {"prune": [{"structure": "2:4", "sparsity": 0.8}]},
+            "prune.0.sparsity: 2:4 sets it to 0.5, got 0.8: leave it out, or try structure weight",
         ),
         (
             {"prune": [{"begin": 0.5, "end": 0.25}]},

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.startup import PROBE
+from tinyprune.artifacts.budget import BudgetLine
 from tinyprune.cli import budget_plan, main
 from tinyprune.cli.prunings import prunings
 from tinyprune.config import BudgetPruning, MagnitudePruning, PruneConfig, TargetConfig
@@ -262,9 +263,11 @@ CONFIG = BudgetPruning(
     target=TargetConfig(),
 )
 
+COSTS = [BudgetLine("flash", most=65536.0, before=81920.0, expected=81920.0)]
+
 
 def printed(output_format, capsys) -> str:
-    budget_plan.show(PLAN, CONFIG, output_format)
+    budget_plan.show(PLAN, CONFIG, COSTS, output_format)
     return capsys.readouterr().out
 
 
@@ -277,6 +280,8 @@ def test_the_plan_says_the_budget_and_no_sparsity_that_nobody_asked_for(capsys):
         "skipped: its outputs are outputs of the network",
     ]
     assert lines[4] == "differentiable, --max-flash 64KiB, --max-cycles 200k on ethos-u55-128:"
+    assert lines[5] == "flash: 82 kB now, 66 kB allowed"
+    assert lines[6] == "the training finds out how many units of each kernel stay"
     assert max(map(len, lines)) <= 100
     for output_format in ("table", "json", "csv"):
         assert "sparsity" not in printed(output_format, capsys)
@@ -299,9 +304,12 @@ def test_the_plan_of_a_run(image_run):
     result = CliRunner().invoke(main, [*FLASH, "--show-plan", "--run", str(image_run.folder)])
     assert (result.exit_code, result.stderr) == (0, "")
     assert "stem/kernel" in result.stdout
+    assert "flash: 1268 B now, 66 kB allowed" in result.stdout
     assert "skipped: its outputs are outputs of the network" in result.stdout
+    assert result.stdout.splitlines()[-1] == "the budget is kept already: nothing would be removed"
+    tighter = (*TO_BUDGET, "--max-flash", "2KiB", "--show-plan", "--run", str(image_run.folder))
     assert (
-        result.stdout.splitlines()[-1]
+        CliRunner().invoke(main, tighter).stdout.splitlines()[-1]
         == "the training finds out how many units of each kernel stay"
     )
     with mock.patch(

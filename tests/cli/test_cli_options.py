@@ -28,8 +28,8 @@ from tinyprune.cli import main
             "weight: expected 1 or fewer --sparsity",
         ),
         (
-            ["prune", "--structure", "2:4", "--sparsity", "0.5"],
-            "2:4: expected no --sparsity, n:m has its own; got 1",
+            ["prune", "--structure", "2:4", "--sparsity", "0.8"],
+            "--sparsity 0.8: 2:4 has its own, 0.5: leave --sparsity out, or try --structure weight",
         ),
         (
             ["prune", "--structure", "5:4"],

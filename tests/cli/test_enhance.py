@@ -234,7 +234,7 @@ def test_no_run_at_all(recording, tmp_path):
     none = tmp_path / "none"
     assert (
         line
-        == f"no finished run in {none}: `tinyprune train`, then `tinyprune prune` make one; or give --model"
+        == f"no finished run in {none}: `tinyprune train`, then `tinyprune prune` make one; or give --model pretrained"
     )
     assert not none.exists()
 

@@ -124,6 +124,17 @@ def test_the_offline_control_is_one_pruning():
     assert config.variant == "control"
 
 
+def test_a_sparsity_that_says_what_n_of_m_says_is_accepted() -> None:
+    [alone] = chain({"structure": "2:4"}, [], [])
+    assert chain({"structure": "2:4"}, [(0.5,)], []) == [alone]
+    third = 0.67  # of 1:3, 1 - 1/3 = 0.667
+    assert chain({"structure": "1:3"}, [(third,)], []) == chain({"structure": "1:3"}, [], [])
+    # One for each structure: that of 2:4 comes second.
+    [units, pattern] = chain({"structure": "unit"}, [(0.3,), (0.5,)], ["2:4"])
+    assert (units.variant, pattern.variant) == ("unit-0.30", "unit-0.30-2-4")
+    assert (units.final_sparsity, pattern.final_sparsity) == (0.3, 0.5)
+
+
 OFFLINE = "goes with training: --offline prunes once, to one --sparsity, without it"
 
 
@@ -139,17 +150,17 @@ OFFLINE = "goes with training: --offline prunes once, to one --sparsity, without
         ),
         (
             {"structure": "2:4"},
-            [(0.5,)],
+            [(0.8,)],
             [],
             False,
-            "2:4: expected no --sparsity, n:m has its own; got 1",
+            "--sparsity 0.8: 2:4 has its own, 0.5: leave --sparsity out, or try --structure weight",
         ),
         (
             {"structure": "unit"},
-            [(0.5,), (0.6,), (0.7,)],
+            [(0.4,), (0.5,), (0.6,), (0.7,)],
             ["2:4", "weight"],
             False,
-            "unit then 2:4 then weight: expected 2 or fewer --sparsity, n:m has its own; got 3",
+            "unit then 2:4 then weight: expected 2 or fewer --sparsity, n:m has its own; got 4",
         ),
         (
             {},

@@ -119,12 +119,12 @@ def _prune_offline(
 
 def _show_plan(run: Path, configs: list[TrainedPruning], output_format: str) -> None:
     """Print the plan of the first pruning; those of the others follow from its result."""
-    from tinyprune.stages.prune import plan_pruning
+    from tinyprune.stages.prune import costs_before, plan_pruning
 
     first, *others = configs
     plan = plan_pruning(run, first)
     if isinstance(first, BudgetPruning):
-        budget_plan.show(plan, first, output_format)
+        budget_plan.show(plan, first, costs_before(run, first), output_format)
         return
     output.plan(plan, output_format)
     if others:

@@ -22,7 +22,13 @@ from tinyprune.config import (
 )
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.config.family import fields_of
-from tinyprune.config.pruning import DIFFERENTIABLE, MAGNITUDE, TargetConfig
+from tinyprune.config.pruning import (
+    DIFFERENTIABLE,
+    MAGNITUDE,
+    SAME_SPARSITY,
+    TargetConfig,
+    sparsity_of_pattern,
+)
 from tinyprune.config.settings import setting_of
 from tinyprune.errors import UsageError
 
@@ -122,12 +128,20 @@ def _with_tables(given: Values) -> dict[str, Any]:
 
 
 def _ladders(structures: Sequence[str], sparsities: Sequence[Sequence[float]]) -> list[Ladder]:
-    """Return a ladder per structure; n:m has its own sparsity and takes none of ``sparsities``."""
+    """Return a ladder per structure; n:m has its own sparsity and needs none of ``sparsities``.
+
+    Where there is one for every structure, that of n:m says the same as its name.
+    """
+    is_one_each = len(sparsities) == len(structures)
     remaining = list(sparsities)
     ladders = []
     for structure in structures:
-        has_own = ":" in structure
-        levels = remaining.pop(0) if remaining and not has_own else ()
+        own = sparsity_of_pattern(structure)
+        takes_levels = own is None or is_one_each
+        levels = remaining.pop(0) if remaining and takes_levels else ()
+        if own is not None and levels:
+            _check_own_sparsity(structure, own, levels)
+            levels = ()
         ladders.append(Ladder(structure, levels))
     if remaining:
         free = len(sparsities) - len(remaining)
@@ -139,6 +153,16 @@ def _ladders(structures: Sequence[str], sparsities: Sequence[Sequence[float]]) -
             f"got {len(sparsities)}"
         )
     return ladders
+
+
+def _check_own_sparsity(structure: str, own: float, levels: Sequence[float]) -> None:
+    """Raise UsageError where ``--sparsity`` does not say the same as the name of n:m."""
+    if len(levels) > 1 or abs(levels[0] - own) > SAME_SPARSITY:
+        given = ",".join(f"{level:g}" for level in levels)
+        raise UsageError(
+            f"--sparsity {given}: {structure} has its own, {own:g}: leave --sparsity out, "
+            "or try --structure weight"
+        )
 
 
 def _climbed(ladder: Ladder, base: str, values: Values) -> list[TrainedPruning]:

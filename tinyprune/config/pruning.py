@@ -39,6 +39,8 @@ _NEEDS_NPU = "of an accelerator: give --npu NAME (in a recipe: target)"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a variant, which is that of a folder
 _TAKEN_NAMES = (BASELINE, PRETRAINED)
 _N_OF_M = re.compile(r"(\d+):(0*[1-9]\d*)")
+#: How far a sparsity may be from that of n:m to say the same, e.g. 0.67 and 1:3.
+SAME_SPARSITY = 0.005
 _NO_SCHEDULE = "gates close as the training finds out what the budget needs, not on a schedule"
 #: Limits that no removal of units can keep -> the reason.
 _NO_LIMIT_OF_UNITS = {
@@ -53,6 +55,17 @@ _MOMENT = Rule(
     lambda value: value >= 0,
     "a fraction of the training up to 1, or a number of optimizer steps",
 )
+
+
+def sparsity_of_pattern(structure: str) -> float | None:
+    """Return ``1 - n / m`` of a structure "n:m"; None for all others.
+
+    A structure that does not exist is refused where it is parsed.
+    """
+    numbers = _N_OF_M.fullmatch(structure)
+    if numbers is None:
+        return None
+    return 1 - int(numbers[1]) / int(numbers[2])
 
 
 @dataclass(frozen=True)
@@ -246,6 +259,11 @@ class RankedPruning(PruneConfig):
 
     def __post_init__(self) -> None:
         _default_structure(self)
+        own = sparsity_of_pattern(self.structure)
+        if own is None or self.sparsity is None:
+            return
+        if abs(self.sparsity - own) <= SAME_SPARSITY:  # it says the same thing twice
+            object.__setattr__(self, "sparsity", None)
 
     @property
     def settled_importance(self) -> str:
@@ -280,10 +298,8 @@ class RankedPruning(PruneConfig):
     @property
     def own_sparsity(self) -> float | None:
         """``1 - n / m`` of the structure "n:m", else the sparsity that is set."""
-        numbers = _N_OF_M.fullmatch(self.structure)
-        if numbers is None:  # a structure that does not exist is refused where it is parsed
-            return self.sparsity
-        return 1 - int(numbers[1]) / int(numbers[2])
+        own = sparsity_of_pattern(self.structure)
+        return self.sparsity if own is None else own
 
     @property
     def default_sparsity(self) -> float:
@@ -308,10 +324,12 @@ class RankedPruning(PruneConfig):
         return "-".join(parts)
 
     def complaints(self) -> list[Complaint]:
-        """Return a sparsity beside n:m, which has its own, and what is wrong otherwise."""
+        """Return a sparsity that is not that of n:m, and what is wrong otherwise."""
         complaints = super().complaints()
-        if self.has_fixed_sparsity and self.sparsity is not None:
-            complaints.append(("sparsity", f"{self.structure} sets it: leave it out"))
+        own = sparsity_of_pattern(self.structure)
+        if own is not None and self.sparsity is not None:
+            sets = f"{self.structure} sets it to {own:g}, got {self.sparsity:g}"
+            complaints.append(("sparsity", f"{sets}: leave it out, or try structure weight"))
         return complaints
 
 

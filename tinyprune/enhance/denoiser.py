@@ -39,7 +39,7 @@ def find_graph(run: Path, model: str | None) -> Path:
     if not graphs:
         raise UsageError(
             f"no finished run in {run}: `tinyprune train`, then `tinyprune prune` make one; "
-            "or give --model"
+            f"or give --model {pretrained.NAME}"
         )
     if model is None:
         graph = _newest(run, [path for path in graphs.values() if path.exists()])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyprune.artifacts.budget import BudgetLine
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import (
     BudgetPruning,
@@ -62,6 +63,38 @@ def plan_pruning(run: Path | Run, config: TrainedPruning) -> PruningPlan:
     from tinyprune.compress.planning import plan
 
     return plan(fold(opened.load_network(base)), config)
+
+
+def costs_before(run: Path | Run, config: BudgetPruning) -> list[BudgetLine]:
+    """Return what the network takes of each limit before it is pruned; nothing of an accelerator.
+
+    Weights, feature maps and multiply-accumulates are counted; what Vela makes of them is known
+    when it has compiled them.
+    """
+    if config.target is not None:
+        return []
+    opened = read_run(run)
+    base = opened.require_network(config.base)
+
+    from tinyprune.compress.coupling import coupling
+    from tinyprune.compress.fold import fold
+    from tinyprune.compress.shapes import network_shape
+    from tinyprune.sparsity.resource_model import ResourceModel
+
+    canonical = fold(opened.load_network(base))
+    frames = 1 if opened.record.hop_seconds else None
+    shape = network_shape(canonical, coupling(canonical), frames)
+    counts = ResourceModel(shape)
+    counted = {
+        "flash": counts.size_bytes(shape.whole),
+        "SRAM": counts.peak_bytes(shape.whole),
+        "MACs": counts.macs(shape.whole),
+    }
+    lines = []
+    for limit in limits.budget_limits(config.budget.resolved()):
+        now = float(counted[limit.name])
+        lines.append(BudgetLine(limit.name, limit.most, before=now, expected=now))
+    return lines
 
 
 def prune_variant(run: Run, config: TrainedPruning) -> Variant:
