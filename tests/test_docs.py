@@ -1,12 +1,17 @@
 """Docs that fail the build when they rot: every registered name is mentioned, every relative link leads somewhere."""
 
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from tests.support.int8_files import Networks
+from tinyprune.cli import main
 from tinyprune.npu import targets
 from tinyprune.registry import DATASETS, METRICS, MODELS, SCHEDULES, STRUCTURES
 
@@ -104,3 +109,17 @@ def test_examples_are_valid_recipes(recipe: Path) -> None:
     from tinyprune.config.recipe import load_recipe
 
     assert load_recipe(recipe).target
+
+
+@pytest.mark.parametrize("workflow", sorted((ROOT / "examples" / "ci").glob("*.yml")))
+def test_the_commands_of_a_workflow_run(
+    workflow: Path, networks: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("network.tflite", "before.tflite"):
+        shutil.copy(networks.dense(), name)
+    lines = re.findall("tinyprune ((?:compile|compare) [^>\n]*)", workflow.read_text())
+    assert [line.split()[0] for line in lines] == ["compile", "compare"]
+    for line in lines:
+        result = CliRunner().invoke(main, shlex.split(line))
+        assert result.exit_code == 0, result.output

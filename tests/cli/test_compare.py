@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support import records
+from tests.support.int8_files import Networks
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
@@ -108,6 +109,35 @@ def test_runs_and_files(run: Path, summary: RunSummary) -> None:
         "runs/default/summary-x.json",
     ):
         assert compare("runs/default", other).exit_code == 0, other
+
+
+def test_files_are_compiled_and_say_nothing_of_quality(tmp_path: Path, networks: Networks) -> None:
+    dense = networks.dense()
+    pruned = tmp_path / "pruned.tflite"
+    arguments = ["prune", "--offline", str(dense), "--sparsity", "0.9", "--output", str(pruned)]
+    CliRunner().invoke(main, arguments, catch_exceptions=False)
+    found = compare(dense, pruned, "--npu", "ethos-u55-64", "--format", "json")
+    assert found.exit_code == 0, found.output
+    assert found.stderr.startswith("costs only: a compiled file says nothing of its quality")
+    [of_target] = json.loads(found.stdout)["variants"]
+    assert of_target["target"]["npu"] == "ethos-u55-64"
+    metrics = {metric["metric"]: metric for metric in of_target["metrics"]}
+    assert metrics["sparsity"]["after"] > 0.89
+    assert metrics["flash_bytes"]["after"] < metrics["flash_bytes"]["before"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pruned.tflite"]
+
+
+def test_what_compile_prints_of_a_file(run: Path, networks: Networks) -> None:
+    arguments = ["compile", str(networks.dense()), "-o", "compiled", "--format", "json"]
+    printed = CliRunner().invoke(main, arguments, catch_exceptions=False).stdout
+    for name in ("a.json", "b.json"):
+        Path(name).write_text(printed)
+    found = compare("a.json", "b.json")
+    assert found.exit_code == 0, found.output
+    assert "flash_bytes" in found.stdout
+    assert compare("a.json", "b.json", "--npu", "ethos-u55-128").stderr.startswith(
+        "error: --npu goes with .tflite files"
+    )
 
 
 @pytest.mark.parametrize(

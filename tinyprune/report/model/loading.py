@@ -4,15 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tinyprune.artifacts.resources import CompiledArtifact
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.report.model.record import SCHEMA, RunReport
+from tinyprune.report.model.summary import summary_of_file
 from tinyprune.storage.digests import is_changed
 from tinyprune.storage.records import from_jsonable
 
 _EXPECTED = (
-    "expected a summary-TARGET.json of a run or what `tinyprune report --format json` prints"
+    "expected a summary-TARGET.json of a run or what `tinyprune report --format json` or "
+    "`tinyprune compile --format json` prints"
 )
+#: What `tinyprune compile FILE.tflite --format json` prints has these keys and no schema.
+_OF_A_FILE = frozenset(("source", "source_sha256", "report"))
 
 
 def load(path: Path) -> RunReport | tuple[RunSummary, ...]:
@@ -25,6 +30,9 @@ def load(path: Path) -> RunReport | tuple[RunSummary, ...]:
     entries = value if isinstance(value, list) else [value]
     if not entries or not _are_tables(entries):
         raise _another(path)
+    if all(entry.keys() >= _OF_A_FILE for entry in entries):
+        artifacts = [_structured(path, entry, CompiledArtifact) for entry in entries]
+        return tuple(summary_of_file(artifact) for artifact in artifacts)
     _check_schemas(path, entries)
     if "summaries" in value:
         return _report(path, value)

@@ -1,6 +1,7 @@
 """A run summary as flat rows of numbers: the cost of each variant, its ratio to the baseline."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from tinyprune.artifacts.network import TFLiteArtifact
@@ -58,7 +59,7 @@ def summary_of_file(artifact: CompiledArtifact) -> RunSummary:
     tflite = TFLiteArtifact(
         path=artifact.source,
         sha256=artifact.source_sha256,
-        file_bytes=artifact.source.stat().st_size,
+        file_bytes=_file_bytes(artifact.source),
         frames=1,
         input_scale=0.0,
         input_zero_point=0,
@@ -74,6 +75,14 @@ def summary_of_file(artifact: CompiledArtifact) -> RunSummary:
         report=report,
     )
     return RunSummary(SCHEMA, report.target, None, None, (variant,))
+
+
+def _file_bytes(path: Path) -> int:
+    """Return the size of a file; 0 where it is gone, as when its record comes from elsewhere."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def all_variants(summaries: Iterable[RunSummary]) -> Iterator[VariantSummary]:
