@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 INTERPRETERS = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 
 #: Extras for users, by the name in brackets of ``pip install "tinyprune[NAME]"``.
-EXTRAS = ("pesq", "live", "rooms")
+EXTRAS = ("device", "pesq", "live", "rooms")
 
 
 @dataclass(frozen=True)

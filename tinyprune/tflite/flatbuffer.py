@@ -253,6 +253,16 @@ def _items(vector: Any) -> Any:
     return vector
 
 
+def type_name(number: int) -> str:
+    """Return the name of a type of the schema, e.g. "int8"."""
+    return _type_names()[number]
+
+
+def operator_name(number: int) -> str:
+    """Return the name of a built-in operator of the schema, e.g. "CONV_2D"."""
+    return _operator_names()[number]
+
+
 @cache
 def _type_names() -> dict[int, str]:
     from ai_edge_litert.schema_py_generated import TensorType

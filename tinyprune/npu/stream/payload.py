@@ -1,0 +1,123 @@
+"""The payload that Arm's driver takes: which Ethos-U it is for, and the commands of the stream.
+
+A payload is words of 32 bit behind the letters "COP1". Each driver action begins with a word that
+has its kind in the low byte. A command is one word, with the code in the low 10 bits and a
+parameter in the high 16, or two, where the second is the value.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyprune.errors import UsageError
+from tinyprune.npu.stream.registers import NAMES, OPERATIONS, Unsupported
+
+MAGIC = b"COP1"
+_CONFIG, _COMMANDS, _NOTHING = 0x01, 0x02, 0x05
+_CONFIG_WORDS = 3
+_FAMILIES = {0: "ethos-u55", 1: "ethos-u65", 2: "ethos-u85"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: of the register, or of the operation.
+        value: bits for the register; parameter of the operation.
+        is_operation: whether it starts an operation.
+    """
+
+    name: str
+    value: int
+    is_operation: bool
+
+
+@dataclass(frozen=True)
+class CommandStream:
+    """The commands for one Ethos-U.
+
+    Attributes:
+        family: e.g. "ethos-u55".
+        macs: multiply-accumulates per cycle.
+        buffer_bytes: size of the buffer that all units share; its last 2 KB hold lookup tables.
+        commands: in order, the last is STOP.
+    """
+
+    family: str
+    macs: int
+    buffer_bytes: int
+    commands: tuple[Command, ...]
+
+    @property
+    def npu(self) -> str:
+        """The name of the accelerator, e.g. "ethos-u55-128"."""
+        return f"{self.family}-{self.macs}"
+
+
+def parse(payload: bytes) -> CommandStream:
+    """Return the command stream in a payload. Raises UsageError for other or broken content."""
+    if payload[:4] != MAGIC or len(payload) % 4:
+        raise UsageError(
+            f"the command stream does not begin with {MAGIC.decode()}: "
+            "expected the driver payload of Vela 3 or later"
+        )
+    words = np.frombuffer(payload, "<u4").tolist()
+    config = 0
+    place = 1
+    while place < len(words):
+        kind = words[place] & 0xFF
+        if kind == _CONFIG:
+            config = words[place + 1]
+            place += _CONFIG_WORDS
+        elif kind == _NOTHING:
+            place += 1
+        elif kind == _COMMANDS:
+            count = (words[place] >> 8 & 0xFF) << 16 | words[place] >> 16
+            return _stream(config, words[place + 1 : place + 1 + count], count)
+        else:
+            raise Unsupported(f"the driver action {kind:#04x}")
+    raise UsageError("the driver payload has no commands: the file is damaged")
+
+
+def _stream(config: int, words: list[int], count: int) -> CommandStream:
+    """Return the stream of a configuration word and the words of commands."""
+    if len(words) < count:
+        raise UsageError(
+            f"the command stream ends after {len(words)} of {count} words: the file is damaged"
+        )
+    product = config >> 28
+    if product not in _FAMILIES:
+        raise Unsupported(f"an accelerator of product number {product}")
+    return CommandStream(
+        family=_FAMILIES[product],
+        macs=1 << (config & 0xF),
+        buffer_bytes=(config >> 8 & 0xFF) * 1024,
+        commands=tuple(_commands(words)),
+    )
+
+
+def _commands(words: list[int]) -> list[Command]:
+    commands = []
+    place = 0
+    while place < len(words):
+        word = words[place]
+        code, parameter = word & 0x3FF, word >> 16
+        is_long = bool(word >> 14 & 1)
+        if is_long:
+            if place + 1 == len(words):
+                raise UsageError("the command stream ends inside a command: the file is damaged")
+            commands.append(Command(_name(True, code), parameter << 32 | words[place + 1], False))
+            place += 2
+            continue
+        place += 1
+        if code in OPERATIONS:
+            commands.append(Command(OPERATIONS[code], parameter, True))
+        else:
+            commands.append(Command(_name(False, code), parameter, False))
+    return commands
+
+
+def _name(is_long: bool, code: int) -> str:
+    """Return the name of a register. One without a name can be set; nothing reads it."""
+    return NAMES.get((is_long, code), f"{'LONG' if is_long else 'SHORT'}_{code:03X}")

@@ -1,0 +1,91 @@
+"""POOL: the largest, the mean or the sum of windows."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from tinyprune.array_types import IntArray
+from tinyprune.npu.stream.memory import FeatureMap, FeatureMapView, Memory
+from tinyprune.npu.stream.output import Output, OutputStage
+from tinyprune.npu.stream.registers import Unsupported
+from tinyprune.npu.stream.windows import Kernel
+
+_LEAST = -(1 << 40)
+
+
+class PoolingMode(Enum):
+    """A kind of pooling.
+
+    Attributes:
+        MAX: the largest element of a window.
+        AVERAGE: their sum, times the scale of the output stage, which has the division in it;
+            where there is padding, the mean of those that are no padding.
+        SUM_OF_CHANNELS: the sum over channels too, so that the output has one.
+    """
+
+    MAX = 0
+    AVERAGE = 1
+    SUM_OF_CHANNELS = 2
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """A pooling.
+
+    Attributes:
+        mode: what is made of a window.
+        input: feature map.
+        kernel: the window and how it moves.
+        output: its output stage.
+    """
+
+    mode: PoolingMode
+    input: FeatureMap
+    kernel: Kernel
+    output: OutputStage
+
+    def bind(self, memory: Memory) -> "BoundPooling":
+        """Return this operation on a memory."""
+        return BoundPooling(self, memory)
+
+
+class BoundPooling:
+    """A pooling on a memory."""
+
+    def __init__(self, settings: Pooling, memory: Memory) -> None:
+        self.settings = settings
+        self._input = FeatureMapView(settings.input, memory)
+        self._output = Output(settings.output, memory)
+        self._counts = None
+        if settings.mode is PoolingMode.AVERAGE and settings.kernel.is_padded:
+            self._counts = self._inside()
+        elif settings.output.scale is None:
+            raise Unsupported("a pooling with a scale for each channel")
+
+    def run(self) -> None:
+        """Read the input, and write the output."""
+        self._output.write(self._pooled(self._input.values()))
+
+    def _pooled(self, values: IntArray) -> IntArray:
+        mode, kernel = self.settings.mode, self.settings.kernel
+        height, width, _ = self.settings.output.feature_map.shape
+        if mode is PoolingMode.MAX:
+            return kernel.windows(values, _LEAST, height, width).max(axis=(2, 3))
+        sums = values
+        if not kernel.is_point:
+            sums = kernel.windows(values, 0, height, width).sum(axis=(2, 3))
+        if mode is PoolingMode.SUM_OF_CHANNELS:
+            return sums.sum(axis=-1, keepdims=True)
+        if self._counts is None:
+            return sums
+        # Halves go away from zero, as in TFLite.
+        means = (np.abs(sums) + self._counts // 2) // self._counts
+        return np.sign(sums) * means
+
+    def _inside(self) -> IntArray:
+        """Return how many elements of each window are no padding (height, width, 1)."""
+        rows, columns, _ = self.settings.input.shape
+        height, width, _ = self.settings.output.feature_map.shape
+        inside = self.settings.kernel.is_inside(rows, columns, height, width)
+        return inside.sum(axis=(2, 3), dtype=np.int64)[..., None]

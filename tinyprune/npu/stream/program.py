@@ -1,0 +1,43 @@
+"""A command stream as a list of operations, ready to run on a memory."""
+
+from collections.abc import Iterator
+
+from tinyprune.npu.stream.ethos_u55 import EthosU55, OperationSettings
+from tinyprune.npu.stream.memory import Memory
+from tinyprune.npu.stream.payload import CommandStream
+from tinyprune.npu.stream.registers import Registers, Unsupported
+
+# Whatever orders operations in time: here they run one after the other.
+_TIMING = frozenset(["DMA_WAIT", "KERNEL_WAIT", "PMU_MASK", "IRQ"])
+_READERS = {"ethos-u55": EthosU55, "ethos-u65": EthosU55}
+
+
+def operations(stream: CommandStream) -> Iterator[OperationSettings]:
+    """Yield the operations of a stream, up to its STOP.
+
+    Raises Unsupported for what is not understood.
+    """
+    if stream.family not in _READERS:
+        raise Unsupported(f"streams of {stream.family}")
+    reader = _READERS[stream.family](stream)
+    registers = Registers()
+    for command in stream.commands:
+        if not command.is_operation:
+            registers.set(command.name, command.value)
+        elif command.name == "STOP":
+            return
+        elif command.name not in _TIMING:
+            yield reader.settings(command.name, command.value, registers)
+
+
+class Program:
+    """A stream on a memory. What does not depend on data is done once."""
+
+    def __init__(self, stream: CommandStream, memory: Memory) -> None:
+        self.settings = tuple(operations(stream))
+        self._operations = [settings.bind(memory) for settings in self.settings]
+
+    def run(self) -> None:
+        """Execute all operations."""
+        for operation in self._operations:
+            operation.run()
