@@ -48,6 +48,7 @@ MODELS = Registry(
     "model",
     {
         "tinylstm": "tinyprune.models.tinylstm:build",
+        "tinygru": "tinyprune.models.tinygru:build",
         "crn": "tinyprune.models.crn:build",
         "ds_cnn": "tinyprune.models.ds_cnn:build",
         "ds_cnn_l": "tinyprune.models.ds_cnn:large",

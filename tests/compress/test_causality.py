@@ -54,7 +54,7 @@ WRONG = {
         [layers.Bidirectional(layers.LSTM(2, return_sequences=True), name="bad")],
         "runs backwards too",
     ),
-    "gru": (SEQUENCE, [layers.GRU(2, return_sequences=True, name="bad")], "may mix frames"),
+    "rnn": (SEQUENCE, [layers.SimpleRNN(2, return_sequences=True, name="bad")], "may mix frames"),
 }
 
 

@@ -145,7 +145,7 @@ UNKNOWN = {
     "sum of channels": lambda x: keras.ops.sum(x, axis=(1, 3)),
     "channels moved": lambda x: layers.Permute((3, 1, 2))(x),
     "channels mixed with rows": lambda x: layers.Reshape((4 * 6, 6))(x),
-    "gru": lambda x: layers.GRU(3)(layers.Reshape((36, 4))(x)),
+    "rnn": lambda x: layers.SimpleRNN(3)(layers.Reshape((36, 4))(x)),
     "bidirectional": lambda x: layers.Bidirectional(layers.LSTM(3))(layers.Reshape((36, 4))(x)),
     "slice": lambda x: x[..., :2],
     "added to the input": lambda x: x + keras.ops.ones_like(x),

@@ -8,6 +8,7 @@ from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.kinds.conv import CompressedConv1D, CompressedConv2D
 from tinyprune.compress.kinds.dense import CompressedDense
 from tinyprune.compress.kinds.depthwise import CompressedDepthwiseConv1D, CompressedDepthwiseConv2D
+from tinyprune.compress.kinds.gru import CompressedGRU
 from tinyprune.compress.kinds.lookup import KERNEL_KINDS
 from tinyprune.compress.kinds.lstm import CompressedLSTM
 from tinyprune.compress.kinds.mean import CompressedChannelMean
@@ -39,8 +40,9 @@ KINDS = {
     ),
     CompressedChannelMean: (SEQUENCES, {"units": 1}),
     CompressedLSTM: (SEQUENCES, {"units": UNITS, "return_sequences": True}),
+    CompressedGRU: (SEQUENCES, {"units": UNITS, "return_sequences": True}),
 }
-LINEAR = [kind for kind in KINDS if kind is not CompressedLSTM]
+LINEAR = [kind for kind in KINDS if kind not in (CompressedLSTM, CompressedGRU)]
 
 
 def built(kind, **config) -> keras.Layer:

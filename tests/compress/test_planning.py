@@ -204,7 +204,7 @@ def test_all_names_that_exist_are_taken(schedule, importance):
 
 def test_a_model_with_nothing_to_prune_is_refused():
     inputs = keras.Input((4,))
-    message = r"^model 'bare' has nothing to prune \(no Dense, convolution or LSTM layers\)$"
+    message = r"^model 'bare' has nothing to prune \(no Dense, convolution, LSTM or GRU layers\)$"
     with pytest.raises(UsageError, match=message):
         planned(keras.Model(inputs, L.ReLU()(inputs), name="bare"))
 
@@ -224,10 +224,10 @@ def test_a_model_of_which_all_is_left_alone_says_why():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (lambda: L.GRU(4, name="odd"), "^GRU layer 'odd' is recurrent"),
+        (lambda: L.SimpleRNN(4, name="odd"), "^SimpleRNN layer 'odd' is recurrent"),
         (lambda: L.LSTM(4, stateful=True, name="odd"), "^LSTM layer 'odd' sets stateful"),
     ],
-    ids=["GRU", "LSTM"],
+    ids=["SimpleRNN", "LSTM"],
 )
 def test_what_cannot_be_trained_in_int8_has_no_plan(layer, message):
     inputs = keras.Input((5, 3), batch_size=1)

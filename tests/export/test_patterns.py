@@ -103,6 +103,7 @@ QUICK = (
     "LayerNormalization",
     "attention",
     "Dense on frames",
+    "GRU, last frame",
 )
 PATTERNS = {
     "Conv -> ReLU layer": (IMAGE, lambda x: L.ReLU()(conv(x))),
@@ -162,6 +163,11 @@ PATTERNS = {
     "Dense -> BN -> ReLU": (VECTOR, lambda x: L.ReLU()(norm(L.Dense(16)(x)))),
     "Dense -> sigmoid layer": (VECTOR, lambda x: L.Activation("sigmoid")(L.Dense(16)(x))),
     "Dense -> BN -> Dense": (VECTOR, lambda x: L.Dense(8)(norm(L.Dense(16)(x)))),
+    "GRU": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8, return_sequences=True)(x))),
+    "GRU, last frame": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8)(L.Dense(6)(x)))),
+    "GRU that resets before": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8, reset_after=False)(x))),
+    "GRU in both directions": (SEQUENCE, lambda x: L.Dense(4)(L.Bidirectional(L.GRU(6))(x))),
+    "GRU alone": (SEQUENCE, lambda x: L.GRU(8)(L.GRU(8, return_sequences=True)(x))),
     "Dense on frames": (SEQUENCE, lambda x: L.ReLU()(norm(L.Dense(8)(x)))),
 }
 

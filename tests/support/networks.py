@@ -99,6 +99,14 @@ def lstm_last():
 
 
 @network
+def gru():
+    inputs = keras.Input((5, 3))
+    x = layers.GRU(5, return_sequences=True)(layers.Dense(4)(inputs))
+    x = layers.GRU(6, reset_after=False)(x)
+    return keras.Model(inputs, layers.Dense(2)(x))
+
+
+@network
 def tcn():
     inputs = keras.Input((12, 3))
     x = layers.Conv1D(6, 2, padding="causal")(inputs)
@@ -188,7 +196,7 @@ def spread():
     x = layers.RepeatVector(4)(layers.Dense(5)(inputs))
     x = layers.Softmax(axis=1)(layers.ZeroPadding1D(1)(x))
     x = layers.Concatenate(axis=1)([x, layers.Cropping1D(2)(layers.Rescaling(0.5)(x))])
-    return keras.Model(inputs, layers.GRU(2)(layers.Dense(4)(layers.LeakyReLU()(x))))
+    return keras.Model(inputs, layers.SimpleRNN(2)(layers.Dense(4)(layers.LeakyReLU()(x))))
 
 
 def randomized(model: keras.Model, seed: int) -> keras.Model:

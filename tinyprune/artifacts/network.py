@@ -60,15 +60,16 @@ class ContextState:
     """The memory of one layer of a one-frame graph.
 
     After each call, the bytes of the output are copied to the input. An utterance starts with
-    ``zero_point`` in every byte. The input and the output that no state names are the network's
+    ``zero_point`` in every number. The input and the output that no state names are the network's
     own. Vela keeps names and positions.
 
     Attributes:
-        layer: the layer that looks back.
+        layer: the layer that looks back; of the state of a recurrent one, ``LAYER/STATE``.
         input_name, output_name: of the tensors in the flatbuffer.
         input_position, output_position: in the flatbuffer's lists of inputs and outputs, from 0.
-        shape: (1, frames, ...) of both, one byte per number.
-        scale, zero_point: of both; float = scale * (int8 - zero_point).
+        shape: (1, frames, ...) of both.
+        scale, zero_point: of both; float = scale * (integer - zero_point).
+        dtype: of both: int8, or uint8 or int16 for the state of a recurrent layer.
     """
 
     layer: str
@@ -79,6 +80,7 @@ class ContextState:
     shape: tuple[int, ...]
     scale: float
     zero_point: int
+    dtype: str = "int8"
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ _SPEECH_SYNTHESIS = (
 _INSIDE = "kept inside the graph between calls (variable tensors); reset them to start an utterance"
 _CONTEXTS = (
     "after each call copy the bytes of each context's output to its input; "
-    "an utterance starts with the zero point in every byte"
+    "an utterance starts with the zero point in every number"
 )
 
 

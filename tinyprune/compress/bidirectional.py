@@ -1,4 +1,4 @@
-"""Bidirectional LSTM layers as two LSTMs, one of which reads the frames in reverse.
+"""Bidirectional LSTM or GRU layers as two, one of which reads the frames in reverse.
 
 Schuster & Paliwal 1997, "Bidirectional recurrent neural networks".
 """
@@ -22,15 +22,15 @@ _MERGES: Mapping[str, type[keras.Layer]] = {
 
 
 def bidirectional(layer: Any, name: str) -> Parts:
-    """Return both LSTMs and what merges them; of other layers, or without a merge, a copy."""
-    directions = (layer.forward_layer, layer.backward_layer)
-    are_lstms = {type(direction) for direction in directions} == {layers.LSTM}
-    is_known = are_lstms and layer.merge_mode in _MERGES
+    """Return both layers and what merges them; of others, or without a merge, a copy."""
+    directions = {type(layer.forward_layer), type(layer.backward_layer)}
+    are_alike = directions in ({layers.LSTM}, {layers.GRU})
+    is_known = are_alike and layer.merge_mode in _MERGES
     return _Bidirectional(layer, name) if is_known else copied(layer, name)
 
 
 class _Bidirectional(Parts):
-    """The parts of a bidirectional LSTM."""
+    """The parts of a bidirectional layer."""
 
     def __init__(self, layer: Any, name: str) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _Bidirectional(Parts):
             self._in_order = Reverse(name=f"{name}_in_order")
 
     def __call__(self, sequence: Any, **kwargs: Any) -> Any:
-        """Return outputs of both directions, merged; arguments are those of the forward LSTM."""
+        """Return outputs of both directions, merged; arguments are those of the forward layer."""
         forward = self._forward(sequence, **kwargs)
         backward = self._backward(self._reversed(sequence), **kwargs)
         if self._in_order is not None:
@@ -57,7 +57,7 @@ class _Bidirectional(Parts):
 
     @property
     def weights(self) -> Sequence[Any]:
-        """Weights of the forward LSTM, then of the backward one."""
+        """Weights of the forward layer, then of the backward one."""
         return self._forward.weights + self._backward.weights
 
     def set_weights(self, values: Sequence[Any]) -> None:

@@ -28,8 +28,8 @@ def coupling(model: keras.Model) -> Coupling:
     """Return the coupling of the units of a functional or Sequential model, nested or flat.
 
     Inputs and outputs of the network stay, and so does what goes into or comes out of a layer that
-    is not understood: grouped convolutions, GRU, softmax over channels, channels_first, users' own
-    layers.
+    is not understood: grouped convolutions, SimpleRNN, softmax over channels, channels_first,
+    users' own layers.
 
     Raises UsageError for a model without a graph, with two layers of one name, or in which no unit
     can be removed.

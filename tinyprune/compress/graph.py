@@ -97,6 +97,30 @@ def with_input(model: keras.Model, shape: tuple[int | None, ...]) -> keras.Model
     return keras.Model(inputs, _arranged(outputs, functional(model).output), name=model.name)
 
 
+def read_inputs(outputs: Iterable[Any]) -> list[Any]:
+    """Return the inputs that tensors of a graph are computed from, each once."""
+    inputs: dict[int, Any] = {}
+    open_tensors = list(outputs)
+    seen: set[int] = set()
+    while open_tensors:
+        tensor = open_tensors.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if is_input(tensor):
+            inputs[id(tensor)] = tensor
+            continue
+        history = tensor._keras_history
+        node = history.operation._inbound_nodes[history.node_index]
+        open_tensors += node.input_tensors
+    return list(inputs.values())
+
+
+def is_input(tensor: Any) -> bool:
+    """Return whether a tensor of a graph is an input of it."""
+    return isinstance(tensor._keras_history.operation, keras.layers.InputLayer)
+
+
 class Uses:
     """The readers of each tensor of a graph."""
 

@@ -5,21 +5,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyprune.array_types import Float64Array, Int8Array
+from tinyprune.array_types import Float64Array
 from tinyprune.errors import UsageError
 from tinyprune.tflite.graph import Graph, Operator, Tensor
 from tinyprune.tflite.operators import Axes, operator_type, weight_axes
 
-_ACTIVATIONS = ("int8", "int16")  # types of activations that int8 weights go with
+#: Type of weights -> types of activations that go with them.
+_ACTIVATIONS = {"uint8": ("uint8", "int16")}
+_ACTIVATIONS_OF_INT8 = ("int8", "int16")
+_WEIGHTS = {"int8": np.int8, "uint8": np.uint8}
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Constant int8 weights.
+    """Constant weights, int8, or uint8 as recurrent cells have them.
 
     Attributes:
         tensor: of the file.
@@ -30,21 +34,21 @@ class Weights:
     axes: Axes
 
     @cached_property
-    def integers(self) -> Int8Array:
+    def integers(self) -> npt.NDArray[Any]:
         """The weights in canonical axes; a view: writing to it writes to the file's bytes."""
         return self.tensor.values.transpose(self.axes)
 
     @cached_property
-    def zeros(self) -> Int8Array:
+    def zeros(self) -> npt.NDArray[Any]:
         """The integer that stands for 0, for every weight."""
         zero_point = self._by_channel(self.tensor.zero_point, 0)
-        return np.broadcast_to(zero_point, self.integers.shape).astype(np.int8)
+        return np.broadcast_to(zero_point, self.integers.shape).astype(self.integers.dtype)
 
     @property
     def values(self) -> Float64Array:
         """The weights as numbers, ``scale * (int8 - zero_point)``."""
         scale = self._by_channel(self.tensor.scale, 1)
-        return scale * (self.integers.astype(np.float64) - self.zeros)
+        return scale * (self.integers.astype(np.float64) - self.zeros.astype(np.float64))
 
     def _by_channel(self, numbers: npt.NDArray, default: int) -> npt.NDArray:
         """One number per tensor or per channel, in a shape that broadcasts to the weights."""
@@ -102,16 +106,17 @@ def _uses_of_constants(path: Path, graph: Graph) -> list[list[_Use]]:
             if tensor is None:
                 continue
             if index in axes:
-                _require_integer_activations(path, operator)
+                _require_integer_activations(path, operator, tensor)
             address = tensor.values.ctypes.data
             uses.setdefault(address, []).append(_Use(operator, tensor, axes.get(index)))
     return list(uses.values())
 
 
-def _require_integer_activations(path: Path, operator: Operator) -> None:
+def _require_integer_activations(path: Path, operator: Operator, weights: Tensor) -> None:
+    fitting = _ACTIVATIONS.get(weights.dtype, _ACTIVATIONS_OF_INT8)
     activations = operator.inputs[operator_type(operator.name).data_input]
     for tensor in (activations, *operator.outputs):
-        if tensor is not None and tensor.dtype not in _ACTIVATIONS:
+        if tensor is not None and tensor.dtype not in fitting:
             raise UsageError(
                 f"{path} is not an int8 network: {operator.name} '{operator.outputs[0].name}' "
                 f"has {tensor.dtype} activations; expected int8 or int16 ones: "
@@ -157,9 +162,9 @@ def _is_mean(tensor: Tensor, axes: Axes) -> bool:
 def _misfit(tensor: Tensor, axes: Axes) -> str | None:
     """The reason why weights with these axes cannot be pruned in the form that they have."""
     rank = len(axes)
-    if tensor.dtype != "int8":
+    if tensor.dtype not in _WEIGHTS:
         return f"has {tensor.dtype} weights: expected int8"
-    if tensor.values.dtype != np.int8:
+    if tensor.values.dtype != _WEIGHTS[tensor.dtype]:
         return "is stored in a compressed form: expected plain int8 weights"
     if len(tensor.shape) != rank:
         return f"has the shape {tensor.shape}: expected {rank} axes"

@@ -193,5 +193,5 @@ def _with_coupled_units(
 
 def _nothing_to_prune(model: keras.Model, skipped: dict[str, str]) -> str:
     reasons = [f"{name}: {reason}" for name, reason in skipped.items()]
-    why = "; ".join(reasons[:2]) or "no Dense, convolution or LSTM layers"
+    why = "; ".join(reasons[:2]) or "no Dense, convolution, LSTM or GRU layers"
     return f"model '{model.name}' has nothing to prune ({why})"

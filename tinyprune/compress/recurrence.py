@@ -69,12 +69,14 @@ def lstm(
     return run(projected, recurrent)
 
 
-def _array(like: tf.Tensor, width: int) -> tf.TensorArray:
+def new_array(like: tf.Tensor, width: int) -> tf.TensorArray:
+    """Return an empty array of as many steps, each (batch, width)."""
     return tf.TensorArray(tf.float32, size=tf.shape(like)[0], element_shape=(None, width))
 
 
-def _unstack(values: tf.Tensor) -> tf.TensorArray:
-    return _array(values, values.shape[2]).unstack(values)
+def unstack(values: tf.Tensor) -> tf.TensorArray:
+    """Return values (frames, batch, width) as an array of steps."""
+    return new_array(values, values.shape[2]).unstack(values)
 
 
 def _forward(
@@ -88,10 +90,10 @@ def _forward(
     """Outputs (frames, batch, units); kept for the gradient, cells and activated gates too."""
     units = recurrent.shape[0]
     frames = tf.shape(projected)[0]
-    inputs = _unstack(projected)
+    inputs = unstack(projected)
 
     def step(t, h, c, *arrays):  # type: ignore[no-untyped-def]
-        before = inputs.read(t) + tf.matmul(_dropped(h, dropout), recurrent)
+        before = inputs.read(t) + tf.matmul(dropped(h, dropout), recurrent)
         i, f = tf.split(tf.sigmoid(before[:, : 2 * units]), 2, axis=1)
         g = tf.tanh(before[:, 2 * units : 3 * units])
         o = tf.sigmoid(before[:, 3 * units :])
@@ -105,7 +107,7 @@ def _forward(
 
     zero = tf.zeros((tf.shape(projected)[1], units))
     widths = (units, units, GATES * units) if keep else (units,)
-    arrays = [_array(projected, width) for width in widths]
+    arrays = [new_array(projected, width) for width in widths]
     _, _, _, *filled = tf.while_loop(lambda t, *_: t < frames, step, (0, zero, zero, *arrays))
     return [array.stack() for array in filled]
 
@@ -121,14 +123,14 @@ def _backward(
     frames = tf.shape(steps.gates)[0]
     i, f, g, o = tf.split(steps.gates, GATES, axis=2)
     squashed = tf.tanh(steps.cells)
-    output_to_o = _unstack(squashed * o * (1 - o))
-    output_to_cell = _unstack(o * (1 - squashed**2))
-    cell_to_ifg = _unstack(
-        tf.concat([g * i * (1 - i), _delay(steps.cells) * f * (1 - f), i * (1 - g**2)], axis=2)
+    output_to_o = unstack(squashed * o * (1 - o))
+    output_to_cell = unstack(o * (1 - squashed**2))
+    cell_to_ifg = unstack(
+        tf.concat([g * i * (1 - i), delay(steps.cells) * f * (1 - f), i * (1 - g**2)], axis=2)
     )
-    forget = _unstack(f)
+    forget = unstack(f)
     transposed = tf.transpose(recurrent)
-    arriving = _unstack(upstream)
+    arriving = unstack(upstream)
 
     def step(t, dh, dc, deltas):  # type: ignore[no-untyped-def]
         dh += arriving.read(t)
@@ -138,25 +140,25 @@ def _backward(
         delta = tf.concat([delta_ifg, delta_o], axis=1)
         return (
             t - 1,
-            _dropped(tf.matmul(delta, transposed), dropout),
+            dropped(tf.matmul(delta, transposed), dropout),
             dc * forget.read(t),
             deltas.write(t, delta),
         )
 
     zero = tf.zeros((tf.shape(steps.gates)[1], units))
-    deltas = _array(steps.gates, GATES * units)
+    deltas = new_array(steps.gates, GATES * units)
     *_, deltas = tf.while_loop(lambda t, *_: t >= 0, step, (frames - 1, zero, zero, deltas))
     delta = deltas.stack()
-    outputs_before = tf.reshape(_dropped(_delay(steps.outputs), dropout), (-1, units))
+    outputs_before = tf.reshape(dropped(delay(steps.outputs), dropout), (-1, units))
     rows = tf.reshape(delta, (-1, GATES * units))
     return delta, tf.matmul(outputs_before, rows, transpose_a=True)
 
 
-def _dropped(h: tf.Tensor, dropout: tf.Tensor | None) -> tf.Tensor:
-    """h or its gradient, (..., batch, units), times the factors of a dropout."""
+def dropped(h: tf.Tensor, dropout: tf.Tensor | None) -> tf.Tensor:
+    """Return h or its gradient, (..., batch, units), times the factors of a dropout."""
     return h if dropout is None else h * dropout
 
 
-def _delay(values: tf.Tensor) -> tf.Tensor:
-    """Values (frames, batch, width) one frame later, zeros first."""
+def delay(values: tf.Tensor) -> tf.Tensor:
+    """Return values (frames, batch, width) one frame later, zeros first."""
     return tf.concat([tf.zeros_like(values[:1]), values[:-1]], axis=0)

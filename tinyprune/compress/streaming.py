@@ -28,11 +28,13 @@ class Context:
         name: of the layer that looks back; its second call is ``NAME_2``.
         frames: number of past frames.
         shape: (1, frames, ...) of the input and the output that carry them.
+        dtype: of both in the int8 graph; that of a recurrent layer's state may be another.
     """
 
     name: str
     frames: int
     shape: tuple[int, ...]
+    dtype: str = "int8"
 
 
 def streaming(model: keras.Model) -> tuple[keras.Model, tuple[Context, ...]]:

@@ -57,6 +57,7 @@ def check_contexts(
             old.shape,
             float(old.scale[0]),
             int(old.zero_point[0]),
+            old.dtype,
         )
         states.append(state)
     return tuple(states)
@@ -64,7 +65,7 @@ def check_contexts(
 
 def _is_copied_as_bytes(context: Context, old: Tensor, new: Tensor) -> bool:
     return (
-        old.dtype == new.dtype == "int8"
+        old.dtype == new.dtype == context.dtype
         and old.shape == new.shape == context.shape
         and len(old.scale) == 1
         and old.scale.tolist() == new.scale.tolist()

@@ -98,7 +98,7 @@ def conversion(model: keras.Model, frames: int | None, calibration: Float32Array
     if len(model.inputs) > 1 or len(model.outputs) > 1:
         return _named_conversion(model, calibration)
     fused = with_export_layers(model)
-    calls = calibration[:, None] if frames is None else _calls(calibration, frames)
+    calls = calibration[:, None] if frames is None else calls_of(calibration, frames)
     signature = [tf.TensorSpec(calls.shape[1:])]
     function = tf.function(fused, input_signature=signature).get_concrete_function()
 
@@ -146,25 +146,49 @@ def one_frame_conversion(
         stream: its one-frame form (:func:`tinyprune.compress.streaming.streaming`).
         features: consecutive features (n, ...) to calibrate on.
     """
-    fused = with_export_layers(stream)
-    numbers = range(1, len(stream.inputs))
-    inputs = [_FEATURES]
-    inputs += [f"{CONTEXT}{number}" for number in numbers]
-    outputs = [_OUTPUT]
-    outputs += [f"{NEW_CONTEXT}{number}" for number in numbers]
-
-    def step(*values: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(zip(outputs, fused(list(values)), strict=True))
-
-    signature = []
-    for name, tensor in zip(inputs, stream.inputs, strict=True):
-        signature.append(tf.TensorSpec(tensor.shape, name=name))
-    function = tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
+    inputs, outputs = end_names(len(stream.inputs))
 
     def samples() -> Iterable[CalibrationInputs]:
         for values in calibration_inputs(model, features):
             yield dict(zip(inputs, values, strict=True))
 
+    return named_conversion(stream, inputs, outputs, samples)
+
+
+def end_names(count: int) -> tuple[list[str], list[str]]:
+    """Return the names of that many inputs and of as many outputs: its own, then contexts."""
+    numbers = range(1, count)
+    inputs = [_FEATURES]
+    inputs += [f"{CONTEXT}{number}" for number in numbers]
+    outputs = [_OUTPUT]
+    outputs += [f"{NEW_CONTEXT}{number}" for number in numbers]
+    return inputs, outputs
+
+
+def named_conversion(
+    model: keras.Model,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    samples: Callable[[], Iterable[CalibrationInputs]],
+) -> Conversion:
+    """Return the conversion of a model whose signature calls its ends by these names.
+
+    Args:
+        model: of lists of inputs and outputs, all of one batch and of fixed shapes.
+        inputs, outputs: their names.
+        samples: as of :class:`Conversion`, by name.
+    """
+    fused = with_export_layers(model)
+
+    def step(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        given = values[0] if len(values) == 1 else list(values)
+        made = keras.tree.flatten(fused(given))
+        return dict(zip(outputs, made, strict=True))
+
+    signature = []
+    for name, tensor in zip(inputs, model.inputs, strict=True):
+        signature.append(tf.TensorSpec(tensor.shape, name=name))
+    function = tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
     return Conversion(model.name, _converter(function, fused.variables), samples)
 
 
@@ -180,7 +204,7 @@ def _converter(function: Any, variables: Sequence[keras.Variable]) -> Any:
     return tf.lite.TFLiteConverter.from_concrete_functions([function], module)
 
 
-def _calls(features: Float32Array, frames: int) -> Float32Array:
+def calls_of(features: Float32Array, frames: int) -> Float32Array:
     """Return features (n, bands) as inputs of consecutive calls (n // frames, 1, frames, bands)."""
     whole_calls = features[: len(features) // frames * frames]
     return whole_calls.reshape(-1, 1, frames, *features.shape[1:])

@@ -12,6 +12,7 @@ from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.kinds.lookup import kernel_kind, require_kernel_kind
 from tinyprune.errors import CheckFailed
 from tinyprune.sparsity.layout import canonical, canonical_shape, restored
+from tinyprune.tflite.cells.reading import cell_kernels
 from tinyprune.tflite.graph import Graph, Operator
 from tinyprune.tflite.kernels import int8_kernels
 from tinyprune.tflite.operators import operator_type
@@ -23,12 +24,12 @@ class Match:
 
     Attributes:
         layer: of the plain model.
-        operator: what it became.
+        operators: what it became: one, or those of a recurrent cell that hold its kernels.
         kernels: name -> int8 weights in the Keras shape.
     """
 
     layer: keras.Layer
-    operator: Operator
+    operators: tuple[Operator, ...]
     kernels: dict[str, Int8Array]
 
     def distance(self, trained: dict[str, Int8Array]) -> int:
@@ -45,14 +46,33 @@ def match(graph: Graph, model: keras.Model) -> list[Match]:
     An operator belongs to a layer if its weights have the layer's shape; of several such, to the
     one whose values are nearest. Raises CheckFailed if a layer has no operator.
     """
-    free = [op for op in graph.operators if operator_type(op.name).kernels]
+    cells = _cells(graph, model)
+    of_cells = {id(operator) for cell in cells.values() for operator in cell.operators}
+    free = []
+    for operator in graph.operators:
+        if operator_type(operator.name).kernels and id(operator) not in of_cells:
+            free.append(operator)
     matches = []
     for layer in model.layers:
-        if kernel_kind(layer) is not None:
+        if layer.name in cells:
+            matches.append(cells[layer.name])
+        elif kernel_kind(layer) is not None:
             matched = _nearest(layer, free)
             matches.append(matched)
-            free.remove(matched.operator)
+            free.remove(*matched.operators)
     return matches
+
+
+def _cells(graph: Graph, model: keras.Model) -> dict[str, Match]:
+    """Return the layers that are cells of explicit operators, by name."""
+    cells = {}
+    for layer in model.layers:
+        found = None
+        if isinstance(layer, keras.layers.RNN):
+            found = cell_kernels(graph, layer.name)
+        if found is not None:
+            cells[layer.name] = Match(layer, found.operators, found.kernels)
+    return cells
 
 
 def read_kernels(graph: Graph, model: keras.Model) -> dict[str, Int8Array]:
@@ -72,7 +92,8 @@ def layer_names(graph: Graph, model: keras.Model, matches: Sequence[Match]) -> t
     """
     by_kernels = {}
     for matched in matches:
-        by_kernels[id(matched.operator)] = matched.layer.name
+        for operator in matched.operators:
+            by_kernels[id(operator)] = matched.layer.name
     known = {layer.name for layer in model.layers}
     makers: dict[str, str] = {}
     names = []
@@ -118,7 +139,7 @@ def _nearest(layer: keras.Layer, operators: list[Operator]) -> Match:
     for operator in operators:
         weights = _keras_kernels(layer, operator)
         if weights:
-            candidates.append(Match(layer, operator, weights))
+            candidates.append(Match(layer, (operator,), weights))
 
     trained = {}
     for name, kernel in kernels(layer).items():

@@ -13,6 +13,7 @@ from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.kinds.lookup import require_kernel_kind
 from tinyprune.compress.streaming import Context, streaming
 from tinyprune.errors import CheckFailed
+from tinyprune.export.cells import Source, cell_names, convert_with_cells
 from tinyprune.export.contexts import check_contexts
 from tinyprune.export.converter import conversion, one_frame_conversion
 from tinyprune.export.matching import Match, layer_names, match
@@ -122,7 +123,8 @@ def _left_dense(
     """Weights of the operators that are no layer with kernels, called after the layers."""
     pruned: set[int] = set()
     for matched in matches:
-        pruned |= {tensor.buffer for tensor in matched.operator.constants}
+        for operator in matched.operators:
+            pruned |= {tensor.buffer for tensor in operator.constants}
     return weights_beside(graph, pruned, names)
 
 
@@ -132,6 +134,11 @@ def _convert(
     """Return the int8 flatbuffer, and the contexts of its one-frame form."""
     unscaled = without_factor(model)
     stream, contexts = streaming(unscaled) if frames == 1 else (unscaled, ())
+    cells = cell_names(unscaled)
+    if cells:
+        source = Source(unscaled, stream, contexts, frames, calibration)
+        file, contexts = convert_with_cells(source, cells)
+        return with_biases(file, model), contexts
     if contexts:
         ready = one_frame_conversion(unscaled, stream, calibration)
     else:
@@ -178,7 +185,7 @@ def _check_counts(matched: Match, key: str, weights: Int8Array, plain: Float32Ar
     layout = require_kernel_kind(matched.layer).layout
     exported = canonical(weights, layout)
     trained = canonical(plain, layout)
-    is_known = ~follows_bias(matched.operator, exported.shape[-1])
+    is_known = ~follows_bias(matched.operators[0], exported.shape[-1])
     zeros = int((exported[..., is_known] == 0).sum())
     expected = int((trained[..., is_known] == 0).sum())
     if zeros != expected:

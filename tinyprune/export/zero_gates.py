@@ -19,7 +19,7 @@ def with_biases(file: ParsedFile, model: keras.Model) -> ParsedFile:
 
     biases = []
     for matched in match(file.graph, model):
-        number = file.graph.operators.index(matched.operator)
+        number = file.graph.operators.index(matched.operators[0])
         for gate in _gates_without_inputs(matched.layer):
             gate_biases = np.split(matched.layer.cell.bias.numpy(), GATES)
             biases.append(GateBias(number, gate, gate_biases[gate]))

@@ -12,7 +12,6 @@ import numpy as np
 from tinyprune.array_types import Float64Array
 from tinyprune.sparsity.network_shape import Channels, NetworkShape, OperatorShape
 from tinyprune.sparsity.resource_model import Arrays, ChannelCounts
-from tinyprune.tflite.operators import GATES
 
 SCALE_BYTES = 10  # per output channel
 ALIGNMENT = 16  # of encoded tensors, in bytes
@@ -40,7 +39,7 @@ Block = tuple[int, int, int]
 class Row(NamedTuple):
     """A part of an operator with constants of its own.
 
-    An LSTM has three: the matrices of its input, those of its state, and its cell.
+    A recurrent one has three: the matrices of its input, those of its state, and its cell.
 
     Attributes:
         step: number of the operator.
@@ -67,10 +66,10 @@ def rows(shape: NetworkShape) -> list[Row]:
         read = op.channels_in
         made = op.channels_out
         kernel = f"{op.name}/kernel"
-        if op.kind == "lstm":
+        if op.is_recurrent:
             recurrent_kernel = f"{op.name}/recurrent_kernel"
-            parts.append(Row(step, "gate", GATES, read, made, op, kernel))
-            parts.append(Row(step, "gate", GATES, made, made, op, recurrent_kernel))
+            parts.append(Row(step, "gate", op.gates, read, made, op, kernel))
+            parts.append(Row(step, "gate", op.gates, made, made, op, recurrent_kernel))
             parts.append(Row(step, "cell", 1, made, made, op, ""))
         else:
             parts.append(Row(step, _kind(op), 1, read, made, op, kernel))
@@ -286,4 +285,5 @@ def _blocks(row: Row, micro_block: Block) -> float:
 
 def table_kinds(shape: NetworkShape) -> list[str]:
     """Return the kinds of the operators that may bring a lookup table, once for each table."""
-    return [op.kind for op in shape.operators if op.kind in ("activation", "softmax", "lstm")]
+    kinds = ["lstm" if op.is_recurrent else op.kind for op in shape.operators]
+    return [kind for kind in kinds if kind in ("activation", "softmax", "lstm")]

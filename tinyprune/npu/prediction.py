@@ -32,9 +32,9 @@ def predict_whole(
         target: what for.
 
     Returns:
-        None for a target without constants, and for an LSTM that runs several steps in one call.
+        None for a target without constants, and for a recurrent layer of several steps in one call.
     """
-    is_unrolled = any(op.kind == "lstm" and op.area > 1 for op in shape.operators)
+    is_unrolled = any(op.is_recurrent and op.area > 1 for op in shape.operators)
     if is_unrolled or not has_constants(target):
         return None
     return predict(shape, shape.whole, target, zeros=zeros)

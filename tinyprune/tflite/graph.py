@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 #: Custom operator in which Vela puts everything that runs on the NPU.
 NPU_OPERATOR = "ethos-u"
 
+#: Zero point of uint8 tensors that hold int8 numbers: the same steps, 128 further up.
+UINT8_ZERO = 128
+
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")  # operators that may read or make floats
 
 

@@ -12,8 +12,8 @@ from tinyprune.tflite.graph import Graph, Operator
 #: Number of gates of an LSTM. Keras and TFLite have them in the same order: input (i), forget (f),
 #: cell (g), output (o). Keras lays them side by side in one kernel; TFLite has a matrix for each.
 GATES = 4
-#: Kind of a recurrent operator -> number of its gates.
-RECURRENT = {"lstm": GATES}
+#: Kind of recurrent work -> number of its gates. TFLite has no operator for a GRU: several do it.
+RECURRENT = {"lstm": GATES, "gru": 3}
 
 Axes = tuple[int, ...]
 

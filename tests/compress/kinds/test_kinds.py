@@ -60,6 +60,13 @@ KINDS = {
         4 * 5,
         Layout.STANDARD,
     ),
+    "GRU": (
+        layers.GRU(5),
+        (None, 8, 3),
+        {"kernel": (3, 3 * 5), "recurrent_kernel": (5, 3 * 5)},
+        2 * 3 * 5,  # of the inputs, and of the state
+        Layout.STANDARD,
+    ),
 }
 
 
@@ -74,7 +81,7 @@ def case(request):
 def test_where_kernels_and_biases_are_and_how_the_axes_lie(case):
     layer, shapes, biases, axes = case
     assert {name: tuple(kernel.shape) for name, kernel in kernels(layer).items()} == shapes
-    assert bias(layer).shape == (biases,)
+    assert np.prod(bias(layer).shape) == biases
     assert layout(layer) is axes
     assert kernel_kind(layer).plain is type(layer)
 
@@ -112,7 +119,8 @@ class Own(layers.Dense):
 
 
 @pytest.mark.parametrize(
-    "layer", [layers.ReLU(), layers.Conv3D(2, 2), layers.GRU(2), Own(2), layers.Embedding(3, 2)]
+    "layer",
+    [layers.ReLU(), layers.Conv3D(2, 2), layers.SimpleRNN(2), Own(2), layers.Embedding(3, 2)],
 )
 def test_other_layers_are_of_no_kind_users_subclasses_too(layer):
     assert kernel_kind(layer) is None

@@ -112,7 +112,7 @@ class LayerKind(ABC):
         if any(isinstance(part, keras.layers.RNN) for part in parts):  # would crash the converter
             raise UsageError(
                 f"{type(layer).__name__} layer '{layer.name}' is recurrent: "
-                "expected LSTM layers, not wrapped or nested"
+                "expected LSTM or GRU layers, not wrapped or nested"
             )
 
     def check_call(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> None:
@@ -144,7 +144,8 @@ class KernelKind(LayerKind):
         compressed: its form with masks and int8 grids.
         layout: order of the axes of its kernels.
         input_axis: axis of its kernel that has the input channels.
-        gates: outputs of a kernel for each unit: an LSTM has four, side by side.
+        gates: outputs of a kernel for each unit: an LSTM has four, side by side, a GRU
+            three.
         states: tensors that the operator keeps.
         size_setting: entry of the configuration that says how many units there are; None where the
             inputs decide.
@@ -233,7 +234,10 @@ def kernels(layer: keras.Layer) -> dict[str, keras.Variable]:
 
 
 def bias(layer: keras.Layer) -> keras.Variable | None:
-    """Return the bias, one number per output (of an LSTM: and gate), or None."""
+    """Return the bias, one number per output (of a recurrent layer: and gate), or None.
+
+    A GRU with ``reset_after`` has two rows of them, for the inputs and for the state.
+    """
     if not layer.use_bias:
         return None
     return layer.cell.bias if isinstance(layer, keras.layers.RNN) else layer.bias

@@ -8,6 +8,7 @@ from tinyprune.compress.kinds.base import KernelKind, LayerKind
 from tinyprune.compress.kinds.conv import Conv1D, Conv2D
 from tinyprune.compress.kinds.dense import Dense
 from tinyprune.compress.kinds.depthwise import DepthwiseConv1D, DepthwiseConv2D
+from tinyprune.compress.kinds.gru import GRU
 from tinyprune.compress.kinds.lstm import LSTM
 from tinyprune.compress.kinds.mean import Mean
 from tinyprune.compress.kinds.passive import (
@@ -27,6 +28,7 @@ KERNEL_KINDS: tuple[KernelKind, ...] = (
     DepthwiseConv2D(),
     Conv2DTranspose(),
     LSTM(),
+    GRU(),
     Mean(),
 )
 _WITH_KERNELS: dict[type[keras.Layer], KernelKind] = {kind.plain: kind for kind in KERNEL_KINDS}

@@ -20,7 +20,7 @@ from tinyprune.compress.kinds.base import Grid, LayerKind, Pair, pair
 from tinyprune.compress.kinds.channel_layers import ChannelScale, InverseRoot, Reverse
 from tinyprune.compress.kinds.channels import ChannelRule, LayerCall
 from tinyprune.compress.kinds.frames import FrameRule, Shape
-from tinyprune.compress.kinds.lstm import Bidirectional
+from tinyprune.compress.kinds.recurrent import Bidirectional
 from tinyprune.models.positions import Positions
 
 FunctionRule = Callable[[Any], str | None]

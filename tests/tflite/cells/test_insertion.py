@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+
+from tinyprune.tflite.cells.cell import CellWeights
+from tinyprune.tflite.cells.insertion import Cell, NewTensor, insert
+from tinyprune.tflite.cells.network_writer import Numbers
+from tinyprune.tflite.cells.reading import cell_kernels
+from tinyprune.tflite.flatbuffer import read
+from tinyprune.tflite.interpreter import Int8Model
+
+FEATURES, UNITS, FRAMES = 5, 8, 40
+X = Numbers("int8", 4 / 255, -3)
+H = Numbers("int8", 1.8 / 255, 11)
+GATES = {"lstm": 4, "gru": 3}
+kinds = pytest.mark.parametrize(
+    ("kind", "reset_after"),
+    [("gru", True), ("gru", False), ("lstm", True)],
+    ids=["gru", "gru that resets before", "lstm"],
+)
+
+
+def on_grid(kernel: np.ndarray, scales: int) -> np.ndarray:
+    parts = []
+    for part in np.split(kernel, scales, axis=1):
+        scale = np.abs(part).max() / 127
+        parts.append(np.round(part / scale) * scale)
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def weights(kind: str, reset_after: bool = True) -> CellWeights:
+    """Kernels that are on their int8 grid, an LSTM's with one scale per gate."""
+    rng, width = np.random.default_rng(0), GATES[kind] * UNITS
+    scales = GATES[kind] if kind == "lstm" else 1
+    return CellWeights(
+        kind,
+        on_grid(rng.normal(0, 0.6, (FEATURES, width)), scales),
+        on_grid(rng.normal(0, 0.4, (UNITS, width)), scales),
+        rng.normal(0, 0.3, width).astype(np.float32),
+        rng.normal(0, 0.3, width).astype(np.float32) * (kind == "gru" and reset_after),
+        reset_after,
+    )
+
+
+def written(path, item: CellWeights, frames: int, keeps_state: bool) -> Int8Model:
+    """A network that is one cell."""
+    cell = Cell("cell", item, "features", "h", keeps_state, makes_all=True)
+    tensors = {
+        "features": NewTensor((1, frames, FEATURES), X),
+        "h": NewTensor((1, frames, UNITS), H),
+    }
+    content, _ = insert(None, [cell], tensors, {"features": "features"}, {"output": "h"})
+    path.write_bytes(content)
+    return Int8Model(path)
+
+
+def quantized(values: np.ndarray, numbers: Numbers) -> np.ndarray:
+    integers = np.clip(np.round(values / numbers.scale) + numbers.zero_point, -128, 127)
+    return (integers - numbers.zero_point) * numbers.scale
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def by_the_book(item: CellWeights, frames: np.ndarray) -> np.ndarray:
+    """h on its grid wherever it is read, everything else in float64."""
+    h, c, outputs = np.zeros(UNITS), np.zeros(UNITS), []
+    kernel, recurrent = item.kernel, item.recurrent_kernel
+    for x in frames:
+        of_x = x @ kernel + item.input_bias
+        of_h = quantized(h, H) @ recurrent + item.recurrent_bias
+        if item.kind == "lstm":
+            i, f, g, o = np.split(of_x + of_h, 4)
+            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            h = sigmoid(o) * np.tanh(c)
+        else:
+            (z, r, n), (h_z, h_r, h_n) = np.split(of_x, 3), np.split(of_h, 3)
+            z, r = sigmoid(z + h_z), sigmoid(r + h_r)
+            reset = quantized(r * h, H) @ recurrent[:, 2 * UNITS :]
+            n = np.tanh(n + (r * h_n if item.reset_after else reset))
+            h = n + z * (h - n)
+        outputs.append(quantized(h, H))
+    return np.array(outputs)
+
+
+@kinds
+@pytest.mark.parametrize(
+    ("frames", "keeps_state"),
+    [(1, True), (5, True), (FRAMES, False)],
+    ids=["frame by frame", "5 frames a call", "one call"],
+)
+def test_a_cell_computes_what_the_book_says(kind, reset_after, frames, keeps_state, tmp_path):
+    item = weights(kind, reset_after)
+    runner = written(tmp_path / "cell.tflite", item, frames, keeps_state)
+    sequence = quantized(np.random.default_rng(1).uniform(-2, 2, (FRAMES, FEATURES)), X)
+    expected = by_the_book(item, sequence)
+    found = runner.run(sequence.astype(np.float32))
+    assert np.ptp(expected) > 100 * H.scale
+    assert np.abs(found - expected).max() < 4 * H.scale
+    assert np.abs(found - expected).mean() < 0.5 * H.scale
+    np.testing.assert_array_equal(runner.run(sequence.astype(np.float32)), found)  # from zeros
+
+
+@kinds
+def test_the_kernels_in_the_file_are_the_integers_of_their_grid(kind, reset_after, tmp_path):
+    item = weights(kind, reset_after)
+    item.kernel[0, :] = 0
+    written(tmp_path / "cell.tflite", item, 3, keeps_state=False)
+    graph = read(tmp_path / "cell.tflite")
+    found = cell_kernels(graph, "cell")
+    scales = GATES[kind] if kind == "lstm" else 1
+    for name, kernel in (("kernel", item.kernel), ("recurrent_kernel", item.recurrent_kernel)):
+        expected = []
+        for part in np.split(kernel, scales, axis=1):
+            expected.append(np.round(part / np.abs(part).max() * 127))
+        np.testing.assert_array_equal(found.kernels[name], np.concatenate(expected, axis=1))
+    assert cell_kernels(graph, "other") is None
+
+
+@kinds
+def test_the_states_are_named_in_the_signature_and_nothing_is_left_unread(
+    kind, reset_after, tmp_path
+):
+    written(tmp_path / "cell.tflite", weights(kind, reset_after), 1, keeps_state=True)
+    graph = read(tmp_path / "cell.tflite")
+    assert [tensor.dtype for tensor in graph.inputs] == ["int8", "uint8", "int16"]
+    assert [tensor.dtype for tensor in graph.outputs] == ["int8", "uint8", "int16"]
+    read_by_any = {id(tensor) for operator in graph.operators for tensor in operator.given_inputs}
+    read_by_any |= {id(tensor) for tensor in graph.outputs}
+    made = [tensor for operator in graph.operators for tensor in operator.outputs]
+    assert all(id(tensor) in read_by_any for tensor in made)
+
+
+def test_a_kernel_of_zeros_has_a_scale_that_its_bias_fits(tmp_path):
+    item = weights("gru")
+    item.kernel[:] = 0
+    runner = written(tmp_path / "cell.tflite", item, 1, keeps_state=True)
+    found = runner.run(np.zeros((FRAMES, FEATURES), np.float32))
+    expected = by_the_book(item, np.zeros((FRAMES, FEATURES)))
+    assert np.abs(found - expected).max() < 4 * H.scale

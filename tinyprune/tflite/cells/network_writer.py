@@ -1,0 +1,275 @@
+"""Tensors and operators, added to a network of the TFLite schema.
+
+Only combinations of types are offered that both LiteRT and Vela compute correctly.
+FULLY_CONNECTED from int8 to int16 is none of them: LiteRT runs it and reads int8 as uint8.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyprune.array_types import Float32Array, IntArray
+from tinyprune.tflite.graph import UINT8_ZERO
+
+Shape = tuple[int, ...]
+
+#: Scale of the outputs of sigmoid and tanh in 16 bits, prescribed by TFLite.
+ONE_IN_INT16 = 1 / 32768
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The type of a quantized tensor. Attributes: dtype, scale, zero_point."""
+
+    dtype: str
+    scale: float
+    zero_point: int = 0
+
+
+@dataclass(frozen=True)
+class Value:
+    """A quantized tensor of the network, float = scale * (integer - zero_point).
+
+    Attributes:
+        index: among the tensors of the network.
+        shape, dtype, scale, zero_point: its own.
+    """
+
+    index: int
+    shape: Shape
+    dtype: str
+    scale: float
+    zero_point: int
+
+    @property
+    def numbers(self) -> Numbers:
+        """The type of it."""
+        return Numbers(self.dtype, self.scale, self.zero_point)
+
+
+class NetworkWriter:
+    """Adds to a ``ModelT`` of the schema, whose operators need not be in order afterwards.
+
+    Attributes:
+        model: the network.
+        prefix: beginning of the names of tensors.
+    """
+
+    def __init__(self, model: Any, prefix: str) -> None:
+        from ai_edge_litert import schema_py_generated
+
+        self.model = model
+        self.prefix = prefix
+        self._schema = schema_py_generated
+        self._graph = model.subgraphs[0]
+
+    # --- tensors
+
+    def value(self, index: int) -> Value:
+        """Return a tensor that is there already."""
+        tensor = self._graph.tensors[index]
+        names = {number: name for name, number in vars(self._schema.TensorType).items()}
+        quantization = tensor.quantization
+        return Value(
+            index,
+            tuple(int(size) for size in tensor.shape),
+            names[tensor.type].lower(),
+            float(quantization.scale[0]),
+            int(quantization.zeroPoint[0]),
+        )
+
+    def tensor(self, name: str, shape: Shape, numbers: Numbers) -> Value:
+        """Add a tensor that is computed or given."""
+        return self._add(name, shape, numbers, None)
+
+    def constant(self, name: str, data: npt.NDArray[Any], numbers: Numbers) -> Value:
+        """Add a tensor of constant integers, of the type of ``data``."""
+        return self._add(name, data.shape, numbers, data)
+
+    def _add(
+        self, name: str, shape: Shape, numbers: Numbers, data: npt.NDArray[Any] | None
+    ) -> Value:
+        quantization = self._schema.QuantizationParametersT()
+        quantization.scale = np.array([numbers.scale], np.float32)
+        quantization.zeroPoint = np.array([numbers.zero_point], np.int64)
+        index = self._add_plain(name, shape, numbers.dtype, data)
+        self._graph.tensors[index].quantization = quantization
+        return Value(index, shape, numbers.dtype, numbers.scale, numbers.zero_point)
+
+    def _add_plain(self, name: str, shape: Shape, dtype: str, data: npt.NDArray[Any] | None) -> int:
+        tensor = self._schema.TensorT()
+        tensor.name = f"{self.prefix}/{name}".encode()
+        tensor.shape = np.array(shape, np.int32)
+        tensor.type = getattr(self._schema.TensorType, dtype.upper())
+        tensor.buffer = 0
+        if data is not None:
+            buffer = self._schema.BufferT()
+            buffer.data = np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8)
+            tensor.buffer = len(self.model.buffers)
+            self.model.buffers.append(buffer)
+        self._graph.tensors.append(tensor)
+        return len(self._graph.tensors) - 1
+
+    def _integers(self, name: str, numbers: Sequence[int]) -> int:
+        """A constant that says where something begins or ends; the index of its tensor."""
+        return self._add_plain(name, (len(numbers),), "int32", np.array(numbers, np.int32))
+
+    # --- operators
+
+    def _operator(
+        self, name: str, inputs: Sequence[int], output: int, options: Any = None, version: int = 1
+    ) -> None:
+        schema = self._schema
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._code(getattr(schema.BuiltinOperator, name), version)
+        operator.inputs = np.array(inputs, np.int32)
+        operator.outputs = np.array([output], np.int32)
+        if options is not None:
+            kind = type(options).__name__.removesuffix("T")
+            operator.builtinOptions = options
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+        self._graph.operators.append(operator)
+
+    def _code(self, builtin: int, version: int) -> int:
+        for index, code in enumerate(self.model.operatorCodes):
+            number = max(code.builtinCode, code.deprecatedBuiltinCode)
+            if number == builtin and code.version == version:
+                return index
+        code = self._schema.OperatorCodeT()
+        code.builtinCode = builtin
+        code.deprecatedBuiltinCode = min(builtin, 127)
+        code.version = version
+        self.model.operatorCodes.append(code)
+        return len(self.model.operatorCodes) - 1
+
+    def fully_connected(
+        self, name: str, read: Value, weights: Value, bias: IntArray, made: Numbers
+    ) -> Value:
+        """Return ``read @ weights.T + bias``, of the shape of ``read`` but for its last axis.
+
+        Args:
+            name: of the output.
+            read: uint8.
+            weights: uint8 constant (outputs, inputs).
+            bias: (outputs,) in units of both scales.
+            made: type of the output, int16.
+        """
+        bias_numbers = Numbers("int32", read.scale * weights.scale)
+        added = self.constant(f"{name}_bias", bias.astype(np.int32), bias_numbers)
+        output = self.tensor(name, (*read.shape[:-1], weights.shape[0]), made)
+        options = self._schema.FullyConnectedOptionsT()
+        options.keepNumDims = True
+        inputs = [read.index, weights.index, added.index]
+        self._operator("FULLY_CONNECTED", inputs, output.index, options, version=5)
+        return output
+
+    def quantize(self, name: str, read: Value, made: Numbers) -> Value:
+        """Return the same numbers on another grid."""
+        output = self.tensor(name, read.shape, made)
+        options = self._schema.QuantizeOptionsT()
+        self._operator("QUANTIZE", [read.index], output.index, options, version=3)
+        return output
+
+    def add(self, name: str, one: Value, other: Value, made: Numbers) -> Value:
+        """Return the sum, int16."""
+        options = self._schema.AddOptionsT()
+        options.potScaleInt16 = False
+        return self._of_two("ADD", name, (one, other), made, options, version=3)
+
+    def subtract(self, name: str, one: Value, other: Value, made: Numbers) -> Value:
+        """Return ``one - other``, int16."""
+        options = self._schema.SubOptionsT()
+        options.potScaleInt16 = False
+        return self._of_two("SUB", name, (one, other), made, options, version=5)
+
+    def multiply(self, name: str, one: Value, other: Value, made: Numbers) -> Value:
+        """Return the product of two int16 tensors of one shape, int16 or int8."""
+        assert one.shape == other.shape, "LiteRT aborts where it has to spread one of them"
+        options = self._schema.MulOptionsT()
+        return self._of_two("MUL", name, (one, other), made, options, version=5)
+
+    def _of_two(
+        self,
+        operator: str,
+        name: str,
+        read: tuple[Value, Value],
+        made: Numbers,
+        options: Any,
+        version: int,
+    ) -> Value:
+        output = self.tensor(name, read[0].shape, made)
+        self._operator(operator, [value.index for value in read], output.index, options, version)
+        return output
+
+    def sigmoid(self, name: str, read: Value) -> Value:
+        """Return 1 / (1 + exp(-x)), int16."""
+        return self._of_one("LOGISTIC", name, read)
+
+    def tanh(self, name: str, read: Value) -> Value:
+        """Return the hyperbolic tangent, int16."""
+        return self._of_one("TANH", name, read)
+
+    def _of_one(self, operator: str, name: str, read: Value) -> Value:
+        output = self.tensor(name, read.shape, Numbers("int16", ONE_IN_INT16))
+        self._operator(operator, [read.index], output.index, version=3)
+        return output
+
+    def part(self, name: str, read: Value, begin: Sequence[int], end: Sequence[int]) -> Value:
+        """Return the elements from ``begin`` to before ``end``, a number for each axis."""
+        shape = tuple(int(last - first) for first, last in zip(begin, end, strict=True))
+        if shape == read.shape:
+            return read
+        output = self.tensor(name, shape, read.numbers)
+        inputs = [
+            read.index,
+            self._integers(f"{name}_begin", begin),
+            self._integers(f"{name}_end", end),
+            self._integers(f"{name}_step", [1] * len(shape)),
+        ]
+        options = self._schema.StridedSliceOptionsT()
+        self._operator("STRIDED_SLICE", inputs, output.index, options, version=4)
+        return output
+
+    def channels(self, name: str, read: Value, first: int, last: int) -> Value:
+        """Return channels ``first`` to ``last - 1`` of every position."""
+        begin = [0] * (len(read.shape) - 1)
+        return self.part(name, read, [*begin, first], [*read.shape[:-1], last])
+
+    def joined(self, name: str, read: Sequence[Value], axis: int) -> Value:
+        """Return tensors of one grid laid along an axis."""
+        if len(read) == 1:
+            return read[0]
+        shape = list(read[0].shape)
+        shape[axis] = sum(value.shape[axis] for value in read)
+        output = self.tensor(name, tuple(shape), read[0].numbers)
+        options = self._schema.ConcatenationOptionsT()
+        options.axis = axis % len(shape)
+        indices = [value.index for value in read]
+        self._operator("CONCATENATION", indices, output.index, options, version=2)
+        return output
+
+    def reshaped(self, read: Value, output: Value) -> None:
+        """Let a tensor that is there be another one in its own shape."""
+        options = self._schema.ReshapeOptionsT()
+        options.newShape = np.array(output.shape, np.int32)
+        shape = self._integers("output_shape", output.shape)
+        self._operator("RESHAPE", [read.index, shape], output.index, options)
+
+
+def uint8_of(numbers: Numbers) -> Numbers:
+    """Return an int8 grid as uint8: the same steps."""
+    return Numbers("uint8", numbers.scale, numbers.zero_point + UINT8_ZERO)
+
+
+def uint8_matrix(integers: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+    """Return int8 weights as uint8 with zero point 128."""
+    return (integers.astype(np.int16) + UINT8_ZERO).astype(np.uint8)
+
+
+def int32_bias(bias: Float32Array, scale: float) -> IntArray:
+    """Return a bias in units of a scale; what is too large for 31 bits is cut."""
+    limit = 2**30
+    return np.clip(np.round(bias.astype(np.float64) / scale), -limit, limit).astype(np.int64)
