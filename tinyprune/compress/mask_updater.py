@@ -15,7 +15,7 @@ from tinyprune.artifacts.network import TensorSparsity, nearly_empty
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.prepare import compressed_layers
 from tinyprune.registry import IMPORTANCES, SCHEDULES
-from tinyprune.sparsity.floor import fewest_groups, protected, protected_outputs
+from tinyprune.sparsity.floor import fewest_groups, floor_of, protected
 from tinyprune.sparsity.importance import FROM_GRADIENTS, SCALE_FREE
 from tinyprune.sparsity.layout import canonical, canonical_shape, restored
 from tinyprune.sparsity.masks import masks
@@ -224,19 +224,20 @@ class _GroupPool(_Pool):
         self._structure = items[0].structure
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._ids: dict[str, IntArray] = {}
-        self._ids_of_outputs: dict[str, IntArray] = {}  # in canonical shape
+        standard_ids: dict[str, IntArray] = {}  # in canonical shape
         magnitude = IMPORTANCES["l1"]
         zero_groups = 0
         for item in items:
             shape = canonical_shape(item.shape, item.layout)
-            ids = restored(self._structure.groups(shape), item.layout, item.shape)
+            standard_ids[item.key] = self._structure.groups(shape)
+            ids = restored(standard_ids[item.key], item.layout, item.shape)
             self._shapes[item.key] = shape
             self._ids[item.key] = ids  # in the kernel's own shape
-            if item.makes_outputs:
-                self._ids_of_outputs[item.key] = self._structure.groups(shape)
             zero_groups += int((magnitude(kernels[item.key], ids) == 0).sum())
         all_groups = sum(item.groups for item in items)
         super().__init__(items, plan, zero_groups / all_groups, steps)
+        last = [item.key for item in items if item.makes_outputs]
+        self._floor = floor_of(standard_ids, self._final_sparsity, plan.floor, plan.scope, last)
 
     def masks(self, values: Mapping[str, FloatArray], step: int, is_final: bool) -> Masks:
         """Return the masks of the kernels at a step."""
@@ -245,16 +246,8 @@ class _GroupPool(_Pool):
         for key, ids in self._ids.items():
             importance = self.importance(values[key], ids)
             ranked = self._structure.ranked(importance, self._shapes[key])
-            importances[key] = self._with_floor(key, ranked)
+            importances[key] = self._floor.protect(key, ranked)
         return dict(masks(importances, self._ids, self.sparsity(step), self.plan.scope))
-
-    def _with_floor(self, key: str, importance: FloatArray) -> FloatArray:
-        """The importance of a kernel, with the groups that its floor protects at +inf."""
-        floor = self.plan.floor
-        if floor and key in self._ids_of_outputs:
-            importance = protected_outputs(importance, self._ids_of_outputs[key])
-        fewest = fewest_groups(len(importance), self._final_sparsity, floor)
-        return protected(importance, fewest)
 
 
 class _UnitPool(_Pool):

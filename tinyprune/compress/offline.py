@@ -24,7 +24,7 @@ from tinyprune.compress.offline_weights import Weights, find_weights
 from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.registry import IMPORTANCES
 from tinyprune.sparsity.clusters import clustered
-from tinyprune.sparsity.floor import fewest_groups, protected, protected_outputs
+from tinyprune.sparsity.floor import floor_of
 from tinyprune.sparsity.importance import FROM_GRADIENTS
 from tinyprune.sparsity.masks import masks
 from tinyprune.storage.writing import writing
@@ -217,21 +217,22 @@ class _Ranking:
         for operator in makers:
             of_outputs.update(map(id, operator.constants))
         ids = {}
-        importances = {}
+        last = []
         for name, tensor in weights.items():
             ids[name] = self.structure.groups(tensor.integers.shape)
-            makes_outputs = id(tensor.tensor) in of_outputs
-            importances[name] = self._importance(tensor, ids[name], makes_outputs)
+            if id(tensor.tensor) in of_outputs:
+                last.append(name)
+        floor = floor_of(ids, self.sparsity, self.floor, self.scope, last)
+        importances = {}
+        for name, tensor in weights.items():
+            importance = self._importance(tensor, ids[name])
+            importances[name] = floor.protect(name, importance)
         return masks(importances, ids, self.sparsity, self.scope)
 
-    def _importance(self, weights: Weights, ids: IntArray, makes_outputs: bool) -> FloatArray:
+    def _importance(self, weights: Weights, ids: IntArray) -> FloatArray:
         """The importance of the groups of a tensor; +inf where they always stay."""
         importance = IMPORTANCES[self.importance](weights.values, ids)
-        importance = self.structure.ranked(importance, weights.integers.shape)
-        if self.floor and makes_outputs:
-            importance = protected_outputs(importance, ids)
-        fewest = fewest_groups(len(importance), self.sparsity, self.floor)
-        return protected(importance, fewest)
+        return self.structure.ranked(importance, weights.integers.shape)
 
 
 def _without_whole(
