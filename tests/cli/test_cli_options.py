@@ -78,8 +78,12 @@ from tinyprune.cli import main
         (["prune", "--offline", "m.tflite"], "m.tflite does not exist: expected a .tflite file"),
         (["prune", "-o", "m.tflite"], "--output goes with --offline"),
         (
-            ["prune", "--clusters", "16"],
-            "--clusters goes with --offline: they are made of a finished graph",
+            ["prune", "--clusters", "2"],
+            "clusters: zero and one of each sign are the fewest that can be learned",
+        ),
+        (
+            ["prune", "--method", "differentiable", "--max-macs", "1M", "--clusters", "16"],
+            "--clusters does not go with --method differentiable: cluster its result: --from it",
         ),
         (
             ["prune", "--offline", "m.tflite", "--clusters", "0"],

@@ -12,6 +12,7 @@ from tinyprune.config import (
     PruneConfig,
     RunConfig,
     TargetConfig,
+    TrainedPruning,
     from_mapping,
     to_mapping,
 )
@@ -246,6 +247,16 @@ def test_a_rule_that_takes_a_layer_by_half(rule):
 def test_the_offline_control_is_named_after_what_it_is_made_of(source, values, name):
     config = from_mapping(values, OfflinePruning).of(source)
     assert (config.base, config.variant) == (source, name)
+
+
+def test_a_pruning_that_learns_few_values_says_so_in_its_name():
+    """Beside `weight-0.50-16-clusters`, which the offline control makes of `weight-0.50`."""
+    for values, name in (
+        ({"sparsity": 0.5, "clusters": 16}, "weight-0.50-joint-16-clusters"),
+        ({"structure": "2:4", "clusters": 8}, "2-4-joint-8-clusters"),
+        ({"clusters": 8, "name": "small"}, "small"),
+    ):
+        assert from_mapping(values, TrainedPruning).variant == name
 
 
 def test_the_offline_control_is_recorded_with_the_seed_of_its_run():

@@ -164,6 +164,15 @@ def test_zeros_that_nobody_learned_are_a_failed_check(tmp_path):
     fails(model, masks, tmp_path, message)
 
 
+def test_values_that_nobody_learned_are_a_failed_check(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = fold(keras.Sequential([keras.Input((20,)), keras.layers.Dense(30, name="head")]))
+    calibration = np.random.default_rng(0).normal(size=(10, 20)).astype(np.float32)
+    with pytest.raises(CheckFailed, match=r"^head/kernel: \d+ values in the export, 16 were"):
+        export(model, None, calibration, {}, tmp_path / "a.tflite", {"head/kernel": 16})
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_masks_nothing_is_claimed(tmp_path):
     artifact = export(network(), 1, FEATURES, {}, tmp_path / "float.tflite")
     assert [tensor.masked for tensor in artifact.tensors] == [0] * len(SIZES)

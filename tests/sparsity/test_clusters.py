@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from tinyprune.sparsity.clusters import clustered
+from tinyprune.sparsity.clusters import clustered, palette
 
 
 def of(values, counts, number):
@@ -54,3 +54,27 @@ def test_all_int8_values():
     assert np.array_equal(
         found, np.repeat(values[8::17], 17)
     )  # 255 = 15 * 17: the middles of 15 runs of 17
+
+
+# --- the values of weights that are learned along
+
+
+def test_the_ends_of_a_palette_are_opposites():
+    """Means -120, -40, 50 and 100; the ends have (120 + 100) / 2 = 110."""
+    steps = np.array([-120.0, -40.0, 50.0, 100.0])
+    assert palette(steps, 4, has_zero=False).tolist() == [-110, -40, 50, 110]
+
+
+def test_zero_is_one_of_the_values_where_weights_are_masked():
+    """Zeros do not pull the means: -100 and (50 + 100) / 2 = 75 stay, with ends of 87.5."""
+    steps = np.array([-100.0, 0.0, 0.0, 0.0, 50.0, 100.0])
+    assert palette(steps, 3, has_zero=True).tolist() == [-87.5, 0, 87.5]
+
+
+def test_values_of_one_sign_have_no_opposites():
+    assert palette(np.array([10.0, 20.0, 127.0]), 3, has_zero=False).tolist() == [10, 20, 127]
+
+
+def test_a_palette_that_is_not_full_repeats_its_last_value():
+    assert palette(np.array([-5.0, 5.0]), 4, has_zero=True).tolist() == [-5, 0, 5, 5]
+    assert palette(np.zeros(3), 4, has_zero=True).tolist() == [0, 0, 0, 0]

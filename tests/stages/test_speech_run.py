@@ -509,7 +509,7 @@ def test_a_base_that_will_not_be_there_is_found_before_anything_is_trained(
     assert not (tmp_path / "run").exists()
 
 
-def test_clusters_are_not_for_training(tmp_path):
+def test_an_offline_pruning_is_not_for_training(tmp_path):
     config, run = OfflinePruning(clusters=16), tmp_path / "run"
     for stage in (
         lambda: prune_variants(run, [MagnitudePruning(), config]),
@@ -517,7 +517,7 @@ def test_clusters_are_not_for_training(tmp_path):
         lambda: run_recipe(RunConfig(prune=(config,)), run),
     ):
         with pytest.raises(
-            UsageError, match=r"^--clusters goes with --offline: they are made of a finished graph"
+            UsageError, match=r"^an offline pruning is not trained: it goes with --offline FILE"
         ):
             stage()
     assert not run.exists()

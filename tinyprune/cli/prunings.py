@@ -230,8 +230,6 @@ def _check_settings(kind: type[PruneConfig], given: Values) -> None:
 def _refusal(member: type[PruneConfig], name: str) -> str:
     """Return what is said of the option of a setting that a way to prune does not have."""
     [owner, *_] = PruneConfig.family.owners(name)
-    if owner is OfflinePruning:
-        return f"goes with --offline: {OfflinePruning.of_graphs}"
     if owner is BudgetPruning:
         return f"goes with --method {DIFFERENTIABLE}: add that; without it nothing is held to it"
     if member is OfflinePruning:

@@ -22,10 +22,41 @@ def fake_quantize_kernel(kernel: tf.Tensor, axes: list[int]) -> tf.Tensor:
         kernel: float32, any shape.
         axes: axes that share one scale (all but the channel axis for per-channel scales).
     """
-    limit = tf.reduce_max(tf.abs(kernel), axis=axes, keepdims=True)
-    scale = limit / 127.0
+    scale = _scale(kernel, axes)
     quantized = tf.round(tf.math.divide_no_nan(kernel, scale)) * scale
     return kernel + tf.stop_gradient(quantized - kernel)
+
+
+def in_steps(kernel: tf.Tensor, axes: list[int]) -> tf.Tensor:
+    """Return a kernel in steps of its int8 grid, not rounded: ``k / s``, in [-127, 127]."""
+    return tf.math.divide_no_nan(kernel, _scale(kernel, axes))
+
+
+def fake_cluster_kernel(kernel: tf.Tensor, axes: list[int], palette: tf.Tensor) -> tf.Tensor:
+    """Return a kernel on the int8 grid with few values: each weight takes the nearest of them.
+
+    The grid is the one whose step 127 is the largest value of the palette, so that the converter,
+    which makes the largest weight of a channel 127, finds the same integers. The gradient is that
+    of the identity.
+
+    Args:
+        kernel, axes: as of :func:`fake_quantize_kernel`.
+        palette: (values,) ascending, in steps of :func:`in_steps`
+            (:func:`tinyprune.sparsity.clusters.palette`).
+    """
+    borders = (palette[1:] + palette[:-1]) / 2
+    steps = in_steps(kernel, axes)
+    nearest = tf.searchsorted(borders, tf.reshape(steps, [-1]))
+    largest = tf.reduce_max(tf.abs(palette))
+    integers = tf.round(tf.math.divide_no_nan(palette, largest) * 127.0)
+    clustered = tf.reshape(tf.gather(integers, nearest), tf.shape(kernel))
+    scale = _scale(kernel, axes) * largest / 127.0
+    return kernel + tf.stop_gradient(clustered * scale - kernel)
+
+
+def _scale(kernel: tf.Tensor, axes: list[int]) -> tf.Tensor:
+    """Return the int8 scale of each channel of a kernel."""
+    return tf.reduce_max(tf.abs(kernel), axis=axes, keepdims=True) / 127.0
 
 
 class Observe(Enum):

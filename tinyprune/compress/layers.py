@@ -1,5 +1,7 @@
 """Keras layers with kernels ``effective = fake_quant(mask * gate * kernel)``: one composition.
 
+Where a kernel has few values, ``fake_quant`` takes the nearest of them (``fake_quant.py``).
+
 Each is a mixin of this module plus the plain Keras layer (``kinds/``), holds the same kernel and
 bias, and gives the plain layer back by :func:`tinyprune.compress.prepare.strip`.
 """
@@ -11,7 +13,13 @@ import keras
 import tensorflow as tf
 
 from tinyprune.compress.activations import FUSED, POSITIVE, PRESCRIBED, activation_name
-from tinyprune.compress.fake_quant import MOMENTUM, FakeQuantize, fake_quantize_kernel
+from tinyprune.compress.fake_quant import (
+    MOMENTUM,
+    FakeQuantize,
+    fake_cluster_kernel,
+    fake_quantize_kernel,
+    in_steps,
+)
 from tinyprune.compress.kinds.base import bias, kernels
 from tinyprune.compress.normaliser import Normaliser
 
@@ -28,12 +36,21 @@ class Compressed:
             empty unless ``salient`` is set.
         gates: kernel name -> function that returns the gates of its inputs, of a shape that fits
             the kernel's; maybe empty.
+        palettes: kernel name -> the few values that its weights may have, (matrices, values), in
+            steps of its int8 grid; empty unless ``few_values`` names it.
     """
 
     plain: type[keras.Layer]
+    #: Number of matrices of a kernel that TFLite stores as tensors of their own.
+    MATRICES = 1
 
     def __init__(
-        self, masked: bool = True, quantized: bool = True, salient: bool = False, **config: Any
+        self,
+        masked: bool = True,
+        quantized: bool = True,
+        salient: bool = False,
+        few_values: Mapping[str, int] | None = None,
+        **config: Any,
     ) -> None:
         super().__init__(**config)
         self.masked = masked
@@ -42,6 +59,8 @@ class Compressed:
         self.masks: dict[str, keras.Variable] = {}
         self.saliency: dict[str, keras.Variable] = {}
         self.gates: dict[str, Callable[[], tf.Tensor]] = {}
+        self.palettes: dict[str, keras.Variable] = {}
+        self._few_values = dict(few_values or {})
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Build the plain layer, then a mask of ones for each kernel."""
@@ -51,10 +70,16 @@ class Compressed:
                 self.masks[name] = self._beside(kernel, f"{name}_mask", "ones")
             if self._salient:
                 self.saliency[name] = self._beside(kernel, f"{name}_saliency", "zeros")
+            if name in self._few_values:
+                shape = (self.MATRICES, self._few_values[name])
+                self.palettes[name] = self._fixed(shape, f"{name}_palette", "zeros")
 
     def _beside(self, kernel: keras.Variable, name: str, initializer: str) -> keras.Variable:
+        return self._fixed(kernel.shape, name, initializer)
+
+    def _fixed(self, shape: tuple[int, ...], name: str, initializer: str) -> keras.Variable:
         add = self.add_weight  # type: ignore[attr-defined]
-        return add(name=name, shape=kernel.shape, initializer=initializer, trainable=False)
+        return add(name=name, shape=shape, initializer=initializer, trainable=False)
 
     def observe(self, gradients: Mapping[str, tf.Tensor]) -> None:
         """Take a step's gradients of the kernels into the saliency.
@@ -70,17 +95,34 @@ class Compressed:
         """Return the kernel on its int8 grid, with the scales that TFLite will use."""
         raise NotImplementedError
 
+    def on_palette(self, kernel: tf.Tensor, palettes: tf.Tensor) -> tf.Tensor:
+        """Return the kernel on its int8 grid with few values; palettes are (matrices, values)."""
+        raise NotImplementedError
+
+    def kernel_steps(self, name: str) -> list[tf.Tensor]:
+        """Return each matrix of a masked kernel, as it is deployed, in steps of its int8 grid."""
+        raise NotImplementedError
+
     def effective(self, name: str) -> tf.Tensor:
         """Return the weights that act, ``fake_quant(mask * gate * kernel)``.
 
         Gradients reach kept weights only.
         """
-        kernel = kernels(self)[name].value
-        if self.masked:
-            kernel = kernel * self.masks[name].value
+        kernel = self._masked_kernel(name)
+        if name in self.palettes:
+            kernel = self.on_palette(kernel, self.palettes[name].value)
+            return self._masked(kernel, name)  # zero may not be in a palette yet
+        return self.on_grid(kernel) if self.quantized else kernel
+
+    def _masked_kernel(self, name: str) -> tf.Tensor:
+        """Return ``mask * gate * kernel``."""
+        kernel = self._masked(kernels(self)[name].value, name)
         if name in self.gates:
             kernel = kernel * self.gates[name]()
-        return self.on_grid(kernel) if self.quantized else kernel
+        return kernel
+
+    def _masked(self, kernel: tf.Tensor, name: str) -> tf.Tensor:
+        return kernel * self.masks[name].value if self.masked else kernel
 
     def factor(self) -> tf.Tensor | float:
         """Return the factor of kernels when they are deployed, of a shape that fits theirs."""
@@ -141,6 +183,23 @@ class CompressedLinear(Compressed):
     def on_grid(self, kernel: tf.Tensor) -> tf.Tensor:
         """Return the kernel with one scale per output channel."""
         return fake_quantize_kernel(kernel, self._shared_axes(len(kernel.shape)))
+
+    def on_palette(self, kernel: tf.Tensor, palettes: tf.Tensor) -> tf.Tensor:
+        """Return the kernel with few values, which those of the deployed kernel are."""
+        axes = self._shared_axes(len(kernel.shape))
+        signs = self._signs()
+        return signs * fake_cluster_kernel(signs * kernel, axes, palettes[0])
+
+    def kernel_steps(self, name: str) -> list[tf.Tensor]:
+        """Return the one matrix that the kernel is."""
+        kernel = self._signs() * self._masked_kernel(name)
+        return [in_steps(kernel, self._shared_axes(len(kernel.shape)))]
+
+    def _signs(self) -> tf.Tensor | float:
+        """Return -1 for outputs whose factor is negative, which turns all their integers round."""
+        if self.normaliser is None:
+            return 1.0
+        return tf.where(self.factor() < 0, -1.0, 1.0)
 
     def _shared_axes(self, rank: int) -> list[int]:
         """The axes of a kernel along which nothing is per channel."""

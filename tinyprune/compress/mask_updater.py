@@ -55,6 +55,7 @@ class MaskUpdater:
 
     Attributes:
         plan: the plan of the pruning.
+        steps: optimizer steps of the whole training.
         begin_step, end_step: of the schedule, in optimizer steps; after ``end_step`` the masks stay
             as they are.
     """
@@ -77,6 +78,7 @@ class MaskUpdater:
             inherited: kernel -> mask that it has from its base.
         """
         self.plan = plan
+        self.steps = steps
         schedule = _schedule_steps(plan, steps)
         self.begin_step = schedule.begin
         self.end_step = schedule.end
@@ -93,10 +95,13 @@ class MaskUpdater:
             else:
                 self._pools.append(_GroupPool(items, plan, self._kernels(), schedule))
 
-    def update(self, step: int) -> None:
-        """Before optimizer step ``step`` (from 0): set the masks if the schedule says so."""
+    def update(self, step: int) -> bool:
+        """Before optimizer step ``step`` (from 0): set the masks if the schedule says so.
+
+        Returns whether it did.
+        """
         if not self._is_due(step):
-            return
+            return False
         is_final = step == self.end_step
         values = self._values()
         updated = dict(self._inherited)
@@ -106,6 +111,7 @@ class MaskUpdater:
         self._assign(updated)
         if is_final:
             self._warn_of_empty_kernels(updated)
+        return True
 
     def observe(self, variables: Sequence[keras.Variable], gradients: Sequence[tf.Tensor]) -> None:
         """In the compiled step: show the gradients to importances that follow them.

@@ -18,6 +18,7 @@ from tinyprune.sparsity.plan import LayerPlan, PruningPlan
 from tinyprune.sparsity.structure import Structure, parse
 
 _EVERYTHING = LayerRule("*")
+_EXCLUDED = "excluded"
 _FIXED = "its outputs are outputs of the network, or feed something that needs all of them"
 
 
@@ -66,7 +67,18 @@ def plan(model: keras.Model, pruning: TrainedPruning) -> PruningPlan:
         update_every=config.update_every,
         round_to=config.round_to,
         floor=config.settled_floor,
+        few_values=_few_values(model, config, skipped),
     )
+
+
+def _few_values(
+    model: keras.Model, config: MagnitudePruning, skipped: dict[str, str]
+) -> dict[str, int]:
+    """The number of values of every kernel that is clustered: all but those that are excluded."""
+    if config.clusters is None:
+        return {}
+    keys = [key for key in _kernel_keys(model) if skipped.get(key) != _EXCLUDED]
+    return dict.fromkeys(keys, config.clusters)
 
 
 def _has_kernels(operation: object) -> bool:
@@ -115,7 +127,7 @@ def _plan_kernels(
         key = f"{layer.name}/{kernel}"
         rule = _first_match(key, config)
         if rule.skip:
-            skipped[key] = "excluded"
+            skipped[key] = _EXCLUDED
             continue
         try:
             layers.append(_kernel_plan(layer, kernel, rule, config, method))

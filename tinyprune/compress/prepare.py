@@ -1,6 +1,6 @@
 """prepare -> train -> strip: compressed layers are swapped in, calibrated, and swapped out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -27,6 +27,7 @@ def prepare(
     quantized: bool = True,
     salient: bool = False,
     normalised: bool = False,
+    few_values: Mapping[str, int] | None = None,
 ) -> keras.Model:
     """Return a copy of a model with compressed layers and the same weights.
 
@@ -40,18 +41,21 @@ def prepare(
         salient: keep, beside each kernel, the numbers that importances from gradients need.
         normalised: normalise convolutions while they are trained
             (:class:`tinyprune.compress.normaliser.Normaliser`); they compute the same until then.
+        few_values: ``layer/kernel`` -> the most values that this kernel has in int8; they are to be
+            set by a :class:`tinyprune.compress.palette_updater.PaletteUpdater`.
 
     Raises:
         UsageError: a layer cannot be compressed and would not survive the conversion either.
     """
     copies: dict[int, Any] = {}
     grids = Grids(graph.Uses(model))
-    options = {"masked": masked, "quantized": quantized, "salient": salient}
+    options: dict[str, Any] = {"masked": masked, "quantized": quantized, "salient": salient}
 
     def call(node: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         layer = node.operation
         if id(layer) not in copies:
-            copies[id(layer)] = _swapped(layer, options, normalised)
+            own = {**options, "few_values": _of_layer(few_values or {}, layer)}
+            copies[id(layer)] = _swapped(layer, own, normalised)
         copy = copies[id(layer)]
         layer_kind(layer).check_call(layer, args, kwargs)
         if not quantized:
@@ -77,7 +81,17 @@ def _free_sigmoid(prepared: keras.Model) -> None:
             last.gives_chances |= function == "sigmoid"
 
 
-def _swapped(layer: Any, options: dict[str, bool], normalised: bool) -> Any:
+def _of_layer(by_key: Mapping[str, int], layer: Any) -> dict[str, int]:
+    """Kernel name -> number, of the kernels of one layer."""
+    own = {}
+    for key, number in by_key.items():
+        name, _, kernel = key.rpartition("/")
+        if name == layer.name:
+            own[kernel] = number
+    return own
+
+
+def _swapped(layer: Any, options: dict[str, Any], normalised: bool) -> Any:
     """The compressed form of a layer, or a copy where it has none."""
     if isinstance(layer, keras.Layer):
         check(layer)

@@ -30,6 +30,7 @@ DEFAULT_SPARSITY = 0.8
 DEFAULT_BLOCK_SIZE = "16x16"
 DEFAULT_IMPORTANCE = "lamp"
 DEFAULT_FLOOR = 0.25
+LEAST_LEARNED_VALUES = 3
 #: The floor of records that were written before there was one.
 NO_FLOOR = 0.0
 #: The importance in records of prunings that rank nothing.
@@ -257,6 +258,15 @@ class RankedPruning(PruneConfig):
         instead="the budget is that of the whole network",
     )
 
+    clusters: int | None = setting(
+        None,
+        "The most int8 values that are left in a kernel, zero among them, e.g. 16: learned along, "
+        "or with --offline found in the finished file.",
+        option=Option("--clusters", "number"),
+        rule=Rule(lambda value: 2 <= value <= 255, "2 to 255 values, e.g. 16"),
+        instead="cluster its result: --from it, with --sparsity 0 or more",
+    )
+
     def __post_init__(self) -> None:
         _default_structure(self)
         own = sparsity_of_pattern(self.structure)
@@ -370,9 +380,19 @@ class MagnitudePruning(RankedPruning, TrainedPruning):
         """The pruning itself."""
         return self
 
+    @property
+    def label(self) -> str:
+        """``structure-sparsity``, with ``-joint-16-clusters`` where few values are learned."""
+        if self.clusters is None:
+            return super().label
+        return f"{super().label}-joint-{self.clusters}-clusters"
+
     def complaints(self) -> list[Complaint]:
         """Return a schedule that ends before it begins, and what is wrong otherwise."""
         complaints = super().complaints()
+        if self.clusters is not None and self.clusters < LEAST_LEARNED_VALUES:
+            values = "zero and one of each sign are the fewest that can be learned"
+            complaints.append(("clusters", f"{values}: expected 3 or more, got {self.clusters}"))
         is_comparable = (self.begin <= 1) == (self.end <= 1)
         if is_comparable and self.begin > self.end:
             moments = f"at {self.end:g} before it begins at {self.begin:g}"
@@ -452,18 +472,6 @@ class BudgetPruning(TrainedPruning):
 class OfflinePruning(RankedPruning):
     """The offline control: a finished int8 graph, pruned as it is, without training."""
 
-    #: Why clusters belong to it alone.
-    of_graphs: ClassVar[str] = (
-        "they are made of a finished graph, without training, e.g. `tinyprune prune --offline "
-        "runs/default/variants/weight-0.80/streaming.tflite --clusters 16`"
-    )
-
-    clusters: int | None = setting(
-        None,
-        "With --offline: the most int8 values that are left in a kernel, zero among them, e.g. 16.",
-        option=Option("--clusters", "number"),
-        rule=Rule(lambda value: 2 <= value <= 255, "2 to 255 values, e.g. 16"),
-    )
     seed: int = setting(0, "Seed of the run, which is recorded: nothing is drawn.", rule=SEED)
 
     @property
@@ -508,8 +516,6 @@ def _default_structure(config: RankedPruning | BudgetPruning) -> None:
 def _refusal(member: type[PruneConfig], name: str) -> str:
     """Return what is said of a setting that a way to prune does not have."""
     [owner, *_] = PruneConfig.family.owners(name)
-    if owner is OfflinePruning:
-        return f"goes with --offline: {OfflinePruning.of_graphs}"
     if owner is BudgetPruning:
         return (
             f'it goes with method = "{DIFFERENTIABLE}": add that, or leave it out and give a '

@@ -55,18 +55,20 @@ def export(
     calibration: Float32Array,
     masks: Mapping[str, Float32Array],
     path: Path,
+    few_values: Mapping[str, int] | None = None,
 ) -> TFLiteArtifact:
-    """Convert, check the zeros and write the file, whole or not at all.
+    """Convert, check zeros and values and write the file, whole or not at all.
 
     Args:
         model, frames, calibration: as in :func:`convert`.
         masks: ``layer/kernel`` -> mask; kernels that are missing were not pruned.
         path: of the ``.tflite``.
+        few_values: ``layer/kernel`` -> the most values that each matrix of it may have.
 
     Raises:
         UsageError: as :func:`convert`.
         CheckFailed: a masked weight is not zero in the flatbuffer, the zeros are not those of the
-            int8 kernels, or a context cannot be copied as bytes.
+            int8 kernels, a kernel has too many values, or a context cannot be copied as bytes.
         TinypruneError: the file cannot be written.
     """
     file, contexts = _convert(model, frames, calibration)
@@ -75,6 +77,7 @@ def export(
         require_int8(part, file.graph)
         matches = match(file.graph, model)
         tensors = check_zeros(matches, masks)
+        check_values(matches, few_values or {})
         states = check_contexts(part, file.graph, contexts)
         runner = Int8Model(part)
     names = layer_names(file.graph, model, matches)
@@ -174,6 +177,22 @@ def check_zeros(
             zeros = int((weights == 0).sum())
             tensors.append(TensorSparsity(key, weights.size, pruned, zeros))
     return tuple(tensors)
+
+
+def check_values(matches: Sequence[Match], few_values: Mapping[str, int]) -> None:
+    """Raise CheckFailed where a matrix of a kernel has more values than it may have."""
+    for matched in matches:
+        gates = require_kernel_kind(matched.layer).gates
+        for name, weights in matched.kernels.items():
+            key = f"{matched.layer.name}/{name}"
+            most = few_values.get(key, weights.size)
+            for matrix in np.split(weights, gates, axis=-1):
+                found = np.unique(matrix).size
+                if found > most:
+                    raise CheckFailed(
+                        f"{key}: {found} values in the export, {most} were learned: "
+                        "prune without --clusters, then cluster the file with --offline"
+                    )
 
 
 def _check_counts(matched: Match, key: str, weights: Int8Array, plain: Float32Array) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinyprune.array_types import Float64Array, IntArray
+from tinyprune.array_types import Float32Array, Float64Array, FloatArray, IntArray
 
 
 def clustered(values: IntArray, counts: IntArray, number: int) -> IntArray:
@@ -44,6 +44,36 @@ def clustered(values: IntArray, counts: IntArray, number: int) -> IntArray:
         means[begin : last + 1] = np.rint(first[begin, last] / weight[begin, last])
         last = begin - 1
     return means
+
+
+def palette(steps: FloatArray, number: int, has_zero: bool) -> Float32Array:
+    """Return the few values that weights are to have, ascending, (number,).
+
+    They are those of :func:`clustered`. Where weights have both signs, the least and the largest
+    value are each other's opposite: an int8 scale makes the larger of them 127, in one channel the
+    positive one, in another the negative one, and only so both give the same integers. Where there
+    are fewer values, the last is repeated.
+
+    Args:
+        steps: weights of any shape in steps of their int8 grid, in [-127, 127].
+        number: of values.
+        has_zero: whether 0 has to be one of them, because weights are masked.
+    """
+    integers = np.rint(steps).astype(np.int64)
+    if has_zero:
+        integers = integers[integers != 0]
+    values, counts = np.unique(integers, return_counts=True)
+    if values.size == 0:
+        return np.zeros(number, np.float32)
+    centres = np.unique(clustered(values, counts, number - has_zero)).astype(np.float32)
+    if centres.size > 1 and values[0] < 0 < values[-1]:
+        largest = (centres[-1] - centres[0]) / 2
+        centres[0] = -largest
+        centres[-1] = largest
+    if has_zero:
+        centres = np.append(centres, np.float32(0))
+    centres = np.unique(centres)
+    return np.pad(centres, (0, number - centres.size), mode="edge")
 
 
 def _sums(numbers: IntArray) -> Float64Array:

@@ -1,6 +1,6 @@
 """The plan of a pruning: the structure and the final sparsity of each kernel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tinyprune.sparsity.layout import Layout
 from tinyprune.sparsity.structure import Structure
@@ -56,6 +56,8 @@ class PruningPlan:
         update_every: optimizer steps between two updates of the masks; None: 50 updates in all.
         round_to: the units that are left are a multiple of it.
         floor: share of the density that every kernel keeps (``sparsity/floor.py``).
+        few_values: ``layer/kernel`` -> the most int8 values that it has at the end; empty where
+            nothing is clustered.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -69,6 +71,7 @@ class PruningPlan:
     update_every: int | None = None
     round_to: int = 8
     floor: float = 0.0
+    few_values: dict[str, int] = field(default_factory=dict)
 
     @property
     def removes_units(self) -> bool:

@@ -17,6 +17,7 @@ from tinyprune.errors import CheckFailed
 from tinyprune.export import forward
 from tinyprune.export.tflite import export
 from tinyprune.metrics.metric import metric_of
+from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.collapse import check_above_chance, check_graphs_respond
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.tasks.task import Task
@@ -89,12 +90,19 @@ def _write_graphs(
     canonical: keras.Model, task: Task, calibration: np.ndarray, folder: Path
 ) -> None:
     masks = load_masks(folder)
+    few_values = _few_values(folder)
     for form in task.forms:
         path = folder / f"{form.name}.tflite"
-        artifact = export(canonical, form.frames, calibration, masks, path)
+        artifact = export(canonical, form.frames, calibration, masks, path, few_values)
         write_json(folder / f"{form.name}.json", replace(artifact, path=Path(path.name)))
         if artifact.contexts:
             return
+
+
+def _few_values(folder: Path) -> dict[str, int]:
+    """Return ``layer/kernel`` -> the most values of it, by the plan of a variant, if it has one."""
+    plan = folder / "plan.json"
+    return read_json(plan, PruningPlan).few_values if plan.exists() else {}
 
 
 def _unprocessed(task: Task) -> list[Quality]:

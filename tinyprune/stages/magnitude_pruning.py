@@ -24,7 +24,7 @@ def prune_by_magnitude(job: PruningJob, inherited: Mapping[str, np.ndarray]) -> 
     network = MaskedNetwork(canonical, plan, job.task.calibration())
     learner = job.learner()
     steps = job.epochs * learner.steps_per_epoch()
-    masks = ScheduledMasks(network.updater(steps, inherited), network.check)
+    masks = ScheduledMasks(network.updater(steps, inherited), network.check, network.palettes)
     fit = Fit(network.prepared, learner, job.epochs, job.learning_rate, job.folder, masks)
     fit.run(job.config.variant)
 

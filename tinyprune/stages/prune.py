@@ -119,7 +119,9 @@ def check_trained_prunings(configs: Sequence[PruneConfig]) -> None:
     """Raise UsageError, before anything is loaded, for prunings that cannot be trained."""
     for config in configs:
         if isinstance(config, OfflinePruning):
-            raise UsageError(f"--clusters goes with --offline: {OfflinePruning.of_graphs}")
+            raise UsageError(
+                "an offline pruning is not trained: it goes with --offline FILE.tflite"
+            )
         if isinstance(config, TrainedPruning):
             _check_structures(config)
         if isinstance(config, BudgetPruning) and config.target is not None:

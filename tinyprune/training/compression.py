@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tinyprune.compress.mask_updater import MaskUpdater
+from tinyprune.compress.palette_updater import PaletteUpdater
 from tinyprune.sparsity.importance import FROM_GRADIENTS
 
 #: (layer, name of a weight, array of its shape) -> the array as the new model has it
@@ -94,15 +95,29 @@ class Compression:
 class ScheduledMasks(Compression):
     """Masks that follow their schedule; a training whose masks have closed every way stops."""
 
-    def __init__(self, updater: MaskUpdater, check: Callable[[], None] | None = None) -> None:
-        """``check``: raises CheckFailed where the network is destroyed; called after each epoch."""
+    def __init__(
+        self,
+        updater: MaskUpdater,
+        check: Callable[[], None] | None = None,
+        palettes: PaletteUpdater | None = None,
+    ) -> None:
+        """Follow a schedule.
+
+        Args:
+            updater: of the masks.
+            check: raises CheckFailed where the network is destroyed; called after each epoch.
+            palettes: what finds the few values of kernels; None where they have many.
+        """
         self._updater = updater
         self._check = check
+        self._palettes = palettes
         self._follows_gradients = updater.plan.importance in FROM_GRADIENTS
 
     def before_step(self, step: int) -> None:
-        """Rank and mask."""
-        self._updater.update(step)
+        """Rank and mask, then find the few values of what is left."""
+        has_masked = self._updater.update(step)
+        if self._palettes and (has_masked or self._palettes.is_due(step, self._updater.steps)):
+            self._palettes.update()
 
     def observe(self, variables: list[Any], gradients: list[tf.Tensor]) -> None:
         """Show gradients to the importance, if it follows them."""

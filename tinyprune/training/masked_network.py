@@ -8,6 +8,7 @@ import numpy as np
 
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.mask_updater import MaskUpdater, kept_units, read_masks
+from tinyprune.compress.palette_updater import PaletteUpdater
 from tinyprune.compress.prepare import batches, calibrate, prepare, strip
 from tinyprune.compress.reach import Reach, probes
 from tinyprune.compress.remove import remove, remove_masks
@@ -35,6 +36,7 @@ class MaskedNetwork:
         template: the canonical network that it was made of.
         plan: of the pruning.
         prepared: the network to train.
+        palettes: what finds the few values of kernels anew; None where they have many.
     """
 
     def __init__(self, template: keras.Model, plan: PruningPlan, calibration: np.ndarray) -> None:
@@ -49,7 +51,13 @@ class MaskedNetwork:
         self.plan = plan
         self._coupling = coupling(template) if plan.removes_units else None
         follows_gradients = plan.importance in FROM_GRADIENTS
-        self.prepared = prepare(template, salient=follows_gradients, normalised=True)
+        self.prepared = prepare(
+            template,
+            salient=follows_gradients,
+            normalised=True,
+            few_values=plan.few_values,
+        )
+        self.palettes = PaletteUpdater(self.prepared) if plan.few_values else None
         calibrate(self.prepared, batches(calibration, self.prepared))
         self._reach = Reach(template, probes(calibration, template))
 

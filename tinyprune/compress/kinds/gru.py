@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tinyprune.compress.fake_quant import fake_quantize_kernel
+from tinyprune.compress.fake_quant import fake_cluster_kernel, fake_quantize_kernel, in_steps
 from tinyprune.compress.gru_recurrence import GRURecurrence
 from tinyprune.compress.kinds.base import State
 from tinyprune.compress.kinds.recurrent import CompressedRecurrent, Recurrent
@@ -23,6 +23,14 @@ class CompressedGRU(CompressedRecurrent, keras.layers.GRU):
     def on_grid(self, kernel: tf.Tensor) -> tf.Tensor:
         """Return the kernel with one scale: FULLY_CONNECTED has no more for 16-bit outputs."""
         return fake_quantize_kernel(kernel, [0, 1])
+
+    def on_palette(self, kernel: tf.Tensor, palettes: tf.Tensor) -> tf.Tensor:
+        """Return the kernel with few values, the same in all gates."""
+        return fake_cluster_kernel(kernel, [0, 1], palettes[0])
+
+    def kernel_steps(self, name: str) -> list[tf.Tensor]:
+        """Return the one matrix that the kernel is."""
+        return [in_steps(self._masked_kernel(name), [0, 1])]
 
     def input_bias(self) -> tf.Tensor:
         """Return the bias of the inputs; with ``reset_after`` it is the first row."""

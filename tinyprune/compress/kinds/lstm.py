@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tinyprune.compress import recurrence
-from tinyprune.compress.fake_quant import fake_quantize_kernel
+from tinyprune.compress.fake_quant import fake_cluster_kernel, fake_quantize_kernel, in_steps
 from tinyprune.compress.fused_lstm import FusedLSTM
 from tinyprune.compress.kinds.base import State
 from tinyprune.compress.kinds.recurrent import CompressedRecurrent, Recurrent
@@ -15,11 +15,23 @@ class CompressedLSTM(CompressedRecurrent, keras.layers.LSTM):
     """LSTM with one scale per gate matrix (4 + 4) and h on the int8 grid inside the loop."""
 
     plain = keras.layers.LSTM
+    MATRICES = GATES
 
     def on_grid(self, kernel: tf.Tensor) -> tf.Tensor:
         """Return the kernel with one scale per gate."""
         gates = tf.reshape(kernel, (kernel.shape[0], GATES, self.units))
         return tf.reshape(fake_quantize_kernel(gates, [0, 2]), kernel.shape)
+
+    def on_palette(self, kernel: tf.Tensor, palettes: tf.Tensor) -> tf.Tensor:
+        """Return the kernel with few values in each gate."""
+        gates = zip(tf.split(kernel, GATES, axis=1), tf.unstack(palettes), strict=True)
+        clustered = [fake_cluster_kernel(gate, [0, 1], palette) for gate, palette in gates]
+        return tf.concat(clustered, axis=1)
+
+    def kernel_steps(self, name: str) -> list[tf.Tensor]:
+        """Return the matrices of the gates."""
+        gates = tf.split(self._masked_kernel(name), GATES, axis=1)
+        return [in_steps(gate, [0, 1]) for gate in gates]
 
     def steps(
         self,
