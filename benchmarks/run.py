@@ -30,6 +30,7 @@ USUAL = {
     "compile": "speed",
     "matrix": "speed",
     "npu_cuts": "npu",
+    "few_values": "npu",
     "streaming": "speed",
     "scoring": "speed",
     "levels": "quality",

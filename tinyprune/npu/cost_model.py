@@ -71,6 +71,8 @@ class CostModel:
         constants: default: those that ship for the target.
         zeros: ``operator/kernel`` (of an LSTM ``operator/recurrent_kernel`` too) -> fraction of its
             weights that is zero; default: no more than kernels have that nobody pruned.
+        few_values: the same -> encoded bytes per weight, of kernels whose weights are indices into
+            a palette (:func:`tinyprune.npu.palettes.palette_bytes`), zeros included.
 
     Raises UsageError for a target without constants.
     """
@@ -82,6 +84,7 @@ class CostModel:
         arrays: Arrays = NUMPY,
         constants: Constants | None = None,
         zeros: Mapping[str, float] | None = None,
+        few_values: Mapping[str, float] | None = None,
     ) -> None:
         self.constants = constants or constants_of(target)
         self.arrays = arrays
@@ -93,6 +96,8 @@ class CostModel:
         if zeros:
             fractions = [zeros.get(row.kernel, 0.0) for row in self.features.rows]
             self._zeros = _zero_factors(fractions)
+        known = few_values or {}
+        self._palette_bytes = np.array([known.get(row.kernel, 0.0) for row in self.features.rows])
 
         kinds = self.features.kinds
         self._terms = {}
@@ -182,7 +187,21 @@ class CostModel:
         encoded = self._dense(found)
         if self._zeros is not None:
             encoded = self._zeros[0] * encoded + self._zeros[1] * found["weights"]
+        if self._palette_bytes.any():
+            has_palette = self._palette_bytes > 0
+            encoded = encoded + has_palette * (self._with_palette(found) - encoded)
         return self._stored(encoded, found)
+
+    def _with_palette(self, found: Mapping[str, Any]) -> Any:
+        """Return the bytes of encoded weights, (rows,), of rows whose palette is known.
+
+        Weights and the zeros that pad them share a code, which is shorter by one factor. The head
+        of a stream is in the encoder's bytes already.
+        """
+        weight, padding, mixed, _ = self._terms["encoding"]
+        columns = packing_columns(found)[:3]
+        dense = _weighted_sum(np.stack([weight, padding, mixed]), columns)
+        return self._palette_bytes / np.maximum(weight, 1e-9) * dense
 
     def _stored(self, compressed: Any, found: Mapping[str, Any]) -> Any:
         if not self.constants.fast_weights:
@@ -304,13 +323,14 @@ def predict(
     target: NpuTarget,
     constants: Constants | None = None,
     zeros: Mapping[str, float] | None = None,
+    few_values: Mapping[str, float] | None = None,
 ) -> Prediction:
     """Return what Vela is expected to say of a network with ``kept`` (sets,) units of each set.
 
     The other arguments are those of :class:`CostModel`. Raises UsageError for a target without
     constants.
     """
-    model = CostModel(shape, target, NUMPY, constants, zeros)
+    model = CostModel(shape, target, NUMPY, constants, zeros, few_values)
     return Prediction(
         target=target,
         flash_bytes=float(model.flash_bytes(kept)),

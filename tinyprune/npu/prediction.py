@@ -9,6 +9,7 @@ from tinyprune.artifacts.resources import NpuTarget, Prediction, ResourceReport
 from tinyprune.npu.cost_constants import has_constants, known_targets
 from tinyprune.npu.cost_model import predict
 from tinyprune.npu.graph_shape import graph_shape, kernel_zeros
+from tinyprune.npu.palettes import palette_bytes
 from tinyprune.sparsity.network_shape import NetworkShape
 from tinyprune.tflite.graph import Graph
 
@@ -17,11 +18,14 @@ def predict_graph(graph: Graph, target: NpuTarget) -> Prediction | None:
     """Return the prediction for a network in a file; None where :func:`predict_whole` has none."""
     if not has_constants(target):
         return None
-    return predict_whole(graph_shape(graph), kernel_zeros(graph), target)
+    return predict_whole(graph_shape(graph), kernel_zeros(graph), target, palette_bytes(graph))
 
 
 def predict_whole(
-    shape: NetworkShape, zeros: Mapping[str, float], target: NpuTarget
+    shape: NetworkShape,
+    zeros: Mapping[str, float],
+    target: NpuTarget,
+    few_values: Mapping[str, float] | None = None,
 ) -> Prediction | None:
     """Return the prediction for a network from which no unit is removed.
 
@@ -30,6 +34,7 @@ def predict_whole(
         zeros: ``operator/kernel`` -> fraction of its weights that is zero, as of
             :class:`tinyprune.npu.cost_model.CostModel`.
         target: what for.
+        few_values: ``operator/kernel`` -> encoded bytes per weight, as of the same.
 
     Returns:
         None for a target without constants, and for a recurrent layer of several steps in one call.
@@ -37,7 +42,7 @@ def predict_whole(
     is_unrolled = any(op.is_recurrent and op.area > 1 for op in shape.operators)
     if is_unrolled or not has_constants(target):
         return None
-    return predict(shape, shape.whole, target, zeros=zeros)
+    return predict(shape, shape.whole, target, zeros=zeros, few_values=few_values)
 
 
 def nearest_model(shape: NetworkShape, report: ResourceReport) -> NpuTarget:
