@@ -54,12 +54,17 @@ def lstm_network() -> keras.Model:
     )
 
 
+def gru_network() -> keras.Model:
+    gru = keras.layers.GRU(6, return_sequences=True, name="gru")
+    return keras.Sequential([keras.Input((None, BANDS)), gru])
+
+
 def network(build=small_network, **settings) -> MaskedNetwork:
     keras.utils.set_random_seed(0)
     canonical = fold(build())
     settings = {"sparsity": 0.5, "clusters": VALUES, **settings}
     shape = [8 if size is None else size for size in canonical.input_shape]
-    if build is lstm_network:
+    if build in (lstm_network, gru_network):
         shape = shape[1:]  # consecutive frames
     calibration = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     return MaskedNetwork(canonical, plan(canonical, MagnitudePruning(**settings)), calibration)
@@ -132,6 +137,13 @@ def test_gates_have_values_of_their_own():
     assert max(max(numbers) for numbers in counts.values()) == VALUES
     together = np.unique(np.concatenate(found["lstm/kernel"], axis=-1))
     assert len(together) > VALUES
+
+
+def test_the_gates_of_a_gru_share_their_values():
+    """They have one scale too."""
+    learned = network(gru_network, sparsity=0.0)
+    for [matrix] in integers(learned.finish().model).values():
+        assert len(np.unique(matrix)) <= VALUES
 
 
 def test_excluded_kernels_keep_all_their_values():

@@ -31,5 +31,7 @@ class PaletteUpdater:
             for name, variable in layer.palettes.items():
                 number = variable.shape[1]
                 has_zero = layer.masked and not layer.masks[name].numpy().all()
-                found = [palette(steps.numpy(), number, has_zero) for steps in layer.kernel_steps(name)]
+                found = [
+                    palette(steps.numpy(), number, has_zero) for steps in layer.kernel_steps(name)
+                ]
                 variable.assign(np.stack(found))

@@ -17,6 +17,7 @@ MOST_VALUES = 32
 #: Weights of a tensor that are encoded: the bytes of all others follow from theirs.
 _SAMPLED = 2**16
 _PIECES = 16
+_TYPES = ("int8", "uint8")
 
 
 def palette_bytes(graph: Graph) -> Mapping[str, float]:
@@ -40,7 +41,7 @@ def _matrices(operator: Operator, weights: KernelInputs) -> Sequence[IntArray]:
     matrices = []
     for number in weights.inputs:
         tensor = operator.constant(number)
-        if tensor is not None and tensor.dtype == "int8" and tensor.values.size:
+        if tensor is not None and tensor.dtype in _TYPES and tensor.values.size:
             matrices.append(tensor.values.astype(np.int64) - tensor.integer_of_zero)
     return matrices
 
