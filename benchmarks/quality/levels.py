@@ -12,6 +12,7 @@ from benchmarks.shared.speech_data import data, describe
 from tinyprune import pretrained
 from tinyprune.audio.device import record_beside
 from tinyprune.audio.streaming import StreamingFrontEnd
+from tinyprune.data.speech import sweeps
 from tinyprune.enhance.denoiser import Denoiser
 from tinyprune.metrics.speech import si_sdr_db
 
@@ -62,8 +63,8 @@ def _mixtures(config: object, work: Path) -> list[tuple[np.ndarray, np.ndarray]]
     utterances = DATASETS[config.name](config, work / "levels").utterances("dev")
     mixtures = []
     for utterance in utterances[: SIZES.leveled_mixtures]:
-        scale = 1 / np.sqrt(np.mean(np.square(utterance.clean, dtype=np.float64)))
-        mixtures.append((utterance.clean * scale, utterance.noisy * scale))
+        levelled = sweeps.at_level(utterance, 0.0)
+        mixtures.append((levelled.clean, levelled.noisy))
     return mixtures
 
 

@@ -381,7 +381,7 @@ class Stub:
     default_model, default_epochs, learning_rate = "tinylstm", 1, 1e-3
     activation, compact_output_shape = None, ()
     name, default_metrics = "speech", ("si_sdr_db",)
-    forms, frontend = Speech.forms, None
+    forms, frontend, preparation = Speech.forms, None, None
 
     def __init__(self, dataset):
         self.dataset = dataset

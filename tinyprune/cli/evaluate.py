@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyprune.cli import options
+from tinyprune.cli import options, sweeping
 from tinyprune.cli.values import FILE, FOLDER, PATH
 from tinyprune.errors import CheckFailed, UsageError
 
@@ -81,7 +81,8 @@ if TYPE_CHECKING:
     metavar="FILE.csv",
     help="File that the metrics of every item, model and form are written to.",
 )
-@options.output_format
+@sweeping.options
+@options.format_option((*options.DATA_FORMATS, "markdown"), "the results, markdown with --sweep,")
 def evaluate(
     models: tuple[str, ...],
     run: Path,
@@ -91,6 +92,9 @@ def evaluate(
     max_drop: tuple[str, ...],
     files: Path | None,
     enhanced: tuple[str, ...],
+    sweep: tuple[str, ...],
+    sweep_inputs: Path | None,
+    strict: bool,
     output_format: str,
     **folders: Any,
 ) -> None:
@@ -105,7 +109,18 @@ def evaluate(
 
     Finished audio, e.g. recorded from a device, is scored with --enhanced DIR --clean DIR. Each
     file is moved to where its clean speech is; lag and polarity are reported.
+
+    With --sweep the recordings are changed in one way at a time, and it is said where a model must
+    not be used.
     """
+    swept = sweeping.flags(sweep, sweep_inputs, strict)
+    if swept is not None:
+        sweeping.check(models, enhanced, {"--metric": metrics, "--max-drop": max_drop})
+        request = _request(split, metrics, frontend, (), folders)
+        sweeping.run_sweep(run, models, request, swept, enhanced, files, output_format)
+        return
+    if output_format == "markdown":
+        raise UsageError("--format markdown goes with --sweep: give table, json or csv")
     limits = _limits(max_drop)
     from tinyprune.metrics.evaluation import evaluation
     from tinyprune.report.render.score_data import files_csv

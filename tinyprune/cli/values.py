@@ -136,6 +136,7 @@ SECONDS = Parsed(
 LIST = Parsed("list", lambda text: text.split(","), "names with commas between them")
 PATH = click.Path(exists=True, resolve_path=True)
 FOLDER = click.Path(file_okay=False, exists=True, resolve_path=True)
+OUT_FOLDER = click.Path(file_okay=False, path_type=Path)
 RUN_FOLDER = RunFolder()
 FILE = click.Path(dir_okay=False, path_type=Path)
 

@@ -1,7 +1,9 @@
 """The evaluation of models on the data of a run, or on recordings of their own."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,35 +38,81 @@ def evaluate_models(
     Raises:
         UsageError: there is no such model, form, metric or split, or a file does not fit the data.
     """
+    from tinyprune.stages import scoring
+
     request = request or EvaluationRequest()
+    with opened_models(run, models, request) as chosen:
+        return scoring.score_models(chosen.models, request.split, chosen.metrics)
+
+
+@dataclass(frozen=True)
+class ChosenModels:
+    """Models that are to be scored on one data set, at least one.
+
+    Attributes:
+        models: each with its task, whose data they share. metrics: registered names.
+    """
+
+    models: "list[ScoredModel]"
+    metrics: tuple[str, ...]
+
+
+@contextmanager
+def opened_models(
+    run: Path | Run, models: Sequence[str], request: EvaluationRequest
+) -> Iterator[ChosenModels]:
+    """Keep the models and the data of a request ready, as :func:`evaluate_models` takes them.
+
+    Files alone need no run where the request names recordings; decoded audio is kept only for as
+    long as it takes then. Raises UsageError as that function does.
+    """
     references = [parse_reference(text) for text in models]
     request.data.check()
     are_files = bool(references) and all(reference.path for reference in references)
-    if not are_files:
-        return _evaluate_in_run(run, references, request)
-    if request.data.is_standalone:
-        return _evaluate_files(references, request)
+    if are_files and _is_without_run(run, request.data):
+        with tempfile.TemporaryDirectory(prefix="tinyprune-") as cache:
+            yield _files(references, request, Path(cache))
+    else:
+        with open_run(run) as opened:
+            yield _models_in_run(opened, references, request)
+
+
+def _is_without_run(run: Path | Run, data: EvaluationData) -> bool:
+    """Return whether files are scored on recordings of their own.
+
+    Folders that are mixed are mixed as the run's data are, if there is one. Raises UsageError where
+    there is nothing to score them on.
+    """
+    if data.is_standalone:
+        return True
+    opened = read_run(run)
+    if opened.space.variants():
+        return False
+    if data.test_speech:
+        return True
     try:
-        return _evaluate_in_run(run, references, request)
+        opened.require(BASELINE)
     except UsageError as error:
-        if read_run(run).space.variants():
-            raise
         raise UsageError(
             f"{error}; or give what to score the files on: --noisy DIR --clean DIR"
         ) from error
-
-
-def _evaluate_in_run(
-    run: Path | Run, references: Sequence[ModelReference], request: EvaluationRequest
-) -> Scored:
-    with open_run(run) as opened:
-        return score_references(opened, references, request)
+    return False
 
 
 def score_references(
     run: Run, models: Sequence[ModelReference], request: EvaluationRequest
 ) -> Scored:
     """Score models, by default all variants, with the task of an opened run."""
+    from tinyprune.stages import scoring
+
+    chosen = _models_in_run(run, models, request)
+    return scoring.score_models(chosen.models, request.split, chosen.metrics)
+
+
+def _models_in_run(
+    run: Run, models: Sequence[ModelReference], request: EvaluationRequest
+) -> ChosenModels:
+    """Return models, by default all variants, with the task of an opened run."""
     references = _references(run, models, request)
     request.check_reference(references)
     for reference in references:
@@ -84,7 +132,7 @@ def score_references(
         else:
             custom = run.recipe.model.custom
             scored_models.append(scoring.model_of_file(reference, tasks, custom))
-    return scoring.score_models(scored_models, request.split, metrics)
+    return ChosenModels(scored_models, metrics)
 
 
 def _metrics(task: "Task | type[Task]", request: EvaluationRequest) -> tuple[str, ...]:
@@ -136,17 +184,14 @@ def _scored_data(run: Run, data: EvaluationData) -> "Dataset":
     return run.load_dataset(config)
 
 
-def _evaluate_files(models: Sequence[ModelReference], request: EvaluationRequest) -> Scored:
-    """Score models in files on recordings of their own.
-
-    There is no run: decoded audio is kept only for as long as it takes.
-    """
+def _files(
+    models: Sequence[ModelReference], request: EvaluationRequest, cache: Path
+) -> ChosenModels:
+    """Return models in files with recordings of their own, which are decoded into ``cache``."""
     from tinyprune.stages import scoring
 
     request.check_reference(models)
     metrics = _metrics(TASKS[request.data.task], request)
-    with tempfile.TemporaryDirectory(prefix="tinyprune-") as cache:
-        dataset = load_evaluation_data(request.data, Path(cache))
-        tasks = scoring.FileTasks(dataset, request.frontend)
-        scored_models = [scoring.model_of_file(model, tasks) for model in models]
-        return scoring.score_models(scored_models, request.split, metrics)
+    dataset = load_evaluation_data(request.data, cache)
+    tasks = scoring.FileTasks(dataset, request.frontend)
+    return ChosenModels([scoring.model_of_file(model, tasks) for model in models], metrics)

@@ -29,7 +29,7 @@ from tinyprune.metrics.scores import ItemScore, Scores
 from tinyprune.metrics.scoring import MetricValues, score_all
 from tinyprune.progress import track
 from tinyprune.storage.records import read_json
-from tinyprune.tasks.task import NOISY, NOISY_FORM, Form, Forward, Task
+from tinyprune.tasks.task import NOISY, NOISY_FORM, Enhancer, Form, Forward, Task
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +61,7 @@ class Speech(Task):
         frontend = frontend_of(record)
         self.dataset = dataset
         self.frontend = frontend
-        self._conditioning = conditioning_of(record)
+        self._record = record
         self.input_shape = self.output_shape = (None, frontend.bands)
         self.hop_seconds = frontend.hop_seconds
         self._scored = cache(lambda split: ScoredSet(dataset.utterances(split), record))
@@ -91,7 +91,7 @@ class Speech(Task):
     @property
     def preparation(self) -> object:
         """Front end and conditioning: records of before conditioning have none."""
-        return self.frontend, self._conditioning
+        return self.frontend, conditioning_of(self._record)
 
     def learner(
         self, config: TrainConfig, seed: int, teacher: "keras.Model | None" = None
@@ -116,6 +116,10 @@ class Speech(Task):
     def unprocessed_scores(self, split: str, metrics: Sequence[str]) -> Scores:
         """Score the mixtures as they are, once per split."""
         return self._unprocessed(split, tuple(metrics))
+
+    def enhancer(self, forward: Forward) -> Enhancer:
+        """Return the function that brings recordings through a network."""
+        return lambda utterances: ScoredSet(utterances, self._record).enhance_each(forward)
 
     def chance(self) -> float:
         """Return a score far below that of the noisy input: worse than leaving it as it is."""

@@ -6,7 +6,7 @@ are there without data and without TensorFlow; nobody outside asks which task it
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -31,6 +31,9 @@ Shape = tuple[int | None, ...]
 
 #: A network as a function from inputs (batch, ...) to outputs (batch, ...), float32.
 Forward = Callable[[Float32Array], Float32Array]
+
+#: From noisy recordings to the number of each and its enhanced signal, in any order.
+Enhancer = Callable[[list[Any]], Iterator[tuple[int, Float32Array]]]
 
 
 class Dataset(Protocol):
@@ -205,6 +208,14 @@ class Task(ABC):
         """Score the input as it is; None where that means nothing."""
         del split, metrics
         return None
+
+    def enhancer(self, forward: Forward) -> Enhancer:
+        """Return the function that brings recordings through a network, for sweeps.
+
+        Raises UsageError for a task that has none.
+        """
+        del forward
+        raise UsageError(f"--sweep changes recordings of speech: this is {self.name}")
 
     def chance(self) -> float:
         """Return the ``metric`` on dev up to which a network knows nothing of its task.

@@ -11,6 +11,7 @@ from tinyprune.registry import DATASETS
 if TYPE_CHECKING:
     from tinyprune.data.corpora.corpus import Corpus, CorpusSplit
     from tinyprune.data.speech.dataset import SpeechData
+    from tinyprune.data.speech.mixture_dataset import MixtureDataset
     from tinyprune.data.speech.paired import PairedDataset
 
 _FOLDER_PAIRS = (("noisy", "clean"), ("test_speech", "test_noise"))
@@ -60,7 +61,7 @@ class EvaluationData:
 
 
 def load_evaluation_data(data: EvaluationData, cache: Path) -> "SpeechData":
-    """Return the data set whose "test" split is these pairs or this corpus.
+    """Return the data set whose "test" split is these pairs, this corpus, or these folders, mixed.
 
     Where a corpus of pairs has no test split, its first split is scored. Decoded audio goes to
     ``cache``. Raises UsageError for data that cannot be scored.
@@ -68,6 +69,8 @@ def load_evaluation_data(data: EvaluationData, cache: Path) -> "SpeechData":
     from tinyprune.data.corpora import layouts
     from tinyprune.data.speech import pair_store
 
+    if data.test_speech:
+        return _folders(data, cache)
     if not data.path:
         pairs = pair_store.match(Path(str(data.noisy)), Path(str(data.clean)))
         return _paired(pairs, f"{data.noisy} and {data.clean}", cache)
@@ -88,6 +91,22 @@ def _paired(pairs: "CorpusSplit", name: str, cache: Path) -> "PairedDataset":
     default = PairedData()
     store = pair_store.open_pairs(pairs, name, cache, EXACT)
     return PairedDataset({"test": store}, default.level_db, default.speed, len(store), default.seed)
+
+
+def _folders(data: EvaluationData, cache: Path) -> "MixtureDataset":
+    """Return mixtures of speech and noise, as they are by default."""
+    from tinyprune.data.corpora.corpus import files_in
+    from tinyprune.data.speech.mixing import Mixing, SpeechAndNoise
+    from tinyprune.data.speech.mixture import open_files
+    from tinyprune.data.speech.mixture_dataset import MixtureDataset
+
+    default = MixtureData()
+    split = SpeechAndNoise(
+        open_files("speech", files_in(Path(str(data.test_speech))), cache),
+        open_files("noise", files_in(Path(str(data.test_noise))), cache),
+    )
+    mixing = Mixing.from_config(default)
+    return MixtureDataset({"test": split}, mixing, default.dev_utterances, default.seed)
 
 
 def _mixed(corpus: "Corpus", path: str, cache: Path) -> "SpeechData":

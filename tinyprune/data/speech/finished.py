@@ -81,17 +81,27 @@ def aligned_pairs(folder: Path, pairs: Sequence[Pair]) -> Iterator[AlignedPair]:
 
 
 def read_aligned(pair: Pair) -> AlignedPair:
-    """Read a pair at 16 kHz, find lag and polarity, and undo them; both end with the shorter one.
+    """Read a pair at 16 kHz, and undo lag and polarity as :func:`aligned_to`.
 
     Raises UsageError for lengths that differ by more than a second, TinypruneError for files that
     cannot be read.
     """
-    clean = read_mono(pair.clean)
-    estimate = read_mono(pair.noisy)
+    return aligned_to(read_mono(pair.clean), read_mono(pair.noisy), pair.noisy)
+
+
+def aligned_to(clean: Float32Array, estimate: Float32Array, path: Path) -> AlignedPair:
+    """Find lag and polarity of an estimate, and undo them; both end with the shorter one.
+
+    Args:
+        clean, estimate: samples (n,), (m,), 16 kHz mono.
+        path: of the estimate, for messages.
+
+    Raises UsageError for lengths that differ by more than a second.
+    """
     most = round(TOLERANCE_SECONDS * SAMPLE_RATE)
     if abs(len(clean) - len(estimate)) > most:
         raise UsageError(
-            f"{pair.noisy} has {len(estimate) / SAMPLE_RATE:.2f} s, its clean speech "
+            f"{path} has {len(estimate) / SAMPLE_RATE:.2f} s, its clean speech "
             f"{len(clean) / SAMPLE_RATE:.2f} s: expected lengths that differ by a second at most"
         )
     found = alignment(clean, estimate, most)

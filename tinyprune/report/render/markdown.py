@@ -60,18 +60,19 @@ def _escaped(line: str) -> str:
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", marked)
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """A sentence of ours: escaped but for its `commands`, which Markdown shows as such."""
     pieces = re.split(r"(`[^`]+`)", " ".join(text.split()))
     pieces[::2] = map(_escaped, pieces[::2])
     return "".join(pieces)
 
 
-def _list(texts: Iterable[str]) -> Lines:
-    return [f"- {_prose(text)}" for text in texts]
+def bullets(texts: Iterable[str]) -> Lines:
+    """A list of sentences of ours."""
+    return [f"- {prose(text)}" for text in texts]
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], left: set[int]) -> Lines:
+def pipe_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: set[int]) -> Lines:
     """A Markdown table of cells that are escaped already; columns not in ``left`` to the right."""
     rule = [":--" if index in left else "--:" for index in range(len(header))]
     return [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
@@ -96,7 +97,7 @@ def comparison(compared: Comparison) -> str:
     for variant in compared.variants:
         lines += ["", f"#### {escape(variant.title)}", "", *_changes(variant)]
     if compared.notes:
-        lines += ["", *_list(compared.notes)]
+        lines += ["", *bullets(compared.notes)]
     return _page(lines)
 
 
@@ -140,12 +141,12 @@ def _changes(variant: VariantChange) -> Lines:
         summary = f"<summary>{len(others)} more metrics</summary>"
         lines += ["", "<details>", summary, "", *_change_table(others), "", "</details>"]
     if variant.notes:
-        lines += ["", *_list(variant.notes)]
+        lines += ["", *bullets(variant.notes)]
     return lines
 
 
 def _change_table(changes: Sequence[MetricChange]) -> Lines:
-    return _table(_CHANGE_HEADINGS, map(_change_cells, changes), left={0, 1, 7})
+    return pipe_table(_CHANGE_HEADINGS, map(_change_cells, changes), left={0, 1, 7})
 
 
 def _change_cells(change: MetricChange) -> list[str]:
@@ -181,9 +182,9 @@ def run_report(report: RunReport) -> str:
     if report.advice:
         lines += ["", "## What the figures suggest"]
     for name, texts in report.advice.items():
-        lines += ["", f"**{escape(name)}**", "", *_list(texts)]
+        lines += ["", f"**{escape(name)}**", "", *bullets(texts)]
     if report.notes:
-        lines += ["", "## Notes", "", *_list(report.notes)]
+        lines += ["", "## Notes", "", *bullets(report.notes)]
     return _page(lines)
 
 
@@ -212,11 +213,11 @@ def _target(summary: RunSummary) -> Lines:
         lines.append(_noisy(summary.noisy, metrics))
     for row in rows:
         lines.append(_cells(row, metrics, is_first=row is rows[0]))
-    table = _table(header, lines, left={0, len(header) - 1})
+    table = pipe_table(header, lines, left={0, len(header) - 1})
     versions = ", ".join(dict.fromkeys(map(itemgetter("vela_version"), rows)))
     place = f"{summary.target.description}, estimated by Vela {versions}"
     title = f"## {escape(summary.target.name)}"
-    return [title, "", escape(place), "", *table, "", *_list(_below(summary, rows))]
+    return [title, "", escape(place), "", *table, "", *bullets(_below(summary, rows))]
 
 
 def _below(summary: RunSummary, rows: Sequence[Row]) -> list[str]:
@@ -291,8 +292,8 @@ def _predicted(summaries: Sequence[RunSummary]) -> Lines:
     header = ["target", "variant"]
     for quantity in PREDICTED:
         header += [f"{quantity.label} {heading}" for heading in _PREDICTED_HEADINGS]
-    table = _table(header, rows, left={0, 1})
-    return ["", f"## {predictions.TITLE}", "", *table, "", *_list(predictions.notes(summaries))]
+    table = pipe_table(header, rows, left={0, 1})
+    return ["", f"## {predictions.TITLE}", "", *table, "", *bullets(predictions.notes(summaries))]
 
 
 def _budgets(variants: Sequence[VariantRecord]) -> Lines:
@@ -302,13 +303,13 @@ def _budgets(variants: Sequence[VariantRecord]) -> Lines:
         return []
     lines = ["", f"## {budget_history.TITLE}"]
     for history in histories:
-        limits = _table(history.heads, history.rows, left={0})
+        limits = pipe_table(history.heads, history.rows, left={0})
         lines += ["", f"### {escape(history.variant)}", "", *limits]
         if history.sets:
             units = [list(map(escape, remaining.cells)) for remaining in history.sets]
-            unit_table = _table(budget_history.UNIT_HEADS, units, left={0})
+            unit_table = pipe_table(budget_history.UNIT_HEADS, units, left={0})
             lines += ["", *unit_table]
-        lines += ["", *_list(history.notes)]
+        lines += ["", *bullets(history.notes)]
     return lines
 
 
@@ -324,4 +325,4 @@ def _unfinished(report: RunReport) -> Lines:
             rows.append([escape(variant.name), escape(state)])
     if not rows:
         return []
-    return ["", "## Not compiled", "", *_table(["variant", "state"], rows, left={0, 1})]
+    return ["", "## Not compiled", "", *pipe_table(["variant", "state"], rows, left={0, 1})]

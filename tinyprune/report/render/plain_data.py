@@ -28,3 +28,17 @@ def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> 
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def rounded_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The same with six digits of every real number."""
+    lines = []
+    for row in rows:
+        lines.append({column: _rounded(cell) for column, cell in row.items()})
+    return csv_text(lines)
+
+
+def _rounded(cell: Any) -> Any:
+    if isinstance(cell, float):
+        return f"{cell:.6g}"
+    return cell

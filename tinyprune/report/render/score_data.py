@@ -1,13 +1,13 @@
 """Evaluations for other programs: JSON, CSV, and the scores file by file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tinyprune.metrics.evaluation import Evaluation, Figure, Figures, Row
 from tinyprune.metrics.scores import Scored
 from tinyprune.metrics.statistics import Estimate
-from tinyprune.report.render.plain_data import csv_text, json_text
+from tinyprune.report.render.plain_data import json_text, rounded_csv
 
 _COLUMNS = (
     "model",
@@ -62,7 +62,7 @@ def to_csv(evaluation: Evaluation) -> str:
             for metric, figure in group.figures.items():
                 place = (row.model, row.form, evaluation.split, group.kind, group.value, metric)
                 lines.append(_line(place, row, figure))
-    return _csv(lines)
+    return rounded_csv(lines)
 
 
 def files_csv(scored: Scored) -> str:
@@ -86,7 +86,7 @@ def files_csv(scored: Scored) -> str:
             for name in metrics:
                 line[name] = item.metrics.get(name)
             lines.append(line)
-    return _csv(lines)
+    return rounded_csv(lines)
 
 
 def _groups(row: Row) -> Iterator[_Group]:
@@ -121,17 +121,3 @@ def _mean_and_ends(estimate: Estimate | None) -> tuple[float | None, ...]:
     if estimate is None:
         return (None, None, None)
     return (estimate.mean, estimate.low, estimate.high)
-
-
-def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
-    """Lines as CSV, with six digits of every real number."""
-    rows = []
-    for line in lines:
-        rows.append({column: _rounded(cell) for column, cell in line.items()})
-    return csv_text(rows)
-
-
-def _rounded(cell: Any) -> Any:
-    if isinstance(cell, float):
-        return f"{cell:.6g}"
-    return cell

@@ -1,7 +1,7 @@
 """Evaluations as tables for a terminal or a pipe."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import filterfalse
 from operator import attrgetter
@@ -72,15 +72,15 @@ def _title(evaluation: Evaluation) -> str:
 def _with_short_names(evaluation: Evaluation) -> Evaluation:
     """The same with files called by no more of their path than tells them apart."""
     models = {row.model for row in evaluation.rows}
-    paths = [PurePath(model).parts for model in models]
     rows = []
     for row in evaluation.rows:
-        rows.append(replace(row, model=_short_name(row.model, paths)))
+        rows.append(replace(row, model=short_name(row.model, models)))
     return replace(evaluation, rows=tuple(rows))
 
 
-def _short_name(name: str, paths: Sequence[tuple[str, ...]]) -> str:
-    """The shortest end of a path that only one of the paths has."""
+def short_name(name: str, names: Collection[str]) -> str:
+    """The shortest end of a path that only one of several paths has."""
+    paths = [PurePath(other).parts for other in names]
     parts = PurePath(name).parts
     for count in range(1, len(parts)):
         end = parts[-count:]
