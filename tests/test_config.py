@@ -64,6 +64,23 @@ def test_folders_are_relative_to_the_recipe(tmp_path):
     assert data.dev_speech is None
 
 
+def test_folders_may_be_lists_and_one_is_recorded_as_it_always_was(tmp_path):
+    several = RECIPE.replace('"corpus/speech"', '["corpus/speech", "/more"]')
+    data = load_recipe(recipe_file(tmp_path, several)).data
+    assert data.speech == (str(tmp_path / "corpus/speech"), "/more")
+    assert data.record()["speech"] == [str(tmp_path / "corpus/speech"), "/more"]
+    assert from_mapping({"data": data.record()}).data == data
+    alone = RECIPE.replace('"corpus/speech"', '["corpus/speech"]')
+    one = load_recipe(recipe_file(tmp_path, alone)).data
+    assert one == load_recipe(recipe_file(tmp_path, RECIPE)).data
+    assert one.record()["speech"] == str(tmp_path / "corpus/speech")
+
+
+def test_a_folder_that_is_no_text_is_refused():
+    with pytest.raises(UsageError, match=r"^data\.speech\.1: expected a text, got 3$"):
+        from_mapping({"data": {"name": "mixture", "speech": ["a", 3], "noise": "b"}})
+
+
 def test_an_empty_recipe_is_the_defaults(tmp_path):
     assert load_recipe(recipe_file(tmp_path, "")) == RunConfig()
 

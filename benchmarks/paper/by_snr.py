@@ -27,7 +27,9 @@ def measure(network: Path, speech: Path, noise: Path) -> BySnr:
     """Score a streaming ``.tflite`` on mixtures of two folders, EACH at every one of SNRS_DB."""
     with tempfile.TemporaryDirectory(prefix="tinyprune-") as folder:
         mixtures = Path(folder) / "mixtures"
-        write_set(mixtures, MixSource(speech, noise), MixRequest(SNRS_DB, EACH * len(SNRS_DB)))
+        write_set(
+            mixtures, MixSource((speech,), (noise,)), MixRequest(SNRS_DB, EACH * len(SNRS_DB))
+        )
         asked = EvaluationRequest("test", (METRIC,), EvaluationData(path=str(mixtures)))
         noisy, enhanced = evaluation(evaluate_models(Path(folder), [str(network)], asked)).rows
     return BySnr(EACH, _means(noisy), _means(enhanced))

@@ -38,7 +38,7 @@ def folder(tmp_path):
 
 def test_with_little_given(folder):
     found = call("out", "--speech", folder / "speech", "--noise", folder / "noise")
-    source = MixSource(speech=folder / "speech", noise=folder / "noise")
+    source = MixSource(speech=(folder / "speech",), noise=(folder / "noise",))
     assert found == mock.call(Path("out"), source, MixRequest((-6.0, -3.0, 0.0, 3.0, 6.0, 9.0)))
 
 
@@ -55,7 +55,7 @@ def test_with_everything_given(folder):
         ),
         *("--snr", "-5,0,5.5", "--count", 7, "--seconds", 2.5, "--babble", 0.25, "--seed", 3),
     )
-    source = MixSource(folder / "speech", folder / "noise", folder / "noise")
+    source = MixSource((folder / "speech",), (folder / "noise",), (folder / "noise",))
     assert found == mock.call(Path("out"), source, MixRequest((-5.0, 0.0, 5.5), 7, 2.5, 0.25, 3))
 
 

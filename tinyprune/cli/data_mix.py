@@ -16,15 +16,26 @@ FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 
 @click.command("mix")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--speech", type=FOLDER, metavar="DIR", help="Folder of clean speech.")
 @click.option(
-    "--noise", type=FOLDER, metavar="DIR", help="Folder of noise that is mixed with the speech."
+    "--speech",
+    type=FOLDER,
+    multiple=True,
+    metavar="DIR",
+    help="Folder of clean speech. May be repeated.",
+)
+@click.option(
+    "--noise",
+    type=FOLDER,
+    multiple=True,
+    metavar="DIR",
+    help="Folder of noise that is mixed with the speech. May be repeated.",
 )
 @click.option(
     "--rirs",
     type=FOLDER,
+    multiple=True,
     metavar="DIR",
-    help="Folder of room impulse responses, applied to half of the speech.",
+    help="Folder of room impulse responses, applied to half of the speech. May be repeated.",
 )
 @click.option(
     "--path",

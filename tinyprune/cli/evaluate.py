@@ -7,6 +7,7 @@ import click
 
 from tinyprune.cli import options, sweeping
 from tinyprune.cli.values import FILE, FOLDER, PATH
+from tinyprune.config.values import one_or_several
 from tinyprune.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
@@ -34,10 +35,17 @@ if TYPE_CHECKING:
 @click.option(
     "--test-speech",
     type=FOLDER,
+    multiple=True,
     metavar="DIR",
-    help="Folder of clean speech of the test split, with --test-noise.",
+    help="Folder of clean speech of the test split, with --test-noise. May be repeated.",
 )
-@click.option("--test-noise", type=FOLDER, metavar="DIR", help="Folder of noise of the test split.")
+@click.option(
+    "--test-noise",
+    type=FOLDER,
+    multiple=True,
+    metavar="DIR",
+    help="Folder of noise of the test split. May be repeated.",
+)
 @click.option(
     "--noisy",
     type=FOLDER,
@@ -113,6 +121,8 @@ def evaluate(
     With --sweep the recordings are changed in one way at a time, and it is said where a model must
     not be used.
     """
+    for name in ("test_speech", "test_noise"):
+        folders[name] = one_or_several(folders[name])
     swept = sweeping.flags(sweep, sweep_inputs, strict)
     if swept is not None:
         sweeping.check(models, enhanced, {"--metric": metrics, "--max-drop": max_drop})

@@ -162,6 +162,7 @@ KINDS = {
     "texts": Kind(is_repeatable=True),
     "list": Kind(LIST, "A,B,..."),
     "folder": Kind(FOLDER, "DIR"),
+    "folders": Kind(FOLDER, "DIR", is_repeatable=True),
     "path": Kind(PATH, "PATH"),
     "file": Kind(FILE, "FILE"),
     "count": Kind(COUNT, "N"),

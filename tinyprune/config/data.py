@@ -25,9 +25,13 @@ _HELD_OUT = "Default: a tenth of the speakers and files is held out."
 _TEST = "`evaluate --split test` scores on it."
 
 
-def _folder(flag: str, help: str) -> Any:
-    """Return the field of a folder."""
-    return setting(None, help, option=Option(flag, "folder"), is_place=True)
+#: A folder, several of them, or none: of one the record is its text, as it was before.
+Folders = str | tuple[str, ...] | None
+
+
+def _folders(flag: str, help: str) -> Any:
+    """Return the field of one folder or several."""
+    return setting(None, f"{help} May be repeated.", option=Option(flag, "folders"), is_place=True)
 
 
 def _flag(name: str) -> str:
@@ -72,8 +76,8 @@ class DataConfig(Member):
         """Return the same data under every normalisation that is known for them, by its name."""
         return {}
 
-    def test_folders(self) -> dict[str, str]:
-        """Return the folders of the test split that are given, by setting."""
+    def test_folders(self) -> dict[str, Any]:
+        """Return the folders of the test split that are given, by setting: one or several each."""
         folders = {}
         for name, value in vars(self).items():
             if name.startswith("test_") and value:
@@ -207,17 +211,17 @@ class MixtureData(MixedData, CorpusData):
         "test_noise",
     )
 
-    speech: str | None = _folder("--speech", "Folder of clean speech to train on.")
-    noise: str | None = _folder("--noise", "Folder of noise that is mixed with the speech.")
-    dev_speech: str | None = _folder(
+    speech: Folders = _folders("--speech", "Folder of clean speech to train on.")
+    noise: Folders = _folders("--noise", "Folder of noise that is mixed with the speech.")
+    dev_speech: Folders = _folders(
         "--dev-speech", f"Folder of clean speech of the dev split. {_HELD_OUT}"
     )
-    dev_noise: str | None = _folder("--dev-noise", "Folder of noise of the dev split.")
-    test_speech: str | None = _folder(
+    dev_noise: Folders = _folders("--dev-noise", "Folder of noise of the dev split.")
+    test_speech: Folders = _folders(
         "--test-speech", f"Folder of clean speech of the test split. {_TEST}"
     )
-    test_noise: str | None = _folder("--test-noise", "Folder of noise of the test split.")
-    rirs: str | None = _folder(
+    test_noise: Folders = _folders("--test-noise", "Folder of noise of the test split.")
+    rirs: Folders = _folders(
         "--rirs", "Folder of room impulse responses, applied to half of the training speech."
     )
 
@@ -238,18 +242,18 @@ class PairedData(LevelledData, CorpusData):
         "test_clean",
     )
 
-    noisy: str | None = _folder("--noisy", "Folder of noisy recordings to train on.")
-    clean: str | None = _folder(
+    noisy: Folders = _folders("--noisy", "Folder of noisy recordings to train on.")
+    clean: Folders = _folders(
         "--clean", "Folder of the clean speech in them, in files of the same names."
     )
-    dev_noisy: str | None = _folder(
+    dev_noisy: Folders = _folders(
         "--dev-noisy", f"Folder of noisy recordings of the dev split. {_HELD_OUT}"
     )
-    dev_clean: str | None = _folder("--dev-clean", "Folder of the clean speech in them.")
-    test_noisy: str | None = _folder(
+    dev_clean: Folders = _folders("--dev-clean", "Folder of the clean speech in them.")
+    test_noisy: Folders = _folders(
         "--test-noisy", f"Folder of noisy recordings of the test split. {_TEST}"
     )
-    test_clean: str | None = _folder("--test-clean", "Folder of the clean speech in them.")
+    test_clean: Folders = _folders("--test-clean", "Folder of the clean speech in them.")
 
 
 @dataclass(frozen=True)

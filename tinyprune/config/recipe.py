@@ -11,7 +11,7 @@ from tinyprune.config.run import MODEL_FILES, ModelConfig, RunConfig, from_mappi
 from tinyprune.config.settings import Config, setting_of
 from tinyprune.config.tables import assign
 from tinyprune.config.toml import read_toml
-from tinyprune.config.values import Text
+from tinyprune.config.values import Text, each_of, one_or_several
 from tinyprune.errors import UsageError
 
 
@@ -39,7 +39,7 @@ def _anchored(value: Any, folder: Path) -> Any:
     for field in dataclasses.fields(value):
         part = getattr(value, field.name)
         if part is not None and setting_of(field).is_place:
-            part = _resolved(folder, part)
+            part = one_or_several([_resolved(folder, name) for name in each_of(part)])
         anchored[field.name] = _anchored(part, folder)
     return dataclasses.replace(value, **anchored)
 

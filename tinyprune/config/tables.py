@@ -20,6 +20,7 @@ from tinyprune.config.values import (
     TEXT_OF_NUMBER,
     TRUTH,
     List,
+    OneOrSeveral,
     Optional,
     Pair,
     Reader,
@@ -167,7 +168,9 @@ def _reader_of(hint: Any) -> Reader:
         return OneTable(hint)
 
     kind, *rest = typing.get_args(hint)
-    if isinstance(hint, types.UnionType):  # ``X | None``, the only union in use
+    if len(rest) > 1 and isinstance(hint, types.UnionType):  # ``str | tuple[str, ...] | None``
+        return Optional(OneOrSeveral())
+    if isinstance(hint, types.UnionType):  # ``X | None``
         return Optional(_reader_of(kind))
     if rest != [...]:
         return Pair()

@@ -113,6 +113,34 @@ class List(Reader):
         return read_each(self.reader, parts, key)
 
 
+class OneOrSeveral(Reader):
+    """A reader of one text or a list of texts; a list of one is that text."""
+
+    def read(self, value: Any, key: str) -> str | tuple[str, ...] | None:
+        """Return the text, the texts, or None for an empty list."""
+        if not isinstance(value, list | tuple):
+            text: str = STRING.read(value, key)
+            return text
+        return one_or_several(read_each(STRING, value, key))
+
+
+def one_or_several(texts: Sequence[str]) -> str | tuple[str, ...] | None:
+    """Return the only text, all texts, each once, or None where there is none."""
+    distinct = tuple(dict.fromkeys(texts))
+    if len(distinct) > 1:
+        return distinct
+    return next(iter(distinct), None)
+
+
+def each_of(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the texts of a value that is one, several or none."""
+    if not value:
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value)
+
+
 class Pair(Reader):
     """A reader of two numbers, low and high, in a list of two or in text like "-6:9"."""
 

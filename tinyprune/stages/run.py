@@ -4,11 +4,11 @@ Heavy rooms are imported where they are used: a stage that is finished already c
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinyprune.artifacts.quality import TaskRecord
 from tinyprune.config import DataConfig, RunConfig, from_mapping
@@ -117,7 +117,7 @@ class Run:
         defining = (module,) if colon and is_own(str(config.name)) else ()
         return load(str(variant.folder / "model.keras"), (*config.custom, *defining))
 
-    def test_folders(self) -> dict[str, str]:
+    def test_folders(self) -> dict[str, Any]:
         """Return the folders of the test split that the run was given last, by field of DataConfig.
 
         No training depends on them, so they are no part of what a variant claims.
@@ -125,7 +125,7 @@ class Run:
         path = self.space.root / TEST_FOLDERS
         return read_sealed(path, "delete it and train again") if path.exists() else {}
 
-    def keep_test_folders(self, folders: dict[str, str]) -> None:
+    def keep_test_folders(self, folders: Mapping[str, Any]) -> None:
         """Remember the folders of the test split."""
         write_sealed(self.space.root / TEST_FOLDERS, folders)
 

@@ -53,6 +53,24 @@ def test_formats_and_rates_may_be_mixed(folders):
     )
 
 
+def test_several_folders_are_one_corpus(folders):
+    """The second folder has further recordings of speaker 11, and a link to the first folder."""
+    write(folders / "more/11/new.wav", noise(300, 7))
+    (folders / "more/again").symlink_to(folders / "speech")
+    one = dataset(folders)
+    several = dataset(folders, speech=(str(folders / "speech"), str(folders / "more")))
+    counts = []
+    for found in (one, several):
+        splits = [found.split(name).speech for name in ("train", "dev")]
+        counts.append(sum(map(len, splits)))
+        speakers = {speaker for split in splits for speaker in split.groups}
+        assert len(speakers) == 10
+    assert counts == [20, 21]
+    names = several.split("train").speech.names + several.split("dev").speech.names
+    assert {name.split("/")[0] for name in names} == {"speech", "more"}
+    assert "more/11/new.wav" in names
+
+
 def test_a_tenth_of_the_speakers_is_held_out(folders):
     found = dataset(folders)
     train, dev = found.split("train").speech, found.split("dev").speech

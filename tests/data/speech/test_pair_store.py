@@ -8,6 +8,7 @@ from tinyprune.data.corpora.corpus import Pair
 from tinyprune.data.speech.pair_store import (
     TOLERANCE,
     match,
+    match_each,
     measured_snr_db,
     open_pairs,
     read_pair,
@@ -46,6 +47,17 @@ def test_suffixes_do_not_matter(tmp_path):
     for name in ("noisy/a/1.flac", "clean/a/1.wav", "noisy/2.wav", "clean/2.ogg"):
         write(tmp_path / name)
     assert [pair.name for pair in matched(tmp_path).pairs] == ["2", "a/1"]
+
+
+def test_several_folders_are_matched_one_by_one(tmp_path):
+    for root in ("one", "two"):
+        write_pair(tmp_path / root, "p1_a")
+    folders = [[tmp_path / root / kind for root in ("one", "two")] for kind in ("noisy", "clean")]
+    pairs = match_each(*folders).pairs
+    assert [pair.name for pair in pairs] == ["noisy/p1_a", "noisy-2/p1_a"]
+    assert {pair.speaker for pair in pairs} == {"p1"}
+    with pytest.raises(UsageError, match="2 folders of noisy recordings and 1 of clean speech"):
+        match_each(folders[0], folders[1][:1])
 
 
 def test_files_without_a_partner_are_listed(tmp_path):

@@ -39,9 +39,8 @@ def inputs(tmp_path):
 
 
 def source(folder, **more):
-    return MixSource(
-        **({"speech": folder / "speech", "noise": folder / "noise", "rirs": folder / "rirs"} | more)
-    )
+    folders = {name: (folder / name,) for name in ("speech", "noise", "rirs")}
+    return MixSource(**(folders | more))
 
 
 REQUEST = MixRequest((-5.0, 0.0, 5.0), count=9, babble=0.34, seed=1)
@@ -88,7 +87,7 @@ def test_the_bytes_are_known(tmp_path, inputs):
 
 
 def test_files_are_what_the_manifest_says(tmp_path, inputs):
-    summary = write_set(out := tmp_path / "out", source(inputs, rirs=None), REQUEST)
+    summary = write_set(out := tmp_path / "out", source(inputs, rirs=()), REQUEST)
     lines = rows(out)
     assert [line["snr_db"] for line in lines] == ["-5", "0", "5"] * 3
     assert {line["speaker"] for line in lines} == {"a", "b", "c"}
@@ -113,7 +112,7 @@ def test_files_are_what_the_manifest_says(tmp_path, inputs):
 
 def test_quiet_speech_is_written_as_it_was(tmp_path, inputs):
     write(inputs / "speech/a/1.wav", 99, loudest=1000)
-    write_set(out := tmp_path / "out", source(inputs, rirs=None), MixRequest((0.0,), count=6))
+    write_set(out := tmp_path / "out", source(inputs, rirs=()), MixRequest((0.0,), count=6))
     [line] = [line for line in rows(out) if line["speech"] == "a/1.wav"]
     before, after = (
         soundfile.read(path, dtype="int16")[0]
@@ -197,7 +196,7 @@ def test_speech_and_noise_are_both_needed(given):
         match="^give --speech DIR and --noise DIR, or --path CORPUS, which may have a --split$",
     ):
         MixSource(
-            **{name: Path(value) if name != "split" else value for name, value in given.items()}
+            **{name: (Path(value),) if name != "split" else value for name, value in given.items()}
         ).files()
 
 

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +109,36 @@ def files_in(root: Path, group: Callable[[Path, Path], str] = folder_of) -> tupl
     for path in list_audio(root):
         files.append(AudioFile(path, path.relative_to(root).as_posix(), group(path, root)))
     return tuple(files)
+
+
+def files_in_each(
+    roots: Sequence[Path], group: Callable[[Path, Path], str] = folder_of
+) -> tuple[AudioFile, ...]:
+    """Return all audio files below several folders; a file that is reached twice counts once.
+
+    Of several folders the name of each is before the names of its files. Groups are those within a
+    folder: who is called alike in two of them is one speaker. Raises UsageError for a folder
+    without any.
+    """
+    if len(roots) == 1:
+        return files_in(roots[0], group)
+    files: dict[Path, AudioFile] = {}
+    for label, root in zip(distinct_names(roots), roots, strict=True):
+        for file in files_in(root, group):
+            named = replace(file, name=f"{label}/{file.name}")
+            files.setdefault(file.path.resolve(), named)
+    return tuple(files.values())
+
+
+def distinct_names(folders: Sequence[Path]) -> list[str]:
+    """Return the names of folders, with a number where two have the same."""
+    names: list[str] = []
+    for number, folder in enumerate(folders, 1):
+        name = folder.name
+        if name in names:
+            name = f"{name}-{number}"
+        names.append(name)
+    return names
 
 
 def cache_key(files: Iterable[Path], *settings: object) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tinyprune.audio.files import SUFFIXES
 from tinyprune.config.data import CorpusData, MixtureData, PairedData
+from tinyprune.config.values import each_of
 from tinyprune.data.class_folders import SPLIT_FOLDERS
 from tinyprune.data.corpora import known, manifest
 from tinyprune.data.corpora.corpus import Corpus, CorpusSplit, CorpusSplits, files_in
@@ -78,14 +79,14 @@ def _layout(path: Path) -> Layout | None:
 
 
 def configured_splits(
-    config: CorpusData, read: Callable[[Path, Path], CorpusSplit]
+    config: CorpusData, read: Callable[[list[Path], list[Path]], CorpusSplit]
 ) -> CorpusSplits:
     """Return the splits of a configuration: of the corpus at its ``path``, or of its folders.
 
     Raises UsageError for a corpus of another data set, or where one of two folders is missing.
 
     Args:
-        config: of the data. read: ``(first, second) -> split`` of two folders.
+        config: of the data. read: ``(firsts, seconds) -> split`` of folders of both kinds.
     """
     if config.path is not None:
         return _splits_of_corpus(config.path, config.name)
@@ -93,10 +94,10 @@ def configured_splits(
     splits = {}
     for split in ("train", "dev", "test"):
         fields = folder_fields(split, config.folders)
-        folders = [getattr(config, field) for field in fields]
-        named = sum(map(bool, folders))
+        first, second = (list(map(Path, each_of(getattr(config, field)))) for field in fields)
+        named = sum(map(bool, (first, second)))
         if named == 2:
-            splits[split] = read(*map(Path, folders))
+            splits[split] = read(first, second)
         elif named or split == "train":
             raise UsageError(_missing_folder(split, config.name, fields))
     return splits

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tinyprune.config import MixtureData, PairedData
+from tinyprune.config.data import Folders
+from tinyprune.config.values import each_of
 from tinyprune.errors import UsageError
 from tinyprune.registry import DATASETS
 
@@ -23,15 +25,15 @@ class EvaluationData:
 
     Attributes:
         task: name of the task that recordings are for (registry.TASKS).
-        test_speech, test_noise: folders that are mixed as the run's data are.
+        test_speech, test_noise: folders that are mixed as the run's data are, one or several each.
         noisy, clean: folders of pairs by file name.
         path: a corpus in a known layout, or a CSV manifest (data/corpora/layouts.py).
     """
 
     task: ClassVar[str] = "speech"
 
-    test_speech: str | None = None
-    test_noise: str | None = None
+    test_speech: Folders = None
+    test_noise: Folders = None
     noisy: str | None = None
     clean: str | None = None
     path: str | None = None
@@ -95,15 +97,15 @@ def _paired(pairs: "CorpusSplit", name: str, cache: Path) -> "PairedDataset":
 
 def _folders(data: EvaluationData, cache: Path) -> "MixtureDataset":
     """Return mixtures of speech and noise, as they are by default."""
-    from tinyprune.data.corpora.corpus import files_in
+    from tinyprune.data.corpora.corpus import files_in_each
     from tinyprune.data.speech.mixing import Mixing, SpeechAndNoise
     from tinyprune.data.speech.mixture import open_files
     from tinyprune.data.speech.mixture_dataset import MixtureDataset
 
     default = MixtureData()
     split = SpeechAndNoise(
-        open_files("speech", files_in(Path(str(data.test_speech))), cache),
-        open_files("noise", files_in(Path(str(data.test_noise))), cache),
+        open_files("speech", files_in_each(list(map(Path, each_of(data.test_speech)))), cache),
+        open_files("noise", files_in_each(list(map(Path, each_of(data.test_noise)))), cache),
     )
     mixing = Mixing.from_config(default)
     return MixtureDataset({"test": split}, mixing, default.dev_utterances, default.seed)

@@ -8,13 +8,14 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import read_mono
 from tinyprune.config import MixtureData
+from tinyprune.config.values import each_of
 from tinyprune.data.clips import Clip, ClipStore, open_store, report_unusable
 from tinyprune.data.corpora import layouts
 from tinyprune.data.corpora.corpus import (
     AudioFile,
     CorpusSplit,
     cache_key,
-    files_in,
+    files_in_each,
     hold_out_speakers,
 )
 from tinyprune.data.speech.mixing import SILENCE_RMS, Mixing, SpeechAndNoise
@@ -30,7 +31,8 @@ def load(config: MixtureData, cache: Path) -> MixtureDataset:
     files is held out. Raises UsageError for files that cannot be used.
     """
     corpus_splits = layouts.configured_splits(config, _split_of_folders)
-    rirs = files_in(Path(config.rirs)) if config.rirs else corpus_splits["train"].rirs
+    rooms_of_config = list(map(Path, each_of(config.rirs)))
+    rirs = files_in_each(rooms_of_config) if rooms_of_config else corpus_splits["train"].rirs
 
     splits = {}
     for name, split in corpus_splits.items():
@@ -47,8 +49,8 @@ def load(config: MixtureData, cache: Path) -> MixtureDataset:
     return MixtureDataset(splits, Mixing.from_config(config), config.dev_utterances, config.seed)
 
 
-def _split_of_folders(speech: Path, noise: Path) -> CorpusSplit:
-    return CorpusSplit(speech=files_in(speech), noise=files_in(noise))
+def _split_of_folders(speech: list[Path], noise: list[Path]) -> CorpusSplit:
+    return CorpusSplit(speech=files_in_each(speech), noise=files_in_each(noise))
 
 
 def _check_complete(name: str, split: CorpusSplit) -> None:

@@ -2,8 +2,8 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -12,7 +12,14 @@ from tinyprune.array_types import Float32Array
 from tinyprune.audio.alignment import alignment
 from tinyprune.audio.files import SAMPLE_RATE, list_audio, read_header, read_mono
 from tinyprune.data.clips import EXACT, ROUNDED, Clip, ClipStore, open_store
-from tinyprune.data.corpora.corpus import CorpusSplit, Pair, cache_key, first_few, speaker_in
+from tinyprune.data.corpora.corpus import (
+    CorpusSplit,
+    Pair,
+    cache_key,
+    distinct_names,
+    first_few,
+    speaker_in,
+)
 from tinyprune.data.speech.mixing import SILENCE_RMS
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.progress import track
@@ -59,6 +66,30 @@ def match(noisy: Path, clean: Path) -> CorpusSplit:
         f"no file in {noisy} has the name of one in {clean}: "
         f"of {len(noisy_files)} and {len(clean_files)} files, e.g. {examples}"
     )
+
+
+def match_each(noisy: Sequence[Path], clean: Sequence[Path]) -> CorpusSplit:
+    """Return the pairs of several folders: the first noisy one with the first clean one, and so on.
+
+    Of several the name of the noisy folder is before the names of its pairs. Raises UsageError if
+    nothing matches, or there are not as many of both.
+    """
+    if len(noisy) != len(clean):
+        raise UsageError(
+            f"{len(noisy)} folders of noisy recordings and {len(clean)} of clean speech: "
+            "expected one of each, in the same order"
+        )
+    if len(noisy) == 1:
+        return match(noisy[0], clean[0])
+    pairs: dict[Path, Pair] = {}
+    unmatched: list[Path] = []
+    for label, *folders in zip(distinct_names(noisy), noisy, clean, strict=True):
+        split = match(*folders)
+        unmatched += split.unmatched
+        for pair in split.pairs:
+            named = replace(pair, name=f"{label}/{pair.name}")
+            pairs.setdefault(pair.noisy.resolve(), named)
+    return CorpusSplit(tuple(pairs.values()), tuple(unmatched))
 
 
 def _by_key(files: list[Path], root: Path, key: Callable[[Path, Path], str]) -> dict[str, Path]:

@@ -10,13 +10,14 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import SAMPLE_RATE
 from tinyprune.config import PairedData
+from tinyprune.config.values import each_of
 from tinyprune.data.corpora import layouts
 from tinyprune.data.corpora.corpus import hold_out_speakers
 from tinyprune.data.speech import fixed_mixtures
 from tinyprune.data.speech.augmentation import change_speed, excerpt_length
 from tinyprune.data.speech.excerpts import Excerpts
 from tinyprune.data.speech.mixing import NoisyUtterance, Range
-from tinyprune.data.speech.pair_store import PairStore, match, measured_snr_db, open_pairs
+from tinyprune.data.speech.pair_store import PairStore, match_each, measured_snr_db, open_pairs
 from tinyprune.data.splits import split_of
 from tinyprune.errors import UsageError
 
@@ -30,7 +31,7 @@ def load(config: PairedData, cache: Path) -> "PairedDataset":
     Decoded audio goes to ``cache``. Without dev data, a tenth of the speakers is held out. Raises
     UsageError for files that cannot be used.
     """
-    corpus_splits = layouts.configured_splits(config, match)
+    corpus_splits = layouts.configured_splits(config, match_each)
     splits = {}
     for name, split in corpus_splits.items():
         splits[name] = open_pairs(split, _location(config, name), cache)
@@ -44,7 +45,8 @@ def _location(config: PairedData, split: str) -> str:
     if config.path:
         return f"{config.path} ({split})"
     noisy, clean = layouts.folder_fields(split, config.folders)
-    return f"{getattr(config, noisy)} and {getattr(config, clean)}"
+    folders = [", ".join(each_of(getattr(config, field))) for field in (noisy, clean)]
+    return " and ".join(folders)
 
 
 def _hold_out(train: PairStore, seed: int) -> dict[str, PairStore]:

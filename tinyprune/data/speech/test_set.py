@@ -22,7 +22,7 @@ from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import SAMPLE_RATE
 from tinyprune.data.clips import FULL_SCALE, ClipStore
 from tinyprune.data.corpora import layouts, manifest
-from tinyprune.data.corpora.corpus import CorpusSplit, files_in, first_few
+from tinyprune.data.corpora.corpus import CorpusSplit, files_in_each, first_few
 from tinyprune.data.speech.fixed_mixtures import (
     MAX_UTTERANCE_SECONDS,
     DrawnMixture,
@@ -96,9 +96,9 @@ class MixSource:
         split: of that corpus; None: the last of train, dev and test that it has.
     """
 
-    speech: Path | None = None
-    noise: Path | None = None
-    rirs: Path | None = None
+    speech: tuple[Path, ...] = ()
+    noise: tuple[Path, ...] = ()
+    rirs: tuple[Path, ...] = ()
     path: Path | None = None
     split: str | None = None
 
@@ -106,25 +106,27 @@ class MixSource:
         """Return the files to mix. Raises UsageError for folders that do not go together."""
         if self.path is None:
             files = self._files_of_folders()
-        elif self.speech is None and self.noise is None:
+        elif not self.speech and not self.noise:
             files = _files_of_corpus(self.path, self.split)
         else:
             raise UsageError(
                 "--path has its own speech and noise: leave out --speech and --noise, or --path"
             )
-        return replace(files, rirs=files_in(self.rirs)) if self.rirs else files
+        return replace(files, rirs=files_in_each(self.rirs)) if self.rirs else files
 
     def _files_of_folders(self) -> CorpusSplit:
-        if self.speech is None or self.noise is None or self.split is not None:
+        if not self.speech or not self.noise or self.split is not None:
             raise UsageError(
                 "give --speech DIR and --noise DIR, or --path CORPUS, which may have a --split"
             )
-        return CorpusSplit(speech=files_in(self.speech), noise=files_in(self.noise))
+        return CorpusSplit(speech=files_in_each(self.speech), noise=files_in_each(self.noise))
 
     def folders(self) -> list[Path]:
         """Return the folders that are read."""
-        paths = (self.speech, self.noise, self.rirs, self.path)
-        return [path for path in paths if path is not None and path.is_dir()]
+        paths = [*self.speech, *self.noise, *self.rirs]
+        if self.path is not None:
+            paths.append(self.path)
+        return [path for path in paths if path.is_dir()]
 
 
 def _files_of_corpus(path: Path, name: str | None) -> CorpusSplit:
