@@ -1,6 +1,7 @@
 """What a network does to mixtures of any SNR, also far outside of those that it learned from."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +24,14 @@ class BySnr:
     enhanced: dict[str, float]
 
 
-def measure(network: Path, speech: Path, noise: Path) -> BySnr:
-    """Score a streaming ``.tflite`` on mixtures of two folders, EACH at every one of SNRS_DB."""
+def measure(network: Path, speech: Sequence[Path], noise: Sequence[Path]) -> BySnr:
+    """Score a streaming ``.tflite`` on mixtures of folders, EACH at every one of SNRS_DB."""
     with tempfile.TemporaryDirectory(prefix="tinyprune-") as folder:
         mixtures = Path(folder) / "mixtures"
         write_set(
-            mixtures, MixSource((speech,), (noise,)), MixRequest(SNRS_DB, EACH * len(SNRS_DB))
+            mixtures,
+            MixSource(tuple(speech), tuple(noise)),
+            MixRequest(SNRS_DB, EACH * len(SNRS_DB)),
         )
         asked = EvaluationRequest("test", (METRIC,), EvaluationData(path=str(mixtures)))
         noisy, enhanced = evaluation(evaluate_models(Path(folder), [str(network)], asked)).rows

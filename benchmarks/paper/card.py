@@ -16,7 +16,9 @@ from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.audio.device import DeviceFrontEnd
 from tinyprune.metrics.metric import metric_of
+from tinyprune.metrics.sweep import SweepReport
 from tinyprune.report.render.markdown import escape
+from tinyprune.report.render.sweeps import sweep_markdown
 from tinyprune.units import format_bytes, format_count
 
 WIDTH = 120
@@ -32,7 +34,7 @@ class Shipped:
 
     Attributes:
         view: the experiment. row: what was measured. claim: what its baseline was trained as.
-        artifact, front_end: of the graph. by_snr: its quality on mixtures of dev. reports: by
+        artifact, front_end: of the graph. by_snr: its quality on mixtures of dev. robustness: the same, changed. reports: by
             target.
         sources: of the training data.
     """
@@ -43,6 +45,7 @@ class Shipped:
     artifact: TFLiteArtifact
     front_end: DeviceFrontEnd
     by_snr: BySnr
+    robustness: SweepReport
     reports: Mapping[str, ResourceReport]
     sources: Sequence[Source]
 
@@ -61,7 +64,7 @@ class Shipped:
 
 def text(shipped: Shipped) -> str:
     """The page."""
-    parts = (_what, _quality, _costs, _data, _limits, _again)
+    parts = (_what, _quality, _robustness, _costs, _data, _limits, _again)
     return (
         "\n".join(
             ["# The pretrained denoiser", *(line for part in parts for line in part(shipped))]
@@ -127,6 +130,11 @@ def _metric(name: str, score: Score, split: Split) -> list[str]:
     change = NONE if score.difference is None else metric.format(score.difference, "+")
     noisy = _figure(name, split.noisy[name]) if name in split.noisy else NONE
     return [metric.heading, noisy, _figure(name, score.mean), change, interval]
+
+
+def _robustness(shipped: Shipped) -> Iterator[str]:
+    yield ""
+    yield from sweep_markdown(shipped.robustness).splitlines()
 
 
 def _costs(shipped: Shipped) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.paper import by_snr, card, sources
+from benchmarks.paper import by_snr, card, robustness, sources
 from benchmarks.paper.card import Shipped
 from benchmarks.paper.experiment import key_in
 from benchmarks.paper.record import RowRecord
@@ -18,6 +18,7 @@ from tinyprune import pretrained
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.resources import CompiledArtifact
 from tinyprune.audio.device import DeviceFrontEnd
+from tinyprune.config.values import each_of
 from tinyprune.errors import TinypruneError, UsageError, unknown_name
 from tinyprune.npu import vela
 from tinyprune.storage.digests import sha256
@@ -66,6 +67,7 @@ def ship(
         reports={target: _compiled(variant, target).report for target in found.costs},
         sources=_sources(space),
         by_snr=by_snr.measure(variant.folder / f"{FORM}.tflite", *_dev_folders(space)),
+        robustness=robustness.measure(variant.folder / f"{FORM}.tflite", *_dev_folders(space)),
     )
     text = card.text(shipped)  # whatever is missing is said before anything is written
     _copy(variant.folder, place.network, artifact, front_end)
@@ -137,21 +139,28 @@ def _compiled(variant: Variant, target: str) -> CompiledArtifact:
     return read_json(variant.folder / "compiled" / target / vela.RECORD_NAME, CompiledArtifact)
 
 
-def _dev_folders(space: Workspace) -> tuple[Path, Path]:
+def _dev_folders(space: Workspace) -> tuple[list[Path], list[Path]]:
     """Speech and noise of dev."""
-    return _folder(space, "dev_speech"), _folder(space, "dev_noise")
+    return _folders(space, "dev_speech"), _folders(space, "dev_noise")
 
 
 def _sources(space: Workspace) -> list[sources.Source]:
     """Where the training data came from, counted in the folders that the baseline was trained on."""
-    return [*sources.speech(_folder(space, "speech")), *sources.noise(_folder(space, "noise"))]
+    found: list[sources.Source] = []
+    for folder in _folders(space, "speech"):
+        found += sources.speech(folder)
+    for folder in _folders(space, "noise"):
+        found += sources.noise(folder)
+    return found
 
 
-def _folder(space: Workspace, name: str) -> Path:
-    """A folder of the baseline's data. Raises UsageError if it is not there, or the data were no folders."""
-    place = _claim(space)["data"][name]
-    if not place or not Path(place).is_dir():
+def _folders(space: Workspace, name: str) -> list[Path]:
+    """Folders of the baseline's data. Raises UsageError if one is not there, or the data were no folders."""
+    places = list(map(Path, each_of(_claim(space)["data"][name])))
+    missing = [place for place in places if not place.is_dir()]
+    if missing or not places:
+        place = missing[0] if missing else None
         raise UsageError(
             f"--pretrained: there is no {place} ({name}): the card is made of what is in it"
         )
-    return Path(place)
+    return places

@@ -3,18 +3,30 @@
 import re
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import soundfile
 
 from benchmarks.paper import __main__ as command
-from benchmarks.paper import by_snr, experiment, pretrained, record, rows, sources, worker
+from benchmarks.paper import (
+    by_snr,
+    experiment,
+    pretrained,
+    record,
+    robustness,
+    rows,
+    sources,
+    worker,
+)
 from benchmarks.paper.pretrained import Place
 from benchmarks.paper.record import Cost, RowRecord, Score, Split
 from benchmarks.paper.view import SHARED
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.audio.device import frontend_of, record_beside
+from tinyprune.config import MixtureData
+from tinyprune.data.speech import evaluation_data
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.digests import read_sealed, write_sealed
 from tinyprune.storage.records import read_json, write_json
@@ -46,8 +58,13 @@ def known_places(monkeypatch, tmp_path_factory):
     for kind in ("speech", "noise"):
         for number in range(2):
             write(dev / kind / str(number) / "a.wav", draw.normal(0, 0.1, SAMPLES))
-    monkeypatch.setattr(pretrained, "_dev_folders", lambda space: (dev / "speech", dev / "noise"))
+    monkeypatch.setattr(
+        pretrained, "_dev_folders", lambda space: ([dev / "speech"], [dev / "noise"])
+    )
     monkeypatch.setattr(by_snr, "EACH", 2)
+    monkeypatch.setattr(robustness, "ALL", "clean")
+    one = partial(MixtureData, dev_utterances=1)
+    monkeypatch.setattr(evaluation_data, "MixtureData", one)
 
 
 def write(path, samples=None):
@@ -152,6 +169,15 @@ def test_the_card_shows_what_it_does_outside_of_its_snrs(work):
     assert f"- At {', '.join(harmed)} dB SNR it takes more than it gives" in text, text[
         text.index("## Limits") :
     ][:900]
+
+
+def test_the_card_says_where_the_network_must_not_be_used(work):
+    """A network that has hardly learned; speech and noise are both white noise."""
+    text = ship(work).read_text()
+    section = text.partition("## Robustness")[2].partition("## What it costs")[0]
+    assert "SI-SDR dB of pretrained streaming on the dev split, 1 files at most" in section
+    assert "| as it is |" in section
+    assert "### Where pretrained streaming must not be used\n\n- clean: as it is (mean" in section
 
 
 def test_a_variant_from_before_a_setting_existed_has_its_default(work):

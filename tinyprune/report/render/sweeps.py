@@ -28,6 +28,7 @@ _CLEAN_COLUMNS = ("mean", "worst", "harmed")
 _MODEL = "model"
 _LABEL_WIDTH = 22
 _WIDTH = 80
+_PAGE_WIDTH = 120
 NOWHERE = "Under no condition that was measured."
 
 
@@ -60,7 +61,8 @@ def sweep_tables(report: SweepReport) -> list[SweepTable]:
 
 def format_sweep(report: SweepReport) -> RenderableType:
     """Tables of at most 80 columns, where networks must not be used, and what the columns are."""
-    parts: list[RenderableType] = [Text(_title(report), style="bold")]
+    title = "\n".join(_filled(_title(report), _WIDTH))
+    parts: list[RenderableType] = [Text(title, style="bold")]
     for table in sweep_tables(report):
         numbers = [name for name in table.header[1:] if name != _MODEL]
         shown = columns(table.header[0], *numbers, left="" if _MODEL in table.header else None)
@@ -79,20 +81,29 @@ def format_sweep(report: SweepReport) -> RenderableType:
 
 def _paragraph(text: str) -> Text:
     """A text in lines that a narrow terminal has."""
-    return Text(textwrap.fill(text, _WIDTH, subsequent_indent="  " * text.startswith("- ")))
+    return Text("\n".join(_filled(text, _WIDTH)))
+
+
+def _filled(text: str, width: int = _PAGE_WIDTH) -> list[str]:
+    """A text, or an entry of a list, as lines."""
+    indent = "  " if text.startswith("- ") else ""
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def sweep_markdown(report: SweepReport, level: int = 2) -> str:
     """The same as a page, or as a section of one, whose headings are of a level."""
-    lines = [f"{'#' * level} Robustness", "", prose(f"{_title(report)}. {_legend(report)}")]
+    introduction = prose(f"{_title(report)}. {_legend(report)}")
+    lines = [f"{'#' * level} Robustness", "", *_filled(introduction)]
     for table in sweep_tables(report):
-        cells = [[escape(cell) for cell in row] for row in table.rows]
+        cells = [[escape(label), *numbers] for label, *numbers in table.rows]
         left = {0} | {number for number, name in enumerate(table.header) if name == _MODEL}
         lines += ["", f"**{table.title}**", "", *pipe_table(table.header, cells, left)]
     for model in report.models:
         heading = f"Where {_name(report, model)} must not be used"
+        lines += ["", f"{'#' * (level + 1)} {escape(heading)}", ""]
         limits = [f"- {escape(limit.text)}" for limit in limits_of(report, model)]
-        lines += ["", f"{'#' * (level + 1)} {escape(heading)}", "", *(limits or [NOWHERE])]
+        for text in limits or [NOWHERE]:
+            lines += _filled(text)
     return "\n".join(lines) + "\n"
 
 
