@@ -19,6 +19,9 @@ help: ## show this list
 
 demo: $(USER_STAMP) ## train, prune, compile and report the speech example on a synthetic corpus
 	$(BIN)/tinyprune run examples/denoise.toml
+	@echo
+	@echo "These networks have learned synthetic speech. For recordings of your own, take the one that comes with tinyprune:"
+	@echo "$(BIN)/tinyprune enhance noisy.wav clean.wav --model pretrained"
 
 paper: $(DEVELOPER_STAMP) ## reproduce "Weight, Block or Unit?": every row, then docs/results.md; continues where it stopped
 	$(BIN)/python -m benchmarks.paper $(PAPER_ARGS)
