@@ -54,8 +54,8 @@ def test_formats_and_rates_may_be_mixed(folders):
 
 
 def test_several_folders_are_one_corpus(folders):
-    """The second folder has further recordings of speaker 11, and a link to the first folder."""
-    write(folders / "more/11/new.wav", noise(300, 7))
+    """The second folder has a further recording of speaker 03, and a link to the first folder."""
+    write(folders / "more/03/new.wav", noise(300, 7))
     (folders / "more/again").symlink_to(folders / "speech")
     one = dataset(folders)
     several = dataset(folders, speech=(str(folders / "speech"), str(folders / "more")))
@@ -68,7 +68,7 @@ def test_several_folders_are_one_corpus(folders):
     assert counts == [20, 21]
     names = several.split("train").speech.names + several.split("dev").speech.names
     assert {name.split("/")[0] for name in names} == {"speech", "more"}
-    assert "more/11/new.wav" in names
+    assert "more/03/new.wav" in names
 
 
 def test_a_tenth_of_the_speakers_is_held_out(folders):
