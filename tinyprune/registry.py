@@ -94,6 +94,7 @@ TASKS = Registry(
         "regression": "tinyprune.tasks.regression:Regression",
         "reconstruction": "tinyprune.tasks.reconstruction:Reconstruction",
         "anomaly": "tinyprune.tasks.anomaly:Anomaly",
+        "several": "tinyprune.tasks.several:Several",
         "own": "tinyprune.tasks.own:Own",
     },
 )
@@ -153,5 +154,6 @@ METRICS = Registry(
         "mse": "tinyprune.metrics.numbers:mse",
         "mae": "tinyprune.metrics.numbers:mae",
         "r2": "tinyprune.metrics.numbers:r2",
+        "mean_score": "tinyprune.metrics.several:mean_score",
     },
 )

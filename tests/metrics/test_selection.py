@@ -1,4 +1,5 @@
 import importlib.util
+from functools import partial
 
 import pytest
 
@@ -42,9 +43,20 @@ def test_every_metric_has_a_short_name(metric):
 def test_a_name_that_does_not_exist_is_said_with_the_closest():
     with pytest.raises(
         UsageError,
-        match=r"^unknown metric 'stio': did you mean 'stoi'\? expected one of: accuracy, all, ",
+        match=r"^unknown metric 'stio': did you mean 'stoi'\? expected one of: all, estoi, ",
     ):
-        selection.registered_name("stio")
+        scored((selection.registered_name("stio"),), Speech)
+
+
+def test_a_metric_of_a_users_task_or_of_an_output_is_known():
+    assert selection.registered_name("degrees_error") == "degrees_error"
+    assert selection.registered_name("Box.SI-SDR") == "Box.si_sdr_db"
+    known = ("box.r2", "box.mse")
+    choose = partial(selection.metrics_to_score, task="several", default=("box.r2",), known=known)
+    assert choose(["box.mse"]) == ("box.mse",)
+    assert choose(["all"]) == ("mean_score", "box.r2", "box.mse")
+    with pytest.raises(UsageError, match=r"^unknown metric 'bax.mse': did you mean 'box.mse'"):
+        choose(["bax.mse"])
 
 
 def scored(names, task, limited=()):
@@ -120,5 +132,6 @@ def test_what_is_no_limit_is_refused(text):
 
 
 def test_a_limit_of_an_unknown_metric_is_named():
+    metric, _ = selection.largest_drop("srd=0.1")
     with pytest.raises(UsageError, match="^unknown metric 'srd'"):
-        selection.largest_drop("srd=0.1")
+        scored((), Speech, (metric,))

@@ -53,7 +53,7 @@ def test_the_example_goes_through_every_stage(here):
     )
     assert (refused.exit_code, refused.stderr) == (
         2,
-        "error: own_task:direction has a loss of its own: leave out --loss and --class-weights\n",
+        "error: own_task:direction has a loss of its own: leave out --loss, --loss-weights and --class-weights\n",
     )
 
 

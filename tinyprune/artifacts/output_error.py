@@ -16,6 +16,7 @@ class OutputError:
             there is one output only.
         accuracy, original_accuracy: fraction of the labels that is right, of the changed network
             and of the original; None without labels.
+        output: of several outputs, the one that the SQNR is of; empty where there is one.
     """
 
     inputs: int
@@ -24,3 +25,4 @@ class OutputError:
     agreement: float | None = None
     accuracy: float | None = None
     original_accuracy: float | None = None
+    output: str = ""

@@ -123,6 +123,8 @@ def _offline_table(record: "OfflineResult") -> None:
 def _error_in_words(error: "OutputError") -> str:
     """Return the output error as one line."""
     parts = ["no difference" if error.sqnr_db is None else f"SQNR {error.sqnr_db:.1f} dB"]
+    if error.output:
+        parts[0] += f" (of '{error.output}', the worst output)"
     if error.agreement is not None:
         parts.append(f"the same highest output for {error.agreement:.3f}")
     if error.accuracy is not None:

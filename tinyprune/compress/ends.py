@@ -39,8 +39,3 @@ def made(model: keras.Model, outputs: Any) -> np.ndarray:
     if len(arrays) == 1:
         return arrays[0]
     return named_arrays.joined(dict(zip(output_names(model), arrays, strict=True)))
-
-
-def by_name(values: np.ndarray) -> Any:
-    """Return an array with names as its arrays by their names, and one without as it is."""
-    return named_arrays.split(values) if named_arrays.has_names(values) else values

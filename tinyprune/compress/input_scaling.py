@@ -94,12 +94,12 @@ class InputScaling:
         return padding == "valid" or not self.step.offset.any()
 
 
-def input_scaling(flat: keras.Model) -> InputScaling | None:
-    """Return the scaling at the input of a model without nested ones; None where it does none."""
+def input_scaling(flat: keras.Model, number: int = 0) -> InputScaling | None:
+    """Return the scaling at an input of a model without nested ones; None where it does none."""
     uses = graph.Uses(flat)
     nodes: list[Any] = []
     step = Affine(np.ones(()), np.zeros(()))
-    reader = _behind(keras.layers.Reshape, uses.only_reader_of(flat.inputs[0]), uses)
+    reader = _behind(keras.layers.Reshape, uses.only_reader_of(flat.inputs[number]), uses)
     while (own := _affine(reader)) is not None:
         step = step.then(own)
         nodes.append(reader)
@@ -110,11 +110,17 @@ def input_scaling(flat: keras.Model) -> InputScaling | None:
 
 
 def with_one_scaling(flat: keras.Model) -> keras.Model:
-    """Return a model whose input is scaled by one Rescaling layer at most, by a factor if it can.
+    """Return a model whose inputs are each scaled by one Rescaling layer at most.
 
-    Layers are those of the model, which is not to be used any more.
+    By a factor if it can. Layers are those of the model, which is not to be used any more.
     """
-    scaling = input_scaling(flat)
+    for number in range(len(flat.inputs)):
+        flat = _with_one_scaling(flat, number)
+    return flat
+
+
+def _with_one_scaling(flat: keras.Model, number: int) -> keras.Model:
+    scaling = input_scaling(flat, number)
     if scaling is None:
         return flat
     step = scaling.step
@@ -129,14 +135,15 @@ def with_one_scaling(flat: keras.Model) -> keras.Model:
 
 
 def without_factor(canonical: keras.Model) -> keras.Model:
-    """Return a model without the factor at its input: the kernel behind it has taken it in.
+    """Return a model without the factors at its inputs: the kernels behind have taken them in.
 
-    What is more than a factor stays. Layers are those of the model, but for that kernel's.
+    What is more than a factor stays. Layers are those of the model, but for those kernels'.
     """
-    scaling = input_scaling(canonical)
-    if scaling is None or not scaling.is_taken_in or not scaling.step.is_factor:
-        return canonical
-    return _with_step_in_kernel(canonical, scaling, scaling.step, [])
+    for number in range(len(canonical.inputs)):
+        scaling = input_scaling(canonical, number)
+        if scaling is not None and scaling.is_taken_in and scaling.step.is_factor:
+            canonical = _with_step_in_kernel(canonical, scaling, scaling.step, [])
+    return canonical
 
 
 def _affine(node: Any) -> Affine | None:

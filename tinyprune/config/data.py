@@ -9,6 +9,7 @@ from tinyprune.config.settings import (
     POSITIVE,
     SEED,
     Complaint,
+    NamedRule,
     NameRule,
     Option,
     Rule,
@@ -309,7 +310,8 @@ class ArrayData(DataConfig):
 
     arrays: str | None = setting(
         None,
-        "Examples as .npz (x_train, y_train, ...; or x, y) or as .npy.",
+        "Examples as .npz (x_train, y_train, ...; or x, y) or as .npy; of several inputs and "
+        "outputs as x_train_NAME, y_train_NAME.",
         option=Option("--arrays", "path", "FILE"),
         is_place=True,
     )
@@ -322,15 +324,17 @@ class ArrayData(DataConfig):
     predict: str = setting(
         "auto",
         "Meaning of the labels: classes, labels (several per example, 0 or 1) or numbers; input: "
-        "the network gives back what it takes; auto: as they look.",
+        "the network gives back what it takes; auto: as they look. Of several outputs one each, "
+        "such as kind=classes,box=numbers.",
         option=Option("--predict", metavar="KIND"),
-        rule=one_of(PREDICT),
+        rule=NamedRule(one_of(PREDICT)),
     )
     normalise: str | None = setting(
         None,
-        "Normalisation of each feature (the last axis): standard (mean 0, deviation 1) or none.  "
-        "[default: none where the network scales its input itself, else standard]",
-        rule=one_of((STANDARD, RAW)),
+        "Normalisation of each feature (the last axis): standard (mean 0, deviation 1) or none; of "
+        "several inputs one each, such as picture=none,angle=standard.  [default: none where the "
+        "network scales its input itself, else standard]",
+        rule=NamedRule(one_of((STANDARD, RAW))),
         absent=STANDARD,
     )
     normalise_numbers: str | None = setting(

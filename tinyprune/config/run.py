@@ -20,6 +20,7 @@ from tinyprune.config.settings import (
     SEED,
     Complaint,
     Config,
+    NamedRule,
     NameRule,
     Option,
     Rule,
@@ -45,6 +46,17 @@ def are_class_weights(text: str) -> bool:
     except ValueError:
         return False
     return all(0 < weight < math.inf for weight in weights)
+
+
+def are_loss_weights(text: str) -> bool:
+    """Return whether a text says how much the loss of each output counts."""
+    numbers = []
+    for part in text.split(","):
+        name, _, number = part.partition("=")
+        if not name.strip():
+            return False
+        numbers.append(number)
+    return BALANCED not in numbers and are_class_weights(",".join(numbers))
 
 
 @dataclass(frozen=True)
@@ -100,9 +112,16 @@ class TrainConfig(Config):
     )
     loss: str = setting(
         "si-sdr",
-        "Loss, see `tinyprune list losses`.  [default: as fits the task]",
+        "Loss, see `tinyprune list losses`; of several outputs one each, such as "
+        "kind=focal,box=huber.  [default: as fits the task]",
         option=Option("--loss", metavar="NAME"),
-        rule=NameRule(LOSSES),
+        rule=NamedRule(NameRule(LOSSES)),
+    )
+    loss_weights: str | None = setting(
+        None,
+        "Weight of the loss of each of several outputs, such as kind=1,box=0.5.  [default: 1]",
+        option=Option("--loss-weights", metavar="WEIGHTS"),
+        rule=Rule(are_loss_weights, "OUTPUT=NUMBER,... above 0, such as kind=1,box=0.5"),
     )
     class_weights: str | None = setting(
         None,

@@ -52,6 +52,40 @@ class NameRule:
             self.registry.check(value)
 
 
+@dataclass(frozen=True)
+class NamedRule:
+    """The rule of a text that holds one value, or one for each name: ``kind=focal,box=huber``.
+
+    Attributes: of_each: the rule of a value.
+    """
+
+    of_each: Checked
+
+    def check(self, value: str | None, key: str) -> None:
+        """Raise UsageError, which names the key, for a value that is wrong, or has no name."""
+        if value is None:
+            return
+        if "=" not in value:
+            self.of_each.check(value, key)
+            return
+        for one in named_values(value, key).values():
+            self.of_each.check(one, key)
+
+
+def named_values(text: str, key: str) -> dict[str, str]:
+    """Return the values of ``name=value,name=value`` by their names.
+
+    Raises UsageError, which names the key, for anything else, and for a name that is there twice.
+    """
+    values: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (name and equals and value) or name in values:
+            raise UsageError(f"{key}: expected NAME=VALUE,..., each name once, got {text}")
+        values[name] = value
+    return values
+
+
 ANY = Rule(lambda value: True, "anything")
 #: Of epochs, steps, examples in a batch: more is a slip of the finger.
 MOST = 1_000_000

@@ -9,8 +9,10 @@ from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 
+from tinyprune import named_arrays
 from tinyprune.array_types import Float32Array
 from tinyprune.data.splits import split_of
+from tinyprune.named_arrays import Shapes
 
 CALIBRATION_EXAMPLES = 256
 _CHUNK = 256  # examples whose features are computed at once
@@ -60,21 +62,13 @@ class ExampleFrontEnd(Protocol):
     It is a frozen dataclass of JSON types, saved beside the model.
 
     Attributes:
-        shape: shape of the input of the network, without the batch, e.g. (49, 10, 1).
-        mean, std: statistics of the training examples that normalise the features.
+        shape: shape of the input of the network, without the batch, e.g. (49, 10, 1); of several
+            inputs, each by its name.
     """
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the features of one example."""
-
-    @property
-    def mean(self) -> tuple[float, ...]:
-        """Numbers that are taken off the features."""
-
-    @property
-    def std(self) -> tuple[float, ...]:
-        """Numbers that the features are divided by."""
+    def shape(self) -> "tuple[int, ...] | Shapes":
+        """Shape of the features of one example; of several inputs, each by its name."""
 
     def features(self, raw: np.ndarray) -> Float32Array:
         """Return features (n, *shape) of raw examples (n, ...)."""
@@ -113,9 +107,7 @@ class ExampleDataset:
             if name != "test":
                 hashes.append(f"{name}:{len(examples)}:{examples.digest()}")
 
-        settings = dataclasses.asdict(cast(Any, self.frontend))
-        for name in _MEASURED:
-            settings.pop(name, None)
+        settings = _without_measured(dataclasses.asdict(cast(Any, self.frontend)))
         classes = ",".join(self.classes)
         return "|".join([*hashes, classes, json.dumps(settings, sort_keys=True), str(self.seed)])
 
@@ -169,10 +161,20 @@ def features(frontend: ExampleFrontEnd, inputs: np.ndarray) -> Float32Array:
 
     They are made some at a time, so that intermediate results do not grow with n.
     """
-    made = np.empty((len(inputs), *frontend.shape), np.float32)
+    made = named_arrays.empty(len(inputs), frontend.shape)
     for start in range(0, len(inputs), _CHUNK):
         made[start : start + _CHUNK] = frontend.features(inputs[start : start + _CHUNK])
     return made
+
+
+def _without_measured(settings: Any) -> Any:
+    """Return settings of a front end, and of those in it, without what was measured."""
+    if isinstance(settings, dict):
+        kept = {name: value for name, value in settings.items() if name not in _MEASURED}
+        return {name: _without_measured(value) for name, value in kept.items()}
+    if isinstance(settings, tuple):
+        return tuple(map(_without_measured, settings))
+    return settings
 
 
 def _sha256(array: np.ndarray) -> str:

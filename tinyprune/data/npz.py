@@ -49,9 +49,12 @@ def load_npy(path: Path) -> np.ndarray:
     return array
 
 
-def class_names(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
-    """Return the names of the classes that arrays come with; empty where they have none."""
+def class_names(arrays: dict[str, np.ndarray], ending: str = "") -> tuple[str, ...]:
+    """Return the names of the classes that arrays come with; empty where they have none.
+
+    ``ending``: of the name of their array.
+    """
     for name in _NAMES_OF_CLASSES:
-        if name in arrays:
-            return tuple(map(str, arrays[name].ravel().tolist()))
+        if name + ending in arrays:
+            return tuple(map(str, arrays[name + ending].ravel().tolist()))
     return ()

@@ -62,7 +62,16 @@ class Measures:
 
     def value(self, metric: str, targets: np.ndarray, outputs: np.ndarray) -> float:
         """Return one metric of all examples; NaN where it is undefined."""
-        items, whole = self.score(targets, outputs, [metric])
+        return self.summary(metric, self.score(targets, outputs, [metric]))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all of them."""
+        return (*self.each, *self.whole)
+
+    def summary(self, metric: str, scored: tuple[Sequence[Values], Values]) -> float:
+        """Return one metric of all examples that :meth:`score` found; NaN where it is undefined."""
+        items, whole = scored
         values = [item[metric] for item in items if metric in item]
         mean = float(np.mean(values)) if values else math.nan
         return whole.get(metric, mean)

@@ -6,7 +6,7 @@ so that a comparison or a list is there at once; the function is loaded when it 
 
 import importlib.util
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyprune.artifacts.quantity import HIGHER, LOWER, Allowance
 
@@ -49,8 +49,9 @@ class Metric:
 
     @property
     def option(self) -> str:
-        """The name on the command line: ``si-sdr``."""
-        return self.name.removesuffix("_db").replace("_", "-")
+        """The name on the command line: ``si-sdr``; of an output, ``box.si-sdr``."""
+        output, dot, name = self.name.rpartition(".")
+        return f"{output}{dot}{name.removesuffix('_db').replace('_', '-')}"
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -156,18 +157,30 @@ KNOWN: dict[str, Metric] = {
         _Error(name="mse", label="MSE", tasks=_ERRORS),
         _Error(name="mae", label="MAE", tasks=_NUMBERS),
         Metric(name="r2", label="R2", tasks=_NUMBERS),
+        Metric(name="mean_score", label="mean score", tasks=("several",)),
     )
 }
 
 
+def of_output(output: str, metric: str) -> str:
+    """Return the name of a metric of one of several outputs: ``box.r2``."""
+    return f"{output}.{metric}"
+
+
 def metric_of(name: str) -> Metric:
     """Return the metric of a name; of one that is not registered, what follows from its name.
+
+    ``OUTPUT.METRIC`` is that of one of several outputs.
 
     Records of other versions, and tasks of users, may have such metrics. Of those that end in
     ``_error`` or ``_loss`` a lower value is better, of all others a higher one.
     """
     if name in KNOWN:
         return KNOWN[name]
+    output, _, of_one = name.rpartition(".")
+    if output:
+        metric = metric_of(of_one)
+        return replace(metric, name=name, label=f"{metric.label} of {output}", tasks=())
     stem = name.removesuffix("_db")
     if stem != name:
         return _Decibels(name=name, label=stem.replace("_", "-").upper())

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import chain
 
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.metrics.metric import KNOWN, Metric, metric_of
@@ -13,23 +12,17 @@ ALL = "all"
 _NAMES = {ALL: ALL}
 for _metric in KNOWN.values():
     _NAMES |= dict.fromkeys(_metric.spellings, _metric.name)
-#: All names that the command line takes.
-_OPTION_NAMES = [
-    *(metric.option for metric in KNOWN.values()),
-    *chain.from_iterable(metric.aliases for metric in KNOWN.values()),
-    ALL,
-]
 
 
 def registered_name(text: str) -> str:
     """Return the name of a metric that somebody calls e.g. ``sdr``, ``SI-SDR`` or ``pesq``.
 
-    "all" stays. Raises UsageError that lists the names that exist.
+    "all" stays, and so does any other name: a task of a user has metrics of its own. Of
+    ``OUTPUT.METRIC`` the metric is such a name.
     """
-    plain = text.strip().lower().replace("-", "_").replace(" ", "_")
-    if plain in _NAMES:
-        return _NAMES[plain]
-    raise unknown_name("metric", text, _OPTION_NAMES)
+    output, dot, name = text.strip().rpartition(".")
+    plain = name.lower().replace("-", "_").replace(" ", "_")
+    return f"{output}{dot}{_NAMES.get(plain, name)}"
 
 
 def largest_drop(text: str) -> tuple[str, float]:
@@ -46,7 +39,11 @@ def largest_drop(text: str) -> tuple[str, float]:
 
 
 def metrics_to_score(
-    names: Iterable[str], task: str, default: Sequence[str], limited: Iterable[str] = ()
+    names: Iterable[str],
+    task: str,
+    default: Sequence[str],
+    limited: Iterable[str] = (),
+    known: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return the names of the metrics of a task to score, each once.
 
@@ -56,11 +53,13 @@ def metrics_to_score(
         task: its name.
         default: its default metrics.
         limited: further metrics that have to be there.
+        known: metrics that this task has besides those that are registered for it.
 
-    Raises UsageError for a metric of another task, and for PESQ where it is not installed.
+    Raises UsageError for a metric that is unknown or of another task, and for PESQ where it is not
+    installed.
     """
     of_task = {name: metric for name, metric in KNOWN.items() if task in metric.tasks}
-    of_task |= {name: metric_of(name) for name in default}  # a user's task has one of its own
+    of_task |= {name: metric_of(name) for name in (*default, *known)}
     chosen = tuple(names) or tuple(default)
     to_score: dict[str, None] = {}
     for name in chosen + tuple(limited):
@@ -76,8 +75,11 @@ def metrics_to_score(
 def _check(name: str, task: str, of_task: dict[str, Metric]) -> None:
     """Raise UsageError unless a metric is one of this task and can be computed."""
     metric = metric_of(name)
+    expected = [known.option for known in of_task.values()]
+    if name not in of_task and name not in KNOWN:
+        raise unknown_name("metric", name, [*expected, ALL])
     if name not in of_task:
-        options = ", ".join(known.option for known in of_task.values())
+        options = ", ".join(expected)
         raise UsageError(f"{metric.option} is no metric of {task}: expected {options} or all")
     if not metric.is_installed:
         raise UsageError(

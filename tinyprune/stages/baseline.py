@@ -10,6 +10,7 @@ import keras
 from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import prepare, strip
 from tinyprune.config import ModelConfig, RunConfig, TrainConfig
+from tinyprune.errors import UsageError
 from tinyprune.metrics.metric import Metric, metric_of
 from tinyprune.models.loading.files import load_weights
 from tinyprune.models.loading.own import is_own, load
@@ -102,6 +103,11 @@ def build_network(config: ModelConfig, train: TrainConfig, task: Task) -> keras.
 
 def _registered(name: str, task: Task) -> keras.Model:
     """Return a registered network, its last layer with the activation that the task needs."""
+    if isinstance(task.input_shape, dict) or isinstance(task.output_shape, dict):
+        raise UsageError(
+            "the data have several inputs or outputs, and registered networks one of each: "
+            "give a network of your own, --model FILE or --model module:function"
+        )
     ending = {"activation": task.activation} if task.activation else {}
     model: keras.Model = MODELS[name](task.input_shape, task.output_shape[-1], **ending)
     return model

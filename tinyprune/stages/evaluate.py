@@ -137,7 +137,10 @@ def _models_in_run(
 
 def _metrics(task: "Task | type[Task]", request: EvaluationRequest) -> tuple[str, ...]:
     """Return the metrics of a task that are scored."""
-    return metrics_to_score(request.metrics, task.name, task.default_metrics, request.limited)
+    known = (*task.default_metrics, *task.all_metrics)
+    return metrics_to_score(
+        request.metrics, task.name, task.default_metrics, request.limited, known
+    )
 
 
 def _references(

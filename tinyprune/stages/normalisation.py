@@ -4,13 +4,13 @@ TensorFlow is imported where a network of the user's own is looked at.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinyprune.config import DataConfig, RunConfig
-from tinyprune.config.data import RAW, STANDARD
+from tinyprune.config.data import NORMALISE, RAW, STANDARD
 from tinyprune.metrics.metric import metric_of
 from tinyprune.models.loading.own import is_own
 from tinyprune.stages.run import Run
@@ -67,7 +67,8 @@ def _fitting(run: Run, config: RunConfig, normalisations: dict[str, DataConfig])
     is_given = config.data.is_settled
     chosen = config.data.without_test_folders()
     if not is_given:
-        chosen = normalisations[_default(network)]
+        settings: dict[str, Any] = {"normalise": _default(network)}
+        chosen = replace(chosen, **settings)
     if resolved.train.epochs or task.metric not in TELLING:
         return chosen
 
@@ -91,28 +92,40 @@ def _fitting(run: Run, config: RunConfig, normalisations: dict[str, DataConfig])
 
 
 def _default(network: "keras.Model") -> str:
-    """Return the normalisation of a network for which none is given."""
-    layer = own_scaling(network)
-    if not layer:
-        return STANDARD
-    log.info("the network scales its input itself, by '%s': the data are not normalised", layer)
-    return RAW
+    """Return the normalisation of a network for which none is given; of several inputs, each."""
+    layers = own_scalings(network)
+    chosen = dict.fromkeys(layers, STANDARD)
+    for name, layer in layers.items():
+        if layer:
+            of = f" '{name}'" if len(layers) > 1 else ""
+            log.info(
+                "the network scales its input%s itself, by '%s': it is not normalised", of, layer
+            )
+            chosen[name] = RAW
+    if len(set(chosen.values())) == 1:
+        return next(iter(chosen.values()))
+    return ",".join(f"{name}={one}" for name, one in chosen.items())
 
 
-def own_scaling(network: "keras.Model") -> str:
-    """Return the first layer by which a network scales its input itself, or an empty text."""
+def own_scalings(network: "keras.Model") -> dict[str, str]:
+    """Return input -> the first layer by which a network scales it itself, or an empty text."""
     from tinyprune.compress.fold import fold
     from tinyprune.compress.input_scaling import input_scaling
+    from tinyprune.models.ends import input_names
 
-    scaling = input_scaling(fold(network))
-    return scaling.nodes[0].operation.name if scaling else ""
+    flat = fold(network)
+    layers = {}
+    for number, name in enumerate(input_names(flat)):
+        scaling = input_scaling(flat, number)
+        layers[name] = scaling.nodes[0].operation.name if scaling else ""
+    return layers
 
 
 def warn_of_two_scalings(network: "keras.Model", task: Task, name: str) -> None:
     """Warn where a network scales an input that the front end has normalised already."""
     normalise = getattr(task.frontend, "normalise", RAW)
-    layer = own_scaling(network)
-    if layer and normalise != RAW:
+    layer = next(filter(None, own_scalings(network).values()), "")
+    if layer and normalise in (*NORMALISE,) and normalise != RAW:
         log.warning(
             "%s scales its input itself, by '%s', and this run normalises it (%s): "
             "its scores are not those of its own pixels",

@@ -13,8 +13,9 @@ from tinyprune.data.arrays.reading import read_arrays
 from tinyprune.data.class_numbers import checked_labels, numbered_labels
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.metrics.classification import accuracy, by_class
+from tinyprune.named_arrays import each, has_names, parts, shapes, split, to_float32
 from tinyprune.tflite import flatbuffer
-from tinyprune.tflite.interpreter import Int8Model
+from tinyprune.tflite.interpreter import End, Int8Model
 from tinyprune.tflite.response import has_lost_response, made_inputs
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def representative_inputs(network: Path, data: Path | None) -> RepresentativeInp
         return None
     if data is None:
         return RepresentativeInputs(np.stack(made_inputs(runner, NOISE_INPUTS)))
-    inputs = _read(data, runner.output_shape[-1])
+    inputs = _read(data, runner)
     values = _fitted(inputs.values, runner, data, network)
     _warn_of_range(values, runner, data)
     return RepresentativeInputs(values, inputs.labels, inputs.source)
@@ -67,15 +68,13 @@ def output_error(original: Path, changed: Path, inputs: RepresentativeInputs) ->
     """Return how far the outputs of a changed file are from those of the original.
 
     ``SQNR = 10 log10(sum y^2 / sum (y - y')^2)`` over all outputs ``y`` of the original and ``y'``
-    of the changed file.
+    of the changed file. Of several outputs it is that of the worst one.
     """
     expected = _outputs(original, inputs.values)
     outputs = _outputs(changed, inputs.values)
-    noise = np.square(expected - outputs).sum()
-    sqnr_db = None
-    if noise:
-        sqnr_db = float(10 * np.log10(max(np.square(expected).sum(), 1e-30) / noise))
-
+    if has_names(expected):
+        return _worst(expected, outputs, inputs)
+    sqnr_db = _sqnr_db(expected, outputs)
     is_one_number = expected.shape[-1] == 1 and inputs.labels is None
     agreement = None
     if not is_one_number:
@@ -85,6 +84,24 @@ def output_error(original: Path, changed: Path, inputs: RepresentativeInputs) ->
     if inputs.labels is None:
         return error
     return _with_accuracy(error, inputs.labels, expected, outputs)
+
+
+def _sqnr_db(expected: np.ndarray, outputs: np.ndarray) -> float | None:
+    """Return the SQNR of outputs (n, ...) in dB; None where there is no difference."""
+    noise = np.square(expected - outputs).sum()
+    if not noise:
+        return None
+    return float(10 * np.log10(max(np.square(expected).sum(), 1e-30) / noise))
+
+
+def _worst(expected: np.ndarray, outputs: np.ndarray, inputs: RepresentativeInputs) -> OutputError:
+    """Return the error of the worst of several outputs."""
+    worst, name = None, ""
+    for output, values in split(expected).items():
+        sqnr_db = _sqnr_db(values, outputs[output])
+        if sqnr_db is not None and (worst is None or sqnr_db < worst):
+            worst, name = sqnr_db, output
+    return OutputError(len(inputs.values), inputs.source, worst, output=name)
 
 
 def _with_accuracy(
@@ -103,9 +120,10 @@ def _with_accuracy(
 
 
 def _outputs(path: Path, values: Float32Array) -> Float32Array:
-    """Return the outputs (n, ..., outputs) of a file, float64."""
+    """Return the outputs (n, ..., outputs) of a file, float64; of several, with their names."""
     runner = Int8Model(path)
-    return np.stack([runner.run(value) for value in values]).astype(np.float64)
+    outputs = np.stack([runner.run(value) for value in values])
+    return each(lambda array: array.astype(np.float64), outputs)
 
 
 def _highest(outputs: Float32Array) -> IntArray:
@@ -115,21 +133,22 @@ def _highest(outputs: Float32Array) -> IntArray:
     return np.argmax(outputs, axis=-1)
 
 
-def _read(path: Path, classes: int) -> RepresentativeInputs:
-    """Return the inputs in a file, evenly chosen where there are too many.
+def _read(path: Path, runner: Int8Model) -> RepresentativeInputs:
+    """Return the inputs in a file for a network, evenly chosen where there are too many.
 
-    ``classes``: how many outputs the network has.
+    Labels of several outputs are not looked at.
     """
     arrays = read_arrays(path, None)
     name = next(name for name in SPLITS if name in arrays.splits)
-    split = arrays.splits[name]
-    step = -(-len(split.x) // MOST_INPUTS)
-    values = np.asarray(split.x[::step], np.float32)
-    if not np.isfinite(values).all():
+    chosen = arrays.splits[name]
+    step = -(-len(chosen.x) // MOST_INPUTS)
+    values = to_float32(chosen.x[::step])
+    if not all(np.isfinite(part).all() for part in parts(values)):
         raise UsageError(f"{path} holds NaN or infinite values: expected finite ones")
     labels = None
-    if split.y is not None:
-        labels = _class_numbers(np.asarray(split.y)[::step], arrays.class_names, classes, path)
+    if chosen.y is not None and len(runner.outputs) == 1:
+        classes = runner.output_shape[-1]
+        labels = _class_numbers(np.asarray(chosen.y)[::step], arrays.class_names, classes, path)
     return RepresentativeInputs(values, labels, path.name)
 
 
@@ -160,6 +179,8 @@ def _class_numbers(
 
 def _fitted(values: Float32Array, runner: Int8Model, data: Path, network: Path) -> Float32Array:
     """Return inputs in the shape of the network. Raises UsageError for others."""
+    if len(runner.inputs) > 1:
+        return _fitted_by_name(values, runner, data, network)
     shape = runner.input_shape[1:]
     given = values.shape[1:]
     if runner.is_sequence and given[-1:] == shape[-1:] and len(given) == len(shape):
@@ -172,13 +193,35 @@ def _fitted(values: Float32Array, runner: Int8Model, data: Path, network: Path) 
     return values.reshape(-1, *shape)
 
 
+def _fitted_by_name(values: np.ndarray, runner: Int8Model, data: Path, network: Path) -> np.ndarray:
+    """Return several inputs. Raises UsageError for other names or shapes."""
+    wanted = {end.name: end.shape[1:] for end in runner.inputs}
+    found = shapes(values)
+    if found != wanted:
+        raise UsageError(
+            f"{data} holds inputs {found}, and {network} takes {wanted}: "
+            "give each as x_NAME or x_test_NAME"
+        )
+    return values
+
+
 def _without_ones(shape: tuple[int, ...]) -> list[int]:
     return [size for size in shape if size != 1]
 
 
 def _warn_of_range(values: Float32Array, runner: Int8Model, data: Path) -> None:
     """Warn where many inputs are cut off, or are all on a few steps of the network's grid."""
-    lowest, highest = runner.input_range
+    for end, array in zip(runner.inputs, _in_order(values, runner), strict=True):
+        _warn_of_range_of_one(array, end, data)
+
+
+def _in_order(values: np.ndarray, runner: Int8Model) -> list[np.ndarray]:
+    """Return the arrays of the inputs of a network, in its order."""
+    return [split(values).get(end.name, values) for end in runner.inputs]
+
+
+def _warn_of_range_of_one(values: np.ndarray, end: End, data: Path) -> None:
+    lowest, highest = end.range
     width = highest - lowest
     is_cut_off = values.max() > highest + width / 2 or values.min() < lowest - width / 2
     if is_cut_off or np.ptp(values) < width / 16:

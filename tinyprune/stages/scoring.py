@@ -138,6 +138,6 @@ def model_of_file(
     inputs, outputs = runner.input_shape, runner.output_shape
     tasks.kind.check_ranks(reference.name, inputs, outputs)
     task = tasks.task_of(path)
-    check_graph(reference.name, inputs, outputs, task)
+    check_graph(reference.name, runner, task)
     form = task.form_of_graph(runner.frames)
     return ScoredModel(reference.name, task, {form: lambda: forward.of_runner(runner)})

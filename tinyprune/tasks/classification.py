@@ -22,7 +22,7 @@ from tinyprune.tasks.examples import ExampleTask
 if TYPE_CHECKING:
     import keras
 
-    from tinyprune.training.classify import Classify
+    from tinyprune.training.classify import ClassCriterion, Classify
 
 
 class Classification(ExampleTask):
@@ -52,10 +52,17 @@ class Classification(ExampleTask):
         self, config: TrainConfig, seed: int, teacher: "keras.Model | None" = None
     ) -> "Classify":
         """Return training examples and the accuracy on dev."""
-        from tinyprune.training.classify import Classify, ClassLoss
+        from tinyprune.training.classify import Classify
 
-        loss = ClassLoss(self.loss_of(config), self._class_weights(config.class_weights))
-        return Classify(self.dataset, config.batch_size, seed, teacher, loss)
+        criterion = self.criterion(config)
+        return Classify(self.dataset, config.batch_size, seed, teacher, criterion.of_classes)
+
+    def criterion(self, config: TrainConfig) -> "ClassCriterion":
+        """Return the loss that a configuration asks for, with its weights of classes."""
+        from tinyprune.training.classify import ClassCriterion, ClassLoss
+
+        weights = self._class_weights(config.class_weights)
+        return ClassCriterion(ClassLoss(self.loss_of(config), weights))
 
     def _class_weights(self, text: str | None) -> tuple[float, ...]:
         """Return the weight of each class, of mean 1 over training examples; empty: all 1.

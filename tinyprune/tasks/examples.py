@@ -1,11 +1,11 @@
-"""The common part of tasks on examples: one input, one output, a metric of each or of all.
+"""The common part of tasks on examples: a metric of each example or of all.
 
 What needs TensorFlow is imported where it is used: the facts of a task are read without it.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from tinyprune.config import TrainConfig
 from tinyprune.data.examples import ExampleDataset
 from tinyprune.metrics.examples import Measures
 from tinyprune.metrics.scores import ItemScore, Scores
+from tinyprune.named_arrays import Shapes
 from tinyprune.progress import track
 from tinyprune.registry import LOSSES
 from tinyprune.tasks.shapes import network_of
@@ -22,6 +23,7 @@ from tinyprune.tasks.task import Form, Forward, Shape, Task
 if TYPE_CHECKING:
     import keras
 
+    from tinyprune.training.criteria import Criterion
     from tinyprune.training.endings import Ending
     from tinyprune.training.fit import Learner
 
@@ -49,13 +51,11 @@ class ExampleTask(Task):
         self.dataset = dataset
         self.frontend = dataset.frontend
         self.classes = dataset.classes
-        self.input_shape: Shape = dataset.frontend.shape
+        self.input_shape: Shape | Shapes = dataset.frontend.shape
         self.default_model = network_of(self.input_shape)
 
     @classmethod
-    def create(
-        cls, dataset: ExampleDataset, config: TrainConfig, frontend: Path | None = None
-    ) -> Self:
+    def create(cls, dataset: Any, config: TrainConfig, frontend: Path | None = None) -> Self:
         """Create the task; the data set has its front end."""
         del config, frontend
         return cls(dataset)
@@ -74,9 +74,16 @@ class ExampleTask(Task):
         """Return training examples and the metric on dev."""
         from tinyprune.training.examples import Aim, LearnExamples
 
+        aim = Aim(self.learned_metric, self._score)
+        criterion = self.criterion(config)
+        return LearnExamples(self.dataset, aim, criterion, config.batch_size, seed, teacher)
+
+    def criterion(self, config: TrainConfig) -> "Criterion":
+        """Return the loss that a configuration asks for. Raises UsageError for none of the task."""
+        from tinyprune.training.criteria import DistanceCriterion
+
         loss = LOSSES[self.loss_of(config)]
-        aim = Aim(self.learned_metric, self._score, loss, loss, self.loss_activation)
-        return LearnExamples(self.dataset, aim, config.batch_size, seed, teacher)
+        return DistanceCriterion(loss, loss, self.loss_activation)
 
     def calibration(self) -> Float32Array:
         """Return features (n, ...) of training examples."""

@@ -3,7 +3,7 @@
 The function is called without arguments and returns an object as :class:`OwnTask` describes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from tinyprune.config import OwnData, TrainConfig
-from tinyprune.data.arrays.frontend import ArrayFrontEnd
+from tinyprune.data.arrays.frontend import ArrayFrontEnd, NamedFrontEnd
 from tinyprune.data.examples import ExampleDataset, Examples
 from tinyprune.errors import UsageError
 from tinyprune.metrics.examples import Measures
+from tinyprune.named_arrays import arrays_of, has_names, joined, parts, shapes
 from tinyprune.registry import LOSSES
 from tinyprune.tasks.examples import ExampleTask
 
@@ -37,16 +38,20 @@ class OwnTask(Protocol):
         metric: name of the score: one of `tinyprune list metrics`, or any other. Of a name that
             ends in ``_error`` or ``_loss``, and of mse and mae, a lower value is better; of all
             others a higher one.
-        output_shape: of the network, without the batch axis, e.g. (2,).
+        output_shape: of the network, without the batch axis, e.g. (2,); of several outputs a dict,
+            e.g. {"kind": (3,), "box": (4,)}.
+
+    Where there are several outputs, targets and outputs are dicts by name too, and so are inputs
+    where there are several.
 
     An attribute ``tolerance`` may say how far an int8 graph may be from the trained network, in the
     metric; without it that is a twentieth of its value, and 0.02 at least.
     """
 
     metric: str
-    output_shape: tuple[int, ...]
+    output_shape: Any
 
-    def data(self, split: str) -> tuple[np.ndarray, np.ndarray] | None:
+    def data(self, split: str) -> tuple[Any, Any] | None:
         """Return inputs (n, ...) as the network takes them, and targets (n, ...) as the loss does.
 
         ``split``: "train", "dev" or "test"; None: there is no such split. Inputs are float32.
@@ -55,7 +60,7 @@ class OwnTask(Protocol):
     def loss(self, targets: Any, outputs: Any) -> Any:
         """Return the loss of each example (n,), or their mean, as a tensor of TensorFlow."""
 
-    def score(self, targets: np.ndarray, outputs: np.ndarray) -> "np.ndarray | float":
+    def score(self, targets: Any, outputs: Any) -> "np.ndarray | float":
         """Return the metric of each example (n,), or one number of all."""
 
 
@@ -88,7 +93,7 @@ class Own(ExampleTask):
         """``dataset``: examples, and the user's description of the task."""
         super().__init__(dataset)
         own = dataset.own
-        self.output_shape = tuple(own.output_shape)
+        self.output_shape = _shape_of(own.output_shape)
         self.metric = own.metric
         self.default_metrics = self.checked_metrics = (own.metric,)
         self.measures = _OwnMeasures({}, {}, dataset)
@@ -102,14 +107,17 @@ class Own(ExampleTask):
         self, config: TrainConfig, seed: int, teacher: "keras.Model | None" = None
     ) -> "LearnExamples":
         """Return the user's data, loss and metric. Raises UsageError for a loss beside that."""
+        from tinyprune.training.criteria import OwnCriterion
         from tinyprune.training.examples import Aim, LearnExamples
 
-        if config.loss != TrainConfig.loss or config.class_weights:
+        if config.loss != TrainConfig.loss or config.class_weights or config.loss_weights:
             raise UsageError(
-                f"{self.dataset.source} has a loss of its own: leave out --loss and --class-weights"
+                f"{self.dataset.source} has a loss of its own: leave out --loss, --loss-weights "
+                "and --class-weights"
             )
-        aim = Aim(self.metric, self._score, self.dataset.own.loss, LOSSES["mse"])
-        return LearnExamples(self.dataset, aim, config.batch_size, seed, teacher)
+        aim = Aim(self.metric, self._score)
+        criterion = OwnCriterion(self.dataset.own.loss, LOSSES["mse"])
+        return LearnExamples(self.dataset, aim, criterion, config.batch_size, seed, teacher)
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,8 @@ class _OwnMeasures(Measures):
         """
         del metrics
         name = self.dataset.own.metric
-        values = np.asarray(self.dataset.own.score(targets, outputs), np.float64)
+        found = self.dataset.own.score(arrays_of(targets), arrays_of(outputs))
+        values = np.asarray(found, np.float64)
         if values.shape == (len(targets),):
             return [_finite(name, value) for value in values.tolist()], {}
         if values.size != 1:
@@ -170,24 +179,49 @@ def load(config: OwnData, cache: Path) -> OwnDataset:
         if split not in splits:
             raise UsageError(f"{source}: data('{split}') gives nothing: train and dev are needed")
 
-    shape = splits["train"].inputs.shape[1:]
-    features = shape[-1]
-    frontend = ArrayFrontEnd(shape, "none", (0.0,) * features, (1.0,) * features)
+    frontend = _front_end(splits["train"].inputs)
     return OwnDataset(splits, (), frontend, config.seed, source=source, own=own)
+
+
+def _shape_of(shape: Any) -> Any:
+    """Return the shape of the output, or those of several by name."""
+    if isinstance(shape, Mapping):
+        return {name: tuple(one) for name, one in shape.items()}
+    return tuple(shape)
+
+
+def _front_end(inputs: np.ndarray) -> ArrayFrontEnd | NamedFrontEnd:
+    """Return the front end that leaves inputs as they are."""
+    frontends = []
+    for array in parts(inputs):
+        shape = tuple(array.shape[1:])
+        frontends.append(ArrayFrontEnd(shape, "none", (0.0,) * shape[-1], (1.0,) * shape[-1]))
+    if not has_names(inputs):
+        return frontends[0]
+    return NamedFrontEnd(inputs.dtype.names or (), tuple(frontends))
 
 
 def _examples(arrays: Any, name: str) -> Examples:
     """Return inputs and targets. Raises UsageError for what is no pair of arrays of one length."""
     try:
-        inputs, targets = map(np.asarray, arrays)
+        inputs, targets = map(_joined, arrays)
     except (TypeError, ValueError):
-        raise UsageError(f"{name} gives no pair: expected (inputs, targets), two arrays") from None
-    are_numbers = inputs.dtype.kind in "buif" and inputs.ndim > 1
+        raise UsageError(
+            f"{name} gives no pair: expected (inputs, targets), two arrays or dicts of arrays"
+        ) from None
+    are_numbers = all(part.dtype.kind in "buif" and part.ndim > 1 for part in parts(inputs))
     if not are_numbers or len(inputs) != len(targets) or not len(inputs):
         raise UsageError(
-            f"{name} gives arrays {inputs.shape} and {targets.shape}: expected inputs (n, ...) of "
-            "numbers and n targets"
+            f"{name} gives arrays {shapes(inputs)} in {len(inputs)} rows and {shapes(targets)} in "
+            f"{len(targets)}: expected inputs (n, ...) of numbers and n targets"
         )
-    if not np.isfinite(inputs).all():
+    if not all(np.isfinite(part).all() for part in parts(inputs)):
         raise UsageError(f"{name} gives inputs that are NaN or infinite")
     return Examples(inputs, targets)
+
+
+def _joined(arrays: Any) -> np.ndarray:
+    """Return an array, or those of a dict as one with names."""
+    if not isinstance(arrays, Mapping):
+        return np.asarray(arrays)
+    return joined({name: np.asarray(array) for name, array in arrays.items()})

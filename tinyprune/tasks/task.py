@@ -6,7 +6,7 @@ are there without data and without TensorFlow; nobody outside asks which task it
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -17,6 +17,7 @@ from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.config import TrainConfig
 from tinyprune.errors import UsageError
 from tinyprune.metrics.scores import Scores, quality
+from tinyprune.named_arrays import Shapes
 
 if TYPE_CHECKING:
     import keras
@@ -68,6 +69,7 @@ class Task(ABC):
         metric: the one that chooses the best epoch and that int8 graphs are held to.
         default_metrics: those that are scored where none is named.
         checked_metrics: those that are scored at every export.
+        all_metrics: further ones that it has, besides those of its name (metrics/metric.py).
         losses: those that it can be trained with (registry.LOSSES); the first is the default.
         forms: int8 graphs that are exported; the first is the one that the device runs.
         default_epochs, learning_rate: of a baseline, where none are given.
@@ -77,7 +79,8 @@ class Task(ABC):
             network.
         dataset: the data.
         frontend: record of how raw data become the input of the network, as frontend.json has it.
-        input_shape, output_shape: of the network, without the batch axis.
+        input_shape, output_shape: of the network, without the batch axis; of several inputs or
+            outputs, each by its name.
         compact_output_shape: another one that says as much: one unit for two classes; empty where
             there is none.
         hop_seconds: time between two calls in streaming use; None where the network does not
@@ -91,6 +94,7 @@ class Task(ABC):
     metric: str
     default_metrics: tuple[str, ...]
     checked_metrics: tuple[str, ...]
+    all_metrics: tuple[str, ...] = ()
     losses: ClassVar[tuple[str, ...]]
     forms: ClassVar[tuple[Form, ...]]
     default_epochs: ClassVar[int]
@@ -102,9 +106,9 @@ class Task(ABC):
     tolerance: float
     dataset: Any
     frontend: Any
-    input_shape: Shape
-    output_shape: Shape
-    compact_output_shape: Shape = ()
+    input_shape: Shape | Shapes
+    output_shape: Shape | Shapes
+    compact_output_shape: Shape | Shapes = ()
     hop_seconds: float | None = None
     classes: tuple[str, ...] = ()
     activation: str | None = None
@@ -163,6 +167,8 @@ class Task(ABC):
         """
         if config.class_weights and not self.has_class_weights:
             raise UsageError(f"train.class_weights: {self.name} has no classes to weigh")
+        if config.loss_weights:
+            raise UsageError(f"train.loss_weights: {self.name} has one output: leave it out")
         if config.loss in self.losses:
             return config.loss
         if config.loss != TrainConfig.loss:
@@ -176,6 +182,13 @@ class Task(ABC):
         """Return how far an int8 graph may be from ``value``, the metric of the network."""
         del value
         return self.tolerance
+
+    def allowed_differences(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return how far an int8 graph may be from the network, in each metric it is held to.
+
+        ``metrics``: those of the network.
+        """
+        return {self.metric: self.allowed_difference(metrics[self.metric])}
 
     @abstractmethod
     def learner(

@@ -8,8 +8,9 @@ import tensorflow as tf
 from tinyprune.data.labelled import LabelledDataset
 from tinyprune.metrics.classification import accuracy, by_class
 from tinyprune.registry import LOSSES
-from tinyprune.training.endings import Ending, ending
-from tinyprune.training.example_learner import ExampleLearner
+from tinyprune.training.criteria import Answer
+from tinyprune.training.endings import Ending
+from tinyprune.training.examples import Aim, LearnExamples
 
 SMALLEST = 1e-7  # probability, below which its logarithm is cut off
 
@@ -38,10 +39,44 @@ class ClassLoss:
         return tf.reduce_mean(losses)
 
 
-class Classify(ExampleLearner):
-    """Classification: the score is the accuracy on dev."""
+@dataclass(frozen=True)
+class ClassCriterion:
+    """The loss of an output that tells classes apart.
 
-    metric = "accuracy"
+    Of a network with a sigmoid per class, it is a sum over classes, each a question of yes or no.
+
+    Attributes:
+        of_classes: of each example.
+    """
+
+    of_classes: ClassLoss = ClassLoss()
+
+    def loss(self, labels: tf.Tensor, answer: Answer) -> tf.Tensor:
+        """Return the mean loss of examples of classes ``labels`` (n,)."""
+        if not _asks_each_class(answer):
+            log_chances = _log_probabilities(answer)
+            losses = self.of_classes.of_answers(labels, log_chances)
+            return self.of_classes.mean(labels, losses)
+        log_chances = _log_answers(answer.values)
+        is_class = tf.one_hot(labels, log_chances.shape[1], dtype=tf.int32)
+        losses = tf.reduce_sum(self.of_classes.of_answers(is_class, log_chances), axis=1)
+        return self.of_classes.mean(labels, losses)
+
+    def imitation(self, taught: Answer, answer: Answer) -> tf.Tensor:
+        """Return the Kullback-Leibler divergence from a teacher.
+
+        Hinton et al. 2015, arXiv 1503.02531.
+        """
+        if not _asks_each_class(answer):
+            log_chances = _log_probabilities(answer)
+            wanted = tf.stop_gradient(_log_probabilities(taught))
+            return tf.reduce_mean(_divergence(wanted, log_chances, [1]))
+        wanted = tf.stop_gradient(_log_answers(taught.values))
+        return tf.reduce_mean(_divergence(wanted, _log_answers(answer.values), [1, 2]))
+
+
+class Classify(LearnExamples):
+    """Classification: the score is the accuracy on dev."""
 
     def __init__(
         self,
@@ -51,57 +86,27 @@ class Classify(ExampleLearner):
         teacher: keras.Model | None = None,
         loss: ClassLoss | None = None,
     ) -> None:
-        super().__init__(dataset, batch_size, seed, teacher)
-        self._loss = loss or ClassLoss()
-        self._inputs, self._labels = dataset.examples("dev")
-
-    def loss(self, model: keras.Model, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        """Return the mean loss of the examples, plus the divergence from the teacher.
-
-        That is the Kullback-Leibler divergence (Hinton et al. 2015, arXiv 1503.02531). Of a network
-        with a sigmoid per class, both are sums over classes, each a question of yes or no.
-        """
-        inputs, labels = batch
-        if _asks_each_class(model):
-            return self._loss_of_questions(model, inputs, labels)
-        log_chances = _log_probabilities(model, model(inputs, training=True))
-        loss = self._loss.mean(labels, self._loss.of_answers(labels, log_chances))
-        if self.teacher is not None:
-            taught = tf.stop_gradient(
-                _log_probabilities(self.teacher, self.teacher(inputs, training=False))
-            )
-            loss += tf.reduce_mean(tf.reduce_sum(tf.exp(taught) * (taught - log_chances), axis=1))
-        return loss
-
-    def _loss_of_questions(
-        self, model: keras.Model, inputs: tf.Tensor, labels: tf.Tensor
-    ) -> tf.Tensor:
-        log_chances = _log_answers(model(inputs, training=True))
-        is_class = tf.one_hot(labels, log_chances.shape[1], dtype=tf.int32)
-        losses = tf.reduce_sum(self._loss.of_answers(is_class, log_chances), axis=1)
-        loss = self._loss.mean(labels, losses)
-        if self.teacher is not None:
-            taught = tf.stop_gradient(_log_answers(self.teacher(inputs, training=False)))
-            distances = tf.reduce_sum(tf.exp(taught) * (taught - log_chances), axis=[1, 2])
-            loss += tf.reduce_mean(distances)
-        return loss
-
-    def score(self, model: keras.Model) -> float:
-        """Return the accuracy on dev, a fraction."""
-        return accuracy(self._labels, by_class(self.outputs_of(model, self._inputs)))
+        aim = Aim("accuracy", lambda labels, outputs: accuracy(labels, by_class(outputs)))
+        criterion = ClassCriterion(loss or ClassLoss())
+        super().__init__(dataset, aim, criterion, batch_size, seed, teacher)
 
 
-def _asks_each_class(model: keras.Model) -> bool:
-    """Return whether a model has a sigmoid for each of several classes."""
-    return ending(model) is Ending.SIGMOID and model.outputs[0].shape[-1] > 1
+def _divergence(taught: tf.Tensor, log_chances: tf.Tensor, axes: list[int]) -> tf.Tensor:
+    """Return the divergence of each example, of logarithms of probabilities."""
+    return tf.reduce_sum(tf.exp(taught) * (taught - log_chances), axis=axes)
 
 
-def _log_probabilities(model: keras.Model, outputs: tf.Tensor) -> tf.Tensor:
+def _asks_each_class(answer: Answer) -> bool:
+    """Return whether an answer is a sigmoid for each of several classes."""
+    return answer.ending is Ending.SIGMOID and answer.values.shape[-1] > 1
+
+
+def _log_probabilities(answer: Answer) -> tf.Tensor:
     """Return logarithms (n, classes) of the probabilities that outputs are or stand for.
 
     One unit stands for two classes: it is the probability of the second one, or its log-odds.
     """
-    return _LOG_PROBABILITIES[ending(model)](outputs)
+    return _LOG_PROBABILITIES[answer.ending](answer.values)
 
 
 def _log_of_softmax(chances: tf.Tensor) -> tf.Tensor:

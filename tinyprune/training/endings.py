@@ -9,6 +9,7 @@ from tinyprune.compress import graph
 from tinyprune.compress.activations import activation_name
 from tinyprune.compress.fake_quant import FakeQuantize
 from tinyprune.compress.kinds.lookup import activation, layer_kind
+from tinyprune.models.ends import output_names
 
 
 class Ending(Enum):
@@ -27,17 +28,27 @@ _BY_FUNCTION = {"softmax": Ending.SOFTMAX, "sigmoid": Ending.SIGMOID}
 
 
 def ending(model: keras.Model) -> Ending:
-    """Return the last function of a model, plain or with compressed layers.
+    """Return the last function of a model with one output, plain or with compressed layers."""
+    return ending_of(model.outputs[0])
+
+
+def endings(model: keras.Model) -> dict[str, Ending]:
+    """Return the last function of each output of a model, by its name."""
+    return dict(zip(output_names(model), map(ending_of, model.outputs), strict=True))
+
+
+def ending_of(output: Any) -> Ending:
+    """Return the function that an output of a model comes out of.
 
     What only puts its values on a grid or in another shape is passed over.
     """
-    history = model.outputs[0]._keras_history
+    history = output._keras_history
     while _passes_on(history.operation):
         node = history.operation._inbound_nodes[history.node_index]
         history = node.input_tensors[0]._keras_history
     last = history.operation
     if graph.is_model(last):
-        return ending(last)
+        return ending_of(graph.functional(last).outputs[history.tensor_index])
     return _BY_FUNCTION.get(_function(last), Ending.SCORES)
 
 

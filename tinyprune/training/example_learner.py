@@ -1,12 +1,15 @@
 """The common part of learners on examples: batches, a forward pass, outputs on dev."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tinyprune.compress.ends import given, made
 from tinyprune.data.examples import ExampleDataset
+from tinyprune.named_arrays import arrays_of
 
 BATCH = 128
 
@@ -38,14 +41,14 @@ class ExampleLearner:
         """Return the number of batches of an epoch."""
         return self.dataset.batches_per_epoch(self._batch_size)
 
-    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
-        """Return the (features, targets) batches of an epoch."""
-        return self.dataset.batches(epoch, self._batch_size, self._seed)
+    def batches(self, epoch: int) -> Iterator[tuple[Any, ...]]:
+        """Return the (features, targets) batches of an epoch; several of either by name."""
+        for inputs, targets in self.dataset.batches(epoch, self._batch_size, self._seed):
+            yield arrays_of(inputs), arrays_of(targets)
 
     def forward(self, model: keras.Model, inputs: np.ndarray) -> np.ndarray:
         """Return the outputs of a model as it is after training, for inputs (n, ...)."""
-        outputs: np.ndarray = self._forward(model, inputs).numpy()
-        return outputs
+        return made(model, self._forward(model, given(model, inputs)))
 
     def outputs_of(self, model: keras.Model, inputs: np.ndarray) -> np.ndarray:
         """Return the same batch by batch, for any number of inputs."""

@@ -10,14 +10,28 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.config import ArrayData
 from tinyprune.config.data import RAW, STANDARD
-from tinyprune.data.arrays.frontend import ArrayFrontEnd
-from tinyprune.data.arrays.meaning import CLASSES, INPUT, LABELS, NUMBERS, is_one_hot, meaning_of
-from tinyprune.data.arrays.reading import ArraySplits, read_arrays
+from tinyprune.config.settings import named_values
+from tinyprune.data.arrays.frontend import ArrayFrontEnd, NamedFrontEnd, OutputRecord
+from tinyprune.data.arrays.meaning import (
+    AUTO,
+    CLASSES,
+    FEW_VALUES,
+    INPUT,
+    LABELS,
+    NUMBERS,
+    is_one_hot,
+    meaning_of,
+)
+from tinyprune.data.arrays.reading import ArraySplit, ArraySplits, read_arrays
+from tinyprune.data.arrays.several import SeveralDataset, check_ends
 from tinyprune.data.class_numbers import checked_labels, numbered_labels
 from tinyprune.data.examples import ExampleDataset, Examples
 from tinyprune.data.labelled import LabelledDataset, check_classes, hold_out_examples
 from tinyprune.data.moments import moments
 from tinyprune.errors import UsageError
+from tinyprune.named_arrays import has_names, joined
+from tinyprune.named_arrays import shapes as named_shapes
+from tinyprune.named_arrays import split as split_arrays
 
 log = logging.getLogger(__name__)
 _CHUNK = 4096  # examples that are searched for NaN at once
@@ -41,7 +55,7 @@ class NumberDataset(ExampleDataset):
 
     task: ClassVar[str] = "regression"
 
-    frontend: ArrayFrontEnd
+    frontend: ArrayFrontEnd | NamedFrontEnd
 
     def targets(self, inputs: Float32Array, labels: np.ndarray) -> Float32Array:
         """Return the numbers as the network is to give them."""
@@ -73,15 +87,100 @@ def load(config: ArrayData, cache: Path) -> ExampleDataset:
     if not path.is_file():
         raise UsageError(f"there is no file {path}: expected a .npz or .npy file")
     arrays = read_arrays(path, Path(config.labels).expanduser() if config.labels else None)
-    train = arrays.splits["train"]
-    name = f"{path}: y_train" if arrays.has_splits else f"{path}: y"
-    meaning = meaning_of(train.y, config.predict, name)
-
-    dataset = _DATASETS[meaning](arrays, config, path)
+    dataset, said = _understood(arrays, config, path)
     counts = ", ".join(f"{len(part)} {split}" for split, part in dataset.splits.items())
     shape = dataset.frontend.shape
-    log.info("%s: %s examples %s; labels: %s", path.name, counts, shape, _SAID[meaning])
+    log.info("%s: %s examples %s; labels: %s", path.name, counts, shape, said)
     return dataset
+
+
+def _understood(arrays: ArraySplits, config: ArrayData, path: Path) -> tuple[ExampleDataset, str]:
+    """Return the data set of arrays, and in words what their labels are."""
+    labels = arrays.splits["train"].y
+    if labels is not None and has_names(labels):
+        return _of_several(arrays, config, path)
+    if labels is None and has_names(arrays.splits["train"].x):
+        raise UsageError(f"{path} has several inputs and no y: expected y_train, or y_train_NAME")
+    name = f"{path}: y_train" if arrays.has_splits else f"{path}: y"
+    meaning = meaning_of(labels, config.predict, name)
+    return _DATASETS[meaning](arrays, config, path), _SAID[meaning]
+
+
+# --- several outputs
+# --------------------------------------------------------------------------------------------------
+
+
+def _of_several(arrays: ArraySplits, config: ArrayData, path: Path) -> tuple[ExampleDataset, str]:
+    """Return the data set of several outputs: each is understood as if it were alone."""
+    divided = _with_all_splits(arrays, config, path)
+    outputs: dict[str, ExampleDataset] = {}
+    said = []
+    for name, meaning in _asked_meanings(divided, config, path).items():
+        own = replace(config, predict=meaning, normalise=RAW)
+        place = Path(f"{path}, output {name}")
+        outputs[name], found = _understood(divided.of_output(name), own, place)
+        said.append(f"{name}: {found}")
+
+    splits = {}
+    for split, of_split in divided.splits.items():
+        _check_finite(of_split.x, f"{path}: x of {split}")
+        labels = {name: output.splits[split].labels for name, output in outputs.items()}
+        splits[split] = Examples(of_split.x, joined(labels))
+    frontend = _front_end(splits["train"].inputs, config.normalise or STANDARD)
+    if isinstance(frontend, ArrayFrontEnd):
+        frontend = NamedFrontEnd(("",), (frontend,))
+    records = [_output_record(name, output) for name, output in outputs.items()]
+    frontend = replace(frontend, outputs=tuple(records))
+    dataset = SeveralDataset(splits, (), frontend, config.seed, outputs=outputs)
+    return dataset, "; ".join(said)
+
+
+def _asked_meanings(arrays: ArraySplits, config: ArrayData, path: Path) -> dict[str, str]:
+    """Return output -> what its labels are asked to mean, "auto" where nothing is said of it."""
+    names = arrays.splits["train"].labels.dtype.names or ()
+    asked = dict.fromkeys(names, config.predict)
+    if "=" in config.predict:
+        named = named_values(config.predict, "data.predict")
+        check_ends("data.predict", named, names, "outputs")
+        asked = {name: named.get(name, AUTO) for name in names}
+    if INPUT in asked.values():
+        raise UsageError(f"data.predict: {path} has several outputs, of which none is the input")
+    return asked
+
+
+def _output_record(name: str, output: ExampleDataset) -> OutputRecord:
+    scaling = output.frontend
+    assert isinstance(scaling, ArrayFrontEnd), "its inputs are numbers of examples"
+    return OutputRecord(name, output.classes, scaling.output_mean, scaling.output_std)
+
+
+def _with_all_splits(arrays: ArraySplits, config: ArrayData, path: Path) -> ArraySplits:
+    """Return the arrays of several outputs with dev, and with test where they were not split.
+
+    Examples are held out by the first output that has few values, else at random.
+    """
+    wanted = named_shapes(arrays.splits["train"].labels)
+    rows = {}
+    for name, split in arrays.splits.items():
+        if named_shapes(split.labels) != wanted:
+            found = named_shapes(split.labels)
+            raise UsageError(f"{path}: y_{name} has {found}, y_train {wanted}")
+        rows[name] = Examples(np.arange(len(split.x)), _strata(split.labels))
+    held_out = _with_held_out(rows, arrays, config)
+
+    divided = {}
+    for name, of_split in held_out.items():
+        source = arrays.splits.get(name, arrays.splits["train"])
+        divided[name] = ArraySplit(source.x[of_split.inputs], source.labels[of_split.inputs])
+    return replace(arrays, splits=divided, has_splits=True)
+
+
+def _strata(labels: np.ndarray) -> np.ndarray:
+    """Return what examples are held out alike of: the first output with one of few values."""
+    for array in split_arrays(labels).values():
+        if array.shape[1:] == (1,) and len(np.unique(array)) <= FEW_VALUES:
+            return np.unique(array, return_inverse=True)[1].reshape(-1)
+    return np.zeros(len(labels), np.int64)
 
 
 # --- what is predicted
@@ -174,6 +273,13 @@ def _divided(
         shapes = labels[name].shape[1:], labels["train"].shape[1:]
         if shapes[0] != shapes[1]:
             raise UsageError(f"{path}: y_{name} has rows {shapes[0]}, y_train {shapes[1]}")
+    return _with_held_out(splits, arrays, config)
+
+
+def _with_held_out(
+    splits: dict[str, Examples], arrays: ArraySplits, config: ArrayData
+) -> dict[str, Examples]:
+    """Return the splits with dev, and with test where the file does not split at all."""
     groups = arrays.splits["train"].groups
     if not arrays.has_splits:
         groups = _hold_out("test", splits, groups, config)
@@ -199,12 +305,32 @@ def _hold_out(
 
 def _check_finite(values: np.ndarray, name: str) -> None:
     """Raise UsageError for an array with NaN or infinite numbers."""
+    if has_names(values):
+        for field, array in split_arrays(values).items():
+            _check_finite(array, f"{name}, {field},")
+        return
     for start in range(0, len(values), _CHUNK):
         if not np.isfinite(values[start : start + _CHUNK]).all():
             raise UsageError(f"{name} holds NaN or infinite values")
 
 
-def _front_end(x: np.ndarray, normalise: str) -> ArrayFrontEnd:
+def _front_end(x: np.ndarray, normalise: str) -> ArrayFrontEnd | NamedFrontEnd:
+    """Return the front end of training examples (n, ..., features), or of several inputs."""
+    if not has_names(x):
+        if "=" in normalise:
+            raise UsageError(f"data.normalise: {normalise} names inputs, and the data have one")
+        return _front_end_of_one(x, normalise)
+    arrays = split_arrays(x)
+    chosen = dict.fromkeys(arrays, normalise)
+    if "=" in normalise:
+        named = named_values(normalise, "data.normalise")
+        chosen = {**dict.fromkeys(arrays, STANDARD), **named}
+        check_ends("data.normalise", chosen, tuple(arrays), "inputs")
+    inputs = [_front_end_of_one(array, chosen[name]) for name, array in arrays.items()]
+    return NamedFrontEnd(tuple(arrays), tuple(inputs))
+
+
+def _front_end_of_one(x: np.ndarray, normalise: str) -> ArrayFrontEnd:
     """Return the front end of training examples (n, ..., features)."""
     features = x.shape[-1]
     mean, std = np.zeros(features), np.ones(features)

@@ -1,17 +1,23 @@
 """Arrays of a file by split: examples, what is known of each, and the group that it belongs to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from tinyprune.data.npz import ARRAY_NAMES, class_names, load_npy, load_npz
 from tinyprune.errors import UsageError
+from tinyprune.named_arrays import Shapes, joined, parts, shapes
 
 #: What the arrays of examples, of labels and of groups begin with.
 SIDES = ("x", "y", "groups")
-EXPECTED = "x_train (and y_train, x_dev, y_dev, x_test, y_test), or x (and y, groups)"
+EXPECTED = (
+    "x_train (and y_train, x_dev, y_dev, x_test, y_test), or x (and y, groups); of several inputs "
+    "x_train_NAME, of several outputs y_train_NAME"
+)
+_SPLITS = set(chain.from_iterable(ARRAY_NAMES.values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +25,8 @@ class ArraySplit:
     """The arrays of one split.
 
     Attributes:
-        x: examples (n, ...).
-        y: what is known of each, (n, ...); None: nothing.
+        x: examples (n, ...); of several inputs, with their names.
+        y: what is known of each, (n, ...); of several outputs, with their names; None: nothing.
         groups: of each, (n,): subject, machine or recording; None: unknown.
     """
 
@@ -29,9 +35,15 @@ class ArraySplit:
     groups: np.ndarray | None = None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
-        return self.x.shape[1:]
+    def labels(self) -> np.ndarray:
+        """The labels of the examples, where there are some."""
+        assert self.y is not None, "there is something"
+        return self.y
+
+    @property
+    def shape(self) -> tuple[int, ...] | Shapes:
+        """Shape of one example; of several inputs, each by its name."""
+        return shapes(self.x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +54,20 @@ class ArraySplits:
         splits: "train", and "dev" and "test" where the file has them.
         has_splits: whether the file says what is for training; else all of it is "train".
         class_names: of the classes or labels; empty where the file does not say.
+        class_names_of: the same of each output, where there are several.
     """
 
     splits: dict[str, ArraySplit]
     has_splits: bool
     class_names: tuple[str, ...] = ()
+    class_names_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of_output(self, name: str) -> "ArraySplits":
+        """Return one of several outputs alone, with the numbers of the examples as its inputs."""
+        splits = {}
+        for split, arrays in self.splits.items():
+            splits[split] = ArraySplit(np.arange(len(arrays.x))[:, None], arrays.labels[name])
+        return ArraySplits(splits, self.has_splits, self.class_names_of.get(name, ()))
 
 
 def read_arrays(path: Path, labels: Path | None) -> ArraySplits:
@@ -67,39 +88,83 @@ def read_arrays(path: Path, labels: Path | None) -> ArraySplits:
 
 
 def _splits(arrays: dict[str, np.ndarray], path: Path) -> ArraySplits:
-    """Return the splits of the arrays of an .npz; upper and lower case are the same."""
-    by_name = {name.lower(): array for name, array in arrays.items()}
+    """Return the splits of the arrays of an .npz; upper and lower case are the same.
+
+    Those of names of inputs and outputs stay as they are.
+    """
     splits = {}
     for split, suffixes in ARRAY_NAMES.items():
         for suffix in suffixes:
-            if f"x_{suffix}" in by_name:
-                splits[split] = _split(by_name, f"_{suffix}", path)
+            if _side(arrays, f"x_{suffix}", path) is not None:
+                splits[split] = _split(arrays, f"_{suffix}", path)
     has_splits = "train" in splits
-    if "x" in by_name and not splits:
-        splits["train"] = _split(by_name, "", path)
+    if not splits and _side(arrays, "x", path) is not None:
+        splits["train"] = _split(arrays, "", path)
     if "train" not in splits:
         content = ", ".join(arrays) or "no array"
         raise UsageError(f"{path} holds {content}: expected {EXPECTED}")
 
     _check_halves(splits, path)
-    return ArraySplits(splits, has_splits, class_names(by_name))
+    by_name = {name.lower(): array for name, array in arrays.items()}
+    named = {name: class_names(by_name, f"_{name.lower()}") for name in _outputs(splits["train"])}
+    return ArraySplits(splits, has_splits, class_names(by_name), named)
 
 
 def _split(arrays: Mapping[str, np.ndarray], suffix: str, path: Path) -> ArraySplit:
-    x, y, groups = (arrays.get(f"{side}{suffix}") for side in SIDES)
+    x, y, groups = (_side(arrays, f"{side}{suffix}", path) for side in SIDES)
     assert x is not None, "it is there"
     split = ArraySplit(x, y, groups)
     _check(split, path, suffix)
     return split
 
 
+def _side(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray | None:
+    """Return the array of a name, or those of ``name_INPUT`` together; None where there is none.
+
+    Raises UsageError where both are there.
+    """
+    alone = None
+    named = {}
+    for key, array in arrays.items():
+        if key.lower() == name:
+            alone = array
+        elif key.lower().startswith(f"{name}_"):
+            named[key[len(name) + 1 :]] = array
+    if not named or (name == "x" and _SPLITS.intersection(named)):  # of a file without x_train
+        return alone
+    if alone is not None:
+        raise UsageError(f"{path} holds {name} and {name}_{min(named)}: expected one or the other")
+    return _joined(named, name, path)
+
+
+def _joined(named: Mapping[str, np.ndarray], side: str, path: Path) -> np.ndarray:
+    """Return arrays (n, ...) together, each of (n,) as (n, 1).
+
+    Raises UsageError where they are of different lengths.
+    """
+    lengths = {len(array) for array in named.values()}
+    if len(lengths) > 1:
+        found = ", ".join(f"{len(array)} in {side}_{name}" for name, array in named.items())
+        raise UsageError(f"{path} has examples {found}: expected as many in each")
+    columns = {}
+    for name, array in named.items():
+        columns[name] = array[:, None] if array.ndim == 1 else array
+    return joined(columns)
+
+
+def _outputs(split: ArraySplit) -> tuple[str, ...]:
+    """Return the names of the outputs of a split; none where there is one."""
+    return () if split.y is None else split.y.dtype.names or ()
+
+
 def _check(split: ArraySplit, path: Path, suffix: str) -> None:
     """Raise UsageError for arrays of other lengths than the examples, or that hold no numbers."""
-    if split.x.dtype.kind not in "buif" or split.x.ndim < 2 or not split.x.size:
-        raise UsageError(
-            f"{path}: x{suffix} is {split.x.dtype} of shape {split.x.shape}: "
-            "expected numbers (n, ...), an example per row"
-        )
+    for x in parts(split.x):
+        if x.dtype.kind not in "buif" or x.ndim < 2 or not x.size:
+            raise UsageError(
+                f"{path}: x{suffix} is {x.dtype} of shape {x.shape}: "
+                "expected numbers (n, ...), an example per row"
+            )
     for side, array in (("y", split.y), ("groups", split.groups)):
         if array is not None and array.shape[:1] != split.x.shape[:1]:
             raise UsageError(
