@@ -15,7 +15,7 @@ from tinyprune.data.arrays.frontend import ArrayFrontEnd, NamedFrontEnd
 from tinyprune.data.examples import ExampleDataset, Examples
 from tinyprune.errors import UsageError
 from tinyprune.metrics.examples import Measures
-from tinyprune.named_arrays import arrays_of, has_names, joined, parts, shapes
+from tinyprune.named_arrays import arrays_of, has_names, joined, parts
 from tinyprune.registry import LOSSES
 from tinyprune.tasks.examples import ExampleTask
 
@@ -212,12 +212,17 @@ def _examples(arrays: Any, name: str) -> Examples:
     are_numbers = all(part.dtype.kind in "buif" and part.ndim > 1 for part in parts(inputs))
     if not are_numbers or len(inputs) != len(targets) or not len(inputs):
         raise UsageError(
-            f"{name} gives arrays {shapes(inputs)} in {len(inputs)} rows and {shapes(targets)} in "
-            f"{len(targets)}: expected inputs (n, ...) of numbers and n targets"
+            f"{name} gives arrays {_sizes(inputs)} and {_sizes(targets)}: expected inputs (n, ...) "
+            "of numbers and n targets"
         )
     if not all(np.isfinite(part).all() for part in parts(inputs)):
         raise UsageError(f"{name} gives inputs that are NaN or infinite")
     return Examples(inputs, targets)
+
+
+def _sizes(arrays: np.ndarray) -> str:
+    """Return the shape of an array, or those of arrays with names."""
+    return ", ".join(str(part.shape) for part in parts(arrays))
 
 
 def _joined(arrays: Any) -> np.ndarray:
