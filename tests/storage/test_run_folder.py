@@ -9,7 +9,7 @@ import pytest
 
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import MagnitudePruning, MixtureData, SyntheticSpeechData
-from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.storage.recorded import BASELINE
 from tinyprune.storage.records import write_text
 from tinyprune.storage.run_folder import Workspace
@@ -121,6 +121,22 @@ def test_a_claim_with_an_epoch_behind_it_stays(space):
         raise KeyboardInterrupt
     with pytest.raises(UsageError, match="exists with another configuration"):
         variant.claim({"a": 2})
+
+
+def test_a_training_that_was_refused_frees_its_name(space):
+    variant = space.variant("w")
+    with pytest.raises(CheckFailed), variant.claimed({"a": 1}):
+        (variant.folder / "checkpoint.npz").touch()
+        raise CheckFailed("destroyed")
+    variant.claim({"a": 2})
+    assert variant.configuration()["a"] == 2
+
+    finished = space.variant("done")
+    with pytest.raises(CheckFailed), finished.claimed({"a": 1}):
+        finish(finished)
+        raise CheckFailed("its int8 graph is too far")
+    with pytest.raises(UsageError, match="exists with another configuration"):
+        finished.claim({"a": 2})
 
 
 def test_a_damaged_claim_is_one_line(space):

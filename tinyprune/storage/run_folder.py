@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.storage.digests import (
     CHANGED,
     UNCHANGED,
@@ -83,7 +83,11 @@ class Variant:
 
     @contextmanager
     def claimed(self, configuration: Mapping[str, Any]) -> Iterator[None]:
-        """Claim around a stage; where the stage raises UsageError, a new variant leaves nothing."""
+        """Claim around a stage; where the stage raises UsageError, a new variant leaves nothing.
+
+        Where a training is refused by CheckFailed, it was not begun: the name is free for another
+        configuration.
+        """
         is_new = not (self.folder / CLAIM).exists()
         self.claim(configuration)
         try:
@@ -94,6 +98,10 @@ class Variant:
                 shutil.rmtree(self.folder)
                 with suppress(OSError):  # other variants are in it
                     self.folder.parent.rmdir()
+            raise
+        except CheckFailed:
+            if not self._stage_paths():
+                (self.folder / CHECKPOINT).unlink(missing_ok=True)
             raise
 
     def configuration(self) -> dict[str, Any]:
