@@ -144,6 +144,16 @@ def test_train_on_speech_in_rooms_and_babble(tmp_path):
     assert call_args == mock.call(DEFAULT, RunConfig(data=data))
 
 
+def test_train_on_several_folders(tmp_path):
+    first, second = (tmp_path / name for name in ("a", "b"))
+    for folder in (first, second):
+        folder.mkdir()
+    speech = ("--speech", str(first), "--speech", str(second), "--speech", str(first))
+    data = MixtureData(speech=(str(first), str(second)), noise=str(first))
+    found = call_train(*speech, "--noise", str(first))
+    assert found == mock.call(DEFAULT, RunConfig(data=data))
+
+
 def test_train_on_pairs(tmp_path):
     folders = ("noisy", "clean", "dev_noisy", "dev_clean", "test_noisy", "test_clean")
     given = {name: tmp_path / name for name in folders}

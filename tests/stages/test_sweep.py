@@ -33,7 +33,7 @@ def run(*arguments):
 
 def test_levels_of_one_pair_as_json_and_per_file(pairs, tmp_path):
     found = run(
-        *("pretrained", *pairs, "--sweep", "level,clean", "--format", "json"),
+        *("pretrained", "pretrained", *pairs, "--sweep", "level,clean", "--format", "json"),
         *("--files", tmp_path / "files.csv"),
     )
     assert found.exit_code == 0, found.output

@@ -56,14 +56,14 @@ def sweep_models(
     Raises UsageError for what does not exist or does not fit together.
     """
     with opened_models(run, models, request) as chosen:
-        contenders: list[_Contender] = [_Network(model) for model in chosen.models]
+        contenders: list[_Contender] = list(_networks(chosen.models))
         recorded = chosen.models[0].task.dataset.utterances(request.split)
         changed = _changed(sweeps.conditions(sweep.names), recorded)
         if sweep.inputs is not None:
             _write(sweep.inputs, changed)
         for folder in sweep.enhanced:
             contenders.append(_FinishedAudio(folder, changed))
-        total = len(changed) * len(recorded) * len(contenders)
+        total = len(contenders) * sum(condition.count for condition in changed)
         return list(track(_measured(changed, contenders), "sweeping", total))
 
 
@@ -75,7 +75,13 @@ class _Changed:
     recorded: Sequence[NoisyUtterance]
 
     @property
+    def count(self) -> int:
+        """Number of them."""
+        return sum(map(self.condition.changes, self.recorded))
+
+    @property
     def utterances(self) -> list[NoisyUtterance]:
+        """The changed recordings."""
         return self.condition.utterances(self.recorded)
 
     def path(self, folder: Path, number: int) -> Path:
@@ -132,6 +138,16 @@ class _Network:
             yield number, estimate, utterances[number].clean
 
 
+def _networks(models: Sequence[ScoredModel]) -> Iterator[_Network]:
+    """Yield models; one that is named twice is measured once."""
+    seen = set()
+    for model in models:
+        network = _Network(model)
+        if (network.name, network.form) not in seen:
+            seen.add((network.name, network.form))
+            yield network
+
+
 class _FinishedAudio:
     """A folder of recordings that another program has enhanced.
 
@@ -145,7 +161,7 @@ class _FinishedAudio:
         self._folder = folder
         missing = []
         for changed in conditions:
-            for number, _ in enumerate(changed.utterances):
+            for number in range(changed.count):
                 path = changed.path(folder, number)
                 if not path.is_file():
                     missing.append(path)
