@@ -177,7 +177,7 @@ def test_the_card_says_where_the_network_must_not_be_used(work):
     section = text.partition("## Robustness")[2].partition("## What it costs")[0]
     assert "SI-SDR dB of pretrained streaming on the dev split, 1 files at most" in section
     assert "| as it is |" in section
-    assert "### Where pretrained streaming must not be used\n\n- clean: as it is (mean" in section
+    assert "### Where pretrained streaming must not be used\n\n- clean: " in section
 
 
 def test_a_variant_from_before_a_setting_existed_has_its_default(work):
