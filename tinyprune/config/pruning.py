@@ -94,6 +94,12 @@ class TargetConfig(Config):
         option=Option("--vela-config", "file", "FILE.ini"),
         is_place=True,
     )
+    verify: int | None = setting(
+        None,
+        "Inferences on dev that go through the compiled network and the reference, whose bytes are "
+        "compared.",
+        rule=COUNT,
+    )
 
 
 @dataclass(frozen=True)

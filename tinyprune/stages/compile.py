@@ -79,20 +79,20 @@ def compilation_job(run: Run, variant: Variant, target: NpuTarget) -> Compilatio
     What is there already is made again where a file of it has changed.
     """
     graph = device_graph(run, variant)
-    folder = variant.folder / _place(target)
+    folder = variant.folder / compiled_place(target)
     if variant.has_files(_stage(target)) and not variant.is_intact(_stage(target)):
         (folder / vela.RECORD_NAME).unlink(missing_ok=True)
     return Compilation(variant.folder / graph.path, target, folder, graph.layers)
 
 
-def _place(target: NpuTarget) -> str:
+def compiled_place(target: NpuTarget) -> str:
     """Return the folder of a target in the folder of a variant."""
     return f"compiled/{target.name}"
 
 
 def _stage(target: NpuTarget) -> str:
     """Return the name of the compilation for a target as a stage."""
-    return f"{_place(target)}/compile"
+    return f"{compiled_place(target)}/compile"
 
 
 def _row(
@@ -118,7 +118,7 @@ def _finish(
     inputs = {"tflite": graph.sha256, "target": target, "vela": compiled.report.vela_version}
     if variant.is_intact(_stage(target), inputs):
         return
-    place = _place(target)
+    place = compiled_place(target)
     files = []
     for path in sorted((variant.folder / place).iterdir()):
         if path.is_file() and path.name != "compile.json":

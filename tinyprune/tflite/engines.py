@@ -2,12 +2,14 @@
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from tinyprune.errors import TinypruneError
 
+INSTALL_TFLM = 'pip install "tinyprune[device]"'
 TFLM, LITERT = "TFLM", "LiteRT"
 _ARENA_FACTOR, _ARENA_BYTES = 20, 1 << 24
 
@@ -39,6 +41,8 @@ class Tflm:
         arena = _ARENA_FACTOR * len(content) + _ARENA_BYTES
         try:
             self._interpreter = runtime.Interpreter.from_bytes(content, arena_size=arena)
+            self._interpreter.invoke()  # some operators are refused here only
+            self._interpreter.reset()
         except (RuntimeError, ValueError) as error:
             raise TinypruneError(f"TFLM cannot run the network: {_words(error)}") from error
         self._outputs = _output_count(content)
@@ -107,14 +111,32 @@ def has_tflm() -> bool:
     return importlib.util.find_spec("tflite_micro") is not None
 
 
+@dataclass(frozen=True)
+class Reference:
+    """The engine that comes nearest to what a device computes.
+
+    Attributes:
+        engine: TFLM where it is installed and can run the network, else LiteRT.
+        reason: for LiteRT; empty for TFLM.
+    """
+
+    engine: Engine
+    reason: str = ""
+
+
+def reference_of(content: bytes) -> Reference:
+    """Return the reference for a network. Raises TinypruneError where no engine can run it."""
+    if not has_tflm():
+        return Reference(LiteRt(content), f"TFLM is not installed: {INSTALL_TFLM}")
+    try:
+        return Reference(Tflm(content))
+    except TinypruneError as error:
+        return Reference(LiteRt(content), str(error))
+
+
 def device_engine(content: bytes) -> Engine:
-    """Return TFLM where it is installed and has all operators of a network, else LiteRT."""
-    if has_tflm():
-        try:
-            return Tflm(content)
-        except TinypruneError:
-            pass
-    return LiteRt(content)
+    """Return the engine for operators that a device runs on its CPU."""
+    return reference_of(content).engine
 
 
 def _output_count(content: bytes) -> int:

@@ -12,6 +12,7 @@ from tinyprune.array_types import Float32Array
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.named_arrays import joined, split
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.engines import Engine
 from tinyprune.tflite.graph import Tensor
 
 Details = dict[str, dict[str, Any]]
@@ -67,11 +68,14 @@ class Int8Model:
     and in a call, where the interpreter cannot run it.
     """
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    def __init__(self, path: Path, threads: int = 1, engine: Engine | None = None) -> None:
+        """``engine``: what computes, instead of the interpreter; it has the file loaded."""
         self._path = path
         with _one_line(path):
             self._model = _interpreter_class()(model_path=str(path), num_threads=threads)
             self._model.allocate_tensors()
+            if engine is not None:
+                self._model = _Ends(self._model, engine)
             given, made, self._contexts = _connections(self._model)
         self.inputs, self.outputs = _ends(path, given, made)
         self.input_shape, self.output_shape = self.inputs[0].shape, self.outputs[0].shape
@@ -130,6 +134,33 @@ class Int8Model:
         padded = np.pad(features, ((0, short), (0, 0)))
         parts = [self.step(part) for part in padded.reshape(-1, self.frames, features.shape[1])]
         return np.concatenate(parts)[: len(features)]
+
+
+class _Ends:
+    """An interpreter of which only the inputs and outputs are used: an engine computes."""
+
+    def __init__(self, interpreter: Any, engine: Engine) -> None:
+        self._interpreter = interpreter
+        self._engine = engine
+        self._inputs = [detail["index"] for detail in interpreter.get_input_details()]
+        self._outputs = [detail["index"] for detail in interpreter.get_output_details()]
+        self._made: dict[int, np.ndarray] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._interpreter, name)
+
+    def invoke(self) -> None:
+        """Compute the outputs."""
+        given = [self._interpreter.get_tensor(index) for index in self._inputs]
+        self._made = dict(zip(self._outputs, self._engine.invoke(given), strict=True))
+
+    def get_tensor(self, index: int) -> np.ndarray:
+        """Return an output."""
+        return self._made[index]
+
+    def reset_all_variables(self) -> None:
+        """Forget all state."""
+        self._engine.reset()
 
 
 def _connections(interpreter: Any) -> tuple[Details, Details, list[tuple[Any, Any]]]:

@@ -31,6 +31,11 @@ def test_a_stream_says_what_it_is_for_and_what_it_does():
     )
 
 
+def test_an_operation_that_has_no_name_is_an_operation():
+    [command, _] = parse(commands(3 << 16 | 0x0F7, 0)).commands
+    assert command == Command("0x0f7", 3, True)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.quick import quick
 from tinyprune.errors import TinypruneError
-from tinyprune.npu.stream.weights import KernelOrder, channel_scales, decode
+from tinyprune.npu.stream.order_u55 import KernelOrder
+from tinyprune.npu.stream.weights import RecordFormat, channel_scales, decode
 
 PLAIN = KernelOrder(
     outputs=19,
@@ -58,21 +59,21 @@ def encode(kernel: np.ndarray, order: KernelOrder) -> bytes:
 @pytest.mark.parametrize("order", quick(ORDERS, "plain", "depthwise", "part kernel", "dilated"))
 def test_weights_come_back_from_the_order_of_the_hardware(order):
     kernel = np.random.default_rng(0).integers(-255, 256, order.shape)
-    assert (decode(encode(kernel, order), order) == kernel).all()
+    assert (decode([encode(kernel, order)], order) == kernel).all()
 
 
 def test_a_stream_of_another_kernel_is_one_line():
     kernel = np.ones(PLAIN.shape, int)
     encoded = encode(kernel, PLAIN)
     with pytest.raises(TinypruneError, match="weights of a kernel"):
-        decode(encoded, replace(PLAIN, inputs=70))
+        decode([encoded], replace(PLAIN, inputs=70))
     with pytest.raises(TinypruneError, match="weights of a kernel"):
-        decode(encoded, replace(PLAIN, output_group=4, outputs=5))
+        decode([encoded], replace(PLAIN, output_group=4, outputs=5))
 
 
 def test_a_record_has_bias_scale_and_shift():
     bias, scale, shift = -123_456_789_012, 0x7F00_0001, 41
     record = (bias % (1 << 40)).to_bytes(5, "little") + scale.to_bytes(4, "little") + bytes([shift])
-    scales = channel_scales(np.frombuffer(record * 2, np.uint8), 2)
+    scales = channel_scales(np.frombuffer(record * 2, np.uint8), 2, RecordFormat.U55)
     assert scales.bias.tolist() == [bias] * 2
     assert (scales.scale[1], scales.shift[1]) == (scale, shift)

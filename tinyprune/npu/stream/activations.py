@@ -61,6 +61,23 @@ def tanh(values: IntArray) -> IntArray:
     return (result + (1 << 7)) >> 8
 
 
+def by_table(values: IntArray, table: np.ndarray, is_sigmoid: bool) -> IntArray:
+    """Return sigmoid or tanh by a table in memory, of ``values = 12288 x``.
+
+    Its 512 entries are ``32768 tanh(i / 48)`` from i = -256 on, and the slope to the next one, in
+    16 bit each; ``sigmoid(x) = (1 + tanh(x / 2)) / 2``.
+    """
+    bits = 9 if is_sigmoid else 8
+    limited = np.clip(values, -256 << bits, (256 << bits) - 1)
+    entries = table[(limited >> bits) + 256].astype(np.int64)
+    start = (entries & 0xFFFF ^ 0x8000) - 0x8000
+    slope = ((entries >> 16) ^ 0x8000) - 0x8000
+    scaled = (start << bits) + slope * (limited & ((1 << bits) - 1))
+    if is_sigmoid:
+        return (scaled + (1 << 24) + (1 << 9) - (values < 0)) >> 10
+    return (scaled + (1 << 7) - (values < 0)) >> 8
+
+
 def look_up(values: IntArray, table: np.ndarray) -> IntArray:
     """Return the entries of a table of 256 for numbers from -128 (signed) or 0."""
     return table[values].astype(np.int64)

@@ -4,7 +4,7 @@ Sums are computed in float64, in which products of 16 by 9 bit are exact up to 2
 matrix products of floats are the fast ones.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from tinyprune.npu.stream.rescaling import Rescaling
 from tinyprune.npu.stream.weights import (
     RECORD_BYTES,
     ChannelScales,
-    KernelOrder,
+    Order,
+    RecordFormat,
     channel_scales,
     decode,
 )
@@ -39,15 +40,18 @@ class Convolution:
         input: feature map.
         kernel: how it moves.
         order: of the weights.
-        weights, scales: where they are, for each core; core i has the outputs i, i + cores, ...
+        weights: where they are, for each core.
+        scales: where biases and scales are; of several, the i-th has the outputs i, i + n, ...
+        record: format of these.
         output: its output stage.
     """
 
     input: FeatureMap
     kernel: Kernel
-    order: KernelOrder
+    order: Order
     weights: tuple[Constants, ...]
     scales: tuple[Constants, ...]
+    record: RecordFormat
     output: OutputStage
 
     def bind(self, memory: Memory) -> "BoundConvolution":
@@ -86,7 +90,7 @@ class BoundConvolution:
         """Read the input, and write the output."""
         prepared = self._constants()
         kernel = self.settings.kernel
-        height, width, channels = self.settings.output.feature_map.shape
+        height, width, channels = self.settings.output.shape
         values = self._input.read().astype(np.float64)
         if self.settings.input.zero_point:
             values -= self.settings.input.zero_point
@@ -124,33 +128,30 @@ class BoundConvolution:
 
     def _prepare(self, encoded: tuple[bytes, ...]) -> _Prepared:
         order = self.settings.order
-        cores = len(self.settings.weights)
-        kernel = np.zeros(order.shape, np.int64)
-        scales = ChannelScales(*np.zeros((3, order.outputs), np.int64))
-        for core in range(cores):
-            own = core_order(order, core, cores)
-            kernel[core::cores] = decode(encoded[core], own)
-            records = np.frombuffer(encoded[cores + core], np.uint8)
-            part = channel_scales(records, own.outputs)
-            scales.bias[core::cores] = part.bias
-            scales.scale[core::cores] = part.scale
-            scales.shift[core::cores] = part.shift
+        kernel = decode(encoded[: order.cores], order)
+        scales = self._scales(encoded[order.cores :])
         rescaling = Rescaling(scales.scale, scales.shift, self.settings.output.rounding)
         return _Prepared(encoded, _matrix(kernel, order), scales.bias, rescaling)
 
+    def _scales(self, parts: tuple[bytes, ...]) -> ChannelScales:
+        """Return biases and scales of all outputs."""
+        outputs = self.settings.order.shape[0]
+        scales = ChannelScales(*np.zeros((3, outputs), np.int64))
+        for core, part in enumerate(parts):
+            own = slice(core, outputs, len(parts))
+            count = len(range(core, outputs, len(parts)))
+            found = channel_scales(np.frombuffer(part, np.uint8), count, self.settings.record)
+            scales.bias[own] = found.bias
+            scales.scale[own] = found.scale
+            scales.shift[own] = found.shift
+        return scales
 
-def _matrix(kernel: IntArray, order: KernelOrder) -> Float64Array:
+
+def _matrix(kernel: IntArray, order: Order) -> Float64Array:
     """Return a kernel in the order in which windows are multiplied."""
     if order.is_depthwise:
         return kernel[..., 0].transpose(1, 2, 0).astype(np.float64)
-    return np.ascontiguousarray(kernel.reshape(order.outputs, -1).T, np.float64)
-
-
-def core_order(order: KernelOrder, core: int, cores: int) -> KernelOrder:
-    """Return the order of the weights that one of several cores has."""
-    outputs = len(range(core, order.outputs, cores))
-    depth = (order.block_depth + cores - 1 - core) // cores
-    return replace(order, outputs=outputs, block_depth=depth)
+    return np.ascontiguousarray(kernel.reshape(order.shape[0], -1).T, np.float64)
 
 
 def scale_bytes(outputs: int) -> int:

@@ -9,7 +9,6 @@ import numpy as np
 from tinyprune.array_types import IntArray
 from tinyprune.npu.stream.memory import FeatureMap, FeatureMapView, Memory
 from tinyprune.npu.stream.output import Output, OutputStage
-from tinyprune.npu.stream.registers import Unsupported
 from tinyprune.npu.stream.rescaling import Rescaling, Rounding
 
 
@@ -30,7 +29,7 @@ class ElementwiseMode(Enum):
     @property
     def is_unary(self) -> bool:
         """True where it has one operand."""
-        return self in (ElementwiseMode.LRELU, ElementwiseMode.ABS, ElementwiseMode.CLZ)
+        return self in (ElementwiseMode.ABS, ElementwiseMode.CLZ)
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class Operand:
     Attributes:
         feature_map: where it is; axes of 1 are repeated over the output.
         scalar: the number instead, its zero point taken off.
+        left: bits that it is shifted left first.
         scale, shift, rounding: its rescaling before the operation.
-        left: bits that it is shifted left before the operation, instead.
     """
 
     feature_map: FeatureMap | None
@@ -58,7 +57,8 @@ class Elementwise:
 
     Attributes:
         mode: what is computed.
-        first, second: operands, in the order of the computation.
+        first, second: operands, in the order of the computation; of LRELU the same feature map with
+            the scale of what is positive and the scale of what is negative.
         output: its output stage.
     """
 
@@ -86,9 +86,7 @@ class _BoundOperand:
     def values(self) -> IntArray:
         """Return its scaled elements."""
         values = self._scalar if self._view is None else self._view.values()
-        if self._operand.left:
-            return values << self._operand.left
-        return self._rescaling(values)
+        return self._rescaling(values << self._operand.left)
 
 
 class BoundElementwise:
@@ -101,7 +99,7 @@ class BoundElementwise:
         if settings.second is not None:
             self._second = _BoundOperand(settings.second, memory)
         self._output = Output(settings.output, memory)
-        self._shape = settings.output.feature_map.shape
+        self._shape = settings.output.shape
 
     def run(self) -> None:
         """Read the operands, and write the output."""
@@ -116,9 +114,7 @@ class BoundElementwise:
         mode = self.settings.mode
         if mode is ElementwiseMode.ABS:
             return np.abs(values)
-        if mode is ElementwiseMode.CLZ:
-            return leading_zeros(values)
-        raise Unsupported(f"elementwise {mode.name}")
+        return leading_zeros(values)
 
     def _binary(self, first: IntArray, second: IntArray) -> IntArray:
         mode = self.settings.mode
@@ -129,12 +125,18 @@ class BoundElementwise:
         return _ARITHMETIC[mode](first, second)
 
 
+def _leaky(positive: IntArray, negative: IntArray) -> IntArray:
+    is_negative = (positive < 0) | (negative < 0)
+    return np.where(is_negative, negative, positive)
+
+
 _ARITHMETIC: Mapping[ElementwiseMode, Callable[[IntArray, IntArray], IntArray]] = {
     ElementwiseMode.MUL: np.multiply,
     ElementwiseMode.ADD: np.add,
     ElementwiseMode.SUB: np.subtract,
     ElementwiseMode.MIN: np.minimum,
     ElementwiseMode.MAX: np.maximum,
+    ElementwiseMode.LRELU: _leaky,
 }
 
 

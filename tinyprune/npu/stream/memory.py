@@ -7,7 +7,7 @@ bricks of 16 channels: row, brick, column, channel in the brick.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,12 +27,12 @@ class Memory:
     Attributes:
         regions: bytes by the number of the base address; regions may share memory.
         tables: lookup tables, 2,048 bytes.
-        buffer_bytes: size of the buffer whose end the tables are.
+        chains: what operations hand to the next one without memory, by the number of the chain.
     """
 
     regions: dict[int, Bytes]
     tables: Bytes
-    buffer_bytes: int
+    chains: dict[int, np.ndarray] = field(default_factory=dict)
 
     def region(self, number: int) -> Bytes:
         """Return the bytes of a region. Raises TinypruneError for one that has no address."""
@@ -64,6 +64,7 @@ class FeatureMap:
         dtype: of an element.
         zero_point: the integer that stands for 0.
         shape: (height, width, channels).
+        is_chained: it is in no memory, and ``region`` is the number of its chain.
     """
 
     region: int
@@ -78,6 +79,7 @@ class FeatureMap:
     dtype: np.dtype
     zero_point: int
     shape: tuple[int, int, int]
+    is_chained: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +100,18 @@ class FeatureMapView:
     def __init__(self, feature_map: FeatureMap, memory: Memory) -> None:
         self.feature_map = feature_map
         self.channels = feature_map.shape[2]
-        self._tiles = []
+        self._chains = memory.chains
+        self._tiles: list[_Tile] = []
+        if feature_map.is_chained:
+            return
         for number, rows, columns in _parts(feature_map):
             elements = _elements(feature_map, memory, feature_map.bases[number], rows, columns)
             self._tiles.append(_Tile(rows, columns, elements))
 
     def read(self) -> np.ndarray:
         """Return the elements (height, width, channels); without bricks maybe memory itself."""
+        if self.feature_map.is_chained:
+            return self._chains[self.feature_map.region]
         if len(self._tiles) == 1:
             return self._pixels(self._tiles[0])
         values = np.empty(self.feature_map.shape, self.feature_map.dtype)
@@ -118,6 +125,9 @@ class FeatureMapView:
 
     def write(self, values: np.ndarray) -> None:
         """Write elements (height, width, channels), which fit the type."""
+        if self.feature_map.is_chained:
+            self._chains[self.feature_map.region] = values
+            return
         for tile in self._tiles:
             self._write_tile(tile, values[tile.rows, tile.columns])
 

@@ -9,6 +9,7 @@ from tinyprune.errors import UsageError
 from tinyprune.npu.stream import payload
 from tinyprune.npu.stream.memory import LUT_BYTES, Bytes, Memory
 from tinyprune.npu.stream.program import Program
+from tinyprune.npu.stream.registers import Unsupported
 from tinyprune.tflite.compiled import (
     NOT_IN_ARENA,
     CompiledFile,
@@ -50,6 +51,11 @@ class CompiledNetwork:
         self._steps = [self._step(step) for step in self.file.steps]
         self.reset()
 
+    @property
+    def has_wide_numbers(self) -> bool:
+        """True where a stream computes with numbers of 16 bit, as those of an LSTM do."""
+        return any(program.has_wide_numbers for program in self.programs)
+
     def reset(self) -> None:
         """Forget all state: variables are their zero points."""
         for tensor, values in zip(self.file.tensors, self._values, strict=True):
@@ -66,6 +72,13 @@ class CompiledNetwork:
             step()
         return [self._values[number].copy() for number in self.file.outputs]
 
+    def _set(self, number: int, values: np.ndarray) -> None:
+        """Set a tensor to what the CPU computed."""
+        own = self._values[number]
+        if own.size != values.size:
+            raise Unsupported(f"a tensor of the CPU that is {values.shape} and not {own.shape}")
+        own[...] = values.reshape(own.shape)
+
     def _step(self, step: NpuStep | CpuStep) -> Callable[[], None]:
         """Return a step as a function without arguments."""
         if isinstance(step, CpuStep):
@@ -77,7 +90,7 @@ class CompiledNetwork:
             _FAST: self._fast if step.fast_bytes else self._arena,
         }
         tables = np.zeros(LUT_BYTES, np.uint8)
-        program = Program(stream, Memory(regions, tables, stream.buffer_bytes))
+        program = Program(stream, Memory(regions, tables))
         self.programs.append(program)
         return program.run
 
@@ -88,7 +101,7 @@ class CompiledNetwork:
         def run() -> None:
             made = engine.invoke([self._values[number] for number in step.inputs])
             for number, values in zip(step.outputs, made, strict=True):
-                self._values[number][...] = values
+                self._set(number, values)
 
         return run
 

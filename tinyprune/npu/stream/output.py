@@ -21,11 +21,14 @@ class OutputStage:
 
     Attributes:
         feature_map: what is written.
+        has_own_table: sigmoid and tanh read the lookup tables.
+        axes: of the results (rows, columns, channels), in the order in which they are written.
         scale, shift: of all channels; None where each channel has its own.
         rounding: how scaled sums become integers.
         function: applied to scaled sums.
         table: number of the lookup table, in units of 256 bytes.
         first_place: the number whose entry is the first in the table.
+        has_wide_places: the table has 512 entries, with slopes, for numbers of 16 bit.
         lowest, highest: results, or places in a table, are clipped to these.
     """
 
@@ -36,8 +39,17 @@ class OutputStage:
     function: Function
     table: int
     first_place: int
+    has_wide_places: bool
     lowest: int
     highest: int
+    axes: tuple[int, int, int] = (0, 1, 2)
+    has_own_table: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Rows, columns and channels of the results."""
+        sizes = dict(zip(self.axes, self.feature_map.shape, strict=True))
+        return sizes[0], sizes[1], sizes[2]
 
 
 class Output:
@@ -58,21 +70,27 @@ class Output:
         """
         stage = self.stage
         scaled = (rescaling or self.rescaling)(values)
-        if stage.function is Function.SIGMOID:
-            scaled = activations.sigmoid(scaled)
-        elif stage.function is Function.TANH:
-            scaled = activations.tanh(scaled)
+        if stage.function in (Function.SIGMOID, Function.TANH):
+            scaled = self._activated(scaled)
         shifted = scaled + stage.feature_map.zero_point
         clipped = np.clip(shifted, stage.lowest, stage.highest)
         if stage.function is Function.TABLE:
             clipped = self._looked_up(clipped)
-        self._view.write(clipped)
+        self._view.write(clipped.transpose(stage.axes))
+
+    def _activated(self, values: IntArray) -> IntArray:
+        """Return sigmoid or tanh, by the table of Ethos-U55 or that in memory."""
+        is_sigmoid = self.stage.function is Function.SIGMOID
+        if self.stage.has_own_table:
+            table = self._tables.view(np.uint32)
+            return activations.by_table(values, table, is_sigmoid)
+        return activations.sigmoid(values) if is_sigmoid else activations.tanh(values)
 
     def _looked_up(self, values: IntArray) -> IntArray:
         """Return the entries of the lookup table; its entries are of the output's type."""
         dtype = self.stage.feature_map.dtype
         first = self.stage.table * TABLE_SLOT_BYTES
-        if dtype.itemsize == 2:
+        if self.stage.has_wide_places:
             table = self._tables[first:].view(np.uint32)[:INTERPOLATED_ENTRIES]
             if len(table) < INTERPOLATED_ENTRIES:
                 raise Unsupported(f"a lookup table of 16 bit in slot {self.stage.table}")

@@ -10,12 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyprune.errors import UsageError
-from tinyprune.npu.stream.registers import NAMES, OPERATIONS, Unsupported
+from tinyprune.npu.stream.registers import (
+    OPERATIONS,
+    U85,
+    Unsupported,
+    long_names,
+    short_names,
+)
 
 MAGIC = b"COP1"
+_CORE_MACS = 256
 _CONFIG, _COMMANDS, _NOTHING = 0x01, 0x02, 0x05
 _CONFIG_WORDS = 3
-_FAMILIES = {0: "ethos-u55", 1: "ethos-u65", 2: "ethos-u85"}
+_SETS_REGISTER = 0x100  # in the code of a command of one word
+_FAMILIES = {0: "ethos-u55", 1: "ethos-u65", 2: U85}
 
 
 @dataclass(frozen=True)
@@ -40,12 +48,15 @@ class CommandStream:
     Attributes:
         family: e.g. "ethos-u55".
         macs: multiply-accumulates per cycle.
-        buffer_bytes: size of the buffer that all units share; its last 2 KB hold lookup tables.
+        cores: number of streams of weights that are decoded at once.
+        buffer_bytes: of U55 and U65, size of the buffer that the units of a core share; its last
+            2 KB hold lookup tables.
         commands: in order, the last is STOP.
     """
 
     family: str
     macs: int
+    cores: int
     buffer_bytes: int
     commands: tuple[Command, ...]
 
@@ -89,15 +100,22 @@ def _stream(config: int, words: list[int], count: int) -> CommandStream:
     product = config >> 28
     if product not in _FAMILIES:
         raise Unsupported(f"an accelerator of product number {product}")
+    family = _FAMILIES[product]
+    macs = 1 << (config & 0xF)
+    cores = max(macs // _CORE_MACS, 1)
+    if family == U85:
+        cores = 1 << (config >> 12 & 3)
     return CommandStream(
-        family=_FAMILIES[product],
-        macs=1 << (config & 0xF),
-        buffer_bytes=(config >> 8 & 0xFF) * 1024,
-        commands=tuple(_commands(words)),
+        family=family,
+        macs=macs,
+        cores=cores,
+        buffer_bytes=(config >> 8 & 0xFF) * 1024 // cores,
+        commands=tuple(_commands(words, family)),
     )
 
 
-def _commands(words: list[int]) -> list[Command]:
+def _commands(words: list[int], family: str) -> list[Command]:
+    short, long = short_names(family), long_names(family)
     commands = []
     place = 0
     while place < len(words):
@@ -107,17 +125,13 @@ def _commands(words: list[int]) -> list[Command]:
         if is_long:
             if place + 1 == len(words):
                 raise UsageError("the command stream ends inside a command: the file is damaged")
-            commands.append(Command(_name(True, code), parameter << 32 | words[place + 1], False))
+            value = parameter << 32 | words[place + 1]
+            commands.append(Command(long.get(code, f"LONG_{code:03X}"), value, False))
             place += 2
             continue
         place += 1
-        if code in OPERATIONS:
-            commands.append(Command(OPERATIONS[code], parameter, True))
+        if not code & _SETS_REGISTER:
+            commands.append(Command(OPERATIONS.get(code, f"{code:#05x}"), parameter, True))
         else:
-            commands.append(Command(_name(False, code), parameter, False))
+            commands.append(Command(short.get(code, f"SHORT_{code:03X}"), parameter, False))
     return commands
-
-
-def _name(is_long: bool, code: int) -> str:
-    """Return the name of a register. One without a name can be set; nothing reads it."""
-    return NAMES.get((is_long, code), f"{'LONG' if is_long else 'SHORT'}_{code:03X}")

@@ -8,7 +8,6 @@ import numpy as np
 from tinyprune.array_types import IntArray
 from tinyprune.npu.stream.memory import FeatureMap, FeatureMapView, Memory
 from tinyprune.npu.stream.output import Output, OutputStage
-from tinyprune.npu.stream.registers import Unsupported
 from tinyprune.npu.stream.windows import Kernel
 
 _LEAST = -(1 << 40)
@@ -19,14 +18,14 @@ class PoolingMode(Enum):
 
     Attributes:
         MAX: the largest element of a window.
-        AVERAGE: their sum, times the scale of the output stage, which has the division in it;
-            where there is padding, the mean of those that are no padding.
+        AVERAGE, SUM: their sum; where it is not divided, the scale of the output stage does it.
         SUM_OF_CHANNELS: the sum over channels too, so that the output has one.
     """
 
     MAX = 0
     AVERAGE = 1
     SUM_OF_CHANNELS = 2
+    SUM = 3
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,14 @@ class Pooling:
         mode: what is made of a window.
         input: feature map.
         kernel: the window and how it moves.
+        divides: whether the sum is divided by the number of elements that are no padding.
         output: its output stage.
     """
 
     mode: PoolingMode
     input: FeatureMap
     kernel: Kernel
+    divides: bool
     output: OutputStage
 
     def bind(self, memory: Memory) -> "BoundPooling":
@@ -58,10 +59,8 @@ class BoundPooling:
         self._input = FeatureMapView(settings.input, memory)
         self._output = Output(settings.output, memory)
         self._counts = None
-        if settings.mode is PoolingMode.AVERAGE and settings.kernel.is_padded:
+        if settings.divides:
             self._counts = self._inside()
-        elif settings.output.scale is None:
-            raise Unsupported("a pooling with a scale for each channel")
 
     def run(self) -> None:
         """Read the input, and write the output."""
@@ -69,7 +68,7 @@ class BoundPooling:
 
     def _pooled(self, values: IntArray) -> IntArray:
         mode, kernel = self.settings.mode, self.settings.kernel
-        height, width, _ = self.settings.output.feature_map.shape
+        height, width, _ = self.settings.output.shape
         if mode is PoolingMode.MAX:
             return kernel.windows(values, _LEAST, height, width).max(axis=(2, 3))
         sums = values
@@ -86,6 +85,6 @@ class BoundPooling:
     def _inside(self) -> IntArray:
         """Return how many elements of each window are no padding (height, width, 1)."""
         rows, columns, _ = self.settings.input.shape
-        height, width, _ = self.settings.output.feature_map.shape
+        height, width, _ = self.settings.output.shape
         inside = self.settings.kernel.is_inside(rows, columns, height, width)
         return inside.sum(axis=(2, 3), dtype=np.int64)[..., None]

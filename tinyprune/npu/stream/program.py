@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 
 from tinyprune.npu.stream.ethos_u55 import EthosU55, OperationSettings
+from tinyprune.npu.stream.ethos_u85 import EthosU85
 from tinyprune.npu.stream.memory import Memory
 from tinyprune.npu.stream.payload import CommandStream
-from tinyprune.npu.stream.registers import Registers, Unsupported
+from tinyprune.npu.stream.registers import Registers
 
 # Whatever orders operations in time: here they run one after the other.
 _TIMING = frozenset(["DMA_WAIT", "KERNEL_WAIT", "PMU_MASK", "IRQ"])
-_READERS = {"ethos-u55": EthosU55, "ethos-u65": EthosU55}
+_READERS: dict[str, type[EthosU55] | type[EthosU85]] = {
+    "ethos-u55": EthosU55,
+    "ethos-u65": EthosU55,
+    "ethos-u85": EthosU85,
+}
 
 
 def operations(stream: CommandStream) -> Iterator[OperationSettings]:
@@ -17,8 +22,6 @@ def operations(stream: CommandStream) -> Iterator[OperationSettings]:
 
     Raises Unsupported for what is not understood.
     """
-    if stream.family not in _READERS:
-        raise Unsupported(f"streams of {stream.family}")
     reader = _READERS[stream.family](stream)
     registers = Registers()
     for command in stream.commands:
@@ -36,6 +39,12 @@ class Program:
     def __init__(self, stream: CommandStream, memory: Memory) -> None:
         self.settings = tuple(operations(stream))
         self._operations = [settings.bind(memory) for settings in self.settings]
+
+    @property
+    def has_wide_numbers(self) -> bool:
+        """True where an operation makes numbers of 16 bit."""
+        outputs = [settings.output for settings in self.settings if hasattr(settings, "output")]
+        return any(output.feature_map.dtype.itemsize == 2 for output in outputs)
 
     def run(self) -> None:
         """Execute all operations."""

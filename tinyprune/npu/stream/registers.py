@@ -10,14 +10,13 @@ OPERATIONS: Mapping[int, str] = {
     0x001: "IRQ",
     0x002: "CONV",
     0x003: "DEPTHWISE",
-    0x004: "RESIZE",
     0x005: "POOL",
     0x006: "ELEMENTWISE",
+    0x007: "RESIZE",
     0x010: "DMA_START",
     0x011: "DMA_WAIT",
     0x012: "KERNEL_WAIT",
     0x013: "PMU_MASK",
-    0x014: "BRANCH",
 }
 
 #: Registers of 16 bit that are the same in every Ethos-U.
@@ -113,10 +112,28 @@ _LONG = {
     0x092: "SCALE1_BASE",
     0x093: "SCALE1_LENGTH",
 }
-NAMES: Mapping[tuple[bool, int], str] = {
-    **{(False, code): name for code, name in _SHORT.items()},
-    **{(True, code): name for code, name in _LONG.items()},
+#: Registers of Ethos-U85 that others do not have, or have for something else.
+_SHORT_U85 = {0x108: "IFM_BROADCAST", 0x12E: "WEIGHT_FORMAT", 0x134: "DMA0_IDX_REGION"}
+_LONG_U85 = {
+    0x025: "IFM_SCALE",
+    0x026: "IFM2_SCALE",
+    0x027: "OP_SCALAR",
+    0x092: "WEIGHT2_BASE",
+    0x093: "WEIGHT2_LENGTH",
+    0x094: "WEIGHT3_BASE",
+    0x095: "WEIGHT3_LENGTH",
 }
+U85 = "ethos-u85"
+
+
+def short_names(family: str) -> Mapping[int, str]:
+    """Return the registers of 16 bit of a family, by their codes."""
+    return _SHORT | _SHORT_U85 if family == U85 else _SHORT
+
+
+def long_names(family: str) -> Mapping[int, str]:
+    """Return the registers of 32 and more bits of a family, by their codes."""
+    return _LONG | _LONG_U85 if family == U85 else _LONG
 
 
 class Registers:

@@ -12,9 +12,9 @@ class Transfer:
 
     Attributes:
         source_region, source: where the bytes are.
-        target_region, target: where they go.
+        target_region, target: where they go; ``target`` is a place among the tables for these.
         length: how many.
-        is_to_tables: whether they go to the buffer with the lookup tables.
+        is_to_tables: whether they go to the lookup tables.
     """
 
     source_region: int
@@ -45,7 +45,7 @@ class BoundTransfer:
 def _target(settings: Transfer, memory: Memory) -> Bytes:
     if not settings.is_to_tables:
         return memory.span(settings.target_region, settings.target, settings.length)
-    first = settings.target - (memory.buffer_bytes - LUT_BYTES)
-    if first < 0 or first + settings.length > LUT_BYTES:
-        raise Unsupported(f"a transfer to address {settings.target} of the shared buffer")
-    return memory.tables[first : first + settings.length]
+    end = settings.target + settings.length
+    if settings.target < 0 or end > LUT_BYTES:
+        raise Unsupported("a transfer to memory of the NPU that holds no lookup tables")
+    return memory.tables[settings.target : end]

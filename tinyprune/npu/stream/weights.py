@@ -1,12 +1,9 @@
-"""Weights and biases as the NPU reads them: an encoded stream, in the order of its units.
+"""Weights and biases as the NPU reads them: an encoded stream, and records of 10 bytes."""
 
-The order: for every block of output channels, every run of input channels and every part of the
-kernel, the taps; for every tap the input channels in groups, and in each group the output channels
-that are computed at once. What does not fill a group is zero.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
 
 import numpy as np
 
@@ -14,147 +11,60 @@ from tinyprune.array_types import IntArray
 from tinyprune.errors import TinypruneError
 
 RECORD_BYTES = 10
-SUBKERNEL = 8
 
 
-@dataclass(frozen=True)
-class KernelOrder:
-    """The facts that the order of weights follows from.
+class Order(Protocol):
+    """The order of the weights of a kernel in the streams of an accelerator.
 
     Attributes:
-        outputs, height, width, inputs: shape of the kernel; a depthwise one has one input.
         is_depthwise: whether every output channel reads one input channel.
-        is_part_kernel: taps are the inner loop, which suits few input channels.
-        input_bits: of an element of the input.
-        block_depth: output channels of a block.
-        dilation_y, dilation_x: distance of taps.
-        input_group, output_group: channels that a unit reads and computes at once.
+        cores: number of streams.
     """
 
-    outputs: int
-    height: int
-    width: int
-    inputs: int
-    is_depthwise: bool
-    is_part_kernel: bool
-    input_bits: int
-    block_depth: int
-    dilation_y: int
-    dilation_x: int
-    input_group: int
-    output_group: int
+    @property
+    def is_depthwise(self) -> bool: ...  # noqa: D102
+
+    @property
+    def cores(self) -> int: ...  # noqa: D102
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(outputs, height, width, inputs)."""
-        return self.outputs, self.height, self.width, self.inputs
 
-    @property
-    def input_run(self) -> int:
-        """Input channels that are read before the next part of the kernel."""
-        if self.is_part_kernel or self.input_bits == 16:
-            return 16
-        return 32
+    def positions(self, core: int) -> IntArray:
+        """Return for every value of a stream its place in the kernel (flat); -1: it only fills."""
 
 
-def stream_positions(order: KernelOrder) -> IntArray:
-    """Return for every value of a stream its place in the kernel (flat); -1 for what only fills."""
-    parts = []
-    for first_output in range(0, order.outputs, order.block_depth):
-        block = min(order.block_depth, order.outputs - first_output)
-        outputs = _padded_range(first_output, block, order.output_group)
-        for inputs in _input_runs(order):
-            for rows, columns in _subkernels(order):
-                parts.append(_part(order, outputs, inputs, rows, columns))
-    return np.concatenate(parts)
-
-
-def _padded_range(first: int, count: int, group: int) -> IntArray:
-    """Return numbers from ``first`` in groups (groups, group), the last one filled up."""
-    groups = -(-count // group)
-    return first + np.arange(groups * group).reshape(groups, group)
-
-
-def _input_runs(order: KernelOrder) -> Iterator[IntArray]:
-    """Yield the numbers of input channels (groups, group) of every run."""
-    if order.is_depthwise:
-        yield np.zeros((1, 1), np.int64)
-        return
-    for first in range(0, order.inputs, order.input_run):
-        count = order.input_run
-        if order.is_part_kernel:
-            count = min(count, order.inputs - first)
-        yield _padded_range(first, count, order.input_group)
-
-
-def _subkernels(order: KernelOrder) -> Iterator[tuple[range, range]]:
-    """Yield rows and columns of the parts that a kernel is cut into."""
-    most_rows = SUBKERNEL // order.dilation_y
-    most_columns = SUBKERNEL // order.dilation_x
-    for row in range(0, order.height, most_rows):
-        rows = range(row, min(row + most_rows, order.height))
-        for column in range(0, order.width, most_columns):
-            yield rows, range(column, min(column + most_columns, order.width))
-
-
-def _part(
-    order: KernelOrder, outputs: IntArray, inputs: IntArray, rows: range, columns: range
-) -> IntArray:
-    """Return the positions of one block, run and subkernel, flat."""
-    taps = np.arange(_padded_taps(order, len(rows) * len(columns)))
-    tap_rows, tap_columns = np.divmod(taps, len(columns))
-    is_tap = tap_rows < len(rows)
-    row = (rows.start + tap_rows)[:, None, None, None]
-    column = (columns.start + tap_columns)[:, None, None, None]
-
-    # Axes of a tap: groups of inputs, outputs of a group, inputs of a group.
-    group_in = inputs[:, None, :]
-    by_group = []
-    for group in outputs:
-        output = group[None, :, None]
-        place = ((output * order.height + row) * order.width + column) * order.inputs + group_in
-        is_weight = (group_in < order.inputs) & (output < order.outputs)
-        by_group.append(np.where(is_weight & is_tap[:, None, None, None], place, -1))
-    places = np.stack(by_group)  # (output groups, taps, input groups, outputs, inputs)
-    if order.is_part_kernel:
-        places = places.transpose(2, 0, 1, 3, 4)
-    return places.ravel()
-
-
-def _padded_taps(order: KernelOrder, taps: int) -> int:
-    """Return the number of taps that are read: a unit takes several at once."""
-    step = 1
-    if order.is_part_kernel:
-        step = 2 if order.input_bits == 16 else 4
-    elif order.is_depthwise:
-        step = 4
-    return -(-taps // step) * step
-
-
-def decode(encoded: bytes, order: KernelOrder) -> IntArray:
+def decode(streams: Sequence[bytes], order: Order) -> IntArray:
     """Return a kernel (outputs, height, width, inputs), zero points taken off.
 
-    Raises TinypruneError for a stream that is not one of that kernel.
+    Raises TinypruneError for streams that are not those of that kernel.
     """
+    kernel = np.zeros(int(np.prod(order.shape)), np.int64)
+    for core, encoded in enumerate(streams):
+        positions = order.positions(core)
+        values = _decoded(encoded, len(positions), order)
+        is_weight = positions >= 0
+        if values[~is_weight].any():
+            raise TinypruneError(
+                f"the weights of a kernel {order.shape} lie in an order that is not expected: "
+                "what fills their groups is not zero"
+            )
+        kernel[positions[is_weight]] = values[is_weight]
+    return kernel.reshape(order.shape)
+
+
+def _decoded(encoded: bytes, count: int, order: Order) -> IntArray:
+    """Return the values of a stream; behind them are nothing but zeros."""
     from ethosu import mlw_codec
 
     values = np.array(mlw_codec.decode(bytearray(encoded)), np.int64)
-    positions = stream_positions(order)
-    if len(values) < len(positions) or values[len(positions) :].any():
+    if len(values) < count or values[count:].any():
         raise TinypruneError(
             f"the weights of a kernel {order.shape} have {len(values)} values in the stream: "
-            f"expected {len(positions)}"
+            f"expected {count}"
         )
-    values = values[: len(positions)]
-    is_weight = positions >= 0
-    if values[~is_weight].any():
-        raise TinypruneError(
-            f"the weights of a kernel {order.shape} lie in an order that is not expected: "
-            "what fills their groups is not zero"
-        )
-    kernel = np.zeros(int(np.prod(order.shape)), np.int64)
-    kernel[positions[is_weight]] = values[is_weight]
-    return kernel.reshape(order.shape)
+    return values[:count]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +72,7 @@ class ChannelScales:
     """Biases and scales of output channels.
 
     Attributes:
-        bias: signed numbers of 40 bit.
+        bias: signed numbers.
         scale, shift: the output is ``(sum + bias) * scale / 2^shift``.
     """
 
@@ -171,10 +81,22 @@ class ChannelScales:
     shift: IntArray
 
 
-def channel_scales(records: np.ndarray, channels: int) -> ChannelScales:
-    """Return what records of 10 bytes hold: 5 of bias, 4 of scale, 1 of shift."""
+class RecordFormat(Enum):
+    """The bytes of bias and scale in a record of 10; the shift is 6 bit of the byte behind."""
+
+    U55 = (5, 4)
+    U85 = (4, 4)
+    U85_WIDE = (6, 2)
+
+
+def channel_scales(records: np.ndarray, channels: int, form: RecordFormat) -> ChannelScales:
+    """Return what the records of ``channels`` outputs hold."""
     fields = records[: channels * RECORD_BYTES].reshape(channels, RECORD_BYTES).astype(np.int64)
-    places = 256 ** np.arange(5)
-    bias = fields[:, :5] @ places
-    bias = np.where(bias >> 39, bias - (1 << 40), bias)
-    return ChannelScales(bias, fields[:, 5:9] @ places[:4], fields[:, 9] & 0x3F)
+    bias_bytes, scale_bytes = form.value
+    end = bias_bytes + scale_bytes
+    places = 256 ** np.arange(bias_bytes)
+    bias = fields[:, :bias_bytes] @ places
+    bits = 8 * bias_bytes
+    bias = np.where(bias >> (bits - 1), bias - (1 << bits), bias)
+    scale = fields[:, bias_bytes:end] @ places[:scale_bytes]
+    return ChannelScales(bias, scale, fields[:, end] & 0x3F)

@@ -1,0 +1,45 @@
+"""The findings of the check of compiled streams, as lines."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from tinyprune.artifacts.stream_check import StreamCheck
+
+
+def checks(found: "Sequence[StreamCheck]", output_format: str) -> None:
+    """Print two lines per check, on stderr unless the results are a table."""
+    is_beside = output_format != "table"
+    click.echo(err=is_beside)
+    for check in found:
+        click.echo(f"stream of {check.name} on {check.target}, {_inputs(check)}:", err=is_beside)
+        for line in _findings(check):
+            click.echo(f"  {line}", err=is_beside)
+
+
+def _inputs(check: "StreamCheck") -> str:
+    """Return what went through the stream."""
+    if check.source == "dev":
+        return f"{check.inferences:,} frames or examples of dev"
+    return f"{check.inferences:,} inferences on noise"
+
+
+def _findings(check: "StreamCheck") -> list[str]:
+    """Return how many bytes differ, the metric, and why no more can be said."""
+    lines = [f"{check.bytes_off:,} of {check.bytes:,} output bytes differ from {check.reference}"]
+    if check.bytes_off:
+        lines[0] += f": {check.percent_off:.2g} %"
+        lines.append(f"by up to {check.largest:g}, first in inference {check.first_off}")
+    if check.value is not None and check.reference_value is not None:
+        from tinyprune.metrics.metric import metric_of
+
+        metric = metric_of(check.metric)
+        lines.append(
+            f"{metric.label}: {metric.with_unit(check.value)} by the stream, "
+            f"{metric.with_unit(check.reference_value)} by {check.reference}"
+        )
+    if check.reason:
+        lines.append(f"the reference is {check.reference}: {check.reason}")
+    return lines

@@ -1,0 +1,169 @@
+"""The check of compiled networks: their command streams are executed and compared byte by byte."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tinyprune import pretrained
+from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget
+from tinyprune.artifacts.stream_check import StreamCheck
+from tinyprune.errors import CheckFailed
+from tinyprune.export.forward import of_runner
+from tinyprune.npu import vela
+from tinyprune.npu.stream.comparison import Lockstep
+from tinyprune.npu.stream.network import CompiledNetwork
+from tinyprune.progress import track
+from tinyprune.stages.compile import compiled_place
+from tinyprune.stages.export import device_graph
+from tinyprune.stages.run import Run, open_run
+from tinyprune.storage.digests import write_sealed
+from tinyprune.storage.records import read_json
+from tinyprune.storage.run_folder import Variant
+from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.engines import TFLM, Reference, reference_of
+from tinyprune.tflite.interpreter import Int8Model
+from tinyprune.tflite.response import has_lost_response, made_inputs
+
+RECORD_NAME = "verification.json"
+DEV, NOISE = "dev", "noise"
+#: Bytes that may differ, in percent, by what can be equal at best: docs/verification.md.
+EXACT_PERCENT, WIDE_PERCENT, LITERT_PERCENT = 0.0, 10.0, 25.0
+
+
+def check_files(
+    artifacts: Sequence[CompiledArtifact], inferences: int, limit_percent: float | None = None
+) -> list[StreamCheck]:
+    """Check compiled files on noise.
+
+    Args:
+        artifacts: what was compiled.
+        inferences: how many go through each stream.
+        limit_percent: bytes that may differ; None: none, but for networks that cannot be equal.
+
+    Raises:
+        TinypruneError: a stream is not understood, or no engine can run the network.
+    """
+    return [_check_on_noise(artifact, inferences, limit_percent) for artifact in artifacts]
+
+
+def check_variants(
+    run: Path | Run,
+    targets: Sequence[NpuTarget],
+    inferences: int,
+    limit_percent: float | None = None,
+) -> list[StreamCheck]:
+    """Check every compiled variant of a run on its dev data.
+
+    Arguments and errors as of :func:`check_files`. Records lie beside the compiled files.
+    """
+    checks = []
+    with open_run(run) as opened:
+        for target in targets:
+            for variant in opened.space.variants():
+                checks.append(_check_on_dev(opened, variant, target, inferences, limit_percent))
+    return checks
+
+
+def _check_on_noise(
+    artifact: CompiledArtifact, inferences: int, limit_percent: float | None
+) -> StreamCheck:
+    source = artifact.source
+    has_lost_response(source, source)  # in a process of its own: an odd file may crash it
+    reference, network, lockstep = _engines(source, artifact.path, inferences)
+    runner = Int8Model(source, engine=lockstep)
+    calls = 1
+    if runner.is_sequence:
+        calls = len(made_inputs(runner, 1)[0]) // runner.frames
+    inputs = made_inputs(runner, -(-inferences // calls))
+    name = pretrained.NAME if source == pretrained.denoiser() else source.stem
+    for values in track(inputs, f"verifying {name}", len(inputs)):
+        runner.run(values)
+    target = artifact.report.target.name
+    check = _record(name, target, NOISE, reference, network, lockstep, limit_percent)
+    write_sealed(artifact.path.parent / RECORD_NAME, check)
+    return check
+
+
+def _check_on_dev(
+    run: Run,
+    variant: Variant,
+    target: NpuTarget,
+    inferences: int,
+    limit_percent: float | None,
+) -> StreamCheck:
+    """Check a variant on dev; its metric is scored with the stream and with the reference."""
+    folder = variant.folder / compiled_place(target)
+    artifact = read_json(folder / vela.RECORD_NAME, CompiledArtifact)
+    source = variant.folder / device_graph(run, variant).path
+    reference, network, lockstep = _engines(source, folder / artifact.path.name, inferences)
+    task = run.task
+
+    def scored(runner: Int8Model, form: str) -> Quality:
+        return task.quality(of_runner(runner), form, DEV, variant.name)
+
+    value = scored(Int8Model(source, engine=lockstep), "stream").metrics.get(task.metric)
+    expected = scored(Int8Model(source, engine=reference.engine), reference.engine.name)
+    check = _record(variant.name, target.name, DEV, reference, network, lockstep, limit_percent)
+    check = replace(
+        check,
+        metric=task.metric,
+        value=value,
+        reference_value=expected.metrics.get(task.metric),
+    )
+    write_sealed(folder / RECORD_NAME, check)
+    return check
+
+
+def _engines(
+    source: Path, compiled: Path, inferences: int
+) -> tuple[Reference, CompiledNetwork, Lockstep]:
+    """Return the reference, the compiled network, and both in lockstep."""
+    reference = reference_of(flatbuffer.load(source))
+    network = CompiledNetwork(compiled)
+    return reference, network, Lockstep(network, reference.engine, inferences)
+
+
+def _record(
+    name: str,
+    target: str,
+    source: str,
+    reference: Reference,
+    network: CompiledNetwork,
+    lockstep: Lockstep,
+    limit_percent: float | None,
+) -> StreamCheck:
+    if limit_percent is None:
+        limit_percent = default_limit(reference.engine.name, network.has_wide_numbers)
+    return StreamCheck(
+        name=name,
+        target=target,
+        source=source,
+        inferences=lockstep.inferences,
+        reference=reference.engine.name,
+        reason=reference.reason,
+        bytes=lockstep.bytes,
+        bytes_off=lockstep.bytes_off,
+        largest=lockstep.largest,
+        first_off=lockstep.first_off,
+        limit_percent=limit_percent,
+        has_wide_numbers=network.has_wide_numbers,
+    )
+
+
+def default_limit(reference: str, has_wide_numbers: bool) -> float:
+    """Return the bytes that may differ, in percent, where nothing is asked for."""
+    if reference != TFLM:
+        return LITERT_PERCENT
+    return WIDE_PERCENT if has_wide_numbers else EXACT_PERCENT
+
+
+def check_kept(checks: Sequence[StreamCheck]) -> None:
+    """Raise CheckFailed where more bytes differ than may."""
+    for check in checks:
+        if not check.is_kept:
+            raise CheckFailed(
+                f"{check.name} on {check.target}: {check.percent_off:.2g} % of the output bytes of "
+                f"the stream differ from {check.reference}, first in inference {check.first_off}; "
+                f"{check.limit_percent:g} % may (--max-byte-error)"
+            )
