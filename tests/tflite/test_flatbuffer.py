@@ -110,7 +110,8 @@ def test_a_shared_buffer_is_one_constant(tmp_path: Path) -> None:
     made = model()
     graph = made.subgraphs[0]
     graph.tensors.append(tensor("again", [2, 3], schema.TensorType.INT8, 1))
-    graph.operators.append(operator(0, [0, 4, 2], [3]))
+    graph.tensors.append(tensor("z", [1, 2], schema.TensorType.INT8))
+    graph.operators.append(operator(0, [0, 4, 2], [5]))
     operators = flatbuffer.read(written(tmp_path / "m.tflite", made)).operators
     assert [tensor.name for tensor in constants(operators)] == ["kernel", "bias"]
     assert sum(tensor.data.nbytes for tensor in constants(operators)) == 2 * 3 * 1 + 2 * 4
@@ -119,9 +120,10 @@ def test_a_shared_buffer_is_one_constant(tmp_path: Path) -> None:
 def test_operators_of_every_subgraph_but_the_boundary_of_the_first(tmp_path: Path) -> None:
     made = model()
     body = schema.SubGraphT()
-    body.tensors = [tensor("in the loop", [1], schema.TensorType.INT8)]
-    body.inputs = body.outputs = [0]
-    body.operators = [operator(0, [0], [0])]
+    names = ("into the loop", "out of it")
+    body.tensors = [tensor(name, [1], schema.TensorType.INT8) for name in names]
+    body.inputs, body.outputs = [0], [1]
+    body.operators = [operator(0, [0], [1])]
     made.subgraphs.append(body)
     graph = flatbuffer.read(written(tmp_path / "m.tflite", made))
     assert len(graph.operators) == 2
@@ -133,7 +135,7 @@ def test_int8_is_fine_also_with_int16_or_float_inside(path: Path, tmp_path: Path
     for kind in (schema.TensorType.INT16, schema.TensorType.FLOAT32):
         made = model()
         made.subgraphs[0].tensors.append(tensor("inside", [1], kind))
-        made.subgraphs[0].operators.append(operator(0, [4], [4]))
+        made.subgraphs[0].operators.append(operator(0, [0], [4]))
         mixed = written(tmp_path / "mixed.tflite", made)
         flatbuffer.require_int8(mixed, flatbuffer.read(mixed))
 
@@ -203,7 +205,8 @@ def test_missing_folder_and_garbage(tmp_path: Path) -> None:
 
 def test_the_axis_of_the_scales_and_the_options_of_an_operator(tmp_path: Path) -> None:
     made = model(builtin=schema.BuiltinOperator.BATCH_MATMUL)
-    made.subgraphs[0].tensors[1].quantization.quantizedDimension = 1
+    grid = made.subgraphs[0].tensors[1].quantization
+    grid.quantizedDimension, grid.scale, grid.zeroPoint = 1, [0.25, 0.125, 0.5], [0, 0, 0]
     only = made.subgraphs[0].operators[0]
     only.builtinOptionsType, only.builtinOptions = (
         schema.BuiltinOptions.BatchMatMulOptions,

@@ -6,6 +6,7 @@ same on every machine.
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ import numpy as np
 
 from tinyprune.array_types import Float32Array, Float64Array
 from tinyprune.audio.pcm import BITS, is_integer
-from tinyprune.audio.wav import LEAST_UNKNOWN_SIZE, read_wav_header
+from tinyprune.audio.wav import LEAST_UNKNOWN_SIZE, check_form, read_wav_header
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.listing import list_files
+from tinyprune.storage.reading import check_file
 
 if TYPE_CHECKING:
     import soundfile
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 #: Hz; networks of speech and keywords work at this rate.
 SAMPLE_RATE = 16_000
 SUFFIXES = (".wav", ".flac", ".ogg")
+LONGEST_HOURS = 3  # of a file that is in memory as a whole
 BLOCK = 2**18  # frames in memory at once: 5 s at 48 kHz
 
 
@@ -76,7 +79,7 @@ def read_header(path: Path) -> Header:
     Raises TinypruneError if it cannot be read as audio.
     """
     with _opened(path) as file:
-        return _header(file)
+        return _header(file, path)
 
 
 def read_blocks(path: Path) -> Iterator[tuple[Header, Float64Array]]:
@@ -86,7 +89,7 @@ def read_blocks(path: Path) -> Iterator[tuple[Header, Float64Array]]:
     NaN.
     """
     with _opened(path) as file:
-        header = _header(file)
+        header = _header(file, path)
         if not header.frames:
             raise TinypruneError(f"{path} holds no samples")
         while len(block := file.read(BLOCK, dtype="float64", always_2d=True)):
@@ -100,10 +103,16 @@ def read_mono(path: Path, sample_rate: int = SAMPLE_RATE) -> Float32Array:
 
     Raises TinypruneError if it cannot be read as audio.
     """
-    mono = np.concatenate(list(_resampled(read_blocks(path), sample_rate)))
-    if not len(mono):
+    blocks = []
+    length = 0
+    for block in _resampled(read_blocks(path), sample_rate):
+        blocks.append(block)
+        length += len(block)
+        if length > LONGEST_HOURS * 3600 * sample_rate:
+            raise TinypruneError(f"{path} is longer than {LONGEST_HOURS} hours: cut it into files")
+    if not length:
         raise TinypruneError(f"{path} holds no samples")
-    return mono
+    return np.concatenate(blocks)
 
 
 def _resampled(
@@ -135,6 +144,7 @@ def _opened(path: Path) -> Iterator["soundfile.SoundFile"]:
     import soundfile
 
     try:
+        check_file(path, sys.maxsize, "expected a WAV, FLAC or OGG file")
         with soundfile.SoundFile(os.fsencode(path)) as file:
             _check_whole(file)
             if file.frames or file.format not in ("WAV", "WAVEX"):
@@ -212,5 +222,6 @@ def _check_whole(file: "soundfile.SoundFile") -> None:
         raise RuntimeError(f"it is cut off: {data[2]} of {data[1]} bytes of samples are there")
 
 
-def _header(file: "soundfile.SoundFile") -> Header:
+def _header(file: "soundfile.SoundFile", path: Path) -> Header:
+    check_form(str(path), file.samplerate, file.channels)
     return Header(file.samplerate, file.channels, file.frames, file.subtype, file.endian)

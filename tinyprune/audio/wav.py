@@ -13,6 +13,9 @@ UNKNOWN_SIZE = 0xFFFFFFFF
 LEAST_UNKNOWN_SIZE = 0x7FFF0000
 EXPECTED_WAV = "expected a WAV of 8 to 32 bit PCM, float, mu-law or A-law samples"
 _EXTENSIBLE = 0xFFFE
+#: Rates of recordings, and the most microphones; other numbers are those of a damaged header.
+RATES = (1_000, 768_000)
+MOST_CHANNELS = 64
 _SUBTYPES = {
     (1, 8): "PCM_U8",
     (1, 16): "PCM_16",
@@ -46,6 +49,16 @@ class WavHeader:
     def frame_bytes(self) -> int:
         """Bytes of one sample of every channel."""
         return frame_bytes(self.subtype, self.channels)
+
+
+def check_form(name: str, rate: int, channels: int) -> None:
+    """Raise TinypruneError for a rate, in Hz, or a number of channels that no recording has."""
+    lowest, highest = RATES
+    if not lowest <= rate <= highest or not 1 <= channels <= MOST_CHANNELS:
+        raise TinypruneError(
+            f"{name} has {channels} channels at {rate} Hz: expected 1 to {MOST_CHANNELS} channels "
+            f"at {lowest} to {highest} Hz"
+        )
 
 
 def frame_bytes(subtype: str, channels: int) -> int:
@@ -92,6 +105,7 @@ def _parsed(form: bytes, size: int, name: str, expected: str) -> WavHeader:
             f"{name} is a WAV of format {tag} "
             f"with {channels} channels of {bits} bit at {rate} Hz: {expected}"
         )
+    check_form(name, rate, channels)
     header = WavHeader(rate, channels, subtype, None)
     if 0 < size < LEAST_UNKNOWN_SIZE:
         return WavHeader(rate, channels, subtype, size // header.frame_bytes)

@@ -66,6 +66,13 @@ def _describe_own(error: TinypruneError) -> tuple[str, int]:
     return _one_line(str(error)), error.exit_code
 
 
+@describe.register
+def _describe_memory(error: MemoryError) -> tuple[str, int]:
+    """Return the line and the exit code where there is not enough memory."""
+    text = _first_line(str(error)) if str(error) else "nothing is left"
+    return f"not enough memory ({text}): give it a smaller input, or free some", 1
+
+
 @describe.register(KeyboardInterrupt)
 @describe.register(click.Abort)
 def _describe_interrupt(error: BaseException) -> tuple[str, int]:

@@ -252,8 +252,10 @@ def as_json(record: Any) -> None:
 
 def _csv(lines: Sequence[Sequence[str]]) -> str:
     """Return lines of cells as CSV."""
+    from tinyprune.storage.cells import harmless_row
+
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
+    csv.writer(text, lineterminator="\n").writerows(map(harmless_row, lines))
     return text.getvalue().rstrip("\n")
 
 

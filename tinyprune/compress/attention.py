@@ -17,8 +17,10 @@ _PRODUCTS = ("query", "key", "value", "output")
 
 def multi_head_attention(layer: Any, name: str) -> Parts:
     """Return four Dense layers and the attention of the heads; of an unusual layer a copy."""
-    unusual = (layer._use_gate, layer._sliding_window, layer._attention_axes not in (None, (1,)))
-    return copied(layer, name) if any(unusual) else _MultiHeadAttention(layer, name)
+    newer = [getattr(layer, setting, None) for setting in ("_use_gate", "_sliding_window")]
+    if any(newer) or layer._attention_axes not in (None, (1,)):
+        return copied(layer, name)
+    return _MultiHeadAttention(layer, name)
 
 
 class _MultiHeadAttention(Parts):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.storage.reading import LARGEST_TEXT, check_file
 
 #: The configuration file that comes with Vela, as ``--config`` takes it.
 ARM = "Arm/vela.ini"
@@ -160,6 +161,7 @@ def load(path: Path) -> VelaConfig:
 
 def _text(path: Path) -> str:
     try:
+        check_file(path, LARGEST_TEXT, "expected Vela's .ini")
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot read Vela's configuration {path}: {error.strerror}") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyprune.errors import TinypruneError
+from tinyprune.storage.reading import LARGEST_TEXT, check_file, parse_table
 from tinyprune.storage.records import Record, from_jsonable, to_jsonable, write_json
 
 UNCHANGED, CHANGED, MISSING = "unchanged", "changed", "missing"
@@ -73,7 +74,7 @@ def read_sealed(path: Path, advice: str) -> dict[str, Any]:
     """
     try:
         record = _parsed(path)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TinypruneError) as error:
         raise TinypruneError(f"{path} cannot be read ({error}); {advice}") from error
     if is_changed(record):
         raise TinypruneError(f"{path} has changed since it was written; {advice}")
@@ -97,7 +98,7 @@ def sealed_state(path: Path) -> str:
         return MISSING
     try:
         record = _parsed(path)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TinypruneError):
         return CHANGED
     if _SEAL not in record:
         return UNVERIFIED
@@ -123,9 +124,10 @@ def change(path: Path | str, command: str) -> str:
 def _parsed(path: Path) -> dict[str, Any]:
     """Return a record as it is on disk.
 
-    Raises OSError, ValueError or TypeError where it is none.
+    Raises OSError, ValueError or TinypruneError where it is none.
     """
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    check_file(path, LARGEST_TEXT, "expected a record")
+    return parse_table(path.read_text(encoding="utf-8"))
 
 
 def _without_seal(record: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tinyprune.errors import TinypruneError
+from tinyprune.storage.reading import LARGEST_TEXT, check_file, parse_json
 from tinyprune.storage.recorded import Recorded
 from tinyprune.storage.writing import writing
 
@@ -42,7 +43,8 @@ def read_json(path: Path, kind: type[Record]) -> Record:
     Raises TinypruneError if it is missing or not such a record.
     """
     try:
-        return from_jsonable(json.loads(path.read_text(encoding="utf-8")), kind)
+        check_file(path, LARGEST_TEXT, "expected a record")
+        return from_jsonable(parse_json(path.read_text(encoding="utf-8")), kind)
     except Exception as error:  # any malformed content means the same to the reader
         raise TinypruneError(
             f"{path} is not a readable {kind.__name__} record ({error}); delete it and run again"

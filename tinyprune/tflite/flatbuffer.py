@@ -11,12 +11,18 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.errors import UsageError
+from tinyprune.storage.reading import LARGEST_NETWORK, read_bytes
+from tinyprune.tflite import validity
 from tinyprune.tflite.graph import NPU_OPERATOR, Graph, Operator, Tensor
+from tinyprune.tflite.tables import check_counts
+from tinyprune.tflite.validity import InvalidNetwork
 
 if TYPE_CHECKING:
     import numpy as np
 
+#: Number of an input that is left out.
+LEFT_OUT = -1
 #: Bytes 4 to 7 of every ``.tflite`` file.
 IDENTIFIER = b"TFL3"
 
@@ -73,14 +79,7 @@ def read(path: Path) -> Graph:
 
 def load(path: Path) -> bytes:
     """Return the bytes of a ``.tflite`` file. Raises UsageError if it is missing or no TFLite."""
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder: expected a .tflite file")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UsageError(f"{path} does not exist: expected a .tflite file") from None
-    except OSError as error:
-        raise TinypruneError(f"cannot read {path}: {error.strerror}") from error
+    content = read_bytes(path, LARGEST_NETWORK, "expected a .tflite file")
     if content[4:8] != IDENTIFIER:
         raise UsageError(
             f"{path} is not a TFLite file (no {IDENTIFIER.decode()} in it): "
@@ -90,13 +89,17 @@ def load(path: Path) -> bytes:
 
 
 def parse(path: Path, content: bytes | bytearray) -> Graph:
-    """Return the network in the content of ``path``. Raises UsageError if it is broken.
+    """Return the network in the content of ``path``.
 
     The data of its tensors are views of ``content``: in a bytearray, writing to them edits the
     file's bytes in place.
+
+    Raises UsageError if it is broken, or if it is no network that could be run (``validity.py``).
     """
     try:
         return _graph(content)
+    except InvalidNetwork as error:
+        raise UsageError(f"{path} is no valid network: {error}") from error
     # A broken offset leads to these in the flatbuffers package: it reads without checking bounds.
     except (
         struct.error,
@@ -157,20 +160,31 @@ def _graph(content: bytes | bytearray) -> Graph:
     # defaults.
     if int.from_bytes(content[:4], "little") >= len(content):
         raise ValueError("the root table is outside the file")
+    check_counts(schema.Model.GetRootAs(content), len(content))
     model = schema.ModelT.InitFromPackedBuf(content)
     if not model.subgraphs:
         raise ValueError("no subgraph")
     buffers = [_bytes(content, buffer) for buffer in _items(model.buffers)]
     graphs = [_subgraph(subgraph, buffers, model.operatorCodes) for subgraph in model.subgraphs]
+    validity.check_calls([graph.operators for graph in graphs])
     operators = tuple(chain.from_iterable(graph.operators for graph in graphs))
     return Graph(operators, graphs[0].inputs, graphs[0].outputs)
 
 
 def _subgraph(subgraph: Any, buffers: list[Any], codes: Any) -> Graph:
-    tensors = [_tensor(tensor, buffers) for tensor in _items(subgraph.tensors)]
+    """Return one subgraph. Raises InvalidNetwork, or what a broken file leads to."""
+    raw = _items(subgraph.tensors)
+    tensors = [_tensor(tensor, buffers) for tensor in raw]
+    for tensor in tensors:
+        validity.check_tensor(tensor)
+    validity.check_sizes(tensors)
     operators = [_operator(operator, tensors, codes) for operator in _items(subgraph.operators)]
+    for operator in operators:
+        validity.check_operator(operator)
     inputs = _pick(subgraph.inputs, tensors)
     outputs = _pick(subgraph.outputs, tensors)
+    states = [tensor for tensor, each in zip(tensors, raw, strict=True) if each.isVariable]
+    validity.check_order(operators, inputs, states)
     return Graph(tuple(operators), inputs, outputs)
 
 
@@ -185,7 +199,7 @@ def _operator(operator: Any, tensors: list[Tensor], codes: Any) -> Operator:
         options = vars(operator.builtinOptions)
     inputs = []
     for index in _items(operator.inputs):
-        inputs.append(None if index < 0 else tensors[index])
+        inputs.append(None if index == LEFT_OUT else _at(tensors, index))
     return Operator(
         name=name,
         inputs=tuple(inputs),
@@ -243,7 +257,14 @@ def _values(data: Any, dtype: str, shape: tuple[int, ...] | None) -> "np.ndarray
 
 
 def _pick(indices: Any, tensors: list[Tensor]) -> tuple[Tensor, ...]:
-    return tuple(tensors[index] for index in _items(indices))
+    return tuple(_at(tensors, index) for index in _items(indices))
+
+
+def _at(tensors: list[Tensor], index: int) -> Tensor:
+    """Return the tensor of a number. Raises InvalidNetwork where there is none."""
+    if not 0 <= index < len(tensors):
+        raise InvalidNetwork(f"it names tensor {index} of {len(tensors)}")
+    return tensors[index]
 
 
 def _items(vector: Any) -> Any:

@@ -10,6 +10,7 @@ from tinyprune.data.class_folders import SPLIT_FOLDERS
 from tinyprune.data.corpora.corpus import AudioFile, CorpusSplit, CorpusSplits, Pair
 from tinyprune.data.speech.pair_store import speaker_of
 from tinyprune.errors import UsageError
+from tinyprune.storage.reading import LARGEST_TEXT, check_file
 
 NAME = "manifest.csv"  # in a folder that `tinyprune data mix` wrote
 KINDS = ("speech", "noise", "rir")
@@ -89,6 +90,7 @@ def dataset_of(path: Path) -> str:
     It is "paired", "mixture", or "" for another file.
     """
     try:
+        check_file(path, LARGEST_TEXT, _EXPECTED)
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             first_row = next(csv.reader(file), [])
     except (OSError, UnicodeDecodeError, csv.Error):

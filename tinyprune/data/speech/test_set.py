@@ -34,6 +34,8 @@ from tinyprune.data.speech.mixing import NoisyUtterance, SpeechAndNoise
 from tinyprune.data.speech.mixture import open_files
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.progress import track
+from tinyprune.storage.cells import harmless_record
+from tinyprune.storage.reading import parse_table
 from tinyprune.storage.records import write_json, write_text
 from tinyprune.storage.writing import writing
 
@@ -186,7 +188,7 @@ def _check_same(folder: Path, settings: Mapping[str, Any]) -> None:
     if not path.exists():
         return
     try:
-        old = dict(json.loads(path.read_text(encoding="utf-8")))
+        old = parse_table(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TinypruneError(
             f"{path} cannot be read ({error}): delete {folder} and run again"
@@ -350,5 +352,5 @@ def _csv(lines: Sequence[_Line]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(_Line.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(line) for line in lines)
+    writer.writerows(harmless_record(asdict(line)) for line in lines)
     return text.getvalue()

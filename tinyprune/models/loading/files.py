@@ -3,11 +3,11 @@
 Any error becomes one line.
 """
 
-import json
 import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,15 @@ import keras
 from tinyprune.config import MODEL_FILES
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.models.loading import keras2, tfmot
+from tinyprune.models.loading.bounds import bounded_weights, check_archive, check_hdf5
 from tinyprune.models.loading.own import EXPECTED, first_line
+from tinyprune.storage.reading import LARGEST_NETWORK, check_file, parse_table
 
 #: What Keras says of a name that it does not know.
 _UNKNOWN = re.compile(
     r"(?:Could not locate (?:class|function)|Unknown [\w ]+:|Could not interpret [\w ]+:"
     r"|Could not find) '([^']+)'"
 )
-#: File of a SavedModel, a folder, in which Keras 2 keeps the layers.
-_LAYERS_OF_SAVED_MODEL = "keras_metadata.pb"
 _ZIP_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 #: Groups of HDF5 files that hold weights only, of Keras 3 and of checkpoints.
 _WEIGHT_GROUPS = {"layers", "vars", "_layer_checkpoint_dependencies"}
@@ -41,20 +41,20 @@ def from_file(path: Path, objects: Mapping[str, Any]) -> keras.Model:
 
     Raises UsageError.
     """
-    is_saved_model = (path / _LAYERS_OF_SAVED_MODEL).is_file()
+    is_saved_model = (path / tfmot.LAYERS_OF_SAVED_MODEL).is_file()
     if not is_saved_model:
         _check_place(path)
     try:
-        if is_saved_model:
-            _check_code(path / _LAYERS_OF_SAVED_MODEL)
-            return _unwrapped(path, objects)
-        if zipfile.is_zipfile(path):
-            return _from_zip(path, objects)
-        if h5py.is_hdf5(path):
-            return _from_hdf5(path, objects)
+        with bounded_weights(keras.layers.Layer):
+            if is_saved_model:
+                return from_keras2(tfmot.from_saved_model(path, objects), str(path), objects)
+            if zipfile.is_zipfile(path):
+                return _from_zip(path, objects)
+            if h5py.is_hdf5(path):
+                return _from_hdf5(path, objects)
     except TinypruneError as error:
         raise type(error)(f"{path}: {error}") from error
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, zlib.error) as error:
         raise UsageError(
             f"{path} cannot be read, it may be damaged or truncated: {first_line(error)}"
         ) from error
@@ -90,20 +90,34 @@ def load_weights(model: Any, path: Path, source: str) -> None:
     """
     if path.suffix.lower() not in MODEL_FILES:
         raise UsageError(f"'{path}' holds no weights: expected a file ({', '.join(MODEL_FILES)})")
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"there is no file {path}: expected weights of {source}")
+    check_file(path, LARGEST_NETWORK, f"expected weights of {source}")
     try:
+        _check_weights(path)
         model.load_weights(str(path))
+    except TinypruneError as error:
+        raise type(error)(f"{path}: {error}") from error
     except Exception as error:  # whatever Keras raises, often over many lines
         raise UsageError(
             f"the weights in {path} do not fit {source}: {first_line(error)}"
         ) from error
 
 
+def _check_weights(path: Path) -> None:
+    """Raise UsageError for a file of weights that is larger than it looks or points outside."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            check_archive(archive)
+    elif h5py.is_hdf5(path):
+        check_hdf5(path)
+
+
 def _check_place(path: Path) -> None:
     if (path / "saved_model.pb").exists():
         raise UsageError(
-            f"{path} is a SavedModel without {_LAYERS_OF_SAVED_MODEL}, so that it holds no layers: "
+            f"{path} is a SavedModel without {tfmot.LAYERS_OF_SAVED_MODEL}, "
+            "so that it holds no layers: "
             "save the model as .keras, or prune its int8 .tflite --offline"
         )
     if path.is_dir():
@@ -112,6 +126,7 @@ def _check_place(path: Path) -> None:
         raise UsageError(f"'{path}' is no model: {EXPECTED}")
     if not path.exists():
         raise UsageError(f"there is no file {path}: {EXPECTED}")
+    check_file(path, LARGEST_NETWORK, EXPECTED)
 
 
 def _from_zip(path: Path, objects: Mapping[str, Any]) -> keras.Model:
@@ -119,8 +134,9 @@ def _from_zip(path: Path, objects: Mapping[str, Any]) -> keras.Model:
         missing = _ZIP_MEMBERS - set(archive.namelist())
         if missing:
             raise UsageError(f"no Keras model: it contains no {' and no '.join(sorted(missing))}")
-        metadata = json.loads(archive.read("metadata.json"))
-        config = _without_code(archive.read("config.json"))
+        check_archive(archive)
+        metadata = _metadata(archive)
+        config = tfmot.vetted(archive.read("config.json"), objects)
         if tfmot.is_wrapped(config):
             return _unwrapped(_named(path, ".keras", folder), objects)
         if _made_by_keras2(metadata.get("keras_version")):
@@ -129,7 +145,16 @@ def _from_zip(path: Path, objects: Mapping[str, Any]) -> keras.Model:
         return keras.models.load_model(_named(path, ".keras", folder), objects, compile=False)
 
 
+def _metadata(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """Return what a ``.keras`` file says of the program that made it. Raises UsageError."""
+    try:
+        return parse_table(archive.read("metadata.json"))
+    except ValueError as error:
+        raise UsageError(f"metadata.json in it is damaged: {error}") from error
+
+
 def _from_hdf5(path: Path, objects: Mapping[str, Any]) -> keras.Model:
+    check_hdf5(path)
     with h5py.File(path) as file:
         version = file.attrs.get("keras_version")
         text = file.attrs.get("model_config")
@@ -139,9 +164,9 @@ def _from_hdf5(path: Path, objects: Mapping[str, Any]) -> keras.Model:
             "weights only: save the whole model, or give the network as package.module:function "
             "and this file as --weights"
         )
-    if text is None:
+    if not isinstance(text, str | bytes):
         raise UsageError("HDF5, but no Keras model: it has no model_config")
-    config = _without_code(text)
+    config = tfmot.vetted(text, objects)
     with tempfile.TemporaryDirectory() as folder:
         named = _named(path, ".h5", folder)
         if tfmot.is_wrapped(config):
@@ -152,7 +177,7 @@ def _from_hdf5(path: Path, objects: Mapping[str, Any]) -> keras.Model:
 
 
 def _unwrapped(path: Path, objects: Mapping[str, Any]) -> keras.Model:
-    """The model of Keras 2 in a file or folder, without wrappers of TFMOT around its layers."""
+    """The model of Keras 2 in a file, without wrappers of TFMOT around its layers."""
     return from_keras2(tfmot.unwrapped(path, objects), "as a model of Keras 2", objects)
 
 
@@ -161,9 +186,13 @@ def _made_by_keras2(version: Any) -> bool:
 
     Args:
         version: that the file names, text or bytes; None in files of the oldest versions.
+
+    Raises UsageError for what is no version.
     """
-    text = version.decode() if isinstance(version, bytes) else str(version or "1")
+    text = version.decode(errors="replace") if isinstance(version, bytes) else str(version or "1")
     major, _, _ = text.partition(".")
+    if not major.isdecimal() or len(major) > 3:
+        raise UsageError(f"it names no version of Keras that made it, but {text[:20]!r}")
     return int(major) < 3
 
 
@@ -172,43 +201,6 @@ def _named(path: Path, suffix: str, folder: str) -> Path:
     if path.suffix == suffix and not path.name.endswith(".weights.h5"):
         return path
     return Path(shutil.copy(path, Path(folder) / f"model{suffix}"))
-
-
-def _check_code(layers: Path) -> None:
-    """Raise UsageError for a SavedModel whose layers hold Python bytecode."""
-    from tf_keras.protobuf import saved_metadata_pb2
-
-    metadata = saved_metadata_pb2.SavedMetadata()
-    metadata.ParseFromString(layers.read_bytes())
-    for node in metadata.nodes:
-        _without_code(node.metadata or "{}")
-
-
-def _without_code(text: str | bytes) -> Any:
-    """Return a configuration of JSON.
-
-    Raises UsageError for a Lambda layer that holds Python bytecode: loading it would run that.
-    """
-    return json.loads(text, object_hook=_checked_layer)
-
-
-def _checked_layer(table: dict[str, Any]) -> dict[str, Any]:
-    """Return a table of a configuration. Raises UsageError for a Lambda layer with bytecode."""
-    settings: Any = table.get("config")
-    is_lambda = table.get("class_name") == "Lambda" and isinstance(settings, dict)
-    if is_lambda and _is_code(settings.get("function")):
-        raise UsageError(
-            f"layer '{settings.get('name')}' is a Lambda, code that would run unseen: "
-            "give the model as package.module:function"
-        )
-    return table
-
-
-def _is_code(function: Any) -> bool:
-    """Return whether the function of a Lambda is bytecode, as Keras 2 or Keras 3 writes it."""
-    if isinstance(function, dict):
-        return function.get("class_name") == "__lambda__"
-    return isinstance(function, list)
 
 
 def _load_error(path: Path, error: Exception) -> UsageError:

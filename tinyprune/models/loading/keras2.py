@@ -22,7 +22,6 @@ _FUNCTIONAL = ("Functional", "Model")
 _SEQUENTIAL = "Sequential"
 _NETWORKS = (*_FUNCTIONAL, _SEQUENTIAL)
 _NO_NETWORK: Config = {"class_name": ""}
-_OPERATIONS = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 #: Class of a network -> the module that Keras 3 has it in.
 _MODULES = {_SEQUENTIAL: "keras", **dict.fromkeys(_FUNCTIONAL, "keras.src.models.functional")}
 
@@ -230,7 +229,7 @@ def _is_network(layer: Config) -> bool:
 
 
 def _is_operation(layer: Config) -> bool:
-    return layer["class_name"] in _OPERATIONS
+    return layer["class_name"] in tf_operations.KINDS
 
 
 _NETWORK_REWRITES: dict[str, Callable[[str, Any], Config]] = {

@@ -10,6 +10,8 @@ from typing import Any
 
 from tinyprune.errors import UsageError
 
+#: Classes of layers that stand for an operation.
+KINDS = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 #: A tensor in a Keras 2 configuration: layer name, node index, tensor index.
 Reference = list[Any]
 _CONSTANT = "_CONSTANT_VALUE"
@@ -76,6 +78,15 @@ Rule = Callable[[Call], Layer]
 def is_reference(value: Any) -> bool:
     """Return whether a value in a configuration stands for a tensor."""
     return isinstance(value, list) and len(value) == 3 and isinstance(value[0], str)
+
+
+def check(table: dict[str, Any]) -> None:
+    """Raise UsageError unless there is a layer for the operation of a configuration."""
+    settings = table.get("config")
+    function = settings.get("function") if isinstance(settings, dict) else None
+    call = Call(str(function or table["class_name"]), [], {})
+    if call.function not in _RULES:
+        raise call.refusal()
 
 
 def as_layer(layer: dict[str, Any]) -> dict[str, Any]:

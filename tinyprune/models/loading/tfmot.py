@@ -5,16 +5,26 @@ as the int8 learning here has its own.
 """
 
 import importlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tinyprune.errors import UsageError
+from tinyprune.models.loading import vetting
+from tinyprune.models.loading.bounds import bounded_weights
+from tinyprune.storage.reading import LARGEST_NETWORK, parse_table, read_bytes
+
+#: File of a SavedModel, a folder, in which Keras 2 keeps the layers.
+LAYERS_OF_SAVED_MODEL = "keras_metadata.pb"
+
 _PRUNED = "PruneLowMagnitude"
 _QUANTIZED = ("QuantizeWrapper", "QuantizeWrapperV2")
 _QUANTIZED_INPUT = "QuantizeLayer"
 WRAPPERS = (_PRUNED, *_QUANTIZED, _QUANTIZED_INPUT)
+_SCHEDULES = ("ConstantSparsity", "PolynomialDecay")
 _LEGACY = "TF_USE_LEGACY_KERAS"
 
 
@@ -27,21 +37,73 @@ def is_wrapped(config: Any) -> bool:
     return config.get("class_name") in WRAPPERS or is_wrapped(list(config.values()))
 
 
-def unwrapped(path: Path, objects: Mapping[str, Any]) -> Any:
-    """Return the ``tf_keras`` model in a file or SavedModel, without the wrappers of TFMOT.
+def vetted(text: str | bytes, objects: Mapping[str, Any]) -> Any:
+    """Return a configuration whose names may all be loaded, those of TFMOT too.
 
-    ``objects``: custom layers and functions by name. Raises whatever Keras 2 raises.
+    Raises UsageError as :func:`vetting.vetted` does.
+    """
+    others: frozenset[str] = frozenset()
+    mark = text.encode() if isinstance(text, str) else text
+    if any(name.encode() in mark for name in WRAPPERS):
+        others = _names_of_tfmot()
+    return vetting.vetted(text, objects, others)
+
+
+def unwrapped(path: Path, objects: Mapping[str, Any]) -> Any:
+    """Return the ``tf_keras`` model in a file, without the wrappers of TFMOT.
+
+    ``path``: of a file whose configuration was vetted; ``objects``: custom layers and functions by
+    name. Raises whatever Keras 2 raises.
     """
     import tf_keras
 
-    with _known_wrappers():
+    with _known_wrappers(), bounded_weights(tf_keras.layers.Layer):
         model = tf_keras.models.load_model(path, dict(objects), compile=False)
         return _without_wrappers(model)
 
 
+def from_saved_model(folder: Path, objects: Mapping[str, Any]) -> Any:
+    """Return the ``tf_keras`` model in a SavedModel, without the wrappers of TFMOT.
+
+    It is made of its layers and the checkpoint. The graph beside them is a program that could do
+    anything, and is not loaded. Raises UsageError, or whatever Keras 2 raises.
+    """
+    import tf_keras
+
+    network = _network_in(folder)
+    vetted(network, objects)
+    with _known_wrappers(), bounded_weights(tf_keras.layers.Layer):
+        model = tf_keras.models.model_from_json(network, custom_objects=dict(objects))
+        checkpoint = str(folder / "variables" / "variables")
+        model.load_weights(checkpoint).assert_existing_objects_matched().expect_partial()
+        return _without_wrappers(model)
+
+
+def _network_in(folder: Path) -> str:
+    """Return the configuration of the whole network in a SavedModel. Raises UsageError."""
+    from tf_keras.protobuf import saved_metadata_pb2
+
+    layers = saved_metadata_pb2.SavedMetadata()
+    content = read_bytes(folder / LAYERS_OF_SAVED_MODEL, LARGEST_NETWORK, "expected a SavedModel")
+    layers.ParseFromString(content)
+    for node in layers.nodes:
+        if node.node_path == "root":
+            root = parse_table(node.metadata)
+            return json.dumps({key: root.get(key) for key in ("class_name", "config")})
+    raise UsageError("a SavedModel that holds no network of Keras")
+
+
 @contextmanager
 def _known_wrappers() -> Iterator[None]:
-    """Let Keras 2 know the wrappers; the choice of Keras that TFMOT's import makes is undone."""
+    """Let Keras 2 know the wrappers."""
+    with ExitStack() as scopes:
+        for scope in _scopes():
+            scopes.enter_context(scope)
+        yield
+
+
+def _scopes() -> list[Any]:
+    """The scopes of TFMOT's classes; the choice of Keras that its import makes is undone."""
     before = os.environ.get(_LEGACY)
     assert importlib.import_module("tensorflow").keras.__version__
     import tensorflow_model_optimization as tfmot
@@ -49,10 +111,7 @@ def _known_wrappers() -> Iterator[None]:
     os.environ.pop(_LEGACY, None)
     if before is not None:
         os.environ[_LEGACY] = before
-    with ExitStack() as scopes:
-        scopes.enter_context(tfmot.sparsity.keras.prune_scope())
-        scopes.enter_context(tfmot.quantization.keras.quantize_scope())
-        yield
+    return [tfmot.sparsity.keras.prune_scope(), tfmot.quantization.keras.quantize_scope()]
 
 
 def _without_wrappers(model: Any) -> Any:
@@ -103,3 +162,12 @@ def _last_name(variable: Any) -> str:
     """Return the name of a variable without those of the layers around it."""
     _, _, name = variable.name.rpartition("/")
     return str(name)
+
+
+def _names_of_tfmot() -> frozenset[str]:
+    """Return the names of what TFMOT puts into configurations."""
+    names = {*WRAPPERS, *_SCHEDULES}
+    for scope in _scopes():
+        for objects in scope.custom_objects:
+            names.update(objects)
+    return frozenset(names)

@@ -1,6 +1,5 @@
 """Reports and summaries from JSON, of this schema and of older ones; unknown fields are ignored."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.report.model.record import SCHEMA, RunReport
 from tinyprune.report.model.summary import summary_of_file
 from tinyprune.storage.digests import is_changed
+from tinyprune.storage.reading import LARGEST_TEXT, check_file, parse_json
 from tinyprune.storage.records import from_jsonable
 
 _EXPECTED = (
@@ -53,12 +53,13 @@ def load_summaries(path: Path) -> tuple[RunSummary, ...]:
 def _read(path: Path) -> Any:
     """The value in a JSON file; editors and shells of Windows put a mark before UTF-8."""
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        check_file(path, LARGEST_TEXT, _EXPECTED)
+        return parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise UsageError(f"there is no file {path}: {_EXPECTED}") from error
     except OSError as error:
         raise TinypruneError(f"cannot read {path}: {error.strerror}; {_EXPECTED}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise TinypruneError(f"{path} is not JSON ({error}); {_EXPECTED}") from error
 
 

@@ -20,6 +20,7 @@ from tinyprune.artifacts.quantity import (
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.report.model.summary import variant_names
 from tinyprune.report.model.wording import counted, listed
+from tinyprune.storage.cells import harmless_record
 from tinyprune.units import format_count
 
 #: Two variants whose cycles differ by less than this fraction of the smaller are as fast as each
@@ -177,7 +178,7 @@ def to_csv(summaries: Sequence[RunSummary]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows(summaries))
+    writer.writerows(map(harmless_record, rows(summaries)))
     return text.getvalue()
 
 

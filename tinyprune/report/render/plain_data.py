@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tinyprune.storage.cells import harmless_record
 from tinyprune.storage.records import to_jsonable
 
 
@@ -26,7 +27,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> 
         columns = list(rows[0])
     writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(harmless_record(dict(row)) for row in rows)
     return text.getvalue()
 
 
