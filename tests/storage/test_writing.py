@@ -167,6 +167,29 @@ print("third")
     assert names(tmp_path) == ["out.txt", "stdout"]
 
 
+@pytest.mark.parametrize("is_pipe", [True, False])
+def test_standard_error_by_name_is_not_where_libraries_are_kept(is_pipe, tmp_path):
+    """The link stands for /dev/stderr, which is one of the same kind."""
+    link = tmp_path / "stderr"
+    link.symlink_to("/proc/self/fd/2")
+    program = """
+import pathlib, sys
+from tinyprune.cli import native_output
+from tinyprune.storage.records import write_text
+native_output.mute()
+print("first", file=sys.stderr)
+write_text(pathlib.Path(sys.argv[1]), "second\\n")
+print("third", file=sys.stderr)
+"""
+    command = [sys.executable, "-c", program, str(link)]
+    with (tmp_path / "err.txt").open("w+") as err:
+        done = subprocess.run(command, stderr=subprocess.PIPE if is_pipe else err, check=True)
+        err.seek(0)
+        said = done.stderr.decode() if is_pipe else err.read()
+    assert said.split() == ["first", "second", "third"]
+    assert names(tmp_path) == ["err.txt", "stderr"]
+
+
 def test_the_longest_name_can_be_written_and_leaves_no_orphan(tmp_path):
     path = tmp_path / ("n" * 250 + ".json")
     process = subprocess.Popen([sys.executable, "-c", ""])

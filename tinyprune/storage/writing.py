@@ -20,6 +20,8 @@ from tinyprune.errors import TinypruneError, reason
 
 _LONGEST_TAIL = 240  # bytes; a name on Linux has 255, and the number of a process is before it
 _STDOUT = 1
+_STDERR = 2
+_MOST_LINKS = 40  # as many as Linux follows
 #: Files that stand for folders that this process works in -> their inodes.
 _HELD: dict[Path, int] = {}
 
@@ -42,10 +44,10 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 def is_stream(path: Path) -> bool:
-    """Return whether a path is written to as it is: a device, a FIFO or this standard output."""
+    """Return whether a path is written to as it is: a device, a FIFO, a stream of this process."""
     if not path.exists():
         return False
-    return not path.is_file() or _is_stdout(path)
+    return not path.is_file() or _is_stdout(path) or _is_stderr(path)
 
 
 def make_folder(folder: Path) -> None:
@@ -144,11 +146,14 @@ def _copied(path: Path) -> Iterator[Path]:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """Open a stream; standard output where it is now, behind what was printed."""
-    if not _is_stdout(path):
-        return path.open("wb")
-    sys.stdout.flush()
-    return os.fdopen(os.dup(_STDOUT), "wb")
+    """Open a stream; a standard one where it is now, behind what was printed."""
+    if _is_stdout(path):
+        sys.stdout.flush()
+        return os.fdopen(os.dup(_STDOUT), "wb")
+    if _is_stderr(path):
+        sys.stderr.flush()
+        return os.fdopen(os.dup(_stderr_descriptor()), "wb")
+    return path.open("wb")
 
 
 def _is_stdout(path: Path) -> bool:
@@ -156,6 +161,31 @@ def _is_stdout(path: Path) -> bool:
     if sys.__stdout__ is None:
         return False
     return os.path.samestat(path.stat(), os.fstat(_STDOUT))
+
+
+def _is_stderr(path: Path) -> bool:
+    """Return whether a path names the standard error of this process, by name or as a file.
+
+    Libraries are kept off it by giving its number to something else, so its name leads there.
+    """
+    place = path.absolute()
+    own = Path(f"/proc/{os.getpid()}/fd/{_STDERR}")
+    for _ in range(_MOST_LINKS):
+        place = Path(os.path.realpath(place.parent), place.name)
+        if place == own:
+            return True
+        if not place.is_symlink():
+            break
+        place = place.parent / place.readlink()
+    return os.path.samestat(path.stat(), os.fstat(_stderr_descriptor()))
+
+
+def _stderr_descriptor() -> int:
+    """Return the number that the lines of this program go to; 2 where something stands for it."""
+    try:
+        return sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):
+        return _STDERR
 
 
 def _tail(name: str) -> str:

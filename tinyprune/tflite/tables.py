@@ -30,7 +30,8 @@ def check_counts(table: Any, size: int) -> None:
     waiting: list[Any] = [table]
     while waiting:
         found = waiting.pop()
-        vectors, singles = _accessors(type(found))
+        kind: Any = type(found)
+        vectors, singles = _accessors(kind)
         for name, is_of_tables in vectors:
             length = getattr(found, f"{name}{_LENGTH}")()
             open_numbers -= length
