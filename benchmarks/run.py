@@ -33,6 +33,7 @@ USUAL = {
     "few_values": "npu",
     "streaming": "speed",
     "scoring": "speed",
+    "verification": "speed",
     "levels": "quality",
     "resampling": "quality",
     "demo": "speed",
