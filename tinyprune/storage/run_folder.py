@@ -130,41 +130,37 @@ class Variant:
         ``inputs``: None: whatever they were. Raises TinypruneError, which says what to do, for a
         file that is not as the stage made it.
         """
-        if not self._has(stage, inputs):
+        record = self._found(stage, inputs)
+        if record is None:
             return False
-        self.verify(stage)
+        self._verify(record)
         return True
 
     def is_intact(self, stage: str, inputs: Mapping[str, Any] | None = None) -> bool:
         """Return whether a stage is finished with these inputs, and every file as it made it."""
-        if not self._has(stage, inputs):
+        record = self._found(stage, inputs)
+        if record is None:
             return False
-        return set(self.files(stage).values()) == {UNCHANGED}
+        return set(self._states(record).values()) == {UNCHANGED}
 
     def has_files(self, stage: str) -> bool:
         """Return whether a stage is finished and has its files, as it made them or not."""
-        return self._has(stage, None)
+        return self._found(stage, None) is not None
 
     def verify(self, stage: str) -> None:
         """Raise TinypruneError, which says what to do, for a file that a stage did not make so."""
-        for name in self._record(stage)["outputs"]:
-            self.verified(stage, name)
+        self._verify(self._record(stage))
 
     def verified(self, stage: str, name: str) -> Path:
         """Return the path of a file that a finished stage made.
 
         Raises TinypruneError, which says what to do, where it is not as the stage made it.
         """
-        record = self._record(stage)
-        path = self.folder / name
-        if _state(record, path, name) == CHANGED:
-            raise TinypruneError(change(path, record.get("command", "")))
-        return path
+        return self._verified(self._record(stage), name)
 
     def files(self, stage: str) -> dict[str, str]:
         """Return the state of every file that a finished stage made."""
-        record = self._record(stage)
-        return {name: _state(record, self.folder / name, name) for name in record["outputs"]}
+        return self._states(self._record(stage))
 
     def check(self) -> dict[Path, str]:
         """Return the state of its claim, of every record of a stage and of every file of those.
@@ -217,16 +213,33 @@ class Variant:
         paths = [*self.folder.glob("*.json"), *self.folder.glob("compiled/*/compile.json")]
         return [path for path in paths if path.stem in STAGES]
 
-    def _has(self, stage: str, inputs: Mapping[str, Any] | None) -> bool:
+    def _found(self, stage: str, inputs: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """Return the record of a stage that is finished with these inputs and has its files."""
         if not (self.folder / f"{stage}.json").exists():
-            return False
+            return None
         record = self._record(stage)
         if inputs is not None and record["inputs"] != _as_json(inputs):
-            return False
+            return None
         if record.get("claim_sha256", "") not in ("", self.claim_sha256()):
             self.configuration()  # says so where the claim is not as it was written
-            return False
-        return all((self.folder / name).exists() for name in record["outputs"])
+            return None
+        if not all((self.folder / name).exists() for name in record["outputs"]):
+            return None
+        return record
+
+    def _verify(self, record: Mapping[str, Any]) -> None:
+        for name in record["outputs"]:
+            self._verified(record, name)
+
+    def _verified(self, record: Mapping[str, Any], name: str) -> Path:
+        path = self.folder / name
+        if _state(record, path, name) == CHANGED:
+            raise TinypruneError(change(path, record.get("command", "")))
+        return path
+
+    def _states(self, record: Mapping[str, Any]) -> dict[str, str]:
+        """Return the state of every file in the record of a stage."""
+        return {name: _state(record, self.folder / name, name) for name in record["outputs"]}
 
     def _record(self, stage: str) -> dict[str, Any]:
         return read_sealed(self.folder / f"{stage}.json", _AGAIN)

@@ -116,12 +116,10 @@ def _check(table: dict[str, Any], objects: Mapping[str, Any], others: frozenset[
             tf_operations.check(table)
     if _is_registered(table, objects):
         return
+    known = {*objects, *others}
     for name in names:
-        if name not in objects and name not in others and not _is_of_keras(table, name):
-            raise UsageError(
-                f"it uses '{name}', which Keras does not know: "
-                "add --custom package.module that defines it"
-            )
+        if name not in known:
+            _check_is_of_keras(table, name)
     if others.isdisjoint(names):
         _check_module(table)
 
@@ -151,11 +149,14 @@ def _is_registered(table: dict[str, Any], objects: Mapping[str, Any]) -> bool:
     return False
 
 
-def _is_of_keras(table: dict[str, Any], name: str) -> bool:
-    if name in _names_of_keras():
-        return True
-    module = table.get(_MODULE)
-    return isinstance(module, str) and name in _operations(module)
+def _check_is_of_keras(table: dict[str, Any], name: str) -> None:
+    """Raise UsageError for a name that is none of Keras."""
+    module = str(table.get(_MODULE))
+    if name not in _names_of_keras() and name not in _operations(module):
+        raise UsageError(
+            f"it uses '{name}', which Keras does not know: "
+            "add --custom package.module that defines it"
+        )
 
 
 def _check_module(table: dict[str, Any]) -> None:
