@@ -75,17 +75,17 @@ def text(shipped: Shipped) -> str:
 
 def _what(shipped: Shipped) -> Iterator[str]:
     row, front_end = shipped.row, shipped.front_end
-    yield from _prose(
+    yield from prose(
         "A speech denoiser that comes with tinyprune and works right after installation: "
         f"`{shipped.claim['model']['name']}`, row `{row.row}` of [results.md](results.md), int8, {row.parameters:,} "
         f"parameters, {row.sparsity:.1%} of its weights are zero. Every "
-        f"{_ms(front_end.hop / front_end.sample_rate)} it takes {front_end.bands} mel features of a frame of "
-        f"{_ms(front_end.frame / front_end.sample_rate)} and gives a mask for them; what goes in comes out "
-        f"{_ms(front_end.latency_seconds)} later. `python -m benchmarks.paper --pretrained {row.row}` wrote this page "
+        f"{ms(front_end.hop / front_end.sample_rate)} it takes {front_end.bands} mel features of a frame of "
+        f"{ms(front_end.frame / front_end.sample_rate)} and gives a mask for them; what goes in comes out "
+        f"{ms(front_end.latency_seconds)} later. `python -m benchmarks.paper --pretrained {row.row}` wrote this page "
         "from the records of that row; no number in it was typed."
     )
     yield from ("", "```", *USE.splitlines(), "```")
-    yield from _prose(
+    yield from prose(
         f"`denoiser.tflite`, {format_bytes(row.file_bytes)}, SHA-256 `{shipped.artifact.sha256}`, and beside it "
         "`denoiser.frontend.json`, with all numbers that firmware needs around it "
         "([deploy](how-to/deploy.md)). It is under the licence of tinyprune; none of the recordings that it "
@@ -101,7 +101,7 @@ def _quality(shipped: Shipped) -> Iterator[str]:
         else "on which choices were made: test is not scored yet"
     )
     yield from ("", "## What it can do")
-    yield from _prose(
+    yield from prose(
         f"Mean of {split.items} mixtures of the {name} split ({chosen}), of the int8 graph, frame by frame. Behind it "
         "the mean of the paired differences to the float32 network that it was made of, and its 95 % interval."
     )
@@ -111,7 +111,7 @@ def _quality(shipped: Shipped) -> Iterator[str]:
         *table(header, [_metric(metric, score, split) for metric, score in split.scores.items()]),
     )
     found, (low, high) = shipped.by_snr, shipped.claim["data"]["snr_db"]
-    yield from _prose(
+    yield from prose(
         f"{metric_of(by_snr.METRIC).heading} by SNR of the input, {found.items} mixtures of the recordings of dev each. It "
         f"learned from {low:g} to {high:g} dB; where the second line is below the first, leave the sound as it is:"
     )
@@ -140,7 +140,7 @@ def _robustness(shipped: Shipped) -> Iterator[str]:
 def _costs(shipped: Shipped) -> Iterator[str]:
     version = ", ".join(sorted({report.vela_version for report in shipped.reports.values()}))
     yield from ("", "## What it costs")
-    yield from _prose(
+    yield from prose(
         f"Estimates of Vela {version} for one frame; x is against the dense int8 network."
     )
     header = [
@@ -159,7 +159,7 @@ def _costs(shipped: Shipped) -> Iterator[str]:
     against = f"{factor(ratio)} below the float32 parameters; " if ratio else ""
     cpu = sorted({name for cost in shipped.row.costs.values() for name in cost.cpu_operators})
     flash = kilobytes(shipped.row.costs[SHARED].flash_bytes)
-    yield from _prose(
+    yield from prose(
         f"Flash of {TITLES[SHARED]}: {flash}, {against}operators left to the CPU: {', '.join(cpu) or 'none'}."
     )
 
@@ -171,7 +171,7 @@ def _cost(shipped: Shipped, target: str) -> list[str]:
         kilobytes(size) for size in (cost.flash_bytes, cost.encoded_weight_bytes, cost.sram_bytes)
     ]
     ratio = factor(shipped.view.cycles_ratio(shipped.row, target))
-    times = [_ms(seconds), f"{share:.1%}", cost.bound_by]
+    times = [ms(seconds), f"{share:.1%}", cost.bound_by]
     return [TITLES.get(target, target), *sizes, format_count(cost.cycles), ratio, *times]
 
 
@@ -181,29 +181,29 @@ def _data(shipped: Shipped) -> Iterator[str]:
     names = ", ".join(f"`{one.row}`" for one in way)
     epochs = " + ".join(str(one.epochs) for one in way if one.epochs)
     yield from ("", "## What it learned from")
-    lengths = " and ".join(f"{_minutes(found)} of {kind}" for kind, found in shipped.kinds.items())
+    lengths = " and ".join(f"{minutes(found)} of {kind}" for kind, found in shipped.kinds.items())
     low, high = claim["data"]["snr_db"]
-    yield from _prose(
+    yield from prose(
         f"{lengths}, mixed on the fly at {low:g} to {high:g} dB SNR; dev and test have other speakers and other "
         f"recordings of noise. Way: {names}, {epochs} epochs, seed "
         f"{row.seed}. Data {row.data_sha256[:12]}, experiment {row.key}."
     )
     lines = [
-        [escape(s.name), s.kind, str(s.files), _minutes([s]), escape(s.licence)]
+        [escape(s.name), s.kind, str(s.files), minutes([s]), escape(s.licence)]
         for s in shipped.sources
     ]
     yield from ("", *table(["source", "kind", "files", "length", "licence"], lines))
     authors = {name for source in shipped.sources for name in source.authors}
     if authors:
         names = ", ".join(escape(name) for name in sorted(authors, key=str.casefold))
-        yield from _prose(f"Authors of the noise under CC BY: {names}.")
+        yield from prose(f"Authors of the noise under CC BY: {names}.")
 
 
 def _limits(shipped: Shipped) -> Iterator[str]:
     data, rate, kinds = shipped.claim["data"], shipped.front_end.sample_rate, shipped.kinds
     low, high = data["snr_db"]
     yield from ("", "## Limits", "")
-    yield from _item(
+    yield from item(
         f"Inside it is {rate / 1000:g} kHz: other rates are resampled, nothing above {rate / 2000:g} kHz is left. "
         "Mono: channels are enhanced each on its own, what they have in common is not used."
     )
@@ -212,12 +212,12 @@ def _limits(shipped: Shipped) -> Iterator[str]:
         (snr for snr in found.noisy if _is_harmed(found.noisy[snr], found.enhanced[snr])), key=float
     )
     if harmed:
-        yield from _item(f"At {', '.join(harmed)} dB SNR it takes more than it gives (table).")
+        yield from item(f"At {', '.join(harmed)} dB SNR it takes more than it gives (table).")
     languages = sorted(
         {name.partition(", ")[2].split()[0] for name in (s.name for s in kinds["speech"])} - {""}
     )
-    yield from _item(
-        f"It has heard {_minutes(kinds['speech'])} of read speech of adults, {' and '.join(languages)}: no "
+    yield from item(
+        f"It has heard {minutes(kinds['speech'])} of read speech of adults, {' and '.join(languages)}: no "
         "conversation, no shouting, no singing, no children."
     )
     talkers = (
@@ -230,11 +230,11 @@ def _limits(shipped: Shipped) -> Iterator[str]:
         if data.get("rirs")
         else "no rooms: reverberation may hurt"
     )
-    yield from _item(
-        f"Its noise was {_minutes(kinds['noise'])} of environmental sound, little of it cars, with {talkers}, and in "
+    yield from item(
+        f"Its noise was {minutes(kinds['noise'])} of environmental sound, little of it cars, with {talkers}, and in "
         f"{rooms}."
     )
-    yield from _item(
+    yield from item(
         "It scales magnitudes and keeps the noisy phase. It can remove quiet speech: not for safety, not for evidence."
     )
 
@@ -253,7 +253,7 @@ def _again(shipped: Shipped) -> Iterator[str]:
     versions = ", ".join(
         f"{name} {number}" for name, number in shipped.row.measured_on["versions"].items() if number
     )
-    yield from _prose(
+    yield from prose(
         f"It was made on {str(shipped.row.measured_on['date'])[:10]} with {versions}. Any other row can take its "
         "place: the second command writes this page and the files in `tinyprune/pretrained/` together."
     )
@@ -263,20 +263,24 @@ def _figure(name: str, value: float) -> str:
     return metric_of(name).format(value)
 
 
-def _ms(seconds: float) -> str:
+def ms(seconds: float) -> str:
+    """Return seconds as milliseconds."""
     return f"{seconds * 1000:.3g} ms"
 
 
-def _minutes(sources: Sequence[Source]) -> str:
-    minutes = sum(source.seconds for source in sources) / 60
-    return f"{minutes:.0f} min" if minutes >= 10 else f"{minutes:.1f} min"
+def minutes(sources: Sequence[Source]) -> str:
+    """Return the length of sources together."""
+    length = sum(source.seconds for source in sources) / 60
+    return f"{length:.0f} min" if length >= 10 else f"{length:.1f} min"
 
 
-def _prose(text: str) -> list[str]:
+def prose(text: str) -> list[str]:
+    """Return a paragraph, after an empty line."""
     return ["", *textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)]
 
 
-def _item(text: str) -> list[str]:
+def item(text: str) -> list[str]:
+    """Return an item of a list."""
     return textwrap.wrap(
         f"- {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )

@@ -16,6 +16,11 @@ MANIFEST = (
 #: Beginning of a folder's name -> what it holds, its licence.
 SPEECH = {
     "librispeech": ("LibriSpeech, English", "CC BY 4.0"),
+    "speechocean762_child": (
+        "speechocean762, English of non-native children",
+        '"free download for both commercial and non-commercial purposes"',
+    ),
+    "picovoice_s2i": ("Picovoice speech-to-intent-benchmark, English", "Apache-2.0"),
     "speechocean762": (
         "speechocean762, English of non-native speakers",
         '"free download for both commercial and non-commercial purposes"',

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -160,6 +161,40 @@ def test_nothing_but_bad_pairs(pairs):
 )
 def test_flags_that_make_no_sense(pairs, more, complaint):
     assert error_of(train(pairs, *(part.format(root=pairs) for part in more))).startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--max-attenuation", "0"], "--max-attenuation 0: expected decibels above 0, e.g. 15dB"),
+        (["--max-attenuation", "-3"], "--max-attenuation -3: expected decibels above 0"),
+        (["--max-attenuation", "15V"], "--max-attenuation 15V: expected decibels above 0"),
+        (["--max-attenuation", "500"], "data.max_attenuation_db: expected decibels above 0 and"),
+        (["--tilt", "4:-2"], "--tilt 4:-2: expected a range LO:HI in dB with LO <= HI"),
+        (["--tilt", "0:40"], "data.tilt_db: expected low:high with -12 <= low <= high <= 12"),
+        (["--snr", ":"], "--snr :: expected a range LO:HI in dB"),
+        (["--colour", "30"], "--colour 30: expected decibels from 0 to 24, e.g. 6"),
+        (["--talkers", "2"], "--talkers 2: expected a fraction in [0, 1], e.g. 0.2"),
+        (["--narrow", "-1"], "--narrow -1: expected a fraction in [0, 1], e.g. 0.2"),
+        (["--rooms", "-1"], "--rooms -1: expected a whole number of at least 0, at most 10000"),
+        (
+            ["--rooms", "5", "--rirs", "{root}"],
+            "data.rooms: they are simulated, --rirs are recorded: give one of the two",
+        ),
+    ],
+)
+def test_variations_that_make_no_sense(pairs, flags, complaint):
+    folders = ("--speech", pairs / "clean", "--noise", pairs / "noisy")
+    given = [part.format(root=pairs) for part in flags]
+    line = error_of(invoke("train", "--run", pairs / "run", *folders, *given, *FEW))
+    assert line.startswith(complaint)
+
+
+def test_simulated_rooms_without_the_package(pairs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyroomacoustics", None)
+    folders = ("--speech", pairs / "clean", "--noise", pairs / "noisy")
+    line = error_of(invoke("train", "--run", pairs / "run", *folders, "--rooms", "2", *FEW))
+    assert line.startswith("simulated rooms need pyroomacoustics: pip install")
 
 
 def test_a_manifest_with_a_slip(tmp_path):

@@ -154,6 +154,28 @@ def test_train_on_several_folders(tmp_path):
     assert found == mock.call(DEFAULT, RunConfig(data=data))
 
 
+def test_train_on_recordings_of_all_kinds(tmp_path):
+    folder = str(tmp_path)
+    flags = (
+        *("--talkers", "0.1", "--clean-share", "0.2", "--tilt", "-3:4", "--colour", "5"),
+        *("--narrow", "0.1", "--clipped", "0.05", "--rooms", "40", "--max-attenuation", "20dB"),
+    )
+    data = MixtureData(
+        speech=folder,
+        noise=folder,
+        talkers=0.1,
+        clean_share=0.2,
+        tilt_db=(-3.0, 4.0),
+        colour_db=5.0,
+        narrow=0.1,
+        clipped=0.05,
+        rooms=40,
+        max_attenuation_db=20.0,
+    )
+    called = call_train("--speech", folder, "--noise", folder, *flags)
+    assert called == mock.call(DEFAULT, RunConfig(data=data))
+
+
 def test_train_on_pairs(tmp_path):
     folders = ("noisy", "clean", "dev_noisy", "dev_clean", "test_noisy", "test_clean")
     given = {name: tmp_path / name for name in folders}

@@ -1,5 +1,8 @@
 """Files and folders of any format: kept as they were, but for the noise; what is bad is named, and the rest is done."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import soundfile
@@ -8,9 +11,11 @@ from tests.support.conditioning import without_dc
 from tinyprune.audio import stft
 from tinyprune.audio.device import record_beside
 from tinyprune.enhance import files
+from tinyprune.enhance.denoiser import Denoiser
 from tinyprune.enhance.files import Format, create_file
 from tinyprune.enhance.jobs import NetworkChoice, enhance
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.storage.run_folder import Workspace
 from tinyprune.tflite.interpreter import Int8Model
 
 
@@ -134,6 +139,27 @@ def test_no_band_is_attenuated_by_more_than_the_limit(speech_run, tmp_path, limi
     levels = [np.std(soundfile.read(tmp_path / f"{name}.wav")[0]) for name in "abc"]
     assert levels[2] >= levels[0] * 10 ** (-limit_db / 20) * 0.99
     assert levels[2] >= levels[1]
+
+
+def test_the_limit_that_a_network_was_made_for_holds_unless_another_is_given(speech_run, tmp_path):
+    """10 dB in the record: the same samples as with 10 dB given, and others than with 20 dB."""
+    variant = Workspace(speech_run).variant("baseline").folder
+    for name in ("streaming.tflite", "streaming.frontend.json"):
+        shutil.copy(variant / name, tmp_path / name)
+    limited = tmp_path / "streaming.frontend.json"
+    record = json.loads(limited.read_text())
+    source = write(tmp_path / "a.wav", noise(16_000))
+
+    def enhanced(record_db, given_db):
+        limited.write_text(json.dumps({**record, "max_attenuation_db": record_db}))
+        denoiser = Denoiser(tmp_path / "streaming.tflite", max_attenuation_db=given_db)
+        [channel] = denoiser.channels(1)
+        samples = soundfile.read(source, dtype="float32")[0]
+        return np.concatenate([channel.enhance(hop) for hop in samples[:12_800].reshape(-1, 256)])
+
+    np.testing.assert_array_equal(enhanced(10.0, None), enhanced(None, 10.0))
+    np.testing.assert_array_equal(enhanced(10.0, 1.0), enhanced(None, 1.0))
+    assert not np.array_equal(enhanced(10.0, None), enhanced(None, 1.0))
 
 
 def test_a_limit_of_nothing_is_the_input_itself(speech_run, tmp_path):

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tinyprune.audio import stft
+from tinyprune.audio.conditioning import frame_gains
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.training.spectral import SpectralGraph
 
@@ -25,7 +28,7 @@ def test_spectra_are_those_of_the_numpy_front_end(graph):
 
 
 def test_features_are_those_of_the_numpy_front_end(graph):
-    found = graph.features(graph.analyse(SIGNALS)).numpy()
+    found = graph.features(graph.analyse(SIGNALS), SIGNALS).numpy()
     assert found.shape == (BATCH, FRAMES, FRONTEND.bands)
     np.testing.assert_allclose(
         found, FRONTEND.features(stft.analyse(SIGNALS))[:, INNER], rtol=1e-5, atol=1e-5
@@ -34,7 +37,7 @@ def test_features_are_those_of_the_numpy_front_end(graph):
 
 
 def test_silence_has_finite_features(graph):
-    found = graph.features(graph.analyse(0 * SIGNALS)).numpy()
+    found = graph.features(graph.analyse(0 * SIGNALS), 0 * SIGNALS).numpy()
     assert np.isfinite(found).all()
     np.testing.assert_allclose(
         found, FRONTEND.features(stft.analyse(0 * SIGNALS))[:, INNER], rtol=1e-5, atol=1e-5
@@ -80,3 +83,20 @@ def test_everything_is_differentiable(graph):
     # A mask of one value everywhere scales the signal: d(sum (m x)^2) / dm = 2 m sum x^2.
     inner = SIGNALS[:, FRONTEND.hop : -FRONTEND.hop].astype(np.float64)
     assert gradient.sum() == pytest.approx(2 * 0.5 * np.sum(inner**2), rel=1e-3)
+
+
+def test_levels_are_followed_as_in_a_stream():
+    """A quiet start is amplified; after the loud hop in the middle, gains rise by its decay only.
+
+    The signals begin with a hop of their own here, which a stream has before its first frame.
+    """
+    frontend = replace(FRONTEND, usual_dbfs=-20.0, follows_level=True)
+    signals = SIGNALS * np.float32(0.01)
+    middle = (FRAMES // 2) * frontend.hop
+    signals[:, middle : middle + frontend.hop] *= 50
+    graph = SpectralGraph(frontend)
+    found = graph.features(graph.analyse(signals), signals).numpy()
+    expected = frontend.features(stft.analyse(signals), frame_gains(frontend, signals))
+    np.testing.assert_allclose(found, expected[:, INNER], rtol=1e-4, atol=1e-4)
+    quiet = FRONTEND.features(stft.analyse(signals))[:, INNER]
+    assert (found[:, 0] > quiet[:, 0]).all()

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 
 from tinyprune.array_types import Float32Array, Float64Array
+from tinyprune.audio import stft
 from tinyprune.audio.frontend import FrontEnd
 
 #: Corner of the high-pass that takes a constant out, in Hz: far below speech.
@@ -92,6 +93,27 @@ class Conditioning:
         state.power = max(power, self.level_decay * state.power, _LEAST_POWER)
         gain_db = self.usual_dbfs - 10 * math.log10(state.power)
         return np.float32(10 ** (min(max(gain_db, 0.0), self.most_gain_db) / 20))
+
+
+def frame_gains(frontend: FrontEnd, signals: Float32Array) -> Float32Array | None:
+    """Return the gains of the frames of whole signals, as a stream has them, (batch, frames).
+
+    Signals are (batch, samples), their frames those of :func:`tinyprune.audio.stft.analyse`. None
+    where training did not follow the level.
+    """
+    if not frontend.follows_level:
+        return None
+    conditioning = Conditioning.of(frontend)
+    padded = stft.pad(signals, frontend.hop)[:, frontend.hop :]
+    hops = padded.reshape(len(signals), -1, frontend.hop)
+    gains = [_gains_of_hops(conditioning, signal) for signal in hops]
+    return np.stack(gains)
+
+
+def _gains_of_hops(conditioning: Conditioning, hops: Float32Array) -> Float32Array:
+    """Return the gains (hops,) of the hops of one signal, (hops, hop)."""
+    state = ConditioningState()
+    return np.stack([conditioning.gain(state, hop) for hop in hops])
 
 
 @cache

@@ -43,7 +43,8 @@ _SPEECH_FEATURES = (
     "input = clamp(round(features / input_scale) + input_zero_point)"
 )
 _SPEECH_SYNTHESIS = (
-    "mask = output_scale * (output - output_zero_point); "
+    "mask = output_scale * (output - output_zero_point), "
+    "but at least 10 ** (-max_attenuation_db / 20) where there is max_attenuation_db; "
     "y = synthesis_window * irfft((spread mask) X); "
     "the hop of samples that goes out = "
     "the first half of y + the second half of the y before (zeros at first)"
@@ -92,7 +93,8 @@ class DeviceFrontEnd(DeviceGraph):
         features, synthesis: computations before and after the network, in words.
         conditioning: what comes before them, in words; dc_pole, level_decay, most_gain_db: its
             numbers. Empty and 0 in records of before: samples are taken as they are.
-        usual_dbfs: as in :class:`tinyprune.audio.frontend.FrontEnd`.
+        usual_dbfs, follows_level, max_attenuation_db: as in
+            :class:`tinyprune.audio.frontend.FrontEnd`.
         analysis_window, synthesis_window: (frame,).
         mel_first, mel_lengths, mel_weights: packed matrix (bands, bins) from magnitudes to mel
             bands.
@@ -125,6 +127,8 @@ class DeviceFrontEnd(DeviceGraph):
     level_decay: float = 0.0
     most_gain_db: float = 0.0
     usual_dbfs: float | None = None
+    follows_level: bool = False
+    max_attenuation_db: float | None = None
 
     @property
     def frontend(self) -> FrontEnd:
@@ -137,6 +141,8 @@ class DeviceFrontEnd(DeviceGraph):
             self.mean,
             self.std,
             self.usual_dbfs,
+            self.follows_level,
+            self.max_attenuation_db,
         )
 
 

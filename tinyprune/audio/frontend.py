@@ -26,6 +26,9 @@ class FrontEnd:
         mean, std: per-band statistics that normalise the features; empty before they are measured.
         usual_dbfs: level of the loudest hop of a training mixture, the median
             (audio/conditioning.py); None where it was not measured.
+        follows_level: whether features of training were amplified to that level, as those of a
+            stream are.
+        max_attenuation_db: the most that any band is attenuated; None: no limit.
     """
 
     sample_rate: int = 16_000
@@ -35,6 +38,13 @@ class FrontEnd:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     usual_dbfs: float | None = None
+    follows_level: bool = False
+    max_attenuation_db: float | None = None
+
+    @property
+    def smallest_gain(self) -> np.float32:
+        """The smallest gain of a band: ``10^(-limit / 20)``, or 0."""
+        return smallest_gain(self.max_attenuation_db)
 
     @property
     def hop(self) -> int:
@@ -57,18 +67,25 @@ class FrontEnd:
         """
         return _spread(self.sample_rate, self.frame, self.bands)
 
-    def compress(self, spectrum: Spectrum) -> Float32Array:
+    def compress(self, spectrum: Spectrum, gains: Float32Array | None = None) -> Float32Array:
         """Return power-law mel features before normalisation, (..., frames, bands).
 
-        ``spectrum`` is of shape (..., frames, bins).
+        ``spectrum`` is of shape (..., frames, bins). ``gains``, (..., frames), amplify its
+        magnitudes: those of :func:`tinyprune.audio.conditioning.frame_gains`.
         """
-        return (np.abs(spectrum) @ self.mel()) ** np.float32(self.power)
+        magnitude = np.abs(spectrum) @ self.mel()
+        if gains is not None:
+            magnitude = magnitude * gains[..., None]
+        return magnitude ** np.float32(self.power)
 
-    def features(self, spectrum: Spectrum) -> Float32Array:
-        """Return normalised features, (..., frames, bands), of spectra (..., frames, bins)."""
+    def features(self, spectrum: Spectrum, gains: Float32Array | None = None) -> Float32Array:
+        """Return normalised features, (..., frames, bands), of spectra (..., frames, bins).
+
+        ``gains`` are as in :meth:`compress`.
+        """
         mean = np.asarray(self.mean, np.float32)
         std = np.asarray(self.std, np.float32)
-        return (self.compress(spectrum) - mean) / std
+        return (self.compress(spectrum, gains) - mean) / std
 
     def measured(self, features: Float32Array) -> "FrontEnd":
         """Return this front end with the statistics of features (..., bands) before normalisation.
@@ -81,6 +98,13 @@ class FrontEnd:
         std = np.maximum(std, np.median(std) * 0.1)
         mean = flat.mean(axis=0)
         return replace(self, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+
+
+def smallest_gain(max_attenuation_db: float | None) -> np.float32:
+    """Return the gain of a band that is attenuated as much as may be; 0 without a limit."""
+    if max_attenuation_db is None:
+        return np.float32(0)
+    return np.float32(10 ** (-max_attenuation_db / 20))
 
 
 @functools.cache

@@ -70,6 +70,7 @@ class StreamingFrontEnd:
     Attributes:
         sample_rate: Hz. hop: samples in and out per call. hop_ms: their length in milliseconds.
         bands: features of a frame, and numbers of its mask.
+        smallest_gain: of any band; smaller numbers of a mask are raised to it.
         latency: samples from the moment a sample goes in to the moment it comes out, waiting for
             its hop included.
     """
@@ -85,6 +86,7 @@ class StreamingFrontEnd:
         self._power = np.float32(frontend.power)
         self._mean = np.asarray(frontend.mean, np.float32)
         self._std = np.asarray(frontend.std, np.float32)
+        self.smallest_gain = frontend.smallest_gain
         self._tables = _tables(record)
         self._conditioning = conditioning_of(record)
 
@@ -113,7 +115,7 @@ class StreamingFrontEnd:
 
     def synthesise(self, state: StreamState, mask: Float32Array) -> Float32Array:
         """Return the enhanced hop (hop,) that the mask (bands,) of the last frame completes."""
-        masked = state.spectrum * (mask @ self._tables.spread)
+        masked = state.spectrum * (np.maximum(mask, self.smallest_gain) @ self._tables.spread)
         frame = np.fft.irfft(masked, self._frame).astype(np.float32) * self._tables.synthesis
         enhanced = state.tail + frame[: self.hop]
         state.tail = frame[self.hop :]
@@ -157,7 +159,7 @@ class StreamingFrontEnd:
 
         They are the samples of :meth:`synthesise` hop by hop, up to the rounding of float32.
         """
-        masked = spectrum * (masks @ self._tables.spread)
+        masked = spectrum * (np.maximum(masks, self.smallest_gain) @ self._tables.spread)
         frames = np.fft.irfft(masked, self._frame).astype(np.float32) * self._tables.synthesis
         hops = frames[:-1, self.hop :] + frames[1:, : self.hop]
         return hops.reshape(-1)[:samples]

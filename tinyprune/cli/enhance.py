@@ -27,7 +27,7 @@ from tinyprune.cli.values import ATTENUATION, FILE, RATE
     "--max-attenuation",
     type=ATTENUATION,
     metavar="DB",
-    help="The most that any band is attenuated, e.g. 15dB.  [default: no limit]",
+    help="The most that any band is attenuated, e.g. 15dB.  [default: as the network was made for]",
 )
 @click.option(
     "--raw",

@@ -129,6 +129,8 @@ LEVELS = Parsed(
     "a range such as -6:9 or levels such as -5,0,5, each once, from -100 to 100 dB",
 )
 ATTENUATION = Parsed("dB", _attenuation, "decibels above 0, e.g. 15dB or 15")
+COLOUR = Parsed("dB", number(lambda value: 0 <= value <= 24), "decibels from 0 to 24, e.g. 6")
+ROOMS = whole_number("rooms", 0, 10_000)
 SHARE = Parsed("share", number(lambda value: 0 <= value <= 1), "a fraction in [0, 1], e.g. 0.2")
 SECONDS = Parsed(
     "seconds", number(lambda value: 0.1 <= value <= 3600), "a number of seconds from 0.1 to 3600"
@@ -171,6 +173,9 @@ KINDS = {
     "positive": Kind(POSITIVE, "X"),
     "share": Kind(SHARE, "X"),
     "moment": Kind(MOMENT, "X"),
+    "attenuation": Kind(ATTENUATION, "DB"),
+    "colour": Kind(COLOUR, "DB"),
+    "rooms": Kind(ROOMS, "N"),
     "decibels": Kind(DECIBELS, "LO:HI"),
     "factors": Kind(FACTORS, "LO:HI"),
     "ladder": Kind(FRACTIONS, "FRACTION[,...]", is_repeatable=True),

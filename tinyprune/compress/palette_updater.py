@@ -6,7 +6,7 @@ import numpy as np
 from tinyprune.compress.prepare import compressed_layers
 from tinyprune.sparsity.clusters import palette
 
-UPDATES = 200  # of palettes in a training
+UPDATES = 100  # of palettes in a training
 
 
 class PaletteUpdater:

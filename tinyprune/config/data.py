@@ -22,6 +22,7 @@ PREDICT = ("auto", "classes", "labels", "numbers", "input")
 STANDARD = "standard"
 RAW = "none"
 NORMALISE = (STANDARD, "unit", "signed", RAW)
+_FRACTION = Rule(lambda value: 0 <= value <= 1, "a fraction in [0, 1], e.g. 0.2")
 _HELD_OUT = "Default: a tenth of the speakers and files is held out."
 _TEST = "`evaluate --split test` scores on it."
 
@@ -129,7 +130,57 @@ class MixedData(LevelledData):
         0.0,
         "Fraction of the training mixtures whose noise is other speakers.",
         option=Option("--babble", "share"),
-        rule=Rule(lambda value: 0 <= value <= 1, "a fraction in [0, 1], e.g. 0.2"),
+        rule=_FRACTION,
+    )
+    talkers: float = setting(
+        0.0,
+        "Fraction of the training mixtures whose noise is one other speaker in the background.",
+        option=Option("--talkers", "share"),
+        rule=_FRACTION,
+    )
+    tilt_db: tuple[float, float] = setting(
+        (0.0, 0.0),
+        "Range of the tilt of the spectrum of training speech, in dB per octave: vocal effort.",
+        option=Option("--tilt", "decibels"),
+        rule=Rule(
+            lambda value: -12 <= value[0] <= value[1] <= 12,
+            "low:high with -12 <= low <= high <= 12, e.g. -2:4",
+        ),
+    )
+    colour_db: float = setting(
+        0.0,
+        "The most by which the microphone of a training mixture raises or lowers an octave, in dB.",
+        option=Option("--colour", "colour"),
+        rule=Rule(lambda value: 0 <= value <= 24, "decibels from 0 to 24, e.g. 6"),
+    )
+    narrow: float = setting(
+        0.0,
+        "Fraction of the training mixtures that are limited to a narrower band.",
+        option=Option("--narrow", "share"),
+        rule=_FRACTION,
+    )
+    clipped: float = setting(
+        0.0,
+        "Fraction of the training mixtures that are clipped.",
+        option=Option("--clipped", "share"),
+        rule=_FRACTION,
+    )
+    clean_share: float = setting(
+        0.0,
+        "Fraction of the training mixtures without noise.",
+        option=Option("--clean-share", "share"),
+        rule=_FRACTION,
+    )
+    max_attenuation_db: float | None = setting(
+        None,
+        "The most that noise is attenuated in what is learned, e.g. 15dB.  [default: no limit]",
+        option=Option("--max-attenuation", "attenuation"),
+        rule=Rule(lambda value: 0 < value < 120, "decibels above 0 and below 120, e.g. 15"),
+    )
+    follow_level: bool = setting(
+        False,
+        "Whether features of training follow the level, as those of a stream do: what is quieter "
+        "than usual is amplified.",
     )
 
 
@@ -225,6 +276,21 @@ class MixtureData(MixedData, CorpusData):
     rirs: Folders = _folders(
         "--rirs", "Folder of room impulse responses, applied to half of the training speech."
     )
+    rooms: int = setting(
+        0,
+        "Number of simulated rooms, instead of recorded ones.",
+        option=Option("--rooms", "rooms"),
+        rule=Rule(lambda value: 0 <= value <= 10_000, "a number of rooms, at most 10000"),
+    )
+
+    def complaints(self) -> list[Complaint]:
+        """Return which folder is missing, and rooms that are both recorded and simulated."""
+        complaints = super().complaints()
+        if self.rirs and self.rooms:
+            complaints.append(
+                ("rooms", "they are simulated, --rirs are recorded: give one of the two")
+            )
+        return complaints
 
 
 @dataclass(frozen=True)

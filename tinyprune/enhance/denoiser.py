@@ -5,11 +5,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from tinyprune import pretrained
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.device import record_beside
+from tinyprune.audio.frontend import smallest_gain
 from tinyprune.audio.streaming import StreamingFrontEnd
 from tinyprune.errors import UsageError
 from tinyprune.storage.run_folder import Workspace
@@ -94,7 +93,6 @@ class Denoiser:
         name: of the variant, or of the file.
         front_end: how hops become features and masks become hops.
         latency_seconds: algorithmic latency, at the network's own sampling rate.
-        smallest_gain: of any band.
         frames, inference_seconds: how many frames the network has seen, and how long it took for
             them.
 
@@ -107,7 +105,8 @@ class Denoiser:
     ) -> None:
         """Load a graph and its front end.
 
-        No band is attenuated by more than ``max_attenuation_db``; None: there is no limit.
+        No band is attenuated by more than ``max_attenuation_db``; None: the limit of the front
+        end's record, if it has one.
         """
         self._path = path
         self._networks = [Int8Model(path)]
@@ -120,9 +119,8 @@ class Denoiser:
                 "give the one that it was trained with as --frontend"
             )
         self.latency_seconds = self.front_end.latency / self.front_end.sample_rate
-        self.smallest_gain = np.float32(0)
         if max_attenuation_db is not None:
-            self.smallest_gain = np.float32(10 ** (-max_attenuation_db / 20))
+            self.front_end.smallest_gain = smallest_gain(max_attenuation_db)
         self.frames = 0
         self.inference_seconds = 0.0
 
@@ -161,8 +159,7 @@ class Channel:
         mask = self._network.step(features[None])[0]
         self._denoiser.inference_seconds += time.perf_counter() - started
         self._denoiser.frames += 1
-        limited = np.maximum(mask, self._denoiser.smallest_gain)
-        return front_end.synthesise(self._state, limited)
+        return front_end.synthesise(self._state, mask)
 
 
 def _mask_bands(path: Path, network: Int8Model) -> int:

@@ -32,7 +32,7 @@ class NetworkChoice:
         run: folder in which a variant is looked for.
         model: variant or ``.tflite``; None: the newest variant.
         frontend: record of its front end; None: the one beside it.
-        max_attenuation_db: the most that any band is attenuated; None: no limit.
+        max_attenuation_db: the most that any band is attenuated; None: as the network's record.
     """
 
     run: Path

@@ -15,7 +15,7 @@ import numpy as np
 from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.audio import stft
-from tinyprune.audio.conditioning import loudest_hop_dbfs
+from tinyprune.audio.conditioning import frame_gains, loudest_hop_dbfs
 from tinyprune.audio.device import DeviceFrontEnd, device_front_end, frontend_of, record_beside
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.audio.streaming import conditioning_of
@@ -167,17 +167,20 @@ def measure_frontend(dataset: SpeechData, batch_size: int, frames: int) -> Front
 
     They are measured on a few batches of ``batch_size`` excerpts of ``frames`` frames.
     """
-    frontend = FrontEnd()
+    frontend = FrontEnd(
+        follows_level=dataset.follows_level, max_attenuation_db=dataset.max_attenuation_db
+    )
     samples = (frames + 1) * frontend.hop
     batches = zip(range(STATISTICS_BATCHES), dataset.batches(0, batch_size, samples), strict=False)
-    features = []
-    loudest = []
-    for _, (noisy, _) in batches:
-        features.append(frontend.compress(stft.analyse(noisy)))
-        loudest.append(loudest_hop_dbfs(noisy, frontend.hop))
-    measured = frontend.measured(np.concatenate(features))
+    mixtures = [noisy for _, (noisy, _) in batches]
+    loudest = [loudest_hop_dbfs(noisy, frontend.hop) for noisy in mixtures]
     usual_dbfs = float(np.median(np.concatenate(loudest)))
-    return replace(measured, usual_dbfs=round(usual_dbfs, 2))
+    frontend = replace(frontend, usual_dbfs=round(usual_dbfs, 2))
+
+    features = []
+    for noisy in mixtures:
+        features.append(frontend.compress(stft.analyse(noisy), frame_gains(frontend, noisy)))
+    return frontend.measured(np.concatenate(features))
 
 
 def _item(mixture: NoisyUtterance, metrics: MetricValues) -> ItemScore:

@@ -13,6 +13,7 @@ from tinyprune.metrics.speech import is_defined, si_sdr_db
 from tinyprune.registry import LOSSES
 from tinyprune.training.spectral import SpectralGraph
 
+LOSS_LEVEL = 0.1  # root mean square of mixtures of any level, where a loss compares them
 DISTILL_WEIGHT = 100.0  # brings the distance of masks to the size of the other terms
 
 
@@ -63,9 +64,13 @@ class Denoise:
         """Return the loss of the masked spectrum, plus the distance to the teacher's mask."""
         noisy, clean = batch
         spectrum = self._graph.analyse(noisy)
-        features = self._graph.features(spectrum)
+        features = self._graph.features(spectrum, noisy)
         mask = model(features, training=True)
         estimate = self._graph.apply(mask, spectrum)
+        if self.dataset.follows_level:
+            gain = _gain_to_one_level(noisy)
+            estimate *= tf.complex(gain, 0.0)[:, :, None]
+            clean *= gain
         loss = self._loss(self._graph, estimate, self._graph.analyse(clean), clean)
         if self.teacher is not None:
             taught = tf.stop_gradient(self.teacher(features, training=False))
@@ -86,3 +91,12 @@ class Denoise:
         if scores:
             return float(np.mean(scores))
         return float("nan")
+
+
+def _gain_to_one_level(noisy: tf.Tensor) -> tf.Tensor:
+    """Return the gains (batch, 1) that bring mixtures (batch, samples) to one level.
+
+    What losses take for silence would leave out quiet recordings.
+    """
+    level = tf.sqrt(tf.reduce_mean(noisy**2, axis=1, keepdims=True))
+    return LOSS_LEVEL / tf.maximum(level, 1e-7)

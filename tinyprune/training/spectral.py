@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tinyprune.audio.conditioning import Conditioning
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.audio.stft import hann, synthesis_window
 
@@ -30,10 +31,33 @@ class SpectralGraph:
         halves = tf.reshape(signal, (tf.shape(signal)[0], -1, self.frontend.hop))
         return tf.signal.rfft(tf.concat([halves[:, :-1], halves[:, 1:]], axis=2) * self._window)
 
-    def features(self, spectrum: tf.Tensor) -> tf.Tensor:
-        """Return normalised features (batch, frames, bands) of spectra (batch, frames, bins)."""
+    def features(self, spectrum: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
+        """Return normalised features (batch, frames, bands) of spectra (batch, frames, bins).
+
+        Where the front end follows the level, that is the level of the ``signal`` that they are of.
+        """
         mel = tf.tensordot(tf.abs(spectrum), self._mel, 1)
+        if self.frontend.follows_level:
+            mel *= self._gains(signal)[:, :, None]
         return (tf.pow(mel, self.frontend.power) - self._mean) / self._std
+
+    def _gains(self, signal: tf.Tensor) -> tf.Tensor:
+        """Return the gains (batch, frames) that a stream has, of signals as in :meth:`analyse`.
+
+        The level after hop t is ``max over s <= t of decay^(t - s) p(s)``: see
+        :meth:`tinyprune.audio.conditioning.Conditioning.gain`.
+        """
+        conditioning = Conditioning.of(self.frontend)
+        usual_dbfs = conditioning.usual_dbfs or 0.0
+        hops = tf.reshape(signal, (tf.shape(signal)[0], -1, self.frontend.hop))
+        power = tf.reduce_mean(hops**2, axis=2)
+        count = tf.range(tf.shape(power)[1])
+        ages = count[:, None] - count[None, :]
+        decay = tf.pow(conditioning.level_decay, tf.cast(tf.maximum(ages, 0), tf.float32))
+        decay = tf.where(ages >= 0, decay, 0.0)
+        level = tf.reduce_max(decay * power[:, None, :], axis=2)[:, 1:]
+        gain = tf.sqrt(10 ** (usual_dbfs / 10) / tf.maximum(level, 1e-12))
+        return tf.clip_by_value(gain, 1.0, 10 ** (conditioning.most_gain_db / 20))
 
     def apply(self, mask: tf.Tensor, spectrum: tf.Tensor) -> tf.Tensor:
         """Return spectra masked by a mel mask (batch, frames, bands) spread over the bins."""

@@ -48,14 +48,21 @@ class SpeakerPool:
         They are of as many speakers as there are. Where nobody else speaks, the speaker of ``clip``
         is heard again.
         """
-        speakers = np.arange(len(self._clips))
-        if len(speakers) > 1:
-            speakers = np.delete(speakers, int(self.speaker[clip]))
-
-        order = rng.permutation(speakers)
+        order = rng.permutation(self._others(clip))
         count = int(rng.integers(FEWEST_VOICES, MOST_VOICES + 1))
         drawn = np.resize(order, count)
         return tuple(self._draw_voice(int(speaker), rng) for speaker in drawn)
+
+    def draw_one(self, clip: int, rng: np.random.Generator) -> tuple[Voice, ...]:
+        """Draw one voice of another speaker than that of ``clip``, if there is one."""
+        return (self._draw_voice(int(rng.choice(self._others(clip))), rng),)
+
+    def _others(self, clip: int) -> np.ndarray:
+        """Return the speakers other than that of a clip; where there is no other, that one."""
+        speakers = np.arange(len(self._clips))
+        if len(speakers) > 1:
+            return np.delete(speakers, int(self.speaker[clip]))
+        return speakers
 
     def _draw_voice(self, speaker: int, rng: np.random.Generator) -> Voice:
         """Draw one of a speaker's clips, and a place in it."""

@@ -14,6 +14,14 @@ class SpeechData(Protocol):
     def task(self) -> str:
         """Name of the task: speech."""
 
+    @property
+    def follows_level(self) -> bool:
+        """True where features of training are amplified to the usual level, as in a stream."""
+
+    @property
+    def max_attenuation_db(self) -> float | None:
+        """The most that noise is attenuated in what is learned; None: there is no limit."""
+
     def batches_per_epoch(self, batch_size: int, samples: int) -> int:
         """Return the number of batches of one epoch, at least one."""
 

@@ -6,14 +6,12 @@ from typing import Protocol
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.audio.files import SAMPLE_RATE
-from tinyprune.data.clips import ClipStore
 from tinyprune.data.speech import augmentation
 from tinyprune.data.speech.babble import SpeakerPool, mix_voices
 from tinyprune.data.speech.mixing import SILENCE_RMS, Mixing, SpeechAndNoise
+from tinyprune.data.speech.responses import impulse_responses
 
 IN_ROOMS = 0.5  # of the speech, where there are impulse responses
-LONGEST_RIR = SAMPLE_RATE  # samples; what comes later than a second is cut
 
 
 class Source(Protocol):
@@ -116,15 +114,3 @@ class Variation:
             return excerpts
         factors = self.rng.uniform(*self.mixing.speed, size=len(excerpts))
         return augmentation.change_speed(excerpts, factors, self.samples)
-
-
-def impulse_responses(store: ClipStore, rooms: list[int]) -> Float32Array:
-    """Return impulse responses (rooms, m) by their numbers, a second at most.
-
-    A short one is followed by zeros.
-    """
-    lengths = np.minimum(store.lengths[rooms], LONGEST_RIR)
-    responses = np.zeros((len(rooms), int(lengths.max())), np.float32)
-    for row, room, length in zip(responses, rooms, lengths, strict=True):
-        row[:length] = store.excerpt(room, 0, int(length))
-    return responses

@@ -15,13 +15,14 @@ from tinyprune.audio.files import SAMPLE_RATE
 from tinyprune.data.clips import FULL_SCALE, ClipStore, power
 from tinyprune.data.speech import augmentation
 from tinyprune.data.speech.babble import SpeakerPool, Voice, mix_voices
-from tinyprune.data.speech.excerpts import IN_ROOMS, impulse_responses
+from tinyprune.data.speech.excerpts import IN_ROOMS
 from tinyprune.data.speech.mixing import (
     SILENCE_RMS,
     NoisyUtterance,
     Range,
     SpeechAndNoise,
 )
+from tinyprune.data.speech.responses import impulse_responses
 
 MAX_UTTERANCE_SECONDS = 5.0
 SNR_STEPS = 6

@@ -1,6 +1,7 @@
 """``mixture``: speech and noise from folders or a known corpus, mixed on the fly."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from tinyprune.data.corpora.corpus import (
     files_in_each,
     hold_out_speakers,
 )
+from tinyprune.data.speech import rooms
 from tinyprune.data.speech.mixing import SILENCE_RMS, Mixing, SpeechAndNoise
 from tinyprune.data.speech.mixture_dataset import MixtureDataset
 from tinyprune.errors import TinypruneError, UsageError
@@ -30,6 +32,8 @@ def load(config: MixtureData, cache: Path) -> MixtureDataset:
     Decoded audio goes to ``cache``. Without dev data, a tenth of the speakers and of the noise
     files is held out. Raises UsageError for files that cannot be used.
     """
+    if config.rooms:
+        rooms.check_available()
     corpus_splits = layouts.configured_splits(config, _split_of_folders)
     rooms_of_config = list(map(Path, each_of(config.rirs)))
     rirs = files_in_each(rooms_of_config) if rooms_of_config else corpus_splits["train"].rirs
@@ -43,10 +47,21 @@ def load(config: MixtureData, cache: Path) -> MixtureDataset:
     if "dev" not in splits:
         splits |= _hold_out(splits["train"], config.seed)
     if rirs:
-        train = splits["train"]
-        rooms = open_files("rirs", rirs, cache)
-        splits["train"] = SpeechAndNoise(train.speech, train.noise, rooms)
+        splits["train"] = replace(splits["train"], rirs=open_files("rirs", rirs, cache))
+    elif config.rooms:
+        splits["train"] = replace(splits["train"], rirs=_open_rooms(config, cache))
     return MixtureDataset(splits, Mixing.from_config(config), config.dev_utterances, config.seed)
+
+
+def _open_rooms(config: MixtureData, cache: Path) -> ClipStore:
+    """Return simulated rooms, made once. Raises UsageError without the package for it."""
+    path = cache / f"rooms-{config.rooms}-{config.seed}.pcm"
+    return open_store(path, _simulated(config.rooms, config.seed))
+
+
+def _simulated(count: int, seed: int) -> Iterator[Clip]:
+    for number, response in enumerate(rooms.simulated(count, seed)):
+        yield Clip(f"room {number}", "", response)
 
 
 def _split_of_folders(speech: list[Path], noise: list[Path]) -> CorpusSplit:

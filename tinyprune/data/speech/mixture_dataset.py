@@ -10,6 +10,7 @@ from tinyprune.array_types import Float32Array
 from tinyprune.data.speech import fixed_mixtures
 from tinyprune.data.speech.excerpts import Excerpts, Variation
 from tinyprune.data.speech.mixing import Mixing, NoisyUtterance, SpeechAndNoise
+from tinyprune.data.speech.recording import Recording
 from tinyprune.data.splits import split_of
 
 
@@ -30,6 +31,16 @@ class MixtureDataset:
     mixing: Mixing
     scored_utterances: int
     seed: int
+
+    @property
+    def follows_level(self) -> bool:
+        """True where features of training are amplified to the usual level, as in a stream."""
+        return self.mixing.follow_level
+
+    @property
+    def max_attenuation_db(self) -> float | None:
+        """The most that noise is attenuated in what is learned; None: there is no limit."""
+        return self.mixing.max_attenuation_db
 
     def split(self, name: str) -> SpeechAndNoise:
         """Return a split by name. Raises UsageError if this data set has none of that name."""
@@ -67,7 +78,9 @@ class MixtureDataset:
         split = self.split("train")
         rng = np.random.default_rng([self.seed, 1, seed, epoch])
         variation_rng = np.random.default_rng([self.seed, 4, seed, epoch])
+        recording_rng = np.random.default_rng([self.seed, 8, seed, epoch])
         variation = Variation(split, self.mixing, samples, variation_rng)
+        recording = Recording(split, self.mixing, samples, recording_rng)
         speech_excerpts = Excerpts(split.speech, variation.drawn, rng)
         noise_excerpts = Excerpts(split.noise, variation.drawn, rng)
 
@@ -76,11 +89,23 @@ class MixtureDataset:
             clips, dry = speech_excerpts.draw(batch_size)
             snr_db = rng.uniform(*self.mixing.snr_db, size=(batch_size, 1))
             level_db = rng.uniform(*self.mixing.level_db, size=(batch_size, 1))
-            level = 10 ** (level_db / 20)
-            clean = variation.speech(dry) * level.astype(np.float32)
+            speech = variation.speech(dry)
             _, recorded_noise = noise_excerpts.draw(batch_size)
             noise = variation.noise(recorded_noise, clips)
-            yield clean + noise * (level * 10 ** (-snr_db / 20)).astype(np.float32), clean
+            noise = recording.talkers(noise, clips, snr_db)
+            speech, noise = recording.through_microphones(speech, noise)
+
+            level = 10 ** (level_db / 20)
+            clean = speech * level.astype(np.float32)
+            noise = noise * (level * 10 ** (-snr_db / 20)).astype(np.float32)
+            noise = noise * recording.noise_gains(batch_size)
+            noisy = recording.clipped(clean + noise)
+            yield noisy, self._learned(clean, noise)
+
+    def _learned(self, clean: Float32Array, noise: Float32Array) -> Float32Array:
+        """Return what is to come out, (batch, samples): the speech, and the noise at its limit."""
+        residual = self.mixing.residual_noise
+        return clean + noise * np.float32(residual) if residual else clean
 
     def utterances(self, split: str) -> list[NoisyUtterance]:
         """Return the fixed mixtures of a split.

@@ -75,6 +75,8 @@ class PairedDataset:
     """
 
     task: ClassVar[str] = "speech"
+    follows_level: ClassVar[bool] = False
+    max_attenuation_db: ClassVar[float | None] = None
 
     splits: dict[str, PairStore]
     level_db: Range
