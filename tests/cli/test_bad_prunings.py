@@ -282,9 +282,9 @@ POOLED = "layers.GlobalAveragePooling2D()(x)\nlayers.Dense({})(x)"
             "model 'odd' gives outputs of shape (8, 8, 3): the data need (3,)",
         ),
         (
-            "layers.Reshape((64, 3))(inputs)\nlayers.SimpleRNN(8)(x)\nlayers.Dense(3)(x)",
+            "layers.Reshape((64, 3))(inputs)\nlayers.RNN(layers.SimpleRNNCell(8))(x)\nlayers.Dense(3)(x)",
             "(8, 8, 3)",
-            "SimpleRNN layer 'simple_rnn",
+            "RNN layer 'rnn",
         ),
     ],
     ids=["size", "axes", "classes", "output", "recurrent"],

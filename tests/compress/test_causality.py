@@ -54,7 +54,16 @@ WRONG = {
         [layers.Bidirectional(layers.LSTM(2, return_sequences=True), name="bad")],
         "runs backwards too",
     ),
-    "rnn": (SEQUENCE, [layers.SimpleRNN(2, return_sequences=True, name="bad")], "may mix frames"),
+    "rnn": (
+        SEQUENCE,
+        [layers.RNN(layers.SimpleRNNCell(2), return_sequences=True, name="bad")],
+        "may mix frames",
+    ),
+    "simple rnn": (
+        SEQUENCE,
+        [layers.SimpleRNN(2, return_sequences=True, name="bad")],
+        "whose steps are written out",
+    ),
 }
 
 

@@ -224,10 +224,10 @@ def test_a_model_of_which_all_is_left_alone_says_why():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (lambda: L.SimpleRNN(4, name="odd"), "^SimpleRNN layer 'odd' is recurrent"),
+        (lambda: L.RNN(L.SimpleRNNCell(4), name="odd"), "^RNN layer 'odd' is recurrent"),
         (lambda: L.LSTM(4, stateful=True, name="odd"), "^LSTM layer 'odd' sets stateful"),
     ],
-    ids=["SimpleRNN", "LSTM"],
+    ids=["RNN", "LSTM"],
 )
 def test_what_cannot_be_trained_in_int8_has_no_plan(layer, message):
     inputs = keras.Input((5, 3), batch_size=1)

@@ -182,11 +182,11 @@ def test_an_lstm_that_is_given_a_state_or_a_mask_is_refused_in_one_line(given):
         prepare(keras.Model([inputs, state], outputs))
 
 
-@pytest.mark.parametrize("kind", ["SimpleRNN", "Sequential"])
+@pytest.mark.parametrize("kind", ["RNN", "Sequential"])
 def test_other_recurrences_are_refused_before_they_crash_the_converter(kind):
     inputs, inner = keras.Input((5, BANDS)), keras.layers.LSTM(UNITS)
     layer = {
-        "SimpleRNN": lambda: keras.layers.SimpleRNN(UNITS, name="odd"),
+        "RNN": lambda: keras.layers.RNN(keras.layers.SimpleRNNCell(UNITS), name="odd"),
         "Sequential": lambda: keras.Sequential([keras.Input((5, BANDS)), inner], name="odd"),
     }[kind]()
     with pytest.raises(

@@ -196,7 +196,8 @@ def spread():
     x = layers.RepeatVector(4)(layers.Dense(5)(inputs))
     x = layers.Softmax(axis=1)(layers.ZeroPadding1D(1)(x))
     x = layers.Concatenate(axis=1)([x, layers.Cropping1D(2)(layers.Rescaling(0.5)(x))])
-    return keras.Model(inputs, layers.SimpleRNN(2)(layers.Dense(4)(layers.LeakyReLU()(x))))
+    cell = layers.SimpleRNNCell(2)
+    return keras.Model(inputs, layers.RNN(cell)(layers.Dense(4)(layers.LeakyReLU()(x))))
 
 
 def randomized(model: keras.Model, seed: int) -> keras.Model:

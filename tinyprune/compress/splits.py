@@ -9,6 +9,7 @@ from tinyprune.compress.attention import multi_head_attention
 from tinyprune.compress.bidirectional import bidirectional
 from tinyprune.compress.normalisation import layer_normalisation, rms_normalisation
 from tinyprune.compress.parts import Chain, Parts, Single, copied
+from tinyprune.compress.simple_rnn import SimpleRNNSteps
 
 #: (layer, name) -> its parts; their names begin with the name.
 Split = Callable[[Any, str], Parts]
@@ -52,5 +53,6 @@ SPLITS: Mapping[type, Split] = {
     layers.LayerNormalization: layer_normalisation,
     layers.RMSNormalization: rms_normalisation,
     layers.Bidirectional: bidirectional,
+    layers.SimpleRNN: SimpleRNNSteps,
     layers.MultiHeadAttention: multi_head_attention,
 }

@@ -216,6 +216,7 @@ PASSIVE_CONFIG = {
     "SeparableConv2D": {"filters": 2, "kernel_size": 2},
     "Conv1DTranspose": {"filters": 2, "kernel_size": 2},
     "Bidirectional": {"layer": layers.LSTM(2)},
+    "SimpleRNN": {"units": 2},
     "HeadAttention": {"key_size": 2, "value_size": 2},
     **dict.fromkeys(
         ["Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout", "AlphaDropout"],

@@ -21,6 +21,7 @@ from tinyprune.compress.kinds.channel_layers import ChannelScale, InverseRoot, R
 from tinyprune.compress.kinds.channels import ChannelRule, LayerCall
 from tinyprune.compress.kinds.frames import FrameRule, Shape
 from tinyprune.compress.kinds.recurrent import Bidirectional
+from tinyprune.compress.kinds.simple_rnn import SimpleRNN
 from tinyprune.models.positions import Positions
 
 FunctionRule = Callable[[Any], str | None]
@@ -205,6 +206,7 @@ PASSIVE_LAYERS: Mapping[type[keras.Layer], LayerKind] = {
     InverseRoot: Passive(channels.alone, frames.frame_by_frame, Grid.OWN, "activation"),
     Reverse: Passive(channels.alone, frames.mixes_frames, Grid.OF_INPUT),
     layers.Bidirectional: Bidirectional(),
+    layers.SimpleRNN: SimpleRNN(),
     # Attention.
     Positions: Passive(channels.alone, frames.mixes_frames, Grid.OWN, "add"),
     HeadAttention: Attention(),
