@@ -31,6 +31,7 @@ USUAL = {
     "matrix": "speed",
     "npu_cuts": "npu",
     "few_values": "npu",
+    "cells": "npu",
     "streaming": "speed",
     "scoring": "speed",
     "verification": "speed",

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tinyprune.compress.fake_quant import MOMENTUM, Observe
 from tinyprune.compress.kinds.base import kernels
+from tinyprune.compress.kinds.cell_lstm import CompressedCellLSTM
 from tinyprune.compress.kinds.conv import CompressedConv1D, CompressedConv2D
 from tinyprune.compress.kinds.dense import CompressedDense
 from tinyprune.compress.kinds.depthwise import CompressedDepthwiseConv1D, CompressedDepthwiseConv2D
@@ -40,9 +41,10 @@ KINDS = {
     ),
     CompressedChannelMean: (SEQUENCES, {"units": 1}),
     CompressedLSTM: (SEQUENCES, {"units": UNITS, "return_sequences": True}),
+    CompressedCellLSTM: (SEQUENCES, {"units": UNITS, "return_sequences": True}),
     CompressedGRU: (SEQUENCES, {"units": UNITS, "return_sequences": True}),
 }
-LINEAR = [kind for kind in KINDS if kind not in (CompressedLSTM, CompressedGRU)]
+LINEAR = [kind for kind in KINDS if kind not in (CompressedLSTM, CompressedCellLSTM, CompressedGRU)]
 
 
 def built(kind, **config) -> keras.Layer:

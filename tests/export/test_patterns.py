@@ -15,6 +15,7 @@ from tests.support.quick import quick
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.kinds.base import kernels
+from tinyprune.compress.kinds.cell_lstm import CellLSTM
 from tinyprune.compress.kinds.lookup import kernel_kind
 from tinyprune.compress.kinds.mean import ChannelMean
 from tinyprune.compress.mask_updater import MaskUpdater, kept_units, read_masks
@@ -163,6 +164,10 @@ PATTERNS = {
     "Dense -> BN -> ReLU": (VECTOR, lambda x: L.ReLU()(norm(L.Dense(16)(x)))),
     "Dense -> sigmoid layer": (VECTOR, lambda x: L.Activation("sigmoid")(L.Dense(16)(x))),
     "Dense -> BN -> Dense": (VECTOR, lambda x: L.Dense(8)(norm(L.Dense(16)(x)))),
+    "LSTM as a cell": (
+        SEQUENCE,
+        lambda x: L.Dense(4)(CellLSTM(8)(CellLSTM(6, return_sequences=True)(x))),
+    ),
     "GRU": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8, return_sequences=True)(x))),
     "GRU, last frame": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8)(L.Dense(6)(x)))),
     "GRU that resets before": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8, reset_after=False)(x))),

@@ -25,6 +25,7 @@ from tinyprune.registry import IMPORTANCES, SCHEDULES
 from tinyprune.storage.recorded import BASELINE
 
 MAGNITUDE, DIFFERENTIABLE = "magnitude", "differentiable"
+CELLS = ("fused", "explicit")
 SCOPES = ("global", "layer")
 DEFAULT_SPARSITY = 0.8
 DEFAULT_BLOCK_SIZE = "16x16"
@@ -206,6 +207,13 @@ class TrainedPruning(PruneConfig):
         True,
         "Whether the float32 baseline teaches too.  [default: distill]",
         option=Option("--distill/--no-distill", "switch"),
+    )
+    cell: str = setting(
+        "fused",
+        "Form of LSTM layers in the .tflite: fused (one operator) or explicit (several, which take "
+        "fewer cycles; learned with one scale per kernel).",
+        option=Option("--cell", metavar="FORM"),
+        rule=one_of(CELLS),
     )
     seed: int = setting(
         0, "Seed of the order of the data.", option=Option("--seed", "seed"), rule=SEED

@@ -1,7 +1,7 @@
 """Recurrent layers as cells of explicit operators: a network is converted without them.
 
-TFLite has no operator for a GRU, so it always is one. What the layers make is given to the
-converter's calibration as the float network computes it.
+TFLite has no operator for a GRU, so it always is one; an LSTM is one if it was learned so. What the
+layers make is given to the converter's calibration as the float network computes it.
 """
 
 from collections.abc import Iterable, Iterator, Set
@@ -17,6 +17,7 @@ from tinyprune import named_arrays
 from tinyprune.array_types import Float32Array
 from tinyprune.compress import graph
 from tinyprune.compress.cut import Cut, cut
+from tinyprune.compress.kinds.lookup import kernel_kind
 from tinyprune.compress.streaming import Context
 from tinyprune.export.converter import (
     CalibrationInputs,
@@ -28,10 +29,13 @@ from tinyprune.export.converter import (
 from tinyprune.models.ends import input_names, output_names
 from tinyprune.tflite.cells.cell import CellWeights
 from tinyprune.tflite.cells.insertion import Cell, NewTensor, State, insert
-from tinyprune.tflite.cells.network_writer import Numbers
+from tinyprune.tflite.cells.network_writer import H, Numbers
 from tinyprune.tflite.flatbuffer import ParsedFile, parse
 
 Values = dict[str, Float32Array]
+
+_LOWEST_H = -128 * H.scale
+_HIGHEST_H = 127 * H.scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +58,13 @@ class Source:
 
 
 def cell_names(model: keras.Model) -> set[str]:
-    """Return the layers of a model that TFLite has no operator for."""
-    return {layer.name for layer in model.layers if type(layer) is keras.layers.GRU}
+    """Return the layers of a model that become several operators each."""
+    names = set()
+    for layer in model.layers:
+        kind = kernel_kind(layer)
+        if kind is not None and kind.is_cell:
+            names.add(layer.name)
+    return names
 
 
 def convert_with_cells(source: Source, names: Set[str]) -> tuple[ParsedFile, tuple[Context, ...]]:
@@ -68,9 +77,10 @@ def convert_with_cells(source: Source, names: Set[str]) -> tuple[ParsedFile, tup
     calls = list(_values(source, parts))
     content = None
     if parts.rest is not None:
+        made = {item.makes for item in parts.layers}
 
         def samples() -> Iterable[CalibrationInputs]:
-            for values in calls:
+            for values in [*calls, _with_whole_range(calls[-1], made)]:
                 yield {name: values[name] for name in parts.rest_inputs}
 
         conversion = named_conversion(parts.rest, parts.rest_inputs, parts.rest_outputs, samples)
@@ -82,11 +92,11 @@ def convert_with_cells(source: Source, names: Set[str]) -> tuple[ParsedFile, tup
         makes_all = bool(item.layer.return_sequences)
         cells.append(Cell(item.layer.name, weights, item.reads, item.makes, keeps_state, makes_all))
     known = {*parts.rest_inputs, *parts.rest_outputs}
-    new = {
-        name: NewTensor(shape, _grid(name, calls))
-        for name, shape in parts.shapes.items()
-        if name not in known
-    }
+    made = {item.makes for item in parts.layers}
+    new = {}
+    for name, shape in parts.shapes.items():
+        if name not in known:
+            new[name] = NewTensor(shape, H if name in made else _grid(name, calls))
     content, states = insert(content, cells, new, parts.inputs, parts.outputs)
     path = Path(source.model.name)
     contexts = (*source.contexts, *map(_context, states))
@@ -132,7 +142,7 @@ def _values_of_examples(source: Source, parts: Cut, names: dict[str, str]) -> It
     made = _made(source.model, inputs, names)
     for number in range(len(source.calibration)):
         one = slice(number, number + 1)
-        now = {name: values[one] for name, values in made.items()}
+        now = {name: _on_range(values[one]) for name, values in made.items()}
         yield _call(parts, [array[one] for array in inputs], now)
 
 
@@ -147,7 +157,7 @@ def _values_of_frames(
         calls = ([call] for call in calls_of(features, frames))
     for number, inputs in enumerate(calls):
         time = slice(number * frames, (number + 1) * frames)
-        now = {name: values[:, time] for name, values in made.items()}
+        now = {name: _on_range(values[:, time]) for name, values in made.items()}
         yield _call(parts, inputs, now)
 
 
@@ -175,6 +185,25 @@ def _made(model: keras.Model, given: list[Float32Array], names: dict[str, str]) 
         return made
 
     return {name: values.numpy() for name, values in outputs(given).items()}
+
+
+def _on_range(h: Float32Array) -> Float32Array:
+    """Return h without what is beyond its grid."""
+    return np.clip(h, _LOWEST_H, _HIGHEST_H)
+
+
+def _with_whole_range(values: Values, made: Set[str]) -> Values:
+    """Return a call in which h has both ends of its grid, so that the converter takes that.
+
+    Its least number is moved to the lower end and its largest to the upper one.
+    """
+    whole = dict(values)
+    for name in made:
+        h = values[name].copy()
+        h.flat[h.argmax()] = _HIGHEST_H
+        h.flat[h.argmin()] = _LOWEST_H
+        whole[name] = h
+    return whole
 
 
 def _grid(name: str, calls: Iterable[Values]) -> Numbers:

@@ -29,7 +29,7 @@ def with_biases(file: ParsedFile, model: keras.Model) -> ParsedFile:
 
 def _gates_without_inputs(layer: keras.Layer) -> list[int]:
     """Return the gates with a bias whose input weights are all zero; of other layers none."""
-    if not isinstance(layer, keras.layers.LSTM) or not layer.use_bias:
+    if type(layer) is not keras.layers.LSTM or not layer.use_bias:
         return []
     kernel = layer.cell.kernel.numpy().reshape(-1, GATES, layer.units)
     return [gate for gate in range(GATES) if not kernel[:, gate].any()]

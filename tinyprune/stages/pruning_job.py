@@ -10,6 +10,7 @@ from tinyprune.compress.dead_channels import describe_dead_channels
 from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import prepare
+from tinyprune.compress.recurrent_forms import with_form
 from tinyprune.config import TrainConfig, TrainedPruning
 from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.convertible import check_convertible
@@ -55,7 +56,7 @@ class PruningJob:
         Raises UsageError for a network that cannot be fully int8.
         """
         keras.utils.set_random_seed(self.config.seed)
-        canonical = fold(self.base)
+        canonical = with_form(fold(self.base), self.config.cell)
         dead = describe_dead_channels(canonical)
         if dead:
             log.info(

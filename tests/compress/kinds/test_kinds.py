@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from tinyprune.compress.kinds.base import Grid, LayerKind, bias, kernels
+from tinyprune.compress.kinds.cell_lstm import CellLSTM
 from tinyprune.compress.kinds.channels import UnitNumbers
 from tinyprune.compress.kinds.lookup import KERNEL_KINDS, kernel_kind, layer_kind, layout
 from tinyprune.compress.kinds.mean import channel_mean
@@ -55,6 +56,13 @@ KINDS = {
     ),
     "LSTM": (
         layers.LSTM(5),
+        (None, 8, 3),
+        {"kernel": (3, 4 * 5), "recurrent_kernel": (5, 4 * 5)},
+        4 * 5,
+        Layout.STANDARD,
+    ),
+    "CellLSTM": (
+        CellLSTM(5),
         (None, 8, 3),
         {"kernel": (3, 4 * 5), "recurrent_kernel": (5, 4 * 5)},
         4 * 5,

@@ -3,14 +3,13 @@ import pytest
 
 from tinyprune.tflite.cells.cell import CellWeights
 from tinyprune.tflite.cells.insertion import Cell, NewTensor, insert
-from tinyprune.tflite.cells.network_writer import Numbers
+from tinyprune.tflite.cells.network_writer import H, Numbers
 from tinyprune.tflite.cells.reading import cell_kernels
 from tinyprune.tflite.flatbuffer import read
 from tinyprune.tflite.interpreter import Int8Model
 
 FEATURES, UNITS, FRAMES = 5, 8, 40
 X = Numbers("int8", 4 / 255, -3)
-H = Numbers("int8", 1.8 / 255, 11)
 GATES = {"lstm": 4, "gru": 3}
 kinds = pytest.mark.parametrize(
     ("kind", "reset_after"),
@@ -19,22 +18,18 @@ kinds = pytest.mark.parametrize(
 )
 
 
-def on_grid(kernel: np.ndarray, scales: int) -> np.ndarray:
-    parts = []
-    for part in np.split(kernel, scales, axis=1):
-        scale = np.abs(part).max() / 127
-        parts.append(np.round(part / scale) * scale)
-    return np.concatenate(parts, axis=1).astype(np.float32)
+def on_grid(kernel: np.ndarray) -> np.ndarray:
+    scale = np.abs(kernel).max() / 127
+    return (np.round(kernel / scale) * scale).astype(np.float32)
 
 
 def weights(kind: str, reset_after: bool = True) -> CellWeights:
-    """Kernels that are on their int8 grid, an LSTM's with one scale per gate."""
+    """Kernels that are on their int8 grid."""
     rng, width = np.random.default_rng(0), GATES[kind] * UNITS
-    scales = GATES[kind] if kind == "lstm" else 1
     return CellWeights(
         kind,
-        on_grid(rng.normal(0, 0.6, (FEATURES, width)), scales),
-        on_grid(rng.normal(0, 0.4, (UNITS, width)), scales),
+        on_grid(rng.normal(0, 0.6, (FEATURES, width))),
+        on_grid(rng.normal(0, 0.4, (UNITS, width))),
         rng.normal(0, 0.3, width).astype(np.float32),
         rng.normal(0, 0.3, width).astype(np.float32) * (kind == "gru" and reset_after),
         reset_after,
@@ -108,12 +103,9 @@ def test_the_kernels_in_the_file_are_the_integers_of_their_grid(kind, reset_afte
     written(tmp_path / "cell.tflite", item, 3, keeps_state=False)
     graph = read(tmp_path / "cell.tflite")
     found = cell_kernels(graph, "cell")
-    scales = GATES[kind] if kind == "lstm" else 1
     for name, kernel in (("kernel", item.kernel), ("recurrent_kernel", item.recurrent_kernel)):
-        expected = []
-        for part in np.split(kernel, scales, axis=1):
-            expected.append(np.round(part / np.abs(part).max() * 127))
-        np.testing.assert_array_equal(found.kernels[name], np.concatenate(expected, axis=1))
+        expected = np.round(kernel / np.abs(kernel).max() * 127)
+        np.testing.assert_array_equal(found.kernels[name], expected)
     assert cell_kernels(graph, "other") is None
 
 

@@ -152,6 +152,7 @@ class KernelKind(LayerKind):
         is_normalised: whether it may be normalised while it learns (normaliser.py).
         is_fixed: whether its kernel is never learned nor pruned, except for whole units.
         takes_in_followers: whether BatchNorm and activation after it can become part of it.
+        is_cell: whether it is exported as a cell of several operators (tflite/cells).
     """
 
     grid = Grid.OWN
@@ -166,6 +167,7 @@ class KernelKind(LayerKind):
     is_normalised = False
     is_fixed = False
     takes_in_followers = True
+    is_cell = False
 
     def is_called_plainly(self, layer: Any, inputs: int) -> bool:
         """Return whether a call of that many tensors is understood: one input, or first states."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tinyprune.compress.fake_quant import fake_cluster_kernel, fake_quantize_kernel, in_steps
 from tinyprune.compress.gru_recurrence import GRURecurrence
 from tinyprune.compress.kinds.base import State
-from tinyprune.compress.kinds.recurrent import CompressedRecurrent, Recurrent
+from tinyprune.compress.kinds.recurrent import H_OF_CELLS, CompressedRecurrent, Recurrent
 from tinyprune.tflite.operators import RECURRENT
 
 
@@ -19,6 +19,7 @@ class CompressedGRU(CompressedRecurrent, keras.layers.GRU):
     """
 
     plain = keras.layers.GRU
+    fixed_h = H_OF_CELLS
 
     def on_grid(self, kernel: tf.Tensor) -> tf.Tensor:
         """Return the kernel with one scale: FULLY_CONNECTED has no more for 16-bit outputs."""
@@ -58,6 +59,7 @@ class GRU(Recurrent):
     compressed = CompressedGRU
     operator = "gru"
     gates = RECURRENT["gru"]
+    is_cell = True
     # The one that products read, and the one that is carried on.
     states = (State("hidden", 1), State("carried", 2))
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from tinyprune.compress.kinds.base import KernelKind, LayerKind
+from tinyprune.compress.kinds.cell_lstm import CellOfLSTM
 from tinyprune.compress.kinds.conv import Conv1D, Conv2D
 from tinyprune.compress.kinds.dense import Dense
 from tinyprune.compress.kinds.depthwise import DepthwiseConv1D, DepthwiseConv2D
@@ -28,6 +29,7 @@ KERNEL_KINDS: tuple[KernelKind, ...] = (
     DepthwiseConv2D(),
     Conv2DTranspose(),
     LSTM(),
+    CellOfLSTM(),
     GRU(),
     Mean(),
 )

@@ -14,6 +14,9 @@ from tinyprune.compress.kinds.frames import Shape
 from tinyprune.compress.layers import Compressed
 from tinyprune.errors import UsageError
 
+#: h of a cell of explicit operators: int8 in steps of 1/128 (tflite/cells/network_writer.py).
+H_OF_CELLS = (-1.0, 127 / 128)
+
 
 class CompressedRecurrent(Compressed):
     """A recurrent layer with h on the int8 grid inside the loop.
@@ -22,9 +25,14 @@ class CompressedRecurrent(Compressed):
     float32 here.
     """
 
+    #: Range of h where its int8 grid is prescribed.
+    fixed_h: tuple[float, float] | None = None
+
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
-        self.output_quantizer = FakeQuantize(name="h") if self.quantized else None
+        self.output_quantizer = None
+        if self.quantized:
+            self.output_quantizer = FakeQuantize(fixed=self.fixed_h, name="h")
 
     def call(
         self,

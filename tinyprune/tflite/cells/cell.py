@@ -73,7 +73,6 @@ class CellLayer(ABC):
     Args:
         writer: of the network.
         weights: of the layer.
-        h: the int8 grid of its outputs.
 
     Attributes:
         state_names, state_numbers: of its state, in order.
@@ -83,7 +82,7 @@ class CellLayer(ABC):
     state_numbers: tuple[Numbers, Numbers]
 
     @abstractmethod
-    def __init__(self, writer: NetworkWriter, weights: CellWeights, h: Numbers) -> None:
+    def __init__(self, writer: NetworkWriter, weights: CellWeights) -> None:
         """Write the weights."""
 
     @abstractmethod
@@ -102,7 +101,7 @@ class CellLayer(ABC):
             state: after the frame before; None for zeros.
 
         Returns:
-            h, int8 (1, 1, units), and the state after the frame.
+            h (1, 1, units), and the state after the frame.
         """
 
 

@@ -18,6 +18,7 @@ from tinyprune.tflite.cells.cell import (
 )
 from tinyprune.tflite.cells.network_writer import (
     ONE_IN_INT16,
+    H,
     NetworkWriter,
     Numbers,
     Value,
@@ -35,13 +36,11 @@ class GRUCell(CellLayer):
     """
 
     state_names = ("hidden", "carried")
+    state_numbers = (uint8_of(H), _CARRIED)
 
-    def __init__(self, writer: NetworkWriter, weights: CellWeights, h: Numbers) -> None:
+    def __init__(self, writer: NetworkWriter, weights: CellWeights) -> None:
         self._writer = writer
         self._units = units = weights.units
-        self._h = h
-        self.state_numbers = (uint8_of(h), _CARRIED)
-
         # Only the candidate of reset_after needs the bias of the state apart.
         input_bias = weights.input_bias.copy()
         input_bias[: 2 * units] += weights.recurrent_bias[: 2 * units]
@@ -87,8 +86,11 @@ class GRUCell(CellLayer):
         candidate = writer.tanh(f"{frame}/candidate", summed)
 
         carried = self._mixed(frame, candidate, z, state)
-        h = writer.quantize(f"{frame}/h", carried, self._h)
-        return h, (writer.quantize(f"{frame}/h_read", h, uint8_of(self._h)), carried)
+        one = np.full(carried.shape, 32767, np.int16)
+        h = writer.multiply(
+            f"{frame}/h", carried, writer.constant(f"{frame}/one", one, _CARRIED), H
+        )
+        return h, (writer.as_uint8(f"{frame}/h_read", h), carried)
 
     def _gates(self, frame: str, summed: Value) -> tuple[Value, Value]:
         writer = self._writer
@@ -110,9 +112,8 @@ class GRUCell(CellLayer):
         if self._reset_after:
             candidate_h = writer.channels(f"{frame}/candidate_h", made, 2 * units, 3 * units)
             return z, r, writer.multiply(f"{frame}/reset", r, candidate_h, PRODUCT)
-        reset = writer.multiply(f"{frame}/reset", r, carried, _CARRIED)
-        reset_h = writer.quantize(f"{frame}/reset_h", reset, self._h)
-        reset_read = writer.quantize(f"{frame}/reset_read", reset_h, uint8_of(self._h))
+        reset = writer.multiply(f"{frame}/reset", r, carried, H)
+        reset_read = writer.quantize(f"{frame}/reset_read", reset, uint8_of(H))
         return z, r, product(writer, f"{frame}/candidate_h", reset_read, self._candidate)
 
     def _inner_of_zeros(self, frame: str, r: Value) -> Value | None:

@@ -13,7 +13,13 @@ import numpy as np
 from tinyprune.tflite.cells.cell import CellLayer, CellWeights
 from tinyprune.tflite.cells.gru import GRUCell
 from tinyprune.tflite.cells.lstm import LSTMCell
-from tinyprune.tflite.cells.network_writer import NetworkWriter, Numbers, Shape, Value, uint8_of
+from tinyprune.tflite.cells.network_writer import (
+    H,
+    NetworkWriter,
+    Numbers,
+    Shape,
+    Value,
+)
 from tinyprune.tflite.flatbuffer import pack
 from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT
 
@@ -27,7 +33,8 @@ class Cell:
     Attributes:
         name: of the layer; the names of its tensors begin with it.
         weights: its weights.
-        reads, makes: ends of the network that is given, by their names, or others of ``tensors``.
+        reads, makes: ends of the network that is given, by their names, or others of ``tensors``;
+            what it makes is on the grid of h.
         keeps_state: whether its state lives from call to call; else every call begins with zeros.
         makes_all: whether it makes all frames, and not the last one only.
     """
@@ -132,9 +139,10 @@ class _Network:
         writer = NetworkWriter(self._model, cell.name)
         read = self.values[cell.reads]
         made = self.values[cell.makes]
-        layer = _CELLS[cell.weights.kind](writer, cell.weights, made.numbers)
+        assert made.numbers == H, "what a cell makes has its grid"
+        layer = _CELLS[cell.weights.kind](writer, cell.weights)
         if read.index not in self._as_uint8:
-            self._as_uint8[read.index] = writer.quantize("read", read, uint8_of(read.numbers))
+            self._as_uint8[read.index] = writer.as_uint8("read", read)
         projected = layer.project(self._as_uint8[read.index])
 
         shape = (1, 1, cell.weights.units)

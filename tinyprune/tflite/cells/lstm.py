@@ -10,50 +10,40 @@ from tinyprune.tflite.cells.cell import (
     CellLayer,
     CellState,
     CellWeights,
-    Part,
     grid_scale,
     product,
     written,
 )
 from tinyprune.tflite.cells.network_writer import (
-    ONE_IN_INT16,
+    H,
     NetworkWriter,
     Numbers,
     Value,
     uint8_of,
 )
-from tinyprune.tflite.operators import GATES
 
 _CELL = Numbers("int16", 2**-11)  # up to 16 either way
-_OPENED = Numbers("int16", ONE_IN_INT16)
 
 
 class LSTMCell(CellLayer):
-    """Writes the frames of one LSTM, each gate with a scale of its own for both kernels.
+    """Writes the frames of one LSTM, with one scale per kernel.
 
     Its state after a frame is (h as uint8, c as int16).
     """
 
     state_names = ("hidden", "cell")
+    state_numbers = (uint8_of(H), _CELL)
 
-    def __init__(self, writer: NetworkWriter, weights: CellWeights, h: Numbers) -> None:
+    def __init__(self, writer: NetworkWriter, weights: CellWeights) -> None:
         self._writer = writer
         self._units = weights.units
-        self._h = h
-        self.state_numbers = (uint8_of(h), _CELL)
         bias = weights.input_bias + weights.recurrent_bias
-        self._kernel = self._written("kernel", weights.kernel, bias)
-        self._recurrent = self._written(
-            "recurrent_kernel", weights.recurrent_kernel, np.zeros_like(bias)
-        )
-
-    def _written(self, name: str, kernel: np.ndarray, bias: np.ndarray) -> list[Part]:
-        parts = []
-        gates = zip(np.split(kernel, GATES, axis=1), np.split(bias, GATES), strict=True)
-        for number, (gate, gate_bias) in enumerate(gates):
-            part_name = f"{name}_{number}"
-            parts.append(written(self._writer, part_name, gate, gate_bias, grid_scale(gate)))
-        return parts
+        none = np.zeros_like(bias)
+        kernel, recurrent = weights.kernel, weights.recurrent_kernel
+        self._kernel = [written(writer, "kernel", kernel, bias, grid_scale(kernel))]
+        self._recurrent = [
+            written(writer, "recurrent_kernel", recurrent, none, grid_scale(recurrent))
+        ]
 
     def project(self, sequence: Value) -> Value:
         """Return inputs times kernel."""
@@ -83,6 +73,5 @@ class LSTMCell(CellLayer):
             kept = writer.multiply(f"{frame}/kept", f, state[1], _CELL)
             cell = writer.add(f"{frame}/cell", kept, cell, _CELL)
         squashed = writer.tanh(f"{frame}/squashed", cell)
-        opened = writer.multiply(f"{frame}/opened", o, squashed, _OPENED)
-        h = writer.quantize(f"{frame}/h", opened, self._h)
-        return h, (writer.quantize(f"{frame}/h_read", h, uint8_of(self._h)), cell)
+        h = writer.multiply(f"{frame}/h", o, squashed, H)
+        return h, (writer.as_uint8(f"{frame}/h_read", h), cell)

@@ -1,0 +1,97 @@
+"""What the form of recurrent layers costs on the NPU, by Vela: fused LSTM, LSTM as a cell, GRU."""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from benchmarks.shared.report import Case, Report
+from tinyprune.compress.fold import fold
+from tinyprune.compress.recurrent_forms import with_form
+from tinyprune.export.tflite import export
+from tinyprune.npu import targets, vela
+from tinyprune.tflite.interpreter import Int8Model
+
+BANDS = 128
+#: Size -> units of both recurrent layers and the Dense layer behind them.
+SIZES = {"256, 256, 128": (256, 256, 128), "64, 96, 128": (64, 96, 128)}
+TARGETS = (
+    ("ethos-u55-128", "Sram_Only"),
+    ("ethos-u55-128", "Shared_Sram"),
+    ("ethos-u65-256", "Dedicated_Sram"),
+    ("ethos-u85-256", "Dedicated_Sram_384KB"),
+    ("ethos-u85-256", "Sram_Only"),
+)
+#: Form -> layer and the form of its LSTM layers.
+FORMS: dict[str, tuple[Callable[..., keras.Layer], str]] = {
+    "LSTM, fused": (keras.layers.LSTM, "fused"),
+    "LSTM, explicit": (keras.layers.LSTM, "explicit"),
+    "GRU": (keras.layers.GRU, "fused"),
+}
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """Cycles and flash of a frame, and how far the int8 graph is from the float network."""
+    frames = 20 if options.smoke else 400
+    sizes = {"4, 4, 4": (4, 4, 4)} if options.smoke else SIZES
+    chosen = TARGETS[:1] if options.smoke else TARGETS
+    cases = []
+    for size, units in sizes.items():
+        for form in FORMS:
+            with tempfile.TemporaryDirectory() as name:
+                cases += _cases(f"{size}: {form}", form, units, frames, Path(name), chosen)
+    notes = [
+        "two recurrent layers, a Dense layer and a mask of 128 bands, one frame a call; Vela looks "
+        "at sizes only, so random weights",
+        "SQNR: of all outputs, against the float network, without any int8 learning",
+    ]
+    return Report(cases, [], notes)
+
+
+def _cases(
+    what: str,
+    form: str,
+    units: tuple[int, ...],
+    frames: int,
+    folder: Path,
+    chosen: tuple[tuple[str, str], ...],
+) -> list[Case]:
+    model = _network(form, units)
+    features = _features(frames)
+    path = folder / "network.tflite"
+    artifact = export(model, 1, features, {}, path)
+    made = Int8Model(path).run(features)
+    cases = [Case(f"{what}: SQNR", "dB", [_sqnr_db(model(features[None]).numpy()[0], made)])]
+    for npu, mode in chosen:
+        target = targets.resolve(npu, memory_mode=mode)
+        report = vela.compile_tflite(path, target, folder / npu / mode, artifact.layers).report
+        where = f"{what}, {npu} {mode}"
+        cases.append(Case(where, "cycles", [report.cycles]))
+        cases.append(Case(f"{where}: flash", "B", [report.flash_bytes]))
+    return cases
+
+
+def _network(form: str, units: tuple[int, ...]) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    layer, lstm_form = FORMS[form]
+    *recurrent, hidden = units
+    x = features = keras.Input((None, BANDS))
+    for number, width in enumerate(recurrent):
+        x = layer(width, return_sequences=True, name=f"recurrent_{number}")(x)
+    x = keras.layers.Dense(hidden, activation="relu")(x)
+    mask = keras.layers.Dense(BANDS, activation="sigmoid")(x)
+    return with_form(fold(keras.Model(features, mask)), lstm_form)
+
+
+def _features(frames: int) -> np.ndarray:
+    """Consecutive features that change slowly."""
+    noise = np.random.default_rng(0).normal(size=(frames + 4, BANDS))
+    return np.stack([noise[t : t + 5].mean(axis=0) * 2 for t in range(frames)]).astype(np.float32)
+
+
+def _sqnr_db(expected: np.ndarray, found: np.ndarray) -> float:
+    signal = expected - expected.mean()
+    return float(10 * np.log10((signal**2).sum() / ((expected - found) ** 2).sum()))
