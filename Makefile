@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 PAPER_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo paper test test-all lint format docs bench install install-dev clean
+.PHONY: help demo paper test test-all test-versions lint format docs bench install install-dev clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: $(DEVELOPER_STAMP) ## the quick tests
 
 test-all: $(DEVELOPER_STAMP) ## every test, the slow ones too
 	$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
+
+test-versions: $(DEVELOPER_STAMP) ## the lowest versions of pyproject.toml and the newest Python, where they can be installed
+	$(BIN)/python .ci/versions.py
 
 lint: $(DEVELOPER_STAMP) ## style, format, types and import directions
 	$(BIN)/ruff check

@@ -33,6 +33,8 @@ def mutated(content: bytes, kind: str, seed: int) -> bytes:
         return _archive(content, rng)
     if kind == "json":
         return _json(content, rng)
+    if kind == "fields":
+        return _fields(content, rng)
     if kind in ("toml", "csv"):
         return _text(content, rng)
     return _bytes(content, rng)
@@ -57,6 +59,21 @@ def _bytes(content: bytes, rng: np.random.Generator) -> bytes:
         else:
             del changed[place : place + int(rng.integers(1, 16))]
         changed = changed or bytearray(b"\x00")
+    return bytes(changed)
+
+
+def _fields(content: bytes, rng: np.random.Generator) -> bytes:
+    """Put other numbers in their places, so that most of the file can still be read."""
+    if rng.integers(6) == 0:
+        return _bytes(content, rng)
+    changed = bytearray(content)
+    for _ in range(int(rng.integers(1, 4))):
+        place = 4 * int(rng.integers(3, len(changed) // 4))
+        if rng.integers(2):
+            changed[place + int(rng.integers(4))] ^= 1 << int(rng.integers(8))
+        else:
+            number = ODD_NUMBERS[rng.integers(len(ODD_NUMBERS))] & 0xFFFFFFFF
+            changed[place : place + 4] = struct.pack("<I", number)
     return bytes(changed)
 
 

@@ -48,16 +48,18 @@ class Kind:
 OFFLINE = ("prune", "--offline", "FILE", "--sparsity", "0.5", "-o", "out.tflite")
 ENHANCE = ("enhance", "FILE", "out.wav", "--model", "pretrained")
 KINDS = {
-    "tflite": Kind(".tflite", "bytes", 90, 2, (OFFLINE, ("compile", "FILE", "-o", "out"), OFFLINE)),
+    "tflite": Kind(
+        ".tflite", "fields", 90, 2, (OFFLINE, ("compile", "FILE", "-o", "out"), OFFLINE)
+    ),
     "tflite of speech": Kind(
         ".tflite",
-        "bytes",
+        "fields",
         20,
         0,
         (("enhance", "in.wav", "out.wav", "--model", "FILE", "--frontend", "frontend.json"),),
     ),
     "keras": Kind(".keras", "keras", 120, 3, (("load-network", "FILE"),)),
-    "h5": Kind(".h5", "bytes", 90, 3, (("load-network", "FILE"),)),
+    "h5": Kind(".h5", "fields", 90, 3, (("load-network", "FILE"),)),
     "keras, trained": Kind(".keras", "keras", 6, 0, (("train", "--model", "FILE", *ARRAYS),)),
     "summary": Kind(".json", "json", 80, 4, (("compare", "FILE", "summary.json"),)),
     "front end": Kind(
@@ -68,7 +70,7 @@ KINDS = {
         (("enhance", "in.wav", "out.wav", "--frontend", "FILE", "--model", "net.tflite"),),
     ),
     "recipe": Kind(".toml", "toml", 60, 4, (("read-recipe", "FILE"),)),
-    "wav": Kind(".wav", "bytes", 60, 3, (ENHANCE, ("data", "describe", "."))),
+    "wav": Kind(".wav", "fields", 60, 3, (ENHANCE, ("data", "describe", "."))),
     "manifest": Kind(".csv", "csv", 40, 3, (("data", "describe", "FILE"),)),
     "arrays": Kind(".npz", "bytes", 40, 3, (("data", "describe", "FILE"),)),
 }
