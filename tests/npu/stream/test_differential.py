@@ -25,7 +25,7 @@ TARGETS = {
         targets.resolve("ethos-u65-256"),
         targets.resolve("ethos-u65-512"),
         targets.resolve("ethos-u85-256"),
-        targets.resolve("ethos-u85-1024", memory_mode="Sram_Only"),
+        targets.resolve("ethos-u85-1024"),
     ]
 }
 INFERENCES = 3
