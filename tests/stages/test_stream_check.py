@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.support.runs import tiny_sizes
 from tinyprune import pretrained
 from tinyprune.artifacts.resources import CompiledArtifact
 from tinyprune.artifacts.stream_check import StreamCheck
@@ -99,8 +100,9 @@ def test_what_is_no_number_of_inferences_is_one_line():
 
 @pytest.mark.slow
 def test_variants_of_a_run_are_checked_on_dev(run_copy):
-    compile_variants(run_copy, [U55])
-    checks = stream_check.check_variants(run_copy, [U55], 20)
+    with tiny_sizes():
+        compile_variants(run_copy, [U55])
+        checks = stream_check.check_variants(run_copy, [U55], 20)
     assert [check.source for check in checks] == ["dev"] * len(checks)
     for check in checks:
         assert (check.inferences, check.metric) == (20, "si_sdr_db")
