@@ -69,7 +69,8 @@ def _clips(seed: int, store: int, minutes: float) -> Iterator[Clip]:
 def varied(dataset: MixtureDataset, folder: Path) -> MixtureDataset:
     """Return the data set with all that can vary in training.
 
-    Speeds; half of the speech in rooms of 0.5 s; a fifth with babble.
+    Speeds; half of the speech in rooms of 0.5 s; a fifth with babble; vocal effort, microphones,
+    bands, clipping, talkers in the background, and none.
     """
     rng = np.random.default_rng(0)
     times = np.arange(SAMPLE_RATE // 2)
@@ -82,7 +83,17 @@ def varied(dataset: MixtureDataset, folder: Path) -> MixtureDataset:
         clips.append(Clip(str(number), "", response.astype(np.float32)))
     rooms = open_store(folder / "rirs.pcm", iter(clips))
     splits = {**dataset.splits, "train": replace(dataset.splits["train"], rirs=rooms)}
-    return replace(dataset, splits=splits, mixing=Mixing(speed=(0.9, 1.1), babble=0.2))
+    mixing = Mixing(
+        speed=(0.9, 1.1),
+        babble=0.2,
+        talkers=0.1,
+        tilt_db=(-2.0, 4.0),
+        colour_db=4.0,
+        narrow=0.1,
+        clipped=0.05,
+        clean_share=0.1,
+    )
+    return replace(dataset, splits=splits, mixing=mixing)
 
 
 class Short(Denoise):

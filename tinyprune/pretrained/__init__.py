@@ -1,11 +1,10 @@
 """The network that comes with tinyprune: a compressed speech denoiser in int8, ready to run.
 
-Beside this file, made from a row of the paper's tables by ``python -m benchmarks.paper --pretrained
-ROW``::
+Beside this file, made by ``python -m benchmarks.pretrained train`` and ``ship``::
 
-    denoiser.tflite         the streaming graph, one frame per call denoiser.frontend.json  its
-    front end, with every number that firmware needs (audio/device.py) denoiser.json           its
-    record (artifacts.TFLiteArtifact), with the Keras layer of every operator
+    denoiser.tflite         the streaming graph, one frame per call
+    denoiser.frontend.json  its front end, with every number that firmware needs
+    denoiser.json           its record, with the Keras layer of every operator
 """
 
 from pathlib import Path

@@ -1,0 +1,1 @@
+"""How the network that comes with tinyprune is trained."""
