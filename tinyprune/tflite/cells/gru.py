@@ -87,8 +87,8 @@ class GRUCell(CellLayer):
 
         carried = self._mixed(frame, candidate, z, state)
         one = np.full(carried.shape, 32767, np.int16)
-        h = writer.multiply(
-            f"{frame}/h", carried, writer.constant(f"{frame}/one", one, _CARRIED), H
+        h = writer.multiply_to_int8(
+            f"{frame}/h", carried, writer.constant(f"{frame}/one", one, _CARRIED)
         )
         return h, (writer.as_uint8(f"{frame}/h_read", h), carried)
 
@@ -112,8 +112,8 @@ class GRUCell(CellLayer):
         if self._reset_after:
             candidate_h = writer.channels(f"{frame}/candidate_h", made, 2 * units, 3 * units)
             return z, r, writer.multiply(f"{frame}/reset", r, candidate_h, PRODUCT)
-        reset = writer.multiply(f"{frame}/reset", r, carried, H)
-        reset_read = writer.quantize(f"{frame}/reset_read", reset, uint8_of(H))
+        reset = writer.multiply_to_int8(f"{frame}/reset", r, carried)
+        reset_read = writer.as_uint8(f"{frame}/reset_read", reset)
         return z, r, product(writer, f"{frame}/candidate_h", reset_read, self._candidate)
 
     def _inner_of_zeros(self, frame: str, r: Value) -> Value | None:

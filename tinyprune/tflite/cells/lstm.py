@@ -73,5 +73,5 @@ class LSTMCell(CellLayer):
             kept = writer.multiply(f"{frame}/kept", f, state[1], _CELL)
             cell = writer.add(f"{frame}/cell", kept, cell, _CELL)
         squashed = writer.tanh(f"{frame}/squashed", cell)
-        h = writer.multiply(f"{frame}/h", o, squashed, H)
+        h = writer.multiply_to_int8(f"{frame}/h", o, squashed)
         return h, (writer.as_uint8(f"{frame}/h_read", h), cell)

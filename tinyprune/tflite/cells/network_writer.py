@@ -180,14 +180,36 @@ class NetworkWriter:
     def as_uint8(self, name: str, read: Value) -> Value:
         """Return an int8 tensor as uint8.
 
-        Vela makes one operator of it: a QUANTIZE alone would cost six times as much as one behind
-        an operator that changes nothing.
+        Vela 5.2 fuses a QUANTIZE with the one operator that makes what it reads, and then cuts off
+        what does not fit both int8 and uint8: 0 to 127 is left. What two operators make is not
+        fused, so other tensors are laid together from two parts first.
         """
-        least = np.full((1,) * len(read.shape), -128, np.int8)
-        lowest = self.constant(f"{name}_lowest", least, read.numbers)
-        options = self._schema.MaximumMinimumOptionsT()
-        copied = self._of_two("MAXIMUM", f"{name}_copy", (read, lowest), read.numbers, options, 2)
-        return self.quantize(name, copied, uint8_of(read.numbers))
+        source = read
+        if self._is_made_by_one(read):
+            source = self._in_two_parts(name, read)
+        made = self.quantize(name, source, uint8_of(read.numbers))
+        return self.channels(f"{name}_own", made, 0, read.shape[-1])
+
+    def _is_made_by_one(self, value: Value) -> bool:
+        """Return whether one operator computes a tensor: it is no input and not laid together."""
+        concatenation = self._schema.BuiltinOperator.CONCATENATION
+        for operator in self._graph.operators or ():
+            if value.index in operator.outputs:
+                code = self.model.operatorCodes[operator.opcodeIndex]
+                return max(code.builtinCode, code.deprecatedBuiltinCode) != concatenation
+        return False
+
+    def _in_two_parts(self, name: str, read: Value) -> Value:
+        """Return a copy that two operators make; of a single channel there are two."""
+        channels = read.shape[-1]
+        half = channels // 2
+        if half == 0:
+            return self.joined(f"{name}_twice", [read, read], axis=-1)
+        parts = [
+            self.channels(f"{name}_first", read, 0, half),
+            self.channels(f"{name}_second", read, half, channels),
+        ]
+        return self.joined(f"{name}_copy", parts, axis=-1)
 
     def add(self, name: str, one: Value, other: Value, made: Numbers) -> Value:
         """Return the sum, int16."""
@@ -206,6 +228,23 @@ class NetworkWriter:
         assert one.shape == other.shape, "LiteRT aborts where it has to spread one of them"
         options = self._schema.MulOptionsT()
         return self._of_two("MUL", name, (one, other), made, options, version=5)
+
+    def multiply_to_int8(self, name: str, one: Value, other: Value) -> Value:
+        """Return the product of two int16 tensors on the grid :data:`H`, made in two parts.
+
+        :meth:`as_uint8` says why.
+        """
+        channels = one.shape[-1]
+        half = channels // 2
+        if half == 0:
+            return self.multiply(name, one, other, H)
+        parts = []
+        for number, (first, last) in enumerate(((0, half), (half, channels))):
+            part = f"{name}_{number}"
+            left = self.channels(f"{part}_left", one, first, last)
+            right = self.channels(f"{part}_right", other, first, last)
+            parts.append(self.multiply(part, left, right, H))
+        return self.joined(name, parts, axis=-1)
 
     def _of_two(
         self,
