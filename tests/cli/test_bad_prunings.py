@@ -301,7 +301,7 @@ def test_a_network_without_a_kernel(images, net, tmp_path):
     assert invoke(*command, "--epochs", 1, "--batch-size", 8).exit_code == 0
     before = files(run)
     line = error_of(invoke("prune", "--run", run))
-    assert line == "model 'odd' has nothing to prune (no Dense, convolution or LSTM layers)"
+    assert line == "model 'odd' has nothing to prune (no Dense, convolution, LSTM or GRU layers)"
     assert files(run) == before
     shown = invoke("export", "--run", run)
     assert (shown.exit_code, shown.stdout.splitlines()[-1].split()[:3]) == (
@@ -351,7 +351,7 @@ def test_a_model_with_layers_that_nobody_knows(refused, tmp_path, monkeypatch):
     sys.modules.pop("odd_layers")
     (tmp_path / "odd_layers.py").unlink()
     assert refused("--model", path).startswith(
-        f"{path} uses 'Halve', which Keras does not know: add --custom "
+        f"{path}: it uses 'Halve', which Keras does not know: add --custom "
     )
 
 

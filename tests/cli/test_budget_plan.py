@@ -307,7 +307,7 @@ def test_the_plan_of_a_run(image_run):
     assert "flash: 1268 B now, 66 kB allowed" in result.stdout
     assert "skipped: its outputs are outputs of the network" in result.stdout
     assert result.stdout.splitlines()[-1] == "the budget is kept already: nothing would be removed"
-    tighter = (*TO_BUDGET, "--max-flash", "2KiB", "--show-plan", "--run", str(image_run.folder))
+    tighter = (*TO_BUDGET, "--max-flash", "1KiB", "--show-plan", "--run", str(image_run.folder))
     assert (
         CliRunner().invoke(main, tighter).stdout.splitlines()[-1]
         == "the training finds out how many units of each kernel stay"

@@ -380,7 +380,7 @@ class Stub:
     input_shape = output_shape = (None, 128)
     default_model, default_epochs, learning_rate = "tinylstm", 1, 1e-3
     activation, compact_output_shape = None, ()
-    name, default_metrics = "speech", ("si_sdr_db",)
+    name, default_metrics, all_metrics = "speech", ("si_sdr_db",), ("si_sdr_db",)
     forms, frontend, preparation = Speech.forms, None, None
 
     def __init__(self, dataset):

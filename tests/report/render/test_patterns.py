@@ -45,13 +45,14 @@ def tflite(path: Path, *operators: tuple[str, str, list[np.ndarray | None]]) -> 
         graph.tensors.append(made)
         return len(graph.tensors) - 1
 
+    given = tensor("x", None)
     for kind, name, constants in operators:
         made, code = schema.OperatorT(), schema.OperatorCodeT()
         code.builtinCode = getattr(schema.BuiltinOperator, kind)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)
         made.opcodeIndex = len(model.operatorCodes)
         made.inputs = [
-            tensor("x", None),
+            given,
             *(-1 if each is None else tensor("w", each) for each in constants),
         ]
         made.outputs = [tensor(name, None)]
