@@ -27,7 +27,7 @@ TESTS = (
 )
 #: Tools that no test needs.
 NO_TESTS = ("import-linter", "mypy", "ruff")
-SECONDS_TO_INSTALL, SECONDS_TO_TEST = 300, 600
+SECONDS_TO_INSTALL, SECONDS_TO_TEST = 300, 300
 SKIPPED = "skipped"
 
 
