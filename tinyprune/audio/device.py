@@ -21,6 +21,7 @@ from tinyprune.array_types import Float32Array
 from tinyprune.artifacts.network import ContextState, TFLiteArtifact
 from tinyprune.audio import stft
 from tinyprune.audio.conditioning import Conditioning
+from tinyprune.audio.device_check import mismatch, mismatch_of_device
 from tinyprune.audio.frontend import FrontEnd
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.storage.records import read_json
@@ -220,11 +221,11 @@ def record_beside(model: Path, record_file: Path | None = None) -> FrontEnd | De
             f"{path} is no front end: expected the JSON that train or export wrote"
         ) from error
 
-    if not (len(record.mean) == len(record.std) == record.bands > 0):
-        raise UsageError(
-            f"{path} is not the front end of a speech-enhancement network: "
-            "expected the mean and the deviation of each of its mel bands"
-        )
+    problem = mismatch(record)
+    if not problem and isinstance(record, DeviceFrontEnd):
+        problem = mismatch_of_device(record)
+    if problem:
+        raise UsageError(f"{path} is not the front end of a speech-enhancement network: {problem}")
     return record
 
 
