@@ -48,6 +48,7 @@ LONG = {
     "fit_npu": "npu",
     "differentiable": "quality",
     "ranking": "quality",
+    "mlperf_tiny": "quality",
 }
 MEASUREMENTS = USUAL | LONG
 NOT_QUICK = ("demo",)

@@ -32,6 +32,8 @@ class Sizes:
         ranked_networks: how many networks ranking prunes.
         ranked_ways: how many importances and scopes it tries.
         ranked_sparsities: of ranking.
+        mlperf_networks: how many networks mlperf_tiny trains.
+        mlperf_sparsities: of mlperf_tiny.
     """
 
     batch: int = 64
@@ -56,6 +58,8 @@ class Sizes:
     ranked_networks: int = 5
     ranked_ways: int = 6
     ranked_sparsities: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95, 0.97)
+    mlperf_networks: int = 4
+    mlperf_sparsities: tuple[float, ...] = (0.5, 0.8, 0.9)
 
 
 SMOKE = Sizes(
@@ -81,5 +85,7 @@ SMOKE = Sizes(
     ranked_networks=1,
     ranked_ways=2,
     ranked_sparsities=(0.9,),
+    mlperf_networks=1,
+    mlperf_sparsities=(0.5,),
 )
 SIZES = SMOKE if os.environ.get(SMOKE_VARIABLE) else Sizes()
