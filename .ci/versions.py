@@ -5,7 +5,9 @@ Each has an environment of its own in .venv-versions. What cannot be installed h
 or an interpreter are missing, is skipped with a line. Exit code 1 if a test fails.
 """
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -94,18 +96,31 @@ def tested(name: str, python: str, requirements: list[str]) -> str:
         subprocess.run(install, check=True, timeout=SECONDS_TO_INSTALL, capture_output=True)
     except (subprocess.SubprocessError, OSError) as error:
         return f"{SKIPPED}, it cannot be installed here ({reason(error)})"
-    command = [str(own), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *TESTS]
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, timeout=SECONDS_TO_TEST, capture_output=True, text=True
-        )
-    except subprocess.TimeoutExpired:
+    report = FOLDER / f"{name}.txt"
+    code = tests_run(own, report)
+    if code is None:
         return f"{SKIPPED}, the tests took longer than {SECONDS_TO_TEST} s"
-    summary = (done.stdout.strip().splitlines() or ["no output"])[-1]
-    if done.returncode == 0:
+    said = report.read_text(errors="replace")
+    summary = (said.strip().splitlines() or ["no output"])[-1]
+    if code == 0:
         return summary
-    print(done.stdout[-6000:])
+    print(said[-6000:])
     return f"FAILED, {summary}"
+
+
+def tests_run(own: Path, report: Path) -> int | None:
+    """Run the tests; return the exit code, None if they took too long and were ended."""
+    command = [str(own), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *TESTS]
+    with report.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            return process.wait(SECONDS_TO_TEST)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # with its workers
+            process.wait()
+            return None
 
 
 def reason(error: Exception) -> str:
