@@ -30,14 +30,18 @@ def command(tmp_path: Path) -> list[str]:
 
 
 def run(
-    command: list[str], folder: Path, send: signal.Signals | None = None
+    command: list[str], folder: Path, send: signal.Signals | None = None, of: str = ""
 ) -> tuple[int, list[str]]:
-    """Exit code and stderr of a training that gets a signal as soon as it has finished one more epoch."""
+    """Exit code and stderr of a training that gets a signal as soon as it has finished one more epoch.
+
+    ``of``: the variant that it is in then.
+    """
 
     def catch_ctrl_c() -> (
         None
     ):  # ignored by whatever a shell started in the background, such as a CI runner
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     lines = []
     with subprocess.Popen(
@@ -45,7 +49,7 @@ def run(
     ) as process:
         for line in process.stderr:
             lines.append(line.rstrip())
-            if send and re.search(r": epoch \d+/", line):
+            if send and re.search(rf"{of}: epoch \d+/", line):
                 process.send_signal(send)
                 send = None
     return process.returncode, lines
@@ -91,3 +95,52 @@ def test_a_killed_training_continues_and_loses_no_finished_epoch(command, tmp_pa
     assert code == 0
     assert fourth[-1].startswith("baseline: trained already, in ")
     assert not any(": epoch " in line for line in fourth)
+
+
+RECIPE = """
+[data]
+name = "arrays"
+arrays = "x.npz"
+
+[model]
+name = "mlp"
+
+[train]
+epochs = 30
+
+[[prune]]
+name = "fits"
+method = "differentiable"
+budget = {max_macs = "4k"}
+epochs = 20
+"""
+LINE = "interrupted; run the same command again to continue"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> list[str]:
+    """A run of an mlp and its pruning to a budget, on numbers; it takes seconds."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 16)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x, y=(x[:, 0] > 0).astype(np.int64))
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return [sys.executable, "-m", "tinyprune", "run", "recipe.toml", "--run", "run"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGTERM, 143)]
+)
+@pytest.mark.parametrize("variant", ["baseline", "fits"])
+def test_a_run_that_ends_by_a_signal_is_continued(recipe, tmp_path, variant, number, code):
+    """In the training of the baseline, and in the pruning to a budget."""
+    ended, first = run(recipe, tmp_path, number, of=variant)
+    assert (ended, first[-1]) == (code, LINE)
+
+    ended, second = run(recipe, tmp_path)
+    assert ended == 0, second
+    text = "\n".join(second)
+    assert f"{variant}: continuing after epoch" in text
+    folder = tmp_path / "run/variants"
+    assert {"model.keras", "train.json"} <= {path.name for path in (folder / "fits").iterdir()}
+    assert not list(folder.rglob("*.part*"))
