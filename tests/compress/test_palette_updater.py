@@ -10,6 +10,7 @@ from tests.support.quick import quick
 from tinyprune.compress.fake_quant import fake_cluster_kernel, fake_quantize_kernel
 from tinyprune.compress.fold import fold
 from tinyprune.compress.kinds.base import kernels
+from tinyprune.compress.kinds.cell_lstm import CellLSTM
 from tinyprune.compress.planning import plan
 from tinyprune.config import MagnitudePruning
 from tinyprune.export.matching import rounded_to_int8
@@ -59,12 +60,19 @@ def gru_network() -> keras.Model:
     return keras.Sequential([keras.Input((None, BANDS)), gru])
 
 
+def cell_lstm_network() -> keras.Model:
+    cell = CellLSTM(6, return_sequences=True, name="cell")
+    return keras.Sequential(
+        [keras.Input((None, BANDS)), cell, keras.layers.Dense(BANDS, name="mask")]
+    )
+
+
 def network(build=small_network, **settings) -> MaskedNetwork:
     keras.utils.set_random_seed(0)
     canonical = fold(build())
     settings = {"sparsity": 0.5, "clusters": VALUES, **settings}
     shape = [8 if size is None else size for size in canonical.input_shape]
-    if build in (lstm_network, gru_network):
+    if build in (lstm_network, gru_network, cell_lstm_network):
         shape = shape[1:]  # consecutive frames
     calibration = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     return MaskedNetwork(canonical, plan(canonical, MagnitudePruning(**settings)), calibration)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.compress.test_palette_updater import (
+    cell_lstm_network,
     conv_network,
     gru_network,
     lstm_network,
@@ -21,7 +22,7 @@ GATES = {"lstm": 4}
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("values", "sparsity"), [(6, 0.5), (3, 0.7), (8, 0.0)])
-@pytest.mark.parametrize("build", [conv_network, lstm_network, gru_network])
+@pytest.mark.parametrize("build", [conv_network, lstm_network, gru_network, cell_lstm_network])
 def test_a_matrix_of_the_file_has_as_many_values_as_were_learned(build, values, sparsity, tmp_path):
     learned = network(build, sparsity=sparsity, clusters=values)
     masks = ScheduledMasks(learned.updater(STEPS), palettes=learned.palettes)

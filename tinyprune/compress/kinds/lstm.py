@@ -11,7 +11,23 @@ from tinyprune.compress.kinds.recurrent import CompressedRecurrent, Recurrent
 from tinyprune.tflite.operators import GATES
 
 
-class CompressedLSTM(CompressedRecurrent, keras.layers.LSTM):
+class LSTMLoop(CompressedRecurrent):
+    """The loop of an LSTM, whatever its kernels look like."""
+
+    def steps(
+        self,
+        projected: tf.Tensor,
+        recurrent: tf.Tensor,
+        h_range: tuple[tf.Tensor, tf.Tensor] | None,
+        training: bool,
+        dropout: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """Return h of all steps."""
+        low, high = h_range or (None, None)
+        return recurrence.lstm(projected, recurrent, low, high, training, dropout)
+
+
+class CompressedLSTM(LSTMLoop, keras.layers.LSTM):
     """LSTM with one scale per gate matrix (4 + 4) and h on the int8 grid inside the loop."""
 
     plain = keras.layers.LSTM
@@ -32,18 +48,6 @@ class CompressedLSTM(CompressedRecurrent, keras.layers.LSTM):
         """Return the matrices of the gates."""
         gates = tf.split(self._masked_kernel(name), GATES, axis=1)
         return [in_steps(gate, [0, 1]) for gate in gates]
-
-    def steps(
-        self,
-        projected: tf.Tensor,
-        recurrent: tf.Tensor,
-        h_range: tuple[tf.Tensor, tf.Tensor] | None,
-        training: bool,
-        dropout: tf.Tensor | None,
-    ) -> tf.Tensor:
-        """Return h of all steps."""
-        low, high = h_range or (None, None)
-        return recurrence.lstm(projected, recurrent, low, high, training, dropout)
 
 
 class LSTM(Recurrent):

@@ -8,7 +8,12 @@ import tensorflow as tf
 
 from tinyprune.array_types import IntArray
 from tinyprune.compress import graph
-from tinyprune.compress.fake_quant import FakeQuantize
+from tinyprune.compress.fake_quant import (
+    FakeQuantize,
+    fake_cluster_kernel,
+    fake_quantize_kernel,
+    in_steps,
+)
 from tinyprune.compress.kinds.base import KernelChannels, KernelKind, LayerKind
 from tinyprune.compress.kinds.frames import Shape
 from tinyprune.compress.layers import Compressed
@@ -103,6 +108,24 @@ class CompressedRecurrent(Compressed):
         return keras.random.dropout(tf.ones_like(values), rate, seed=seed)
 
 
+class CompressedCell(CompressedRecurrent):
+    """A recurrent layer as a cell of operators: one scale per kernel, and h in steps of 1/128."""
+
+    fixed_h = H_OF_CELLS
+
+    def on_grid(self, kernel: tf.Tensor) -> tf.Tensor:
+        """Return the kernel with one scale: FULLY_CONNECTED has no more for 16-bit outputs."""
+        return fake_quantize_kernel(kernel, [0, 1])
+
+    def on_palette(self, kernel: tf.Tensor, palettes: tf.Tensor) -> tf.Tensor:
+        """Return the kernel with few values, the same in all gates."""
+        return fake_cluster_kernel(kernel, [0, 1], palettes[0])
+
+    def kernel_steps(self, name: str) -> list[tf.Tensor]:
+        """Return the one matrix that the kernel is."""
+        return [in_steps(self._masked_kernel(name), [0, 1])]
+
+
 class Recurrent(KernelKind):
     """A recurrent layer: kernels (features, gates * units) and (units, gates * units)."""
 
@@ -146,6 +169,17 @@ class Recurrent(KernelKind):
                 f"{type(layer).__name__} layer '{layer.name}' is given a state or a mask: "
                 "neither can be compressed"
             )
+
+
+class Cell(Recurrent):
+    """A recurrent layer that is exported as a cell of operators."""
+
+    is_cell = True
+
+    def scales(self, outputs: int) -> int:
+        """Return one scale."""
+        del outputs
+        return 1
 
 
 class Bidirectional(LayerKind):
