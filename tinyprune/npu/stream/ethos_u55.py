@@ -13,10 +13,11 @@ from tinyprune.npu.stream.output import OutputStage
 from tinyprune.npu.stream.payload import CommandStream
 from tinyprune.npu.stream.pooling import Pooling, PoolingMode
 from tinyprune.npu.stream.reading import (
+    constants_of,
     dtype_of,
     feature_map,
     kernel_of,
-    number_of,
+    range_of,
     transfer_of,
 )
 from tinyprune.npu.stream.registers import Registers, Unsupported
@@ -78,10 +79,10 @@ class EthosU55:
             output_group=self._output_group,
             cores=cores,
         )
-        weights = [_constants("WEIGHT", core, registers) for core in range(cores)]
+        weights = [constants_of("WEIGHT", core, registers) for core in range(cores)]
         scales = []
         for core in range(cores):
-            part = _constants("SCALE", core, registers)
+            part = constants_of("SCALE", core, registers)
             length = scale_bytes(len(range(core, outputs, cores)))
             scales.append(Constants(part.region, part.start, length))
         return Convolution(
@@ -99,16 +100,6 @@ class EthosU55:
         if not transfer.is_to_tables:
             return transfer
         return replace(transfer, target=transfer.target - self._tables_start)
-
-
-def _constants(name: str, core: int, registers: Registers) -> Constants:
-    """Return the place where a core finds its weights (WEIGHT) or biases and scales (SCALE)."""
-    own = f"{name}{core or ''}"
-    return Constants(
-        region=registers.bits(f"{name}_REGION", 0, 3),
-        start=registers.bits(f"{own}_BASE", 0, 48),
-        length=registers.bits(f"{own}_LENGTH", 0, 32),
-    )
 
 
 def _input(name: str, registers: Registers, shape: tuple[int, int, int]) -> FeatureMap:
@@ -152,13 +143,7 @@ def _range(registers: Registers, dtype: np.dtype, is_table: bool) -> tuple[int, 
         if forced not in _FORCED_RANGES:
             raise Unsupported(f"the range {forced} of an activation")
         return _FORCED_RANGES[forced]
-    if dtype.itemsize == 4:
-        limits = np.iinfo(dtype)
-        return int(limits.min), int(limits.max)
-    return (
-        number_of(registers, "ACTIVATION_MIN", dtype),
-        number_of(registers, "ACTIVATION_MAX", dtype),
-    )
+    return range_of(registers, dtype, is_off=dtype.itemsize == 4)
 
 
 def _first_place(registers: Registers, dtype: np.dtype) -> int:

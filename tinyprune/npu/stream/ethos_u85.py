@@ -17,7 +17,14 @@ from tinyprune.npu.stream.order_u85 import KernelOrderU85
 from tinyprune.npu.stream.output import OutputStage
 from tinyprune.npu.stream.payload import CommandStream
 from tinyprune.npu.stream.pooling import Pooling, PoolingMode
-from tinyprune.npu.stream.reading import dtype_of, feature_map, kernel_of, number_of, transfer_of
+from tinyprune.npu.stream.reading import (
+    constants_of,
+    dtype_of,
+    feature_map,
+    kernel_of,
+    range_of,
+    transfer_of,
+)
 from tinyprune.npu.stream.registers import Registers, Unsupported
 from tinyprune.npu.stream.rescaling import Rounding
 from tinyprune.npu.stream.weights import RecordFormat
@@ -75,7 +82,7 @@ class EthosU85:
         rows, columns = kernel.input_size(height, width)
         source = _input("IFM", registers, (rows, columns, inputs))
         is_wide = registers.bits("ACC_FORMAT", 0, 2)
-        weights = [_weights(core, registers) for core in range(self._cores)]
+        weights = [constants_of("WEIGHT", core, registers) for core in range(self._cores)]
         scales = Constants(
             region=registers.bits("SCALE_REGION", 0, 3),
             start=registers.bits("SCALE_BASE", 0, 48),
@@ -126,15 +133,6 @@ def _check_accumulators(registers: Registers) -> None:
         raise Unsupported("sums of Ethos-U85 that go on from one operation to the next")
 
 
-def _weights(core: int, registers: Registers) -> Constants:
-    name = f"WEIGHT{core or ''}"
-    return Constants(
-        region=registers.bits("WEIGHT_REGION", 0, 3),
-        start=registers.bits(f"{name}_BASE", 0, 48),
-        length=registers.bits(f"{name}_LENGTH", 0, 32),
-    )
-
-
 def _input(name: str, registers: Registers, shape: tuple[int, int, int]) -> FeatureMap:
     """Return the feature map IFM or IFM2."""
     precision = f"{name}_PRECISION"
@@ -160,7 +158,8 @@ def _output(registers: Registers) -> OutputStage:
     is_bricked = bool(registers.bits(precision, 6, 2))
     is_chained = registers.bits(precision, 14, 2) == _CHAINED
     has_one_scale = bool(registers.bits(precision, 8, 1))
-    lowest, highest = _range(registers, dtype)
+    has_no_range = bool(registers.bits("ACTIVATION", 12, 1))
+    lowest, highest = range_of(registers, dtype, has_no_range)
     return OutputStage(
         feature_map=feature_map("OFM", registers, dtype, is_bricked, written, is_chained),
         scale=registers.bits("OFM_SCALE", 0, 32) if has_one_scale else None,
@@ -182,18 +181,6 @@ def _rounding(registers: Registers, name: str) -> Rounding:
     if code not in _ROUNDINGS:
         raise Unsupported(f"the rounding {code} of Ethos-U85")
     return _ROUNDINGS[code]
-
-
-def _range(registers: Registers, dtype: np.dtype) -> tuple[int, int]:
-    """Return the smallest and the largest result."""
-    is_off = registers.bits("ACTIVATION", 12, 1)
-    if is_off:
-        limits = np.iinfo(dtype)
-        return int(limits.min), int(limits.max)
-    return (
-        number_of(registers, "ACTIVATION_MIN", dtype),
-        number_of(registers, "ACTIVATION_MAX", dtype),
-    )
 
 
 def _pooling(parameter: int, registers: Registers) -> Pooling:

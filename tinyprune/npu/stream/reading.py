@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinyprune.npu.stream.convolution import Constants
 from tinyprune.npu.stream.memory import FeatureMap
 from tinyprune.npu.stream.registers import Registers, Unsupported
 from tinyprune.npu.stream.transfer import Transfer
@@ -88,6 +89,27 @@ def feature_map(
         zero_point=number_of(registers, f"{name}_ZERO_POINT", dtype),
         shape=shape,
         is_chained=is_chained,
+    )
+
+
+def constants_of(name: str, core: int, registers: Registers) -> Constants:
+    """Return the place where a core finds its weights (WEIGHT) or biases and scales (SCALE)."""
+    own = f"{name}{core or ''}"
+    return Constants(
+        region=registers.bits(f"{name}_REGION", 0, 3),
+        start=registers.bits(f"{own}_BASE", 0, 48),
+        length=registers.bits(f"{own}_LENGTH", 0, 32),
+    )
+
+
+def range_of(registers: Registers, dtype: np.dtype, is_off: bool) -> tuple[int, int]:
+    """Return the smallest and the largest result: where no range is set, those of the type."""
+    if is_off:
+        limits = np.iinfo(dtype)
+        return int(limits.min), int(limits.max)
+    return (
+        number_of(registers, "ACTIVATION_MIN", dtype),
+        number_of(registers, "ACTIVATION_MAX", dtype),
     )
 
 

@@ -80,14 +80,16 @@ class CellLayer(ABC):
 
     state_names: tuple[str, str]
     state_numbers: tuple[Numbers, Numbers]
+    _writer: NetworkWriter
+    _kernel: Sequence[Part]
 
     @abstractmethod
     def __init__(self, writer: NetworkWriter, weights: CellWeights) -> None:
         """Write the weights."""
 
-    @abstractmethod
     def project(self, sequence: Value) -> Value:
         """Return inputs (1, frames, features), uint8, times kernel: (1, frames, gates * units)."""
+        return product(self._writer, "projected", sequence, self._kernel)
 
     @abstractmethod
     def step(

@@ -63,10 +63,6 @@ class GRUCell(CellLayer):
             written(writer, "recurrent_kernel_1", of_candidate, no_bias[:units], scale)
         ]
 
-    def project(self, sequence: Value) -> Value:
-        """Return inputs times kernel."""
-        return product(self._writer, "projected", sequence, self._kernel)
-
     def step(
         self, frame: str, projected: Value, state: CellState | None
     ) -> tuple[Value, CellState]:

@@ -45,10 +45,6 @@ class LSTMCell(CellLayer):
             written(writer, "recurrent_kernel", recurrent, none, grid_scale(recurrent))
         ]
 
-    def project(self, sequence: Value) -> Value:
-        """Return inputs times kernel."""
-        return product(self._writer, "projected", sequence, self._kernel)
-
     def step(
         self, frame: str, projected: Value, state: CellState | None
     ) -> tuple[Value, CellState]:
