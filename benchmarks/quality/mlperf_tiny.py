@@ -13,9 +13,9 @@ import keras
 import numpy as np
 
 from benchmarks.paper.rows import IMAGES, KEYWORDS
-from benchmarks.shared.budgets import data_of, share_data
+from benchmarks.shared.budgets import data_of, selected_names, share_data
 from benchmarks.shared.environment import log_to_stderr
-from benchmarks.shared.report import Case, Check, Report, Unavailable
+from benchmarks.shared.report import Case, Check, Report
 from benchmarks.shared.sizes import SIZES
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
@@ -121,22 +121,13 @@ def measure(options: argparse.Namespace) -> Report:
     """Train what is not trained yet and report every network that has been measured."""
     log_to_stderr()
     folder = options.results / "mlperf_tiny"
-    for name in _names(options):
+    for name in selected_names(options, NETWORKS, SIZES.mlperf_networks):
         write_json(folder / f"{name}.json", _Bench(name, options).measured())
     paths = [folder / f"{name}.json" for name in NETWORKS]
     known = [read_json(path, Measured) for path in paths if path.exists()]
     outcomes = [outcome for measured in known for outcome in measured.outcomes]
     print("\n".join(table(outcomes)), flush=True)
     return Report([*_cases(outcomes)], [*_checks(outcomes)], [measured.note for measured in known])
-
-
-def _names(options: argparse.Namespace) -> list[str]:
-    names = options.only.split(",") if options.only else list(NETWORKS)[: SIZES.mlperf_networks]
-    for name in names:
-        if name not in NETWORKS:
-            known = ", ".join(NETWORKS)
-            raise Unavailable(f"--only: there is no network '{name}': expected some of {known}")
-    return names
 
 
 class _Bench:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH
-from benchmarks.shared.budgets import QUICK_EPOCHS, data_of, share_data
+from benchmarks.shared.budgets import QUICK_EPOCHS, data_of, selected_names, share_data
 from benchmarks.shared.environment import log_to_stderr
-from benchmarks.shared.report import Case, Check, Report, Unavailable
+from benchmarks.shared.report import Case, Check, Report
 from benchmarks.shared.sizes import SIZES
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
@@ -124,21 +124,12 @@ def measure(options: argparse.Namespace) -> Report:
     log_to_stderr()
     cells: list[Cell] = []
     notes = []
-    for name in _names(options):
+    for name in selected_names(options, NETWORKS, SIZES.ranked_networks):
         bench = _Bench(name, options)
         notes.append(bench.describe())
         cells += bench.cells()
     print("\n".join(table(cells)), flush=True)
     return Report([*_cases(cells)], [*_checks(cells)], notes)
-
-
-def _names(options: argparse.Namespace) -> list[str]:
-    names = options.only.split(",") if options.only else list(NETWORKS)[: SIZES.ranked_networks]
-    for name in names:
-        if name not in NETWORKS:
-            known = ", ".join(NETWORKS)
-            raise Unavailable(f"--only: there is no network '{name}': expected some of {known}")
-    return names
 
 
 class _Bench:

@@ -1,7 +1,7 @@
 """The networks that are pruned to budgets: their limits, their data, their baselines."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,15 +75,22 @@ SETTINGS = {setting.model: setting for setting in _SETTINGS}
 
 def selected_settings(options: argparse.Namespace) -> list[Setting]:
     """Return the settings that ``--only`` names; all without it. Raises Unavailable for others."""
+    return [SETTINGS[name] for name in selected_names(options, SETTINGS, len(SETTINGS))]
+
+
+def selected_names(options: argparse.Namespace, known: Collection[str], most: int) -> list[str]:
+    """Return the networks that ``--only`` names, without it the first ``most`` that are known.
+
+    Raises Unavailable for one that is not known.
+    """
     if not options.only:
-        return list(SETTINGS.values())
-    settings = []
-    for name in options.only.split(","):
-        if name not in SETTINGS:
-            known = ", ".join(SETTINGS)
-            raise Unavailable(f"--only: there is no network '{name}': expected some of {known}")
-        settings.append(SETTINGS[name])
-    return settings
+        return list(known)[:most]
+    names: list[str] = options.only.split(",")
+    for name in names:
+        if name not in known:
+            expected = ", ".join(known)
+            raise Unavailable(f"--only: there is no network '{name}': expected some of {expected}")
+    return names
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from tinyprune.cli.values import Parsed, number
 from tinyprune.config.settings import MOST
 
 if TYPE_CHECKING:
-    from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget
+    from tinyprune.artifacts.resources import NpuTarget
+    from tinyprune.artifacts.stream_check import StreamCheck
+    from tinyprune.artifacts.summary import RunSummary
 
 DEFAULT_INFERENCES = 500
 
@@ -89,30 +91,38 @@ def compile_command(
     again. Exit code 3 if a limit is exceeded, or more bytes differ than may.
     """
     limits = options.chosen_budget(flags)
-    if model is None and path is not None:
-        raise click.UsageError(
-            "--output goes with MODEL.tflite; variants of a run are compiled into its folder"
-        )
-    if model is not None and gate:
+    if model is None:
+        _check_options_of_run(path)
+    elif gate:
         raise click.UsageError("--gate goes with a run: MODEL.tflite is the one that has to fit")
     _check_limit(verify, max_byte_error)
     from tinyprune import pretrained
-    from tinyprune.report.model.summary import summary_of_file
-    from tinyprune.stages.compile import compile_file, compile_variants
 
     targets = options.chosen_targets(flags)
     if model is None and not gate and default_network.is_pretrained(run):
         model = Path(pretrained.NAME)
     if model is None:
-        summaries = compile_variants(run, targets)
-        resource_output.summaries(summaries, output_format)
-        _verify_variants(run, targets, verify, max_byte_error, output_format)
+        summaries = _compile_run(run, targets, verify, max_byte_error, output_format)
     else:
+        from tinyprune.report.model.summary import summary_of_file
+        from tinyprune.stages.compile import compile_file
+
         artifacts = compile_file(model, targets, path)
         summaries = [summary_of_file(artifact) for artifact in artifacts]
         resource_output.compiled(artifacts, output_format)
-        _verify_files(artifacts, verify, max_byte_error, output_format)
+        if verify is not None:
+            from tinyprune.stages.stream_check import check_files
+
+            _show_checks(check_files(artifacts, verify, max_byte_error), output_format)
     resource_output.gate(summaries, limits, gate, output_format)
+
+
+def _check_options_of_run(path: Path | None) -> None:
+    """Raise UsageError for an option that goes with a file only."""
+    if path is not None:
+        raise click.UsageError(
+            "--output goes with MODEL.tflite; variants of a run are compiled into its folder"
+        )
 
 
 def _check_limit(verify: int | None, max_byte_error: float | None) -> None:
@@ -121,42 +131,33 @@ def _check_limit(verify: int | None, max_byte_error: float | None) -> None:
         raise click.UsageError("--max-byte-error goes with --verify, which compares bytes")
 
 
-def _verify_variants(
+def _compile_run(
     run: Path,
     targets: "Sequence[NpuTarget]",
     inferences: int | None,
     limit_percent: float | None,
     output_format: str,
-) -> None:
-    """Execute the streams of all variants, print what differs, and hold it to its limit.
+) -> "list[RunSummary]":
+    """Compile the variants of a run and print what they cost.
 
-    ``inferences``: None: none of this.
+    Their streams are executed where there is a number of ``inferences``.
     """
-    if inferences is None:
-        return
+    from tinyprune.stages.compile import compile_variants
+
+    summaries = compile_variants(run, targets)
+    resource_output.summaries(summaries, output_format)
+    if inferences is not None:
+        from tinyprune.stages.stream_check import check_variants
+
+        checks = check_variants(run, targets, inferences, limit_percent)
+        _show_checks(checks, output_format)
+    return summaries
+
+
+def _show_checks(checks: "Sequence[StreamCheck]", output_format: str) -> None:
+    """Print what differs between streams and their references, and hold it to its limits."""
     from tinyprune.cli import stream_output
-    from tinyprune.stages import stream_check
+    from tinyprune.stages.stream_check import check_kept
 
-    checks = stream_check.check_variants(run, targets, inferences, limit_percent)
     stream_output.checks(checks, output_format)
-    stream_check.check_kept(checks)
-
-
-def _verify_files(
-    artifacts: "Sequence[CompiledArtifact]",
-    inferences: int | None,
-    limit_percent: float | None,
-    output_format: str,
-) -> None:
-    """Execute the streams of a file, print what differs, and hold it to its limit.
-
-    ``inferences``: None: none of this.
-    """
-    if inferences is None:
-        return
-    from tinyprune.cli import stream_output
-    from tinyprune.stages import stream_check
-
-    checks = stream_check.check_files(artifacts, inferences, limit_percent)
-    stream_output.checks(checks, output_format)
-    stream_check.check_kept(checks)
+    check_kept(checks)

@@ -76,23 +76,18 @@ def costs_before(run: Path | Run, config: BudgetPruning) -> list[BudgetLine]:
     opened = read_run(run)
     base = opened.require_network(config.base)
 
+    from tinyprune.budget.limits import ModelledLimits
     from tinyprune.compress.coupling import coupling
     from tinyprune.compress.fold import fold
     from tinyprune.compress.shapes import network_shape
-    from tinyprune.sparsity.resource_model import ResourceModel
 
     canonical = fold(opened.load_network(base))
     frames = 1 if opened.record.hop_seconds else None
     shape = network_shape(canonical, coupling(canonical), frames)
-    counts = ResourceModel(shape)
-    counted = {
-        "flash": counts.size_bytes(shape.whole),
-        "SRAM": counts.peak_bytes(shape.whole),
-        "MACs": counts.macs(shape.whole),
-    }
+    limited = limits.budget_limits(config.budget.resolved())
     lines = []
-    for limit in limits.budget_limits(config.budget.resolved()):
-        now = float(counted[limit.name])
+    values = ModelledLimits(limited, shape).values(shape.whole).tolist()
+    for limit, now in zip(limited, values, strict=True):
         lines.append(BudgetLine(limit.name, limit.most, before=now, expected=now))
     return lines
 
