@@ -1,38 +1,17 @@
-"""`--help` must feel instant: a few times the import of click, and nothing heavy is loaded for it."""
+"""`--help` must feel instant: little is loaded for it, and nothing heavy."""
 
-import compileall
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.support.startup import PROBE
 from tinyprune.cli import COMMANDS
 
-#: Most CPU time of a --help, and of a slip that is refused, over that of a Python that imports click.
-MOST_OF_HELP = 6
-MOST_OF_A_SLIP = 12
-CLICK = "import time, click; print(time.process_time())"
-#: Python as people have it: it keeps bytecode, whatever the machine of the tests says.
-ENVIRONMENT = {key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once() -> None:
-    """Leave bytecode, as an installation does: compiling is no part of a command's start."""
-    package = Path(__file__).parents[2] / "tinyprune"
-    compileall.compile_dir(package, quiet=2)
-
-
-@pytest.fixture(scope="module")
-def click_seconds() -> float:
-    """Return the CPU time of a Python that imports click, the second of two."""
-    command = [sys.executable, "-c", CLICK]
-    for _ in range(2):
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
-    return float(done.stdout)
+#: Most modules that a --help, and a slip that is refused, load. Click alone brings about 100; what
+#: they cost in time is measured by `benchmarks/run.py startup`.
+MOST_OF_HELP = 260
+MOST_OF_A_SLIP = 450
 
 
 @pytest.mark.parametrize(
@@ -45,17 +24,16 @@ def click_seconds() -> float:
     ],
     ids=" ".join,
 )
-def test_help_is_quick_and_loads_nothing_heavy(arguments, click_seconds):
+def test_help_loads_little_and_nothing_heavy(arguments):
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *arguments],
         capture_output=True,
         text=True,
         timeout=60,
-        env=ENVIRONMENT,
     )
-    heavy, seconds = done.stderr.splitlines()[-1].split("|")
+    heavy, modules = done.stderr.splitlines()[-1].split("|")
     assert heavy == "[]"
-    assert float(seconds) < MOST_OF_HELP * click_seconds
+    assert int(modules) < MOST_OF_HELP
 
 
 @pytest.mark.parametrize(
@@ -69,15 +47,13 @@ def test_help_is_quick_and_loads_nothing_heavy(arguments, click_seconds):
     ],
     ids=" ".join,
 )
-def test_a_slip_is_said_at_once(arguments, tmp_path, click_seconds):
+def test_a_slip_is_said_at_once(arguments, tmp_path):
     """NumPy may be there by then; no framework is."""
     command = [sys.executable, "-c", PROBE, *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, cwd=tmp_path
-    )
-    heavy, seconds = done.stderr.splitlines()[-1].split("|")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    heavy, modules = done.stderr.splitlines()[-1].split("|")
     assert heavy in ("[]", "['numpy']")
-    assert float(seconds) < MOST_OF_A_SLIP * click_seconds
+    assert int(modules) < MOST_OF_A_SLIP
     assert done.returncode == 2
     assert not list(tmp_path.iterdir())
 
@@ -88,6 +64,5 @@ def test_listing_loads_nothing_heavy():
         capture_output=True,
         text=True,
         timeout=60,
-        env=ENVIRONMENT,
     )
     assert done.stderr.splitlines()[-1].startswith("[]|")
