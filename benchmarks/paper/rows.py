@@ -16,7 +16,7 @@ from tinyprune.config import (
     PruneConfig,
     TargetConfig,
 )
-from tinyprune.config.pruning import RankedPruning
+from tinyprune.config.pruning import FUSED, RankedPruning, TrainedPruning
 from tinyprune.errors import UsageError
 from tinyprune.storage.run_folder import BASELINE
 
@@ -82,6 +82,11 @@ class Row:
     structure: str
     way: str
     config: PruneConfig | None = None
+
+    def __post_init__(self) -> None:
+        """Keep the form of LSTM layers that the rows were trained with."""
+        if isinstance(self.config, TrainedPruning) and self.config.cell is None:
+            object.__setattr__(self, "config", replace(self.config, cell=FUSED))
 
     @property
     def id(self) -> str:

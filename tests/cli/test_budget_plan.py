@@ -119,8 +119,7 @@ OF_NPU = "goes with --npu NAME: it is a setting of that"
     [
         (["prune", "--max-flash", "64KiB"], f"--max-flash {ADD}"),
         (["prune", "--method", "magnitude", "--max-macs", "2M"], f"--max-macs {ADD}"),
-        (["prune", "--structure", "unit", "--npu", "ethos-u55-128"], f"--npu {ADD}"),
-        (["prune", "--memory-mode", "Sram_Only"], f"--memory-mode {ADD}"),
+        (["prune", "--memory-mode", "Sram_Only"], f"--memory-mode {OF_NPU}"),
         (["prune", "--offline", "m.tflite", "--max-sram", "1kB"], f"--max-sram {ADD}"),
         (
             ["prune", "--method", "gates"],

@@ -139,7 +139,6 @@ def test_what_goes_with_a_budget():
             {"method": "magnitude", "budget": FLASH},
             'budget: it goes with method = "differentiable": add that, or ',
         ),
-        ({"target": {}}, 'target: it goes with method = "differentiable": add that, or '),
         (
             {"method": "differentiable"},
             "budget: differentiable prunes until one is met: give --max-flash, ",

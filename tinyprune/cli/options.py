@@ -92,11 +92,12 @@ def targets(command: Any) -> Any:
     return settings(fields, helps=helps)(every(command))
 
 
-def target_of_budget(command: Any) -> Any:
-    """Add the options behind :func:`chosen_target`: the accelerator whose costs are limited."""
+def target_of_pruning(command: Any) -> Any:
+    """Add the options behind :func:`chosen_target`: the accelerator that a pruning is for."""
     npu = (
-        "Accelerator or own target whose costs the budget limits, as Vela counts them, see "
-        "`tinyprune list npus`.  [default: none, the limits are those of the network itself]"
+        "Accelerator or own target that forms of layers are chosen for, and whose costs a budget "
+        "limits, as Vela counts them, see `tinyprune list npus`.  "
+        f"[default: {TargetConfig.npu}; of a budget none, its limits are those of the network]"
     )
     return settings(fields_of(TargetConfig), helps={"npu": npu})(command)
 

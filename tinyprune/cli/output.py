@@ -50,6 +50,8 @@ def _plan_table(record: "PruningPlan") -> None:
     """Print a row per kernel that is pruned, then the other layers by reason, and the schedule."""
     rows(_PLAN_HEADER, _plan_rows(record), "table")
     _show_skipped(record.skipped)
+    for cell in record.cells:
+        click.echo(f"\n{cell.layer}: {cell.sentence}")
     click.echo(f"\n{record.layers[0].method} ({record.importance}), {_RANKED[record.scope]};")
     click.echo(f"{record.schedule} from {_moment(record.begin)} to {_moment(record.end)}")
 

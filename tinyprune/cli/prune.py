@@ -30,7 +30,7 @@ from tinyprune.config.pruning import RankedPruning, TrainedPruning
 )
 @settings(own_fields(MagnitudePruning))
 @options.limits
-@options.target_of_budget
+@options.target_of_pruning
 @settings(own_fields(TrainedPruning))
 @settings(own_fields(PruneConfig))
 @click.option(

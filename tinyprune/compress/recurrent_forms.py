@@ -1,12 +1,24 @@
 """The form in which LSTM layers are learned in int8 and exported: fused, or a cell of operators."""
 
+from collections.abc import Mapping
+
 import keras
 
 from tinyprune.compress.kinds.cell_lstm import CellLSTM
-from tinyprune.config.pruning import CELLS
+from tinyprune.config.pruning import EXPLICIT, FUSED
 
-_FUSED, _EXPLICIT = CELLS
-_LAYERS: dict[str, type[keras.layers.LSTM]] = {_FUSED: keras.layers.LSTM, _EXPLICIT: CellLSTM}
+_LAYERS: dict[str, type[keras.layers.LSTM]] = {FUSED: keras.layers.LSTM, EXPLICIT: CellLSTM}
+
+
+def lstm_layers(model: keras.Model) -> list[keras.layers.LSTM]:
+    """Return the LSTM layers of a model in canonical form, of either form."""
+    return [layer for layer in model.layers if type(layer) in _LAYERS.values()]
+
+
+def form_of(layer: keras.layers.LSTM) -> str:
+    """Return the form of an LSTM layer."""
+    [form] = [name for name, of_form in _LAYERS.items() if type(layer) is of_form]
+    return form
 
 
 def with_form(model: keras.Model, form: str) -> keras.Model:
@@ -14,18 +26,28 @@ def with_form(model: keras.Model, form: str) -> keras.Model:
 
     A model that has none of another form is returned as it is.
     """
-    wanted = _LAYERS[form]
-    if all(type(layer) is wanted for layer in model.layers if _is_lstm(layer)):
+    return with_forms(model, {layer.name: form for layer in lstm_layers(model)})
+
+
+def with_forms(model: keras.Model, forms: Mapping[str, str]) -> keras.Model:
+    """Return a model in canonical form whose LSTM layers have forms, with the same weights.
+
+    Args:
+        model: the model; it is returned as it is where nothing changes.
+        forms: LSTM layer -> its form; others stay as they are.
+    """
+    wanted = {}
+    for layer in lstm_layers(model):
+        form = forms.get(layer.name, form_of(layer))
+        if form != form_of(layer):
+            wanted[layer.name] = _LAYERS[form]
+    if not wanted:
         return model
 
     def in_form(layer: keras.Layer) -> keras.Layer:
-        layer_class = wanted if _is_lstm(layer) else type(layer)
+        layer_class = wanted.get(layer.name, type(layer))
         return layer_class.from_config(layer.get_config())
 
     copy = keras.models.clone_model(model, clone_function=in_form)
     copy.set_weights(model.get_weights())
     return copy
-
-
-def _is_lstm(layer: keras.Layer) -> bool:
-    return type(layer) in _LAYERS.values()

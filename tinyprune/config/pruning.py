@@ -25,7 +25,8 @@ from tinyprune.registry import IMPORTANCES, SCHEDULES
 from tinyprune.storage.recorded import BASELINE
 
 MAGNITUDE, DIFFERENTIABLE = "magnitude", "differentiable"
-CELLS = ("fused", "explicit")
+FUSED, EXPLICIT, AUTO = "fused", "explicit", "auto"
+CELLS = (AUTO, FUSED, EXPLICIT)
 SCOPES = ("global", "layer")
 DEFAULT_SPARSITY = 0.8
 DEFAULT_BLOCK_SIZE = "16x16"
@@ -155,8 +156,18 @@ class PruneConfig(Member):
         raise NotImplementedError
 
     def default_record(self) -> dict[str, Any]:
-        """Return the record that one without a key is completed with: before floors, none."""
-        return {**super().default_record(), "floor": NO_FLOOR}
+        """Return the record that one without a key is completed with: of times before it."""
+        return {**super().default_record(), "floor": NO_FLOOR, "cell": FUSED}
+
+    def settled(self, begun: Mapping[str, Any] | None) -> Self:
+        """Return the pruning with what is not set filled in.
+
+        Args:
+            begun: the recorded configuration of its variant, if it was begun before: what is not
+                set is as it is there, also where the defaults were others then.
+        """
+        del begun
+        return self
 
     @property
     def variant(self) -> str:
@@ -208,10 +219,16 @@ class TrainedPruning(PruneConfig):
         "Whether the float32 baseline teaches too.  [default: distill]",
         option=Option("--distill/--no-distill", "switch"),
     )
-    cell: str = setting(
-        "fused",
-        "Form of LSTM layers in the .tflite: fused (one operator) or explicit (several, which take "
-        "fewer cycles; learned with one scale per kernel).",
+    target: TargetConfig | None = setting(
+        None,
+        "Accelerator that forms of layers are chosen for; of a budget, the one whose costs are "
+        "limited, as Vela counts them.",
+    )
+    cell: str | None = setting(
+        None,
+        "Form of LSTM layers in the .tflite: fused (one operator), explicit (several, learned with "
+        "one scale per kernel) or auto, the one that takes fewer cycles for each layer.  "
+        f"[default: {AUTO}]",
         option=Option("--cell", metavar="FORM"),
         rule=one_of(CELLS),
     )
@@ -223,6 +240,13 @@ class TrainedPruning(PruneConfig):
     def grouping(self) -> "MagnitudePruning":
         """The pruning by magnitude that has the same groups, and that a plan is made of."""
         raise NotImplementedError
+
+    def settled(self, begun: Mapping[str, Any] | None) -> Self:
+        """Return the pruning with the form of its cells filled in."""
+        settled = super().settled(begun)
+        if self.cell is not None:
+            return settled
+        return replace(settled, cell=AUTO if begun is None else begun.get("cell", FUSED))
 
 
 @dataclass(frozen=True)
@@ -300,19 +324,15 @@ class RankedPruning(PruneConfig):
         return DEFAULT_FLOOR if self.floor is None else self.floor
 
     def settled(self, begun: Mapping[str, Any] | None) -> Self:
-        """Return the pruning with importance and floor filled in.
-
-        Args:
-            begun: the recorded configuration of its variant, if it was begun before: what is not
-                set is as it is there, also where the defaults were others then.
-        """
+        """Return the pruning with importance and floor filled in."""
+        settled = super().settled(begun)
         importance = self.settled_importance
         floor = self.settled_floor
         if begun is not None and self.importance is None:
             importance = begun["importance"]
         if begun is not None and self.floor is None:
             floor = begun.get("floor", NO_FLOOR)
-        return replace(self, importance=importance, floor=floor)
+        return replace(settled, importance=importance, floor=floor)
 
     @property
     def has_fixed_sparsity(self) -> bool:
@@ -425,9 +445,6 @@ class BudgetPruning(TrainedPruning):
 
     structure: str = "unit"
     budget: BudgetConfig = setting(BudgetConfig(), "What the result may cost.")
-    target: TargetConfig | None = setting(
-        None, "Accelerator whose flash, SRAM, cycles and time are limited, as Vela counts them."
-    )
 
     def __post_init__(self) -> None:
         _default_structure(self)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from tinyprune.sparsity.layout import Layout
+from tinyprune.array_types import IntArray
+from tinyprune.artifacts.cell_choice import CellChoice
+from tinyprune.sparsity.layout import Layout, canonical_shape
 from tinyprune.sparsity.structure import Structure
 
 
@@ -40,6 +42,10 @@ class LayerPlan:
         """``layer/kernel``, the name of this kernel in masks and reports."""
         return f"{self.layer}/{self.kernel}"
 
+    def groups_of_weights(self) -> IntArray:
+        """Return the group of each weight, with axes (spatial..., inputs, outputs)."""
+        return self.structure.groups(canonical_shape(self.shape, self.layout))
+
 
 @dataclass(frozen=True)
 class PruningPlan:
@@ -58,6 +64,7 @@ class PruningPlan:
         floor: share of the density that every kernel keeps (``sparsity/floor.py``).
         few_values: ``layer/kernel`` -> the most int8 values that it has at the end; empty where
             nothing is clustered.
+        cells: the form of every LSTM layer.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -72,6 +79,7 @@ class PruningPlan:
     round_to: int = 8
     floor: float = 0.0
     few_values: dict[str, int] = field(default_factory=dict)
+    cells: tuple[CellChoice, ...] = ()
 
     @property
     def removes_units(self) -> bool:

@@ -14,10 +14,9 @@ from tinyprune.errors import UsageError
 from tinyprune.npu.limits import RECORD, budget_limits
 from tinyprune.sparsity.unit_sets import removable
 from tinyprune.stages.collapse import check_not_destroyed
-from tinyprune.stages.pruning_job import PruningJob
+from tinyprune.stages.pruning_job import PLAN, PruningJob
 from tinyprune.stages.saving import save_network
 from tinyprune.storage.digests import write_sealed
-from tinyprune.storage.records import write_json
 from tinyprune.training.fit import Fit, Learner
 
 log = logging.getLogger(__name__)
@@ -64,10 +63,9 @@ def prune_to_budget(job: PruningJob, budget: Budget, target: NpuTarget | None) -
 
     model = strip(fit.model, compression.template)
     check_not_destroyed(job, learner, model, fit.best_score)
-    write_json(job.folder / "plan.json", pruning)
     write_sealed(job.folder / RECORD, compression.record())
     outputs = [*save_network(model, job.folder)]
-    outputs += ["history.csv", "plan.json"]
+    outputs += ["history.csv", PLAN]
     if target is None:
         outputs.append(RECORD)  # else what Vela says of the export is still to be added to it
     return outputs

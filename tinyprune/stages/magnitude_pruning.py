@@ -6,9 +6,8 @@ import numpy as np
 
 from tinyprune.compress.mask_updater import MASKS
 from tinyprune.stages.collapse import check_not_destroyed
-from tinyprune.stages.pruning_job import PruningJob
+from tinyprune.stages.pruning_job import PLAN, PruningJob
 from tinyprune.stages.saving import save_network
-from tinyprune.storage.records import write_json
 from tinyprune.storage.writing import write_arrays
 from tinyprune.training.compression import ScheduledMasks
 from tinyprune.training.fit import Fit
@@ -30,7 +29,6 @@ def prune_by_magnitude(job: PruningJob, inherited: Mapping[str, np.ndarray]) -> 
 
     pruned = network.finish()
     check_not_destroyed(job, learner, pruned.model, fit.best_score)
-    write_json(job.folder / "plan.json", plan)
     kept = {key: mask.astype(bool) for key, mask in pruned.masks.items()}
     write_arrays(job.folder / MASKS, kept)
-    return [*save_network(pruned.model, job.folder), "history.csv", "plan.json", MASKS]
+    return [*save_network(pruned.model, job.folder), "history.csv", PLAN, MASKS]

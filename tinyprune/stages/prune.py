@@ -2,18 +2,19 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tinyprune.artifacts.budget import BudgetLine
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import (
     BudgetPruning,
-    MagnitudePruning,
     OfflinePruning,
     PruneConfig,
+    TargetConfig,
     TrainedPruning,
 )
+from tinyprune.config.pruning import FUSED
 from tinyprune.errors import UsageError
 from tinyprune.npu import limits, targets
 from tinyprune.npu.batch import compile_batch
@@ -24,18 +25,19 @@ from tinyprune.stages.export import Qualities, ensure_exported, named
 from tinyprune.stages.run import Run, open_run, read_run
 from tinyprune.storage.run_folder import Variant
 
-if TYPE_CHECKING:
-    from tinyprune.stages.pruning_job import PruningJob
-
 log = logging.getLogger(__name__)
 
 
-def prune_variants(run: Path | Run, configs: Sequence[TrainedPruning]) -> Qualities:
+def prune_variants(
+    run: Path | Run, configs: Sequence[TrainedPruning], target: TargetConfig | None = None
+) -> Qualities:
     """Prune jointly with int8 learning and export, one pruning after the other.
 
     Args:
         run: the run, with its baseline.
         configs: prunings; each may start from the variant of one before.
+        target: accelerator that forms of layers are chosen for where a pruning names none; None:
+            the default one.
 
     Returns the quality of every form of each variant on dev, as (variant, quality) pairs.
 
@@ -46,7 +48,7 @@ def prune_variants(run: Path | Run, configs: Sequence[TrainedPruning]) -> Qualit
     check_trained_prunings(configs)
     with open_run(run) as opened:
         _require_bases(opened, configs)
-        variants = [prune_variant(opened, config) for config in configs]
+        variants = [prune_variant(opened, config, target) for config in configs]
         qualities: Qualities = []
         for variant in variants:
             qualities += named(variant, ensure_exported(opened, variant))
@@ -54,15 +56,24 @@ def prune_variants(run: Path | Run, configs: Sequence[TrainedPruning]) -> Qualit
 
 
 def plan_pruning(run: Path | Run, config: TrainedPruning) -> PruningPlan:
-    """Return what :func:`prune_variants` would do, layer by layer, without training."""
+    """Return what :func:`prune_variants` would do, layer by layer, without training.
+
+    LSTM layers are compiled for that, where the pruning chooses the cheaper form of each.
+    """
     check_trained_prunings([config])
     opened = read_run(run)
     base = opened.require_network(config.base)
 
     from tinyprune.compress.fold import fold
     from tinyprune.compress.planning import plan
+    from tinyprune.stages.cell_choice import choose_cells
 
-    return plan(fold(opened.load_network(base)), config)
+    canonical = fold(opened.load_network(base))
+    pruning = plan(canonical, config)
+    target = targets.resolve_config(config.target or TargetConfig())
+    form = config.settled(None).cell or FUSED
+    frames = 1 if opened.record.hop_seconds else None
+    return replace(pruning, cells=choose_cells(canonical, pruning, form, target, frames))
 
 
 def costs_before(run: Path | Run, config: BudgetPruning) -> list[BudgetLine]:
@@ -92,18 +103,20 @@ def costs_before(run: Path | Run, config: BudgetPruning) -> list[BudgetLine]:
     return lines
 
 
-def prune_variant(run: Run, config: TrainedPruning) -> Variant:
-    """Prune a variant of an opened run into a new one and export it."""
+def prune_variant(run: Run, config: TrainedPruning, target: TargetConfig | None = None) -> Variant:
+    """Prune a variant of an opened run into a new one and export it.
+
+    ``target``: as of :func:`prune_variants`.
+    """
     base = run.require_network(config.base)
     variant = run.space.variant(config.variant)
-    if isinstance(config, MagnitudePruning):
-        config = config.settled(variant.claimed_as("prune"))
+    config = config.settled(variant.claimed_as("prune"))
     claim = {"prune": config, "base_sha256": base.output_sha256("train", "model.keras")}
     with variant.claimed(claim):
         if variant.is_done("train"):
             log.info("%s: pruned already, in %s", variant.name, variant.folder)
         else:
-            variant.finish("train", {}, _train(run, base, config, variant.folder))
+            variant.finish("train", {}, _train(run, base, config, variant.folder, target))
     ensure_exported(run, variant)
     if isinstance(config, BudgetPruning) and config.target:
         _hold_to_budget(run, variant, targets.resolve_config(config.target))
@@ -119,7 +132,7 @@ def check_trained_prunings(configs: Sequence[PruneConfig]) -> None:
             )
         if isinstance(config, TrainedPruning):
             _check_structures(config)
-        if isinstance(config, BudgetPruning) and config.target is not None:
+        if isinstance(config, TrainedPruning) and config.target is not None:
             targets.resolve_config(config.target)
 
 
@@ -159,13 +172,27 @@ def _check_structures(config: TrainedPruning) -> None:
         parse(rule.structure or groups.structure, rule.block_size or groups.block_size)
 
 
-def _train(run: Run, base: Variant, config: TrainedPruning, folder: Path) -> list[str]:
-    """Train a pruning in a folder. Returns the files it made."""
+def _train(
+    run: Run, base: Variant, config: TrainedPruning, folder: Path, default: TargetConfig | None
+) -> list[str]:
+    """Train a pruning in a folder. Returns the files it made.
+
+    ``default``: accelerator of a pruning that names none.
+    """
     from tinyprune.compress.mask_updater import load_masks
     from tinyprune.stages.budget_pruning import prune_to_budget
     from tinyprune.stages.magnitude_pruning import prune_by_magnitude
+    from tinyprune.stages.pruning_job import PruningJob
 
-    job = _job(run, base, config, folder)
+    job = PruningJob(
+        base=run.load_network(base),
+        baseline=run.load_network(run.baseline),
+        task=run.task,
+        train=run.recipe.train,
+        config=config,
+        folder=folder,
+        target=targets.resolve_config(config.target or default or TargetConfig()),
+    )
     masks = load_masks(base.folder)
     if not isinstance(config, BudgetPruning):
         return prune_by_magnitude(job, masks)
@@ -176,19 +203,6 @@ def _train(run: Run, base: Variant, config: TrainedPruning, folder: Path) -> lis
         )
     target = targets.resolve_config(config.target) if config.target else None
     return prune_to_budget(job, config.budget.resolved(), target)
-
-
-def _job(run: Run, base: Variant, config: TrainedPruning, folder: Path) -> "PruningJob":
-    from tinyprune.stages.pruning_job import PruningJob
-
-    return PruningJob(
-        base=run.load_network(base),
-        baseline=run.load_network(run.baseline),
-        task=run.task,
-        train=run.recipe.train,
-        config=config,
-        folder=folder,
-    )
 
 
 def _hold_to_budget(run: Run, variant: Variant, target: NpuTarget) -> None:

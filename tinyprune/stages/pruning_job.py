@@ -1,23 +1,30 @@
 """One pruning that is trained, and what both ways of doing it begin with."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 
+from tinyprune.artifacts.cell_choice import CellChoice
+from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.compress.dead_channels import describe_dead_channels
 from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import prepare
-from tinyprune.compress.recurrent_forms import with_form
+from tinyprune.compress.recurrent_forms import with_forms
 from tinyprune.config import TrainConfig, TrainedPruning
+from tinyprune.config.pruning import FUSED
 from tinyprune.sparsity.plan import PruningPlan
+from tinyprune.stages.cell_choice import choose_cells, log_choices
 from tinyprune.stages.convertible import check_convertible
+from tinyprune.storage.records import read_json, write_json
 from tinyprune.tasks.task import Task
 from tinyprune.training.fit import Learner
 
 log = logging.getLogger(__name__)
+#: Written before the training, so that a resumed one has the same form of every LSTM layer.
+PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class PruningJob:
         train: the training of the baseline.
         config: structure, sparsity or budget, schedule.
         folder: of the new variant.
+        target: the accelerator that forms of layers are chosen for.
     """
 
     base: keras.Model
@@ -39,6 +47,7 @@ class PruningJob:
     train: TrainConfig
     config: TrainedPruning
     folder: Path
+    target: NpuTarget
 
     @property
     def epochs(self) -> int:
@@ -53,10 +62,12 @@ class PruningJob:
     def plan(self) -> tuple[keras.Model, PruningPlan]:
         """Set the seed. Return the network in canonical form and the plan of its pruning.
 
+        The plan is written into the folder.
+
         Raises UsageError for a network that cannot be fully int8.
         """
         keras.utils.set_random_seed(self.config.seed)
-        canonical = with_form(fold(self.base), self.config.cell)
+        canonical = fold(self.base)
         dead = describe_dead_channels(canonical)
         if dead:
             log.info(
@@ -65,8 +76,20 @@ class PruningJob:
                 dead,
             )
         pruning = plan(canonical, self.config)
+        pruning = replace(pruning, cells=self._cells(canonical, pruning))
+        write_json(self.folder / PLAN, pruning)
+        canonical = with_forms(canonical, {cell.layer: cell.form for cell in pruning.cells})
         check_convertible(canonical, self.task)
         return canonical, pruning
+
+    def _cells(self, canonical: keras.Model, pruning: PruningPlan) -> tuple[CellChoice, ...]:
+        """Return the forms of LSTM layers: those that the variant was begun with, if it was."""
+        if (self.folder / PLAN).exists():
+            return read_json(self.folder / PLAN, PruningPlan).cells
+        form = self.config.cell or FUSED
+        choices = choose_cells(canonical, pruning, form, self.target, self.task.forms[0].frames)
+        log_choices(self.config.variant, choices)
+        return choices
 
     def learner(self) -> Learner:
         """Return what is learned: also from the float32 baseline if the pruning distills."""

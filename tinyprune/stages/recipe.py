@@ -30,7 +30,7 @@ def run_recipe(config: RunConfig, folder: Path) -> list[RunSummary]:
     check_bases(config.prune, [BASELINE, *finished])
     with begin_run(folder) as run:
         train_baseline(run, config)
-        prune_variants(run, config.prune)
+        prune_variants(run, config.prune, config.target[0])
         summaries = compile_variants(run, resolved)
         _verify(run, config)
         return summaries
