@@ -14,6 +14,7 @@ from tinyprune.cli.verbosity import verbosity
 COMMANDS = {
     "train": "tinyprune.cli.train:train",
     "prune": "tinyprune.cli.prune:prune",
+    "sensitivity": "tinyprune.cli.sensitivity:sensitivity",
     "export": "tinyprune.cli.export:export",
     "compile": "tinyprune.cli.compile:compile_command",
     "evaluate": "tinyprune.cli.evaluate:evaluate",
