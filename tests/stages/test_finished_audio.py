@@ -162,6 +162,7 @@ def test_the_command_prints_differences_between_folders(folders):
         (["--clean", "C", "--path", "noisy"], "leave out --path"),
         (["--clean", "C", "baseline"], "baseline is a model"),
         (["--clean", "C", "--max-drop", "sdr=1"], "give --enhanced twice"),
+        (["--clean", "C", "--clean", "noisy"], "--clean was given 2 times: --enhanced takes one"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(folders, monkeypatch, arguments, message):

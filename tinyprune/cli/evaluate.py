@@ -49,14 +49,17 @@ if TYPE_CHECKING:
 @click.option(
     "--noisy",
     type=FOLDER,
+    multiple=True,
     metavar="DIR",
-    help="Folder of noisy recordings to score on, with --clean.",
+    help="Folder of noisy recordings to score on, with --clean. May be repeated.",
 )
 @click.option(
     "--clean",
     type=FOLDER,
+    multiple=True,
     metavar="DIR",
-    help="Folder of the clean speech in them, in files of the same names.",
+    help="Folder of the clean speech in them, in files of the same names: one for all, or one for "
+    "each --noisy.",
 )
 @click.option(
     "--enhanced",
@@ -123,6 +126,8 @@ def evaluate(
     """
     for name in ("test_speech", "test_noise"):
         folders[name] = one_or_several(folders[name])
+    for name in ("noisy", "clean"):  # the first with the first: one may be given twice
+        folders[name] = folders[name] if len(folders[name]) > 1 else one_or_several(folders[name])
     swept = sweeping.flags(sweep, sweep_inputs, strict)
     if swept is not None:
         sweeping.check(models, enhanced, {"--metric": metrics, "--max-drop": max_drop})
@@ -165,6 +170,12 @@ def _check_finished(
             raise UsageError(f"--enhanced goes with --clean and --noisy: leave out {option}")
     if folders["clean"] is None:
         raise UsageError("--enhanced needs the clean speech beside it: give --clean DIR")
+    for name in ("noisy", "clean"):
+        if isinstance(folders[name], tuple):
+            raise UsageError(
+                f"--{name} was given {len(folders[name])} times: --enhanced takes one such folder, "
+                "which all of its folders have the file names of"
+            )
 
 
 def _score_finished(

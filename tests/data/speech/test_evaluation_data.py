@@ -1,5 +1,7 @@
 """Recordings that are only scored."""
 
+import shutil
+
 import numpy as np
 import pytest
 import soundfile
@@ -24,6 +26,18 @@ def test_all_pairs_of_two_folders_are_the_test_split(folder, tmp_path):
     assert [mixture.name for mixture in found] == ["a", "b"]
     assert {len(mixture.clean) for mixture in found} == {4000}
     assert {path.parent for path in tmp_path.rglob("*.pcm")} == {tmp_path / "cache"}
+
+
+def test_several_folders_have_clean_speech_each_or_one_for_all(folder, tmp_path):
+    """Two rooms with 2 files each; of the folder that is named twice, the names are told apart."""
+    shutil.copytree(folder / "noisy", folder / "far")
+    noisy, clean = (str(folder / "noisy"), str(folder / "far")), str(folder / "clean")
+    for each in (clean, (clean, clean)):
+        found = load_evaluation_data(EvaluationData(noisy=noisy, clean=each), tmp_path / "cache")
+        names = [mixture.name for mixture in found.utterances("test")]
+        assert names == ["noisy/a", "noisy/b", "far/a", "far/b"]
+    with pytest.raises(UsageError, match="^2 folders of noisy recordings and 3 of clean speech"):
+        load_evaluation_data(EvaluationData(noisy=noisy, clean=(clean,) * 3), tmp_path / "cache")
 
 
 def test_one_pair_is_enough(folder, tmp_path):

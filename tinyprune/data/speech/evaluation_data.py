@@ -26,7 +26,7 @@ class EvaluationData:
     Attributes:
         task: name of the task that recordings are for (registry.TASKS).
         test_speech, test_noise: folders that are mixed as the run's data are, one or several each.
-        noisy, clean: folders of pairs by file name.
+        noisy, clean: folders of pairs by file name, as many of each, or one clean one for all.
         path: a corpus in a known layout, or a CSV manifest (data/corpora/layouts.py).
     """
 
@@ -34,8 +34,8 @@ class EvaluationData:
 
     test_speech: Folders = None
     test_noise: Folders = None
-    noisy: str | None = None
-    clean: str | None = None
+    noisy: Folders = None
+    clean: Folders = None
     path: str | None = None
 
     @property
@@ -74,8 +74,12 @@ def load_evaluation_data(data: EvaluationData, cache: Path) -> "SpeechData":
     if data.test_speech:
         return _folders(data, cache)
     if not data.path:
-        pairs = pair_store.match(Path(str(data.noisy)), Path(str(data.clean)))
-        return _paired(pairs, f"{data.noisy} and {data.clean}", cache)
+        noisy, clean = each_of(data.noisy), each_of(data.clean)
+        name = f"{', '.join(noisy)} and {', '.join(clean)}"
+        if len(clean) == 1:
+            clean *= len(noisy)
+        pairs = pair_store.match_each(list(map(Path, noisy)), list(map(Path, clean)))
+        return _paired(pairs, name, cache)
 
     corpus = layouts.recognise(Path(data.path))
     if corpus.dataset != "paired":
