@@ -26,7 +26,8 @@ def ranked(*worth):
 
 
 def fit(wanted, sizes, ratios, lost, step=1):
-    found = fit_counts(np.array(wanted, float), sizes, ratios, lost, step)
+    multiples = np.broadcast_to(step, len(sizes))
+    found = fit_counts(np.array(wanted, float), sizes, ratios, lost, multiples)
     return None if found is None else found.tolist()
 
 
@@ -41,6 +42,12 @@ def test_what_is_wanted_is_rounded_to_the_step():
         8,
         24,
     ]  # one step at least
+
+
+def test_each_set_has_a_multiple_of_its_own():
+    """Four heads of 16 channels beside 32 units: 8 units or one head at a time, 2 * 16 + 24 = 56."""
+    assert fit([1.6, 26.0], [4, 32], linear([16, 1], most=[56]), each(1, 1), [1, 8]) == [2, 24]
+    assert fit([0.1, 1.0], [4, 32], linear([16, 1], most=[56]), each(9, 1), [1, 8]) == [3, 8]
 
 
 def test_a_set_stays_whole_where_that_is_nearest():
@@ -162,7 +169,7 @@ def test_limits_are_kept_and_counts_are_multiples_or_whole(seed, step):
     least, whole = np.minimum(sizes, step), np.array(sizes)
     most = of(least) + rng.uniform(0.05, 0.8, 3) * (of(whole) - of(least) + 1e-9)
     ratios, lost = (lambda counts: of(counts) / most), ranked(*worth)
-    found = fit_counts(rng.uniform(0, 1, 3) * sizes, sizes, ratios, lost, step)
+    found = fit_counts(rng.uniform(0, 1, 3) * sizes, sizes, ratios, lost, np.full(3, step))
     assert (ratios(found) <= 1).all()
     assert all(count % step == 0 or count == size for count, size in zip(found, sizes, strict=True))
     assert (found >= least).all() and (found <= whole).all()

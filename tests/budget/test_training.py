@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -579,3 +580,22 @@ def test_a_compilation_that_fails_is_told_of_and_training_goes_on(tmp_path, monk
     assert log_lines == ["the network of this epoch could not be measured: Vela: something is odd"]
     loop.close()
     assert not (tmp_path / "loop").exists()
+
+
+def test_heads_are_rounded_to_channels():
+    """Four heads of 4 channels, rounded to 8: two heads are a multiple, where all four were one to stay."""
+    given = keras.Input((6, 16))
+    attended = layers.MultiHeadAttention(4, 4, name="attention")(given, given)
+    network = fold(keras.Model(given, layers.Dense(3, name="out")(layers.Flatten()(attended))))
+    heads = ("attention_query",)
+    shape = network_shape(network, only(coupling(network), heads))
+    flash = ResourceModel(shape).size_bytes(np.array([3.0]))
+    examples = np.random.default_rng(0).standard_normal((4, 6, 16)).astype(np.float32)
+    settings = replace(
+        ask(step=8, sets=heads, epochs=1, flash=flash),
+        calibration_batches=lambda model: [examples],
+    )
+    compression = BudgetCompression(network, settings)
+    compression.after_epoch(1)
+    assert compression.tracker.sizes == 2
+    assert compression.template.get_layer("attention_query").kernel.shape == (16, 2 * 4)

@@ -15,11 +15,11 @@ def fit_counts(
     sizes: Sequence[int],
     ratios: Measure,
     removed_importance: Measure,
-    round_to: int,
+    multiples: IntArray,
 ) -> IntArray | None:
     """Return how many units of each set stay, so that no limit is passed.
 
-    First the multiple of ``round_to`` next to ``kept``. While that is too much, units go from the
+    First the multiples next to ``kept``. While that is too much, units go from the
     set where their importance is least for what they take: least loss per decrease of
     ``sum log ratio`` over limits that are passed, of the fewest steps that decrease it, as memory
     falls in stairs. Where several sets hold up the same peak no set alone does; then a step goes
@@ -32,25 +32,30 @@ def fit_counts(
         ratios: (sets,) -> usage over what is allowed, one number per limit; it falls with every
             unit that goes.
         removed_importance: (sets,) -> importance of the units that go, set by set.
-        round_to: counts are multiples of it, except where a set stays whole or is smaller.
+        multiples: (sets,), counts are multiples of these, except where a set stays whole or is
+            smaller.
 
     Returns None if even the fewest units are too many.
     """
     largest = np.array(sizes, np.int64)
-    least = np.minimum(largest, round_to)
-    counts = np.clip(np.round(kept / round_to).astype(np.int64) * round_to, least, largest)
-    is_nearer_to_all = np.asarray(kept) > largest - round_to / 2
+    least = np.minimum(largest, multiples)
+    counts = np.clip(np.round(kept / multiples).astype(np.int64) * multiples, least, largest)
+    is_nearer_to_all = np.asarray(kept) > largest - multiples / 2
     counts = np.where(is_nearer_to_all, largest, counts)
     while (ratios(counts) > 1).any():
-        fewer = _remove_cheapest(counts, least, ratios, removed_importance, round_to)
+        fewer = _remove_cheapest(counts, least, ratios, removed_importance, multiples)
         if fewer is None:
             return None
         counts = fewer
-    return _add_back(counts, largest, ratios, removed_importance, round_to)
+    return _add_back(counts, largest, ratios, removed_importance, multiples)
 
 
 def _remove_cheapest(
-    counts: IntArray, least: IntArray, ratios: Measure, removed_importance: Measure, round_to: int
+    counts: IntArray,
+    least: IntArray,
+    ratios: Measure,
+    removed_importance: Measure,
+    multiples: IntArray,
 ) -> IntArray | None:
     """Return the counts with one set of fewer units; None if there is nothing that could go."""
     ratios_before = ratios(counts)
@@ -66,11 +71,12 @@ def _remove_cheapest(
     helping: list[tuple[float, IntArray]] = []  # (price, counts)
     others: list[tuple[float, IntArray]] = []
     for number in map(int, np.flatnonzero(counts > least)):
-        fewer = _with(counts, number, _next_below(counts[number], least[number], round_to))
+        multiple = multiples[number]
+        fewer = _with(counts, number, _next_below(counts[number], least[number], multiple))
         others.append((loss(fewer, number), fewer))
         if gain(_with(counts, number, least[number])) > 0:
             while gain(fewer) <= 0:
-                below = _next_below(fewer[number], least[number], round_to)
+                below = _next_below(fewer[number], least[number], multiple)
                 fewer = _with(counts, number, below)
             helping.append((loss(fewer, number) / gain(fewer), fewer))
 
@@ -81,9 +87,9 @@ def _remove_cheapest(
     return cheapest
 
 
-def _next_below(count: int, least: int, round_to: int) -> int:
+def _next_below(count: int, least: int, multiple: int) -> int:
     """Return the next multiple below a count, not less than the least."""
-    return max(least, -(-count // round_to) * round_to - round_to)
+    return max(least, -(-count // multiple) * multiple - multiple)
 
 
 def _with(counts: IntArray, number: int, count: int) -> IntArray:
@@ -94,7 +100,11 @@ def _with(counts: IntArray, number: int, count: int) -> IntArray:
 
 
 def _add_back(
-    counts: IntArray, largest: IntArray, ratios: Measure, removed_importance: Measure, round_to: int
+    counts: IntArray,
+    largest: IntArray,
+    ratios: Measure,
+    removed_importance: Measure,
+    multiples: IntArray,
 ) -> IntArray:
     """Return as many more units as there is room for, those of highest importance first."""
     while True:
@@ -102,7 +112,8 @@ def _add_back(
         best: IntArray | None = None
         best_gain = -1.0
         for number in map(int, np.flatnonzero(counts < largest)):
-            count = min(largest[number], (counts[number] // round_to + 1) * round_to)
+            multiple = multiples[number]
+            count = min(largest[number], (counts[number] // multiple + 1) * multiple)
             more = _with(counts, number, count)
             has_room = (ratios(more) <= 1).all()
             if not has_room:

@@ -152,10 +152,11 @@ class Gates:
             )
         self._ranks.assign(ranks)
 
-    def set_temperature(self, temperature: float, least: int) -> None:
+    def set_temperature(self, temperature: float, least: IntArray | int) -> None:
         """Set the temperature and the ends of the shares.
 
-        A share stays between ``least`` units and the share at which all of its gates are open.
+        A share stays between ``least`` (sets,) units and the share at which all of its gates are
+        open.
         """
         self.temperature.assign(temperature)
         lowest = np.minimum([unit_set.size for unit_set in self.coupling.sets], least) / self.sizes
@@ -163,12 +164,12 @@ class Gates:
             end.assign(share)
         self.share.assign(np.clip(self.share.numpy(), *(end.numpy() for end in self._ends)))
 
-    def open_units(self, least: int) -> Keep:
+    def open_units(self, least: IntArray | int) -> Keep:
         """Return the units whose gates are not closed, and some to spare, (units,).
 
         The gates of those may open again.
 
-        Of every set that is as many as are kept, a tenth more, and ``least`` more.
+        Of every set that is as many as are kept, a tenth more, and ``least`` (sets,) more.
         """
         reserve = SPARE * self.kept().numpy() + least
         keep: Keep = (self.values().numpy() >= CLOSED) | (

@@ -78,12 +78,13 @@ class ModelledLimits:
         values, gradient = self._compiled(*arguments)
         return values.numpy(), gradient.numpy()
 
-    def check_reachable(self, least: Float64Array, round_to: int) -> None:
+    def check_reachable(self, least: Float64Array, round_to: int, has_heads: bool = False) -> None:
         """Raise UsageError, with the least that can be reached, for limits that no pruning keeps.
 
         Args:
             least: (limits,), usage of the smallest network.
             round_to: as many units stay of each set at least, or all of a smaller one.
+            has_heads: whether there are heads of attention, of which one stays at least.
         """
         tensor_bytes = ResourceModel(self.shape).tensor_bytes(self.shape.whole)
         input_bytes = float(tensor_bytes[list(self.shape.inputs)].sum())
@@ -97,6 +98,8 @@ class ModelledLimits:
             units = "units"
             if round_to == 1:
                 units = "unit"
+            if has_heads:
+                units += " or a head"
             raise UsageError(
                 f"{limit.name}: a budget of {most} cannot be met: with {round_to} {units} left of "
                 f"every layer the network takes {limit.show(value)}; ask for that or more, or "

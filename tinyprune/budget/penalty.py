@@ -21,7 +21,7 @@ early: most of it has to be held up by the importance of units, and so lambda fa
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.array_types import Float64Array
+from tinyprune.array_types import Float64Array, IntArray
 from tinyprune.budget.gates import Gates
 from tinyprune.budget.limits import ModelledLimits
 
@@ -46,10 +46,10 @@ class BudgetPenalty:
         losses: of the warm-up so far.
     """
 
-    def __init__(self, limits: int, sets: int, steps: int, least: int) -> None:
-        """For ``steps`` optimizer steps with gates; every set keeps ``least`` units."""
+    def __init__(self, limits: int, steps: int, least: IntArray) -> None:
+        """For ``steps`` optimizer steps with gates; sets keep ``least`` (sets,) units."""
         self.strengths = np.zeros(limits)
-        self.by_kept = tf.Variable(tf.zeros(sets), trainable=False)
+        self.by_kept = tf.Variable(tf.zeros(len(least)), trainable=False)
         self.losses: list[float] = []
         self._steps = steps
         self._least = least

@@ -114,11 +114,11 @@ class BudgetTracker:
         return measured(report, self._limits)
 
     def fit_counts(
-        self, kept: Float64Array, removed_importance: Measure, round_to: int
+        self, kept: Float64Array, removed_importance: Measure, multiples: IntArray
     ) -> IntArray | None:
         """Return whole counts near ``kept`` (sets,) that keep the budget; None if there are none.
 
-        With Vela a margin is kept, if there is room for it. ``removed_importance``, ``round_to``:
+        With Vela a margin is kept, if there is room for it. ``removed_importance``, ``multiples``:
         as of :func:`tinyprune.budget.fitting.fit_counts`.
         """
         sizes = [int(size) for size in self.sizes]
@@ -127,7 +127,7 @@ class BudgetTracker:
             def ratios(counts: IntArray) -> Float64Array:
                 return self.modelled.ratios(counts) / margin
 
-            return fit_counts(kept, sizes, ratios, removed_importance, round_to)
+            return fit_counts(kept, sizes, ratios, removed_importance, multiples)
 
         counts = within(MARGIN) if self._vela else None
         if counts is None:

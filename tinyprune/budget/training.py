@@ -42,7 +42,7 @@ class BudgetSettings:
 
     Attributes:
         limits: the budget.
-        round_to: units are left in multiples of it.
+        round_to: channels of units are left in multiples of it.
         removable: names of the sets that may lose units.
         gate_epochs: number of epochs with gates.
         measure_every: epochs between two measurements by Vela while int8 is learned.
@@ -101,7 +101,7 @@ class BudgetCompression(Compression):
         self._gates.attach(self.prepared)
         steps = settings.gate_epochs * settings.steps_per_epoch
         self.penalty = BudgetPenalty(
-            len(settings.limits), len(self._names), steps, settings.round_to
+            len(settings.limits), steps, self._coupling.multiples(settings.round_to)
         )
         if self.is_met:
             self._is_int8 = True
@@ -226,15 +226,24 @@ class BudgetCompression(Compression):
         """Number of units before anything was removed."""
         return int(self._gates.sizes.sum())
 
+    @property
+    def _multiples(self) -> IntArray:
+        """Multiples that the units of each set are left in, (sets,)."""
+        return self._coupling.multiples(self._settings.round_to)
+
+    @property
+    def _fewest(self) -> Float64Array:
+        """The fewest units that may be left of each set, (sets,)."""
+        return np.minimum(self.tracker.sizes, self._multiples)
+
     def _check_reachable(self) -> None:
-        round_to = self._settings.round_to
-        fewest = np.minimum(self.tracker.sizes, round_to)
-        least = self.tracker.smallest_usage(self.template, self._coupling, fewest)
-        self.tracker.modelled.check_reachable(least, round_to)
+        least = self.tracker.smallest_usage(self.template, self._coupling, self._fewest)
+        has_heads = any(unit_set.width > 1 for unit_set in self._coupling.sets)
+        self.tracker.modelled.check_reachable(least, self._settings.round_to, has_heads)
 
     def _remove_closed(self) -> Replacement | None:
         """Remove units whose gates are closed, if that makes the network much smaller."""
-        keep = self._gates.open_units(self._settings.round_to)
+        keep = self._gates.open_units(self._multiples)
         left = [int(keep[unit_set.slice].sum()) for unit_set in self._coupling.sets]
         macs = self.tracker.macs(self.tracker.sizes)
         if self.tracker.macs(left) > REMOVAL_SHARE * macs:
@@ -275,14 +284,11 @@ class BudgetCompression(Compression):
         return removed
 
     def _unreachable(self) -> CheckFailed:
-        fewest = np.minimum(self.tracker.sizes, self._settings.round_to)
-        usage = limits_text(self._settings.limits, self.tracker.modelled.values(fewest))
+        usage = limits_text(self._settings.limits, self.tracker.modelled.values(self._fewest))
         return CheckFailed(f"the budget cannot be kept: at the least it takes {usage}")
 
     def _fit_counts(self, kept: Float64Array) -> IntArray | None:
-        return self.tracker.fit_counts(
-            kept, self._gates.removed_importance, self._settings.round_to
-        )
+        return self.tracker.fit_counts(kept, self._gates.removed_importance, self._multiples)
 
     def _remove_excess(self) -> Replacement | None:
         """While int8 is learned, ask Vela again and remove units where it has become too much."""

@@ -75,6 +75,13 @@ class Coupling:
         """Number of units that can be removed."""
         return sum(item.size for item in self.sets)
 
+    def multiples(self, round_to: int) -> IntArray:
+        """Return the multiples of units that make multiples of ``round_to`` channels, (sets,).
+
+        A head of attention that has as many channels or more is a multiple by itself.
+        """
+        return np.array([item.multiple(round_to) for item in self.sets], np.int64)
+
     def importance(self, values: Mapping[str, FloatArray], measure: Measure) -> Float64Array:
         """Return the importance of each unit, (units,); 1 is the mean of its set.
 
