@@ -7,15 +7,33 @@ import pytest
 
 from tinyprune.enhance import jobs, live
 from tinyprune.enhance.denoiser import Denoiser
-from tinyprune.enhance.live import Live, run_live
+from tinyprune.enhance.live import Live, latency_seconds, run_live
 from tinyprune.enhance.signal import SignalStream
 from tinyprune.errors import TinypruneError, UsageError
 
 HOP = 256
 DEVICES = [
-    {"index": 0, "name": "Array", "max_input_channels": 2, "max_output_channels": 0},
-    {"index": 1, "name": "Speakers", "max_input_channels": 0, "max_output_channels": 2},
-    {"index": 2, "name": "Headset", "max_input_channels": 1, "max_output_channels": 2},
+    {
+        "index": 0,
+        "name": "Array",
+        "max_input_channels": 2,
+        "max_output_channels": 0,
+        "default_samplerate": 48_000.0,
+    },
+    {
+        "index": 1,
+        "name": "Speakers",
+        "max_input_channels": 0,
+        "max_output_channels": 2,
+        "default_samplerate": 44_100.0,
+    },
+    {
+        "index": 2,
+        "name": "Headset",
+        "max_input_channels": 1,
+        "max_output_channels": 2,
+        "default_samplerate": 44_100.0,
+    },
 ]
 
 
@@ -28,8 +46,9 @@ class Card:
 
     PortAudioError = PortAudioError
 
-    def __init__(self, signal, devices=DEVICES, late=(), opens=True):
+    def __init__(self, signal, devices=DEVICES, late=(), opens=True, rates=(16_000,)):
         self.signal, self.devices, self.late, self.opens = signal, devices, late, opens
+        self.rates = rates
         self.played, self.asked = [], {}
 
     def query_devices(self, device=None, kind=None):
@@ -45,6 +64,12 @@ class Card:
                 return found
         raise PortAudioError(f"Error querying device {device}")
 
+    def check_input_settings(self, device, channels, samplerate):
+        if samplerate not in self.rates:
+            raise PortAudioError("Invalid sample rate [PaErrorCode -9997]")
+
+    check_output_settings = check_input_settings
+
     def Stream(self, **asked):
         if not self.opens:
             raise PortAudioError("Error opening Stream: Invalid sample rate [PaErrorCode -9997]")
@@ -54,9 +79,11 @@ class Card:
     latency = (0.010, 0.020)
 
     def __enter__(self):
-        for number, hop in enumerate(self.signal.reshape(-1, HOP, 1)):
-            out = np.full((HOP, 1), np.nan, np.float32)
-            self.asked["callback"](hop, out, HOP, None, number in self.late)
+        block = self.asked["blocksize"]
+        complete = len(self.signal) // block * block
+        for number, samples in enumerate(self.signal[:complete].reshape(-1, block, 1)):
+            out = np.full((block, 1), np.nan, np.float32)
+            self.asked["callback"](samples, out, block, None, number in self.late)
             self.played.append(out)
         return self
 
@@ -104,6 +131,30 @@ def test_the_card_is_asked_for_one_hop_at_the_rate_of_the_network(card, denoiser
         "device": (0, 1),
     }.items():
         assert found.asked[name] == value
+
+
+@pytest.mark.parametrize(
+    ("devices", "rate", "block", "most_seconds"),
+    [(("Array", "Speakers"), 48_000, 768, 0.052), (("Headset",), 44_100, 706, 0.068)],
+)
+def test_a_card_of_another_rate_is_resampled_without_a_gap(
+    card, denoiser, devices, rate, block, most_seconds
+):
+    """A hop of 16 ms is 768 samples at 48 kHz, and 705.6 at 44.1 kHz: one more block is kept there.
+
+    Silence is played first; then comes what the same signal through a pipe gives, sample by sample.
+    32 ms of the network, twice 3.7 ms of the filters and what a hop waits for them are 52 ms.
+    """
+    signal = (np.random.default_rng(0).normal(size=4 * rate) / 10).astype(np.float32)
+    found = card(signal, rates=(rate,))
+    run_live(denoiser, devices)
+    assert (found.asked["samplerate"], found.asked["blocksize"]) == (rate, block)
+    played = np.concatenate(found.played)
+    expected = SignalStream(denoiser, rate, 1, is_live=True).push(signal[:, None])
+    silence = round(latency_seconds(denoiser, rate) * rate) - block
+    assert not played[:silence].any()
+    np.testing.assert_array_equal(played[silence:], expected[: len(played) - silence])
+    assert latency_seconds(denoiser, rate) < most_seconds
 
 
 @pytest.mark.parametrize(
