@@ -1,6 +1,7 @@
 """``tinyprune enhance``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,6 +30,15 @@ from tinyprune.cli.values import ATTENUATION, FILE, RATE
     metavar="DB",
     help="The most that any band is attenuated, e.g. 15dB.  [default: as the network was made for]",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["litert", "tflm", "stream"]),
+    default="litert",
+    show_default=True,
+    help="What computes the network: LiteRT, the interpreter of microcontrollers, or the stream "
+    "that Vela makes of it for --npu, executed bit for bit.",
+)
+@options.target_of_stream
 @click.option(
     "--raw",
     type=RATE,
@@ -59,10 +69,12 @@ def enhance(
     model: str | None,
     frontend: Path | None,
     max_attenuation: float | None,
+    engine: str,
     raw: int | None,
     plot: Path | None,
     live: bool,
     device: tuple[str, ...],
+    **flags: Any,
 ) -> None:
     """Remove noise from speech, frame by frame with the int8 network, as the device does it.
 
@@ -76,12 +88,19 @@ def enhance(
     _check_places(source, target, live, is_file_option=bool(raw or plot))
     if device and not live:
         raise click.UsageError("--device goes with --live")
+    accelerator = options.chosen_target(flags)
+    if accelerator and engine != "stream":
+        raise click.UsageError("--npu goes with --engine stream: the others know no accelerator")
     from tinyprune import pretrained
+    from tinyprune.config import TargetConfig
+    from tinyprune.config.tables import read_table
     from tinyprune.enhance import jobs
 
     if model is None and default_network.is_pretrained(run):
         model = pretrained.NAME
-    network = jobs.NetworkChoice(run, model, frontend, max_attenuation)
+    network = jobs.NetworkChoice(
+        run, model, frontend, max_attenuation, engine, read_table(TargetConfig, accelerator)
+    )
     if live:
         jobs.live(device, network)
     else:

@@ -102,6 +102,15 @@ def target_of_pruning(command: Any) -> Any:
     return settings(fields_of(TargetConfig), helps={"npu": npu})(command)
 
 
+def target_of_stream(command: Any) -> Any:
+    """Add the options behind :func:`chosen_target`: the accelerator whose stream is executed."""
+    npu = (
+        "With --engine stream: accelerator or own target, see `tinyprune list npus`.  "
+        f"[default: {TargetConfig.npu}]"
+    )
+    return settings(fields_of(TargetConfig), helps={"npu": npu})(command)
+
+
 def chosen_targets(flags: Mapping[str, Any]) -> "list[NpuTarget]":
     """Return the targets of a command line. Raises UsageError for what does not exist."""
     from tinyprune.npu import targets

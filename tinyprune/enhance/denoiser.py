@@ -10,6 +10,7 @@ from tinyprune.array_types import Float32Array
 from tinyprune.audio.device import record_beside
 from tinyprune.audio.frontend import smallest_gain
 from tinyprune.audio.streaming import StreamingFrontEnd
+from tinyprune.enhance.engines import EngineMaker
 from tinyprune.errors import UsageError
 from tinyprune.storage.run_folder import Workspace
 from tinyprune.tflite.interpreter import Int8Model
@@ -101,15 +102,23 @@ class Denoiser:
     """
 
     def __init__(
-        self, path: Path, frontend: Path | None = None, max_attenuation_db: float | None = None
+        self,
+        path: Path,
+        frontend: Path | None = None,
+        max_attenuation_db: float | None = None,
+        make_engine: EngineMaker | None = None,
     ) -> None:
         """Load a graph and its front end.
 
-        No band is attenuated by more than ``max_attenuation_db``; None: the limit of the front
-        end's record, if it has one.
+        Args:
+            path: the graph. frontend: record of its front end; None: the one beside it.
+            max_attenuation_db: the most that any band is attenuated; None: the limit of the front
+                end's record, if it has one.
+            make_engine: of what computes each channel; None: LiteRT does.
         """
         self._path = path
-        self._networks = [Int8Model(path)]
+        self._make_engine = make_engine
+        self._networks = [self._network()]
         self.name = path.parent.name if path.name == f"{FORM}.tflite" else path.name
         bands = _mask_bands(path, self._networks[0])
         self.front_end = StreamingFrontEnd(record_beside(path, frontend))
@@ -135,8 +144,13 @@ class Denoiser:
         Those of the signal before must not be used any more.
         """
         while len(self._networks) < count:
-            self._networks.append(Int8Model(self._path))
+            self._networks.append(self._network())
         return [Channel(self, network) for network in self._networks[:count]]
+
+    def _network(self) -> Int8Model:
+        if self._make_engine is None:
+            return Int8Model(self._path)
+        return Int8Model(self._path, engine=self._make_engine())
 
 
 class Channel:

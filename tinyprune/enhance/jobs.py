@@ -10,13 +10,16 @@ from typing import cast
 
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import read_header
+from tinyprune.config import TargetConfig
 from tinyprune.enhance import files, pipe
 from tinyprune.enhance.denoiser import Denoiser, find_graph
+from tinyprune.enhance.engines import engine_maker
 from tinyprune.enhance.files import Format, Write
 from tinyprune.enhance.live import run_live
 from tinyprune.enhance.picture import Spectrogram, draw
 from tinyprune.enhance.signal import SignalStream
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.npu import targets
 from tinyprune.progress import track
 from tinyprune.units import format_seconds
 
@@ -33,17 +36,22 @@ class NetworkChoice:
         model: variant or ``.tflite``; None: the newest variant.
         frontend: record of its front end; None: the one beside it.
         max_attenuation_db: the most that any band is attenuated; None: as the network's record.
+        engine: what computes it: litert, tflm or stream (enhance/engines.py).
+        target: accelerator of a stream.
     """
 
     run: Path
     model: str | None = None
     frontend: Path | None = None
     max_attenuation_db: float | None = None
+    engine: str = "litert"
+    target: TargetConfig = TargetConfig()
 
     def load(self) -> Denoiser:
         """Return the network. Raises UsageError where there is none of this name."""
         graph = find_graph(self.run, self.model)
-        return Denoiser(graph, self.frontend, self.max_attenuation_db)
+        maker = engine_maker(self.engine, graph, targets.resolve_config(self.target))
+        return Denoiser(graph, self.frontend, self.max_attenuation_db, maker)
 
 
 def enhance(

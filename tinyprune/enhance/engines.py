@@ -1,0 +1,51 @@
+"""What computes the network of a denoiser: LiteRT, TFLM, or the stream that a device would run."""
+
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tinyprune.artifacts.resources import NpuTarget
+from tinyprune.errors import TinypruneError
+from tinyprune.npu import vela
+from tinyprune.npu.stream.network import CompiledNetwork
+from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.engines import INSTALL_TFLM, Engine, Tflm, has_tflm
+
+log = logging.getLogger(__name__)
+TFLM, STREAM = "tflm", "stream"
+#: Makes the engine of one channel.
+EngineMaker = Callable[[], Engine]
+
+
+def engine_maker(name: str, graph: Path, target: NpuTarget) -> EngineMaker | None:
+    """Return the maker of engines of a name for a graph; None for LiteRT, which needs none.
+
+    "tflm" is the interpreter of microcontrollers. "stream" is what Vela makes of the graph for
+    ``target``, executed bit for bit.
+
+    Raises TinypruneError where TFLM is not installed, or a network or its stream cannot be run.
+    """
+    if name == TFLM:
+        return _tflm(graph)
+    if name == STREAM:
+        return _stream(graph, target)
+    return None
+
+
+def _tflm(graph: Path) -> EngineMaker:
+    if not has_tflm():
+        raise TinypruneError(f"--engine tflm needs TFLM: {INSTALL_TFLM}")
+    content = flatbuffer.load(graph)
+    return lambda: Tflm(content)
+
+
+def _stream(graph: Path, target: NpuTarget) -> EngineMaker:
+    folder = tempfile.TemporaryDirectory(prefix="tinyprune-")
+    log.info("compiling for %s, whose stream is executed", target.name)
+    compiled = vela.compile_tflite(graph, target, Path(folder.name))
+
+    def make() -> Engine:
+        return CompiledNetwork(Path(folder.name) / compiled.path.name)
+
+    return make
