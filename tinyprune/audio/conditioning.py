@@ -20,7 +20,7 @@ DC_CORNER_HZ = 2.0
 DECAY_SECONDS = 5.0
 #: The most that features are amplified, in dB.
 MOST_GAIN_DB = 50.0
-_LEAST_POWER = 1e-12
+LEAST_POWER = 1e-12
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Conditioning:
         if self.usual_dbfs is None:
             return np.float32(1)
         power = float(np.mean(np.square(samples, dtype=np.float64)))
-        state.power = max(power, self.level_decay * state.power, _LEAST_POWER)
+        state.power = max(power, self.level_decay * state.power, LEAST_POWER)
         gain_db = self.usual_dbfs - 10 * math.log10(state.power)
         return np.float32(10 ** (min(max(gain_db, 0.0), self.most_gain_db) / 20))
 
@@ -135,4 +135,4 @@ def loudest_hop_dbfs(signals: Float32Array, hop: int) -> Float64Array:
     samples = signals.shape[1] // hop * hop
     hops = signals[:, :samples].reshape(len(signals), -1, hop).astype(np.float64)
     power = np.square(hops).mean(axis=2).max(axis=1)
-    return np.asarray(10 * np.log10(np.maximum(power, _LEAST_POWER)))
+    return np.asarray(10 * np.log10(np.maximum(power, LEAST_POWER)))

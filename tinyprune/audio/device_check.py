@@ -8,6 +8,7 @@ from tinyprune.audio.frontend import FrontEnd
 
 if TYPE_CHECKING:
     from tinyprune.audio.device import DeviceFrontEnd
+    from tinyprune.audio.device_mfcc import DeviceMfcc
 
 LONGEST_FRAME = 2**16  # samples
 _NUMBERS = ("mean", "std", "analysis_window", "synthesis_window", "mel_weights", "spread_weights")
@@ -41,6 +42,34 @@ def mismatch_of_device(record: "DeviceFrontEnd") -> str:
     spread = (record.spread_first, record.spread_lengths)
     if not _is_packed(*spread, len(record.spread_weights), bins, record.bands):
         return "spread_first, spread_lengths and spread_weights are no matrix (bins, bands)"
+    return ""
+
+
+def mismatch_of_mfcc(record: "DeviceMfcc") -> str:
+    """Return what does not fit in a record of a keyword network; empty where all does."""
+    if not 0 < record.window <= min(record.fft, LONGEST_FRAME) or record.stride < 1:
+        return "window, stride or fft is out of range"
+    if record.frames < 1 or record.samples < record.window + (record.frames - 1) * record.stride:
+        return "samples are too few for its frames"
+    if len(record.analysis_window) != record.window:
+        return "analysis_window is not as long as a window"
+    if len(record.dct) != record.coefficients * record.bands:
+        return "dct is no matrix (coefficients, bands)"
+    mel = (record.mel_first, record.mel_lengths)
+    if not _is_packed(*mel, len(record.mel_weights), record.bands, record.fft // 2 + 1):
+        return "mel_first, mel_lengths and mel_weights are no matrix (bands, bins)"
+    return _mismatch_of_coefficients(record)
+
+
+def _mismatch_of_coefficients(record: "DeviceMfcc") -> str:
+    """Return what does not fit in the statistics and the numbers of a keyword network's record."""
+    if not len(record.mean) == len(record.std) == record.coefficients > 0:
+        return "expected the mean and the deviation of each of its coefficients"
+    for name in ("mean", "std", "analysis_window", "mel_weights", "dct"):
+        if not all(map(math.isfinite, getattr(record, name))):
+            return f"{name} has a number that is not finite"
+    if not all(deviation > 0 for deviation in record.std):
+        return "a deviation is out of range"
     return ""
 
 

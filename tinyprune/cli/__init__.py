@@ -17,6 +17,7 @@ COMMANDS = {
     "sensitivity": "tinyprune.cli.sensitivity:sensitivity",
     "export": "tinyprune.cli.export:export",
     "compile": "tinyprune.cli.compile:compile_command",
+    "firmware": "tinyprune.cli.firmware:firmware",
     "evaluate": "tinyprune.cli.evaluate:evaluate",
     "enhance": "tinyprune.cli.enhance:enhance",
     "data": "tinyprune.cli.data:data",

@@ -111,6 +111,21 @@ def target_of_stream(command: Any) -> Any:
     return settings(fields_of(TargetConfig), helps={"npu": npu})(command)
 
 
+def one_target(command: Any) -> Any:
+    """Add the options behind :func:`chosen_npu`: the one accelerator to compile for."""
+    fields = fields_of(TargetConfig)
+    help = f"{fields['npu'].metadata['setting'].help}  [default: {TargetConfig.npu}]"
+    return settings(fields, helps={"npu": help})(command)
+
+
+def chosen_npu(flags: Mapping[str, Any]) -> "NpuTarget":
+    """Return the one target of a command line. Raises UsageError for several."""
+    from tinyprune.config import from_mapping
+    from tinyprune.npu import targets
+
+    return targets.resolve_config(from_mapping(chosen_target(flags), TargetConfig))
+
+
 def chosen_targets(flags: Mapping[str, Any]) -> "list[NpuTarget]":
     """Return the targets of a command line. Raises UsageError for what does not exist."""
     from tinyprune.npu import targets
@@ -173,6 +188,19 @@ def budget(command: Any) -> Any:
     fields = fields_of(BudgetConfig)
     cpu_ops = f"{fields['max_cpu_ops'].metadata['setting'].help}  [default: 0]"
     return settings(fields, helps={"max_cpu_ops": cpu_ops})(allow_cpu(command))
+
+
+def sizes(command: Any) -> Any:
+    """Add the options behind :func:`chosen_sizes`: limits of flash and SRAM."""
+    fields = fields_of(BudgetConfig)
+    return settings({name: fields[name] for name in ("max_flash", "max_sram")})(command)
+
+
+def chosen_sizes(flags: Mapping[str, Any]) -> "Budget":
+    """Return the limits of flash and SRAM of a command line."""
+    from tinyprune.config import from_mapping
+
+    return from_mapping(chosen_limits(flags), BudgetConfig).resolved()
 
 
 def chosen_limits(flags: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,106 @@
+"""``tinyprune firmware``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinyprune.cli import default_network, firmware_output, options
+from tinyprune.cli.values import FILE
+
+
+@click.command()
+@click.argument("network", required=False, metavar="[VARIANT|FILE]")
+@options.run_folder
+@options.one_target
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    required=True,
+    help="Folder that the sources are written to: empty, not there, or made by this command.",
+)
+@click.option(
+    "--frontend",
+    type=FILE,
+    metavar="FILE.json",
+    help="Front end of the network.  [default: the one beside it]",
+)
+@click.option(
+    "--raw-features",
+    is_flag=True,
+    help="Leave the front end out: the sources take features as the network does.",
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="What the names of functions and files begin with.  [default: after the network]",
+)
+@click.option(
+    "--force", is_flag=True, help="Write into DIR whatever is there; files of other names stay."
+)
+@options.sizes
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="Limits hold for everything: network, front end, glue, libraries, stack.  [default: for "
+    "the network, as of `tinyprune compile`]",
+)
+@options.format_option(("table", "json"), "the results")
+def firmware(
+    network: str | None,
+    run: Path,
+    folder: Path,
+    frontend: Path | None,
+    raw_features: bool,
+    name: str | None,
+    force: bool,
+    whole: bool,
+    output_format: str,
+    **flags: Any,
+) -> None:
+    """Write C sources for a device: the compiled network, its front end, and their tests.
+
+    The network is VARIANT of the run, or FILE.tflite, or the newest variant of the run. Where there
+    is no run, or for "pretrained", it is the one that comes with tinyprune.
+
+    `make test` in DIR compiles the sources and holds them to golden vectors of the simulated NPU.
+    Where arm-none-eabi-gcc and QEMU are installed, flash, RAM and stack of everything are measured.
+    Exit code 3 if a limit is exceeded.
+    """
+    if raw_features and frontend:
+        raise click.UsageError("--raw-features leaves --frontend out: give one of them")
+    from tinyprune import pretrained
+
+    target = options.chosen_npu(flags)
+    limits = options.chosen_sizes(flags)
+    if whole and limits.is_empty:
+        raise click.UsageError("--whole goes with --max-flash or --max-sram")
+    if network is None and default_network.is_pretrained(run):
+        network = pretrained.NAME
+    from tinyprune.stages import firmware as stage
+
+    chosen = stage.FirmwareOptions(
+        target=target,
+        folder=folder,
+        frontend=frontend,
+        name=name,
+        has_raw_features=raw_features,
+        is_forced=force,
+    )
+    if network is not None and _is_file(network):
+        made = stage.firmware_of_file(Path(network), chosen)
+    else:
+        made = stage.firmware_of_run(run, network, chosen)
+    made = stage.measured(made)
+    firmware_output.show(made, output_format)
+    stage.check_limits(made, limits, whole)
+
+
+def _is_file(network: str) -> bool:
+    """Return whether a network is named by its file, and not as a variant."""
+    from tinyprune import pretrained
+
+    return network == pretrained.NAME or network.endswith(".tflite") or Path(network).is_file()

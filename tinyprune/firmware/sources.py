@@ -1,0 +1,140 @@
+"""The files of a firmware folder, rendered from templates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from tinyprune.artifacts.resources import NpuTarget
+from tinyprune.firmware import c_text
+from tinyprune.firmware.device_model import DeviceModel
+from tinyprune.firmware.front_ends import FirmwareFrontEnd
+from tinyprune.firmware.golden import Golden
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_NETWORK = ("npu.h", "npu.c", "model.c")
+_TEST = (
+    "ethosu_driver.h",
+    "driver.h",
+    "driver.c",
+    "stack.h",
+    "stack.c",
+    "vectors.h",
+    "vectors.c",
+    "test.c",
+)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The memories of the arrays. Attributes: constants, arena: each in words."""
+
+    constants: str
+    arena: str
+
+
+_IN_FLASH = "flash that the NPU reads"
+#: Begin of the name of a memory mode of Vela's own -> where its arrays lie.
+_PLACEMENTS = {
+    "Shared_Sram": Placement(_IN_FLASH, "SRAM"),
+    "Sram_Only": Placement("SRAM, copied there at start-up", "SRAM"),
+    "Dedicated_Sram": Placement(_IN_FLASH, "DRAM"),
+}
+_OWN_PLACEMENT = Placement("as your memory mode says", "as your memory mode says")
+
+
+@dataclass(frozen=True)
+class FirmwareFacts:
+    """The origin of a network in C.
+
+    Attributes:
+        name: what its functions and files begin with.
+        tinyprune_version, vela_version: of the programs that made it.
+        target: accelerator, system, memory mode.
+        source_name: of the ``.tflite``, without its folder. source_sha256: of its content.
+        compiled_sha256: of the content of what Vela made.
+    """
+
+    name: str
+    tinyprune_version: str
+    vela_version: str
+    target: NpuTarget
+    source_name: str
+    source_sha256: str
+    compiled_sha256: str
+
+
+def render(
+    facts: FirmwareFacts, model: DeviceModel, front_end: FirmwareFrontEnd, golden: Golden
+) -> dict[str, str]:
+    """Return the content of every file by its path in the folder."""
+    tables = front_end.tables()
+    context = {
+        "name": facts.name,
+        "NAME": facts.name.upper(),
+        "facts": facts,
+        "model": model,
+        "tables": tables,
+        "golden": golden,
+        "kind": front_end.template,
+        "unit": front_end.unit,
+        "class_names": (),
+        "placement": _placement(facts.target.memory_mode),
+        **front_end.context(),
+    }
+    places = _places(facts.name, front_end.template, has_fft="fft" in context)
+    return {place: _rendered(template, context) for place, template in places.items()}
+
+
+def _placement(memory_mode: str) -> Placement:
+    """Return where the arrays lie in a memory mode."""
+    for begin, placement in _PLACEMENTS.items():
+        if memory_mode.startswith(begin):
+            return placement
+    return _OWN_PLACEMENT
+
+
+def _places(name: str, kind: str, has_fft: bool) -> dict[str, str]:
+    """Return the template of every file."""
+    places = {
+        f"src/{name}.h": f"{kind}.h",
+        f"src/{name}.c": f"{kind}.c",
+        f"src/{name}_tables.h": "tables.h",
+        f"src/{name}_tables.c": "tables.c",
+    }
+    for part in _NETWORK:
+        places[f"src/{name}_{part}"] = f"network_{part}"
+    if has_fft:
+        places[f"src/{name}_fft.h"] = "network_fft.h"
+        places[f"src/{name}_fft.c"] = "network_fft.c"
+    for part in _TEST:
+        places[f"test/{part}"] = f"test/{part}"
+    places["Makefile"] = "Makefile"
+    places["README.md"] = "README.md"
+    return places
+
+
+def _rendered(template: str, context: Mapping[str, Any]) -> str:
+    return _environment().get_template(template).render(context).lstrip("\n")
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("tinyprune.firmware"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters["c_bytes"] = c_text.c_bytes
+    environment.filters["c_rows"] = c_text.c_rows
+    environment.filters["c_text"] = c_text.c_string
+    environment.filters["fnv"] = c_text.fnv
+    environment.filters["comment"] = c_text.comment_text
+    return environment
