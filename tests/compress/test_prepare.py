@@ -368,12 +368,12 @@ def test_dropout_goes_on_where_it_was():
     ("layer", "message"),
     [
         (
-            keras.layers.SimpleRNN(2),
-            "Bidirectional layer 'both' wraps SimpleRNN: expected LSTM or GRU",
+            keras.layers.RNN(keras.layers.SimpleRNNCell(2)),
+            "Bidirectional layer 'both' wraps RNN: expected LSTM, GRU or SimpleRNN",
         ),
         (keras.layers.LSTM(2, activation="relu"), "LSTM layer '.*' sets activation: "),
     ],
-    ids=["SimpleRNN", "another activation"],
+    ids=["RNN", "another activation"],
 )
 def test_a_bidirectional_layer_of_something_else_is_refused_in_one_line(layer, message):
     inputs = keras.Input((5, BANDS))

@@ -47,6 +47,27 @@ def test_steps_compute_what_the_layer_does(settings):
     assert kernels == {"rnn_inputs", "rnn_recurrent", "out"}
 
 
+@pytest.mark.parametrize("settings", [{}, {"return_sequences": True}], ids=["last", "sequences"])
+@pytest.mark.parametrize("merge", ["concat", "sum"])
+def test_both_directions_are_written_out(merge, settings):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((FRAMES, 3))
+    both = L.Bidirectional(L.SimpleRNN(8, **settings), merge_mode=merge, name="both")
+    model = keras.Model(inputs, L.Dense(2, name="out")(both(inputs)))
+    folded = fold(model)
+    np.testing.assert_allclose(folded(INPUTS), model(INPUTS), atol=1e-5)
+    directions = [f"both_{way}" for way in ("forward", "backward")]
+    parts = {f"{name}_{part}" for name in directions for part in ("inputs", "recurrent")}
+    assert {layer.name for layer in folded.layers if layer.weights} == {*parts, "out"}
+
+
+def test_both_directions_need_a_number_of_frames():
+    inputs = keras.Input((None, 3))
+    outputs = L.Bidirectional(L.SimpleRNN(8, name="rnn"))(inputs)
+    with pytest.raises(UsageError, match="^SimpleRNN layer '.*rnn' takes any number of frames"):
+        prepare(keras.Model(inputs, outputs), masked=False, quantized=False)
+
+
 def test_a_layer_that_is_called_twice_is_two_calls_of_the_same_steps():
     left, right = keras.Input((FRAMES, 3), name="a"), keras.Input((FRAMES, 3), name="b")
     rnn = L.SimpleRNN(8, name="rnn")

@@ -172,6 +172,10 @@ PATTERNS = {
     "GRU, last frame": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8)(L.Dense(6)(x)))),
     "GRU that resets before": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8, reset_after=False)(x))),
     "GRU in both directions": (SEQUENCE, lambda x: L.Dense(4)(L.Bidirectional(L.GRU(6))(x))),
+    "SimpleRNN in both directions": (
+        SEQUENCE,
+        lambda x: L.Dense(4)(L.Bidirectional(L.SimpleRNN(6, return_sequences=True))(x)),
+    ),
     "GRU alone": (SEQUENCE, lambda x: L.GRU(8)(L.GRU(8, return_sequences=True)(x))),
     "Dense on frames": (SEQUENCE, lambda x: L.ReLU()(norm(L.Dense(8)(x)))),
 }

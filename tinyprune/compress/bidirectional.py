@@ -1,4 +1,4 @@
-"""Bidirectional LSTM or GRU layers as two, one of which reads the frames in reverse.
+"""Bidirectional recurrent layers as two, one of which reads the frames in reverse.
 
 Schuster & Paliwal 1997, "Bidirectional recurrent neural networks".
 """
@@ -11,7 +11,8 @@ from keras import layers
 
 from tinyprune.compress import graph
 from tinyprune.compress.kinds.channel_layers import Reverse
-from tinyprune.compress.parts import Parts, copied
+from tinyprune.compress.parts import Parts, Single, copied
+from tinyprune.compress.simple_rnn import SimpleRNNSteps
 
 _MERGES: Mapping[str, type[keras.Layer]] = {
     "concat": layers.Concatenate,
@@ -24,44 +25,61 @@ _MERGES: Mapping[str, type[keras.Layer]] = {
 def bidirectional(layer: Any, name: str) -> Parts:
     """Return both layers and what merges them; of others, or without a merge, a copy."""
     directions = {type(layer.forward_layer), type(layer.backward_layer)}
-    are_alike = directions in ({layers.LSTM}, {layers.GRU})
-    is_known = are_alike and layer.merge_mode in _MERGES
-    return _Bidirectional(layer, name) if is_known else copied(layer, name)
+    if layer.merge_mode not in _MERGES:
+        return copied(layer, name)
+    if directions in ({layers.LSTM}, {layers.GRU}):
+        return _Bidirectional(layer, name, Single(_forward(layer, name)), _Reversed(layer, name))
+    if directions == {layers.SimpleRNN}:
+        forward = SimpleRNNSteps(layer.forward_layer, f"{name}_forward")
+        backward = SimpleRNNSteps(layer.backward_layer, f"{name}_backward", is_turned=True)
+        return _Bidirectional(layer, name, forward, backward)
+    return copied(layer, name)
 
 
-class _Bidirectional(Parts):
-    """The parts of a bidirectional layer."""
+def _forward(layer: Any, name: str) -> keras.Layer:
+    return graph.copy(layer.forward_layer, name=f"{name}_forward", trainable=True)
+
+
+class _Reversed(Single):
+    """The backward layer, which is given the frames in reverse; its outputs are in order."""
 
     def __init__(self, layer: Any, name: str) -> None:
-        super().__init__()
-        self._forward = graph.copy(layer.forward_layer, name=f"{name}_forward", trainable=True)
-        self._backward = graph.copy(
-            layer.backward_layer,
-            name=f"{name}_backward",
-            go_backwards=False,
-            trainable=True,
-        )
+        own_name = f"{name}_backward"
+        settings = {"name": own_name, "go_backwards": False, "trainable": True}
+        super().__init__(graph.copy(layer.backward_layer, **settings))
         self._reversed = Reverse(name=f"{name}_reversed")
-        self._merged = _MERGES[layer.merge_mode](name=name)
         self._in_order = None
         if layer.backward_layer.return_sequences:
             self._in_order = Reverse(name=f"{name}_in_order")
 
     def __call__(self, sequence: Any, **kwargs: Any) -> Any:
+        """Return outputs by frame, or the one of the first frame."""
+        outputs = super().__call__(self._reversed(sequence), **kwargs)
+        return outputs if self._in_order is None else self._in_order(outputs)
+
+
+class _Bidirectional(Parts):
+    """The parts of a bidirectional layer."""
+
+    def __init__(self, layer: Any, name: str, forward: Parts, backward: Parts) -> None:
+        super().__init__()
+        self._forward = forward
+        self._backward = backward
+        self._merged = _MERGES[layer.merge_mode](name=name)
+
+    def __call__(self, sequence: Any, **kwargs: Any) -> Any:
         """Return outputs of both directions, merged; arguments are those of the forward layer."""
         forward = self._forward(sequence, **kwargs)
-        backward = self._backward(self._reversed(sequence), **kwargs)
-        if self._in_order is not None:
-            backward = self._in_order(backward)
+        backward = self._backward(sequence, **kwargs)
         return self._merged([forward, backward])
 
     @property
     def weights(self) -> Sequence[Any]:
         """Weights of the forward layer, then of the backward one."""
-        return self._forward.weights + self._backward.weights
+        return [*self._forward.weights, *self._backward.weights]
 
     def set_weights(self, values: Sequence[Any]) -> None:
         """Divide the weights between both."""
         half = len(values) // 2
-        graph.set_weights(self._forward, values[:half])
-        graph.set_weights(self._backward, values[half:])
+        self._forward.set_weights(values[:half])
+        self._backward.set_weights(values[half:])

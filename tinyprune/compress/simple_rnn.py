@@ -17,11 +17,18 @@ from tinyprune.compress.parts import Parts
 
 
 class SimpleRNNSteps(Parts):
-    """The parts of a SimpleRNN on a fixed number of frames."""
+    """The parts of a SimpleRNN on a fixed number of frames.
 
-    def __init__(self, layer: Any, name: str) -> None:
+    Args:
+        layer: the SimpleRNN.
+        name: what the names of its parts begin with.
+        is_turned: whether the first of its outputs is that of the last step.
+    """
+
+    def __init__(self, layer: Any, name: str, is_turned: bool = False) -> None:
         super().__init__()
         self._layer = layer
+        self._is_turned = is_turned
         self._name = name
         self._inputs = layers.Dense(layer.units, use_bias=layer.use_bias, name=f"{name}_inputs")
         self._recurrent = layers.Dense(layer.units, use_bias=False, name=f"{name}_recurrent")
@@ -40,7 +47,9 @@ class SimpleRNNSteps(Parts):
         states: list[Any] = []
         for frame in frames:
             states.append(self._step(projected, frame, states))
-        return self._rows(states) if self._layer.return_sequences else states[-1]
+        if not self._layer.return_sequences:
+            return states[-1]
+        return self._rows(states[::-1] if self._is_turned else states)
 
     def _step(self, projected: Any, frame: int, before: Sequence[Any]) -> Any:
         """Return the state after a frame; ``before``: the states of the frames before it."""

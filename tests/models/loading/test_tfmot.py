@@ -31,8 +31,11 @@ def network() -> tf_keras.Model:
     )
 
 
+@pytest.mark.parametrize("suffix", [".h5", pytest.param(".keras", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["pruned", pytest.param("quantized", marks=pytest.mark.slow)])
-def test_wrappers_are_taken_off(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
+def test_wrappers_are_taken_off(
+    tmp_path: Path, kind: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+):
     assert tf.keras.__version__ == keras.__version__
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "")  # whatever TFMOT makes of it is undone
     import tensorflow_model_optimization as tfmot
@@ -45,9 +48,10 @@ def test_wrappers_are_taken_off(tmp_path: Path, kind: str, monkeypatch: pytest.M
     }
     wrapped = wrap[kind](plain)
     assert len(wrapped.weights) > len(plain.weights)
-    wrapped.save(tmp_path / "wrapped.h5", include_optimizer=False)
+    path = tmp_path / f"wrapped{suffix}"
+    wrapped.save(path)
 
-    loaded = load(str(tmp_path / "wrapped.h5"))
+    loaded = load(str(path))
     for name in ("conv", "depthwise", "head"):
         assert type(loaded.get_layer(name)).__name__ == type(plain.get_layer(name)).__name__
     np.testing.assert_allclose(loaded(INPUTS), plain(INPUTS), atol=1e-6)

@@ -16,6 +16,7 @@ from tinyprune.compress.fake_quant import (
 )
 from tinyprune.compress.kinds.base import KernelChannels, KernelKind, LayerKind
 from tinyprune.compress.kinds.frames import Shape
+from tinyprune.compress.kinds.simple_rnn import SimpleRNN
 from tinyprune.compress.layers import Compressed
 from tinyprune.errors import UsageError
 
@@ -183,7 +184,7 @@ class Cell(Recurrent):
 
 
 class Bidirectional(LayerKind):
-    """Bidirectional of LSTM or GRU layers, before it is split (compress/bidirectional.py)."""
+    """Bidirectional of recurrent layers, before it is split (compress/bidirectional.py)."""
 
     def frame_problem(self, layer: Any, shape: Shape, output_shape: Shape) -> str:
         """Return that it looks at frames to come."""
@@ -192,19 +193,28 @@ class Bidirectional(LayerKind):
 
     def check(self, layer: keras.Layer) -> None:
         """Raise UsageError unless it merges the outputs of two layers that can be compressed."""
-        inner = {type(direction) for direction in (layer.forward_layer, layer.backward_layer)}
-        if inner not in ({keras.layers.LSTM}, {keras.layers.GRU}):
+        forward = layer.forward_layer
+        inner = {type(direction) for direction in (forward, layer.backward_layer)}
+        if inner not in ({keras.layers.LSTM}, {keras.layers.GRU}, {keras.layers.SimpleRNN}):
             names = " and ".join(sorted(kind.__name__ for kind in inner))
             raise UsageError(
-                f"Bidirectional layer '{layer.name}' wraps {names}: expected LSTM or GRU; "
-                "put one of these in its place"
+                f"Bidirectional layer '{layer.name}' wraps {names}: expected LSTM, GRU or "
+                "SimpleRNN; put one of these in its place"
             )
         if layer.merge_mode is None:
             raise UsageError(
                 f"Bidirectional layer '{layer.name}' has no merge_mode: "
                 "expected concat, sum, mul or ave"
             )
-        check_settings(layer.forward_layer)
+        if isinstance(forward, keras.layers.SimpleRNN):
+            SimpleRNN().check(forward)
+        else:
+            check_settings(forward)
+
+    def check_call(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+        """Raise UsageError for a SimpleRNN on frames whose number is not known."""
+        if isinstance(layer.forward_layer, keras.layers.SimpleRNN):
+            SimpleRNN().check_call(layer.forward_layer, args, kwargs)
 
 
 def check_settings(layer: Any) -> None:

@@ -7,10 +7,11 @@ as the int8 learning here has its own.
 import importlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tinyprune.errors import UsageError
 from tinyprune.models.loading import vetting
@@ -25,6 +26,7 @@ _QUANTIZED = ("QuantizeWrapper", "QuantizeWrapperV2")
 _QUANTIZED_INPUT = "QuantizeLayer"
 WRAPPERS = (_PRUNED, *_QUANTIZED, _QUANTIZED_INPUT)
 _SCHEDULES = ("ConstantSparsity", "PolynomialDecay")
+_WRAPPERS_MODULE = "tensorflow_model_optimization.python.core.quantization.keras"
 _LEGACY = "TF_USE_LEGACY_KERAS"
 
 
@@ -95,11 +97,37 @@ def _network_in(folder: Path) -> str:
 
 @contextmanager
 def _known_wrappers() -> Iterator[None]:
-    """Let Keras 2 know the wrappers."""
+    """Let Keras 2 know the wrappers, and read those for quantization in ``.keras`` files.
+
+    Keras 2 builds such a wrapper twice when it loads one, so that it has more ranges than the file.
+    They are not needed.
+    """
+    readers: dict[str, Callable[[Any, Any], None]] = {
+        "quantize_layer.QuantizeLayer": _load_nothing,
+        "quantize_wrapper.QuantizeWrapper": _load_weights_inside,
+    }
     with ExitStack() as scopes:
         for scope in _scopes():
             scopes.enter_context(scope)
+        for wrapper, reader in readers.items():
+            target = f"{_WRAPPERS_MODULE}.{wrapper}.load_own_variables"
+            scopes.enter_context(mock.patch(target, reader))
         yield
+
+
+def _load_nothing(layer: Any, store: Any) -> None:
+    """Leave the ranges of an input as they are."""
+    del layer, store
+
+
+def _load_weights_inside(wrapper: Any, store: Any) -> None:
+    """Load the weights of the layer in a wrapper, which come first, without ranges."""
+    loaded: set[int] = set()
+    for number, variable in enumerate(wrapper._trainable_weights):
+        if id(variable) in loaded:
+            return
+        variable.assign(store[str(number)])
+        loaded.add(id(variable))
 
 
 def _scopes() -> list[Any]:
