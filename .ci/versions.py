@@ -2,7 +2,8 @@
 """Tests with other versions: the lowest ones that pyproject.toml allows, and the newest Python.
 
 Each has an environment of its own in .venv-versions. What cannot be installed here, because wheels
-or an interpreter are missing, is skipped with a line. Exit code 1 if a test fails.
+or an interpreter are missing or the machine is too slow, is skipped with a line. Exit code 1 if a test
+fails.
 """
 
 import os
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -29,36 +31,57 @@ TESTS = (
 )
 #: Tools that no test needs.
 NO_TESTS = ("import-linter", "mypy", "ruff")
-SECONDS_TO_INSTALL, SECONDS_TO_TEST = 300, 300
+SECONDS_TO_INSTALL, SECONDS_TO_TEST = 300, 360
+#: Of all environments together: what is left then is skipped.
+SECONDS_IN_ALL = 690
 SKIPPED = "skipped"
+
+
+class Late(Exception):
+    """A step that has taken too long and was ended."""
+
+
+class Clock:
+    """The time that is left."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + SECONDS_IN_ALL
+
+    def seconds(self, most: float) -> float:
+        """Return how long a step may take. Raises Late where there is no time for it."""
+        left = self._end - time.monotonic()
+        if left < 1:
+            raise Late(f"there were {SECONDS_IN_ALL} s for everything")
+        return min(most, left)
 
 
 def main() -> int:
     """Run both, print a summary, and return the exit code."""
+    clock = Clock()
     results = {
-        "lowest versions": lowest_versions(),
-        "newest Python": newest_python(),
+        "lowest versions": lowest_versions(clock),
+        "newest Python": newest_python(clock),
     }
     for name, result in results.items():
         print(f"versions: {name}: {result}")
     return int(any(result.startswith("FAILED") for result in results.values()))
 
 
-def lowest_versions() -> str:
+def lowest_versions(clock: Clock) -> str:
     """Test with every dependency at its lower bound."""
     bounds = FOLDER / "lowest.txt"
     FOLDER.mkdir(exist_ok=True)
     bounds.write_text("\n".join(lower_bounds()) + "\n")
-    return tested("lowest", sys.executable, ["-r", str(bounds)])
+    return tested(clock, "lowest", sys.executable, ["-r", str(bounds)])
 
 
-def newest_python() -> str:
+def newest_python(clock: Clock) -> str:
     """Test with the newest Python that is there, and the versions of constraints.txt."""
     found = interpreter()
     if found is None:
         return f"{SKIPPED}, there is no Python 3.13 or 3.12"
     requirements = [requirement.replace("==", ">=") for requirement in lower_bounds()]
-    return tested("newest", found, ["-c", str(ROOT / "constraints.txt"), *requirements])
+    return tested(clock, "newest", found, ["-c", str(ROOT / "constraints.txt"), *requirements])
 
 
 def lower_bounds() -> list[str]:
@@ -85,49 +108,49 @@ def interpreter() -> str | None:
     return None
 
 
-def tested(name: str, python: str, requirements: list[str]) -> str:
+def tested(clock: Clock, name: str, python: str, requirements: list[str]) -> str:
     """Install requirements into an environment and run the tests; return the result in words."""
     folder = FOLDER / name
     own = folder / "bin/python"
-    install = [str(own), "-m", "pip", "install", "--quiet", *requirements]
+    report = FOLDER / f"{name}.txt"
     try:
         if not own.exists():
-            subprocess.run([python, "-m", "venv", folder], check=True, timeout=SECONDS_TO_INSTALL)
-        subprocess.run(install, check=True, timeout=SECONDS_TO_INSTALL, capture_output=True)
-    except (subprocess.SubprocessError, OSError) as error:
-        return f"{SKIPPED}, it cannot be installed here ({reason(error)})"
-    report = FOLDER / f"{name}.txt"
-    code = tests_run(own, report)
-    if code is None:
-        return f"{SKIPPED}, the tests took longer than {SECONDS_TO_TEST} s"
-    said = report.read_text(errors="replace")
-    summary = (said.strip().splitlines() or ["no output"])[-1]
+            run([python, "-m", "venv", folder], report, clock.seconds(SECONDS_TO_INSTALL))
+        install = [own, "-m", "pip", "install", "--quiet", *requirements]
+        if run(install, report, clock.seconds(SECONDS_TO_INSTALL)):
+            return f"{SKIPPED}, it cannot be installed here ({last_line(report)})"
+        command = [own, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *TESTS]
+        code = run(command, report, clock.seconds(SECONDS_TO_TEST))
+    except Late as error:
+        return f"{SKIPPED}, {error}"
     if code == 0:
-        return summary
-    print(said[-6000:])
-    return f"FAILED, {summary}"
+        return last_line(report)
+    print(report.read_text(errors="replace")[-6000:])
+    return f"FAILED, {last_line(report)}"
 
 
-def tests_run(own: Path, report: Path) -> int | None:
-    """Run the tests; return the exit code, None if they took too long and were ended."""
-    command = [str(own), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *TESTS]
+def run(command: list, report: Path, seconds: float) -> int:
+    """Run a program, with what it says in a file; return its exit code.
+
+    Raises Late where it took too long; it is ended with its children then.
+    """
     with report.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
         )
         try:
-            return process.wait(SECONDS_TO_TEST)
+            return process.wait(seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # with its workers
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            return None
+            raise Late(f"{Path(command[2]).name} took longer than {seconds:.0f} s") from None
 
 
-def reason(error: Exception) -> str:
-    """Return the last line of what an installation said."""
-    output = getattr(error, "stderr", None) or b""
-    lines = output.decode(errors="replace").strip().splitlines()
-    return (lines or [type(error).__name__])[-1][:200]
+def last_line(report: Path) -> str:
+    """Return the last line of what a program said, without warnings of pip."""
+    said = report.read_text(errors="replace").splitlines()
+    lines = [line for line in said if line.strip() and not line.startswith("WARNING")]
+    return (lines or ["no output"])[-1][:200]
 
 
 if __name__ == "__main__":

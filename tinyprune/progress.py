@@ -24,8 +24,10 @@ def track(items: Iterable[Item], title: str, total: float | None = None) -> Iter
         BarColumn(20),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    is_shown = console.is_terminal and log.isEnabledFor(logging.INFO)
-    with Progress(*columns, console=console, disable=not is_shown, transient=True) as progress:
+    if not (console.is_terminal and log.isEnabledFor(logging.INFO)):
+        yield from items
+        return
+    with Progress(*columns, console=console, transient=True) as progress:
         # Progress.track() joins a thread when it is closed: where an error leaves it behind, that
         # is at the end of the program, and Python 3.13 waits for ever then.
         task = progress.add_task(escape(title), total=total or length_hint(items) or None)

@@ -73,7 +73,7 @@ def test_tflite_runtime_is_used_where_only_that_is_installed(monkeypatch):
     monkeypatch.setitem(
         sys.modules, "tflite_runtime.interpreter", SimpleNamespace(Interpreter="theirs")
     )
-    assert interpreter._interpreter_class() == "theirs"
+    assert interpreter.interpreter_class() == "theirs"
 
 
 def test_no_interpreter_at_all_is_one_line_with_what_to_install(monkeypatch):
@@ -82,7 +82,7 @@ def test_no_interpreter_at_all_is_one_line_with_what_to_install(monkeypatch):
     with pytest.raises(
         TinypruneError, match=r"^no int8 interpreter is installed: pip install ai-edge-litert$"
     ):
-        interpreter._interpreter_class()
+        interpreter.interpreter_class()
 
 
 def test_shapes_of_one_call(model):

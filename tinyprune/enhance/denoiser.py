@@ -31,7 +31,7 @@ def find_graph(run: Path, model: str | None) -> Path:
     """
     if model == pretrained.NAME:
         return pretrained.denoiser()
-    if model is not None and _is_file(Path(model)):
+    if model is not None and is_file(model):
         return _graph_of_file(Path(model))
     graphs = {}
     for variant in Workspace(run).variants():
@@ -49,7 +49,9 @@ def find_graph(run: Path, model: str | None) -> Path:
     return graph
 
 
-def _is_file(path: Path) -> bool:
+def is_file(model: str) -> bool:
+    """Return whether a model is named by its path, and no variant."""
+    path = Path(model)
     return path.suffix == ".tflite" or path.is_file()
 
 
@@ -107,17 +109,22 @@ class Denoiser:
         frontend: Path | None = None,
         max_attenuation_db: float | None = None,
         make_engine: EngineMaker | None = None,
+        is_foreign: bool = False,
     ) -> None:
         """Load a graph and its front end.
 
         Args:
-            path: the graph. frontend: record of its front end; None: the one beside it.
+            path: of the graph.
+            frontend: record of the front end; None: the one beside the graph.
             max_attenuation_db: the most that any band is attenuated; None: the limit of the front
                 end's record, if it has one.
             make_engine: of what computes each channel; None: LiteRT does.
+            is_foreign: whether the graph comes from elsewhere and LiteRT runs in a process of its
+                own.
         """
         self._path = path
         self._make_engine = make_engine
+        self._is_foreign = is_foreign
         self._networks = [self._network()]
         self.name = path.parent.name if path.name == f"{FORM}.tflite" else path.name
         bands = _mask_bands(path, self._networks[0])
@@ -149,7 +156,7 @@ class Denoiser:
 
     def _network(self) -> Int8Model:
         if self._make_engine is None:
-            return Int8Model(self._path)
+            return Int8Model(self._path, is_foreign=self._is_foreign)
         return Int8Model(self._path, engine=self._make_engine())
 
 

@@ -12,7 +12,7 @@ from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import read_header
 from tinyprune.config import TargetConfig
 from tinyprune.enhance import files, pipe
-from tinyprune.enhance.denoiser import Denoiser, find_graph
+from tinyprune.enhance.denoiser import Denoiser, find_graph, is_file
 from tinyprune.enhance.engines import engine_maker
 from tinyprune.enhance.files import Format, Write
 from tinyprune.enhance.live import run_live
@@ -21,6 +21,7 @@ from tinyprune.enhance.signal import SignalStream
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.npu import targets
 from tinyprune.progress import track
+from tinyprune.tflite.response import is_constant
 from tinyprune.units import format_seconds
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,12 @@ class NetworkChoice:
     def load(self) -> Denoiser:
         """Return the network. Raises UsageError where there is none of this name."""
         graph = find_graph(self.run, self.model)
+        is_foreign = self.model is not None and is_file(self.model)
         maker = engine_maker(self.engine, graph, targets.resolve_config(self.target))
-        return Denoiser(graph, self.frontend, self.max_attenuation_db, maker)
+        if maker and is_foreign:
+            # Engines run in this process: what would crash it raises here.
+            is_constant(graph, is_foreign=True)
+        return Denoiser(graph, self.frontend, self.max_attenuation_db, maker, is_foreign)
 
 
 def enhance(

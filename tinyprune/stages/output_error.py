@@ -16,7 +16,7 @@ from tinyprune.metrics.classification import accuracy, by_class
 from tinyprune.named_arrays import each, has_names, parts, shapes, split, to_float32
 from tinyprune.tflite import flatbuffer
 from tinyprune.tflite.interpreter import End, Int8Model
-from tinyprune.tflite.response import has_lost_response, made_inputs
+from tinyprune.tflite.response import made_inputs
 
 log = logging.getLogger(__name__)
 MOST_INPUTS = 512
@@ -51,8 +51,8 @@ def representative_inputs(network: Path, data: Path | None) -> RepresentativeInp
     """
     flatbuffer.require_int8(network, flatbuffer.read(network))
     try:
-        has_lost_response(network, network)  # in a process of its own: an odd file may crash it
-        runner = Int8Model(network)
+        runner = Int8Model(network, is_foreign=True)
+        runner.run(made_inputs(runner, 1)[0])
     except TinypruneError as error:
         log.warning("the outputs are not compared: %s", error)
         return None
@@ -121,7 +121,7 @@ def _with_accuracy(
 
 def _outputs(path: Path, values: Float32Array) -> Float32Array:
     """Return the outputs (n, ..., outputs) of a file, float64; of several, with their names."""
-    runner = Int8Model(path)
+    runner = Int8Model(path, is_foreign=True)
     outputs = np.stack([runner.run(value) for value in values])
     return each(lambda array: array.astype(np.float64), outputs)
 

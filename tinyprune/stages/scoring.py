@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 
+from tinyprune import pretrained
 from tinyprune.errors import UsageError
 from tinyprune.export import forward
 from tinyprune.metrics.scores import Scored, Scores
@@ -134,7 +135,7 @@ def model_of_file(
         return ScoredModel(reference.name, task, {FLOAT: lambda: forward.of_keras(model)})
 
     flatbuffer.require_int8(path, flatbuffer.read(path))
-    runner = Int8Model(path)
+    runner = Int8Model(path, is_foreign=path != pretrained.denoiser())
     inputs, outputs = runner.input_shape, runner.output_shape
     tasks.kind.check_ranks(reference.name, inputs, outputs)
     task = tasks.task_of(path)

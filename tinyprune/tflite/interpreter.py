@@ -14,6 +14,7 @@ from tinyprune.named_arrays import joined, split
 from tinyprune.tflite import flatbuffer
 from tinyprune.tflite.engines import Engine
 from tinyprune.tflite.graph import Tensor
+from tinyprune.tflite.separate import SeparateInterpreter
 
 Details = dict[str, dict[str, Any]]
 
@@ -22,7 +23,8 @@ Details = dict[str, dict[str, Any]]
 CONTEXT, NEW_CONTEXT = "context_", "new_context_"
 
 
-def _interpreter_class() -> Any:
+def interpreter_class() -> Any:
+    """Return the class of the interpreter that is installed. Raises TinypruneError for none."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
@@ -40,7 +42,7 @@ def signature_details(path: Path) -> tuple[Details, Details]:
 
     Each has "name", "index" and "quantization".
     """
-    return _signature(_interpreter_class()(model_path=str(path)))
+    return _signature(interpreter_class()(model_path=str(path)))
 
 
 def _signature(interpreter: Any) -> tuple[Details, Details]:
@@ -68,11 +70,26 @@ class Int8Model:
     and in a call, where the interpreter cannot run it.
     """
 
-    def __init__(self, path: Path, threads: int = 1, engine: Engine | None = None) -> None:
-        """``engine``: what computes, instead of the interpreter; it has the file loaded."""
+    def __init__(
+        self,
+        path: Path,
+        threads: int = 1,
+        engine: Engine | None = None,
+        is_foreign: bool = False,
+    ) -> None:
+        """Load a file.
+
+        Args:
+            path: of the file.
+            threads: that compute.
+            engine: what computes, instead of the interpreter; it has the file loaded.
+            is_foreign: whether the file comes from elsewhere and runs in a process of its own,
+                which it may crash.
+        """
         self._path = path
         with _one_line(path):
-            self._model = _interpreter_class()(model_path=str(path), num_threads=threads)
+            made_by = SeparateInterpreter if is_foreign else interpreter_class()
+            self._model: Any = made_by(model_path=str(path), num_threads=threads)
             self._model.allocate_tensors()
             if engine is not None:
                 self._model = _Ends(self._model, engine)
@@ -98,11 +115,12 @@ class Int8Model:
 
     def reset(self) -> None:
         """Start a new utterance: all states zero."""
-        self._model.reset_all_variables()
-        for old, _ in self._contexts:
-            self._model.set_tensor(
-                old["index"], np.full(old["shape"], old["quantization"][1], old["dtype"])
-            )
+        with _one_line(self._path):
+            self._model.reset_all_variables()
+            for old, _ in self._contexts:
+                self._model.set_tensor(
+                    old["index"], np.full(old["shape"], old["quantization"][1], old["dtype"])
+                )
 
     def step(self, features: Float32Array) -> Float32Array:
         """Return the outputs (frames, outputs) of the next features (frames, bands).

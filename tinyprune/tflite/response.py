@@ -1,37 +1,32 @@
 """The response of an int8 network: whether its outputs differ where its inputs do."""
 
-import io
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.errors import TinypruneError
 from tinyprune.named_arrays import joined
 from tinyprune.tflite.interpreter import End, Int8Model
-
-LOST, KEPT = 40, 41  # exit codes of the process that runs files of strangers
-LONGEST = 120  # seconds
-_CHILD = "from tinyprune.tflite.response import main; main()"
 
 STEP = 1.001  # of the output's grid; a rounding is no difference
 PROBES = 8
 CALLS = 8  # of a network that takes a sequence, one probe
 
 
-def is_constant(path: Path, inputs: Sequence[Float32Array] | None = None) -> bool:
+def is_constant(
+    path: Path, inputs: Sequence[Float32Array] | None = None, is_foreign: bool = False
+) -> bool:
     """Return whether an output of an int8 file is the same, within a step, for different inputs.
 
     Args:
         path: of the ``.tflite``.
         inputs: each as :meth:`Int8Model.run` takes it; None: made in the range of its input.
+        is_foreign: whether it runs in a process of its own.
 
     Raises what Int8Model raises.
     """
-    runner = Int8Model(path)
+    runner = Int8Model(path, is_foreign=is_foreign)
     given = made_inputs(runner) if inputs is None else inputs
     outputs = np.stack([runner.run(one) for one in given])
     pairs = zip(runner.outputs, _of_each(runner.outputs, outputs), strict=True)
@@ -50,33 +45,12 @@ def has_lost_response(
 ) -> bool:
     """Return whether a file gives one constant output, and the file that it was made of does not.
 
-    Both are run in a process of its own, because an odd file can crash the interpreter's C++ core
-    and take its process with it. ``inputs``: as of :func:`is_constant`.
-
-    Raises TinypruneError where they cannot be run.
+    Each runs in a process of its own. ``inputs``: as of :func:`is_constant`. Raises what Int8Model
+    raises.
     """
-    given = io.BytesIO()
-    if inputs is not None:
-        np.save(given, np.stack(inputs))
-    command = [sys.executable, "-c", _CHILD, str(before), str(after)]
-    try:
-        done = subprocess.run(
-            command, input=given.getvalue(), capture_output=True, timeout=LONGEST, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise TinypruneError(f"{after} took longer than {LONGEST} s") from None
-    if done.returncode not in (LOST, KEPT):
-        raise TinypruneError(f"{after} does not run in the int8 interpreter")
-    return done.returncode == LOST
-
-
-def main() -> None:
-    """Run the two files of the command line on the inputs from the pipe; exit with the answer."""
-    before, after = map(Path, sys.argv[1:])
-    content = sys.stdin.buffer.read()
-    inputs = list(np.load(io.BytesIO(content))) if content else None
-    is_lost = is_constant(after, inputs) and not is_constant(before, inputs)
-    sys.exit(LOST if is_lost else KEPT)
+    return is_constant(after, inputs, is_foreign=True) and not is_constant(
+        before, inputs, is_foreign=True
+    )
 
 
 def made_inputs(runner: Int8Model, count: int = PROBES) -> list[Float32Array]:

@@ -35,8 +35,8 @@ class Progress:
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
-        live = self.console.is_terminal and not self.quiet
-        self._bar = RichProgress(*columns, console=self.console, disable=not live)
+        self._is_live = self.console.is_terminal and not self.quiet
+        self._bar = RichProgress(*columns, console=self.console, disable=not self._is_live)
         self._task = self._bar.add_task(
             title, total=epochs * steps, completed=done * steps, note=""
         )
@@ -46,7 +46,8 @@ class Progress:
     clock = staticmethod(time.monotonic)
 
     def __enter__(self) -> "Progress":
-        self._bar.start()
+        if self._is_live:
+            self._bar.start()
         return self
 
     def __exit__(
@@ -55,7 +56,8 @@ class Progress:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        if self._is_live:
+            self._bar.stop()
 
     def step(self, epoch: int, step: int, loss: float) -> None:
         """Update the live line after an optimizer step of an epoch (from 0)."""
