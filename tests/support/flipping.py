@@ -22,9 +22,16 @@ def flip(path: Path) -> None:
     middle = len(digits) // 2
     for place in digits[middle:] + digits[:middle]:
         changed = _flipped(content, place)
-        if json.loads(changed) != json.loads(content):
+        if _says_another_thing(changed, content):
             path.write_bytes(changed)
             return
+
+
+def _says_another_thing(changed: bytes, content: bytes) -> bool:
+    try:
+        return bool(json.loads(changed) != json.loads(content))
+    except ValueError:  # a number that begins with 0
+        return False
 
 
 def _flipped(content: bytes, place: int) -> bytes:
