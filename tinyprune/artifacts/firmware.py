@@ -52,7 +52,9 @@ class FirmwareRecord:
         command_bytes, constant_bytes: of the network, read only.
         table_bytes: of the front end, read only.
         arena_bytes, fast_bytes: of the memory that the NPU works in; the second beside the first.
-        cpu_operators: names of the operators that the CPU runs.
+        runtime: "driver" or "tflm".
+        tensor_arena_bytes: arena of TFLM. operators: those that TFLM has to know, as its resolver
+            names them.
         sizes: bytes of everything; None where they were not measured.
         files: SHA-256 of every file by its path in the folder.
         is_complete: False while the files are written.
@@ -71,7 +73,9 @@ class FirmwareRecord:
     table_bytes: int
     arena_bytes: int
     fast_bytes: int
-    cpu_operators: tuple[str, ...] = ()
+    runtime: str = "driver"
+    tensor_arena_bytes: int = 0
+    operators: tuple[str, ...] = ()
     sizes: FirmwareSizes | None = None
     files: dict[str, str] = field(default_factory=dict)
     is_complete: bool = False

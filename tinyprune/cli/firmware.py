@@ -23,6 +23,14 @@ from tinyprune.cli.values import FILE
     help="Folder that the sources are written to: empty, not there, or made by this command.",
 )
 @click.option(
+    "--runtime",
+    type=click.Choice(["driver", "tflm"]),
+    default="driver",
+    show_default=True,
+    help="What runs the network: Arm's driver alone, or TensorFlow Lite Micro, which also runs the "
+    "operators that Vela leaves to the CPU.",
+)
+@click.option(
     "--frontend",
     type=FILE,
     metavar="FILE.json",
@@ -53,6 +61,7 @@ def firmware(
     network: str | None,
     run: Path,
     folder: Path,
+    runtime: str,
     frontend: Path | None,
     raw_features: bool,
     name: str | None,
@@ -87,6 +96,7 @@ def firmware(
         folder=folder,
         frontend=frontend,
         name=name,
+        runtime=runtime,
         has_raw_features=raw_features,
         is_forced=force,
     )

@@ -34,6 +34,12 @@ def _rows(record: "FirmwareRecord") -> list[Row]:
     """Return what the parts take, in flash and in RAM."""
     if record.sizes is not None:
         return _measured_rows(record.sizes)
+    if record.tensor_arena_bytes:
+        ram = record.arena_bytes + record.tensor_arena_bytes
+        return [
+            ("network for TFLM", record.constant_bytes, ram),
+            ("tables of the front end", record.table_bytes, None),
+        ]
     network = record.command_bytes + record.constant_bytes
     return [
         ("network", network, record.arena_bytes + record.fast_bytes),

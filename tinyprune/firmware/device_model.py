@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,11 @@ import numpy as np
 from tinyprune.errors import UsageError
 from tinyprune.npu.stream.network import CompiledNetwork
 from tinyprune.tflite.compiled import NOT_IN_ARENA, CompiledTensor, CpuStep, NpuStep
-from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT, Int8Model, signature_details
+from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT, End, Int8Model, signature_details
 
 CACHE_LINE = 32  # bytes, of Cortex-M55 and M85
 _SIGNED = "int"
+_ALIGNMENT = 16
 
 
 @dataclass(frozen=True)
@@ -170,21 +171,64 @@ def device_model(source: Path, network: CompiledNetwork) -> DeviceModel:
     Raises UsageError where the CPU has a part in it.
     """
     step = _only_step(source, network)
-    runner = Int8Model(source)
     inputs, outputs = network.inputs, network.outputs
-    contexts = _contexts(source, network)
-    given = [end.tensor for end in runner.inputs]
-    made = [end.tensor for end in runner.outputs]
+    given, made = _named_ends(source, inputs, outputs)
     return DeviceModel(
         commands=step.payload,
         constants=step.constants,
         arena_bytes=max(step.arena_bytes, _end_of_tensors(network)),
         fast_bytes=step.fast_bytes,
-        inputs=_ends(inputs, given, [end.name for end in runner.inputs], "input"),
-        outputs=_ends(outputs, made, [end.name for end in runner.outputs], "output"),
+        inputs=given,
+        outputs=made,
         states=_states(network),
-        contexts=contexts,
+        contexts=_contexts(source, inputs, outputs),
     )
+
+
+def exchange_model(source: Path, network: CompiledNetwork, content: bytes) -> DeviceModel:
+    """Return a compiled network that TFLM runs: its ends lie in a memory of their own.
+
+    ``content``: of the compiled file, which takes the place of the constants. TFLM keeps states.
+    """
+    inputs, outputs = exchange_ends(network)
+    given, made = _named_ends(source, inputs, outputs)
+    last = outputs[-1]
+    return DeviceModel(
+        commands=b"",
+        constants=content,
+        arena_bytes=last.address + _byte_count(last),
+        fast_bytes=0,
+        inputs=given,
+        outputs=made,
+        states=(),
+        contexts=_contexts(source, inputs, outputs),
+    )
+
+
+def exchange_ends(
+    network: CompiledNetwork,
+) -> tuple[list[CompiledTensor], list[CompiledTensor]]:
+    """Return inputs and outputs with addresses one after the other, each aligned."""
+    placed = []
+    place = 0
+    for tensor in (*network.inputs, *network.outputs):
+        placed.append(replace(tensor, address=place))
+        place += -(-_byte_count(tensor) // _ALIGNMENT) * _ALIGNMENT
+    count = len(network.inputs)
+    return placed[:count], placed[count:]
+
+
+def _byte_count(tensor: CompiledTensor) -> int:
+    return int(np.prod(tensor.shape)) * tensor.dtype.itemsize
+
+
+def _named_ends(
+    source: Path, inputs: Sequence[CompiledTensor], outputs: Sequence[CompiledTensor]
+) -> tuple[tuple[DeviceEnd, ...], tuple[DeviceEnd, ...]]:
+    """Return the inputs and the outputs, without those of contexts, with their names."""
+    runner = Int8Model(source)
+    given = _ends(inputs, runner.inputs, "input")
+    return given, _ends(outputs, runner.outputs, "output")
 
 
 def c_identifier(text: str) -> str:
@@ -224,20 +268,20 @@ def _end_of_tensors(network: CompiledNetwork) -> int:
     ends = [0]
     for tensor in network.file.tensors:
         if tensor.address != NOT_IN_ARENA:
-            ends.append(tensor.address + int(np.prod(tensor.shape)) * tensor.dtype.itemsize)
+            ends.append(tensor.address + _byte_count(tensor))
     return max(ends)
 
 
 def _ends(
-    tensors: Sequence[CompiledTensor], chosen: Sequence[str], names: Sequence[str], only: str
+    tensors: Sequence[CompiledTensor], named: Sequence[End], only: str
 ) -> tuple[DeviceEnd, ...]:
-    """Return the ends whose tensors are ``chosen``, in that order, with their names."""
+    """Return the ends that have a name, in that order; ``only``: the name of one alone."""
     ends = []
-    for tensor_name, name in zip(chosen, names, strict=True):
-        tensor = _named(tensors, tensor_name)
+    for own in named:
+        tensor = _named(tensors, own.tensor)
         ends.append(
             DeviceEnd(
-                name=only if len(chosen) == 1 else f"{only}_{c_identifier(name)}",
+                name=only if len(named) == 1 else f"{only}_{c_identifier(own.name)}",
                 offset=_address(tensor),
                 shape=tensor.shape[1:],
                 dtype=tensor.dtype.name,
@@ -269,9 +313,11 @@ def _states(network: CompiledNetwork) -> tuple[DeviceState, ...]:
     return tuple(states[address] for address in sorted(states))
 
 
-def _contexts(source: Path, network: CompiledNetwork) -> tuple[DeviceContext, ...]:
+def _contexts(
+    source: Path, inputs: Sequence[CompiledTensor], outputs: Sequence[CompiledTensor]
+) -> tuple[DeviceContext, ...]:
     """Return the states that go in and come out, by the names of the signature."""
-    if len(network.inputs) == 1:
+    if len(inputs) == 1:
         return ()
     try:
         given, made = signature_details(source)
@@ -282,18 +328,15 @@ def _contexts(source: Path, network: CompiledNetwork) -> tuple[DeviceContext, ..
     for name, detail in given.items():
         if name.startswith(CONTEXT):
             renewed = made[f"{NEW_CONTEXT}{name.removeprefix(CONTEXT)}"]
-            context = _context(network, detail["name"], renewed["name"], place)
+            old = _named(inputs, detail["name"])
+            context = _context(old, _named(outputs, renewed["name"]), place)
             contexts.append(context)
             place += context.byte_count
     return tuple(contexts)
 
 
-def _context(
-    network: CompiledNetwork, input_name: str, output_name: str, place: int
-) -> DeviceContext:
-    """Return the state between two tensors, which is kept at a place."""
-    given = _named(network.inputs, input_name)
-    made = _named(network.outputs, output_name)
+def _context(given: CompiledTensor, made: CompiledTensor, place: int) -> DeviceContext:
+    """Return the state between an input and an output, which is kept at a place."""
     return DeviceContext(
         input_offset=_address(given),
         output_offset=_address(made),

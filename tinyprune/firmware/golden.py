@@ -69,9 +69,17 @@ class Recorder:
     Attributes: name: of the engine; network: what runs.
     """
 
-    def __init__(self, network: CompiledNetwork) -> None:
+    def __init__(
+        self,
+        network: CompiledNetwork,
+        inputs: Sequence[CompiledTensor],
+        outputs: Sequence[CompiledTensor],
+    ) -> None:
+        """``inputs``, ``outputs``: of the network, with the addresses that they have in C."""
         self.name = network.name
         self.network = network
+        self._inputs = inputs
+        self._outputs = outputs
         self._given: list[bytes] = []
         self._made: list[bytes] = []
 
@@ -100,8 +108,8 @@ class Recorder:
             resets=bytes(resets),
             tolerance=tolerance,
             is_integer=tolerance == SAMPLE_TOLERANCE,
-            npu_inputs=_parts(self.network.inputs),
-            npu_outputs=_parts(self.network.outputs),
+            npu_inputs=_parts(self._inputs),
+            npu_outputs=_parts(self._outputs),
             npu_input_rows=_rows(self._given),
             npu_output_rows=_rows(self._made),
         )

@@ -14,9 +14,14 @@ from tinyprune.firmware.golden import Golden
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_NETWORK = ("npu.h", "npu.c", "model.c")
+DRIVER, TFLM = "driver", "tflm"
+#: Runtime -> the files behind the name of the network, with their templates.
+_NETWORK = {
+    DRIVER: {"npu.h": "npu.h", "npu.c": "npu.c", "model.c": "model.c"},
+    TFLM: {"npu.h": "npu.h", "npu.cc": "tflm.cc", "tflm.h": "tflm.h", "model.c": "model.c"},
+}
+_DRIVER_HEADER = "ethosu_driver.h"
 _TEST = (
-    "ethosu_driver.h",
     "driver.h",
     "driver.c",
     "stack.h",
@@ -55,6 +60,9 @@ class FirmwareFacts:
         target: accelerator, system, memory mode.
         source_name: of the ``.tflite``, without its folder. source_sha256: of its content.
         compiled_sha256: of the content of what Vela made.
+        runtime: "driver" or "tflm".
+        operators: of TFLM, those that it has to know, as its resolver names them.
+        tensor_arena_bytes: of TFLM.
     """
 
     name: str
@@ -64,6 +72,9 @@ class FirmwareFacts:
     source_name: str
     source_sha256: str
     compiled_sha256: str
+    runtime: str = DRIVER
+    operators: tuple[str, ...] = ()
+    tensor_arena_bytes: int = 0
 
 
 def render(
@@ -80,11 +91,12 @@ def render(
         "golden": golden,
         "kind": front_end.template,
         "unit": front_end.unit,
+        "runtime": facts.runtime,
         "class_names": (),
         "placement": _placement(facts.target.memory_mode),
         **front_end.context(),
     }
-    places = _places(facts.name, front_end.template, has_fft="fft" in context)
+    places = _places(facts, front_end.template, has_fft="fft" in context)
     return {place: _rendered(template, context) for place, template in places.items()}
 
 
@@ -96,21 +108,24 @@ def _placement(memory_mode: str) -> Placement:
     return _OWN_PLACEMENT
 
 
-def _places(name: str, kind: str, has_fft: bool) -> dict[str, str]:
+def _places(facts: FirmwareFacts, kind: str, has_fft: bool) -> dict[str, str]:
     """Return the template of every file."""
+    name = facts.name
     places = {
         f"src/{name}.h": f"{kind}.h",
         f"src/{name}.c": f"{kind}.c",
         f"src/{name}_tables.h": "tables.h",
         f"src/{name}_tables.c": "tables.c",
     }
-    for part in _NETWORK:
-        places[f"src/{name}_{part}"] = f"network_{part}"
+    for part, template in _NETWORK[facts.runtime].items():
+        places[f"src/{name}_{part}"] = f"network_{template}"
     if has_fft:
         places[f"src/{name}_fft.h"] = "network_fft.h"
         places[f"src/{name}_fft.c"] = "network_fft.c"
     for part in _TEST:
         places[f"test/{part}"] = f"test/{part}"
+    if facts.runtime == DRIVER:
+        places[f"test/{_DRIVER_HEADER}"] = f"test/{_DRIVER_HEADER}"
     places["Makefile"] = "Makefile"
     places["README.md"] = "README.md"
     return places

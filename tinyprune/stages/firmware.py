@@ -12,11 +12,18 @@ from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget, ResourceR
 from tinyprune.config.budget import Budget
 from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.firmware.device_build import measure
-from tinyprune.firmware.device_model import DeviceModel, c_identifier, device_model
+from tinyprune.firmware.device_model import (
+    DeviceModel,
+    c_identifier,
+    device_model,
+    exchange_ends,
+    exchange_model,
+)
 from tinyprune.firmware.folder import check_free, keep_sizes, write_folder
-from tinyprune.firmware.front_ends import front_end_of, read_front_end
+from tinyprune.firmware.front_ends import FirmwareFrontEnd, front_end_of, read_front_end
 from tinyprune.firmware.golden import Recorder
-from tinyprune.firmware.sources import FirmwareFacts, render
+from tinyprune.firmware.sources import DRIVER, TFLM, FirmwareFacts, render
+from tinyprune.firmware.tflm import resolver_methods
 from tinyprune.npu import vela
 from tinyprune.npu.stream.network import CompiledNetwork
 from tinyprune.stages.export import device_graph
@@ -26,9 +33,11 @@ from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import BASELINE, Variant
 from tinyprune.tflite import flatbuffer
 from tinyprune.tflite.graph import NPU_OPERATOR
+from tinyprune.tflite.tflm_arena import arena_bytes
 from tinyprune.units import format_bytes
 from tinyprune.version import __version__
 
+_NOT_MEASURED = "TFLM is not linked here, so code and stack are not measured"
 _FRONT_END, _TASK = "frontend.json", "task.json"
 
 
@@ -41,6 +50,7 @@ class FirmwareOptions:
         folder: the folder that the sources are written to.
         frontend: record of the front end; None: the one beside the network.
         name: what functions and files begin with; None: after the network.
+        runtime: "driver", or "tflm" for TensorFlow Lite Micro.
         has_raw_features: whether the caller computes features, so that there is no front end.
         is_forced: whether a folder with something else is written to.
     """
@@ -49,6 +59,7 @@ class FirmwareOptions:
     folder: Path
     frontend: Path | None = None
     name: str | None = None
+    runtime: str = DRIVER
     has_raw_features: bool = False
     is_forced: bool = False
 
@@ -148,6 +159,8 @@ def measured(made: Firmware) -> Firmware:
 
     Raises CheckFailed where they fail their test in QEMU.
     """
+    if made.record.runtime == TFLM:
+        return replace(made, notes=(*made.notes, _NOT_MEASURED))
     found = measure(made.folder, made.record)
     notes = made.notes
     if found.reason:
@@ -250,9 +263,6 @@ def _written(
 ) -> Firmware:
     """Generate the sources of a compiled network, with the recorded front end, and write them."""
     stream = CompiledNetwork(compiled.path)
-    model = device_model(network.source, stream)
-    front_end = front_end_of(recorded, model, network.classes)
-    golden = front_end.golden(network.source, Recorder(stream))
     facts = FirmwareFacts(
         name=c_identifier(options.name or network.name),
         tinyprune_version=__version__,
@@ -262,8 +272,23 @@ def _written(
         source_sha256=compiled.source_sha256,
         compiled_sha256=compiled.sha256,
     )
+    recorder = Recorder(stream, stream.inputs, stream.outputs)
+    if options.runtime == TFLM:
+        content = compiled.path.read_bytes()
+        recorder = Recorder(stream, *exchange_ends(stream))
+        model = exchange_model(network.source, stream, content)
+        facts = replace(
+            facts,
+            runtime=TFLM,
+            operators=resolver_methods(stream.file.steps),
+            tensor_arena_bytes=arena_bytes(content),
+        )
+    else:
+        model = device_model(network.source, stream)
+    front_end = front_end_of(recorded, model, network.classes)
+    golden = front_end.golden(network.source, recorder)
     files = render(facts, model, front_end, golden)
-    planned = _record(facts, model, front_end.template, front_end.tables().bytes)
+    planned = _record(facts, model, front_end)
     notes: tuple[str, ...] = ()
     if recorded is None and not options.has_raw_features:
         notes = (
@@ -290,11 +315,12 @@ def _front_end_record(network: _Network, options: FirmwareOptions) -> Any:
 
 
 def _record(
-    facts: FirmwareFacts, model: DeviceModel, kind: str, table_bytes: int
+    facts: FirmwareFacts, model: DeviceModel, front_end: FirmwareFrontEnd
 ) -> FirmwareRecord:
     return FirmwareRecord(
         name=facts.name,
-        kind=kind,
+        kind=front_end.template,
+        runtime=facts.runtime,
         tinyprune_version=facts.tinyprune_version,
         vela_version=facts.vela_version,
         target=facts.target,
@@ -303,7 +329,9 @@ def _record(
         compiled_sha256=facts.compiled_sha256,
         command_bytes=len(model.commands),
         constant_bytes=len(model.constants),
-        table_bytes=table_bytes,
+        table_bytes=front_end.tables().bytes,
         arena_bytes=model.arena_size,
         fast_bytes=model.fast_size,
+        tensor_arena_bytes=facts.tensor_arena_bytes,
+        operators=facts.operators,
     )

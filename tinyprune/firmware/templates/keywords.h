@@ -6,6 +6,11 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C"
+{
+#endif
+
 #define {{ NAME }}_SAMPLE_RATE {{ record.sample_rate }}
 #define {{ NAME }}_SAMPLES {{ record.samples }} /* of a clip */
 #define {{ NAME }}_SCORES {{ model.outputs[0].elements }}
@@ -25,5 +30,9 @@ int {{ name }}_reset(void);
 
 /* Give the score of each class for a clip. Returns 0, or what the driver returned; then no score is set. */
 int {{ name }}_process(const int16_t clip[{{ NAME }}_SAMPLES], float scores[{{ NAME }}_SCORES]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,3 +9,7 @@
 
 /* A result that is none of the driver's, which are 0 and negative. */
 #define {{ NAME }}_MISALIGNED 1
+{% if runtime == "tflm" %}
+/* TFLM's arena is too small, or an operator is missing. */
+#define {{ NAME }}_NOT_ALLOCATED 2
+{% endif %}

@@ -3,6 +3,7 @@
 
 #include "{{ name }}_npu.h"
 
+{% if model.commands %}
 /* The payload of the driver. */
 {{ NAME }}_CONSTANTS_PLACE
 _Alignas({{ NAME }}_CONSTANTS_ALIGNMENT) const uint8_t {{ name }}_commands[{{ NAME }}_COMMANDS_BYTES] = {
@@ -10,6 +11,9 @@ _Alignas({{ NAME }}_CONSTANTS_ALIGNMENT) const uint8_t {{ name }}_commands[{{ NA
 };
 
 /* Encoded weights, biases and scales, lookup tables. */
+{% else %}
+/* The file that Vela made. */
+{% endif %}
 {{ NAME }}_CONSTANTS_PLACE
 _Alignas({{ NAME }}_CONSTANTS_ALIGNMENT) const uint8_t {{ name }}_constants[{{ NAME }}_CONSTANTS_BYTES] = {
 {{ model.constants | c_bytes }}

@@ -6,6 +6,11 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C"
+{
+#endif
+
 /* Where the linker puts the arrays: define these as section attributes (README.md, "Placement"). */
 #ifndef {{ NAME }}_CONSTANTS_PLACE
 #define {{ NAME }}_CONSTANTS_PLACE
@@ -23,7 +28,9 @@
 #define {{ NAME }}_CONSTANTS_ALIGNMENT 16u
 #define {{ NAME }}_ARENA_ALIGNMENT 32u
 
+{% if model.commands %}
 #define {{ NAME }}_COMMANDS_BYTES {{ model.commands | length }}u
+{% endif %}
 #define {{ NAME }}_CONSTANTS_BYTES {{ model.constants | length }}u
 #define {{ NAME }}_ARENA_BYTES {{ model.arena_bytes }}u
 #define {{ NAME }}_ARENA_SIZE {{ model.arena_size }}u /* in whole cache lines */
@@ -37,7 +44,9 @@
 #define {{ NAME }}_{{ end.name | upper }}_OFFSET {{ end.offset }}u /* {{ end.elements }} x {{ end.dtype }} */
 {% endfor %}
 
+{% if model.commands %}
 extern const uint8_t {{ name }}_commands[{{ NAME }}_COMMANDS_BYTES];
+{% endif %}
 extern const uint8_t {{ name }}_constants[{{ NAME }}_CONSTANTS_BYTES];
 extern uint8_t {{ name }}_arena[{{ NAME }}_ARENA_SIZE];
 {% if model.fast_bytes %}
@@ -49,5 +58,9 @@ int {{ name }}_npu_reset(void);
 
 /* Run the network on what lies in the arena. Returns 0, or what the driver returned. */
 int {{ name }}_npu_run(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,11 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C"
+{
+#endif
+
 {% for end in model.inputs + model.outputs %}
 #define {{ NAME }}_{{ end.name | upper }}_NUMBERS {{ end.elements }} /* of shape {{ end.shape_text }} */
 {% endfor %}
@@ -28,5 +33,9 @@ int {{ name }}_reset(void);
  * Returns 0, or what the driver returned; then no output is set.
  */
 int {{ name }}_process({% for end in model.inputs %}const float {{ end.name }}[{{ NAME }}_{{ end.name | upper }}_NUMBERS], {% endfor %}{% for end in model.outputs %}float {{ end.name }}[{{ NAME }}_{{ end.name | upper }}_NUMBERS]{{ "" if loop.last else ", " }}{% endfor %});
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

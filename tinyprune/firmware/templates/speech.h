@@ -6,6 +6,11 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C"
+{
+#endif
+
 #define {{ NAME }}_SAMPLE_RATE {{ record.sample_rate }}
 #define {{ NAME }}_HOP {{ record.hop }} /* samples per call */
 #define {{ NAME }}_LATENCY {{ record.latency_samples }} /* samples, from one that goes in until it comes out enhanced */
@@ -23,5 +28,9 @@ int {{ name }}_reset(void);
  * the hop that comes out is silence.
  */
 int {{ name }}_process(const int16_t in[{{ NAME }}_HOP], int16_t out[{{ NAME }}_HOP]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -2,21 +2,27 @@
 
 #include "driver.h"
 
+{% if runtime == "driver" %}
 #include "ethosu_driver.h"
+{% else %}
+#include "{{ name }}_npu.h"
+{% endif %}
 #include "vectors.h"
 
 #include <stdio.h>
 #include <string.h>
 
+{% if runtime == "driver" %}
 struct ethosu_driver
 {
     int is_reserved;
 };
 
 static struct ethosu_driver driver;
+static int is_reset = 1;
+{% endif %}
 static struct driver_findings findings;
 static int call;
-static int is_reset = 1;
 {% if model.states %}
 static uint8_t kept[VECTOR_STATE_BYTES];
 {% endif %}
@@ -26,6 +32,13 @@ struct driver_findings driver_findings(void)
     return findings;
 }
 
+{% if runtime == "tflm" %}
+uint8_t {{ name }}_arena[{{ NAME }}_ARENA_SIZE];
+
+void driver_expect_reset(void)
+{
+}
+{% else %}
 void driver_expect_reset(void)
 {
     is_reset = 1;
@@ -42,6 +55,7 @@ void ethosu_release_driver(struct ethosu_driver *released)
     released->is_reserved--;
 }
 
+{% endif %}
 static int refuse(const char *reason)
 {
     (void)printf("call %d: %s\n", call, reason);
@@ -49,6 +63,7 @@ static int refuse(const char *reason)
     return -1;
 }
 
+{% if runtime == "driver" %}
 /* Fowler, Noll and Vo's hash of 32 bits. */
 static uint32_t digest(const uint8_t *bytes, size_t count)
 {
@@ -64,6 +79,7 @@ static int is_aligned(uint64_t address)
 {
     return (address % 16u) == 0u;
 }
+{% endif %}
 
 /* Return the number of a network's end: its type is in the low bytes. */
 static int32_t number_at(const uint8_t *bytes, uint32_t element_bytes, int is_signed)
@@ -139,6 +155,37 @@ static int are_states_right(uint8_t *arena)
 }
 {% endif %}
 
+{% if runtime == "tflm" %}
+int {{ name }}_npu_reset(void)
+{
+{% for context in model.contexts %}
+    for (int place = 0; place < {{ context.elements }}; place++)
+    {
+        const {{ "int16_t" if context.element_bytes == 2 else "uint8_t" }} start = ({{ "int16_t" if context.element_bytes == 2 else "uint8_t" }}){{ context.start }};
+        (void)memcpy(&{{ name }}_arena[{{ context.input_offset }} + place * (int)sizeof(start)], &start, sizeof(start));
+    }
+{% endfor %}
+    return 0;
+}
+
+int {{ name }}_npu_run(void)
+{
+    if (call >= VECTOR_CALLS)
+    {
+        return refuse("more calls than were recorded");
+    }
+    if (!are_inputs_right({{ name }}_arena))
+    {
+        return refuse("an input of the network is not what was recorded");
+    }
+    answer({{ name }}_arena);
+{% for context in model.contexts %}
+    (void)memcpy(&{{ name }}_arena[{{ context.input_offset }}], &{{ name }}_arena[{{ context.output_offset }}], {{ context.byte_count }});
+{% endfor %}
+    call++;
+    return 0;
+}
+{% else %}
 int ethosu_invoke_v3(struct ethosu_driver *given, const void *payload, const int payload_bytes,
                      uint64_t *const addresses, const size_t *sizes, const int count, void *argument)
 {
@@ -186,3 +233,4 @@ int ethosu_invoke_v3(struct ethosu_driver *given, const void *payload, const int
     call++;
     return 0;
 }
+{% endif %}
