@@ -63,7 +63,7 @@ $(USER_STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 $(DEVELOPER_STAMP): $(USER_STAMP)
-	$(PIP_INSTALL) -e '.[dev,device,live]'
+	$(PIP_INSTALL) -e '.[dev,device,live,sweep]'
 	@$(PIP_INSTALL) -e '.[pesq]' || \
 		echo 'PESQ was not installed: it compiles C and needs a compiler; its tests will be skipped'
 	@touch $@

@@ -102,7 +102,7 @@ def test_json_round_trip():
     [
         (
             {"trian": {}},
-            "unknown key 'trian': did you mean 'train'? expected one of: budget, data, model, prune, target, train",
+            "unknown key 'trian': did you mean 'train'? expected one of: budget, data, model, prune, sweep, target, train",
         ),
         ({"train": {"epoch": 3}}, "unknown key 'train.epoch': did you mean 'train.epochs'?"),
         (

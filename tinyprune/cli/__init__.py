@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "tinyprune.cli.evaluate:evaluate",
     "enhance": "tinyprune.cli.enhance:enhance",
     "data": "tinyprune.cli.data:data",
+    "sweep": "tinyprune.cli.sweep:sweep",
     "report": "tinyprune.cli.report:report",
     "compare": "tinyprune.cli.compare:compare",
     "verify": "tinyprune.cli.verify:verify",

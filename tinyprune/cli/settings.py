@@ -81,8 +81,10 @@ def _click_option(option: Option, parameter: str, text: str) -> Decorator:
 def _help(field: "Field[Any]") -> str:
     """Return the help of a field, with its default where that says something."""
     text = setting_of(field).help
+    if "[default" in text:
+        return text
     default = _shown(field.default)
-    if not default or "[default" in text:
+    if not default:
         return text
     return f"{text}  [default: {default}]"
 

@@ -31,6 +31,7 @@ from tinyprune.config.run import (
     from_mapping,
     to_mapping,
 )
+from tinyprune.config.sweep import SweepConfig, SweepStep
 
 __all__ = [
     "BALANCED",
@@ -51,6 +52,8 @@ __all__ = [
     "PairedData",
     "PruneConfig",
     "RunConfig",
+    "SweepConfig",
+    "SweepStep",
     "SyntheticSpeechData",
     "TargetConfig",
     "TrainConfig",

@@ -27,6 +27,7 @@ from tinyprune.config.settings import (
     setting,
     setting_of,
 )
+from tinyprune.config.sweep import SweepConfig
 from tinyprune.config.tables import read_table
 from tinyprune.errors import UsageError
 from tinyprune.registry import LOSSES
@@ -140,7 +141,7 @@ class TrainConfig(Config):
 
 @dataclass(frozen=True)
 class RunConfig(Config):
-    """A whole run: data, model, training, prunings, targets, and limits on the variants."""
+    """A whole run: data, model, training, prunings, targets, limits, and a sweep over prunings."""
 
     data: DataConfig = SyntheticSpeechData()
     model: ModelConfig = ModelConfig()
@@ -148,6 +149,7 @@ class RunConfig(Config):
     prune: tuple[TrainedPruning, ...] = ()
     target: tuple[TargetConfig, ...] = (TargetConfig(),)
     budget: BudgetConfig = BudgetConfig()
+    sweep: SweepConfig = SweepConfig()
 
     def complaints(self) -> list[Complaint]:
         """Return variants of the same name, and targets that are missing."""

@@ -156,7 +156,8 @@ def _values(kind: type, fields: Fields, table: Table, where: str) -> dict[str, A
 def _reader(field: "dataclasses.Field[Any]", hint: Any) -> Reader:
     """Return the reader of the values of a field, which is declared with a type."""
     if setting_of(field).is_text_of_number:
-        return Optional(TEXT_OF_NUMBER)
+        is_list = typing.get_origin(hint) is tuple
+        return List(TEXT_OF_NUMBER) if is_list else Optional(TEXT_OF_NUMBER)
     return _reader_of(hint)
 
 

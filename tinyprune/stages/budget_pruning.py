@@ -54,7 +54,13 @@ def prune_to_budget(job: PruningJob, budget: Budget, target: NpuTarget | None) -
                 compression.note(),
             )
         fit = Fit(
-            compression.prepared, learner, job.epochs, job.learning_rate, job.folder, compression
+            compression.prepared,
+            learner,
+            job.epochs,
+            job.learning_rate,
+            job.folder,
+            compression,
+            job.watch,
         )
         fit.run(job.config.variant)
     finally:

@@ -44,6 +44,12 @@ def compile_variants(run: Path | Run, targets: Sequence[NpuTarget]) -> list[RunS
         return summaries
 
 
+def compile_variant(run: Run, variant: Variant, target: NpuTarget) -> VariantSummary:
+    """Compile one variant of an opened run, and return what it costs beside its quality on dev."""
+    [compiled] = compile_batch([compilation_job(run, variant, target)])
+    return _row(run, variant, target, compiled)
+
+
 def compile_file(
     path: Path, targets: Sequence[NpuTarget], output: Path | None
 ) -> list[CompiledArtifact]:

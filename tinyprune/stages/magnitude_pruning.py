@@ -24,7 +24,9 @@ def prune_by_magnitude(job: PruningJob, inherited: Mapping[str, np.ndarray]) -> 
     learner = job.learner()
     steps = job.epochs * learner.steps_per_epoch()
     masks = ScheduledMasks(network.updater(steps, inherited), network.check, network.palettes)
-    fit = Fit(network.prepared, learner, job.epochs, job.learning_rate, job.folder, masks)
+    fit = Fit(
+        network.prepared, learner, job.epochs, job.learning_rate, job.folder, masks, job.watch
+    )
     fit.run(job.config.variant)
 
     pruned = network.finish()

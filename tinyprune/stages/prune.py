@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyprune.artifacts.budget import BudgetLine
 from tinyprune.artifacts.resources import NpuTarget
@@ -24,6 +25,9 @@ from tinyprune.stages.compile import compilation_job
 from tinyprune.stages.export import Qualities, ensure_exported, named
 from tinyprune.stages.run import Run, open_run, read_run
 from tinyprune.storage.run_folder import Variant
+
+if TYPE_CHECKING:
+    from tinyprune.training.fit import Watch
 
 log = logging.getLogger(__name__)
 
@@ -103,10 +107,19 @@ def costs_before(run: Path | Run, config: BudgetPruning) -> list[BudgetLine]:
     return lines
 
 
-def prune_variant(run: Run, config: TrainedPruning, target: TargetConfig | None = None) -> Variant:
+def prune_variant(
+    run: Run,
+    config: TrainedPruning,
+    target: TargetConfig | None = None,
+    watch: "Watch | None" = None,
+) -> Variant:
     """Prune a variant of an opened run into a new one and export it.
 
-    ``target``: as of :func:`prune_variants`.
+    Args:
+        run: the run.
+        config: the pruning.
+        target: as of :func:`prune_variants`.
+        watch: is told of every epoch.
     """
     base = run.require_network(config.base)
     variant = run.space.variant(config.variant)
@@ -116,7 +129,7 @@ def prune_variant(run: Run, config: TrainedPruning, target: TargetConfig | None 
         if variant.is_done("train"):
             log.info("%s: pruned already, in %s", variant.name, variant.folder)
         else:
-            variant.finish("train", {}, _train(run, base, config, variant.folder, target))
+            variant.finish("train", {}, _train(run, base, config, variant.folder, target, watch))
     ensure_exported(run, variant)
     if isinstance(config, BudgetPruning) and config.target:
         _hold_to_budget(run, variant, targets.resolve_config(config.target))
@@ -173,11 +186,16 @@ def _check_structures(config: TrainedPruning) -> None:
 
 
 def _train(
-    run: Run, base: Variant, config: TrainedPruning, folder: Path, default: TargetConfig | None
+    run: Run,
+    base: Variant,
+    config: TrainedPruning,
+    folder: Path,
+    default: TargetConfig | None,
+    watch: "Watch | None",
 ) -> list[str]:
     """Train a pruning in a folder. Returns the files it made.
 
-    ``default``: accelerator of a pruning that names none.
+    ``default``: accelerator of a pruning that names none. ``watch``: is told of every epoch.
     """
     from tinyprune.compress.mask_updater import load_masks
     from tinyprune.stages.budget_pruning import prune_to_budget
@@ -192,6 +210,7 @@ def _train(
         config=config,
         folder=folder,
         target=targets.resolve_config(config.target or default or TargetConfig()),
+        watch=watch,
     )
     masks = load_masks(base.folder)
     if not isinstance(config, BudgetPruning):

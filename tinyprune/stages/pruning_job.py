@@ -20,7 +20,7 @@ from tinyprune.stages.cell_choice import choose_cells, log_choices
 from tinyprune.stages.convertible import check_convertible
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.tasks.task import Task
-from tinyprune.training.fit import Learner
+from tinyprune.training.fit import Learner, Watch
 
 log = logging.getLogger(__name__)
 #: Written before the training, so that a resumed one has the same form of every LSTM layer.
@@ -39,6 +39,7 @@ class PruningJob:
         config: structure, sparsity or budget, schedule.
         folder: of the new variant.
         target: the accelerator that forms of layers are chosen for.
+        watch: is told of every epoch.
     """
 
     base: keras.Model
@@ -48,6 +49,7 @@ class PruningJob:
     config: TrainedPruning
     folder: Path
     target: NpuTarget
+    watch: Watch | None = None
 
     @property
     def epochs(self) -> int:

@@ -2,6 +2,8 @@
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -36,6 +38,22 @@ def compute_on_one_thread() -> None:
     """Let everything that is loaded after this compute on one thread."""
     for variable in _ALL_THREADS:
         os.environ[variable] = "1"
+
+
+@contextmanager
+def computing_on(threads: int) -> Iterator[None]:
+    """Let processes that are started inside compute on so many threads each."""
+    before = {variable: os.environ.get(variable) for variable in _ALL_THREADS}
+    for variable in _ALL_THREADS:
+        os.environ[variable] = str(threads)
+    try:
+        yield
+    finally:
+        for variable, value in before.items():
+            if value is None:
+                del os.environ[variable]
+            else:
+                os.environ[variable] = value
 
 
 def environment() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ from tinyprune.training.progress import Progress
 
 log = logging.getLogger(__name__)
 Batch = tuple[np.ndarray, ...]
+#: (epoch from 1, score on dev); what it raises ends the training, which can be continued.
+Watch = Callable[[int, float], None]
 CLIP_NORM = 5.0
 WARM_UP = 0.02
 WARM_UP_STEPS = 20  # at least: a high learning rate from the first step kills a small network
@@ -104,8 +106,9 @@ class Fit:
         peak: float,
         folder: Path,
         compression: Compression | None = None,
+        watch: Watch | None = None,
     ) -> None:
-        """``peak``: the learning rate's."""
+        """``peak``: the learning rate's. ``watch``: is told of each epoch when it is kept."""
         self.learner = learner
         self.epochs = epochs
         self.folder = folder
@@ -114,6 +117,7 @@ class Fit:
         self.history: list[EpochRecord] = []
         self.best: float | None = None
         self._peak = peak
+        self._watch = watch
         self._claim = Variant(folder.name, folder).claim_sha256()
         self._start_with(model)
 
@@ -144,6 +148,8 @@ class Fit:
                     self._compress(epoch + 1)
                 self._save_checkpoint()
                 progress.epoch_done(epoch, record, best, self.compression.note())
+                if self._watch:
+                    self._watch(record.epoch, record.score)
         if not (self.folder / "best.npz").exists():
             raise TinypruneError(
                 "no epoch has a score on dev: is it silent? or try a smaller --learning-rate"

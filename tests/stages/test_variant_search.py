@@ -1,0 +1,148 @@
+"""Sweeps of a run, from the command line."""
+
+import importlib.util
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from tests.support.own_network import write_images
+from tinyprune.cli import main
+from tinyprune.config import SweepStep, TargetConfig
+from tinyprune.npu import targets
+from tinyprune.search.record import FAILED
+from tinyprune.search.space import every_chain
+from tinyprune.stages.sweep_trial import TrialJob
+from tinyprune.stages.trial_workers import Processes, default_jobs
+
+RECIPE = """
+[data]
+name = "images"
+path = "images.npz"
+augment = false
+[model]
+name = "tiny_net:build"
+[train]
+epochs = 3
+batch_size = 8
+learning_rate = 0.02
+"""
+SWEEP = """
+[sweep]
+costs = ["flash"]
+[[sweep.step]]
+sparsity = [0.3]
+epochs = [2]
+[[sweep.step]]
+optional = true
+sparsity = [0.6]
+learning_rate = [0.001, 1e30]
+epochs = [2]
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """A recipe without a sweep."""
+    write_images(tmp_path / "images.npz")
+    path = tmp_path / "tiny.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def run(recipe, *arguments):
+    return CliRunner().invoke(
+        main, ["sweep", str(recipe), "--run", str(recipe.parent / "run"), *map(str, arguments)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "sweep: the space is empty: give [[sweep.step]] tables"),
+        (["--axis", "sparsity"], "--axis sparsity: expected NAME=A,B,..., e.g. sparsity=0.5,0.7"),
+        (["--axis", "sparsty=0.5"], "unknown key 'sweep.step.0.sparsty': did you mean"),
+        (["--axis", "sparsity=high"], "sweep.step.0.sparsity.0: expected a number"),
+        (["--axis", "structure=wieght"], "unknown structure 'wieght': did you mean 'weight'?"),
+        (["--axis", "sparsity=0.5", "--cost", "flsh"], "unknown cost 'flsh'"),
+        (["--axis", "sparsity=0.5", "--sampler", "cma"], "sweep.sampler: expected one of: auto"),
+        (["--axis", "sparsity=0.5", "--jobs", "0"], "--jobs 0: expected a whole number"),
+        (["--max-flash", "9k"], "'9k' can be read in several ways"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line_and_leaves_nothing(recipe, arguments, message):
+    found = run(recipe, *arguments)
+    assert found.exit_code == 2, found.output
+    assert message in found.stderr
+    assert found.stderr.count("\n") == 1
+    assert not (recipe.parent / "run").exists()
+
+
+def test_without_optuna_the_line_to_type_is_said(recipe, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *more: None if name == "optuna" else find(name, *more),
+    )
+    found = run(recipe, "--axis", "sparsity=0.5")
+    assert found.exit_code == 2
+    assert found.stderr == 'error: sweeps need Optuna: type pip install "tinyprune[sweep]"\n'
+
+
+def test_there_is_always_room_for_one_trial():
+    assert default_jobs() >= 1
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_fails_its_trial_alone(tmp_path):
+    [(_, chain)] = every_chain([SweepStep(sparsity=(0.5,))], TargetConfig())
+    target = targets.resolve("ethos-u55-128")
+    with Processes(tmp_path, 2) as workers:
+        for number in range(2):
+            workers.begin(TrialJob(number, chain, (f"sweep-{number}",), target, halving=False))
+        assert not workers.has_room
+        workers._workers[1].process.kill()
+        records = {record.number: record for record in (workers.wait(), workers.wait())}
+        assert workers.has_room
+    assert records[1].status == FAILED
+    assert "was killed: is there enough memory? try fewer --jobs" in records[1].reason
+    assert "no finished variant 'baseline'" in records[0].reason  # there is no run here
+
+
+@pytest.mark.slow
+def test_chains_share_what_they_begin_with_and_trials_are_variants(
+    own_network, recipe, monkeypatch
+):
+    pytest.importorskip("optuna", reason="sweeps need optuna")
+    recipe.write_text(RECIPE + SWEEP)
+    arguments = ["--jobs", 1, "--no-halving", "--max-flash", "4kB", "--final", "--format", "json"]
+    first = run(recipe, *arguments)
+    assert first.exit_code == 0, first.output
+    answer = json.loads(first.stdout)
+    by_chain = {trial["chain"].replace(", 2 epochs", ""): trial for trial in answer["trials"]}
+    shared, good, bad = sorted(by_chain.values(), key=lambda trial: trial["variant"])
+    assert [trial["variant"] for trial in (shared, good, bad)] == ["sweep-1", "sweep-2", "sweep-3"]
+    assert sorted(trial["status"] for trial in (good, bad)) == ["done", "failed"]
+    names = {candidate["variant"] for candidate in answer["candidates"]}
+    assert {"baseline", "sweep-1"} < names
+    variants = recipe.parent / "run/variants"
+    assert {"baseline", "sweep-1", "sweep-2"} <= {path.name for path in variants.iterdir()}
+    assert answer["ship"]["variant"] in names
+    assert answer["final"]["variant"] == answer["ship"]["variant"]
+
+    from tinyprune.stages import evaluate, trial_workers
+
+    def not_again(*arguments):
+        raise AssertionError("nothing is done again")
+
+    monkeypatch.setattr(trial_workers, "run_trial", not_again)
+    monkeypatch.setattr(evaluate, "evaluate_models", not_again)
+    second = run(recipe, *arguments)
+    assert json.loads(second.stdout) == answer
+
+    nothing = run(recipe, *arguments[:-2], "--max-flash", "100B")
+    assert nothing.exit_code == 2  # two limits
+    small = run(recipe, "--jobs", 1, "--no-halving", "--max-flash", "100B")
+    assert small.exit_code == 3
+    assert "nothing that was tried keeps the limits: the nearest is" in small.stderr

@@ -1,0 +1,118 @@
+"""``tinyprune sweep``."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tinyprune.cli import options, output
+from tinyprune.cli.settings import own_fields, settings
+from tinyprune.cli.values import COUNT, FILE, RUN_FOLDER
+from tinyprune.config import RunConfig, SweepConfig, from_mapping, to_mapping
+from tinyprune.config.budget import BudgetConfig
+from tinyprune.config.recipe import load_recipe, with_overrides
+from tinyprune.errors import UsageError
+
+if TYPE_CHECKING:
+    from tinyprune.search.record import SweepAnswer
+
+
+@click.command()
+@click.argument("recipe", type=FILE, metavar="RECIPE.toml")
+@click.option(
+    "--run",
+    type=RUN_FOLDER,
+    metavar="DIR",
+    help="Run folder.  [default: runs/ and the name of the recipe]",
+)
+@click.option(
+    "--axis",
+    "axes",
+    multiple=True,
+    metavar="NAME=A,B,...",
+    help="Values of a setting that are tried, in place of the recipe's [[sweep.step]] tables, e.g. "
+    "sparsity=0.5,0.7. May be repeated.",
+)
+@settings(own_fields(SweepConfig))
+@click.option(
+    "--jobs",
+    type=COUNT,
+    metavar="N",
+    help="Number of trials that run at a time.  [default: one per core, as memory allows]",
+)
+@click.option("--final", is_flag=True, help="Score what is shipped on test, once.")
+@options.budget
+@options.deterministic
+@options.set_values
+@options.format_option(("table", "json"), "the answer")
+def sweep(
+    recipe: Path,
+    run: Path | None,
+    axes: tuple[str, ...],
+    jobs: int | None,
+    final: bool,
+    set_values: tuple[str, ...],
+    output_format: str,
+    **flags: Any,
+) -> None:
+    """Try chains of prunings, and name the variant to ship.
+
+    The [sweep] table of RECIPE.toml says which values are tried. Without one, limits such as
+    --max-flash 100kB are enough. The baseline is trained once, as are equal beginnings of chains.
+    Each trial is a variant of the run, for `report`, `compare` and `enhance`. The same command goes
+    on where it was interrupted. Exit code 3 if nothing keeps the limits.
+    """
+    config = with_overrides(load_recipe(recipe), set_values)
+    limits = options.chosen_budget(flags, config.budget)
+    config = replace(config, sweep=_chosen(config, axes, flags))
+    from tinyprune.stages.variant_search import SweepRequest, raise_without_ship, run_sweep
+
+    request = SweepRequest(limits, jobs, final)
+    found = run_sweep(config, run or Path("runs") / recipe.stem, request)
+    _print(found, output_format)
+    raise_without_ship(found)
+
+
+def _chosen(config: RunConfig, axes: tuple[str, ...], flags: Mapping[str, Any]) -> SweepConfig:
+    """Return the sweep of a recipe with the options of a command line, and a space."""
+    from tinyprune.search.defaults import with_default_space
+
+    table = to_mapping(config.sweep)
+    for name in own_fields(SweepConfig):
+        if flags.get(name) not in (None, ()):
+            table[name] = flags[name]
+    if axes:
+        table["step"] = [_axes(axes)]
+    recipe = to_mapping(config.budget)
+    limits = from_mapping({**recipe, **options.chosen_limits(flags)}, BudgetConfig)
+    return with_default_space(_read(table), limits)
+
+
+def _read(table: dict[str, Any]) -> SweepConfig:
+    """Return the sweep of a table; its keys are those of a recipe in errors."""
+    return from_mapping({"sweep": table}).sweep
+
+
+def _axes(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return the values of ``NAME=A,B`` texts. Raises UsageError for what is no such text."""
+    from tinyprune.config.recipe import assignments
+
+    step: dict[str, Any] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        if not (name.strip() and equals and values.strip()):
+            raise UsageError(f"--axis {text}: expected NAME=A,B,..., e.g. sparsity=0.5,0.7")
+        step.update(assignments([text]))
+    return step
+
+
+def _print(found: "SweepAnswer", output_format: str) -> None:
+    """Print the answer."""
+    from tinyprune.search.answer_table import as_text
+
+    if output_format == "json":
+        output.as_json(found)
+    else:
+        click.echo(as_text(found))
