@@ -9,7 +9,9 @@ from click.testing import CliRunner
 from tinyprune import pretrained
 from tinyprune.artifacts.firmware import FirmwareRecord
 from tinyprune.cli import main
+from tinyprune.firmware import c_text
 from tinyprune.firmware.device_build import Measurement
+from tinyprune.firmware.device_model import c_identifier
 from tinyprune.firmware.folder import RECORD_NAME, check_free, write_folder
 from tinyprune.npu import targets, vela
 from tinyprune.stages import firmware as stage
@@ -147,6 +149,25 @@ def test_networks_and_variants_that_are_not_there(tmp_path):
     assert "does not exist" in refused(tmp_path / "none.tflite", "-o", tmp_path / "out")
     run_folder = ["--run", tmp_path / "run"]
     assert "tinyprune train" in refused("weight-0.80", *run_folder, "-o", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("text", "identifier"),
+    [
+        ("weight-0.80", "weight_0_80"),
+        ("2nd", "network_2nd"),
+        ("math", "network_math"),  # its header would hide that of the C library
+        ("Ä", "network"),
+        ("*/ int x", "int_x"),
+    ],
+)
+def test_names_become_identifiers_of_c(text, identifier):
+    assert c_identifier(text) == identifier
+
+
+def test_texts_cannot_end_a_comment_or_a_string():
+    assert c_text.comment_text("*/ x\n") == "* / x\\n"
+    assert c_text.c_string('a"\\\n?') == '"a\\042\\134\\012\\077"'
 
 
 def test_a_name_that_is_no_identifier_is_made_one(tmp_path, monkeypatch):

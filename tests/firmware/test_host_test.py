@@ -1,5 +1,6 @@
 """`make test` of a folder of sources, as they are and after something in them was changed."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -70,3 +71,17 @@ def test_a_misaligned_array_is_found(denoiser_firmware, tmp_path):
     code, said = make_test(copy, "SANITIZE=")
     assert "call 0 returned 1" in said  # DENOISER_MISALIGNED
     assert code != 0
+
+
+def test_projects_of_zephyr_and_cmsis_name_every_source(denoiser_firmware):
+    folder = denoiser_firmware.folder
+    sources = {f"src/{path.name}" for path in (folder / "src").glob("*.c")}
+    layer = (folder / "denoiser.clayer.yml").read_text()
+    assert set(re.findall(r"file: (\S+)", layer)) == sources
+    assert "Ethos-U Driver&Generic U55" in layer
+    cmake = (folder / "zephyr/CMakeLists.txt").read_text()
+    assert set(re.findall(r"\.\./(src/\S+)", cmake)) == sources
+    assert "name: denoiser" in (folder / "zephyr/module.yml").read_text()
+    assert "config DENOISER" in (folder / "zephyr/Kconfig").read_text()
+    for text in (layer, cmake):
+        assert "Not built where it was generated" in text

@@ -15,6 +15,7 @@ from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT, End, Int8Model, s
 CACHE_LINE = 32  # bytes, of Cortex-M55 and M85
 _SIGNED = "int"
 _ALIGNMENT = 16
+_HEADERS = frozenset(["math", "string", "stdint", "stddef", "stdio", "stdlib", "ethosu_driver"])
 
 
 @dataclass(frozen=True)
@@ -232,9 +233,9 @@ def _named_ends(
 
 
 def c_identifier(text: str) -> str:
-    """Return a text as a C identifier in small letters."""
+    """Return a text as a C identifier in small letters, which is no header of the C library."""
     plain = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").lower()
-    if not plain or plain[0].isdigit():
+    if not plain or plain[0].isdigit() or plain in _HEADERS:
         return f"network_{plain}".rstrip("_")
     return plain
 
@@ -289,6 +290,9 @@ def _ends(
                 zero_point=tensor.zero_point,
             )
         )
+    if len({end.name for end in ends}) < len(ends):
+        names = ", ".join(own.name for own in named)
+        raise UsageError(f"of the {only}s {names}, some have one name in C: rename them")
     return tuple(ends)
 
 

@@ -1,5 +1,6 @@
 """The files of a firmware folder, rendered from templates."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ _NETWORK = {
     DRIVER: {"npu.h": "npu.h", "npu.c": "npu.c", "model.c": "model.c"},
     TFLM: {"npu.h": "npu.h", "npu.cc": "tflm.cc", "tflm.h": "tflm.h", "model.c": "model.c"},
 }
+_ZEPHYR = ("zephyr/module.yml", "zephyr/Kconfig", "zephyr/CMakeLists.txt")
 _DRIVER_HEADER = "ethosu_driver.h"
 _TEST = (
     "driver.h",
@@ -81,13 +83,22 @@ def render(
     facts: FirmwareFacts, model: DeviceModel, front_end: FirmwareFrontEnd, golden: Golden
 ) -> dict[str, str]:
     """Return the content of every file by its path in the folder."""
-    tables = front_end.tables()
-    context = {
+    context = _context(facts, model, front_end, golden)
+    places = _places(facts, front_end.template, has_fft="fft" in context)
+    context["sources"] = [place for place in places if re.fullmatch(r"src/.*\.cc?", place)]
+    return {place: _rendered(template, context) for place, template in places.items()}
+
+
+def _context(
+    facts: FirmwareFacts, model: DeviceModel, front_end: FirmwareFrontEnd, golden: Golden
+) -> dict[str, Any]:
+    """Return the values that templates name."""
+    return {
         "name": facts.name,
         "NAME": facts.name.upper(),
         "facts": facts,
         "model": model,
-        "tables": tables,
+        "tables": front_end.tables(),
         "golden": golden,
         "kind": front_end.template,
         "unit": front_end.unit,
@@ -96,8 +107,6 @@ def render(
         "placement": _placement(facts.target.memory_mode),
         **front_end.context(),
     }
-    places = _places(facts, front_end.template, has_fft="fft" in context)
-    return {place: _rendered(template, context) for place, template in places.items()}
 
 
 def _placement(memory_mode: str) -> Placement:
@@ -126,8 +135,9 @@ def _places(facts: FirmwareFacts, kind: str, has_fft: bool) -> dict[str, str]:
         places[f"test/{part}"] = f"test/{part}"
     if facts.runtime == DRIVER:
         places[f"test/{_DRIVER_HEADER}"] = f"test/{_DRIVER_HEADER}"
-    places["Makefile"] = "Makefile"
-    places["README.md"] = "README.md"
+    for own in ("Makefile", "README.md", *_ZEPHYR):
+        places[own] = own
+    places[f"{name}.clayer.yml"] = "cmsis/network.clayer.yml"
     return places
 
 
