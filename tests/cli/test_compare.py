@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -141,6 +142,20 @@ def test_what_compile_prints_of_a_file(run: Path, networks: Networks) -> None:
     )
 
 
+def test_junit_has_a_test_for_every_metric(run: Path) -> None:
+    """What the policy does not allow has failed; names with quotes or brackets are escaped."""
+    printed = compare("baseline", "bad", "--format", "junit").stdout
+    [suite] = ElementTree.fromstring(printed)
+    names = [case.get("name") for case in suite]
+    failed = [case.get("name") for case in suite if case.find("failure") is not None]
+    table = json.loads(compare("baseline", "bad", "--format", "json").stdout)
+    [metrics] = [variant["metrics"] for variant in table["variants"]]
+    assert failed == [metric["metric"] for metric in metrics if metric["verdict"] == "WORSE"]
+    assert failed and len(names) > len(failed)
+    assert (suite.get("tests"), suite.get("failures")) == (str(len(names)), str(len(failed)))
+    assert "allowed" in suite[0].findtext("system-out", "") + suite[0].find("*").get("message", "")
+
+
 @pytest.mark.parametrize(
     ("output_format", "start"),
     [
@@ -148,6 +163,7 @@ def test_what_compile_prints_of_a_file(run: Path, networks: Networks) -> None:
         ("json", "{\n"),
         ("csv", "target,variant_a,"),
         ("markdown", "**FAILED"),
+        ("junit", "<?xml "),
     ],
 )
 def test_formats_on_stdout_and_in_a_file(run: Path, output_format: str, start: str) -> None:

@@ -33,7 +33,7 @@ _NO_QUALITY = (
     metavar="FILE",
     help="TOML file that says how much worse each metric may be.",
 )
-@options.format_option((*options.DATA_FORMATS, "markdown"), "the comparison")
+@options.format_option((*options.DATA_FORMATS, "markdown", "junit"), "the comparison")
 @options.output_file("File that the comparison is written to, instead of stdout.")
 def compare(
     before: str,
@@ -109,9 +109,14 @@ def _knows_quality(side: "Reference") -> bool:
 
 def _text(comparison: "Comparison", output_format: str) -> str:
     """Return the comparison as text."""
-    from tinyprune.report.render import markdown, terminal, verdict
+    from tinyprune.report.render import junit, markdown, terminal, verdict
 
     if output_format == "table":
         return terminal.to_text(verdict.format_table(comparison))
-    formats = {"json": verdict.to_json, "csv": verdict.to_csv, "markdown": markdown.comparison}
+    formats = {
+        "json": verdict.to_json,
+        "csv": verdict.to_csv,
+        "markdown": markdown.comparison,
+        "junit": junit.comparison,
+    }
     return formats[output_format](comparison)
