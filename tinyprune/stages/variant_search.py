@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import RunConfig, SweepConfig, TargetConfig, check
 from tinyprune.config.budget import Budget
 from tinyprune.config.sweep import COSTS
-from tinyprune.errors import CheckFailed, UsageError
+from tinyprune.errors import CheckFailed, TinypruneError, UsageError
 from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.statistics import estimates
 from tinyprune.npu import targets
@@ -21,12 +21,14 @@ from tinyprune.search.space import OF_TRAINING
 from tinyprune.search.study import Asked, Study, check_installed
 from tinyprune.search.trials import TrialFolder
 from tinyprune.sparsity.structure import parse
+from tinyprune.stages.compile import compile_variants
 from tinyprune.stages.export import device_graph
 from tinyprune.stages.run import Run, begin_run
 from tinyprune.stages.sweep_trial import FOLDER, TrialJob, measured, scores_of
 from tinyprune.stages.train import check_model, train_baseline
 from tinyprune.stages.trial_workers import Workers, default_jobs, workers_for
 from tinyprune.storage.recorded import BASELINE
+from tinyprune.units import format_seconds
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ def run_sweep(config: RunConfig, folder: Path, request: SweepRequest) -> SweepAn
         sweep = _Sweep(run, config.sweep, target_config, request)
         baseline = sweep.baseline()
         trials = sweep.tried()
+        _summarise(run, sweep.question.target)
         found = answer(sweep.question, baseline, trials, lambda name: scores_of(run, name))
         if request.final and found.ship is not None:
             found = replace(found, final=_final(run, found.ship.variant, sweep.folder))
@@ -135,7 +138,8 @@ class _Sweep:
                 record = workers.wait()
                 self._keep(record)
                 records[record.number] = record
-                log.info("trial %d of %d: %s", len(records), shown, self._line(record))
+                left = self._time_left(records.values(), shown)
+                log.info("trial %d of %d: %s%s", len(records), shown, self._line(record), left)
 
     def _fill(self, workers: Workers, done: int) -> None:
         """Begin trials while there is room for them and the limits allow."""
@@ -143,7 +147,9 @@ class _Sweep:
             asked = self._study.ask()
             if asked is None:
                 return
-            workers.begin(self._job(asked))
+            job = self._job(asked)
+            log.info("%s begins: %s", job.variant, job.chain.text)
+            workers.begin(job)
 
     def _may_begin(self, begun: int) -> bool:
         """Return whether one more than so many trials may begin."""
@@ -178,6 +184,14 @@ class _Sweep:
         excess = self.question.excess(record.costs) if record.is_done else {}
         self._study.tell(record.number, values, excess)
 
+    def _time_left(self, records: Collection[TrialRecord], most: int) -> str:
+        """Return about how long the trials that are left take, as the end of a line."""
+        trials = most - len(records)
+        if not trials:
+            return ""
+        mean = sum(record.seconds for record in records) / len(records)
+        return f", about {format_seconds(mean * trials / self._jobs)} left"
+
     def _line(self, record: TrialRecord) -> str:
         """Return what came of a trial in a line."""
         if record.value is None:
@@ -187,6 +201,14 @@ class _Sweep:
             quantity = QUANTITIES[name]
             parts.append(f"{quantity.label} {quantity.format(record.costs[name])}")
         return f"{record.variant}: {', '.join(parts)}, {record.seconds:.0f} s"
+
+
+def _summarise(run: Run, target: NpuTarget) -> None:
+    """Write the summary of the target, which reports and comparisons read."""
+    try:
+        compile_variants(run, [target])
+    except TinypruneError as error:  # of a variant that is on no front
+        log.warning("no summary of all variants: %s", error)
 
 
 def _question(run: Run, config: SweepConfig, target: NpuTarget, limits: Budget) -> Question:
