@@ -7,6 +7,7 @@ fails.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -69,7 +70,7 @@ def main() -> int:
 
 def lowest_versions(clock: Clock) -> str:
     """Test with every dependency at its lower bound."""
-    bounds = FOLDER / "lowest.txt"
+    bounds = FOLDER / "lower-bounds.txt"
     FOLDER.mkdir(exist_ok=True)
     bounds.write_text("\n".join(lower_bounds()) + "\n")
     return tested(clock, "lowest", sys.executable, ["-r", str(bounds)])
@@ -123,10 +124,11 @@ def tested(clock: Clock, name: str, python: str, requirements: list[str]) -> str
         code = run(command, report, clock.seconds(SECONDS_TO_TEST))
     except Late as error:
         return f"{SKIPPED}, {error}"
+    result = last_line(report, r"\d+ (passed|failed|error).* in ")
     if code == 0:
-        return last_line(report)
+        return result
     print(report.read_text(errors="replace")[-6000:])
-    return f"FAILED, {last_line(report)}"
+    return f"FAILED, {result}"
 
 
 def run(command: list, report: Path, seconds: float) -> int:
@@ -146,10 +148,10 @@ def run(command: list, report: Path, seconds: float) -> int:
             raise Late(f"{Path(command[2]).name} took longer than {seconds:.0f} s") from None
 
 
-def last_line(report: Path) -> str:
-    """Return the last line of what a program said, without warnings of pip."""
+def last_line(report: Path, pattern: str = r"(?!WARNING)\S") -> str:
+    """Return the last line of what a program said that matches, by default any but warnings of pip."""
     said = report.read_text(errors="replace").splitlines()
-    lines = [line for line in said if line.strip() and not line.startswith("WARNING")]
+    lines = [line for line in said if re.match(pattern, line)]
     return (lines or ["no output"])[-1][:200]
 
 
