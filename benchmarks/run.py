@@ -32,6 +32,7 @@ USUAL = {
     "npu_cuts": "npu",
     "few_values": "npu",
     "cells": "npu",
+    "firmware": "npu",
     "streaming": "speed",
     "scoring": "speed",
     "verification": "speed",

@@ -26,6 +26,7 @@ class Sizes:
         accelerators: how many targets matrix and mask_bits compile for; 0: all.
         mask_mixtures: test mixtures that mask_bits scores.
         leveled_mixtures: dev mixtures that levels enhances.
+        firmware_seconds: of sound that goes through generated C.
         train_networks, held_out_networks: random ones of fit_npu.
         registered_fractions: widths of the registered ones of fit_npu.
         fitted_targets: how many targets fit_npu fits; 0: all.
@@ -51,6 +52,7 @@ class Sizes:
     accelerators: int = 0
     mask_mixtures: int = 96
     leveled_mixtures: int = 24
+    firmware_seconds: float = 60
     train_networks: int = 30
     held_out_networks: int = 12
     registered_fractions: tuple[float, ...] = (1.0, 0.8, 0.6, 0.4, 0.25, 0.12)
@@ -78,6 +80,7 @@ SMOKE = Sizes(
     accelerators=2,
     mask_mixtures=2,
     leveled_mixtures=2,
+    firmware_seconds=0.5,
     train_networks=4,
     held_out_networks=1,
     registered_fractions=(0.25,),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.compilers import needs_qemu
 from tinyprune.artifacts.firmware import FirmwareSizes
 from tinyprune.config.budget import Budget
 from tinyprune.errors import CheckFailed, TinypruneError
@@ -40,11 +41,6 @@ SIZES = FirmwareSizes(
     stack=223,
 )
 ALL_RAM = 1440 + 5664 + 48 + 223
-
-needs_qemu = pytest.mark.skipif(
-    not all(map(shutil.which, ("make", "arm-none-eabi-gcc", "qemu-system-arm"))),
-    reason="arm-none-eabi-gcc with picolibc or qemu-system-arm is not installed",
-)
 
 
 def test_sizes_are_read_off_what_is_printed(denoiser_firmware):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.firmware import needs_gcc
+from tests.support.compilers import needs_gcc
 
 pytestmark = needs_gcc
 

@@ -1,5 +1,6 @@
 """The C of networks of all kinds: its own vectors, and other inputs with the simulator as its NPU."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 
+from benchmarks.shared.firmware_in_c import FirmwareInC
 from tests.support import several
-from tests.support.firmware import FirmwareInC, needs_gcc
+from tests.support.compilers import needs_gcc
 from tests.support.stream_networks import registered
 from tinyprune.audio.device_mfcc import device_mfcc
 from tinyprune.audio.mfcc import MfccFrontEnd
@@ -35,7 +37,8 @@ def in_c(path: Path, npu: str = "ethos-u55-128") -> FirmwareInC:
     """Generate and compile the sources of a network, which pass their own test."""
     options = FirmwareOptions(targets.resolve(npu), path.parent / "firmware", name="net")
     folder = firmware_of_file(path, options).folder
-    done = subprocess.run(["make", "-C", str(folder), "test"], capture_output=True, text=True)
+    goals = ["test", "test-qemu"] if shutil.which("qemu-system-arm") else ["test"]
+    done = subprocess.run(["make", "-C", str(folder), *goals], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return FirmwareInC(folder, "net")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.firmware import FirmwareInC, needs_gcc
+from benchmarks.shared.firmware_in_c import FirmwareInC
+from tests.support.compilers import needs_gcc
 from tinyprune import pretrained
 from tinyprune.enhance.denoiser import Denoiser
 from tinyprune.firmware.golden import made_up_speech, to_int16

@@ -1,14 +1,13 @@
 """Sources for TFLM: its operators, its arena, and the same front end and vectors."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.firmware.test_host_test import make_test
-from tests.support.firmware import needs_gcc
+from tests.support.compilers import needs_gcc, needs_gxx
 from tests.support.stream_networks import registered
 from tests.support.tflm_headers import write_headers
 from tinyprune import pretrained
@@ -22,7 +21,6 @@ from tinyprune.tflite.engines import has_tflm
 
 U55 = targets.resolve("ethos-u55-128")
 needs_tflm = pytest.mark.skipif(not has_tflm(), reason="TFLM is not installed")
-needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ int {{ name }}_npu_run(void)
     sizes[ARENA] = {{ NAME }}_ARENA_SIZE;
 {% if model.fast_bytes %}
     addresses[FAST] = (uint64_t)(uintptr_t){{ name }}_fast;
-    sizes[FAST] = {{ NAME }}_FAST_SIZE;
+    sizes[FAST] = {{ NAME }}_FAST_BYTES;
 {% else %}
     addresses[FAST] = addresses[ARENA]; /* a part of the arena in this memory mode */
     sizes[FAST] = sizes[ARENA];

@@ -1,19 +1,16 @@
 """Generated C as a library, with the driver of the NPU bound to the simulator."""
 
 import ctypes
-import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pytest
 
 from tinyprune.npu.stream import payload
 from tinyprune.npu.stream.memory import LUT_BYTES, Memory
 from tinyprune.npu.stream.program import Program
-
-needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
 _SHIM = """
 #include "ethosu_driver.h"
@@ -44,6 +41,7 @@ class FirmwareInC:
     """The sources of a folder as a library; its NPU is the simulator on the memory of the library.
 
     Attributes:
+        folder, name: of the sources.
         calls: of the driver so far.
         before_run: what is done with the arena, bytes (n,), before the stream runs.
     """
@@ -56,6 +54,7 @@ class FirmwareInC:
         includes = [f"-I{folder / 'src'}", f"-I{folder / 'test'}"]
         command = ["gcc", *_FLAGS, *includes, *sources, str(shim), "-lm", "-o", str(library)]
         subprocess.run(command, check=True)
+        self.folder = folder
         self.name = name
         self.calls = 0
         self.before_run: Callable[[np.ndarray], None] | None = None
@@ -75,7 +74,9 @@ class FirmwareInC:
         pointers = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
         return int(self.library[f"{self.name}_process"](*pointers))
 
-    def _invoke(self, commands, bytes_of_commands, addresses, sizes, count) -> int:
+    def _invoke(
+        self, commands: int, bytes_of_commands: int, addresses: Any, sizes: Any, count: int
+    ) -> int:
         """Run the stream in the memory of the library."""
         self.calls += 1
         if self._program is None:
