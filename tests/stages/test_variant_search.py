@@ -9,11 +9,13 @@ from click.testing import CliRunner
 from tests.support.own_network import write_images
 from tinyprune.cli import main
 from tinyprune.config import SweepStep, TargetConfig
+from tinyprune.errors import CheckFailed
 from tinyprune.npu import targets
-from tinyprune.search.record import FAILED
+from tinyprune.search.record import FAILED, SweepAnswer
 from tinyprune.search.space import every_chain
 from tinyprune.stages.sweep_trial import TrialJob
 from tinyprune.stages.trial_workers import Processes, default_jobs
+from tinyprune.stages.variant_search import raise_without_ship
 
 RECIPE = """
 [data]
@@ -92,6 +94,24 @@ def test_without_optuna_the_line_to_type_is_said(recipe, monkeypatch):
 
 def test_there_is_always_room_for_one_trial():
     assert default_jobs() >= 1
+
+
+def test_on_one_thread_each_process_has_one_thread(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")  # as --deterministic sets it
+    assert Processes(tmp_path, 2)._threads == 1
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "8")
+    assert Processes(tmp_path, 2)._threads == 8 // 2
+
+
+@pytest.mark.parametrize(
+    ("nearest", "advice"),
+    [("flash 12 kB of 10 kB", "try more --trials"), ("CPU operators 2 of 0", "with --allow-cpu")],
+)
+def test_where_nothing_keeps_the_limits_it_is_said_what_to_try(nearest, advice):
+    target = targets.resolve("ethos-u55-128")
+    found = SweepAnswer(1, target, "accuracy", (), {}, (), (), None, nearest)
+    with pytest.raises(CheckFailed, match=advice):
+        raise_without_ship(found)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 from tinyprune.search.record import FAILED, TrialRecord
 from tinyprune.stages.run import Run
 from tinyprune.stages.sweep_trial import TrialJob, run_trial
-from tinyprune.storage.environment import computing_on
+from tinyprune.storage.environment import computing_on, threads
 from tinyprune.storage.run_folder import Workspace
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Processes:
         """``folder``: of the run. ``jobs``: how many processes at most."""
         self._folder = folder
         self._jobs = jobs
-        self._threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+        self._threads = max(1, threads() // jobs)
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tinyprune.artifacts.quantity import GATED, QUANTITIES
+from tinyprune.artifacts.quantity import CPU_OPERATORS, GATED, QUANTITIES
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import RunConfig, SweepConfig, TargetConfig, check
 from tinyprune.config.budget import Budget
@@ -95,8 +95,12 @@ def check_sweep(config: SweepConfig) -> None:
 
 def raise_without_ship(found: SweepAnswer) -> None:
     """Raise CheckFailed where no variant keeps the limits."""
-    if found.ship is None:
-        raise CheckFailed(f"nothing that was tried keeps the limits: {found.nearest}")
+    if found.ship is not None:
+        return
+    advice = "try more --trials, or smaller networks"
+    if CPU_OPERATORS.label in found.nearest:
+        advice = "accept operators on the CPU with --allow-cpu"
+    raise CheckFailed(f"nothing that was tried keeps the limits: {found.nearest}; {advice}")
 
 
 class _Sweep:
