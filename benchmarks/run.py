@@ -50,6 +50,7 @@ LONG = {
     "differentiable": "quality",
     "ranking": "quality",
     "mlperf_tiny": "quality",
+    "kills": "quality",
 }
 MEASUREMENTS = USUAL | LONG
 NOT_QUICK = ("demo",)

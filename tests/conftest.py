@@ -13,7 +13,7 @@ import pytest
 from tests.support.disks import mounted
 from tests.support.int8_files import Networks
 from tests.support.own_network import TINY_NET
-from tests.support.runs import ImageRun, SpeechRun
+from tests.support.runs import ImageRun, SpeechRun, StructuresRun
 from tests.support.runs import tiny_sizes as tiny
 from tests.support.scheduling import RunsOnce
 from tests.support.speech_networks import write_speech_run
@@ -70,6 +70,12 @@ def own_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def image_run(own_network: Path, tmp_path_factory: pytest.TempPathFactory) -> ImageRun:
     """A run on pictures; not to be changed."""
     return ImageRun(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="session")
+def structures_run(image_run: ImageRun, tmp_path_factory: pytest.TempPathFactory) -> StructuresRun:
+    """A run on pictures with more structures, for slow tests; not to be changed."""
+    return StructuresRun(image_run, tmp_path_factory.mktemp("structures"))
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def selected_settings(options: argparse.Namespace) -> list[Setting]:
 
 
 def selected_names(options: argparse.Namespace, known: Collection[str], most: int) -> list[str]:
-    """Return the networks that ``--only`` names, without it the first ``most`` that are known.
+    """Return the cases that ``--only`` names, without it the first ``most`` that are known.
 
     Raises Unavailable for one that is not known.
     """
@@ -89,7 +89,7 @@ def selected_names(options: argparse.Namespace, known: Collection[str], most: in
     for name in names:
         if name not in known:
             expected = ", ".join(known)
-            raise Unavailable(f"--only: there is no network '{name}': expected some of {expected}")
+            raise Unavailable(f"--only: there is no '{name}': expected some of {expected}")
     return names
 
 

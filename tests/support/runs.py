@@ -1,6 +1,7 @@
 """Finished runs of tiny sizes: speech and pictures. Each is made once per session."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -72,7 +73,7 @@ class SpeechRun:
 
 
 class ImageRun:
-    """A finished run on pictures, of every structure, compiled for ethos-u55-128.
+    """A finished run on pictures: weights, units, 2:4 and the offline control, compiled for ethos-u55-128.
 
     Attributes: folder; config: of the baseline; qualities: of all prunings; offline: of the
         control; summary.
@@ -93,24 +94,42 @@ class ImageRun:
         self.config = RunConfig(data=data, model=ModelConfig(name="tiny_net:build"), train=train)
         prune = {"epochs": 2, "distill": False}
         self.configs = [
-            *prunings(prune, [(0.5, 0.7)], []),
-            *prunings(prune | {"structure": "unit"}, [(0.5,), (0.8,)], ["weight"]),
+            *prunings(prune, [(0.5,)], []),
+            *prunings(prune | {"structure": "unit"}, [(0.5,)], []),
             *prunings(prune | {"structure": "2:4", "exclude": ["stem"]}, [], []),
-            *prunings(
-                {
-                    **prune,
-                    "structure": "block",
-                    "block_size": "4x8",
-                    "importance": "l2",
-                    "epochs": 4,  # with two it stays at chance
-                    "learning_rate": 0.004,
-                },
-                [(0.5,)],
-                [],
-            ),
         ]
         train_baseline(self.folder, self.config)
         self.qualities = prune_variants(self.folder, self.configs)
         int8 = self.folder / "variants/baseline/int8.tflite"
         self.offline = prune_offline(self.folder, int8, OfflinePruning(), None)
+        [self.summary] = compile_variants(self.folder, [targets.resolve("ethos-u55-128")])
+
+
+class StructuresRun:
+    """A run on pictures that goes on: with a second level, weights after units, and blocks.
+
+    Attributes: folder; summary.
+    """
+
+    def __init__(self, before: ImageRun, folder: Path) -> None:
+        from tinyprune.cli.prunings import prunings
+        from tinyprune.npu import targets
+        from tinyprune.stages.compile import compile_variants
+        from tinyprune.stages.prune import prune_variants
+
+        self.folder = Path(shutil.copytree(before.folder, folder / "run"))
+        prune = {"epochs": 2, "distill": False}
+        blocks = {
+            "structure": "block",
+            "block_size": "4x8",
+            "importance": "l2",
+            "epochs": 4,  # with two it stays at chance
+            "learning_rate": 0.004,
+        }
+        configs = [
+            *prunings(prune, [(0.5, 0.7)], []),
+            *prunings(prune | {"structure": "unit"}, [(0.5,), (0.8,)], ["weight"]),
+            *prunings(prune | blocks, [(0.5,)], []),
+        ]
+        prune_variants(self.folder, configs)
         [self.summary] = compile_variants(self.folder, [targets.resolve("ethos-u55-128")])

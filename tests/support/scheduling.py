@@ -5,7 +5,7 @@ from pathlib import Path
 from xdist.scheduler import LoadFileScheduling
 
 #: Fixtures that take long to make -> those that are made from them.
-RUNS = {"image_run": ("image_run_copy",), "finished_run": ("run_copy",)}
+RUNS = {"image_run": ("image_run_copy", "structures_run"), "finished_run": ("run_copy",)}
 
 
 class RunsOnce(LoadFileScheduling):
