@@ -1,7 +1,8 @@
 """Fit the cost model of the NPU to Vela, and how far it is off on networks that it has not seen.
 
 Remakes ``tinyprune/npu/cost_model.json``: ``python benchmarks/run.py fit_npu``. Random int8
-networks are compiled for every target; what is compiled already is not compiled again.
+networks are compiled for every target; what is compiled already is not compiled again. ``--only
+matmul,softmax,transpose`` fits these kinds of operators alone.
 """
 
 import argparse
@@ -16,10 +17,10 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from benchmarks.npu.networks import Network, export, networks
+from benchmarks.npu.networks import Network, export, networks, with_attention
 from benchmarks.npu.samples import Sample, samples
 from benchmarks.shared.environment import ROOT
-from benchmarks.shared.report import Case, Check, Report
+from benchmarks.shared.report import Case, Check, Report, Unavailable
 from benchmarks.shared.sizes import SIZES
 from benchmarks.shared.timing import say
 from tinyprune.array_types import Float64Array
@@ -27,7 +28,7 @@ from tinyprune.artifacts.quantity import FLASH, SRAM, TOTAL_CYCLES
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.npu import targets, vela
 from tinyprune.npu.batch import Compilation, compile_batch
-from tinyprune.npu.cost_constants import DATA, Constants, key
+from tinyprune.npu.cost_constants import DATA, KINDS, Constants, constants_of, key
 from tinyprune.npu.cost_features import Block, table_kinds
 from tinyprune.npu.cost_model import CostModel, packing_columns, stored_bytes, term_columns
 from tinyprune.sparsity.network_shape import NetworkShape
@@ -57,6 +58,8 @@ def measure(options: argparse.Namespace) -> Report:
         targets.resolve(npu, memory_mode=mode) for npu, modes in MODES.items() for mode in modes
     ]
     chosen = chosen[: SIZES.fitted_targets or None]
+    if options.only:
+        return _fit_some(options.only.split(","), chosen, folder)
     known = {
         kind: _compiled(networks(kind, count), chosen, folder) for kind, count in _COUNTS.items()
     }
@@ -91,6 +94,45 @@ def measure(options: argparse.Namespace) -> Report:
         "constants are fitted to the train networks alone; the form was chosen with an eye on the errors of the others",
     ]
     return Report(cases, checks, notes)
+
+
+def _fit_some(kinds: Sequence[str], chosen: Sequence[NpuTarget], folder: Path) -> Report:
+    """Fit some kinds of operators to the networks with attention; all other constants stay."""
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown:
+        raise Unavailable(f"--only: there is no kind {unknown[0]}: expected some of {KINDS}")
+    known = {
+        name: _compiled(with_attention(name, count), chosen, folder)
+        for name, count in _COUNTS.items()
+    }
+    path = ROOT / "tinyprune" / "npu" / DATA
+    content = json.loads(path.read_text(encoding="utf-8"))
+    cases = []
+    checks = []
+    for target in chosen:
+        before = constants_of(target)
+        rows = [
+            row
+            for _, _, graph, reports in known["train"]
+            for row in samples(graph, reports[key(target)], before.micro_blocks)
+        ]
+        fitted, _ = _fitted(target, before.micro_blocks, before.output_cycles, rows)
+        constants = replace(
+            before, kinds={**before.kinds, **{kind: fitted.kinds[kind] for kind in kinds}}
+        )
+        content["targets"][key(target)] = asdict(constants)
+        others = [*known["held-out"], *known["registered"]]
+        for name, found in _errors(constants, target, others).items():
+            cases.append(Case(f"{target.name}, attention: {name}", "error", found))
+            median = float(np.median(found))
+            checks.append(Check(f"{target.name}, attention: {name}, median", median, "error"))
+    content["errors"] |= {check.what: round(check.value, 4) for check in checks}
+    with writing(path) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    note = (
+        f"{', '.join(kinds)} alone, fitted to {len(known['train'])} random networks with attention"
+    )
+    return Report(cases, checks, [note])
 
 
 _COUNTS = {"train": SIZES.train_networks, "held-out": SIZES.held_out_networks, "registered": 0}

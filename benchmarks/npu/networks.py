@@ -18,7 +18,7 @@ from tinyprune.registry import MODELS
 from tinyprune.sparsity.network_shape import NetworkShape
 from tinyprune.storage.writing import writing
 
-REGISTERED = ("tinylstm", "crn", "ds_cnn", "resnet8", "mobilenet_v2")
+REGISTERED = ("tinylstm", "crn", "ds_cnn", "resnet8", "mobilenet_v2", "kwt")
 SPEECH = ("tinylstm", "crn")
 FRACTIONS = SIZES.registered_fractions
 _MOST_MACS, _MOST_BYTES = 3e7, 128 * 1024
@@ -34,10 +34,21 @@ class Network:
 
 
 def networks(kind: str, count: int) -> list[Network]:
-    """Random ones of "train" or "held-out", or the "registered" ones at several widths."""
+    """Random ones of "train" or "held-out", or the "registered" ones at several widths.
+
+    Of the random ones a third more are networks with attention.
+    """
     if kind == "registered":
-        return [_registered(name, fraction) for name in REGISTERED for fraction in FRACTIONS]
-    return [_random(kind, number) for number in range(count)]
+        return [registered(name, fraction) for name in REGISTERED for fraction in FRACTIONS]
+    return [_random(kind, number) for number in range(count)] + with_attention(kind, count)
+
+
+def with_attention(kind: str, count: int) -> list[Network]:
+    """Those of :func:`networks` that have attention."""
+    if kind == "registered":
+        return [registered("kwt", fraction) for fraction in FRACTIONS]
+    numbers = range(count, count + count // 3)
+    return [_built(_attentive, kind, number, None) for number in numbers]
 
 
 def export(network: Network, folder: Path) -> Path:
@@ -55,7 +66,8 @@ def export(network: Network, folder: Path) -> Path:
     return path
 
 
-def _registered(name: str, fraction: float) -> Network:
+def registered(name: str, fraction: float) -> Network:
+    """A registered network with about this fraction of its units."""
     frames = 1 if name in SPEECH else None
 
     def make() -> tuple[keras.Model, NetworkShape, np.ndarray]:
@@ -81,19 +93,30 @@ def _random(kind: str, number: int) -> Network:
     is_recurrent = number % 4 == 3
     build = _convolutional if not is_recurrent else _causal if number % 8 == 7 else _recurrent
 
+    return _built(build, kind, number, 1 if is_recurrent else None)
+
+
+def _built(
+    build: Callable[[np.random.Generator], keras.Model], kind: str, number: int, frames: int | None
+) -> Network:
     def make() -> tuple[keras.Model, NetworkShape, np.ndarray]:
         rng = np.random.default_rng([number, kind == "train"])
         model = fold(build(rng))
         units = coupling(model)
-        shape = network_shape(model, units, 1 if is_recurrent else None)
+        shape = network_shape(model, units, frames)
         return _like_trained(model, rng), shape, np.array([item.size for item in units.sets], float)
 
-    return Network(f"{kind}-{number:02}", 1 if is_recurrent else None, make)
+    return Network(f"{kind}-{number:02}", frames, make)
 
 
 def _like_trained(model: keras.Model, rng: np.random.Generator) -> keras.Model:
-    """Normal weights, as Vela packs them: trained kernels are nearer to those than to uniform ones."""
+    """Normal weights, as Vela packs them: trained kernels are nearer to those than to uniform ones.
+
+    What is never learned stays as it is.
+    """
     for layer in model.layers:
+        if not layer.trainable:
+            continue
         values = [
             (rng.standard_normal(value.shape) / np.sqrt(max(1, np.prod(value.shape[:-1])))).astype(
                 np.float32
@@ -151,6 +174,25 @@ def _causal(rng: np.random.Generator) -> keras.Model:
     )(x)
     x = keras.layers.Reshape((-1, x.shape[2] * x.shape[3]))(x)
     return keras.Model(features, keras.layers.Dense(bands, activation="sigmoid")(x))
+
+
+def _attentive(rng: np.random.Generator) -> keras.Model:
+    """One or two blocks of a transformer; its frames are not masked."""
+    frames = int(rng.integers(8, 100))
+    size = int(rng.choice([8, 16, 16, 24, 32, 64]))
+    heads = int(rng.integers(1, 7))
+    width = size * heads
+    features = keras.Input((frames, int(rng.integers(8, 64))))
+    x: Any = keras.layers.Dense(width)(features)
+    for _ in range(rng.integers(1, 3)):
+        x = keras.layers.Add()([x, keras.layers.MultiHeadAttention(heads, size)(x, x)])
+        x = keras.layers.LayerNormalization()(x)
+        y = keras.layers.Dense(_width(rng, 16, 256), activation="relu")(x)
+        x = keras.layers.Add()([x, keras.layers.Dense(width)(y)])
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    return keras.Model(
+        features, keras.layers.Dense(int(rng.integers(2, 64)), activation="softmax")(x)
+    )
 
 
 def _convolutional(rng: np.random.Generator) -> keras.Model:

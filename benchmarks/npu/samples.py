@@ -12,7 +12,7 @@ from tinyprune.sparsity.network_shape import WITH_KERNELS, NetworkShape, Operato
 from tinyprune.sparsity.resource_model import NUMPY
 from tinyprune.tflite.graph import Graph, Operator
 
-_KINDS = (*WITH_KERNELS, "softmax", "concat", "pool", "slice", "add")
+_KINDS = (*WITH_KERNELS, "softmax", "concat", "pool", "slice", "add", "matmul", "transpose")
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ def _measured(
         macs = int(row.channels_in.fixed * row.channels_out.fixed)
         costs = [cost for cost in costs if cost.encoded_weight_bytes and cost.macs == macs]
         return {name: value / max(1, len(costs)) for name, value in _sums(costs).items()}
+    if row.kind == "matmul":
+        assert row.operator.head_channels is not None
+        heads = row.channels_in.fixed / row.operator.head_channels[0]
+        return {name: value / heads for name, value in _sums(costs).items()}
     return _sums(
         [cost for cost in costs if not cost.encoded_weight_bytes] if row.kind == "cell" else costs
     )

@@ -153,6 +153,21 @@ def test_real_sizes():
     assert counts.macs(shape.whole) == counted_macs(model)
 
 
+@pytest.mark.parametrize("heads", [4, 1])
+def test_products_of_attention_are_multiplied_too(heads):
+    inputs = keras.Input((6, 16))
+    attended = layers.MultiHeadAttention(4, 8)(inputs, inputs)
+    model = fold(keras.Model(inputs, attended))
+    units = coupling(model)
+    shape = network_shape(model, units)
+    kept = shape.whole
+    kept[0] = heads
+    # queries, keys, values and what reads them; scores and their product with the values
+    dense = 4 * 6 * 16 * (8 * heads)
+    products = 2 * heads * 6 * 6 * 8
+    assert ResourceModel(shape).macs(kept) == dense + products
+
+
 def test_flattened_and_concatenated_units_count_several_times():
     x = inputs = keras.Input((4, 4, 2))
     x = layers.Concatenate()([layers.Conv2D(5, 1, name="conv")(x), inputs])

@@ -11,7 +11,7 @@ from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.shapes import network_shape
 from tinyprune.export.tflite import convert
-from tinyprune.models import crn, ds_cnn, resnet8, tinylstm
+from tinyprune.models import crn, ds_cnn, kwt, resnet8, tinylstm
 from tinyprune.npu import targets
 from tinyprune.npu.cost_model import predict
 from tinyprune.npu.graph_shape import graph_shape, kernel_zeros
@@ -44,10 +44,21 @@ def branches() -> keras.Model:
     return keras.Model(given, layers.Dense(10, activation="softmax")(layers.Flatten()(wide)))
 
 
+def attentive() -> keras.Model:
+    """A small keyword transformer whose normalisations scale and move every channel."""
+    model = kwt.build(inputs=(20, 10, 1), outputs=4, channels=64, heads=4, hidden=24, blocks=1)
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, layers.LayerNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, value.shape) for value in layer.get_weights()])
+    return model
+
+
 NETWORKS = {
     "ds_cnn": (lambda: ds_cnn.build(), None),
     "resnet8": (lambda: resnet8.build(), None),
     "branches": (branches, None),
+    "kwt": (attentive, None),
     "tinylstm": (lambda: tinylstm.build(units=24, hidden=16), 1),
     "crn": (lambda: crn.build((None, 128), 128, channels=(4, 6), hidden=8, dilations=(1, 2)), 1),
 }
@@ -64,9 +75,9 @@ def test_the_same_is_predicted_of_a_file_as_of_the_network_in_it(name, tmp_path)
         expected, made = predict(shape, shape.whole, target), predict(found, NONE, target)
         for field in ("flash_bytes", "encoded_weight_bytes", "scale_bytes", "cycles", "macs"):
             assert getattr(made, field) == pytest.approx(getattr(expected, field)), field
-        assert made.sram_bytes == pytest.approx(
-            expected.sram_bytes, rel=0.1
-        )  # a file has an order of its own
+        # a file has an order of its own, most of all the transposes of attention
+        tolerance = 0.2 if name == "kwt" else 0.1
+        assert made.sram_bytes == pytest.approx(expected.sram_bytes, rel=tolerance)
 
 
 def test_sizes_of_a_dense_network(networks):

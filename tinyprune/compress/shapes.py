@@ -5,6 +5,7 @@ tensor which units its channels are. A speech network is taken as its one-frame 
 are tensors too.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from tinyprune.array_types import IntArray
 from tinyprune.compress import graph
 from tinyprune.compress.activations import FUSED
 from tinyprune.compress.coupling import TensorChannels, Walk
+from tinyprune.compress.kinds.attention import Attention, HeadAttention
 from tinyprune.compress.kinds.base import KernelKind, LayerKind, Pair, bias
 from tinyprune.compress.kinds.channels import STAYS
 from tinyprune.compress.kinds.lookup import layer_kind
@@ -69,6 +71,7 @@ class _Tensor:
     positions: Pair
     bytes_per_element: int = 1
     is_state: bool = False
+    head_channels: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,7 @@ class _Operator:
     Attributes:
         read: the first input.
         made: the output.
-        name, kind, inputs, kernel, stride, has_bias: as in OperatorShape.
+        name, kind, inputs, kernel, stride, has_bias, head_channels: as in OperatorShape.
     """
 
     name: str
@@ -89,6 +92,7 @@ class _Operator:
     kernel: Pair = (1, 1)
     stride: Pair = (1, 1)
     has_bias: bool = False
+    head_channels: Pair | None = None
 
 
 class _Shapes:
@@ -125,6 +129,7 @@ class _Shapes:
             channels=channels(unit_of[tensor.ids], self._coupling.sets),
             bytes_per_element=tensor.bytes_per_element,
             is_state=tensor.is_state,
+            head_channels=tensor.head_channels,
         )
 
     def _operator_shape(self, operator: _Operator, unit_of: IntArray) -> OperatorShape:
@@ -141,6 +146,7 @@ class _Shapes:
             kernel=operator.kernel,
             stride=operator.stride,
             has_bias=operator.has_bias,
+            head_channels=operator.head_channels,
         )
 
     def _input(self, tensor: keras.KerasTensor) -> _Value:
@@ -179,6 +185,8 @@ class _Shapes:
             positions = _positions(tensor.shape)
             if is_view:
                 output = _Value(ids, values[0].number, positions)
+            elif isinstance(kind, Attention):
+                output = self._attention(node.operation, values)
             elif isinstance(kind, KernelKind):
                 output = self._kernel(kind, node.operation, values, ids, positions)
             else:
@@ -235,18 +243,70 @@ class _Shapes:
         if operator == "activation":
             operator = _function_operator(kind.function(operation))
         is_sum = operator == "add"
-        made = self._new_tensor(operation.name, ids, positions, takes_relu=is_sum)
-        inputs = tuple(value.number for value in values)
         size, stride = kind.window(operation, values[0].positions)
-        self._operators.append(
-            _Operator(operation.name, operator, inputs, values[0], made, size, stride)
-        )
+        for _ in range(kind.operators(operation)):
+            made = self._new_tensor(operation.name, ids, positions, takes_relu=is_sum)
+            inputs = tuple(value.number for value in values)
+            self._operators.append(
+                _Operator(operation.name, operator, inputs, values[0], made, size, stride)
+            )
+            values = [made]
+        return values[0]
+
+    def _attention(self, layer: HeadAttention, values: list[_Value]) -> _Value:
+        """The operators of ``softmax(q k^T) v``, in the order that the converter has them in."""
+        name = layer.name
+        queries = self._transposed(f"{name}/queries", values[0])
+        keys = self._transposed(f"{name}/keys", values[1])
+        # A head has a score for each position that it reads.
+        read = math.prod(values[1].positions)
+        scores_ids = np.repeat(queries.ids[:: layer.key_size], read)
+        size = (layer.key_size, read)
+        scores = self._product(f"{name}/scores", queries, keys, scores_ids, size)
+        softmax = f"{name}/softmax"
+        chances = self._new_tensor(softmax, scores_ids, scores.positions, head_channels=read)
+        self._add(softmax, "softmax", [scores], chances, (read, read))
+        given = self._transposed(f"{name}/values", values[2])
+        size = (read, layer.value_size)
+        made = self._product(f"{name}/product", chances, given, given.ids, size)
+        return self._transposed(name, made)
+
+    def _transposed(self, name: str, read: _Value) -> _Value:
+        """The operator that puts heads before positions, or positions before heads."""
+        made = self._new_tensor(name, read.ids, read.positions)
+        self._add(name, "transpose", [read], made)
         return made
 
-    def _new_tensor(
-        self, name: str, ids: IntArray, positions: Pair, takes_relu: bool = False
+    def _product(
+        self, name: str, left: _Value, right: _Value, ids: IntArray, head_channels: Pair
     ) -> _Value:
-        self._tensors.append(_Tensor(name, ids, positions))
+        """The product of two feature maps, head by head."""
+        made = self._new_tensor(name, ids, left.positions, head_channels=head_channels[1])
+        self._add(name, "matmul", [left, right], made, head_channels)
+        return made
+
+    def _add(
+        self,
+        name: str,
+        kind: str,
+        inputs: list[_Value],
+        made: _Value,
+        head_channels: Pair | None = None,
+    ) -> None:
+        """An operator of one position."""
+        numbers = tuple(value.number for value in inputs)
+        operator = _Operator(name, kind, numbers, inputs[0], made, head_channels=head_channels)
+        self._operators.append(operator)
+
+    def _new_tensor(
+        self,
+        name: str,
+        ids: IntArray,
+        positions: Pair,
+        takes_relu: bool = False,
+        head_channels: int = 0,
+    ) -> _Value:
+        self._tensors.append(_Tensor(name, ids, positions, head_channels=head_channels))
         return _Value(ids, len(self._tensors) - 1, positions, takes_relu)
 
     def _new_state(self, name: str, ids: IntArray, element_bytes: int) -> int:

@@ -28,11 +28,13 @@ KINDS = (
     "add",
     "softmax",
     "concat",
+    "matmul",
+    "transpose",
 )
 #: Bytes of weights as they are, over those that are compressed, up to which a U85 with weights in
 #: SRAM leaves them so.
 MOST_FAST = 2.3
-TERMS = {"compute": 5, "sram": 4, "slow": 4, "encoding": 4}  # how many constants
+TERMS = {"compute": 6, "sram": 4, "slow": 4, "encoding": 4}  # how many constants
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ _FAST_TAPS = 5  # of a kernel that are stored together, where weights are not co
 _LEAST_FAST = 32  # input channels of a kernel of one tap up to which they always are
 _CONV = ("conv", "tiled", "transposed")
 _FULL = ("dense", "gate")
-_WITH_PRODUCTS = _CONV + _FULL  # an output channel reads all input channels
-_WITH_WEIGHTS = (*_WITH_PRODUCTS, "depthwise", "mean")
-_WITH_STEPS = (*_WITH_WEIGHTS, "pool")
+_WITH_KERNELS = _CONV + _FULL  # of which an output channel reads all input channels
+_WITH_PRODUCTS = (*_WITH_KERNELS, "matmul")
+_WITH_WEIGHTS = (*_WITH_KERNELS, "depthwise", "mean")
+_WITH_STEPS = (*_WITH_WEIGHTS, "pool", "matmul")
 _BY_CHANNEL = ("depthwise", "mean", "pool")  # an output channel reads one input channel
 _KIND_OF_ROW = {"activation": "add", "slice": "concat", "pad": "concat"}
 
@@ -44,7 +45,8 @@ class Row(NamedTuple):
     Attributes:
         step: number of the operator.
         kind: kind of the part (cost_constants.KINDS).
-        repeats: how many such parts run one after the other.
+        repeats: how many such parts run one after the other; a product of feature maps runs once
+            for each head besides.
         channels_in, channels_out: of the part.
         operator: the operator that it is a part of.
         kernel: name of the weights, ``operator/kernel``.
@@ -79,11 +81,11 @@ def rows(shape: NetworkShape) -> list[Row]:
 def _kind(op: OperatorShape) -> str:
     """Return the kind of row that an operator is.
 
-    A pool over all positions is a mean, which Vela makes a depthwise convolution; "tiled" is a
-    large convolution.
+    A pool over all positions is a mean, which Vela makes a depthwise convolution; a dense layer at
+    several positions is a convolution of one tap; "tiled" is a large convolution.
     """
-    if op.kind == "conv" and op.area > _TILE:
-        return "tiled"
+    if op.kind == "conv" or (op.kind == "dense" and op.area > 1):
+        return "tiled" if op.area > _TILE else "conv"
     if op.kind == "pool" and op.kernel == op.positions_in and op.area == 1:
         return "mean"
     return _KIND_OF_ROW.get(op.kind, op.kind)
@@ -99,7 +101,7 @@ class Features:
         arrays: the array library.
 
     Attributes:
-        rows: what the features are of; kinds, repeats: their fields.
+        rows: what the features are of; kinds: their fields.
         tiles: (rows,), how often weights are read: once for each block of positions.
         step_of_row: (operators, rows), 1 where a row is of an operator.
         next_step: (operators, operators), 1 where one runs right before the other.
@@ -109,7 +111,6 @@ class Features:
         self.rows = rows(shape)
         self._arrays = arrays
         self.kinds = [row.kind for row in self.rows]
-        self.repeats = np.array([row.repeats for row in self.rows], np.float64)
         sets = len(shape.sets)
         steps = len(shape.operators)
         self._reads = ChannelCounts([row.channels_in for row in self.rows], sets)
@@ -126,10 +127,13 @@ class Features:
     def at(self, kept: Any) -> Mapping[str, Any]:
         """Return feature -> (rows,).
 
+        - repeats: how many such parts run one after the other.
         - steps: of all micro-blocks.
-        - elements: made, of a sum as they are stored; first: those of the first block.
+        - products: of one head of a product of feature maps.
+        - elements: made, of a sum and a softmax as stored; first: those of the first block.
         - read, made: bytes of feature maps.
-        - bursts: positions of feature maps that have fewer channels than a burst of the memory.
+        - bursts: positions of feature maps that have fewer channels than a burst of the memory; a
+          softmax has such maps inside.
         - weights, and padding: the zeros that they are padded by.
         - fast: bytes of weights if they are not compressed; can_be_fast: 1 where they may be so.
         - scales: bytes of scales; scale_fetches: reads of the scales of 16 channels.
@@ -138,8 +142,16 @@ class Features:
         """
         a = self._arrays
         f = self._fixed
-        read = self._reads(kept, a)
-        made = self._makes(kept, a)
+        without = 1 - f["has_heads"]
+        all_read = self._reads(kept, a)
+        heads = without + f["has_heads"] * all_read / np.maximum(f["head_reads"], 1)
+        read = f["head_reads"] + without * all_read
+        made = f["head_makes"] + without * self._makes(kept, a)
+        # Heads of a product run one after the other, those of a softmax beside each other.
+        is_product = f["is_product"]
+        beside = is_product + (1 - is_product) * heads
+        area = f["area"] * beside
+        area_in = f["area_in"] * beside
         deep = f["deep"] + f["deep_per_channel"] * a.ceil(read / 32)
         part = f["part"] + f["part_per_channel"] * a.ceil(read / 8)
         steps = a.minimum(deep, part)
@@ -151,15 +163,17 @@ class Features:
         weights = f["weights"] * made * (f["by_channel"] + (1 - f["by_channel"]) * read)
         padded = f["padded"] * 8 * steps * a.round_up(made, depth) / (f["by_channel"] * 7 + 1)
         fast = f["fast_deep"] * a.round_up(read, 64) + f["fast_part"] * a.round_up(read, 16)
-        elements = f["area"] * (f["by_brick"] * stored(made, a) + (1 - f["by_brick"]) * made)
+        elements = area * (f["by_brick"] * stored(made, a) + (1 - f["by_brick"]) * made)
         return {
+            "repeats": f["repeats"] * (1 - is_product + is_product * heads),
+            "products": is_product * area * read * made,
             "steps": steps * reduce(a.minimum, needed),
             "elements": elements,
             "first": a.minimum(elements, _FIRST + 0.0 * made),
-            "read": f["area_in"] * stored(read, a),
-            "made": f["area"] * stored(made, a),
-            "bursts": f["area_in"] * (1 - _is_brick(read, a))
-            + f["area"] * (1 - _is_brick(made, a)),
+            "read": area_in * stored(read, a),
+            "made": area * stored(made, a),
+            "bursts": area_in * (1 - _is_brick(read, a))
+            + area * (1 - _is_brick(made, a) + f["narrow_inside"]),
             "weights": weights,
             "padding": a.maximum(padded - weights, 0.0 * weights),
             "fast": a.round_up(made, 8) * fast,
@@ -217,7 +231,7 @@ def _parts(row: Row) -> list[int]:
 
     Of a transposed convolution it makes one for each phase of its stride.
     """
-    if row.kind not in _WITH_PRODUCTS:
+    if row.kind not in _WITH_KERNELS:
         return []
     if row.kind != "transposed":
         return [_taps(row)]
@@ -236,10 +250,15 @@ def _phases(size: int, made: int, read: int) -> list[int]:
 #: Numbers of a row that do not depend on the channels. Cycles of an output micro-block are ``deep``
 #: or ``part``: 32 input channels and one tap in 4 cycles, or 8 input channels and four taps.
 _FIXED: dict[str, Callable[[Row], float]] = {
+    "repeats": lambda row: row.repeats,
+    "has_heads": lambda row: row.operator.head_channels is not None,
+    "head_reads": lambda row: _head_channels(row)[0],
+    "head_makes": lambda row: _head_channels(row)[1],
+    "is_product": lambda row: row.kind == "matmul",
     "deep": lambda row: _when(row.kind in _BY_CHANNEL, _alike(row)),
     "deep_per_channel": lambda row: _when(row.kind in _WITH_PRODUCTS, 4 * _taps(row)),
     "part": lambda row: _when(
-        row.kind in _BY_CHANNEL, _alike(row), _when(row.kind in _FULL, _NEVER)
+        row.kind in _BY_CHANNEL, _alike(row), _when(row.kind in (*_FULL, "matmul"), _NEVER)
     ),
     "part_per_channel": lambda row: _when(row.kind in _CONV, 4 * -(-_taps(row) // 4)),
     "by_channel": lambda row: row.kind in _BY_CHANNEL,
@@ -257,9 +276,15 @@ _FIXED: dict[str, Callable[[Row], float]] = {
         row.operator.positions_in[0] * row.operator.positions_in[1] * _sources(row)
     ),
     "is_cell": lambda row: row.kind == "cell",
-    "by_brick": lambda row: row.kind == "add",
+    "by_brick": lambda row: row.kind in ("add", "softmax"),
+    "narrow_inside": lambda row: row.kind == "softmax",
     "runs": lambda row: _when(row.kind == "concat", max(1, len(row.operator.inputs)), 1),
 }
+
+
+def _head_channels(row: Row) -> tuple[int, int]:
+    """Return the channels (read, made) of a head; 0 where there are none."""
+    return row.operator.head_channels or (0, 0)
 
 
 def _sources(row: Row) -> int:
@@ -278,7 +303,7 @@ def _blocks(row: Row, micro_block: Block) -> float:
     if is_turned:  # Vela turns the micro-block then
         high, wide = 1, high * wide
     count = -(-tall // high) * -(-across // wide)
-    if row.kind == "pool":
+    if row.kind in ("pool", "matmul"):
         return count
     return max(count, depth)
 

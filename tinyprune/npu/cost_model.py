@@ -8,7 +8,7 @@ C channels in and K out::
 
     cycles  = max(compute, SRAM, slow)
     compute = a * max(steps, output_cycles * elements)
-              + b * first + c * weight bytes + d * bursts + e * runs
+              + b * first + c * weight bytes + d * bursts + e * runs + r * products
     steps   = ceil(K / depth) * micro-blocks
               * min(4 taps ceil(C / 32), 4 ceil(taps / 4) ceil(C / 8))
     SRAM    = f * read bytes + g * made bytes + h * tiles * weight bytes + i
@@ -26,7 +26,9 @@ The NPU takes 32 input channels and one tap at a time, or 8 and four, for a micr
 weights are padded to that. ``first`` are the elements of the first block of outputs, whose writing
 nothing hides; with several ``tiles`` of positions, weights are read several times; a position with
 fewer than 8 channels is a burst of the memory by itself. A concatenation is a run for each of its
-inputs, a sum takes as long as its channels rounded up to 16.
+inputs, a sum takes as long as its channels rounded up to 16. ``products`` are those of an
+attention's feature maps, which an NPU without an operator for them multiplies element by element;
+its cycles are those of a head, times the heads.
 
 The arena is the peak of the feature maps, their channels rounded up to 16, plus the weights that
 Vela stages. All of it is differentiable where ``ceil`` is
@@ -118,11 +120,12 @@ class CostModel:
     def encoded_weight_bytes(self, kept: Any) -> Any:
         """Return the bytes of weights as Vela encodes them."""
         features = self.features.at(kept)
-        return self.arrays.total(self.features.repeats * self._encoded(features))
+        return self.arrays.total(features["repeats"] * self._encoded(features))
 
     def scale_bytes(self, kept: Any) -> Any:
         """Return the bytes of biases and scales."""
-        return self.arrays.total(self.features.repeats * self.features.at(kept)["scales"])
+        features = self.features.at(kept)
+        return self.arrays.total(features["repeats"] * features["scales"])
 
     def flash_bytes(self, kept: Any) -> Any:
         """Return the bytes of encoded weights, biases, scales and lookup tables."""
@@ -149,7 +152,7 @@ class CostModel:
         sram = _weighted_sum(terms["sram"], columns["sram"])
         slow = _weighted_sum(terms["slow"], columns["slow"])
         slow = arrays.maximum(slow, self.constants.scale_cycles * found["scale_fetches"])
-        return self.features.repeats * arrays.maximum(compute, arrays.maximum(sram, slow))
+        return found["repeats"] * arrays.maximum(compute, arrays.maximum(sram, slow))
 
     def sram_bytes(self, kept: Any) -> Any:
         """Return the peak bytes of SRAM: the arena; with weights in SRAM, those too.
@@ -279,14 +282,24 @@ def term_columns(
     computing = arrays.maximum(found["steps"], output_cycles * found["elements"])
     decoded = dense + found["scales"]
     return {
-        "compute": (computing, found["first"], decoded, found["bursts"], found["runs"]),
+        "compute": (
+            computing,
+            found["first"],
+            decoded,
+            found["bursts"],
+            found["runs"],
+            found["products"],
+        ),
         "sram": (found["read"], found["made"], tiles * weights, one),
         "slow": (encoded, tiles * found["scales"], found["read"] + found["made"], one),
     }
 
 
 class _Arena:
-    """Feature maps in SRAM: channels in bricks of 16, those of the network's ends as they are."""
+    """Feature maps in SRAM: channels in bricks of 16, those of the network's ends as they are.
+
+    Bricks of a tensor with heads are those of each head.
+    """
 
     def __init__(self, shape: NetworkShape, arrays: Arrays) -> None:
         self._arrays = arrays
@@ -303,6 +316,9 @@ class _Arena:
         for operator in shape.operators:
             if operator.kind == "concat":
                 self._joined[list(operator.outputs)] = 1
+        heads = np.array([tensor.head_channels for tensor in shape.tensors], np.float64)
+        self._has_heads = (heads > 0).astype(np.float64)
+        self._brick_per_channel = stored(heads, NUMPY) / np.maximum(heads, 1)
         self._live = shape.live().astype(np.float64)
 
     def steps(self, kept: Any) -> Any:
@@ -312,6 +328,8 @@ class _Arena:
         bricks = self._joined * self._arrays.round_up(held, BRICK) + (1 - self._joined) * stored(
             held, self._arrays
         )
+        by_head = held * self._brick_per_channel
+        bricks = self._has_heads * by_head + (1 - self._has_heads) * bricks
         return self._arrays.matvec(
             self._live, self._plain * plain + (1 - self._plain) * bricks * self._area
         )

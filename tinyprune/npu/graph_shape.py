@@ -1,6 +1,7 @@
 """The shape of the network in a ``.tflite`` for the cost model, and the zeros of its weights."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -115,6 +116,15 @@ def operator_shape(
 
     ``inputs`` and ``outputs`` are numbers of tensors.
     """
+    if operator_type(operator.name).kind == "matmul":
+        return _product(operator, inputs, outputs)
+    return _of_one_map(operator, inputs, outputs)
+
+
+def _of_one_map(
+    operator: Operator, inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> OperatorShape:
+    """Return an operator on the feature map that is its data input."""
     known = operator_type(operator.name)
     output = operator.outputs[0]
     data = operator.inputs[known.data_input]
@@ -139,6 +149,32 @@ def operator_shape(
         positions=(1, 1) if known.is_global_pool else _positions(output),
         kernel=kernel_size,
         stride=stride,
+    )
+
+
+def _product(
+    operator: Operator, inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> OperatorShape:
+    """Return a product of two feature maps (..., heads, positions, channels).
+
+    One with a constant is of kind "other".
+    """
+    if operator.constants:
+        return replace(_of_one_map(operator, inputs, outputs), kind="other")
+    output = operator.outputs[0]
+    heads = prod(output.shape[:-2])
+    positions, made = output.shape[-2:]
+    read = prod(operator.given_inputs[0].shape) // (heads * positions)
+    return OperatorShape(
+        name=output.name,
+        kind="matmul",
+        inputs=inputs,
+        outputs=outputs,
+        channels_in=Channels(heads * read, _NO_SETS),
+        channels_out=Channels(heads * made, _NO_SETS),
+        positions_in=(1, positions),
+        positions=(1, positions),
+        head_channels=(read, made),
     )
 
 

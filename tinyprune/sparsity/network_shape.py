@@ -15,10 +15,11 @@ from tinyprune.errors import UsageError
 from tinyprune.sparsity.unit_sets import UnitSet
 from tinyprune.tflite.operators import RECURRENT
 
-#: Kinds of operators; those with kernels first. "other" has no rule: its tensors count, its work
-#: does not.
+#: Kinds of operators; those with kernels first. A "matmul" multiplies two feature maps. "other" has
+#: no rule: its tensors count, its work does not.
 WITH_KERNELS = ("conv", "depthwise", "transposed", "dense", *RECURRENT)
-KINDS = (*WITH_KERNELS, "add", "pool", "activation", "softmax", "concat", "pad", "slice", "other")
+WITHOUT_KERNELS = ("add", "pool", "activation", "softmax", "concat", "pad", "slice")
+KINDS = (*WITH_KERNELS, *WITHOUT_KERNELS, "matmul", "transpose", "other")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,8 @@ class TensorShape:
         channels: of each position.
         bytes_per_element: 1 for int8, 2 for the cell of an LSTM.
         is_state: whether it lives from one call to the next, and so in every step.
+        head_channels: of each of the heads that its channels are laid in one after the other; 0:
+            it has no heads.
     """
 
     name: str
@@ -56,6 +59,7 @@ class TensorShape:
     channels: Channels
     bytes_per_element: int = 1
     is_state: bool = False
+    head_channels: int = 0
 
     @property
     def area(self) -> int:
@@ -78,6 +82,8 @@ class OperatorShape:
         kernel: (rows, columns) of the kernel or the pooling window.
         stride: (rows, columns).
         has_bias: whether a bias per output channel (of an LSTM: and gate) is stored.
+        head_channels: channels (read, made) of each of the heads that its channels are laid in one
+            after the other, and that it treats alone; None: it has no heads.
     """
 
     name: str
@@ -91,6 +97,7 @@ class OperatorShape:
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
     has_bias: bool = False
+    head_channels: tuple[int, int] | None = None
 
     @property
     def area(self) -> int:

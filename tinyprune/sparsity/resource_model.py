@@ -95,6 +95,7 @@ class ResourceModel:
         self._reads = ChannelCounts([operator.channels_in for operator in self._kernels], sets)
         self._makes = ChannelCounts([operator.channels_out for operator in self._kernels], sets)
         self._factors = {name: self._column(function) for name, function in _FACTORS.items()}
+        self._products = _ProductsOfMaps(shape)
         self._held = ChannelCounts([tensor.channels for tensor in shape.tensors], sets)
         self._element_bytes = np.array(
             [t.area * t.bytes_per_element for t in shape.tensors], np.float64
@@ -108,9 +109,14 @@ class ResourceModel:
         return self.arrays.total(self._weights(products, squares, made) + BIAS_BYTES * biases)
 
     def macs(self, kept: Any) -> Any:
-        """Return the MACs of one call: weights times the positions that each is used at."""
+        """Return the MACs of one call: weights times the positions that each is used at.
+
+        Products of two feature maps count too.
+        """
         products, squares, made = self._sizes(kept)
-        return self.arrays.total(self._factors["uses"] * self._weights(products, squares, made))
+        of_weights = self._factors["uses"] * self._weights(products, squares, made)
+        of_maps = self._products.macs(kept, self.arrays)
+        return self.arrays.total(of_weights) + self.arrays.total(of_maps)
 
     def peak_bytes(self, kept: Any) -> Any:
         """Return the most bytes of feature maps alive at once, int8 (an LSTM's cell int16)."""
@@ -138,6 +144,25 @@ class ResourceModel:
 
     def _column(self, function: Callable[[OperatorShape], float]) -> Float64Array:
         return np.array([function(operator) for operator in self._kernels], np.float64)
+
+
+class _ProductsOfMaps:
+    """The operators of a network that multiply two feature maps."""
+
+    def __init__(self, shape: NetworkShape) -> None:
+        operators = [operator for operator in shape.operators if operator.kind == "matmul"]
+        self._makes = ChannelCounts([each.channels_out for each in operators], len(shape.sets))
+        self._per_channel = np.array(list(map(_per_channel, operators)), np.float64)
+
+    def macs(self, kept: Any, arrays: Arrays) -> Any:
+        """Return the MACs of each, (operators,)."""
+        return self._per_channel * self._makes(kept, arrays)
+
+
+def _per_channel(operator: OperatorShape) -> float:
+    """MACs of a product of feature maps for each channel that it makes."""
+    assert operator.head_channels is not None, "products of feature maps are by head"
+    return float(operator.area * operator.head_channels[0])
 
 
 def _products(operator: OperatorShape) -> float:

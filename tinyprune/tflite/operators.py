@@ -88,7 +88,8 @@ OPERATORS: Mapping[str, OperatorType] = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": OperatorType(
         "lstm", _LSTM_KERNELS, has_weights=True, bias_inputs=(12, 13, 14, 15)
     ),
-    "BATCH_MATMUL": _UNKNOWN_KERNELS,  # its options say how the axes lie: weight_axes
+    # The options of a product say how the axes of its factors lie: weight_axes.
+    "BATCH_MATMUL": OperatorType("matmul", has_weights=True),
     "BIDIRECTIONAL_SEQUENCE_LSTM": _UNKNOWN_KERNELS,
     "BIDIRECTIONAL_SEQUENCE_RNN": _UNKNOWN_KERNELS,
     "CONV_3D": _UNKNOWN_KERNELS,
@@ -108,6 +109,7 @@ OPERATORS: Mapping[str, OperatorType] = {
     "LEAKY_RELU": _ACTIVATION,
     "LOGISTIC": _ACTIVATION,
     "PRELU": _ACTIVATION,
+    "RSQRT": _ACTIVATION,
     "TANH": _ACTIVATION,
     "SOFTMAX": OperatorType("softmax"),
     # Over positions, and of parts of a feature map.
@@ -118,6 +120,7 @@ OPERATORS: Mapping[str, OperatorType] = {
     "PAD": OperatorType("pad"),
     "SLICE": _SLICE,
     "STRIDED_SLICE": _SLICE,
+    "TRANSPOSE": OperatorType("transpose"),
     # Without work of their own.
     "EXPAND_DIMS": _VIEW,
     "RELU": _VIEW,

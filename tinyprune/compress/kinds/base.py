@@ -92,6 +92,11 @@ class LayerKind(ABC):
         del layer, positions
         return (1, 1), (1, 1)
 
+    def operators(self, layer: Any) -> int:
+        """Return how many operators of its kind it is, one after the other."""
+        del layer
+        return 1
+
     def resized(self, node: Any, channels: int) -> dict[str, Any]:
         """Return the entries of its configuration that make it have that many output channels."""
         del node, channels

@@ -141,6 +141,14 @@ class Reshape(Passive):
         return {"target_shape": (*axes, channels)}
 
 
+class Scale(Passive):
+    """ChannelScale."""
+
+    def operators(self, layer: Any) -> int:
+        """Return one for the factors, and one for the numbers that are added."""
+        return int(layer.has_gamma) + int(layer.has_beta)
+
+
 class ReluOperation(Passive):
     """``keras.activations.relu(x)``: a grid of its own, unless it comes after a sum."""
 
@@ -202,7 +210,7 @@ PASSIVE_LAYERS: Mapping[type[keras.Layer], LayerKind] = {
         channels.normalised, frames.over_axis, Grid.OWN, "activation"
     ),
     layers.LayerNormalization: Passive(frame_rule=frames.over_axis),
-    ChannelScale: Passive(channels.alone, frames.frame_by_frame, Grid.OWN, "activation"),
+    ChannelScale: Scale(channels.alone, frames.frame_by_frame, Grid.OWN, "add"),
     InverseRoot: Passive(channels.alone, frames.frame_by_frame, Grid.OWN, "activation"),
     Reverse: Passive(channels.alone, frames.mixes_frames, Grid.OF_INPUT),
     layers.Bidirectional: Bidirectional(),
