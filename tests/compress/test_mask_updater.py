@@ -301,7 +301,7 @@ def test_kernels_of_one_structure_and_sparsity_are_ranked_together():
     model.get_layer("point").kernel.assign(1000 * model.get_layer("point").kernel.value)
     rules = (
         LayerRule("classes", sparsity=0.5),
-        LayerRule("depth", structure="block", block_size="3x4"),
+        LayerRule("depth", structure="block", block_size="1x2"),
     )
     masks = pruned(model, layers=rules, importance="l1", floor=0.0)
     stem, point, classes, depth = 3 * 3 * 3 * 8, 8 * 16, 16 * 4, 3 * 3 * 8
@@ -310,8 +310,8 @@ def test_kernels_of_one_structure_and_sparsity_are_ranked_together():
     )
     assert count(masks["stem/kernel"]) == stem  # all of it is worth less than anything in "point"
     assert count(masks["classes/kernel"]) == math.floor(0.5 * classes)
-    assert count(masks["depth/kernel"]) == math.floor(0.8 * 6) * (3 * 4)  # 9x8 is 6 tiles of 3x4
-    assert depth == 6 * 3 * 4
+    assert count(masks["depth/kernel"]) == math.floor(0.8 * 4) * (9 * 2)  # 4 tiles of 2 channels
+    assert depth == 4 * 9 * 2
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])

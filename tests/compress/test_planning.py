@@ -50,8 +50,9 @@ def test_every_kernel_of_the_network_is_in_the_plan():
     assert {item.key: item.groups for item in found.layers} == {
         key: rows * cols for key, (rows, cols) in shapes.items()
     }
+    shape = (BANDS, 4 * UNITS)
     assert found.layers[0] == LayerPlan(
-        "lstm_1", "kernel", (BANDS, 4 * UNITS), Weight(), "magnitude", BANDS * 4 * UNITS, 0.8
+        "lstm_1", "kernel", shape, Weight(), "magnitude", BANDS * 4 * UNITS, 0.8, gates=4
     )
     assert (found.skipped, found.scope, found.schedule, found.sparsity) == (
         {},
@@ -143,12 +144,12 @@ def test_rules_change_structure_size_and_sparsity_of_some():
         item.key: (item.structure.label, item.final_sparsity, item.groups) for item in found.layers
     } == {
         "lstm_1/kernel": ("2:4", 1 - 2 / 4, BANDS * 4 * UNITS),
-        "lstm_1/recurrent_kernel": ("block 3x4", 0.25, (UNITS // 3) * (4 * UNITS // 4)),
+        "lstm_1/recurrent_kernel": ("block 3x4", 0.25, (UNITS // 3) * 2),
         "lstm_2/kernel": ("weight", 0.8, UNITS * 4 * UNITS),
         "lstm_2/recurrent_kernel": ("weight", 0.8, UNITS * 4 * UNITS),
         "dense/kernel": ("weight", 0.5, UNITS * HIDDEN),
     }
-    assert found.skipped == {"mask/kernel": "excluded"}
+    assert found.skipped == {"mask/kernel": "excluded"}  # 6 units: a block of 4 and one of 2
 
 
 def test_of_several_rules_the_first_that_fits_counts_and_an_exclusion_before_all():
@@ -240,26 +241,48 @@ def test_what_cannot_be_trained_in_int8_has_no_plan(layer, message):
 
 
 def test_blocks_tile_the_matrix_of_inputs_and_outputs():
-    found = planned(convolutions(), structure="block", block_size="4x8", exclude=("classes",))
+    found = planned(convolutions(), structure="block", block_size="2x8", exclude=("classes",))
     assert {item.key: (item.structure.label, item.groups) for item in found.layers} == {
-        "stem/kernel": ("block 4x8", 7 * 1),  # 3 * 3 * 3 = 27 rows: 6 whole tiles and one of 3 rows
-        "depth/kernel": ("block 4x8", 3 * 1),  # 3 * 3 * 1 rows, 8 columns
-        "point/kernel": ("block 4x8", 2 * 2),
-        "shortcut/kernel": ("block 4x8", 2 * 2),
+        "stem/kernel": ("block 2x8", 2 * 1),  # 3 inputs: a whole tile and one of 1 input
+        "point/kernel": ("block 2x8", 4 * 2),
+        "shortcut/kernel": ("block 2x8", 4 * 2),
     }
+    assert found.skipped["depth/kernel"].startswith("a block of 2x8 is larger")
+
+
+def test_blocks_of_recurrent_layers_are_shared_by_the_gates():
+    features = keras.Input((None, 16))
+    model = keras.Model(features, L.LSTM(32, name="lstm")(features))
+    kernel, recurrent = planned(model, structure="block", block_size="8x16").layers
+    assert (kernel.groups, recurrent.groups) == (2 * 2, 4 * 2)
+    ids = kernel.groups_of_weights()  # 16 x (4 * 32)
+    np.testing.assert_array_equal(ids, np.tile(ids[:, :32], 4))
+
+
+def test_blocks_that_are_not_set_are_those_of_the_target_where_there_are_enough():
+    features = keras.Input((256,))
+    hidden = L.Dense(256, name="large")(features)
+    model = keras.Model(features, L.Dense(12, name="small")(hidden))
+    found = plan(model, MagnitudePruning(structure="block"), "64x128")
+    labels = {item.key: item.structure.label for item in found.layers}
+    # 4 x 2 blocks of 64x128; 4 x 1 of 64x12, so 8 x 1 of 32x12.
+    assert labels == {"large/kernel": "block 64x128", "small/kernel": "block 32x12"}
+    one_each = plan(model, MagnitudePruning(structure="block", block_size="16x12"), "64x128")
+    assert {item.structure.label for item in one_each.layers} == {"block 16x12"}
 
 
 def test_a_kernel_smaller_than_a_block_is_skipped_and_says_so():
-    found = planned(convolutions(), structure="block", block_size="16x8")
-    assert [item.key for item in found.layers] == ["stem/kernel"]
+    found = planned(convolutions(), structure="block", block_size="16x4")
+    assert [item.key for item in found.layers] == ["classes/kernel"]
     assert list(found.skipped) == [
+        "stem/kernel",
         "depth/kernel",
         "point/kernel",
         "shortcut/kernel",
-        "classes/kernel",
     ]
     assert found.skipped["point/kernel"] == (
-        "a block of 16x8 is larger than the kernel of shape (1, 1, 8, 16), a matrix of 8x16: try 8x8 or smaller"
+        "a block of 16x4 is larger than the kernel of shape (1, 1, 8, 16), 8 inputs x 16 outputs: "
+        "try 8x4 or smaller"
     )
 
 

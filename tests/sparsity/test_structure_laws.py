@@ -23,7 +23,7 @@ def rows(shape: tuple[int, ...]) -> np.ndarray:
 def fitted(name: str, shape: tuple[int, ...]) -> Structure:
     """The structure of a name, with numbers that suit a kernel of this shape if it takes any."""
     if name == "block":
-        return Block(rows=min(2, int(np.prod(shape[:-1]))), columns=min(3, shape[-1]))
+        return Block(rows=min(2, shape[-2]), columns=min(3, shape[-1]))
     return parse(STRUCTURES[name].example)
 
 

@@ -41,7 +41,7 @@ class Pruner:
         structure: str = "weight",
         sparsity: float | None = None,
         *,
-        block_size: str = "16x16",
+        block_size: str | None = None,
         importance: str | None = None,
         floor: float | None = None,
         scope: str = "global",
@@ -57,7 +57,8 @@ class Pruner:
             model: functional or Sequential Keras model, built.
             structure: "weight", "block", "unit", or n:m such as "2:4".
             sparsity: final fraction of zeros in [0, 1); None: 0.8, or that of n:m.
-            block_size: inputs x outputs of a block, for "block".
+            block_size: inputs x outputs of a block, for "block"; None: 32x64, smaller for small
+                kernels.
             importance: ranking of groups (registry.IMPORTANCES); None: the default, lamp.
             floor: share of the final density that every kernel keeps at least; None: 0.25.
             scope: "global" (all kernels ranked together) or "layer" (each on its own).

@@ -235,7 +235,7 @@ class _GroupPool(_Pool):
         zero_groups = 0
         for item in items:
             shape = canonical_shape(item.shape, item.layout)
-            standard_ids[item.key] = self._structure.groups(shape)
+            standard_ids[item.key] = item.groups_of_weights()
             ids = restored(standard_ids[item.key], item.layout, item.shape)
             self._shapes[item.key] = shape
             self._ids[item.key] = ids  # in the kernel's own shape

@@ -8,11 +8,12 @@ import keras
 from tinyprune.compress import graph
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.kinds.base import kernels
-from tinyprune.compress.kinds.lookup import kernel_kind, layout
+from tinyprune.compress.kinds.lookup import kernel_kind, layout, require_kernel_kind
 from tinyprune.compress.prepare import check
 from tinyprune.config import LayerRule, MagnitudePruning, TrainedPruning
 from tinyprune.errors import UsageError
 from tinyprune.registry import IMPORTANCES, SCHEDULES
+from tinyprune.sparsity.block import DEFAULT_BLOCK, Block
 from tinyprune.sparsity.layout import canonical_shape
 from tinyprune.sparsity.plan import LayerPlan, PruningPlan
 from tinyprune.sparsity.structure import Structure, parse
@@ -22,8 +23,13 @@ _EXCLUDED = "excluded"
 _FIXED = "its outputs are outputs of the network, or feed something that needs all of them"
 
 
-def plan(model: keras.Model, pruning: TrainedPruning) -> PruningPlan:
+def plan(model: keras.Model, pruning: TrainedPruning, block: str = DEFAULT_BLOCK) -> PruningPlan:
     """Return the plan of one pruning of a canonical model.
+
+    Args:
+        model: the model.
+        pruning: its configuration.
+        block: size of blocks where none is set; kernels that are too small have smaller ones.
 
     It has every kernel of every layer that has one. Kernels that a structure does not fit, layers
     that have weights but no kernel, and excluded layers are skipped, with the reason.
@@ -46,7 +52,7 @@ def plan(model: keras.Model, pruning: TrainedPruning) -> PruningPlan:
         if kind is not None and kind.is_fixed:
             continue
         if kind is not None:
-            _plan_kernels(layer, config, pruning.method, layers, skipped)
+            _plan_kernels(layer, config, pruning.method, block, layers, skipped)
         elif layer.weights:
             name = type(layer).__name__
             skipped[layer.name] = f"{name} layers cannot be pruned: left as they are"
@@ -111,14 +117,15 @@ def _check_structures(config: MagnitudePruning) -> None:
         _structure(rule, config)
 
 
-def _structure(rule: LayerRule, config: MagnitudePruning) -> Structure:
-    return parse(rule.structure or config.structure, rule.block_size or config.block_size)
+def _structure(rule: LayerRule, config: MagnitudePruning, block: str = DEFAULT_BLOCK) -> Structure:
+    return parse(rule.structure or config.structure, rule.block_size or config.block_size or block)
 
 
 def _plan_kernels(
     layer: keras.Layer,
     config: MagnitudePruning,
     method: str,
+    block: str,
     layers: list[LayerPlan],
     skipped: dict[str, str],
 ) -> None:
@@ -130,7 +137,7 @@ def _plan_kernels(
             skipped[key] = _EXCLUDED
             continue
         try:
-            layers.append(_kernel_plan(layer, kernel, rule, config, method))
+            layers.append(_kernel_plan(layer, kernel, rule, config, method, block))
         except UsageError as reason:
             skipped[key] = str(reason)
 
@@ -151,24 +158,33 @@ def _matches(pattern: str, key: str) -> bool:
 
 
 def _kernel_plan(
-    layer: keras.Layer, kernel: str, rule: LayerRule, config: MagnitudePruning, method: str
+    layer: keras.Layer,
+    kernel: str,
+    rule: LayerRule,
+    config: MagnitudePruning,
+    method: str,
+    block: str,
 ) -> LayerPlan:
     """The plan of one kernel. Raises UsageError if the structure does not fit it."""
     shape = tuple(kernels(layer)[kernel].shape)
     standard_shape = canonical_shape(shape, layout(layer))
-    structure = _structure(rule, config)
-    groups = int(structure.groups(standard_shape).max()) + 1
-    return LayerPlan(
+    gates = require_kernel_kind(layer).gates
+    structure = _structure(rule, config, block)
+    if isinstance(structure, Block) and not (rule.block_size or config.block_size):
+        structure = structure.fitting((*standard_shape[:-1], standard_shape[-1] // gates))
+    planned = LayerPlan(
         layer=layer.name,
         kernel=kernel,
         shape=shape,
         structure=structure,
         method=method,
-        groups=groups,
+        groups=0,
         final_sparsity=_final_sparsity(structure, rule, config),
         layout=layout(layer),
         note=structure.note(standard_shape),
+        gates=gates,
     )
+    return replace(planned, groups=int(planned.groups_of_weights().max()) + 1)
 
 
 def _final_sparsity(structure: Structure, rule: LayerRule, config: MagnitudePruning) -> float:

@@ -29,7 +29,6 @@ FUSED, EXPLICIT, AUTO = "fused", "explicit", "auto"
 CELLS = (AUTO, FUSED, EXPLICIT)
 SCOPES = ("global", "layer")
 DEFAULT_SPARSITY = 0.8
-DEFAULT_BLOCK_SIZE = "16x16"
 DEFAULT_IMPORTANCE = "lamp"
 DEFAULT_FLOOR = 0.25
 LEAST_LEARNED_VALUES = 3
@@ -258,9 +257,10 @@ class RankedPruning(PruneConfig):
         "Structure: the weights that share one fate. One of weight, block, unit, or n:m as in 2:4.",
         option=Option("--structure", metavar="NAME"),
     )
-    block_size: str = setting(
-        DEFAULT_BLOCK_SIZE,
-        "Size of a block, inputs x outputs.",
+    block_size: str | None = setting(
+        None,
+        "Size of a block, inputs x outputs, of recurrent layers x units; e.g. 16x16.  [default: "
+        "32x64, for Ethos-U65 and U85 64x128, smaller for small kernels; offline 16x16]",
         option=Option("--block-size", metavar="RxC"),
         instead=f"{DIFFERENTIABLE} removes whole units",
     )
@@ -324,7 +324,7 @@ class RankedPruning(PruneConfig):
         return DEFAULT_FLOOR if self.floor is None else self.floor
 
     def settled(self, begun: Mapping[str, Any] | None) -> Self:
-        """Return the pruning with importance and floor filled in."""
+        """Return the pruning with importance and floor filled in, and blocks that were recorded."""
         settled = super().settled(begun)
         importance = self.settled_importance
         floor = self.settled_floor
@@ -332,7 +332,10 @@ class RankedPruning(PruneConfig):
             importance = begun["importance"]
         if begun is not None and self.floor is None:
             floor = begun.get("floor", NO_FLOOR)
-        return replace(settled, importance=importance, floor=floor)
+        block_size = self.block_size
+        if begun is not None and block_size is None:
+            block_size = begun.get("block_size")
+        return replace(settled, importance=importance, floor=floor, block_size=block_size)
 
     @property
     def has_fixed_sparsity(self) -> bool:
@@ -362,7 +365,7 @@ class RankedPruning(PruneConfig):
         if self.has_fixed_sparsity:
             return self.structure.replace(":", "-")
         parts = [self.structure]
-        if self.structure == "block" and self.block_size != DEFAULT_BLOCK_SIZE:
+        if self.structure == "block" and self.block_size is not None:
             parts.append(self.block_size)
         parts.append(f"{self.final_sparsity:.2f}")
         return "-".join(parts)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from tinyprune.array_types import IntArray
 from tinyprune.artifacts.cell_choice import CellChoice
 from tinyprune.sparsity.layout import Layout, canonical_shape
@@ -24,6 +26,7 @@ class LayerPlan:
         layout: order of the kernel's axes.
         note: a remark for people, or empty.
         makes_outputs: whether its outputs are those of the network, none of which may be empty.
+        gates: outputs of the kernel for each unit, side by side.
     """
 
     layer: str
@@ -36,6 +39,7 @@ class LayerPlan:
     layout: Layout = Layout.STANDARD
     note: str = ""
     makes_outputs: bool = False
+    gates: int = 1
 
     @property
     def key(self) -> str:
@@ -44,7 +48,11 @@ class LayerPlan:
 
     def groups_of_weights(self) -> IntArray:
         """Return the group of each weight, with axes (spatial..., inputs, outputs)."""
-        return self.structure.groups(canonical_shape(self.shape, self.layout))
+        shape = canonical_shape(self.shape, self.layout)
+        if not self.structure.shares_gates:
+            return self.structure.groups(shape)
+        of_one_gate = (*shape[:-1], shape[-1] // self.gates)
+        return np.tile(self.structure.groups(of_one_gate), self.gates)
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,13 @@ class Structure(ABC):
     Attributes:
         name: its name in registry.STRUCTURES.
         example: a text that :func:`parse` takes, as messages suggest it.
+        shares_gates: whether the gates of a recurrent unit have one fate: then :meth:`groups` is
+            asked for the shape of one gate.
     """
 
     name: ClassVar[str]
     example: ClassVar[str]
+    shares_gates: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

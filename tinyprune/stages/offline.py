@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tinyprune.config import OfflinePruning
 from tinyprune.errors import UsageError
-from tinyprune.sparsity.structure import parse
+from tinyprune.sparsity.structure import DEFAULT_BLOCK_SIZE, parse
 from tinyprune.stages.export import Qualities, ensure_exported, named
 from tinyprune.stages.run import Run, open_run
 from tinyprune.storage.digests import sha256
@@ -43,7 +43,7 @@ def prune_offline(
     the run, which is scored on the data of the run.
     """
     parse(
-        config.structure, config.block_size
+        config.structure, config.block_size or DEFAULT_BLOCK_SIZE
     )  # what does not exist is said before anything is loaded
     folder = run.space.root if isinstance(run, Run) else run
     source = _variant_of(folder, path)
@@ -83,7 +83,7 @@ def _prune_file(
     from tinyprune.compress.offline import default_output, prune_file
     from tinyprune.stages.output_error import output_error, representative_inputs
 
-    structure = parse(config.structure, config.block_size)
+    structure = parse(config.structure, config.block_size or DEFAULT_BLOCK_SIZE)
     sparsity = config.final_sparsity
     place = output or default_output(path, structure, sparsity, config.clusters)
     inputs = representative_inputs(path, data)

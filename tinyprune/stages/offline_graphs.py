@@ -10,7 +10,7 @@ from tinyprune.compress.offline import OfflineResult, prune_file
 from tinyprune.compress.reach import probes_of
 from tinyprune.config import OfflinePruning
 from tinyprune.npu.layers import weights_beside
-from tinyprune.sparsity.structure import parse
+from tinyprune.sparsity.structure import DEFAULT_BLOCK_SIZE, parse
 from tinyprune.stages.collapse import check_above_chance
 from tinyprune.stages.int8_graphs import evaluate, exported, write_front_end
 from tinyprune.storage.records import read_json, write_json
@@ -26,7 +26,7 @@ def prune_graphs(source: Path, task: Task, config: OfflinePruning, folder: Path)
 
     Returns the names of the files it made.
     """
-    structure = parse(config.structure, config.block_size)
+    structure = parse(config.structure, config.block_size or DEFAULT_BLOCK_SIZE)
     inputs = list(probes_of(task.calibration(), task.hop_seconds is not None))
     outputs = []
     for form in exported(task, source):

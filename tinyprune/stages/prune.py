@@ -19,6 +19,8 @@ from tinyprune.config.pruning import FUSED
 from tinyprune.errors import UsageError
 from tinyprune.npu import limits, targets
 from tinyprune.npu.batch import compile_batch
+from tinyprune.npu.blocks import block_size
+from tinyprune.sparsity.block import DEFAULT_BLOCK
 from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.sparsity.structure import parse
 from tinyprune.stages.compile import compilation_job
@@ -73,8 +75,8 @@ def plan_pruning(run: Path | Run, config: TrainedPruning) -> PruningPlan:
     from tinyprune.stages.cell_choice import choose_cells
 
     canonical = fold(opened.load_network(base))
-    pruning = plan(canonical, config)
     target = targets.resolve_config(config.target or TargetConfig())
+    pruning = plan(canonical, config, block_size(target))
     form = config.settled(None).cell or FUSED
     frames = 1 if opened.record.hop_seconds else None
     return replace(pruning, cells=choose_cells(canonical, pruning, form, target, frames))
@@ -180,9 +182,10 @@ def _require_bases(run: Run, configs: Sequence[TrainedPruning]) -> None:
 def _check_structures(config: TrainedPruning) -> None:
     """Raise UsageError for a structure, of the pruning or of a rule, that does not exist."""
     groups = config.grouping
-    parse(groups.structure, groups.block_size)
+    size = groups.block_size or DEFAULT_BLOCK
+    parse(groups.structure, size)
     for rule in config.layers:
-        parse(rule.structure or groups.structure, rule.block_size or groups.block_size)
+        parse(rule.structure or groups.structure, rule.block_size or size)
 
 
 def _train(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import keras
 
-from tinyprune.artifacts.cell_choice import CellChoice
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.compress.dead_channels import describe_dead_channels
 from tinyprune.compress.fold import fold
@@ -15,6 +14,7 @@ from tinyprune.compress.prepare import prepare
 from tinyprune.compress.recurrent_forms import with_forms
 from tinyprune.config import TrainConfig, TrainedPruning
 from tinyprune.config.pruning import FUSED
+from tinyprune.npu.blocks import block_size
 from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.cell_choice import choose_cells, log_choices
 from tinyprune.stages.convertible import check_convertible
@@ -23,7 +23,7 @@ from tinyprune.tasks.task import Task
 from tinyprune.training.fit import Learner, Watch
 
 log = logging.getLogger(__name__)
-#: Written before the training, so that a resumed one has the same form of every LSTM layer.
+#: Written before the training: a resumed one has the same blocks and forms of LSTM layers.
 PLAN = "plan.json"
 
 
@@ -77,21 +77,23 @@ class PruningJob:
                 self.config.variant,
                 dead,
             )
-        pruning = plan(canonical, self.config)
-        pruning = replace(pruning, cells=self._cells(canonical, pruning))
-        write_json(self.folder / PLAN, pruning)
+        pruning = self._plan(canonical)
         canonical = with_forms(canonical, {cell.layer: cell.form for cell in pruning.cells})
         check_convertible(canonical, self.task)
         return canonical, pruning
 
-    def _cells(self, canonical: keras.Model, pruning: PruningPlan) -> tuple[CellChoice, ...]:
-        """Return the forms of LSTM layers: those that the variant was begun with, if it was."""
-        if (self.folder / PLAN).exists():
-            return read_json(self.folder / PLAN, PruningPlan).cells
+    def _plan(self, canonical: keras.Model) -> PruningPlan:
+        """Return the plan that the variant was begun with, if it was, else a new one."""
+        path = self.folder / PLAN
+        if path.exists():
+            return read_json(path, PruningPlan)
+        pruning = plan(canonical, self.config, block_size(self.target))
         form = self.config.cell or FUSED
-        choices = choose_cells(canonical, pruning, form, self.target, self.task.forms[0].frames)
-        log_choices(self.config.variant, choices)
-        return choices
+        cells = choose_cells(canonical, pruning, form, self.target, self.task.forms[0].frames)
+        log_choices(self.config.variant, cells)
+        pruning = replace(pruning, cells=cells)
+        write_json(path, pruning)
+        return pruning
 
     def learner(self) -> Learner:
         """Return what is learned: also from the float32 baseline if the pruning distills."""

@@ -123,9 +123,10 @@ class NetworkWriter:
 
     # --- operators
 
-    def _operator(
+    def operator(
         self, name: str, inputs: Sequence[int], output: int, options: Any = None, version: int = 1
     ) -> None:
+        """Add an operator by its name in the schema, on tensors by their indices."""
         schema = self._schema
         operator = schema.OperatorT()
         operator.opcodeIndex = self._code(getattr(schema.BuiltinOperator, name), version)
@@ -167,14 +168,14 @@ class NetworkWriter:
         options = self._schema.FullyConnectedOptionsT()
         options.keepNumDims = True
         inputs = [read.index, weights.index, added.index]
-        self._operator("FULLY_CONNECTED", inputs, output.index, options, version=5)
+        self.operator("FULLY_CONNECTED", inputs, output.index, options, version=5)
         return output
 
     def quantize(self, name: str, read: Value, made: Numbers) -> Value:
         """Return the same numbers on another grid."""
         output = self.tensor(name, read.shape, made)
         options = self._schema.QuantizeOptionsT()
-        self._operator("QUANTIZE", [read.index], output.index, options, version=3)
+        self.operator("QUANTIZE", [read.index], output.index, options, version=3)
         return output
 
     def as_uint8(self, name: str, read: Value) -> Value:
@@ -246,6 +247,12 @@ class NetworkWriter:
             parts.append(self.multiply(part, left, right, H))
         return self.joined(name, parts, axis=-1)
 
+    def maximum(self, name: str, one: Value, other: npt.NDArray[Any]) -> Value:
+        """Return the larger of a tensor and a constant, element by element, in its type."""
+        bound = self.constant(f"{name}_bound", other, one.numbers)
+        options = self._schema.MaximumMinimumOptionsT()
+        return self._of_two("MAXIMUM", name, (one, bound), one.numbers, options, version=2)
+
     def _of_two(
         self,
         operator: str,
@@ -256,7 +263,7 @@ class NetworkWriter:
         version: int,
     ) -> Value:
         output = self.tensor(name, read[0].shape, made)
-        self._operator(operator, [value.index for value in read], output.index, options, version)
+        self.operator(operator, [value.index for value in read], output.index, options, version)
         return output
 
     def sigmoid(self, name: str, read: Value) -> Value:
@@ -269,7 +276,7 @@ class NetworkWriter:
 
     def _of_one(self, operator: str, name: str, read: Value) -> Value:
         output = self.tensor(name, read.shape, Numbers("int16", ONE_IN_INT16))
-        self._operator(operator, [read.index], output.index, version=3)
+        self.operator(operator, [read.index], output.index, version=3)
         return output
 
     def part(self, name: str, read: Value, begin: Sequence[int], end: Sequence[int]) -> Value:
@@ -285,7 +292,7 @@ class NetworkWriter:
             self._integers(f"{name}_step", [1] * len(shape)),
         ]
         options = self._schema.StridedSliceOptionsT()
-        self._operator("STRIDED_SLICE", inputs, output.index, options, version=4)
+        self.operator("STRIDED_SLICE", inputs, output.index, options, version=4)
         return output
 
     def channels(self, name: str, read: Value, first: int, last: int) -> Value:
@@ -303,7 +310,7 @@ class NetworkWriter:
         options = self._schema.ConcatenationOptionsT()
         options.axis = axis % len(shape)
         indices = [value.index for value in read]
-        self._operator("CONCATENATION", indices, output.index, options, version=2)
+        self.operator("CONCATENATION", indices, output.index, options, version=2)
         return output
 
     def reshaped(self, read: Value, output: Value) -> None:
@@ -311,7 +318,7 @@ class NetworkWriter:
         options = self._schema.ReshapeOptionsT()
         options.newShape = np.array(output.shape, np.int32)
         shape = self._integers("output_shape", output.shape)
-        self._operator("RESHAPE", [read.index, shape], output.index, options)
+        self.operator("RESHAPE", [read.index, shape], output.index, options)
 
 
 def uint8_of(numbers: Numbers) -> Numbers:
