@@ -198,15 +198,14 @@ def test_of_four_inputs_two_stay(image_run):
 @pytest.mark.slow
 def test_blocks_are_masked_whole(structures_run):
     found = masks(structures_run, "block-4x8-0.50")
-    stem = found["stem/kernel"].reshape(3 * 3 * 3, 16)
-    for top in range(0, 27, 4):
-        for left in range(0, 16, 8):
-            assert (
-                stem[top : top + 4, left : left + 8].min()
-                == stem[top : top + 4, left : left + 8].max()
-            )
+    pointwise = found["pointwise/kernel"].reshape(16, 24)
+    for top in range(0, 16, 4):
+        for left in range(0, 24, 8):
+            block = pointwise[top : top + 4, left : left + 8]
+            assert block.min() == block.max()
     assert found["head/kernel"].all()  # 24 x 3: narrower than a block
-    blocks = 7 * 2 + 3 * 2 + 4 * 3  # of 27 x 16, 9 x 16 and 16 x 24
+    assert found["stem/kernel"].all()  # 3 inputs
+    blocks = 4 * 3  # of 16 x 24
     plan = read_json(structures_run.folder / "variants/block-4x8-0.50/plan.json", PruningPlan)
     assert sum(layer.groups for layer in plan.layers) == blocks
     assert {layer.structure.label for layer in plan.layers} == {"block 4x8"}
