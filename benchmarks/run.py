@@ -33,6 +33,7 @@ USUAL = {
     "few_values": "npu",
     "cells": "npu",
     "firmware": "npu",
+    "blocks": "npu",
     "streaming": "speed",
     "scoring": "speed",
     "verification": "speed",

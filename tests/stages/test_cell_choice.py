@@ -9,7 +9,7 @@ from tinyprune.artifacts.cell_choice import CellChoice
 from tinyprune.compress.planning import plan
 from tinyprune.config import MagnitudePruning
 from tinyprune.errors import TinypruneError
-from tinyprune.npu import targets, vela
+from tinyprune.npu import targets
 from tinyprune.stages import cell_choice
 from tinyprune.stages.cell_choice import LayerShape, choose_cells
 
@@ -76,7 +76,7 @@ def test_weights_that_are_drawn_have_the_zeros_of_the_plan():
 
 def test_a_vela_that_hangs_is_a_reason_for_the_other_form():
     hangs = TinypruneError("explicit.tflite for ethos-u55-128: Vela was stopped after 120 s; see x")
-    with mock.patch.object(vela, "compile_tflite", side_effect=hangs):
+    with mock.patch.object(cell_choice, "compile_lowered", side_effect=hangs):
         cell_choice._cycles.cache_clear()
         found = cell_choice._cycles(LayerShape(4, 32, 1, 1), TARGET)
         cell_choice._cycles.cache_clear()

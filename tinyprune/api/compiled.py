@@ -2,15 +2,17 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from tinyprune.artifacts.resources import CompiledArtifact, ResourceReport
+from tinyprune.artifacts.resources import LOWER_AUTO, CompiledArtifact, ResourceReport
 from tinyprune.npu import targets
-from tinyprune.npu.vela import compile_tflite
+from tinyprune.npu.lowering import compile_lowered
 from tinyprune.report.render import cost_tables
 from tinyprune.report.render.terminal import WIDTH, to_text
+from tinyprune.tflite.flatbuffer import read_file
 
 
 class CompiledNetwork:
@@ -50,6 +52,7 @@ def compile(
     system_config: str | None = None,
     memory_mode: str | None = None,
     vela_config: str | Path | None = None,
+    lower: str = LOWER_AUTO,
     layers: Sequence[str] = (),
     output: str | Path | None = None,
 ) -> CompiledNetwork:
@@ -62,6 +65,8 @@ def compile(
         npu: accelerator or own target (``tinyprune list npus``).
         system_config, memory_mode: None: the accelerator's default.
         vela_config: a configuration file of your own, in Vela's format.
+        lower: whether kernels with blocks of zeros become smaller operators: "auto", where that
+            takes fewer cycles, or "never".
         layers: the Keras layer of every operator (``TFLiteArtifact.layers``).
         output: folder of the result; None: ``<stem>-<target>`` beside the file.
 
@@ -71,6 +76,6 @@ def compile(
     """
     source = Path(path)
     own = Path(vela_config) if vela_config else None
-    target = targets.resolve(npu, system_config, memory_mode, own)
+    target = replace(targets.resolve(npu, system_config, memory_mode, own), lower=lower)
     folder = Path(output) if output else source.parent / f"{source.stem}-{target.name}"
-    return CompiledNetwork(compile_tflite(source, target, folder, layers))
+    return CompiledNetwork(compile_lowered(read_file(source), target, folder, layers))

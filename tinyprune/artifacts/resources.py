@@ -20,6 +20,9 @@ def ratio(before: float, after: float) -> float | None:
     return None
 
 
+LOWER_AUTO, LOWER_NEVER = LOWERINGS = ("auto", "never")
+
+
 @dataclass(frozen=True)
 class NpuTarget:
     """A target that Vela compiles for.
@@ -33,6 +36,8 @@ class NpuTarget:
         label: name that a user gave to this target; empty: it is called after what it is made of.
         is_default_system: whether ``system_config`` is the one that the accelerator has if nothing
             is asked for.
+        lower: whether block-sparse kernels become smaller operators: "auto", where that takes fewer
+            cycles, or "never".
     """
 
     npu: str
@@ -41,6 +46,7 @@ class NpuTarget:
     vela_config: str = "Arm/vela.ini"
     label: str = ""
     is_default_system: bool = True
+    lower: str = LOWER_AUTO
 
     @property
     def name(self) -> str:
@@ -210,6 +216,7 @@ class ResourceReport(Cycles):
         predicted: what the cost model expected; None where it has no constants for the target.
         end_conversions: names of the operators that the CPU runs to quantize a float input or
             dequantize a float output; they are no part of cpu_operators.
+        lowered: layers whose block-sparse kernels are computed in parts.
     """
 
     target: NpuTarget
@@ -231,6 +238,7 @@ class ResourceReport(Cycles):
     file_bytes: float = 0.0
     predicted: Prediction | None = None
     end_conversions: tuple[str, ...] = ()
+    lowered: tuple[str, ...] = ()
 
     @property
     def table_bytes(self) -> float:
@@ -263,6 +271,7 @@ class CompiledArtifact:
         report: what it costs.
         config_sha256: of Vela's configuration file, where it is not the one that comes with Vela.
         layers_sha256: of the names that the layers were given.
+        lowering: how kernels with blocks of zeros were treated: "auto"; empty where there are none.
     """
 
     source: Path
@@ -272,3 +281,4 @@ class CompiledArtifact:
     sha256: str = ""
     config_sha256: str = ""
     layers_sha256: str = ""
+    lowering: str = ""

@@ -4,6 +4,7 @@ An option that is not given is None, and the recipe decides.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,13 +131,18 @@ def chosen_targets(flags: Mapping[str, Any]) -> "list[NpuTarget]":
     """Return the targets of a command line. Raises UsageError for what does not exist."""
     from tinyprune.npu import targets
 
-    return targets.resolve_each(
+    chosen = targets.resolve_each(
         flags["npu"],
         flags["system_config"],
         flags["memory_mode"],
         flags["vela_config"],
         flags["all_targets"],
     )
+    lower = flags["lower"]
+    if lower is None:
+        return chosen
+    fields_of(TargetConfig)["lower"].metadata["setting"].rule.check(lower, "lower")
+    return [replace(target, lower=lower) for target in chosen]
 
 
 def chosen_target(flags: Mapping[str, Any]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
+from tinyprune.artifacts.resources import LOWER_AUTO, LOWERINGS
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.config.family import Family, Member
 from tinyprune.config.settings import (
@@ -94,6 +95,13 @@ class TargetConfig(Config):
         "File with system configurations and memory modes of your own, in Vela's format.",
         option=Option("--vela-config", "file", "FILE.ini"),
         is_place=True,
+    )
+    lower: str = setting(
+        LOWER_AUTO,
+        "Whether kernels with blocks of zeros become smaller operators: auto, where that takes "
+        f"fewer cycles, or never.  [default: {LOWER_AUTO}]",
+        option=Option("--lower", metavar="WHEN"),
+        rule=one_of(LOWERINGS),
     )
     verify: int | None = setting(
         None,

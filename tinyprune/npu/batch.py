@@ -22,7 +22,7 @@ class Compilation:
 
     Attributes:
         source, target, output_dir, layers: arguments of
-            :func:`tinyprune.npu.vela.compile_tflite`.
+            :func:`tinyprune.npu.lowering.compile_lowered`.
     """
 
     source: Path
@@ -38,11 +38,13 @@ def compile_batch(
 
     Raises what the first compilation that fails raises; those that have not begun are dropped.
     """
+    from tinyprune.npu.lowering import compile_lowered
+
     sources = _Sources()
 
     def compile_one(item: Compilation) -> CompiledArtifact:
         source = sources.file(item.source)
-        return vela.compile_file(source, item.target, item.output_dir, item.layers)
+        return compile_lowered(source, item.target, item.output_dir, item.layers)
 
     pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
     try:

@@ -44,7 +44,7 @@ def layer_costs(
         names: the layer of every operator in ``graph``; those with one name are one layer. Default:
             the places that the converter left in the names of their outputs.
     """
-    layer_of = _layer_names(graph, names)
+    layer_of = layer_names(graph, names)
     layers: dict[str, _Parts] = {name: _Parts([], []) for name in layer_of}
     for operator, name in zip(graph.operators, layer_of, strict=True):
         layers[name].sources.append(operator)
@@ -69,7 +69,7 @@ def weights_beside(
     ``names``: as in :func:`layer_costs`; a tensor is called after the first layer that reads it.
     """
     dense: dict[int, TensorSparsity] = {}
-    for operator, name in zip(graph.operators, _layer_names(graph, names), strict=True):
+    for operator, name in zip(graph.operators, layer_names(graph, names), strict=True):
         for buffer, weights in _kernels_by_buffer([operator]).items():
             counted = TensorSparsity(
                 name=name,
@@ -83,7 +83,7 @@ def weights_beside(
     return tuple(dense.values())
 
 
-def _layer_names(graph: Graph, names: Sequence[str]) -> Sequence[str]:
+def layer_names(graph: Graph, names: Sequence[str]) -> Sequence[str]:
     """Return the layer of every operator: its name if all are known, or else its place."""
     if len(names) == len(graph.operators):
         return names

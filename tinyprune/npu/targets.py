@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tinyprune.artifacts.resources import NpuTarget
@@ -47,7 +48,8 @@ def resolve(
 def resolve_config(config: TargetConfig) -> NpuTarget:
     """Return the target of a configuration. Raises UsageError as :func:`resolve`."""
     ini = Path(config.vela_config) if config.vela_config else None
-    return resolve(config.npu, config.system_config, config.memory_mode, ini)
+    target = resolve(config.npu, config.system_config, config.memory_mode, ini)
+    return replace(target, lower=config.lower)
 
 
 def resolve_each(

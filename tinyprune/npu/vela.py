@@ -30,6 +30,7 @@ from tinyprune.storage.writing import (
 )
 from tinyprune.tflite.flatbuffer import ParsedFile, read_file, require_int8
 from tinyprune.tflite.graph import Graph
+from tinyprune.tflite.lowering.rewritten import Rewritten
 
 LOG_NAME, RECORD_NAME = "vela.log", "report.json"
 
@@ -99,6 +100,8 @@ def compile_file(
     output_dir: Path,
     layers: Sequence[str] = (),
     timeout_seconds: float = 300,
+    rewritten: Rewritten | None = None,
+    lowering: str = "",
 ) -> CompiledArtifact:
     """Compile an int8 ``.tflite`` for a target; a small network takes about half a second.
 
@@ -113,24 +116,21 @@ def compile_file(
         output_dir: the folder of the result.
         layers: the layer of every operator in ``source`` (npu/layers.py).
         timeout_seconds: time after which Vela is stopped.
+        rewritten: another form of the network, which Vela is given in its place.
+        lowering: how that was chosen, for the record.
 
     Raises:
         UsageError: the network is float or compiled already.
         TinypruneError: Vela is missing, fails, crashes, takes too long, puts nothing on the NPU, or
             writes tables that cannot be read.
     """
-    inputs = _Inputs(
-        source_sha256=source.sha256,
-        layers_sha256=_sha256("\n".join(layers).encode()),
-        config_sha256=_config_sha256(target),
-    )
-    earlier = _earlier(source.path, target, output_dir, inputs)
-    if earlier is not None:
-        report = replace(earlier.report, predicted=_prediction(source.graph, target))
-        return replace(earlier, report=report)
+    earlier_one = earlier(source, target, output_dir, layers, lowering)
+    if earlier_one is not None:
+        return earlier_one
 
     require_int8(source.path, source.graph)
     vela_version = version()
+    inputs = _inputs(source, target, layers)
     try:
         check_held(output_dir.resolve() / RECORD_NAME)
         make_folder(output_dir)
@@ -140,14 +140,16 @@ def compile_file(
         with tempfile.TemporaryDirectory(prefix=_scratch(), dir=output_dir.absolute()) as name:
             folder = Path(name)
             try:
-                _run(source.path.absolute(), target, folder, timeout_seconds)
-                report = read_report(folder, target, vela_version, source.graph, layers)
+                given = _given(source, rewritten, folder)
+                _run(given, target, folder, timeout_seconds)
+                report = read_report(folder, target, vela_version, source.graph, layers, rewritten)
             except TinypruneError as error:
                 _move(folder / LOG_NAME, output_dir)
                 raise TinypruneError(
                     f"{source.path} for {target.npu}: {error}; see {output_dir / LOG_NAME}"
                 ) from error
-            report = replace(report, predicted=_prediction(source.graph, target))
+            if rewritten is None:
+                report = replace(report, predicted=_prediction(source.graph, target))
             compiled = tables.only(folder, "*_vela.tflite")
             made = CompiledArtifact(
                 source=source.path,
@@ -157,6 +159,7 @@ def compile_file(
                 sha256=sha256(compiled),
                 config_sha256=inputs.config_sha256,
                 layers_sha256=inputs.layers_sha256,
+                lowering=lowering,
             )
             write_sealed(folder / RECORD_NAME, made)
             _move_results(folder, compiled, output_dir)
@@ -166,23 +169,52 @@ def compile_file(
     return made
 
 
-def _earlier(
-    source: Path, target: NpuTarget, output_dir: Path, inputs: _Inputs
+def earlier(
+    source: ParsedFile,
+    target: NpuTarget,
+    output_dir: Path,
+    layers: Sequence[str] = (),
+    lowering: str = "",
 ) -> CompiledArtifact | None:
-    """Return what was compiled before into a folder, if it is what would be made now."""
+    """Return what was compiled before into a folder, if it is what would be made now.
+
+    Arguments as of :func:`compile_file`.
+    """
     try:
         done = read_sealed_as(output_dir / RECORD_NAME, CompiledArtifact, "it is made again")
         path = output_dir / done.path.name
         its_inputs = _Inputs(done.source_sha256, done.layers_sha256, done.config_sha256)
-        if its_inputs != inputs or done.report.target != target:
+        if its_inputs != _inputs(source, target, layers) or done.report.target != target:
             return None
         if done.report.vela_version != version() or not (output_dir / LOG_NAME).exists():
             return None
-        if sha256(path) != done.sha256:
+        if sha256(path) != done.sha256 or done.lowering != lowering:
             return None
     except (TinypruneError, OSError):  # nothing is there, or nothing that can be used
         return None
-    return replace(done, source=source, path=path)  # the folder may have been moved
+    report = done.report
+    if not report.lowered:
+        report = replace(report, predicted=_prediction(source.graph, target))
+    # The folder may have been moved.
+    return replace(done, source=source.path, path=path, report=report)
+
+
+def _inputs(source: ParsedFile, target: NpuTarget, layers: Sequence[str]) -> _Inputs:
+    return _Inputs(
+        source_sha256=source.sha256,
+        layers_sha256=_sha256("\n".join(layers).encode()),
+        config_sha256=_config_sha256(target),
+    )
+
+
+def _given(source: ParsedFile, rewritten: Rewritten | None, folder: Path) -> Path:
+    """Return the file that Vela is given."""
+    if rewritten is None:
+        return source.path.absolute()
+    path = folder / "rewritten" / source.path.name
+    path.parent.mkdir()
+    path.write_bytes(rewritten.content)
+    return path
 
 
 def _prediction(graph: Graph, target: NpuTarget) -> Prediction | None:

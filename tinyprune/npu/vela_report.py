@@ -17,21 +17,28 @@ The sizes come from different places:
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tinyprune.artifacts.cycles import Cycles
-from tinyprune.artifacts.resources import NpuTarget, ResourceReport
+from tinyprune.artifacts.resources import NpuTarget, OperatorCost, ResourceReport
 from tinyprune.errors import TinypruneError
 from tinyprune.npu import tables
-from tinyprune.npu.layers import layer_costs
+from tinyprune.npu.layers import layer_costs, layer_names
 from tinyprune.tflite.flatbuffer import read_file
 from tinyprune.tflite.graph import NPU_OPERATOR, Graph, Operator, constants
+from tinyprune.tflite.lowering.rewritten import Rewritten
 
 _COMMAND_STREAM = "ethos_u_command_stream"
 
 
 def read_report(
-    folder: Path, target: NpuTarget, vela_version: str, source: Graph, layers: Sequence[str] = ()
+    folder: Path,
+    target: NpuTarget,
+    vela_version: str,
+    source: Graph,
+    layers: Sequence[str] = (),
+    rewritten: Rewritten | None = None,
 ) -> ResourceReport:
     """Return the cost of a compiled network, without a prediction.
 
@@ -41,6 +48,7 @@ def read_report(
         vela_version: version of the compiler.
         source: the network that was compiled.
         layers: the layer of every operator in ``source`` (:func:`layer_costs`).
+        rewritten: the form of ``source`` that Vela was given, where it is another one.
 
     Raises TinypruneError if a file is missing, cannot be read, or has nothing for the NPU.
     """
@@ -54,7 +62,7 @@ def read_report(
     conversions = compiled.graph.conversions
     by_part = {field: row[tables.CYCLES[part]] for part, field in Cycles.PARTS.items()}
     cycles = Cycles(cycles=row["cycles_total"], **by_part)
-    operators = tables.operators(folder)
+    operators = _of_source(tables.operators(folder), rewritten)
     flash_bytes, stream_bytes = _constant_bytes(compiled.graph.operators)
     cpu_bytes, _ = _constant_bytes(on_cpu)
     copied_bytes = flash_bytes - cpu_bytes
@@ -79,8 +87,34 @@ def read_report(
         file_bytes=len(compiled.content),
         predicted=None,
         end_conversions=tuple(operator.name for operator in conversions),
+        lowered=_lowered_layers(source, layers, rewritten),
         **cycles.as_fields(),
     )
+
+
+def _of_source(
+    operators: tuple[OperatorCost, ...], rewritten: Rewritten | None
+) -> tuple[OperatorCost, ...]:
+    """Return costs with the operators of the network before it was rewritten, if it was."""
+    if rewritten is None:
+        return operators
+    renumbered = []
+    for cost in operators:
+        source = cost.source
+        if source is not None and source < len(rewritten.source_of):
+            cost = replace(cost, source=rewritten.source_of[source])
+        renumbered.append(cost)
+    return tuple(renumbered)
+
+
+def _lowered_layers(
+    source: Graph, layers: Sequence[str], rewritten: Rewritten | None
+) -> tuple[str, ...]:
+    """Return the layers whose operators were divided, each once."""
+    if rewritten is None:
+        return ()
+    names = layer_names(source, layers)
+    return tuple(dict.fromkeys(names[number] for number in rewritten.numbers))
 
 
 def _constant_bytes(operators: Sequence[Operator]) -> tuple[int, int]:

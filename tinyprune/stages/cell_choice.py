@@ -25,9 +25,10 @@ from tinyprune.compress.recurrent_forms import form_of, lstm_layers, with_form
 from tinyprune.config.pruning import AUTO, EXPLICIT, FUSED
 from tinyprune.errors import TinypruneError
 from tinyprune.export.tflite import convert
-from tinyprune.npu import vela
-from tinyprune.sparsity.masks import masks
+from tinyprune.npu.lowering import compile_lowered
+from tinyprune.sparsity.drawn import drawn_mask
 from tinyprune.sparsity.plan import LayerPlan, PruningPlan
+from tinyprune.tflite.flatbuffer import read_file
 
 log = logging.getLogger(__name__)
 
@@ -135,9 +136,8 @@ def _cycles(shape: LayerShape, target: NpuTarget) -> dict[str, float | str]:
         def compiled(form: str) -> float | str:
             folder = Path(name) / form
             try:
-                report = vela.compile_tflite(
-                    files[form], target, folder, (), TIMEOUT_SECONDS
-                ).report
+                source = read_file(files[form])
+                report = compile_lowered(source, target, folder, (), TIMEOUT_SECONDS).report
             except TinypruneError as error:
                 return _reason(error)
             return report.cycles
@@ -163,15 +163,9 @@ def _layer(shape: LayerShape) -> keras.Model:
     for name, kernel in kernels(layer).items():
         values = rng.normal(size=kernel.shape).astype(np.float32) / np.sqrt(kernel.shape[0])
         if name in by_name:
-            values *= _mask(by_name[name], rng)
+            values *= drawn_mask(by_name[name], rng)
         kernel.assign(values)
     return model
-
-
-def _mask(plan: LayerPlan, rng: np.random.Generator) -> Float32Array:
-    ids = plan.groups_of_weights()
-    importance = plan.structure.ranked(rng.random(int(ids.max()) + 1), plan.shape)
-    return masks({"": importance}, {"": ids}, plan.final_sparsity, "layer")[""]
 
 
 def _calibration(shape: LayerShape) -> Float32Array:

@@ -64,7 +64,8 @@ def prune_variants(
 def plan_pruning(run: Path | Run, config: TrainedPruning) -> PruningPlan:
     """Return what :func:`prune_variants` would do, layer by layer, without training.
 
-    LSTM layers are compiled for that, where the pruning chooses the cheaper form of each.
+    LSTM layers are compiled for that, where the pruning chooses the cheaper form of each, and
+    kernels with blocks, dense and lowered.
     """
     check_trained_prunings([config])
     opened = read_run(run)
@@ -72,6 +73,7 @@ def plan_pruning(run: Path | Run, config: TrainedPruning) -> PruningPlan:
 
     from tinyprune.compress.fold import fold
     from tinyprune.compress.planning import plan
+    from tinyprune.stages.block_costs import with_block_costs
     from tinyprune.stages.cell_choice import choose_cells
 
     canonical = fold(opened.load_network(base))
@@ -79,7 +81,8 @@ def plan_pruning(run: Path | Run, config: TrainedPruning) -> PruningPlan:
     pruning = plan(canonical, config, block_size(target))
     form = config.settled(None).cell or FUSED
     frames = 1 if opened.record.hop_seconds else None
-    return replace(pruning, cells=choose_cells(canonical, pruning, form, target, frames))
+    pruning = replace(pruning, cells=choose_cells(canonical, pruning, form, target, frames))
+    return with_block_costs(canonical, pruning, target)
 
 
 def costs_before(run: Path | Run, config: BudgetPruning) -> list[BudgetLine]:

@@ -14,7 +14,7 @@ from tinyprune.metrics.scores import quality
 from tinyprune.progress import track
 from tinyprune.registry import IMPORTANCES
 from tinyprune.sparsity.importance import FROM_GRADIENTS
-from tinyprune.sparsity.structure import parse
+from tinyprune.sparsity.structure import DEFAULT_BLOCK_SIZE, parse
 from tinyprune.stages.run import Run, open_run
 from tinyprune.storage.digests import read_sealed_as, write_sealed
 from tinyprune.storage.recorded import BASELINE
@@ -44,7 +44,7 @@ class SensitivityRequest:
 
     structures: tuple[str, ...] = STRUCTURES
     levels: tuple[float, ...] = LEVELS
-    block_size: str = MagnitudePruning.block_size
+    block_size: str = DEFAULT_BLOCK_SIZE
     importance: str | None = None
 
     def prunings(self) -> list[MagnitudePruning]:
@@ -107,7 +107,7 @@ def _measure(
     skipped: dict[str, dict[str, str]] = {}
     for pruning in prunings:
         trials, reasons = pruner.trials(pruning)
-        label = parse(pruning.structure, pruning.block_size).label
+        label = parse(pruning.structure, pruning.block_size or DEFAULT_BLOCK_SIZE).label
         skipped[label] = reasons
         for trial in trials:
             sparsity = pruning.final_sparsity

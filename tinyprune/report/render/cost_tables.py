@@ -179,6 +179,8 @@ def _cost_lines(report: ResourceReport) -> Iterator[tuple[str, str]]:
         yield "predicted", ", ".join(map(_predicted, predicted))
     cpu = ", ".join(report.cpu_operators)
     yield "CPU operators", f"{cpu} (not in cycles and time)" if cpu else "none"
+    if report.lowered:
+        yield "computed in parts", f"{', '.join(report.lowered)} (blocks of zeros)"
     if report.end_conversions:
         yield "float ends", f"{', '.join(report.end_conversions)} on the CPU"
 
