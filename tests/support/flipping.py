@@ -1,7 +1,6 @@
 """One bit of a file flipped, so that what it says is another thing."""
 
 import json
-import re
 from pathlib import Path
 
 
@@ -13,13 +12,13 @@ def files_of(run: Path) -> list[Path]:
 def flip(path: Path) -> None:
     """Flip the lowest bit of a byte in the middle; in a record that of a digit, so that it stays JSON.
 
-    The digit is the first one of a number, so that the number is clearly another one.
+    The digit is the first from the middle on that matters: the last one of a float may not.
     """
     content = path.read_bytes()
     if path.suffix != ".json":
         path.write_bytes(_flipped(content, len(content) // 2))
         return
-    digits = [match.start() for match in re.finditer(rb"(?<![\w.-])\d", content)]
+    digits = [place for place, byte in enumerate(content) if chr(byte).isdigit()]
     middle = len(digits) // 2
     for place in digits[middle:] + digits[:middle]:
         changed = _flipped(content, place)
