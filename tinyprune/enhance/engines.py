@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.errors import TinypruneError
-from tinyprune.npu import vela
+from tinyprune.npu.lowering import compile_lowered
 from tinyprune.npu.stream.network import CompiledNetwork
 from tinyprune.tflite import flatbuffer
 from tinyprune.tflite.engines import INSTALL_TFLM, Engine, Tflm, has_tflm
@@ -43,7 +43,7 @@ def _tflm(graph: Path) -> EngineMaker:
 def _stream(graph: Path, target: NpuTarget) -> EngineMaker:
     folder = tempfile.TemporaryDirectory(prefix="tinyprune-")
     log.info("compiling for %s, whose stream is executed", target.name)
-    compiled = vela.compile_tflite(graph, target, Path(folder.name))
+    compiled = compile_lowered(flatbuffer.read_file(graph), target, Path(folder.name))
 
     def make() -> Engine:
         return CompiledNetwork(Path(folder.name) / compiled.path.name)

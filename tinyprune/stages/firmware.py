@@ -25,6 +25,7 @@ from tinyprune.firmware.golden import Recorder
 from tinyprune.firmware.sources import DRIVER, TFLM, FirmwareFacts, render
 from tinyprune.firmware.tflm import resolver_methods
 from tinyprune.npu import vela
+from tinyprune.npu.lowering import compile_lowered
 from tinyprune.npu.stream.network import CompiledNetwork
 from tinyprune.stages.export import device_graph
 from tinyprune.stages.run import Run, open_run
@@ -254,7 +255,9 @@ def _generate(network: _Network, options: FirmwareOptions) -> Firmware:
     if network.compiled is not None:
         return _written(network, network.compiled, front_end, options)
     with tempfile.TemporaryDirectory(prefix="tinyprune-") as scratch:
-        compiled = vela.compile_tflite(network.source, options.target, Path(scratch))
+        compiled = compile_lowered(
+            flatbuffer.read_file(network.source), options.target, Path(scratch)
+        )
         return _written(network, compiled, front_end, options)
 
 
