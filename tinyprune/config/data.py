@@ -107,7 +107,7 @@ class LevelledData(DataConfig):
     )
     speed: tuple[float, float] = setting(
         (1.0, 1.0),
-        "Range of the factor by which training speech and noise are played faster.",
+        "Range of the factor by which half of the training speech and noise is played faster.",
         option=Option("--speed", "factors"),
         rule=Rule(
             lambda value: 0.5 <= value[0] <= value[1] <= 2,

@@ -11,6 +11,7 @@ from tinyprune.data.speech.augmentation import (
     clipped,
     colour_db,
     convolve,
+    draw_speeds,
     excerpt_length,
     filtered,
     reverberate,
@@ -19,6 +20,8 @@ from tinyprune.data.speech.augmentation import (
 )
 
 RATE = 16_000
+
+RNG = np.random.default_rng(0)
 
 
 def tone(frequency, samples=RATE):
@@ -69,6 +72,21 @@ def test_a_fast_excerpt_has_no_alias():
     """
     [played] = change_speed(tone(7000, 2000)[None], np.array([2.0]), 1000)
     assert np.abs(played[50:-50]).max() < 1e-3
+
+
+@pytest.mark.parametrize("factor", [1.02, 1.2, 1.5])
+def test_a_fast_excerpt_keeps_its_highest_frequencies(factor):
+    """White noise up to 7.4 kHz is as loud as below 4 kHz."""
+    [played] = change_speed(RNG.normal(size=(1, 24_000)).astype("f"), np.array([factor]), 16_000)
+    power = np.abs(np.fft.rfft(played)) ** 2  # bins of 1 Hz
+    assert abs(10 * np.log10(power[6500:7400].mean() / power[500:4000].mean())) < 1
+
+
+def test_half_of_the_excerpts_stay_as_recorded():
+    """200 draws, half of them 1: 7 is the deviation of their number, and 35 five of it."""
+    factors = draw_speeds((0.9, 1.4), 200, np.random.default_rng(0))
+    assert abs(np.sum(factors == 1) - 100) < 35
+    assert factors.min() > 0.9 and factors.max() < 1.4 and len(set(factors)) > 60
 
 
 # --- rooms

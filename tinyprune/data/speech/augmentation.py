@@ -10,7 +10,8 @@ import numpy as np
 from tinyprune.array_types import Float32Array, Float64Array, FloatArray
 from tinyprune.audio.files import SAMPLE_RATE
 
-QUALITY = "LQ"  # of soxr: good for 16 bits, in which clips are stored
+QUALITY = "MQ"  # of soxr: keeps what is below 7.5 kHz; LQ ends at 6.5 kHz
+AT_OTHER_SPEEDS = 0.5  # of the excerpts of a training where speeds vary
 #: Centres of the octaves of a microphone's colour, in Hz.
 OCTAVES_HZ = (62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
 #: Where a spectral tilt changes nothing, and where it begins and ends, in Hz.
@@ -23,6 +24,17 @@ EDGE_OCTAVES = 1 / 3
 def excerpt_length(samples: int, fastest: float) -> int:
     """Return the samples that :func:`change_speed` needs to make ``samples`` at any factor."""
     return int(np.ceil(samples * fastest))
+
+
+def draw_speeds(speed: tuple[float, float], count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the factors (count,) at which excerpts are played: half at 1, half evenly drawn.
+
+    What is resampled lacks the highest frequencies. A network that hears nothing else does not know
+    what recordings have there.
+    """
+    factors = rng.uniform(*speed, size=count)
+    factors[rng.random(count) >= AT_OTHER_SPEEDS] = 1.0
+    return factors
 
 
 def change_speed(excerpts: Float32Array, factors: np.ndarray, samples: int) -> Float32Array:

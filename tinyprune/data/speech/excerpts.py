@@ -81,7 +81,7 @@ class Variation:
         self._speakers = SpeakerPool(split.speech) if mixing.babble else None
 
     def speech(self, excerpts: Float32Array) -> Float32Array:
-        """Return excerpts (batch, drawn) as (batch, samples) at other speeds, half in rooms."""
+        """Return excerpts (batch, samples), half at other speeds, half in rooms."""
         excerpts = self._at_other_speeds(excerpts)
         if self.rirs is None:
             return excerpts
@@ -94,7 +94,7 @@ class Variation:
         return excerpts
 
     def noise(self, excerpts: Float32Array, clips: list[int]) -> Float32Array:
-        """Return noise (batch, drawn) at other speeds, some of it replaced by babble.
+        """Return noise (batch, drawn), half at other speeds, some of it replaced by babble.
 
         Babble is of other speakers than those of the clips of speech, ``clips`` (batch). The result
         is (batch, samples).
@@ -109,8 +109,8 @@ class Variation:
         return excerpts
 
     def _at_other_speeds(self, excerpts: Float32Array) -> Float32Array:
-        """Return excerpts (batch, drawn) as (batch, samples), each at a speed of its own."""
+        """Return excerpts (batch, drawn) as (batch, samples), half of them at other speeds."""
         if self.mixing.speed == (1.0, 1.0):
             return excerpts
-        factors = self.rng.uniform(*self.mixing.speed, size=len(excerpts))
+        factors = augmentation.draw_speeds(self.mixing.speed, len(excerpts), self.rng)
         return augmentation.change_speed(excerpts, factors, self.samples)

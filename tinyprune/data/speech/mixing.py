@@ -48,7 +48,7 @@ class Mixing:
     Attributes:
         snr_db: level of the speech over that of the noise.
         level_db: of the speech, relative to full scale.
-        speed: factor by which speech and noise are played faster; (1, 1): as they are.
+        speed: factor by which half of speech and noise is played faster; (1, 1): as they are.
         babble: fraction of the mixtures whose noise is other speakers of the same split.
         talkers: fraction whose noise is one other speaker, in the background.
         tilt_db: tilt of the spectrum of the speech, in dB per octave: vocal effort.

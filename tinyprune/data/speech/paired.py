@@ -14,7 +14,7 @@ from tinyprune.config.values import each_of
 from tinyprune.data.corpora import layouts
 from tinyprune.data.corpora.corpus import hold_out_speakers
 from tinyprune.data.speech import fixed_mixtures
-from tinyprune.data.speech.augmentation import change_speed, excerpt_length
+from tinyprune.data.speech.augmentation import change_speed, draw_speeds, excerpt_length
 from tinyprune.data.speech.excerpts import Excerpts
 from tinyprune.data.speech.mixing import NoisyUtterance, Range
 from tinyprune.data.speech.pair_store import PairStore, match_each, measured_snr_db, open_pairs
@@ -121,7 +121,7 @@ class PairedDataset:
             gains = 10 ** (rng.uniform(*self.level_db, size=(batch_size, 1, 1)) / 20)
             pairs = pairs * gains.astype(np.float32)
             if self.speed != (1.0, 1.0):
-                factors = np.repeat(rng.uniform(*self.speed, size=batch_size), 2)
+                factors = np.repeat(draw_speeds(self.speed, batch_size, rng), 2)
                 signals = pairs.reshape(2 * batch_size, -1)
                 pairs = change_speed(signals, factors, samples).reshape(batch_size, 2, -1)
             yield pairs[:, 0], pairs[:, 1]
