@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     scored.set_defaults(command=_measure)
     scored.add_argument("file", type=Path, nargs="?", metavar="FILE.tflite")
     scored.add_argument("--name", default="denoiser")
-    scored.add_argument("--limits", default="none,20,15", help="in dB, or none")
+    scored.add_argument("--limits", default="none,20", help="in dB, or none")
     shipped = commands.add_parser("ship")
     shipped.set_defaults(command=_ship)
     shipped.add_argument("--measured", default="denoiser-20", metavar="NAME")

@@ -26,13 +26,15 @@ class Shipped:
     """A network and all that is known of it.
 
     Attributes:
-        artifact, front_end: of the graph. recipe: of its training. data_sha256: of the training
-            data. reports: by target. sources: of the training data. measured, before: figures of it
+        artifact, front_end: of the graph. tuned, pruned, recipe: of its training in float32, of the
+            one in which it was pruned, and of the last one. data_sha256: of the training data. reports: by target. sources: of the training data. measured, before: figures of it
             and of the network that was shipped before. made_with: versions and date.
     """
 
     artifact: TFLiteArtifact
     front_end: DeviceFrontEnd
+    tuned: RunConfig
+    pruned: RunConfig
     recipe: RunConfig
     data_sha256: str
     reports: Mapping[str, ResourceReport]
@@ -148,13 +150,14 @@ def _cost(shipped: Shipped, name: str, report: ResourceReport) -> list[str]:
 
 
 def _data(shipped: Shipped) -> Iterator[str]:
-    data = shipped.recipe.data
+    first, second, data = shipped.tuned.data, shipped.pruned.data, shipped.recipe.data
     yield from ("", "## What it learned from")
     lengths = [f"{minutes(found)} of {kind}" for kind, found in _by_kind(shipped).items()]
     yield from prose(
-        f"{' and '.join(lengths)}, mixed on the fly at {data.snr_db[0]:g} to {data.snr_db[1]:g} dB SNR, and "
-        f"{data.clean_share:.0%} without noise; speech {data.speed[0]:g} to {data.speed[1]:g} times as fast, its spectrum "
-        f"tilted by {data.tilt_db[0]:g} to {data.tilt_db[1]:g} dB per octave, half of it in {data.rooms} simulated rooms; "
+        f"{' and '.join(lengths)}, mixed on the fly in three trainings: at {_noisiness(first)}; at {_noisiness(second)}; "
+        f"at {_noisiness(data)}. Half of it is {data.speed[0]:g} to {data.speed[1]:g} times as fast; the spectrum of half of "
+        f"the speech is tilted by {data.tilt_db[0]:g} to {data.tilt_db[1]:g} dB per octave; half of it is in {data.rooms} "
+        "simulated rooms; "
         f"microphones that colour by up to {data.colour_db:g} dB; single talkers in {data.talkers:.0%}, babble in "
         f"{data.babble:.0%}; {data.narrow:.0%} in narrow bands, {data.clipped:.0%} clipped. Noise is left at "
         f"{data.max_attenuation_db:g} dB below what it was. Dev and test have other speakers and other recordings of "
@@ -216,6 +219,7 @@ def _mean_loss(after: Mapping[str, float], before: Mapping[str, float]) -> str:
 
 
 def _again(shipped: Shipped) -> Iterator[str]:
+    [pruning], [finishing] = shipped.pruned.prune, shipped.recipe.prune
     yield from ("", "## Make it again", "", "```")
     yield "python -m benchmarks.pretrained --data DIR --more DIR train        # goes on where it was left"
     yield "python -m benchmarks.pretrained --data DIR measure                 # what it does, into results/"
@@ -223,15 +227,20 @@ def _again(shipped: Shipped) -> Iterator[str]:
     yield "```"
     yield from prose(
         "It begins with the int8 graph of row `differentiable-cycles-36k-weight-0.77-16-clusters` of "
-        "[results.md](results.md) (`benchmarks/pretrained/start/`), trained on in float32 (`tune.toml`; of 24 epochs 8 were "
-        "run, of which dev liked the fourth best). The mean of the weights before and after is pruned in int8 "
-        "(`prune.toml`, 24 epochs); the mean of that and of the beginning, at 0.7 to 0.3, is pruned again (`finish.toml`, "
-        f"{shipped.recipe.prune[0].epochs} epochs). Each mean teaches what it is pruned to. More of the beginning takes "
-        "more noise away, and more of unusual speech with it."
+        "[results.md](results.md) (`benchmarks/pretrained/start/`), which is given more units and trained on in float32 "
+        f"(`tune.toml`; of {shipped.tuned.train.epochs} epochs 34 were run). The mean of the weights before and after is "
+        f"pruned in int8, with {pruning.clusters} values per kernel (`prune.toml`, {pruning.epochs} epochs), and trained on "
+        f"in less noise (`finish.toml`, {finishing.epochs} epochs). More of the beginning takes more noise away, and more of "
+        "unusual speech with it."
     )
     versions = shipped.made_with["versions"]
     named = ", ".join(f"{name} {number}" for name, number in versions.items() if number)
     yield from prose(f"It was made on {str(shipped.made_with['date'])[:10]} with {named}.")
+
+
+def _noisiness(data: Any) -> str:
+    lowest, highest = data.snr_db
+    return f"{lowest:g} to {highest:g} dB SNR, {data.clean_share:.0%} without noise"
 
 
 def _by_kind(shipped: Shipped) -> dict[str, list[Source]]:

@@ -1,6 +1,7 @@
 """The network that comes with tinyprune as float32, to train it on: that of an int8 graph, with its weights.
 
-What was removed stays away; what was masked may come back.
+What was masked may come back. Units are added that change nothing until they are trained (Chen et
+al. 2016, "Net2Net", arXiv 1511.05641): nothing reads them yet.
 """
 
 from collections.abc import Iterator
@@ -16,15 +17,17 @@ from tinyprune.models.inputs import Shape
 from tinyprune.tflite import flatbuffer
 from tinyprune.tflite.graph import Operator, Tensor
 
-UNITS = (64, 96)
+#: Units of the two LSTM layers, as trained here; those of an int8 graph are the first of them.
+UNITS = (96, 128)
 HIDDEN = 128
+GATES = 4
 #: Inputs of TFLite's LSTM, gates in the order i, f, g, o, which is that of Keras.
 INPUT_KERNELS, RECURRENT_KERNELS, BIASES = range(1, 5), range(5, 9), range(12, 16)
 Weights = list[Float32Array]
 
 
 def build(inputs: Shape = (None, 128), outputs: int = 128) -> keras.Model:
-    """Return TinyLSTM with the units that pruning left: mel features -> mask; 140,160 parameters."""
+    """Return TinyLSTM with few units: mel features -> mask; 234,624 parameters."""
     features = keras.Input(inputs, name="features")
     x = features
     for number, units in enumerate(UNITS, start=1):
@@ -35,22 +38,53 @@ def build(inputs: Shape = (None, 128), outputs: int = 128) -> keras.Model:
 
 
 def with_weights_of(graph: Path, frontend: FrontEnd) -> keras.Model:
-    """Return the network with the weights of an int8 graph, for features of another front end.
+    """Return the network with the weights of an int8 graph, for features of another front end."""
+    weights = [
+        kernel for operator in flatbuffer.read(graph).operators for kernel in _weights(operator)
+    ]
+    adapted = for_front_end(weights, frontend_of(record_beside(graph)), frontend)
+    model = build()
+    model.set_weights(_widened(model.get_weights(), adapted))
+    return model
+
+
+def for_front_end(weights: Weights, before: FrontEnd, after: FrontEnd) -> Weights:
+    """Return the weights of a network for features of another front end.
 
     Features are ``(m - mean) / std``: where mean and std are others, the first kernel is scaled and
     the first bias shifted, so that the same sound gives the same mask.
     """
-    weights = [
-        kernel for operator in flatbuffer.read(graph).operators for kernel in _weights(operator)
-    ]
-    before = frontend_of(record_beside(graph))
-    ratio = np.array(frontend.std) / np.array(before.std)
-    shift = (np.array(frontend.mean) - np.array(before.mean)) / np.array(before.std)
-    weights[2] = weights[2] + shift @ weights[0]
-    weights[0] = weights[0] * ratio[:, None]
-    model = build()
-    model.set_weights(weights)
-    return model
+    kernel, recurrent, bias, *others = weights
+    ratio = np.array(after.std) / np.array(before.std)
+    shift = (np.array(after.mean) - np.array(before.mean)) / np.array(before.std)
+    return [kernel * ratio[:, None], recurrent, bias + shift @ kernel, *others]
+
+
+def _widened(wide: Weights, weights: Weights) -> Weights:
+    """Return the weights of a network, and of units beside them that nothing reads.
+
+    ``wide``: what the network with these units begins with, from which the inputs of new units come.
+    """
+    first, second = (_widened_lstm(wide[at : at + 3], weights[at : at + 3]) for at in (0, 3))
+    dense = np.zeros_like(wide[6])
+    dense[: len(weights[6])] = weights[6]
+    return [*first, *second, dense, *weights[7:]]
+
+
+def _widened_lstm(wide: Weights, weights: Weights) -> Weights:
+    """Return kernel (inputs, gates x units), recurrent kernel and bias of a layer with more units."""
+    units = len(weights[1])
+    widened = []
+    for new, old in zip(wide, weights, strict=True):
+        gates = np.array(new).reshape(*new.shape[:-1], GATES, -1)
+        gates[..., :units] = 0  # the old units do not read the new ones
+        old_gates = old.reshape(*old.shape[:-1], GATES, units)
+        if old.ndim == 1:
+            gates[:, :units] = old_gates
+        else:
+            gates[: len(old), :, :units] = old_gates
+        widened.append(gates.reshape(new.shape))
+    return widened
 
 
 def _weights(operator: Operator) -> Iterator[Float32Array]:

@@ -7,7 +7,14 @@ from pathlib import Path
 from benchmarks.pretrained import card
 from benchmarks.pretrained.card import Shipped
 from benchmarks.pretrained.measure import Record
-from benchmarks.pretrained.training import FINISH, Places, pruned_variant, training_sources
+from benchmarks.pretrained.training import (
+    FINISH,
+    PRUNE,
+    TUNE,
+    Places,
+    pruned_variant,
+    training_sources,
+)
 from benchmarks.shared.environment import ROOT, environment
 from tinyprune import pretrained
 from tinyprune.artifacts.network import TFLiteArtifact
@@ -78,6 +85,8 @@ def ship(places: Places, name: str) -> Path:
         Shipped(
             artifact=found.artifact,
             front_end=front_end,
+            tuned=load_recipe(places.recipe(TUNE)),
+            pruned=load_recipe(places.recipe(PRUNE)),
             recipe=load_recipe(places.recipe(FINISH)),
             data_sha256=found.data_sha256,
             reports=reports,

@@ -14,10 +14,11 @@ from benchmarks.paper import sources
 from benchmarks.paper.sources import MANIFEST, Source
 from benchmarks.shared.environment import ROOT
 from tinyprune.audio.files import list_audio
+from tinyprune.audio.frontend import FrontEnd
 from tinyprune.config import TrainConfig
 from tinyprune.config.recipe import load_recipe
 from tinyprune.errors import UsageError
-from tinyprune.storage.records import write_text
+from tinyprune.storage.records import read_json, write_text
 from tinyprune.storage.run_folder import BASELINE, Variant, Workspace
 
 #: What all trainings learn from, and the steps: in float32, pruned in int8, and pruned again.
@@ -25,7 +26,7 @@ DATA_RECIPE, TUNE, PRUNE, FINISH = (
     Path(__file__).with_name(f"{name}.toml") for name in ("data", "tune", "prune", "finish")
 )
 #: Shares of what was trained in the means of weights that the second and the third step begin with.
-TUNED_SHARE, PRUNED_SHARE = 0.5, 0.7
+TUNED_SHARE, PRUNED_SHARE = 0.5, 1.0
 START = Path(__file__).with_name("start") / "denoiser.tflite"
 KINDS = ("speech", "noise")
 
@@ -43,14 +44,9 @@ class Places:
     more: Path
     work: Path
 
-    @property
-    def start(self) -> Path:
-        """The network of START in float32."""
-        return self.work / "start.keras"
-
     def weights(self, step: Path) -> Path:
-        """The weights that a step begins with."""
-        return self.start if step == TUNE else self.work / f"{step.stem}.keras"
+        """The network that a step begins with."""
+        return self.work / f"{step.stem}.keras"
 
     def run(self, step: Path) -> Path:
         """The run folder of a step."""
@@ -74,22 +70,23 @@ class Places:
 def train(places: Places) -> int:
     """Run the three steps, from where they were left; return the exit code of the one that ended.
 
-    The second and the third begin with means of weights before and after training (Wortsman et al.
-    2022, "Robust fine-tuning of zero-shot models"): on clean speech a mean is nearly as good as
-    what was trained, on noise that was known before it is nearly as good as what it was before.
+    The second begins with the mean of the weights before and after the first (Wortsman et al. 2022,
+    "Robust fine-tuning of zero-shot models"): on clean speech a mean is nearly as good as what was
+    trained, on noise that was known before it is nearly as good as what it was before.
     """
+    from benchmarks.pretrained.network import with_weights_of
+
     for kind in KINDS:
         merge([places.data / kind / "train", places.more / kind], places.training(kind))
-    if not places.start.exists():
-        _save_start(places)
+    if not places.weights(TUNE).exists():
+        with_weights_of(START, _front_end(places, TUNE)).save(places.weights(TUNE))
     code = _run(places, TUNE)
     if code == 0:
         tuned = Workspace(places.run(TUNE)).variant(BASELINE)
-        _save_mean(places, PRUNE, tuned.folder / "model.keras", TUNED_SHARE)
+        _save_mean(places, PRUNE, tuned, TUNED_SHARE)
         code = _run(places, PRUNE)
     if code == 0:
-        pruned = pruned_variant(places.run(PRUNE)).folder / "model.keras"
-        _save_mean(places, FINISH, pruned, PRUNED_SHARE)
+        _save_mean(places, FINISH, pruned_variant(places.run(PRUNE)), PRUNED_SHARE)
         code = _run(places, FINISH)
     return code
 
@@ -120,27 +117,30 @@ def merge(folders: Iterable[Path], target: Path) -> None:
                 os.link(path, place)
 
 
-def _save_start(places: Places) -> None:
-    """Save the network to start from, for the features of these data."""
-    from benchmarks.pretrained.network import with_weights_of
+def _front_end(places: Places, step: Path) -> FrontEnd:
+    """Return the front end of a step, whose statistics are of its own data."""
     from tinyprune.registry import DATASETS
     from tinyprune.tasks.speech import Speech
 
-    config = load_recipe(places.recipe(TUNE))
-    dataset = DATASETS[config.data.name](config.data, Workspace(places.run(TUNE)).data)
-    frontend = Speech.create(dataset, TrainConfig()).frontend
-    with_weights_of(START, frontend).save(places.start)
+    config = load_recipe(places.recipe(step))
+    dataset = DATASETS[config.data.name](config.data, Workspace(places.run(step)).data)
+    return Speech.create(dataset, TrainConfig()).frontend
 
 
-def _save_mean(places: Places, step: Path, trained: Path, share: float) -> None:
-    """Save the weights that a step begins with; the same data give all the same features."""
+def _save_mean(places: Places, step: Path, trained: Variant, share: float) -> None:
+    """Save the weights that a step begins with, for its front end."""
     import keras
+
+    from benchmarks.pretrained.network import for_front_end, with_weights_of
 
     if places.weights(step).exists():
         return
-    model = keras.models.load_model(places.start)
-    after = keras.models.load_model(trained)
-    pairs = zip(model.get_weights(), after.get_weights(), strict=True)
+    baseline = trained.folder.with_name(BASELINE)
+    before = read_json(baseline / "frontend.json", FrontEnd)
+    after = _front_end(places, step)
+    weights = keras.models.load_model(trained.folder / "model.keras").get_weights()
+    model = with_weights_of(START, after)
+    pairs = zip(model.get_weights(), for_front_end(weights, before, after), strict=True)
     model.set_weights([(1 - share) * old + share * new for old, new in pairs])
     model.save(places.weights(step))
 
