@@ -63,7 +63,7 @@ def test_the_process_ends_with_the_network(crash):
     process = model._model._process
     assert process.poll() is None
     del model
-    assert process.poll() == -signal.SIGKILL
+    assert process.poll() in (0, -signal.SIGKILL)  # by itself, its pipe being closed, or killed
 
 
 def test_nothing_in_the_working_folder_is_imported(tmp_path, monkeypatch):
