@@ -44,7 +44,9 @@ ALL_RAM = 1440 + 5664 + 48 + 223
 
 
 def test_sizes_are_read_off_what_is_printed(denoiser_firmware):
-    record = denoiser_firmware.record
+    """Of a network with an arena of 1,440 bytes, 4,140 of commands and 76,912 of constants."""
+    bytes_of_network = {"arena_bytes": 1440, "command_bytes": 4140, "constant_bytes": 76912}
+    record = replace(denoiser_firmware.record, **bytes_of_network)
     sizes = device_build._sizes(PRINTED, record, 223)
     assert sizes == SIZES
     assert (sizes.flash, sizes.ram) == (98104, ALL_RAM)
