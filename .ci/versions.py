@@ -34,7 +34,7 @@ TESTS = (
 NO_TESTS = ("import-linter", "mypy", "ruff")
 SECONDS_TO_INSTALL, SECONDS_TO_TEST = 300, 360
 #: Of all environments together: what is left then is skipped.
-SECONDS_IN_ALL = 690
+SECONDS_IN_ALL = 420
 SKIPPED = "skipped"
 
 

@@ -185,7 +185,7 @@ def test_networks_can_be_chosen(tmp_path):
         "crn",
         "ds_cnn",
     ]
-    with pytest.raises(Unavailable, match="no network 'lenet': expected some of ds_cnn"):
+    with pytest.raises(Unavailable, match="there is no 'lenet': expected some of ds_cnn"):
         budgets.selected_settings(options(tmp_path, only="lenet"))
     with pytest.raises(Unavailable, match="--only tinylstm"):
         differentiable.measure(options(tmp_path, baseline=tmp_path))

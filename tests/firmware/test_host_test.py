@@ -41,9 +41,9 @@ SET = '__asm__(".globl denoiser_constants\\n.set denoiser_constants, shifted + 1
 CHANGES = {
     "a weight": ("src/denoiser_tables.c", "mean[128] = {\n    0.3", "mean[128] = {\n    0.4"),
     "a window": ("src/denoiser_tables.c", "analysis_window[512] = {", "analysis_window[512] = {\n    1.0f, 1.0f,"),
-    "an offset of the input": ("src/denoiser_npu.h", "INPUT_OFFSET 864u", "INPUT_OFFSET 865u"),
-    "an offset of the output": ("src/denoiser_npu.h", "OUTPUT_OFFSET 608u", "OUTPUT_OFFSET 609u"),
-    "a state": ("src/denoiser_npu.c", "{ 320u, 96u, 1u, -1 }", "{ 320u, 96u, 1u, 0 }"),
+    "an offset of the input": ("src/denoiser_npu.h", "INPUT_OFFSET 1376u", "INPUT_OFFSET 1377u"),
+    "an offset of the output": ("src/denoiser_npu.h", "OUTPUT_OFFSET 672u", "OUTPUT_OFFSET 673u"),
+    "a state": ("src/denoiser_npu.c", "{ 448u, 128u, 1u, -1 }", "{ 448u, 128u, 1u, 0 }"),
     "a scale": ("src/denoiser_tables.h", "OUTPUT_SCALE 0.00390625f", "OUTPUT_SCALE 0.0039f"),
     "an order of regions": ("src/denoiser_npu.c", "#define CONSTANTS 0\n#define ARENA 1", "#define CONSTANTS 1\n#define ARENA 0"),
     "a constant": ("src/denoiser_model.c", "denoiser_constants[DENOISER_CONSTANTS_BYTES] = {\n    ", "denoiser_constants[DENOISER_CONSTANTS_BYTES] = {\n    1"),
