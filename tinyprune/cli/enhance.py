@@ -18,12 +18,7 @@ from tinyprune.cli.values import ATTENUATION, FILE, RATE
     metavar="MODEL",
     help="Network: a variant of the run, FILE.tflite, or pretrained.  [default: see above]",
 )
-@click.option(
-    "--frontend",
-    type=FILE,
-    metavar="FILE.json",
-    help="Front end of the network.  [default: the one beside it]",
-)
+@options.front_end
 @click.option(
     "--max-attenuation",
     type=ATTENUATION,

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from tinyprune.cli import default_network, firmware_output, options
-from tinyprune.cli.values import FILE
 
 
 @click.command()
@@ -30,12 +29,7 @@ from tinyprune.cli.values import FILE
     help="What runs the network: Arm's driver alone, or TensorFlow Lite Micro, which also runs the "
     "operators that Vela leaves to the CPU.",
 )
-@click.option(
-    "--frontend",
-    type=FILE,
-    metavar="FILE.json",
-    help="Front end of the network.  [default: the one beside it]",
-)
+@options.front_end
 @click.option(
     "--raw-features",
     is_flag=True,

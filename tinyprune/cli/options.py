@@ -49,6 +49,18 @@ run_folder = click.option(
     metavar="DIR",
     help="Run folder. Each stage leaves its results in it and finds those of the stage before.",
 )
+run_folder_of_recipe = click.option(
+    "--run",
+    type=RUN_FOLDER,
+    metavar="DIR",
+    help="Run folder.  [default: runs/ and the name of the recipe]",
+)
+front_end = click.option(
+    "--frontend",
+    type=FILE,
+    metavar="FILE.json",
+    help="Front end of the network.  [default: the one beside it]",
+)
 output_format = format_option(DATA_FORMATS, "the results")
 
 

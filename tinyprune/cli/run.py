@@ -6,18 +6,13 @@ from typing import Any
 import click
 
 from tinyprune.cli import options, resource_output
-from tinyprune.cli.values import FILE, RUN_FOLDER
+from tinyprune.cli.values import FILE
 from tinyprune.config.recipe import load_recipe, with_overrides
 
 
 @click.command()
 @click.argument("recipe", type=FILE, metavar="RECIPE.toml")
-@click.option(
-    "--run",
-    type=RUN_FOLDER,
-    metavar="DIR",
-    help="Run folder.  [default: runs/ and the name of the recipe]",
-)
+@options.run_folder_of_recipe
 @options.deterministic
 @options.set_values
 @options.budget

@@ -9,7 +9,7 @@ import click
 
 from tinyprune.cli import options, output
 from tinyprune.cli.settings import own_fields, settings
-from tinyprune.cli.values import COUNT, FILE, RUN_FOLDER
+from tinyprune.cli.values import COUNT, FILE
 from tinyprune.config import RunConfig, SweepConfig, from_mapping, to_mapping
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.config.recipe import load_recipe, with_overrides
@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("recipe", type=FILE, metavar="RECIPE.toml")
-@click.option(
-    "--run",
-    type=RUN_FOLDER,
-    metavar="DIR",
-    help="Run folder.  [default: runs/ and the name of the recipe]",
-)
+@options.run_folder_of_recipe
 @click.option(
     "--axis",
     "axes",

@@ -19,6 +19,7 @@ from tinyprune.tflite.cells.network_writer import (
     Numbers,
     Shape,
     Value,
+    empty_model,
 )
 from tinyprune.tflite.flatbuffer import pack
 from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT
@@ -117,7 +118,7 @@ class _Network:
 
         self._schema = schema
         if content is None:
-            self._model = _empty_model()
+            self._model = empty_model()
         else:
             self._model = schema.ModelT.InitFromPackedBuf(content)
         self._graph = self._model.subgraphs[0]
@@ -203,21 +204,6 @@ class _Network:
         end.name = name.encode()
         end.tensorIndex = value.index
         return end
-
-
-def _empty_model() -> Any:
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT()
-    model.version = 3
-    model.description = b"tinyprune"
-    model.operatorCodes = []
-    model.buffers = [schema.BufferT()]  # the first one is empty in every file
-    graph = schema.SubGraphT()
-    graph.tensors = []
-    graph.operators = []
-    model.subgraphs = [graph]
-    return model
 
 
 def _replaced(indices: Any, old: int, new: int) -> Any:

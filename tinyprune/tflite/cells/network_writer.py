@@ -54,6 +54,22 @@ class Value:
 H = Numbers("int8", 1 / 128)
 
 
+def empty_model() -> Any:
+    """Return a network without tensors and operators, a ``ModelT`` of the schema."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT()
+    model.version = 3
+    model.description = b"tinyprune"
+    model.operatorCodes = []
+    model.buffers = [schema.BufferT()]  # the first one is empty in every file
+    graph = schema.SubGraphT()
+    graph.tensors = []
+    graph.operators = []
+    model.subgraphs = [graph]
+    return model
+
+
 class NetworkWriter:
     """Adds to a ``ModelT`` of the schema, whose operators need not be in order afterwards.
 

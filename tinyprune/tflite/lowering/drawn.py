@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinyprune.array_types import Int8Array
-from tinyprune.tflite.cells.network_writer import NetworkWriter, Numbers
+from tinyprune.tflite.cells.network_writer import NetworkWriter, Numbers, empty_model
 from tinyprune.tflite.flatbuffer import pack
 
 _ACTIVATIONS = Numbers("int8", 0.05)
@@ -37,15 +37,8 @@ def file_of(kernel: Int8Array, drawn: DrawnOperator) -> bytes:
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT()
-    model.version = 3
-    model.operatorCodes = []
-    model.buffers = [schema.BufferT()]  # the first one is empty in every file
-    graph = schema.SubGraphT()
-    graph.tensors = []
-    graph.operators = []
-    model.subgraphs = [graph]
-
+    model = empty_model()
+    graph = model.subgraphs[0]
     writer = NetworkWriter(model, "layer")
     read = writer.tensor("read", drawn.read, _ACTIVATIONS)
     made = writer.tensor("made", drawn.made, _ACTIVATIONS)
