@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tinyprune.artifacts.resources import NpuTarget
+from tinyprune.config import TargetConfig
 from tinyprune.errors import UsageError
 from tinyprune.npu import targets, vela
 
@@ -84,6 +85,21 @@ def test_resolve_takes_what_is_given() -> None:
         targets.resolve("ethos-u55-128", "Ethos_U55_High_End_Embedded").name
         == "ethos-u55-128-shared-sram"
     )
+
+
+def test_what_the_compiler_is_asked_for_is_in_the_name() -> None:
+    target = targets.resolve_config(TargetConfig(optimise="size", arena_limit="64KiB"))
+    assert (target.optimise, target.arena_bytes) == ("size", 65_536)
+    assert target.name == "ethos-u55-128-shared-sram-size-arena-65536"
+    assert target.description.endswith("Shared_Sram, size, arena-65536")
+    plain = targets.resolve_config(TargetConfig())
+    assert (plain.choices, plain.name) == ([], "ethos-u55-128-shared-sram")
+
+
+def test_a_limit_of_sram_that_is_no_size_is_refused() -> None:
+    for text in ("0kB", "64", "much"):
+        with pytest.raises(UsageError):
+            targets.resolve_config(TargetConfig(arena_limit=text))
 
 
 def test_a_system_config_without_the_default_mode_brings_its_own() -> None:

@@ -57,6 +57,22 @@ def test_what_comes_out_of_a_dense_network(networks, tmp_path) -> None:
     assert [operator.macs for operator in report.operators if operator.macs] == [16 * 32, 32 * 8]
 
 
+def test_a_network_that_is_compiled_for_size_takes_less_sram_and_more_cycles(
+    networks, tmp_path
+) -> None:
+    fast = vela.compile_tflite(networks.image(), U55, tmp_path / "fast").report
+    small = vela.compile_tflite(
+        networks.image(), replace(U55, optimise="size"), tmp_path / "small"
+    ).report
+    assert small.sram_bytes < 0.8 * fast.sram_bytes
+    assert small.cycles > fast.cycles
+    limit = int(small.sram_bytes)
+    limited = replace(U55, arena_bytes=limit)
+    assert vela.compile_tflite(
+        networks.image(), limited, tmp_path / "limited"
+    ).report.sram_bytes <= (0.8 * fast.sram_bytes)
+
+
 def test_float_ends_are_left_to_the_cpu_and_are_no_failure_of_the_npu(networks, tmp_path) -> None:
     report = vela.compile_tflite(networks.dense_float_ends(), U55, tmp_path / "out").report
     assert report.end_conversions == ("QUANTIZE", "DEQUANTIZE")

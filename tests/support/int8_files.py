@@ -50,6 +50,13 @@ class Networks:
         ]
         return self._converted("strided.tflite", (16, 16, 8), layers)
 
+    def image(self) -> Path:
+        """Three convolutions over an image, whose feature maps are the largest of its memory."""
+        import keras
+
+        layers = [keras.layers.Conv2D(16, 3, padding="same", activation="relu") for _ in range(3)]
+        return self._converted("image.tflite", (32, 32, 3), layers)
+
     def all_cpu(self) -> Path:
         import keras
 

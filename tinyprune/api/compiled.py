@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tinyprune.artifacts.resources import LOWER_AUTO, CompiledArtifact, ResourceReport
+from tinyprune.artifacts.resources import LOWER_AUTO, PERFORMANCE, CompiledArtifact, ResourceReport
 from tinyprune.npu import targets
 from tinyprune.npu.lowering import compile_lowered
 from tinyprune.report.render import cost_tables
@@ -53,6 +53,8 @@ def compile(
     memory_mode: str | None = None,
     vela_config: str | Path | None = None,
     lower: str = LOWER_AUTO,
+    optimise: str = PERFORMANCE,
+    arena_bytes: int | None = None,
     layers: Sequence[str] = (),
     output: str | Path | None = None,
 ) -> CompiledNetwork:
@@ -67,6 +69,8 @@ def compile(
         vela_config: a configuration file of your own, in Vela's format.
         lower: whether kernels with blocks of zeros become smaller operators: "auto", where that
             takes fewer cycles, or "never".
+        optimise: what Vela prefers, "performance", or "size": less SRAM, maybe for more cycles.
+        arena_bytes: SRAM that Vela tries not to exceed when it prefers performance.
         layers: the Keras layer of every operator (``TFLiteArtifact.layers``).
         output: folder of the result; None: ``<stem>-<target>`` beside the file.
 
@@ -76,6 +80,11 @@ def compile(
     """
     source = Path(path)
     own = Path(vela_config) if vela_config else None
-    target = replace(targets.resolve(npu, system_config, memory_mode, own), lower=lower)
+    target = replace(
+        targets.resolve(npu, system_config, memory_mode, own),
+        lower=lower,
+        optimise=optimise,
+        arena_bytes=arena_bytes,
+    )
     folder = Path(output) if output else source.parent / f"{source.stem}-{target.name}"
     return CompiledNetwork(compile_lowered(read_file(source), target, folder, layers))

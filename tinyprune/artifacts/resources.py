@@ -21,6 +21,7 @@ def ratio(before: float, after: float) -> float | None:
 
 
 LOWER_AUTO, LOWER_NEVER = LOWERINGS = ("auto", "never")
+PERFORMANCE, SIZE = OPTIMISATIONS = ("performance", "size")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class NpuTarget:
             is asked for.
         lower: whether block-sparse kernels become smaller operators: "auto", where that takes fewer
             cycles, or "never".
+        optimise: what Vela prefers, "performance", or "size": less SRAM, maybe for more cycles.
+        arena_bytes: SRAM that Vela tries not to exceed when it prefers performance; None: what the
+            memory mode allows.
     """
 
     npu: str
@@ -47,17 +51,30 @@ class NpuTarget:
     label: str = ""
     is_default_system: bool = True
     lower: str = LOWER_AUTO
+    optimise: str = PERFORMANCE
+    arena_bytes: int | None = None
 
     @property
     def name(self) -> str:
         """Unique name in file names and tables, e.g. ``ethos-u55-128-shared-sram``."""
         system = "" if self.is_default_system else f"-{self.system_config}"
-        return self.label or f"{self.npu}{system}-{self.memory_mode}".lower().replace("_", "-")
+        name = f"{self.npu}{system}-{self.memory_mode}".lower().replace("_", "-")
+        return "-".join([self.label or name, *self.choices])
+
+    @property
+    def choices(self) -> list[str]:
+        """Choices of the compiler that are not its defaults, as parts of a name."""
+        choices = []
+        if self.optimise != PERFORMANCE:
+            choices.append(self.optimise)
+        if self.arena_bytes is not None:
+            choices.append(f"arena-{self.arena_bytes}")
+        return choices
 
     @property
     def description(self) -> str:
-        """Accelerator, system and memory mode in a line."""
-        return f"{self.npu}, {self.system_config}, {self.memory_mode}"
+        """Accelerator, system, memory mode and choices of the compiler in a line."""
+        return ", ".join([self.npu, self.system_config, self.memory_mode, *self.choices])
 
     @property
     def family(self) -> str:

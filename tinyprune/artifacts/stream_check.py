@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tinyprune.artifacts.stream_counts import StreamCounts
+
 
 @dataclass(frozen=True)
 class StreamCheck:
@@ -23,6 +25,7 @@ class StreamCheck:
             rounds in other places than the reference.
         metric: name of the metric on dev; empty where there is none.
         value, reference_value: the metric with the outputs of the stream and of the reference.
+        counts: what the stream makes the NPU do in an inference; None in records of before.
     """
 
     name: str
@@ -40,6 +43,7 @@ class StreamCheck:
     metric: str = ""
     value: float | None = None
     reference_value: float | None = None
+    counts: StreamCounts | None = None
 
     @property
     def percent_off(self) -> float:

@@ -99,7 +99,7 @@ def targets(command: Any) -> Any:
     )
     fields = fields_of(TargetConfig)
     helps = {}
-    for name in ("npu", "memory_mode"):
+    for name in ("npu", "memory_mode", "optimise"):
         helps[name] = f"{fields[name].metadata['setting'].help} May be repeated."
     helps["npu"] += f"  [default: {TargetConfig.npu}]"
     return settings(fields, helps=helps)(every(command))
@@ -150,11 +150,40 @@ def chosen_targets(flags: Mapping[str, Any]) -> "list[NpuTarget]":
         flags["vela_config"],
         flags["all_targets"],
     )
-    lower = flags["lower"]
-    if lower is None:
-        return chosen
-    fields_of(TargetConfig)["lower"].metadata["setting"].rule.check(lower, "lower")
-    return [replace(target, lower=lower) for target in chosen]
+    wishes = flags["optimise"] or [TargetConfig.optimise]
+    for wish in wishes:
+        _check_setting("optimise", wish)
+    shared = _choices_of_the_compiler(flags)
+    each = []
+    for target in chosen:
+        each += [replace(target, optimise=wish, **shared) for wish in wishes]
+    return each
+
+
+def _choices_of_the_compiler(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that all targets of a command line have in common."""
+    shared: dict[str, Any] = {}
+    if flags["lower"] is not None:
+        _check_setting("lower", flags["lower"])
+        shared["lower"] = flags["lower"]
+    if flags["arena_limit"] is not None:
+        shared["arena_bytes"] = _arena_bytes(flags["arena_limit"])
+    return shared
+
+
+def _check_setting(name: str, value: str) -> None:
+    """Raise UsageError, which names the option, for a wrong value of a setting of a target."""
+    field = fields_of(TargetConfig)[name]
+    field.metadata["setting"].rule.check(value, flag_of(field))
+
+
+def _arena_bytes(text: str) -> int:
+    from tinyprune.config.pruning import arena_bytes
+
+    try:
+        return arena_bytes(text)
+    except UsageError as error:
+        raise UsageError(f"--arena-limit: {error}") from error
 
 
 def chosen_target(flags: Mapping[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import click
 
 if TYPE_CHECKING:
     from tinyprune.artifacts.stream_check import StreamCheck
+    from tinyprune.artifacts.stream_counts import StreamCounts
 
 
 def checks(found: "Sequence[StreamCheck]", output_format: str) -> None:
@@ -42,4 +43,26 @@ def _findings(check: "StreamCheck") -> list[str]:
         )
     if check.reason:
         lines.append(f"the reference is {check.reference}: {check.reason}")
+    if check.counts is not None:
+        lines += _work(check.counts)
     return lines
+
+
+def _work(counts: "StreamCounts") -> list[str]:
+    """Return what the stream makes the NPU do, and how much of its array that uses."""
+    from tinyprune.units import format_bytes, format_count
+
+    kinds = [f"{number} {kind}" for kind, number in counts.operations.items()]
+    asked = f"products: {format_count(counts.macs)} of the network"
+    if counts.filled_macs is not None:
+        asked += f", {format_count(counts.filled_macs)} with what fills groups"
+    return [
+        f"operations of the NPU: {', '.join(kinds)}",
+        asked,
+        f"weights: {format_count(counts.weights)}, {format_count(counts.decoded_weights)} decoded, "
+        f"{format_bytes(counts.weight_bytes)} read for it",
+        f"DMA: {format_bytes(counts.transfer_bytes)} in {counts.transfers} transfers",
+        f"array: {counts.array_use:.1%} of {counts.macs_per_cycle} products a cycle are used",
+        f"decoder: {counts.weights_per_cycle:.2f} weights a cycle, "
+        f"each of them used {counts.uses_of_a_weight:.1f} times",
+    ]

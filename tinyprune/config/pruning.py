@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from tinyprune.artifacts.resources import LOWER_AUTO, LOWERINGS
+from tinyprune.artifacts.resources import LOWER_AUTO, LOWERINGS, OPTIMISATIONS, PERFORMANCE
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.config.family import Family, Member
 from tinyprune.config.settings import (
@@ -21,9 +21,11 @@ from tinyprune.config.settings import (
     one_of,
     setting,
 )
+from tinyprune.errors import UsageError
 from tinyprune.pretrained import NAME as PRETRAINED
 from tinyprune.registry import IMPORTANCES, SCHEDULES
 from tinyprune.storage.recorded import BASELINE
+from tinyprune.units import parse_bytes
 
 MAGNITUDE, DIFFERENTIABLE = "magnitude", "differentiable"
 FUSED, EXPLICIT, AUTO = "fused", "explicit", "auto"
@@ -103,12 +105,48 @@ class TargetConfig(Config):
         option=Option("--lower", metavar="WHEN"),
         rule=one_of(LOWERINGS),
     )
+    optimise: str = setting(
+        PERFORMANCE,
+        "What Vela prefers: performance, or size, which is less SRAM and maybe more cycles.",
+        option=Option("--optimise", "texts", "WHAT"),
+        rule=one_of(OPTIMISATIONS),
+    )
+    arena_limit: str | None = setting(
+        None,
+        "SRAM that Vela tries not to exceed when it prefers performance, e.g. 64KiB.  [default: "
+        "what the memory mode allows]",
+        option=Option("--arena-limit", metavar="SIZE"),
+        is_text_of_number=True,
+    )
     verify: int | None = setting(
         None,
         "Inferences on dev that go through the compiled network and the reference, whose bytes are "
         "compared.",
         rule=COUNT,
     )
+
+    @property
+    def arena_bytes(self) -> int | None:
+        """The limit of SRAM in bytes. Raises UsageError for a text that is no size above 0."""
+        if self.arena_limit is None:
+            return None
+        return arena_bytes(self.arena_limit)
+
+    def complaints(self) -> list[Complaint]:
+        """Return what is wrong with the limit of SRAM."""
+        try:
+            self.arena_bytes  # noqa: B018
+        except UsageError as error:
+            return [("arena_limit", str(error))]
+        return []
+
+
+def arena_bytes(text: str) -> int:
+    """Return the bytes of a limit of SRAM. Raises UsageError for what is no size above 0."""
+    count = parse_bytes(text)
+    if count < 1:
+        raise UsageError(f"expected a size above 0, e.g. 64KiB, got {text}")
+    return count
 
 
 @dataclass(frozen=True)

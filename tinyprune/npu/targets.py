@@ -49,7 +49,12 @@ def resolve_config(config: TargetConfig) -> NpuTarget:
     """Return the target of a configuration. Raises UsageError as :func:`resolve`."""
     ini = Path(config.vela_config) if config.vela_config else None
     target = resolve(config.npu, config.system_config, config.memory_mode, ini)
-    return replace(target, lower=config.lower)
+    return replace(
+        target,
+        lower=config.lower,
+        optimise=config.optimise,
+        arena_bytes=config.arena_bytes,
+    )
 
 
 def resolve_each(

@@ -229,6 +229,9 @@ def _run(source: Path, target: NpuTarget, folder: Path, timeout_seconds: float) 
     arguments += vela_config.arguments(target)
     arguments += ["--accelerator-config", target.npu]
     arguments += ["--system-config", target.system_config, "--memory-mode", target.memory_mode]
+    arguments += ["--optimise", target.optimise.capitalize()]
+    if target.arena_bytes is not None:
+        arguments += ["--arena-cache-size", str(target.arena_bytes)]
     arguments += ["--output-dir", str(folder), "--verbose-performance", "--enable-debug-db"]
     log = folder / LOG_NAME
     code = _exit_code(arguments, log, timeout_seconds)

@@ -12,6 +12,7 @@ from tinyprune.errors import CheckFailed
 from tinyprune.export.forward import of_runner
 from tinyprune.npu import vela
 from tinyprune.npu.stream.comparison import Lockstep
+from tinyprune.npu.stream.counts import count
 from tinyprune.npu.stream.network import CompiledNetwork
 from tinyprune.progress import track
 from tinyprune.stages.compile import compiled_place
@@ -81,6 +82,7 @@ def _check_on_noise(
         runner.run(values)
     target = artifact.report.target.name
     check = _record(name, target, NOISE, reference, network, lockstep, limit_percent)
+    check = replace(check, counts=count(network.programs, artifact.report.cycles))
     write_sealed(artifact.path.parent / RECORD_NAME, check)
     return check
 
@@ -110,6 +112,7 @@ def _check_on_dev(
         metric=task.metric,
         value=value,
         reference_value=expected.metrics.get(task.metric),
+        counts=count(network.programs, artifact.report.cycles),
     )
     write_sealed(folder / RECORD_NAME, check)
     return check

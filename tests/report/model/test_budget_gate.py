@@ -216,6 +216,19 @@ def test_values_are_in_the_unit_of_their_limit(budget: Budget, text: str) -> Non
     assert text in (failure(check(RUN, budget, ["weight-0.80"])) or "")
 
 
+def test_sram_over_its_limit_comes_with_what_vela_can_be_asked_for() -> None:
+    budget = Budget(sram_bytes=8 * 1024)
+    assert (failure(check(RUN, budget, ["weight-0.80"])) or "").endswith(
+        "; --optimise size or --arena-limit may lower it"
+    )
+    [verdict] = check(RUN, budget, ["weight-0.80"])
+    asked = replace(TARGET, optimise="size")
+    report = replace(records.resource_report(target=asked), sram_bytes=12_000)
+    run = summary(records.variant_summary("a", report))
+    [of_asked] = check(run, budget)
+    assert (verdict.hint != "", of_asked.hint) == (True, "")
+
+
 def test_a_limit_of_none_is_exceeded_by_the_largest_factor() -> None:
     run = summary(variant("a", 900_000, cpu=("ELU",)))
     message = failure(check(run, Budget(flash_bytes=1_000, cpu_operators=0)))

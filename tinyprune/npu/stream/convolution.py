@@ -44,6 +44,7 @@ class Convolution:
         scales: where biases and scales are; of several, the i-th has the outputs i, i + n, ...
         record: format of these.
         output: its output stage.
+        block: rows and columns of positions that are computed with one pass over the weights.
     """
 
     input: FeatureMap
@@ -53,6 +54,7 @@ class Convolution:
     scales: tuple[Constants, ...]
     record: RecordFormat
     output: OutputStage
+    block: tuple[int, int]
 
     def bind(self, memory: Memory) -> "BoundConvolution":
         """Return this operation on a memory."""

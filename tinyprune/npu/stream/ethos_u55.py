@@ -13,6 +13,7 @@ from tinyprune.npu.stream.output import OutputStage
 from tinyprune.npu.stream.payload import CommandStream
 from tinyprune.npu.stream.pooling import Pooling, PoolingMode
 from tinyprune.npu.stream.reading import (
+    block_of,
     constants_of,
     dtype_of,
     feature_map,
@@ -93,6 +94,7 @@ class EthosU55:
             scales=tuple(scales),
             record=RecordFormat.U55,
             output=output,
+            block=block_of(registers),
         )
 
     def _transfer(self, registers: Registers) -> Transfer:

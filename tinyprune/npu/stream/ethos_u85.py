@@ -18,6 +18,7 @@ from tinyprune.npu.stream.output import OutputStage
 from tinyprune.npu.stream.payload import CommandStream
 from tinyprune.npu.stream.pooling import Pooling, PoolingMode
 from tinyprune.npu.stream.reading import (
+    block_of,
     constants_of,
     dtype_of,
     feature_map,
@@ -96,6 +97,7 @@ class EthosU85:
             scales=(scales,),
             record=RecordFormat.U85_WIDE if is_wide else RecordFormat.U85,
             output=output,
+            block=block_of(registers),
         )
 
     def _order(

@@ -34,9 +34,16 @@ def operations(stream: CommandStream) -> Iterator[OperationSettings]:
 
 
 class Program:
-    """A stream on a memory. What does not depend on data is done once."""
+    """A stream on a memory. What does not depend on data is done once.
+
+    Attributes:
+        npu: name of the accelerator. macs: that it makes per cycle.
+        settings: of its operations, in order.
+    """
 
     def __init__(self, stream: CommandStream, memory: Memory) -> None:
+        self.npu = stream.npu
+        self.macs = stream.macs
         self.settings = tuple(operations(stream))
         self._operations = [settings.bind(memory) for settings in self.settings]
 

@@ -37,6 +37,11 @@ def transfer_of(registers: Registers) -> Transfer:
     )
 
 
+def block_of(registers: Registers) -> tuple[int, int]:
+    """Return rows and columns of the blocks of positions that an operation works on."""
+    return registers.size("OFM_BLK_HEIGHT"), registers.size("OFM_BLK_WIDTH")
+
+
 def kernel_of(registers: Registers) -> Kernel:
     """Return the kernel of an operation."""
     stride = "KERNEL_STRIDE"

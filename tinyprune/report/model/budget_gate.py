@@ -40,6 +40,7 @@ class Verdict:
         heaviest: the layers that weigh most, with what they cost: bytes in flash, the most SRAM
             while they run, MACs, cycles (of latency too); of CPU operators their kinds and numbers.
         note: what the value leaves out or includes, or empty.
+        hint: an option of the compiler that may lower the value, or empty.
     """
 
     variant: str
@@ -49,6 +50,7 @@ class Verdict:
     value: float
     heaviest: Heaviest = ()
     note: str = ""
+    hint: str = ""
 
     @property
     def what(self) -> str:
@@ -136,6 +138,8 @@ def failure(verdicts: Iterable[Verdict]) -> str | None:
     )
     if worst.heaviest:
         line += f"; most weighs {worst.format_heaviest(1)}"
+    if worst.hint:
+        line += f"; {worst.hint}"
     if len(over) > 1:
         line += f"; and {len(over) - 1} more"
     return line
@@ -173,6 +177,7 @@ def _verdicts(variant: VariantSummary, target: str, budget: Budget) -> Iterator[
                 value=quantity.of(variant),
                 heaviest=_heaviest(quantity, report),
                 note=_note(quantity, report),
+                hint=_hint(quantity, report),
             )
 
 
@@ -187,6 +192,13 @@ def _heaviest(quantity: Quantity, report: ResourceReport) -> Heaviest:
             costs.append((layer.name, cost))
     costs.sort(key=itemgetter(1), reverse=True)
     return tuple(costs[:HEAVIEST])
+
+
+def _hint(quantity: Quantity, report: ResourceReport) -> str:
+    """Return what Vela could be asked for; it has preferred performance as long as it was not."""
+    if quantity is not SRAM or report.target.choices:
+        return ""
+    return "--optimise size or --arena-limit may lower it"
 
 
 def _of_layers(quantity: Quantity) -> Quantity:
