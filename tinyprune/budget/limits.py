@@ -10,6 +10,7 @@ import tensorflow as tf
 from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.compress.arrays import tensors
+from tinyprune.compress.compiled import compiled
 from tinyprune.errors import UsageError
 from tinyprune.npu.cost_model import CostModel
 from tinyprune.npu.limits import Limit, exceeded
@@ -50,7 +51,7 @@ class ModelledLimits:
         self._exact = self._functions(NUMPY)
         peak = float(ResourceModel(shape).peak_bytes(shape.whole))
         self._smooth = self._functions(tensors(max(1.0, SMOOTH * peak)))
-        self._compiled = tf.function(self._penalty_gradient, reduce_retracing=True)
+        self._compiled = compiled(self._penalty_gradient)
 
     def values(self, kept: npt.NDArray) -> Float64Array:
         """Return the usage with ``kept`` (sets,) units, (limits,), corrected."""

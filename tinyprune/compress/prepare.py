@@ -5,11 +5,11 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tinyprune import named_arrays
 from tinyprune.compress import graph
 from tinyprune.compress.activations import activation_name
+from tinyprune.compress.compiled import compiled
 from tinyprune.compress.ends import given
 from tinyprune.compress.fake_quant import FakeQuantize, Observe
 from tinyprune.compress.grids import Grids
@@ -192,7 +192,7 @@ def calibrate(prepared: keras.Model, batches: Iterable[np.ndarray], begins: bool
     for normaliser in beginning:
         normaliser.measuring = True
 
-    observe = tf.function(lambda values: prepared(values, training=False), reduce_retracing=True)
+    observe = compiled(lambda values: prepared(values, training=False))
     try:
         for batch in batches:
             observe(given(prepared, batch))

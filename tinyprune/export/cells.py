@@ -16,6 +16,7 @@ import tensorflow as tf
 from tinyprune import named_arrays
 from tinyprune.array_types import Float32Array
 from tinyprune.compress import graph
+from tinyprune.compress.compiled import compiled
 from tinyprune.compress.cut import Cut, cut
 from tinyprune.compress.kinds.lookup import kernel_kind
 from tinyprune.compress.streaming import Context
@@ -171,7 +172,7 @@ def _made(model: keras.Model, given: list[Float32Array], names: dict[str, str]) 
     ``names``: layer name -> tensor name.
     """
 
-    @tf.function
+    @compiled
     def outputs(inputs: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         made: dict[str, tf.Tensor] = {}
 

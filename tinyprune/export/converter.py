@@ -19,6 +19,7 @@ from tinyprune import named_arrays
 from tinyprune.array_types import Float32Array
 from tinyprune.compress import graph
 from tinyprune.compress.causality import look_back
+from tinyprune.compress.compiled import compiled
 from tinyprune.compress.export_layers import with_export_layers
 from tinyprune.errors import CheckFailed
 from tinyprune.models.ends import input_names, output_names
@@ -100,7 +101,8 @@ def conversion(model: keras.Model, frames: int | None, calibration: Float32Array
     fused = with_export_layers(model)
     calls = calibration[:, None] if frames is None else calls_of(calibration, frames)
     signature = [tf.TensorSpec(calls.shape[1:])]
-    function = tf.function(fused, input_signature=signature).get_concrete_function()
+    traced = tf.function(fused, input_signature=signature, autograph=False)
+    function = traced.get_concrete_function()
 
     def samples() -> Iterable[CalibrationInputs]:
         return ([call] for call in calls)
@@ -224,7 +226,7 @@ def calibration_inputs(model: keras.Model, features: Float32Array) -> Iterator[l
     nodes = [node for node in graph.nodes(model) if look_back(node.operation)]
     lengths = [look_back(node.operation) for node in nodes]
 
-    @tf.function
+    @compiled
     def inputs_of_nodes(sequence: tf.Tensor) -> list[tf.Tensor]:
         read: dict[int, tf.Tensor] = {}
 

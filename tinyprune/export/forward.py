@@ -5,9 +5,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tinyprune.array_types import Float32Array
+from tinyprune.compress.compiled import compiled
 from tinyprune.compress.ends import given, made
 from tinyprune.tflite.interpreter import Int8Model
 
@@ -17,7 +17,7 @@ Forward = Callable[[Float32Array], Float32Array]
 
 def of_keras(model: keras.Model) -> Forward:
     """A float network on inputs (batch, ...)."""
-    forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    forward = compiled(lambda inputs: model(inputs, training=False))
     return lambda inputs: made(model, forward(given(model, inputs)))
 
 

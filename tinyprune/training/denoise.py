@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tinyprune.compress.compiled import compiled
 from tinyprune.config import TrainConfig
 from tinyprune.data.speech.dataset import SpeechData
 from tinyprune.data.speech.scored_set import ScoredSet
@@ -48,9 +49,7 @@ class Denoise:
         self._graph = SpectralGraph(scored.frontend)
         self._batch_size = config.batch_size
         self._samples = (config.frames + 1) * scored.frontend.hop
-        self._forward = tf.function(
-            lambda model, features: model(features, training=False), reduce_retracing=True
-        )
+        self._forward = compiled(lambda model, features: model(features, training=False))
 
     def steps_per_epoch(self) -> int:
         """Return the number of batches of an epoch."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from tinyprune.compress.compiled import compiled
 from tinyprune.compress.ends import given, made
 from tinyprune.data.examples import ExampleDataset
 from tinyprune.named_arrays import arrays_of
@@ -33,9 +33,7 @@ class ExampleLearner:
         self.teacher = teacher
         self._batch_size = batch_size
         self._seed = seed
-        self._forward = tf.function(
-            lambda model, inputs: model(inputs, training=False), reduce_retracing=True
-        )
+        self._forward = compiled(lambda model, inputs: model(inputs, training=False))
 
     def steps_per_epoch(self) -> int:
         """Return the number of batches of an epoch."""

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tinyprune.compress.compiled import compiled
 from tinyprune.errors import TinypruneError
 from tinyprune.metrics.metric import metric_of
 from tinyprune.storage.records import write_text
@@ -218,7 +219,7 @@ class Fit:
             learning_rate(self._peak, self.steps), global_clipnorm=CLIP_NORM
         )
         self.optimizer.build(model.trainable_variables)
-        self._step = tf.function(self._train_step, reduce_retracing=True)
+        self._step = compiled(self._train_step)
 
     def _replace(self, replacement: Replacement) -> None:
         """Go on with another model.
