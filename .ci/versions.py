@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -30,8 +29,8 @@ TESTS = (
     "tests/cli/test_bad_input.py",
     "tests/cli/test_signals.py",
 )
-#: Tools that no test needs.
-NO_TESTS = ("import-linter", "mypy", "ruff")
+#: Installs in seconds, and knows what the lowest versions are.
+UV = FOLDER / "uv/bin/uv"
 SECONDS_TO_INSTALL, SECONDS_TO_TEST = 300, 360
 #: Of all environments together: what is left then is skipped.
 SECONDS_IN_ALL = 420
@@ -70,10 +69,7 @@ def main() -> int:
 
 def lowest_versions(clock: Clock) -> str:
     """Test with every dependency at its lower bound."""
-    bounds = FOLDER / "lower-bounds.txt"
-    FOLDER.mkdir(exist_ok=True)
-    bounds.write_text("\n".join(lower_bounds()) + "\n")
-    return tested(clock, "lowest", sys.executable, ["-r", str(bounds)])
+    return tested(clock, "lowest", sys.executable, ["--resolution", "lowest-direct"])
 
 
 def newest_python(clock: Clock) -> str:
@@ -81,19 +77,7 @@ def newest_python(clock: Clock) -> str:
     found = interpreter()
     if found is None:
         return f"{SKIPPED}, there is no Python 3.13 or 3.12"
-    requirements = [requirement.replace("==", ">=") for requirement in lower_bounds()]
-    return tested(clock, "newest", found, ["-c", str(ROOT / "constraints.txt"), *requirements])
-
-
-def lower_bounds() -> list[str]:
-    """Return the requirements of pyproject.toml, each at its lower bound."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    requirements = project["dependencies"] + project["optional-dependencies"]["dev"]
-    return [
-        requirement.replace(">=", "==")
-        for requirement in requirements
-        if not requirement.startswith(NO_TESTS)
-    ]
+    return tested(clock, "newest", found, ["--constraint", str(ROOT / "constraints.txt")])
 
 
 def interpreter() -> str | None:
@@ -109,17 +93,30 @@ def interpreter() -> str | None:
     return None
 
 
-def tested(clock: Clock, name: str, python: str, requirements: list[str]) -> str:
-    """Install requirements into an environment and run the tests; return the result in words."""
+def tested(clock: Clock, name: str, python: str, choice: list[str]) -> str:
+    """Install tinyprune into an environment of its own and run the tests; return the result in words.
+
+    Args:
+        clock: the time that is left.
+        name: of the environment.
+        python: interpreter.
+        choice: options of uv that say which versions are taken.
+    """
     folder = FOLDER / name
     own = folder / "bin/python"
     report = FOLDER / f"{name}.txt"
+    install = [UV, "pip", "install", "--python", own, *choice, "--editable", f"{ROOT}[dev]"]
+    steps = [
+        [sys.executable, "-m", "venv", UV.parents[1]],
+        [UV.parent / "python", "-m", "pip", "install", "--quiet", "uv"],
+        [UV, "venv", "--allow-existing", "--python", python, folder],
+        install,
+    ]
+    FOLDER.mkdir(exist_ok=True)
     try:
-        if not own.exists():
-            run([python, "-m", "venv", folder], report, clock.seconds(SECONDS_TO_INSTALL))
-        install = [own, "-m", "pip", "install", "--quiet", *requirements]
-        if run(install, report, clock.seconds(SECONDS_TO_INSTALL)):
-            return f"{SKIPPED}, it cannot be installed here ({last_line(report)})"
+        for step in steps:
+            if run(step, report, clock.seconds(SECONDS_TO_INSTALL)):
+                return f"{SKIPPED}, it cannot be installed here ({last_line(report)})"
         command = [own, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *TESTS]
         code = run(command, report, clock.seconds(SECONDS_TO_TEST))
     except Late as error:

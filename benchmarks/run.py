@@ -126,7 +126,15 @@ def _parser() -> argparse.ArgumentParser:
     long.add_argument(
         "--only",
         metavar="NAMES",
-        help="differentiable, gate_steps: some of the networks, e.g. ds_cnn,crn",
+        help="differentiable, gate_steps: some of the networks, e.g. ds_cnn,crn; "
+        "kills: some of the commands",
+    )
+    long.add_argument(
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="kills: before one file operation of N; default: before each",
     )
     long.add_argument(
         "--work",

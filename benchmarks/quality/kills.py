@@ -2,8 +2,9 @@
 
 KILL, TERM, HUP and INT come before each operation in the run folder (opening to write, fsync,
 rename, removal, new folder), then the same command runs again. Every point is kept, so a killed
-measurement goes on. ``--only train,compile`` takes some of the commands. Where a signal leaves the
-same files as one before, the second command is not run again: what it does follows from them.
+measurement goes on. ``--only train,compile`` takes some of the commands, ``--every 5`` operations
+1, 6, 11, ... of each. Where a signal leaves the same files as one before, the second command is not
+run again: what it does follows from them.
 """
 
 import argparse
@@ -46,7 +47,7 @@ epochs = 2
 [[prune]]
 epochs = 2
 
-[[compile]]
+[[target]]
 npu = "ethos-u55-128"
 """
 TRAIN = ("train", "--model", "mlp", "--arrays", "x.npz", "--epochs", "2", "--run", "run")
@@ -136,20 +137,20 @@ def measure(options: argparse.Namespace) -> Report:
     points = {_key(point): point for point in _read(kept)}
     names = selected_names(options, COMMANDS, 1 if options.smoke else len(COMMANDS))
     for name in names:
-        for point in _points(name, folder, points, options.smoke):
+        for point in _points(name, folder, points, options):
             with kept.open("a") as file:
                 file.write(json.dumps(asdict(point)) + "\n")
             points[_key(point)] = point
     return _report(list(points.values()), folder)
 
 
-def _points(name: str, folder: Path, known: dict, is_smoke: bool) -> Iterator[Point]:
+def _points(name: str, folder: Path, known: dict, options: argparse.Namespace) -> Iterator[Point]:
     """Yield the points of a command that are not known yet."""
     _prepare(name, folder)
     whole = folder / name / "whole"
     outcomes: dict[str, Outcome] = {}
-    operations: Sequence[int] = range(1, ended_process.operations_of(whole) + 1)
-    if is_smoke:
+    operations: Sequence[int] = range(1, ended_process.operations_of(whole) + 1, options.every)
+    if options.smoke:
         operations = [number for number in TOY_OPERATIONS if number in operations]
     for operation in operations:
         for sent in SIGNALS:

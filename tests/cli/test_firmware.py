@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from tinyprune import pretrained
 from tinyprune.artifacts.firmware import FirmwareRecord
 from tinyprune.cli import main
+from tinyprune.errors import TinypruneError
 from tinyprune.firmware import c_text
 from tinyprune.firmware.device_build import Measurement
 from tinyprune.firmware.device_model import c_identifier
@@ -90,6 +91,13 @@ def test_what_was_interrupted_is_written_again(tmp_path, monkeypatch):
     assert write_folder(tmp_path, files, RECORD).is_complete
 
 
+def test_a_name_that_could_not_be_written_does_not_block_the_next(tmp_path):
+    with pytest.raises(TinypruneError, match="File name too long"):
+        write_folder(tmp_path, {f"src/{'x' * 300}.c": "a"}, RECORD)
+    check_free(tmp_path)
+    assert write_folder(tmp_path, {"src/a.c": "a"}, RECORD).is_complete
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"files": {"../../x": ""}}'])
 def test_a_record_that_is_none_does_not_free_a_folder(content, tmp_path):
     (tmp_path / RECORD_NAME).write_text(content)
@@ -157,6 +165,8 @@ def test_networks_and_variants_that_are_not_there(tmp_path):
         ("weight-0.80", "weight_0_80"),
         ("2nd", "network_2nd"),
         ("math", "network_math"),  # its header would hide that of the C library
+        ("limits", "network_limits"),
+        ("x" * 300, "x" * 48),  # it is the beginning of names of files
         ("Ä", "network"),
         ("*/ int x", "int_x"),
     ],

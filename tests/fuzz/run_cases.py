@@ -34,6 +34,9 @@ LOADED = (
     "tinyprune.stages.train",
     "tinyprune.stages.prune",
     "tinyprune.stages.evaluate",
+    "tinyprune.stages.firmware",
+    "tinyprune.stages.stream_check",
+    "tinyprune.stages.variant_search",
     "tinyprune.models.loading.files",
     "tinyprune.data.corpora.description",
     "tinyprune.report.model.loading",
@@ -103,6 +106,19 @@ def read_recipe(arguments: list[str]) -> tuple[int, str]:
     return said_of(lambda: load_recipe(Path(arguments[1])))
 
 
+def read_sweep(arguments: list[str]) -> tuple[int, str]:
+    """Read a recipe and its sweep as `sweep` does, which then would train."""
+    from tinyprune.config.recipe import load_recipe
+    from tinyprune.search.defaults import with_default_space
+    from tinyprune.stages.variant_search import check_sweep
+
+    def read() -> None:
+        config = load_recipe(Path(arguments[1]))
+        check_sweep(with_default_space(config.sweep, config.budget))
+
+    return said_of(read)
+
+
 def said_of(read: Callable[[], object]) -> tuple[int, str]:
     """Return the exit code and the line of what a function raises, as the command line has them."""
     from tinyprune.cli.messages import describe
@@ -115,7 +131,7 @@ def said_of(read: Callable[[], object]) -> tuple[int, str]:
     return 0, ""
 
 
-READERS = {"load-network": load_network, "read-recipe": read_recipe}
+READERS = {"load-network": load_network, "read-recipe": read_recipe, "read-sweep": read_sweep}
 
 
 if __name__ == "__main__":

@@ -47,29 +47,80 @@ class Kind:
 
 OFFLINE = ("prune", "--offline", "FILE", "--sparsity", "0.5", "-o", "out.tflite")
 ENHANCE = ("enhance", "FILE", "out.wav", "--model", "pretrained")
+DENOISE = ("enhance", "in.wav", "out.wav", "--model", "FILE", "--frontend", "frontend.json")
+FIRMWARE = ("firmware", "FILE", "-o", "out", "--raw-features")
+JUNIT = ("--format", "junit")
+SWEEP = """
+[data]
+name = "speech"
+
+[sweep]
+trials = 20
+seed = 0
+
+[[sweep.step]]
+optional = true
+max_cycles = ["30k", "40k"]
+
+[[sweep.step]]
+structure = ["weight", "2:4"]
+sparsity = [0.4, 0.6]
+clusters = [0, 16]
+learning_rate = [0.001, 0.003]
+"""
 KINDS = {
     "tflite": Kind(
         ".tflite", "fields", 90, 2, (OFFLINE, ("compile", "FILE", "-o", "out"), OFFLINE)
     ),
+    "tflite, checked": Kind(
+        ".tflite",
+        "fields",
+        30,
+        1,
+        (
+            ("compile", "FILE", "-o", "out", "--lower", "auto", "--verify=2"),
+            ("compare", "FILE", "net.tflite", *JUNIT),
+        ),
+    ),
+    "tflite for a device": Kind(
+        ".tflite", "fields", 30, 1, (FIRMWARE, (*FIRMWARE, "--runtime", "tflm"))
+    ),
     "tflite of speech": Kind(
         ".tflite",
         "fields",
-        20,
+        30,
         0,
-        (("enhance", "in.wav", "out.wav", "--model", "FILE", "--frontend", "frontend.json"),),
+        (DENOISE, (*DENOISE, "--engine", "stream"), (*DENOISE, "--engine", "tflm")),
     ),
     "keras": Kind(".keras", "keras", 120, 3, (("load-network", "FILE"),)),
     "h5": Kind(".h5", "fields", 90, 3, (("load-network", "FILE"),)),
     "keras, trained": Kind(".keras", "keras", 6, 0, (("train", "--model", "FILE", *ARRAYS),)),
-    "summary": Kind(".json", "json", 80, 4, (("compare", "FILE", "summary.json"),)),
+    "summary": Kind(
+        ".json",
+        "json",
+        80,
+        4,
+        (("compare", "FILE", "summary.json"), ("compare", "summary.json", "FILE", *JUNIT)),
+    ),
+    "policy": Kind(
+        ".toml",
+        "toml",
+        40,
+        2,
+        (("compare", "summary.json", "summary.json", "--policy", "FILE", *JUNIT),),
+    ),
     "front end": Kind(
         ".json",
         "json",
         40,
         0,
-        (("enhance", "in.wav", "out.wav", "--frontend", "FILE", "--model", "net.tflite"),),
+        (
+            ("enhance", "in.wav", "out.wav", "--frontend", "FILE", "--model", "net.tflite"),
+            ("firmware", "net.tflite", "-o", "out", "--frontend", "FILE"),
+        ),
     ),
     "recipe": Kind(".toml", "toml", 60, 4, (("read-recipe", "FILE"),)),
+    "sweep": Kind(".toml", "toml", 40, 3, (("read-sweep", "FILE"),)),
     "wav": Kind(".wav", "fields", 60, 3, (ENHANCE, ("data", "describe", "."))),
     "manifest": Kind(".csv", "csv", 40, 3, (("data", "describe", "FILE"),)),
     "arrays": Kind(".npz", "bytes", 40, 3, (("data", "describe", "FILE"),)),
@@ -103,6 +154,8 @@ def originals(tmp_path_factory, networks) -> Path:
     for name in ("tflite of speech.tflite", "net.tflite"):
         shutil.copy(pretrained / "denoiser.tflite", folder / name)
     shutil.copy(networks.dense(), folder / "tflite.tflite")
+    shutil.copy(ROOT / "docs/policy.example.toml", folder / "policy.toml")
+    (folder / "sweep.toml").write_text(SWEEP)
     write_json(folder / "summary.json", run_summary(variant_summary(), variant_summary("a")))
     shutil.copy(ROOT / "examples/denoise.toml", folder / "recipe.toml")
     manifest = "noisy,clean,split,speaker,snr_db\na.wav,b.wav,train,x,3\nb.wav,a.wav,dev,y,-1\n"

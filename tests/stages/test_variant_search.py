@@ -63,6 +63,7 @@ def run(recipe, *arguments):
     [
         ([], "sweep: the space is empty: give [[sweep.step]] tables"),
         (["--axis", "sparsity"], "--axis sparsity: expected NAME=A,B,..., e.g. sparsity=0.5,0.7"),
+        (["--axis", "seed=0", "--axis", "seed=1"], "--axis seed is given twice: put its values"),
         (["--axis", "sparsty=0.5"], "unknown key 'sweep.step.0.sparsty': did you mean"),
         (["--axis", "sparsity=high"], "sweep.step.0.sparsity.0: expected a number"),
         (["--axis", "structure=wieght"], "unknown structure 'wieght': did you mean 'weight'?"),

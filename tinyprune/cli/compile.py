@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinyprune.cli import default_network, options, resource_output
-from tinyprune.cli.values import Parsed, number
+from tinyprune.cli.values import PLACE, Parsed, number
 from tinyprune.config.settings import MOST
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ PERCENT = Parsed("percent", number(lambda value: 0 <= value <= 100), "percent, f
 
 
 @click.command("compile")
-@click.argument("model", required=False, type=click.Path(path_type=Path), metavar="[MODEL.tflite]")
+@click.argument("model", required=False, type=PLACE, metavar="[MODEL.tflite]")
 @options.run_folder
 @options.targets
 @options.budget
@@ -66,7 +66,7 @@ PERCENT = Parsed("percent", number(lambda value: 0 <= value <= 100), "percent, f
     "-o",
     "--output",
     "path",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     metavar="PATH",
     help="With MODEL.tflite: folder that the compiled network is written to.",
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinyprune.cli import options, output
+from tinyprune.cli.values import PLACE
 
 if TYPE_CHECKING:
     from tinyprune.data.corpora.corpus import Corpus
@@ -36,7 +37,7 @@ _WIDTH = 100
 
 
 @click.command("describe")
-@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=PLACE)
 @click.option(
     "--noisy", type=FOLDER, metavar="DIR", help="Folder of noisy files of pairs, with --clean."
 )

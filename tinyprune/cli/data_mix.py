@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinyprune.cli import options, output
-from tinyprune.cli.values import COUNT, LEVELS, SECONDS, SEED, SHARE
+from tinyprune.cli.values import COUNT, LEVELS, PLACE, SECONDS, SEED, SHARE
 
 if TYPE_CHECKING:
     from tinyprune.data.speech.test_set import MixSummary
@@ -15,7 +15,7 @@ FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 
 
 @click.command("mix")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PLACE)
 @click.option(
     "--speech",
     type=FOLDER,

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from tinyprune.cli import default_network, firmware_output, options
+from tinyprune.cli.values import PLACE
 
 
 @click.command()
@@ -16,7 +17,7 @@ from tinyprune.cli import default_network, firmware_output, options
     "-o",
     "--output",
     "folder",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     metavar="DIR",
     required=True,
     help="Folder that the sources are written to: empty, not there, or made by this command.",
@@ -73,8 +74,7 @@ def firmware(
     Where arm-none-eabi-gcc and QEMU are installed, flash, RAM and stack of everything are measured.
     Exit code 3 if a limit is exceeded.
     """
-    if raw_features and frontend:
-        raise click.UsageError("--raw-features leaves --frontend out: give one of them")
+    _check_options(raw_features, frontend, name)
     from tinyprune import pretrained
 
     target = options.chosen_npu(flags)
@@ -101,6 +101,14 @@ def firmware(
     made = stage.measured(made)
     firmware_output.show(made, output_format)
     stage.check_limits(made, limits, whole)
+
+
+def _check_options(raw_features: bool, frontend: Path | None, name: str | None) -> None:
+    """Raise UsageError for options that do not go together, and an empty name."""
+    if raw_features and frontend:
+        raise click.UsageError("--raw-features leaves --frontend out: give one of them")
+    if name is not None and not name.strip():
+        raise click.UsageError("--name is empty: expected a name, or leave it out")
 
 
 def _is_file(network: str) -> bool:

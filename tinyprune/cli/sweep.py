@@ -99,6 +99,8 @@ def _axes(texts: tuple[str, ...]) -> dict[str, Any]:
         name, equals, values = text.partition("=")
         if not (name.strip() and equals and values.strip()):
             raise UsageError(f"--axis {text}: expected NAME=A,B,..., e.g. sparsity=0.5,0.7")
+        if name.strip() in step:
+            raise UsageError(f"--axis {name.strip()} is given twice: put its values behind one =")
         step.update(assignments([text]))
     return step
 

@@ -57,17 +57,27 @@ def whole_number(name: str, least: int, most: int) -> Parsed:
     return Parsed(name, parse, f"a whole number of at least {least}, at most {most}")
 
 
-class RunFolder(click.Path):
-    """A run folder, there or not."""
+class NamedPath(click.Path):
+    """A path that is not empty: an empty one would be the folder here."""
 
-    def __init__(self) -> None:
-        super().__init__(file_okay=False, path_type=Path)
+    def __init__(self, expected: str, *, is_folder: bool = True, is_file: bool = True) -> None:
+        super().__init__(dir_okay=is_folder, file_okay=is_file, path_type=Path)
+        self.expected = expected
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path. Raises UsageError for an empty one, which would be the folder here."""
+        """Return the path. Raises UsageError for an empty one."""
         if value == "":
-            raise UsageError("--run is empty: expected a folder, . is the one here")
+            raise UsageError(f"{_spoken(param)} is empty: expected {self.expected}")
         return super().convert(value, param, ctx)
+
+
+def _spoken(param: click.Parameter | None) -> str:
+    """Return what a person calls an option, --output, or an argument, MODEL.tflite."""
+    if param is None:
+        return "a path"
+    if isinstance(param, click.Argument):
+        return (param.metavar or param.opts[0].upper()).strip("[].")
+    return max(param.opts, key=len)
 
 
 def _range(text: str) -> tuple[float, float]:
@@ -138,9 +148,11 @@ SECONDS = Parsed(
 LIST = Parsed("list", lambda text: text.split(","), "names with commas between them")
 PATH = click.Path(exists=True, resolve_path=True)
 FOLDER = click.Path(file_okay=False, exists=True, resolve_path=True)
-OUT_FOLDER = click.Path(file_okay=False, path_type=Path)
-RUN_FOLDER = RunFolder()
-FILE = click.Path(dir_okay=False, path_type=Path)
+_HERE = "a folder, . is the one here"
+PLACE = NamedPath(_HERE)
+OUT_FOLDER = NamedPath(_HERE, is_file=False)
+RUN_FOLDER = NamedPath(_HERE, is_file=False)
+FILE = NamedPath("a file", is_folder=False)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,41 @@ from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT, End, Int8Model, s
 CACHE_LINE = 32  # bytes, of Cortex-M55 and M85
 _SIGNED = "int"
 _ALIGNMENT = 16
-_HEADERS = frozenset(["math", "string", "stdint", "stddef", "stdio", "stdlib", "ethosu_driver"])
+#: Headers of C, which files of these names would hide, and that of the driver.
+_HEADERS = frozenset(
+    [
+        "assert",
+        "complex",
+        "ctype",
+        "errno",
+        "ethosu_driver",
+        "fenv",
+        "float",
+        "inttypes",
+        "iso646",
+        "limits",
+        "locale",
+        "math",
+        "setjmp",
+        "signal",
+        "stdalign",
+        "stdarg",
+        "stdatomic",
+        "stdbool",
+        "stddef",
+        "stdint",
+        "stdio",
+        "stdlib",
+        "string",
+        "tgmath",
+        "threads",
+        "time",
+        "uchar",
+        "wchar",
+        "wctype",
+    ]
+)
+_LONGEST_NAME = 48
 
 
 @dataclass(frozen=True)
@@ -233,8 +267,11 @@ def _named_ends(
 
 
 def c_identifier(text: str) -> str:
-    """Return a text as a C identifier in small letters, which is no header of the C library."""
-    plain = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").lower()
+    """Return a text as a C identifier in small letters, which is no header of the C library.
+
+    Of a long one the beginning, because it begins names of functions and files.
+    """
+    plain = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").lower()[:_LONGEST_NAME]
     if not plain or plain[0].isdigit() or plain in _HEADERS:
         return f"network_{plain}".rstrip("_")
     return plain

@@ -1,6 +1,7 @@
 """The folder of a firmware: it is made anew, and nothing of anybody else is replaced."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +59,8 @@ def write_folder(folder: Path, files: Mapping[str, str], record: FirmwareRecord)
         for name, text in files.items():
             write_text(folder / name, text)
         for name in sorted(old - set(files)):
-            (folder / name).unlink(missing_ok=True)
+            if os.path.lexists(folder / name):  # not where an earlier name could not be written
+                (folder / name).unlink()
     except OSError as error:
         raise TinypruneError(f"cannot write into {folder}: {reason(error)}") from error
     finished = replace(record, files=digests, is_complete=True)

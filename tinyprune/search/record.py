@@ -101,6 +101,13 @@ class FinalScore:
 
 
 @dataclass(frozen=True)
+class FinalScores:
+    """The scores on test that a sweep has measured, one for each graph that it shipped."""
+
+    scores: tuple[FinalScore, ...]
+
+
+@dataclass(frozen=True)
 class SweepAnswer:
     """Everything that a sweep has found.
 

@@ -15,15 +15,16 @@ import json
 from pathlib import Path
 
 from tinyprune.config import SweepConfig, TargetConfig, to_mapping
-from tinyprune.search.record import FinalScore, SweepAnswer, TrialRecord
+from tinyprune.search.record import FinalScore, FinalScores, SweepAnswer, TrialRecord
 from tinyprune.search.space import Chain
-from tinyprune.storage.digests import write_sealed
-from tinyprune.storage.records import read_json, write_json
+from tinyprune.storage.digests import read_sealed_as, write_sealed
 from tinyprune.storage.writing import make_folder
 
 #: Begin of the names of variants; what they are is said beside them.
 PREFIX = "sweep-"
 ANSWER = "answer.json"
+FINAL = "final.json"
+_AGAIN = "delete it and run the same command again"
 #: Settings of a sweep that may change without making another study of it.
 _LIMITS_OF_SWEEP = ("sampler", "trials", "hours", "halving", "seed")
 
@@ -52,33 +53,39 @@ class TrialFolder:
     def names(self, chain: Chain) -> tuple[str, ...]:
         """Return the variant of each prefix of a chain; new ones are numbered and kept."""
         path = self.root / "variants.json"
-        known = read_json(path, dict[str, str]) if path.exists() else {}
+        known = read_sealed_as(path, dict[str, str], _AGAIN) if path.exists() else {}
         digests = chain.digests()
         for digest in digests:
             known.setdefault(digest, f"{PREFIX}{len(known) + 1}")
-        write_json(path, known)
+        write_sealed(path, known)
         return tuple(known[digest] for digest in digests)
 
     def records(self) -> list[TrialRecord]:
-        """Return the trials of the study that were kept, in their order."""
+        """Return the trials of the study that were kept, in their order.
+
+        Raises TinypruneError where one is not as it was written.
+        """
         paths = sorted((self.root / "trials").glob(f"{self._study}-*.json"))
-        return [read_json(path, TrialRecord) for path in paths]
+        return [read_sealed_as(path, TrialRecord, _AGAIN) for path in paths]
 
     def keep(self, record: TrialRecord) -> None:
         """Keep a trial of the study."""
         folder = self.root / "trials"
         make_folder(folder)
-        write_json(folder / f"{self._study}-{record.number:05d}.json", record)
+        write_sealed(folder / f"{self._study}-{record.number:05d}.json", record)
 
     def keep_answer(self, found: SweepAnswer) -> None:
         """Keep the answer."""
         write_sealed(self.root / ANSWER, found)
 
-    def final_scores(self) -> list[FinalScore]:
-        """Return the scores on test that were measured."""
-        path = self.root / "final.json"
-        return read_json(path, list[FinalScore]) if path.exists() else []
+    def final_scores(self) -> tuple[FinalScore, ...]:
+        """Return the scores on test that were measured.
+
+        Raises TinypruneError where the record is not as it was written.
+        """
+        path = self.root / FINAL
+        return read_sealed_as(path, FinalScores, _AGAIN).scores if path.exists() else ()
 
     def keep_final(self, score: FinalScore) -> None:
         """Keep a score on test."""
-        write_json(self.root / "final.json", [*self.final_scores(), score])
+        write_sealed(self.root / FINAL, FinalScores((*self.final_scores(), score)))

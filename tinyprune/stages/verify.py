@@ -29,8 +29,9 @@ def verify_run(run: Path) -> list[CheckedFile]:
     """
     space = Workspace(run)
     states = space.check()
-    for path in sorted(space.root.glob("variants/*/*.npz")):
-        states.setdefault(path, _archive_state(path))
+    for pattern in ("variants/*/*.npz", "sweep/scores/*.npz"):
+        for path in sorted(space.root.glob(pattern)):
+            states.setdefault(path, _archive_state(path))
     states.update(_data_states(space.data))
     return [
         CheckedFile(path.relative_to(space.root).as_posix(), state)

@@ -46,6 +46,14 @@ CLAIM = "variant.json"
 CHECKPOINT = "checkpoint.npz"
 LOCK = ".lock"
 _AGAIN = "delete it and run again"
+#: The records of a run beside those of its stages.
+RECORDS = (
+    "*.json",
+    "sensitivity/*.json",
+    "sweep/*.json",
+    "sweep/trials/*.json",
+    "variants/*/compiled/*/*.json",
+)
 
 
 @dataclass(frozen=True)
@@ -298,8 +306,9 @@ class Workspace:
         states: dict[Path, str] = {}
         for variant in begun:
             states.update(variant.check())
-        for path in sorted(self.root.glob("*.json")):
-            states[path] = sealed_state(path)
+        for pattern in RECORDS:
+            for path in sorted(self.root.glob(pattern)):
+                states.setdefault(path, sealed_state(path))
         return states
 
     def no_run(self) -> UsageError:
