@@ -23,7 +23,9 @@ from tinyprune.tflite.interpreter import Int8Model
 LENGTH = 4 * SAMPLE_RATE
 LEVEL_DBFS = -26.0
 UTTERANCES = 20
-SNRS_DB = (-5, 0, 5, 10, 15, 20)
+SNRS_DB = (-5, 0, 5, 10, 15, 20, 30)
+#: Recordings of each kind of noise, of dev and of test.
+RECORDINGS = 2
 TALKER_SNRS_DB = (-6, -3, 0, 3, 6, 9)
 LEVELS_DBFS = (-10, -26, -45, -65)
 QUALITY = ("si_sdr_db", "sdr_db", "stoi", "pesq_wb")
@@ -116,7 +118,10 @@ def measure(
 
 
 def utterances(folder: Path) -> Signals:
-    """Return utterances of as many speakers as there are, longer than 2 s, at one level."""
+    """Return utterances of up to ``UTTERANCES`` speakers, longer than 2 s, at one level.
+
+    They are without rumble.
+    """
     by_speaker: dict[Path, list[Path]] = {}
     for path in sorted(list_audio(folder)):
         by_speaker.setdefault(path.parent, []).append(path)
@@ -124,7 +129,8 @@ def utterances(folder: Path) -> Signals:
     for paths in by_speaker.values():
         samples = read_mono(paths[0])
         if len(samples) > 2 * SAMPLE_RATE and len(found) < UTTERANCES:
-            found.append(_at_level(samples[: 3 * LENGTH // 2], LEVEL_DBFS))
+            samples = augmentation.without_rumble(samples[None, : 3 * LENGTH // 2])[0]
+            found.append(_at_level(samples, LEVEL_DBFS))
     return found
 
 
@@ -181,20 +187,35 @@ def mixed(clean: Float32Array, noise: Float32Array, snr_db: float) -> Float32Arr
 
 def _kinds(masks: Masks, voices: Signals, noise: Path) -> list[dict[str, dict[str, float]]]:
     found: list[dict[str, dict[str, float]]] = [{} for _ in masks.limits_db]
+    kinds = sorted(path.name for path in (noise / "dev").iterdir())
     for snr_db in SNRS_DB:
-        for kind in sorted(path.name for path in (noise / "dev").iterdir()):
-            gained = _gained(masks, voices, [noise / "dev" / kind, noise / "test" / kind], snr_db)
+        # Each kind and each SNR begin with another speaker, so that none stands for many figures.
+        for first, kind in enumerate(kinds, start=snr_db):
+            recordings = _recordings(noise, kind)
+            speakers = np.roll(np.arange(len(voices)), -first)
+            gained = _gained(masks, [voices[n] for n in speakers], recordings, snr_db)
             for number, values in enumerate(np.transpose(gained)):
                 found[number].setdefault(str(snr_db), {})[kind] = float(np.mean(values))
     return found
 
 
-def _gained(masks: Masks, voices: Signals, folders: list[Path], snr_db: float) -> list[list[float]]:
-    """Return SI-SDR gained in one recording of each folder, per limit."""
+def _recordings(noise: Path, kind: str) -> list[Path]:
+    """Return recordings of a kind of noise, of dev and of test, spread over the folder."""
+    found: list[Path] = []
+    for split in ("dev", "test"):
+        paths = list_audio(noise / split / kind)
+        found += paths[:: max(1, len(paths) // RECORDINGS)][:RECORDINGS]
+    return found
+
+
+def _gained(
+    masks: Masks, voices: Signals, recordings: list[Path], snr_db: float
+) -> list[list[float]]:
+    """Return SI-SDR gained in each recording of noise, per limit; every fifth speaker speaks."""
     gained = []
-    for number, folder in enumerate(folders):
-        clean = voices[(snr_db + 7 * number) % len(voices)][:LENGTH]
-        noisy = mixed(clean, read_mono(list_audio(folder)[0]), snr_db)
+    for number, recording in enumerate(recordings):
+        clean = voices[5 * number % len(voices)][:LENGTH]
+        noisy = mixed(clean, read_mono(recording), snr_db)
         before = si_sdr_db(clean, noisy)
         gained.append([si_sdr_db(clean, after) - before for after in masks.enhance(noisy)])
     return gained

@@ -17,6 +17,7 @@ from tinyprune.data.speech.augmentation import (
     reverberate,
     sum_voices,
     tilt_db,
+    without_rumble,
 )
 
 RATE = 16_000
@@ -179,6 +180,14 @@ def test_the_edges_of_a_band_are_half_a_cosine():
 def test_the_whole_band_changes_nothing():
     signals = noise(2, 4000)
     np.testing.assert_allclose(band_limited(signals, 0, 8000), signals, atol=1e-6)
+
+
+def test_rumble_goes_and_the_lowest_voice_stays():
+    """At 80 Hz the gain is 1/2; an octave below 1 / (1 + 2^8), an octave above 1 / (1 + 2^-8)."""
+    signals = np.stack([tone(80), tone(40), tone(160)])
+    made = without_rumble(signals)[:, 4000:-4000]
+    ratios = np.std(made, axis=1) / np.std(signals[:, 4000:-4000], axis=1)
+    np.testing.assert_allclose(ratios, [1 / 2, 1 / 257, 256 / 257], rtol=0.02)
 
 
 def test_a_tilt_is_so_many_decibels_per_octave():

@@ -1,9 +1,11 @@
 """Conditions of sweeps: each changes recordings in one way, by what it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tinyprune.data.speech import rooms, sweeps
+from tinyprune.data.speech import augmentation, rooms, sweeps
 from tinyprune.data.speech.mixing import NoisyUtterance
 from tinyprune.errors import UsageError
 
@@ -46,7 +48,9 @@ def test_levels_are_those_of_the_speech_and_the_snr_stays(level):
 @pytest.mark.parametrize("snr", sweeps.SNRS_DB)
 def test_snrs_are_what_they_say_and_the_speech_stays(snr):
     changed = one(conditions("snr")[f"{snr:g} dB"])
-    np.testing.assert_array_equal(changed.clean, utterance().clean)
+    np.testing.assert_allclose(
+        changed.clean, augmentation.without_rumble(utterance().clean[None])[0]
+    )
     assert db(changed.clean) - db(changed.noisy - changed.clean) == pytest.approx(snr, abs=0.01)
     assert changed.snr_db == snr
 
@@ -65,11 +69,21 @@ def test_clean_speech_goes_in_and_should_come_out():
         np.testing.assert_array_equal(changed.noisy, changed.clean)
 
 
+def test_hum_is_no_speech_that_a_denoiser_could_harm():
+    hum = np.sin(2 * np.pi * 40 * np.arange(RATE) / RATE).astype(np.float32)
+    recorded = utterance()
+    recorded = replace(recorded, clean=recorded.clean + hum, noisy=recorded.noisy + hum)
+    heard = one(conditions("clean")["as it is"], recorded)
+    np.testing.assert_array_equal(heard.noisy, heard.clean)
+    assert share_above(heard.clean, 80) > 0.99
+    assert share_above(recorded.clean, 80) < 0.03  # 0.01 of speech beside 0.5 of hum
+
+
 def test_speech_alone_varies_in_pitch_and_effort():
     """Played 1.26 times as fast it is as much shorter; +3 dB per octave makes it brighter."""
     found = conditions("clean")
     as_it_is = one(found["as it is"]).clean
-    np.testing.assert_array_equal(as_it_is, utterance().clean)
+    np.testing.assert_allclose(as_it_is, augmentation.without_rumble(utterance().clean[None])[0])
     assert len(one(found["high and fast, x 1.26"]).clean) == int(RATE / 1.26)
     assert len(one(found["low and slow, x 0.79"]).clean) == int(RATE / 0.79)
     loud = one(found["loud, +3 dB/octave"]).clean

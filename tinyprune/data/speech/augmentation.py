@@ -19,6 +19,8 @@ TILT_CENTRE_HZ = 1000.0
 TILT_RANGE_HZ = (100.0, 8000.0)
 #: Width of the edges of a band, in octaves: gentle enough that they do not ring.
 EDGE_OCTAVES = 1 / 3
+#: No voice is lower than this.
+RUMBLE_HZ = 80.0
 
 
 def excerpt_length(samples: int, fastest: float) -> int:
@@ -155,6 +157,18 @@ def filtered(signals: Float32Array, gains: FloatArray) -> Float32Array:
     samples = signals.shape[1]
     spectrum = fft.rfft(signals, _padded(samples)) * gains.astype(np.float32)
     return fft.irfft(spectrum, _padded(samples))[:, :samples]
+
+
+def without_rumble(signals: Float32Array) -> Float32Array:
+    """Return speech (batch, samples) without what lies below ``RUMBLE_HZ``, not delayed.
+
+    ``1 / (1 + (RUMBLE_HZ / f)^8)``, a Butterworth high-pass of order 4, forwards and backwards. No
+    voice is that low, but recordings of clean speech hum and rumble there, up to 13 dB below the
+    speech. A denoiser that takes that away would seem to harm the speech.
+    """
+    frequencies = bin_frequencies(signals.shape[1])
+    ratio = RUMBLE_HZ / np.maximum(frequencies, 1e-3)
+    return filtered(signals, 1 / (1 + ratio**8))
 
 
 def band_limited(signals: Float32Array, lowest_hz: float, highest_hz: float) -> Float32Array:

@@ -194,12 +194,12 @@ def at_level(utterance: NoisyUtterance, level_dbfs: float) -> NoisyUtterance:
 
 
 def _noise_at(snr_db: float, number: int, utterance: NoisyUtterance) -> NoisyUtterance:
-    """Return a pair with another SNR: ``clean + g * (noisy - clean)``."""
+    """Return a pair with another SNR: ``clean + g * (noisy - clean)``, clean without rumble."""
     del number
     noise = utterance.noisy - utterance.clean
-    gain = np.sqrt(power(utterance.clean) / power(noise) * 10 ** (-snr_db / 10))
-    noisy = utterance.clean + np.float32(gain) * noise
-    return replace(utterance, noisy=noisy, snr_db=snr_db)
+    clean = _without_rumble(utterance.clean)
+    gain = np.sqrt(power(clean) / power(noise) * 10 ** (-snr_db / 10))
+    return replace(utterance, noisy=clean + np.float32(gain) * noise, clean=clean, snr_db=snr_db)
 
 
 def _in_band(
@@ -236,9 +236,16 @@ def _has_noise(utterance: NoisyUtterance) -> bool:
 
 
 def _alone(change: ChangeOfSpeech, number: int, utterance: NoisyUtterance) -> NoisyUtterance:
-    """Return the speech of a pair, changed, as both what goes in and what should come out."""
-    speech = change(number, utterance.clean)
+    """Return the speech of a pair, changed, as both what goes in and what should come out.
+
+    Its rumble is taken away first: to remove it is no harm.
+    """
+    speech = change(number, _without_rumble(utterance.clean))
     return replace(utterance, noisy=speech, clean=speech)
+
+
+def _without_rumble(speech: Float32Array) -> Float32Array:
+    return augmentation.without_rumble(speech[None])[0]
 
 
 def _as_it_is(number: int, speech: Float32Array) -> Float32Array:
