@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH
 from benchmarks.shared.environment import ROOT
+from benchmarks.shared.speech_data import AS_RECORDED
 from tinyprune.config import (
     DataConfig,
     ImageData,
@@ -33,7 +34,7 @@ PLACES = {name for name, field in DataConfig.family.fields.items() if setting_of
 #: How each baseline is trained; with the learning rates that do best on dev.
 BASELINES = {
     SPEECH: RunConfig(
-        data=MixtureData(dev_utterances=96),
+        data=MixtureData(dev_utterances=96, **AS_RECORDED),
         model=ModelConfig("tinylstm"),
         train=TrainConfig(epochs=120, learning_rate=4e-3),
     ),

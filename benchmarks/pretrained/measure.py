@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.shared.speech_data import AS_RECORDED
 from tinyprune.array_types import Float32Array
 from tinyprune.audio import stft
 from tinyprune.audio.device import frontend_of, record_beside
@@ -259,7 +260,7 @@ def paper_mixtures(speech: Path, noise: Path) -> Iterator[tuple[Float32Array, Fl
         places[f"{prefix}speech"] = str(speech / split)
         places[f"{prefix}noise"] = str(noise / split)
     with tempfile.TemporaryDirectory(prefix="tinyprune-") as folder:
-        dataset = mixture.load(MixtureData(**places, **PAPER), Path(folder))
+        dataset = mixture.load(MixtureData(**places, **AS_RECORDED | PAPER), Path(folder))
         for item in dataset.utterances("test"):
             yield item.clean, item.noisy
 

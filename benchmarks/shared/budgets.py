@@ -13,6 +13,7 @@ from benchmarks.shared import toys
 from benchmarks.shared.environment import relative
 from benchmarks.shared.report import Unavailable
 from benchmarks.shared.speech_data import (
+    AS_RECORDED,
     SHARED,
     copy_baseline,
     folders,
@@ -165,7 +166,7 @@ def _speech(options: argparse.Namespace) -> tuple[DataConfig, str]:
     if corpus:
         places = {name: str(folder.resolve()) for name, folder in corpus.items()}
         description = ", ".join(relative(Path(place)) for place in places.values())
-        return MixtureData(dev_utterances=96, **places), description
+        return MixtureData(dev_utterances=96, **places, **AS_RECORDED), description
     minutes, utterances = (0.5, 4) if options.quick else (20.0, 48)
     config = SyntheticSpeechData(minutes=minutes, dev_utterances=utterances)
     return config, f"SYNTHETIC: {minutes:g} minutes of speech"

@@ -2,13 +2,27 @@
 
 import argparse
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.shared.environment import ROOT, relative
 from benchmarks.shared.report import Case
 from benchmarks.shared.sizes import SIZES
 from tinyprune.config import DataConfig, MixtureData, SyntheticSpeechData
 
+#: Mixtures of recordings as they are: what measurements of before were made with.
+AS_RECORDED: Mapping[str, Any] = {
+    "speed": (1.0, 1.0),
+    "babble": 0.0,
+    "talkers": 0.0,
+    "tilt_db": (0.0, 0.0),
+    "colour_db": 0.0,
+    "narrow": 0.0,
+    "clipped": 0.0,
+    "clean_share": 0.0,
+    "follow_level": False,
+}
 SHARED = ROOT.parent / "shared" / "data"
 FOLDERS = ("speech", "noise", "dev_speech", "dev_noise")
 
@@ -38,7 +52,7 @@ def data(options: argparse.Namespace) -> DataConfig:
         corpus = folders_beside_the_repository()
     if not corpus:
         return SyntheticSpeechData(minutes=2.0 if options.quick else 20.0)
-    return MixtureData(**{name: str(folder) for name, folder in corpus.items()})
+    return MixtureData(**{name: str(folder) for name, folder in corpus.items()}, **AS_RECORDED)
 
 
 def describe(config: DataConfig) -> str:

@@ -1,9 +1,9 @@
 """The data of a run: one configuration per data set, with the settings that it reads."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from tinyprune.config.family import Family, Member
+from tinyprune.config.family import Family, Member, fields_of
 from tinyprune.config.settings import (
     COUNT,
     POSITIVE,
@@ -107,7 +107,8 @@ class LevelledData(DataConfig):
     )
     speed: tuple[float, float] = setting(
         (1.0, 1.0),
-        "Range of the factor by which half of the training speech and noise is played faster.",
+        "Range of the factor by which half of the training speech and noise is played faster.  "
+        "[default: 0.95:1.5 of own speech and noise, else 1:1]",
         option=Option("--speed", "factors"),
         rule=Rule(
             lambda value: 0.5 <= value[0] <= value[1] <= 2,
@@ -128,19 +129,22 @@ class MixedData(LevelledData):
     )
     babble: float = setting(
         0.0,
-        "Fraction of the training mixtures whose noise is other speakers.",
+        "Fraction of the training mixtures whose noise is other speakers.  [default: 0.05 of own "
+        "speech and noise, else 0]",
         option=Option("--babble", "share"),
         rule=_FRACTION,
     )
     talkers: float = setting(
         0.0,
-        "Fraction of the training mixtures whose noise is one other speaker in the background.",
+        "Fraction of the training mixtures whose noise is one other speaker in the background.  "
+        "[default: 0.05 of own speech and noise, else 0]",
         option=Option("--talkers", "share"),
         rule=_FRACTION,
     )
     tilt_db: tuple[float, float] = setting(
         (0.0, 0.0),
-        "Range of the tilt of the spectrum of training speech, in dB per octave: vocal effort.",
+        "Range of the tilt of the spectrum of training speech, in dB per octave: vocal effort.  "
+        "[default: -2:4 of own speech and noise, else 0:0]",
         option=Option("--tilt", "decibels"),
         rule=Rule(
             lambda value: -12 <= value[0] <= value[1] <= 12,
@@ -149,25 +153,29 @@ class MixedData(LevelledData):
     )
     colour_db: float = setting(
         0.0,
-        "The most by which the microphone of a training mixture raises or lowers an octave, in dB.",
+        "The most by which the microphone of a training mixture raises or lowers an octave, in "
+        "dB.  [default: 4 of own speech and noise, else 0]",
         option=Option("--colour", "colour"),
         rule=Rule(lambda value: 0 <= value <= 24, "decibels from 0 to 24, e.g. 6"),
     )
     narrow: float = setting(
         0.0,
-        "Fraction of the training mixtures that are limited to a narrower band.",
+        "Fraction of the training mixtures that are limited to a narrower band.  [default: 0.05 of "
+        "own speech and noise, else 0]",
         option=Option("--narrow", "share"),
         rule=_FRACTION,
     )
     clipped: float = setting(
         0.0,
-        "Fraction of the training mixtures that are clipped.",
+        "Fraction of the training mixtures that are clipped.  [default: 0.03 of own speech and "
+        "noise, else 0]",
         option=Option("--clipped", "share"),
         rule=_FRACTION,
     )
     clean_share: float = setting(
         0.0,
-        "Fraction of the training mixtures without noise.",
+        "Fraction of the training mixtures without noise.  [default: 0.05 of own speech and noise, "
+        "else 0]",
         option=Option("--clean-share", "share"),
         rule=_FRACTION,
     )
@@ -180,7 +188,7 @@ class MixedData(LevelledData):
     follow_level: bool = setting(
         False,
         "Whether features of training follow the level, as those of a stream do: what is quieter "
-        "than usual is amplified.",
+        "than usual is amplified.  [default: yes of own speech and noise, else no]",
     )
 
 
@@ -247,9 +255,20 @@ class SyntheticSpeechData(MixedData):
     name: ClassVar[str] = "synthetic-speech"
 
 
+def _with_default(name: str, default: Any) -> Any:
+    """Return a setting of mixed data with another default."""
+    return field(default=default, metadata=fields_of(MixedData)[name].metadata)
+
+
 @dataclass(frozen=True)
 class MixtureData(MixedData, CorpusData):
-    """Own speech and noise, mixed on the fly."""
+    """Own speech and noise, mixed on the fly.
+
+    What people record is not what corpora have: other levels, voices, efforts, microphones, and
+    no noise at times. A network that has not heard it takes loud and high voices for noise. So by
+    default training varies all of it (docs/pretrained.md has what that does). The SNR does not
+    reach far up: where much is nearly clean, a network first learns to do nothing.
+    """
 
     name: ClassVar[str] = "mixture"
     folders: ClassVar[tuple[str, str]] = ("speech", "noise")
@@ -263,6 +282,15 @@ class MixtureData(MixedData, CorpusData):
         "test_noise",
     )
 
+    speed: tuple[float, float] = _with_default("speed", (0.95, 1.5))
+    babble: float = _with_default("babble", 0.05)
+    talkers: float = _with_default("talkers", 0.05)
+    tilt_db: tuple[float, float] = _with_default("tilt_db", (-2.0, 4.0))
+    colour_db: float = _with_default("colour_db", 4.0)
+    narrow: float = _with_default("narrow", 0.05)
+    clipped: float = _with_default("clipped", 0.03)
+    clean_share: float = _with_default("clean_share", 0.05)
+    follow_level: bool = _with_default("follow_level", True)
     speech: Folders = _folders("--speech", "Folder of clean speech to train on.")
     noise: Folders = _folders("--noise", "Folder of noise that is mixed with the speech.")
     dev_speech: Folders = _folders(

@@ -8,7 +8,7 @@ from typing import Any
 from tinyprune.config.data import DataConfig
 from tinyprune.config.family import fields_of
 from tinyprune.config.run import MODEL_FILES, ModelConfig, RunConfig, from_mapping, to_mapping
-from tinyprune.config.settings import Config, setting_of
+from tinyprune.config.settings import Config, plain, setting_of
 from tinyprune.config.tables import assign
 from tinyprune.config.toml import read_toml
 from tinyprune.config.values import Text, each_of, one_or_several
@@ -94,6 +94,13 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
 
 
 def _own_settings(data: DataConfig) -> dict[str, Any]:
-    """Return the settings of a data set as a table, without those that only others have."""
-    names = [data.family.key, *fields_of(type(data))]
-    return {name: value for name, value in data.record().items() if name in names}
+    """Return the settings of a data set as a table, without those that have its defaults.
+
+    So a data set that is named in its place comes with defaults of its own.
+    """
+    record = data.record()
+    table = {data.family.key: record[data.family.key]}
+    for name, field in fields_of(type(data)).items():
+        if record[name] != plain(field.default):
+            table[name] = record[name]
+    return table

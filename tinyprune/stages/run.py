@@ -69,9 +69,12 @@ class Run:
     def recipe(self) -> RunConfig:
         """The configuration that the baseline was trained with."""
         configuration = self.baseline.configuration()
+        # Settings that came after a record had the defaults that all data sets had then.
+        at_first = DataConfig.family.members[0]().default_record()
+        recorded = {**configuration, "data": {**at_first, **configuration["data"]}}
         tables = {}
         for name in ("data", "model", "train"):
-            table = configuration[name]
+            table = recorded[name]
             tables[name] = {key: value for key, value in table.items() if value is not None}
         return from_mapping(tables)
 

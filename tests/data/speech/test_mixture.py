@@ -1,10 +1,13 @@
 import os
+from dataclasses import fields
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests.support.mixtures import as_recorded
 from tinyprune.config import MixtureData
+from tinyprune.config.data import MixedData
 from tinyprune.data.speech.mixture import load
 from tinyprune.errors import TinypruneError, UsageError
 
@@ -33,6 +36,7 @@ def folders(tmp_path):
 
 def dataset(folder, **settings):
     values = {
+        **as_recorded(),
         "speech": str(folder / "speech"),
         "noise": str(folder / "noise"),
     } | settings
@@ -235,6 +239,21 @@ def test_mixtures_of_real_files_are_real(folders):
     noisy, clean = next(found.batches(0, 2, 4000))  # longer than any file: both are repeated
     np.testing.assert_allclose(clean[:, 1000:], clean[:, :-1000], atol=1e-6)
     assert np.isfinite(noisy).all()
+
+
+def test_own_recordings_vary_by_default(folders):
+    """A part of the mixtures has no noise; without variation there is none such in 200."""
+
+    def clean(**settings):
+        noisy, speech = next(dataset(folders, **settings).batches(0, 200, 400))
+        return int((np.abs(noisy - speech).max(axis=1) == 0).sum())
+
+    assert clean() == 0
+    own = MixtureData(speech="s", noise="n")
+    varied = {field.name: getattr(own, field.name) for field in fields(MixedData)}
+    assert clean(**varied) > 0
+    assert varied["speed"] == (0.95, 1.5)
+    assert varied["follow_level"]
 
 
 def test_a_full_disk_leaves_no_store(folders, full_disk):
