@@ -202,6 +202,9 @@ def _set_smoke_sizes() -> None:
 
     os.environ[sizes.SMOKE_VARIABLE] = "1"
     importlib.reload(sizes)
+    from tinyprune.data.synthetic import corpus
+
+    corpus.HELD_OUT_MINUTES = sizes.SIZES.held_out_minutes
 
 
 def _results_folder(options: argparse.Namespace) -> Path:

@@ -2,10 +2,11 @@
 
 import argparse
 
+from benchmarks.shared import toys
 from benchmarks.shared.environment import log_to_stderr
 from benchmarks.shared.report import Report
 from benchmarks.shared.speech_data import cases, data, describe, dev_quality
-from tinyprune.config import RunConfig, TrainConfig
+from tinyprune.config import ModelConfig, RunConfig, TrainConfig
 
 #: Losses of speech.
 LOSSES = ("si-sdr", "spectrum", "combined")
@@ -18,12 +19,12 @@ def measure(options: argparse.Namespace) -> Report:
     log_to_stderr()
     epochs = options.epochs or (1 if options.quick else 10)
     config, found = data(options), {loss: [] for loss in LOSSES}
+    model = ModelConfig(toys.NETWORKS["tinylstm"]) if options.smoke else ModelConfig()
     for seed in range(options.seeds):
         for loss in LOSSES:
             run = options.work / f"losses-{config.name}-{epochs}" / f"{loss}-{seed}"
-            train_baseline(
-                run, RunConfig(data=config, train=TrainConfig(epochs=epochs, loss=loss, seed=seed))
-            )
+            train = TrainConfig(epochs=epochs, loss=loss, seed=seed)
+            train_baseline(run, RunConfig(config, model, train))
             baseline = run / "variants" / "baseline"
             found[loss].append(dev_quality(baseline, baseline, config, run / "data"))
     return Report(

@@ -25,7 +25,7 @@ LARGEST_RIPPLE_DB = 0.01
 LEAST_REJECTION_DB = 75.0
 TONE_SECONDS = 0.25
 EDGE_SECONDS = 0.02
-TONES = 24
+TONES = SIZES.tones
 
 
 def measure(options: argparse.Namespace) -> Report:
@@ -33,7 +33,7 @@ def measure(options: argparse.Namespace) -> Report:
     denoiser = Denoiser(pretrained.denoiser())
     cases = []
     checks = []
-    for rate in RATES:
+    for rate in RATES[: SIZES.rates or None]:
         latency = _latency_ms(denoiser, rate)
         cases.append(Case(f"{rate} Hz: largest latency, all of it", "ms", [latency]))
         cases.append(Case(f"{rate} Hz: passband ripple, both ways", "dB", [_ripple_db(rate)]))
@@ -43,7 +43,7 @@ def measure(options: argparse.Namespace) -> Report:
     checks.append(_worst(cases, "rejection", min, LEAST_REJECTION_DB, at_least=True))
     config = data(options)
     mixtures = _mixtures(config, options)
-    for rate in SPEECH_RATES:
+    for rate in SPEECH_RATES[: SIZES.rates or None]:
         speech_cases, loss = _speech(denoiser, rate, mixtures)
         cases += speech_cases
         limit = None if options.smoke else LARGEST_PESQ_LOSS

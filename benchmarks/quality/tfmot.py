@@ -41,6 +41,7 @@ class Setting:
         epochs, pruning: epochs of the baseline, and of either pipeline in all.
         dense: patterns of the kernels that TFMOT does not prune.
         rates: learning rates of TFMOT's pruning that are tried.
+        second_rates: those of its QAT, as parts of them.
     """
 
     data: DataConfig
@@ -49,6 +50,7 @@ class Setting:
     pruning: int
     dense: tuple[str, ...] = ()
     rates: tuple[float, ...] = RATES
+    second_rates: tuple[float, ...] = (1, 0.1)
 
 
 SETTINGS = {
@@ -75,7 +77,14 @@ def settings_of(options: argparse.Namespace) -> dict[str, Setting]:
 
 def _toy_setting(options: argparse.Namespace) -> Setting:
     data, _ = data_of("keywords", options)
-    return Setting(data, toys.NETWORKS["ds_cnn"], epochs=12, pruning=12, rates=SMOKE_RATES)
+    return Setting(
+        data,
+        toys.NETWORKS["ds_cnn"],
+        epochs=12,
+        pruning=12,
+        rates=SMOKE_RATES,
+        second_rates=(1,),
+    )
 
 
 class Found(NamedTuple):
@@ -161,7 +170,7 @@ def _tfmot(run: Any, setting: Setting, seeds: int) -> tuple[list[Found], str]:
     found: dict[tuple[float, float], Found] = {}
     with Keras2() as worker:
         for rate in setting.rates:
-            for second in (rate, rate / 10):
+            for second in (rate * part for part in setting.second_rates):
                 found[rate, second] = _scored(run, _trained(worker, run, setting, rate, second, 0))
         best = max(found, key=lambda rates: found[rates].accuracy["dev"])
         others = [

@@ -10,6 +10,8 @@ from benchmarks.shared.sizes import SIZES
 BATCH, WARM, STEPS = SIZES.batch, SIZES.warm_steps, SIZES.labelled_steps
 #: Network -> the shape of its inputs and its number of classes, as in MLPerf Tiny.
 SHAPES = {"ds_cnn": ((49, 10, 1), 12), "resnet8": ((32, 32, 3), 10)}
+#: Network -> what it is built with besides.
+OPTIONS: dict[str, dict[str, int]] = {"ds_cnn": {"blocks": SIZES.ds_cnn_blocks}, "resnet8": {}}
 #: Network -> optimizer steps of a pruning on the real data.
 PRUNING_STEPS = {"ds_cnn": 60 * 13, "resnet8": 30 * 72}
 SPARSITY = 0.8

@@ -26,6 +26,12 @@ class Sizes:
         accelerators: how many targets matrix and mask_bits compile for; 0: all.
         mask_mixtures: test mixtures that mask_bits scores.
         leveled_mixtures: dev mixtures that levels enhances.
+        rates: how many sample rates resampling measures; 0: all.
+        tones: of each direction of a rate.
+        helps: how many commands startup asks for help; 0: all.
+        labelled_networks: how many networks of labelled arrays joint_conv trains.
+        ds_cnn_blocks: of the DS-CNN among them.
+        held_out_minutes: of synthetic speech and noise, for dev and test each.
         firmware_seconds: of sound that goes through generated C.
         train_networks, held_out_networks: random ones of fit_npu.
         registered_fractions: widths of the registered ones of fit_npu.
@@ -52,6 +58,12 @@ class Sizes:
     accelerators: int = 0
     mask_mixtures: int = 96
     leveled_mixtures: int = 24
+    rates: int = 0
+    tones: int = 24
+    helps: int = 0
+    labelled_networks: int = 2
+    ds_cnn_blocks: int = 4
+    held_out_minutes: float = 4.0
     firmware_seconds: float = 60
     train_networks: int = 30
     held_out_networks: int = 12
@@ -73,15 +85,21 @@ SMOKE = Sizes(
     warm_up_rounds=0,
     lstm_units=64,
     lstm_hidden=64,
-    corpus_minutes=0.5,
+    corpus_minutes=0.2,
     audio_hours=0.02,
     recording_minutes=(0.05, 0.1),
     scored_files=4,
     accelerators=2,
     mask_mixtures=2,
     leveled_mixtures=2,
+    rates=1,
+    tones=3,
+    helps=2,
+    labelled_networks=1,
+    ds_cnn_blocks=1,
+    held_out_minutes=0.1,
     firmware_seconds=0.5,
-    train_networks=4,
+    train_networks=3,
     held_out_networks=1,
     registered_fractions=(0.25,),
     fitted_targets=1,

@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.shared import labelled_workload
 from benchmarks.shared.keras2.client import Keras2
 from benchmarks.shared.report import Case, Check, Report
+from benchmarks.shared.sizes import SIZES
 from benchmarks.shared.step_time import (
     BeforeStep,
     Spent,
@@ -75,7 +76,7 @@ def measure(options: argparse.Namespace) -> Report:
     """Milliseconds per step at batch 64; the Keras 2 opponents in a process of their own, taking turns."""
     cases, checks = [], []
     with Keras2() as worker:
-        for name in labelled_workload.SHAPES:
+        for name in list(labelled_workload.SHAPES)[: SIZES.labelled_networks]:
             walls, cpu = apart(take_turns(_cases(name, worker), repeats(options, 9)))
             cases += [
                 Case(f"{name}: {case.what}", case.unit, case.samples)
@@ -96,7 +97,7 @@ def measure(options: argparse.Namespace) -> Report:
 def _cases(name: str, worker: Keras2) -> dict[str, Callable[[], Spent]]:
     def network() -> keras.Model:
         keras.utils.set_random_seed(0)
-        return MODELS[name](*labelled_workload.SHAPES[name])
+        return MODELS[name](*labelled_workload.SHAPES[name], **labelled_workload.OPTIONS[name])
 
     base = fold(network())
     teacher = prepare(base, masked=False, quantized=False)

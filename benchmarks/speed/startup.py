@@ -7,6 +7,7 @@ import sys
 
 from benchmarks.shared.environment import program
 from benchmarks.shared.report import Case, Check, Report
+from benchmarks.shared.sizes import SIZES
 from benchmarks.shared.timing import difference, repeats, take_turns, timed
 from tinyprune.cli import COMMANDS
 
@@ -25,7 +26,8 @@ finally:
 def measure(options: argparse.Namespace) -> Report:
     """Wall-clock time of whole processes."""
     start = program("tinyprune", [sys.executable, "-m", "tinyprune"])
-    helps = [["--help"], *([name, "--help"] for name in COMMANDS)]
+    commands_asked = list(COMMANDS)[: SIZES.helps or None]
+    helps = [["--help"], *([name, "--help"] for name in commands_asked)]
     nothing, click = "python -c pass", "python -c 'import click'"
     commands = {
         nothing: [sys.executable, "-c", "pass"],

@@ -42,6 +42,7 @@ def test_an_accelerator_that_does_not_exist_is_told(networks):
         tinyprune.compile(networks.dense(), npu="ethos-u55-127")
 
 
+@pytest.mark.slow
 def test_a_network_of_sequences_is_exported_frame_by_frame(tmp_path):
     network = build((None, 16), 16, 8, 8)
     frames = np.random.default_rng(0).normal(size=(40, 16)).astype(np.float32)

@@ -24,8 +24,13 @@ def data() -> tuple[np.ndarray, np.ndarray]:
     return pictures.astype(np.float32), labels
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network() -> keras.Model:
+    """Return the network that is pruned, which stays as it is."""
+    return built()
+
+
+def built() -> keras.Model:
     """Return a network with BatchNorm: 3x3x3x16, 3x3x16x24 and 24x3 weights."""
     keras.utils.set_random_seed(0)
     layers = keras.layers
@@ -52,14 +57,20 @@ def fitted(pruner: tinyprune.Pruner, data, epochs: int = 2, **settings) -> keras
     return prepared
 
 
+@pytest.fixture(scope="module")
+def pruned(network, data) -> tuple[tinyprune.Pruner, keras.Model]:
+    """Return a pruner at the end of a training, and the network that it makes."""
+    pruner = tinyprune.Pruner(network, sparsity=0.75)
+    fitted(pruner, data)
+    return pruner, pruner.finalize()
+
+
 def zeros(model: keras.Model, *layers: str) -> int:
     return sum(int((model.get_layer(name).get_weights()[0] == 0).sum()) for name in layers)
 
 
-def test_weights_are_pruned_while_keras_fits(network, data, tmp_path):
-    pruner = tinyprune.Pruner(network, sparsity=0.75)
-    fitted(pruner, data)
-    small = pruner.finalize()
+def test_weights_are_pruned_while_keras_fits(pruned):
+    pruner, small = pruned
     total = 3 * 3 * 3 * 16 + 3 * 3 * 16 * 24 + 24 * 3
     masked = sum(int((mask == 0).sum()) for mask in pruner.masks.values())
     assert masked == int(0.75 * total)
@@ -67,10 +78,8 @@ def test_weights_are_pruned_while_keras_fits(network, data, tmp_path):
     assert type(small.get_layer("conv")) is keras.layers.Conv2D
 
 
-def test_the_export_holds_every_zero_and_computes_the_same(network, data, tmp_path):
-    pruner = tinyprune.Pruner(network, sparsity=0.75)
-    fitted(pruner, data)
-    small = pruner.finalize()
+def test_the_export_holds_every_zero_and_computes_the_same(pruned, data, tmp_path):
+    pruner, small = pruned
     artifact = tinyprune.export_int8(small, data[0], tmp_path / "small.tflite", masks=pruner.masks)
     assert [tensor.name for tensor in artifact.tensors] == [
         "stem/kernel",
@@ -83,10 +92,9 @@ def test_the_export_holds_every_zero_and_computes_the_same(network, data, tmp_pa
     assert np.abs(int8 - of_keras(small)(data[0])).max() < 0.1
 
 
-def test_the_kernels_are_on_their_int8_grid(network, data):
-    pruner = tinyprune.Pruner(network, sparsity=0.5)
-    fitted(pruner, data)
-    kernel = pruner.finalize().get_layer("conv").get_weights()[0]
+def test_the_kernels_are_on_their_int8_grid(pruned):
+    _, small = pruned
+    kernel = small.get_layer("conv").get_weights()[0]
     scale = np.abs(kernel).max(axis=(0, 1, 2)) / 127
     steps = kernel / np.where(scale, scale, 1)
     assert np.abs(steps - np.round(steps)).max() < 1e-3
@@ -141,11 +149,9 @@ def test_a_loop_of_ones_own_calls_step(network, data):
     assert zeros(pruner.finalize(), "conv") >= shares[-1] * 3 * 3 * 16 * 24
 
 
-def test_the_network_that_is_given_stays_as_it_is(network, data):
-    before = [weight.copy() for weight in network.get_weights()]
-    pruner = tinyprune.Pruner(network, sparsity=0.5)
-    fitted(pruner, data, epochs=1)
-    for old, new in zip(before, network.get_weights(), strict=True):
+@pytest.mark.usefixtures("pruned")
+def test_the_network_that_is_given_stays_as_it_is(network):
+    for old, new in zip(built().get_weights(), network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 

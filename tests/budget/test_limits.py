@@ -85,6 +85,7 @@ def test_ratios_are_values_over_what_is_allowed():
     np.testing.assert_allclose(found.ratios(kept), found.values(kept) / [100, 1000])
 
 
+@pytest.mark.slow
 def test_corrections_multiply_values_and_what_is_pulled():
     """Vela said half as much flash and a tenth more cycles."""
     factors, names, kept = np.array([0.5, 1.1]), ("flash", "cycles"), some("ds_cnn", 0.6)

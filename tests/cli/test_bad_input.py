@@ -136,6 +136,7 @@ def test_a_folder_with_nothing_but_bad_files(corpus, tmp_path, name):
     assert leftovers(tmp_path / "run") == []
 
 
+@pytest.mark.slow
 def test_bad_files_among_good_ones_are_counted_and_short_noise_is_repeated(
     corpus, tmp_path, tiny_sizes
 ):
@@ -341,6 +342,7 @@ def test_a_disk_that_is_full_while_audio_is_decoded(corpus, tiny_disk):
     assert leftovers(run) == []
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_while_a_checkpoint_is_written(
     corpus, tmp_path, tiny_sizes, monkeypatch
 ):

@@ -74,6 +74,7 @@ def test_gammas_of_nothing_are_zeros_in_the_canonical_network():
     np.testing.assert_allclose(canonical(inputs), mobile_network()(inputs), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_network_with_dead_channels_learns_and_is_exported(tmp_path):
     canonical = fold(mobile_network())
     inputs = np.random.default_rng(0).normal(size=(32, 12, 12, 3)).astype(np.float32)

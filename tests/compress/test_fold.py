@@ -497,8 +497,10 @@ def test_attention_with_a_mask_is_refused_in_one_line():
         fold(keras.Model(inputs, outputs))
 
 
-@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave"])
-@pytest.mark.parametrize("whole", [True, False], ids=["sequences", "last"])
+@pytest.mark.parametrize(
+    ("merge", "whole"),
+    [("concat", True), ("concat", False), ("sum", True), ("mul", False), ("ave", True)],
+)
 def test_a_bidirectional_lstm_becomes_two(merge, whole):
     layer = L.Bidirectional(L.LSTM(3, return_sequences=whole), merge_mode=merge, name="b")
     folded = same(line(SEQUENCES, layer), SEQUENCES)

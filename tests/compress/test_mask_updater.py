@@ -1,3 +1,4 @@
+import functools
 import math
 import sys
 from types import SimpleNamespace
@@ -58,10 +59,13 @@ def prepared(made_once: tuple[keras.Model, list[np.ndarray]]) -> keras.Model:
 
 
 def planned(scope: str = "global", schedule: str = "polynomial", **config) -> PruningPlan:
-    return plan(
-        build((None, BANDS), BANDS, UNITS, HIDDEN),
-        MagnitudePruning(scope=scope, schedule=schedule, **config),
-    )
+    return plan(base(), MagnitudePruning(scope=scope, schedule=schedule, **config))
+
+
+@functools.cache
+def base() -> keras.Model:
+    """The network that is planned for; a plan leaves it as it is."""
+    return build((None, BANDS), BANDS, UNITS, HIDDEN)
 
 
 def zeros(prepared: keras.Model) -> dict[str, int]:

@@ -41,7 +41,20 @@ LOADED = (
     "tinyprune.data.corpora.description",
     "tinyprune.report.model.loading",
     "tinyprune.enhance.jobs",
+    "tinyprune.stages.offline",
+    "tinyprune.data.arrays.dataset",
+    "tinyprune.data.corpora.manifest",
     "tinyprune.cli",
+    "tinyprune.cli.compare",
+    "tinyprune.cli.compile",
+    "tinyprune.cli.data_describe",
+    "tinyprune.cli.data_mix",
+    "tinyprune.cli.enhance",
+    "tinyprune.cli.prune",
+    "tinyprune.cli.train",
+    "cattrs",
+    "scipy.signal",
+    "soxr",
 )
 
 

@@ -34,14 +34,13 @@ class Kind:
 
     Attributes:
         suffix: of its name. mutation: how it is changed.
-        count: number of cases. quick: number of those in the quick tests.
+        count: number of cases.
         commands: in turn; FILE stands for the file.
     """
 
     suffix: str
     mutation: str
     count: int
-    quick: int
     commands: tuple[tuple[str, ...], ...]
 
 
@@ -69,61 +68,54 @@ clusters = [0, 16]
 learning_rate = [0.001, 0.003]
 """
 KINDS = {
-    "tflite": Kind(
-        ".tflite", "fields", 90, 2, (OFFLINE, ("compile", "FILE", "-o", "out"), OFFLINE)
-    ),
+    "tflite": Kind(".tflite", "fields", 90, (OFFLINE, ("compile", "FILE", "-o", "out"), OFFLINE)),
     "tflite, checked": Kind(
         ".tflite",
         "fields",
         30,
-        1,
         (
             ("compile", "FILE", "-o", "out", "--lower", "auto", "--verify=2"),
             ("compare", "FILE", "net.tflite", *JUNIT),
         ),
     ),
     "tflite for a device": Kind(
-        ".tflite", "fields", 30, 1, (FIRMWARE, (*FIRMWARE, "--runtime", "tflm"))
+        ".tflite", "fields", 30, (FIRMWARE, (*FIRMWARE, "--runtime", "tflm"))
     ),
     "tflite of speech": Kind(
         ".tflite",
         "fields",
         30,
-        0,
         (DENOISE, (*DENOISE, "--engine", "stream"), (*DENOISE, "--engine", "tflm")),
     ),
-    "keras": Kind(".keras", "keras", 120, 3, (("load-network", "FILE"),)),
-    "h5": Kind(".h5", "fields", 90, 3, (("load-network", "FILE"),)),
-    "keras, trained": Kind(".keras", "keras", 6, 0, (("train", "--model", "FILE", *ARRAYS),)),
+    "keras": Kind(".keras", "keras", 120, (("load-network", "FILE"),)),
+    "h5": Kind(".h5", "fields", 90, (("load-network", "FILE"),)),
+    "keras, trained": Kind(".keras", "keras", 6, (("train", "--model", "FILE", *ARRAYS),)),
     "summary": Kind(
         ".json",
         "json",
         80,
-        4,
         (("compare", "FILE", "summary.json"), ("compare", "summary.json", "FILE", *JUNIT)),
     ),
     "policy": Kind(
         ".toml",
         "toml",
         40,
-        2,
         (("compare", "summary.json", "summary.json", "--policy", "FILE", *JUNIT),),
     ),
     "front end": Kind(
         ".json",
         "json",
         40,
-        0,
         (
             ("enhance", "in.wav", "out.wav", "--frontend", "FILE", "--model", "net.tflite"),
             ("firmware", "net.tflite", "-o", "out", "--frontend", "FILE"),
         ),
     ),
-    "recipe": Kind(".toml", "toml", 60, 4, (("read-recipe", "FILE"),)),
-    "sweep": Kind(".toml", "toml", 40, 3, (("read-sweep", "FILE"),)),
-    "wav": Kind(".wav", "fields", 60, 3, (ENHANCE, ("data", "describe", "."))),
-    "manifest": Kind(".csv", "csv", 40, 3, (("data", "describe", "FILE"),)),
-    "arrays": Kind(".npz", "bytes", 40, 3, (("data", "describe", "FILE"),)),
+    "recipe": Kind(".toml", "toml", 60, (("read-recipe", "FILE"),)),
+    "sweep": Kind(".toml", "toml", 40, (("read-sweep", "FILE"),)),
+    "wav": Kind(".wav", "fields", 60, (ENHANCE, ("data", "describe", "."))),
+    "manifest": Kind(".csv", "csv", 40, (("data", "describe", "FILE"),)),
+    "arrays": Kind(".npz", "bytes", 40, (("data", "describe", "FILE"),)),
 }
 
 
@@ -216,14 +208,6 @@ def check(outcomes: list[dict]) -> None:
         if faults(each)
     ]
     assert not bad, "\n".join(bad)
-
-
-def test_a_slice_of_every_kind(originals, tmp_path):
-    cases = []
-    for kind, facts in KINDS.items():
-        (tmp_path / kind).mkdir()
-        cases += made(kind, range(facts.quick), originals, tmp_path / kind)
-    check(run(cases))
 
 
 @pytest.mark.slow

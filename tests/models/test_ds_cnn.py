@@ -91,6 +91,7 @@ def test_inputs_of_another_kind_are_refused(inputs):
         build(inputs)
 
 
+@pytest.mark.slow
 def test_the_npu_runs_all_of_it(cost):
     found = cost(build())
     assert found.cpu_operators == ()

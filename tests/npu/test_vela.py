@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.quick import quick
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.npu import targets, vela
@@ -178,9 +179,10 @@ def test_what_is_compiled_already_is_found_again_even_elsewhere(
     assert again == replace(first, source=copy, path=tmp_path / "moved" / "dense_vela.tflite")
 
 
-@pytest.mark.parametrize(
-    "what", ["source", "target", "layers", "config", "record", "compiled", "log"]
-)
+DIFFERENT = ("source", "target", "layers", "config", "record", "compiled", "log")
+
+
+@pytest.mark.parametrize("what", quick(DIFFERENT, "source", "record"))
 def test_what_differs_is_compiled_again(what: str, networks, tmp_path) -> None:
     out, source, target, layers = tmp_path / "out", networks.dense(), U55, ()
     if what == "config":

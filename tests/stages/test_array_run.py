@@ -39,6 +39,7 @@ def numbers(tmp_path_factory) -> Path:
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_numbers_are_learned_pruned_and_exported_in_their_unit(numbers):
     quality = json.loads((numbers / "variants/unit-0.25/quality.json").read_text())
     by_form = {each["form"]: each["metrics"] for each in quality}
@@ -48,6 +49,7 @@ def test_numbers_are_learned_pruned_and_exported_in_their_unit(numbers):
     assert by_form["int8"]["mse"] < 0.1 * 1e6 / 2
 
 
+@pytest.mark.slow
 def test_errors_are_better_the_lower_they_are(numbers):
     report = json.loads(command("report", "--run", numbers, "--format", "json").stdout)
     assert report["task"]["metric"] == "r2"

@@ -3,12 +3,11 @@
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import programs
 from tests.support.own_network import TINY_NET, write_images
 
 FILES = ("model.keras", "size.json", "task.json", "frontend.json")
@@ -16,15 +15,14 @@ FILES = ("model.keras", "size.json", "task.json", "frontend.json")
 
 def trained(folder: Path, *options: str) -> tuple[list[bytes], list[str], dict]:
     """The files of a training in a process of its own, its losses, and the record of it."""
-    command = [sys.executable, "-m", "tinyprune", "train", "--run", "run", "--data", "images"]
+    command = ["-m", "tinyprune", "train", "--run", "run", "--data", "images"]
     command += ["--path", "images.npz", "--model", "tiny_net:build", "--epochs", "2"]
     folder.mkdir()
     (folder / "tiny_net.py").write_text(TINY_NET)
     write_images(folder / "images.npz")
     paths = os.pathsep.join([str(folder), str(Path(__file__).parents[2])])
-    subprocess.run(
-        [*command, *options], cwd=folder, check=True, env=os.environ | {"PYTHONPATH": paths}
-    )
+    done = programs.run([*command, *options], folder, {"PYTHONPATH": paths})
+    assert done.returncode == 0, done.stderr
     variant = folder / "run/variants/baseline"
     with (variant / "history.csv").open() as file:
         losses = [row["loss"] for row in csv.DictReader(file)]

@@ -158,6 +158,7 @@ def test_int8_does_what_the_trained_network_does(exported, task):
     ]
 
 
+@pytest.mark.slow
 def test_a_graph_further_away_than_the_task_tolerates_is_a_failed_check(
     exported, task, tmp_path, monkeypatch
 ):

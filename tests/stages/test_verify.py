@@ -85,6 +85,7 @@ def test_an_edited_summary_is_not_compared(run_copy):
     )
 
 
+@pytest.mark.slow
 def test_a_graph_that_was_deleted_is_made_again_as_it_was(run_copy, finished_run, tiny_sizes):
     path = run_copy / "variants/baseline/streaming.tflite"
     flip(path)

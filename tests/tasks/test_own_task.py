@@ -32,6 +32,7 @@ def command(*arguments):
     return result.stdout
 
 
+@pytest.mark.slow
 def test_the_example_goes_through_every_stage(here):
     run = ["--run", here / "run"]
     command(

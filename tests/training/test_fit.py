@@ -482,6 +482,7 @@ def test_the_best_epoch_begins_anew_with_a_smaller_model(tmp_path):
     assert not (tmp_path / "parts" / "best.npz").exists()
 
 
+@pytest.mark.slow
 def test_a_stop_between_a_replacement_and_its_checkpoint_does_no_harm(tmp_path):
     """The best epoch of the larger model is gone, and the checkpoint is still the one before."""
     with pytest.raises(KeyboardInterrupt):

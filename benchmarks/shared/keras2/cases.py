@@ -31,7 +31,8 @@ Schedule = tuple[int, int, int]  # begin step, end step, frequency
 
 def _network(name: str) -> Any:
     keras.utils.set_random_seed(0)
-    return keras2_model(MODELS[name](*labelled_workload.SHAPES[name]))
+    options = labelled_workload.OPTIONS[name]
+    return keras2_model(MODELS[name](*labelled_workload.SHAPES[name], **options))
 
 
 def float_step(name: str) -> Case:

@@ -44,6 +44,7 @@ def test_more_minutes_begin_with_the_same_clips(noise):
         np.testing.assert_array_equal(one.samples, other.samples)
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_clips():
     code = (
         "import sys; sys.path[:0] = [sys.argv[1]]; import test_noise as t; "

@@ -59,6 +59,7 @@ def refusal(source: str | Path, custom: tuple[str, ...] = ()) -> str:
 # ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
 @pytest.mark.parametrize("name", [*NETWORKS, "sequential", "built"])
 def test_a_model_of_keras_2_keeps_its_outputs(old_files, name, suffix):
@@ -67,6 +68,7 @@ def test_a_model_of_keras_2_keeps_its_outputs(old_files, name, suffix):
     assert_same_outputs(model, old_files / f"{name}.npz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
 def test_a_custom_layer_of_keras_2(old_files, here, suffix):
     path = old_files / f"mine{suffix}"
@@ -76,6 +78,7 @@ def test_a_custom_layer_of_keras_2(old_files, here, suffix):
     assert "'Scale', which Keras does not know: add --custom package.module" in message
 
 
+@pytest.mark.slow
 def test_layers_keep_their_names_and_the_file_stays(old_files):
     path = old_files / "conv.h5"
     before = path.read_bytes()
@@ -89,6 +92,7 @@ def test_layers_keep_their_names_and_the_file_stays(old_files):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_tensorflow_operation_is_a_layer(old_files):
     assert load(str(old_files / "conv.h5")).get_layer("tf.nn.relu6").max_value == 6
     kinds = {type(layer).__name__ for layer in load(str(old_files / "operations.h5")).layers}
@@ -104,10 +108,12 @@ def test_a_tensorflow_operation_is_a_layer(old_files):
     }
 
 
+@pytest.mark.slow
 def test_an_operation_without_a_layer_is_named(old_files):
     assert "__operators__.getitem" in refusal(old_files / "sliced.h5")
 
 
+@pytest.mark.slow
 def test_hdf5_under_the_name_keras(old_files, tmp_path):
     """As Keras before 2.12 saved it."""
     path = tmp_path / "dense.keras"
@@ -115,6 +121,7 @@ def test_hdf5_under_the_name_keras(old_files, tmp_path):
     assert_same_outputs(load(str(path)), old_files / "dense.npz")
 
 
+@pytest.mark.slow
 def test_names_of_classes_before_keras_2_3(old_files, tmp_path):
     path = tmp_path / "nested.h5"
     path.write_bytes((old_files / "nested.h5").read_bytes())
@@ -170,6 +177,7 @@ def test_custom_objects_of_keras_3(here, suffix):
 # -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "part"),
     [
