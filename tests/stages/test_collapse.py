@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from tinyprune.data.examples import Examples
 from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.data.labelled import LabelledDataset
 from tinyprune.errors import CheckFailed
-from tinyprune.stages.collapse import check_above_chance
+from tinyprune.stages.collapse import check_above_chance, check_learned
 from tinyprune.storage.records import write_json
 from tinyprune.tasks.classification import Classification
 
@@ -67,3 +68,42 @@ def test_kernels_that_lost_nearly_everything_are_those_with_a_tenth_of_what_all_
     lost = TensorSparsity("lost", 1000, 0, 980)
     assert nearly_empty([kept, near]) == ""
     assert nearly_empty([kept, lost]) == "2.00% of lost is left"
+
+
+# --- networks that have learned nothing
+
+
+def task_of(counts: list[int]) -> Classification:
+    """Dev examples, so many of each class."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    examples = Examples(np.zeros((len(labels), 2, 2, 3), np.uint8), labels)
+    frontend = ImageFrontEnd((2, 2, 3), "unit", (0.0,) * 3, (255.0,) * 3)
+    classes = tuple("abcdefgh"[: len(counts)])
+    return Classification(
+        LabelledDataset({"train": examples, "dev": examples}, classes, frontend, 0)
+    )
+
+
+def test_few_examples_cannot_tell_what_is_chance():
+    # Two deviations of 50 %: 2 * sqrt(0.25 / 99) = 0.1005 of 99 examples, 0.0995 of 101.
+    assert not task_of([50, 49]).can_tell_chance()
+    assert task_of([51, 50]).can_tell_chance()
+
+
+def test_nothing_is_learned_where_accuracy_and_auc_are_both_at_chance(task):
+    assert task.shows_nothing({"accuracy": 0.41, "auc": 0.51})
+    assert not task.shows_nothing({"accuracy": 0.41, "auc": 0.8})  # it ranks, rarely above 1/2
+    assert not task.shows_nothing({"accuracy": 0.6, "auc": 0.51})
+    assert not task.shows_nothing({"accuracy": 0.41, "auc": math.nan})
+
+
+@pytest.mark.parametrize(("counts", "stops"), [([60, 60], True), ([6, 6], False)])
+def test_a_network_that_answers_the_same_to_everything_is_not_pruned(counts, stops):
+    inputs = keras.Input((2, 2, 3))
+    outputs = keras.layers.Dense(2)(keras.layers.Flatten()(inputs))
+    constant = keras.Model(inputs, outputs)
+    if stops:
+        with pytest.raises(CheckFailed, match=r"baseline: accuracy 0.500 .* chance.*--force"):
+            check_learned("baseline", constant, task_of(counts))
+    else:
+        check_learned("baseline", constant, task_of(counts))

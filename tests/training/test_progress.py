@@ -83,3 +83,19 @@ def test_a_terminal_gets_a_live_line_too(capsys, monkeypatch):
     assert [err.count(f"epoch {epoch + 1}/3  loss 0.2500") for epoch in range(EPOCHS)] == EPOCHS * [
         1
     ]
+
+
+def test_the_time_is_estimated_as_soon_as_steps_were_timed(capsys):
+    with Progress("tiny", "accuracy", 4, 10, 0) as progress:
+        progress.begin(1500)
+        now = 100.0
+        progress.clock = lambda: now
+        progress.step(0, 1, 0.5)  # builds the graph: not timed
+        for step in (2, 3, 4):
+            now += 1.0
+            progress.step(0, step, 0.5)
+    # Two seconds after the first step, 2 steps were timed at 1 s each: 4 * 10 - 3 are left.
+    assert capsys.readouterr().err.splitlines() == [
+        "tiny: 1500 parameters, 4 epochs of 10 steps",
+        "tiny: about 37.0 s left, and the scores on dev",
+    ]

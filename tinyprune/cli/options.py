@@ -79,6 +79,9 @@ deterministic = click.option(
     callback=_on_one_thread,
     help="Compute on one thread: the same seed gives the same bytes on any number of cores.",
 )
+force = click.option(
+    "--force", is_flag=True, help="Prune a network too that has learned nothing, by its dev score."
+)
 set_values = click.option(
     "--set",
     "set_values",

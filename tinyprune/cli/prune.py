@@ -51,6 +51,7 @@ from tinyprune.config.pruning import RankedPruning, TrainedPruning
 @click.option(
     "--show-plan", is_flag=True, help="Print the plan of the pruning, layer by layer, and stop."
 )
+@options.force
 @options.deterministic
 @options.output_format
 def prune(
@@ -61,6 +62,7 @@ def prune(
     path: Path | None,
     data: Path | None,
     show_plan: bool,
+    force: bool,
     output_format: str,
     **flags: Any,
 ) -> None:
@@ -93,14 +95,14 @@ def prune(
     if show_plan:
         _show_plan(run, configs, output_format)
     else:
-        _prune(run, configs, output_format)
+        _prune(run, configs, force, output_format)
 
 
-def _prune(run: Path, configs: list[TrainedPruning], output_format: str) -> None:
+def _prune(run: Path, configs: list[TrainedPruning], force: bool, output_format: str) -> None:
     """Prune with training, one after the other, and print what each variant can do."""
     from tinyprune.stages.prune import prune_variants
 
-    output.qualities(prune_variants(run, configs), output_format)
+    output.qualities(prune_variants(run, configs, force=force), output_format)
 
 
 def _prune_offline(

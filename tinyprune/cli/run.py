@@ -7,7 +7,7 @@ import click
 
 from tinyprune.cli import options, resource_output
 from tinyprune.cli.values import FILE
-from tinyprune.config.recipe import load_recipe, with_overrides
+from tinyprune.config.recipe import load_recipe, quickened, with_overrides
 
 
 @click.command()
@@ -15,10 +15,22 @@ from tinyprune.config.recipe import load_recipe, with_overrides
 @options.run_folder_of_recipe
 @options.deterministic
 @options.set_values
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Train a fifth of the epochs, for a first look, into runs/RECIPE-quick.",
+)
+@options.force
 @options.budget
 @options.output_format
 def run(
-    recipe: Path, run: Path | None, set_values: tuple[str, ...], output_format: str, **flags: Any
+    recipe: Path,
+    run: Path | None,
+    set_values: tuple[str, ...],
+    quick: bool,
+    force: bool,
+    output_format: str,
+    **flags: Any,
 ) -> None:
     """Train, prune, export, compile and report, as RECIPE.toml says.
 
@@ -27,8 +39,12 @@ def run(
     """
     config = with_overrides(load_recipe(recipe), set_values)
     limits = options.chosen_budget(flags, config.budget)
+    name = recipe.stem
+    if quick:
+        config = quickened(config)
+        name = f"{name}-quick"
     from tinyprune.stages.recipe import run_recipe
 
-    summaries = run_recipe(config, run or Path("runs") / recipe.stem)
+    summaries = run_recipe(config, run or Path("runs") / name, force)
     resource_output.summaries(summaries, output_format)
     resource_output.gate(summaries, limits, (), output_format)

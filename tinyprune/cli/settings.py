@@ -66,7 +66,7 @@ def flag_of(field: "Field[Any]") -> str:
 def _click_option(option: Option, parameter: str, text: str) -> Decorator:
     """Return the decorator of one option; what is not given is None, or empty if repeatable."""
     if option.kind == "switch":
-        return click.option(option.flag, parameter, default=None, help=text)
+        return click.option(option.flag, parameter, is_flag=True, default=None, help=text)
     kind = KINDS[option.kind]
     return click.option(
         option.flag,

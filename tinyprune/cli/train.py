@@ -1,5 +1,6 @@
 """``tinyprune train``."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tinyprune.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from tinyprune.config.family import fields_of
 from tinyprune.config.recipe import assignments, with_values
 
+log = logging.getLogger(__name__)
 _MODEL, _TRAIN = fields_of(ModelConfig), fields_of(TrainConfig)
 
 #: Name of a parameter -> key of the recipe that it overrides.
@@ -29,7 +31,7 @@ KEYS = {
     "--data",
     "data_name",
     metavar="NAME",
-    help="Data set, see `tinyprune list datasets`.  [default: as fits the folders, else "
+    help="Data set, see `tinyprune list datasets`.  [default: as fits what is given, else "
     "synthetic-speech]",
 )
 @family_settings(DataConfig.family, "data_")
@@ -40,13 +42,14 @@ def train(run: Path, set_values: tuple[str, ...], **flags: Any) -> None:
     """Train the float32 baseline of a run.
 
     Without any option it trains TinyLSTM on a synthetic corpus. With --speech and --noise, with
-    --noisy and --clean, or with a corpus at --path it trains on your own recordings, with --arrays
-    on anything else that is an array per example.
+    --noisy and --clean it trains on your own recordings, with --arrays on anything else that is an
+    array per example. --path takes corpora of speech, folders WORD/*.wav and CLASS/*.png, and
+    arrays, and finds out which they are.
 
     A network that comes as a file keeps its weights, unless --epochs says otherwise.
     """
     if flags["data_name"] is None:
-        flags["data_name"] = _dataset(flags)
+        _infer_dataset(flags)
     values = {}
     for parameter, value in flags.items():
         if value not in (None, ()):
@@ -57,14 +60,21 @@ def train(run: Path, set_values: tuple[str, ...], **flags: Any) -> None:
     train_baseline(run, config)
 
 
-def _dataset(flags: dict[str, Any]) -> str | None:
-    """Return the data set of folders or files, or of a corpus at a path; None where unclear."""
+def _infer_dataset(flags: dict[str, Any]) -> None:
+    """Fill in the data set of folders or files, or of what lies at a path, and say which."""
     for kind in DataConfig.family.members:
         if any(flags[f"data_{name}"] for name in kind.naming):
-            return kind.name
+            flags["data_name"] = kind.name
+            return
     path = flags["data_path"]
     if path is None:
-        return None
-    from tinyprune.data.corpora.layouts import dataset_of
+        return
+    from tinyprune.data.kinds import data_at
 
-    return dataset_of(Path(path)) or None
+    found = data_at(Path(path))
+    flags["data_name"] = found.dataset
+    flags["data_path"] = None
+    flags[f"data_{found.setting}"] = path
+    log.info(
+        "data: %s, as %s holds %s; --data NAME says otherwise", found.dataset, path, found.reason
+    )

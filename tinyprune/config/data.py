@@ -228,7 +228,7 @@ class LabelledData(DataConfig):
 
     path: str | None = setting(
         None,
-        "Folder WORD/*.wav of keywords; images as .npz, CIFAR-10's pickles or CLASS/*.png.",
+        "Folder WORD/*.wav of keywords; images as .npz, CIFAR-10's pickles or CLASS/*.png; arrays.",
         option=Option("--path", "path"),
         is_place=True,
     )
@@ -382,6 +382,7 @@ class ImageData(LabelledData):
     image_size: int | None = setting(
         None,
         "Height and width in pixels that image files are brought to.  [default: as the first]",
+        option=Option("--image-size", "count", "PIXELS"),
         rule=COUNT,
     )
 

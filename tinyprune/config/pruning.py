@@ -19,6 +19,7 @@ from tinyprune.config.settings import (
     Option,
     Rule,
     one_of,
+    quick_epochs,
     setting,
 )
 from tinyprune.errors import UsageError
@@ -253,6 +254,11 @@ class TrainedPruning(PruneConfig):
         option=Option("--epochs", "count"),
         rule=COUNT,
     )
+    quick: bool = setting(
+        False,
+        "Whether a fifth of the epochs is enough: a first look.",
+        option=Option("--quick", "switch"),
+    )
     learning_rate: float | None = setting(
         None,
         "Learning rate of Adam at its peak.  [default: as fits the task]",
@@ -285,6 +291,12 @@ class TrainedPruning(PruneConfig):
     def grouping(self) -> "MagnitudePruning":
         """The pruning by magnitude that has the same groups, and that a plan is made of."""
         raise NotImplementedError
+
+    def with_epochs(self, default: int) -> Self:
+        """Return the pruning with its number of epochs, a fifth of it where it is a quick one."""
+        if not self.quick:
+            return self
+        return replace(self, epochs=quick_epochs(self.epochs or default), quick=False)
 
     def settled(self, begun: Mapping[str, Any] | None) -> Self:
         """Return the pruning with the form of its cells filled in."""

@@ -98,6 +98,11 @@ class TrainConfig(Config):
         option=Option("--epochs", "count"),
         rule=Rule(lambda value: 0 <= value <= MOST, f"at least 0, at most {MOST}"),
     )
+    quick: bool = setting(
+        False,
+        "Whether a fifth of the epochs is enough: a first look.",
+        option=Option("--quick", "switch"),
+    )
     batch_size: int = setting(
         64,
         "Number of sequences or examples per optimizer step.",

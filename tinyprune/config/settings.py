@@ -96,6 +96,15 @@ SEED = Rule(lambda value: 0 <= value <= LARGEST_SEED, f"at least 0, at most {LAR
 SPARSITY = Rule(lambda value: 0 <= value < 1, "a fraction in [0, 1), e.g. 0.8")
 
 
+QUICK_PART = 5  # of the epochs, one in so many is left
+_FEWEST_QUICK = 2
+
+
+def quick_epochs(epochs: int) -> int:
+    """Return a fifth of a number of epochs, 2 at least, for a first look at a result."""
+    return min(epochs, max(_FEWEST_QUICK, round(epochs / QUICK_PART)))
+
+
 def one_of(names: Sequence[str]) -> Rule:
     """Return the rule that a value is one of these names."""
     return Rule(lambda value: value in names, f"one of: {', '.join(names)}")

@@ -82,7 +82,7 @@ def _newest(run: Path, graphs: Sequence[Path]) -> Path:
     if not graphs:
         raise UsageError(
             f"no variant in {run} has an int8 streaming graph: "
-            "`tinyprune export` makes it, of speech"
+            f"`tinyprune export` makes it, of speech; or give --model {pretrained.NAME}"
         )
     path = max(graphs, key=lambda graph: (graph.parent / "train.json").stat().st_mtime_ns)
     log.info("model: %s, the newest variant in %s", path.parent.name, run)

@@ -10,6 +10,7 @@ import keras
 from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import prepare, strip
 from tinyprune.config import ModelConfig, RunConfig, TrainConfig
+from tinyprune.config.settings import quick_epochs
 from tinyprune.errors import UsageError
 from tinyprune.metrics.metric import Metric, metric_of
 from tinyprune.models.loading.files import load_weights
@@ -61,8 +62,10 @@ def resolve(config: RunConfig, task: Task) -> ResolvedTraining:
     epochs = config.train.epochs
     if epochs is None:
         epochs = 0 if keeps_weights(config) else task.default_epochs
+    if config.train.quick:
+        epochs = quick_epochs(epochs)
     rate = config.train.learning_rate or task.learning_rate
-    train = replace(config.train, epochs=epochs, learning_rate=rate)
+    train = replace(config.train, epochs=epochs, quick=False, learning_rate=rate)
     return ResolvedTraining(model, train, source)
 
 

@@ -11,6 +11,7 @@ from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact, least_le
 from tinyprune.artifacts.quality import Quality
 from tinyprune.compress.reach import probes, responds, sparsity_of_kernels
 from tinyprune.errors import CheckFailed
+from tinyprune.export import forward
 from tinyprune.metrics.metric import metric_of
 from tinyprune.stages.pruning_job import PruningJob
 from tinyprune.storage.records import read_json
@@ -42,6 +43,22 @@ def check_not_destroyed(
         raise CheckFailed(_constant(job.config.variant, left))
     if job.task.is_at_chance(score) and not job.task.is_at_chance(learner.score(job.base)):
         raise CheckFailed(_at_chance(job.config.variant, score, job.task, left))
+
+
+def check_learned(name: str, model: keras.Model, task: Task) -> None:
+    """Check a network before it is pruned.
+
+    Raises CheckFailed where dev has enough examples to say that it has learned nothing.
+    """
+    if not task.can_tell_chance():
+        return
+    quality = task.quality(forward.of_keras(model), "float", "dev", name)
+    if task.shows_nothing(quality.metrics):
+        shown = metric_of(task.metric).in_words(quality.metrics[task.metric])
+        raise CheckFailed(
+            f"{name}: {shown} on dev is no better than chance, so there is nothing that a pruning "
+            "could keep: train it longer, or look at its data and labels; --force prunes it anyway"
+        )
 
 
 def check_graphs_respond(

@@ -12,7 +12,7 @@ from tinyprune.npu import vela
 from tinyprune.npu.batch import Compilation, compile_batch
 from tinyprune.report.model.record import SCHEMA
 from tinyprune.stages.export import device_graph, device_quality, ensure_exported
-from tinyprune.stages.run import Run, open_run
+from tinyprune.stages.run import Run, run_to_compile
 from tinyprune.storage.digests import write_sealed
 from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import Variant
@@ -22,11 +22,11 @@ from tinyprune.tasks.task import NOISY_FORM
 def compile_variants(run: Path | Run, targets: Sequence[NpuTarget]) -> list[RunSummary]:
     """Compile every variant of a run for every target.
 
-    Returns one summary per target, with what each variant costs beside its quality on dev. Raises
-    UsageError without a baseline.
+    Where another process trains in the run, its finished variants are compiled. Returns one summary
+    per target, with what each variant costs beside its quality on dev. Raises UsageError without a
+    baseline.
     """
-    with open_run(run) as opened:
-        variants = opened.space.variants()
+    with run_to_compile(run) as (opened, variants):
         jobs = []
         for target in targets:
             jobs += [compilation_job(opened, variant, target) for variant in variants]

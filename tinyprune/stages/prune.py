@@ -20,6 +20,7 @@ from tinyprune.errors import UsageError
 from tinyprune.npu import limits, targets
 from tinyprune.npu.batch import compile_batch
 from tinyprune.npu.blocks import block_size
+from tinyprune.registry import TASKS
 from tinyprune.sparsity.block import DEFAULT_BLOCK
 from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.sparsity.structure import parse
@@ -35,7 +36,10 @@ log = logging.getLogger(__name__)
 
 
 def prune_variants(
-    run: Path | Run, configs: Sequence[TrainedPruning], target: TargetConfig | None = None
+    run: Path | Run,
+    configs: Sequence[TrainedPruning],
+    target: TargetConfig | None = None,
+    force: bool = False,
 ) -> Qualities:
     """Prune jointly with int8 learning and export, one pruning after the other.
 
@@ -44,16 +48,20 @@ def prune_variants(
         configs: prunings; each may start from the variant of one before.
         target: accelerator that forms of layers are chosen for where a pruning names none; None:
             the default one.
+        force: also prune a network that has learned nothing.
 
     Returns the quality of every form of each variant on dev, as (variant, quality) pairs.
 
     Raises:
         UsageError: a pruning makes no sense, or its variant is there with another configuration.
-        CheckFailed: a budget is not kept, or an int8 graph is too far from the trained network.
+        CheckFailed: a network has learned nothing, a budget is not kept, or an int8 graph is too
+            far from the trained network.
     """
     check_trained_prunings(configs)
     with open_run(run) as opened:
         _require_bases(opened, configs)
+        if not force:
+            _check_bases(opened, configs)
         variants = [prune_variant(opened, config, target) for config in configs]
         qualities: Qualities = []
         for variant in variants:
@@ -129,6 +137,7 @@ def prune_variant(
     base = run.require_network(config.base)
     variant = run.space.variant(config.variant)
     config = config.settled(variant.claimed_as("prune"))
+    config = config.with_epochs(TASKS[run.record.name].prune_epochs)
     claim = {"prune": config, "base_sha256": base.output_sha256("train", "model.keras")}
     with variant.claimed(claim):
         if variant.is_done("train"):
@@ -180,6 +189,23 @@ def _require_bases(run: Run, configs: Sequence[TrainedPruning]) -> None:
         if config.base not in made:
             run.require_network(config.base)
         made.add(config.variant)
+
+
+def _check_bases(run: Run, configs: Sequence[TrainedPruning]) -> None:
+    """Check networks that prunings which are not begun start from, and that are there already.
+
+    Raises CheckFailed for one that has learned nothing.
+    """
+    from tinyprune.stages.collapse import check_learned
+
+    bases = {}
+    for config in configs:
+        base = run.space.variant(config.base)
+        is_new = run.space.variant(config.variant).claimed_as("prune") is None
+        if is_new and base.is_done("train"):
+            bases[base.name] = base
+    for base in bases.values():
+        check_learned(base.name, run.load_network(base), run.task)
 
 
 def _check_structures(config: TrainedPruning) -> None:

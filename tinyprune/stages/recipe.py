@@ -16,12 +16,13 @@ from tinyprune.storage.run_folder import Workspace
 log = logging.getLogger(__name__)
 
 
-def run_recipe(config: RunConfig, folder: Path) -> list[RunSummary]:
+def run_recipe(config: RunConfig, folder: Path, force: bool = False) -> list[RunSummary]:
     """Train, prune, export and compile, as a recipe says. Returns one summary per target.
 
-    What is finished with the same configuration and data is not done again. Raises UsageError,
-    before anything is loaded, for a configuration that makes no sense, CheckFailed where a stream
-    is too far from the reference.
+    What is finished with the same configuration and data is not done again. ``force``: prune a
+    network that has learned nothing too. Raises UsageError,
+    before anything is loaded, for a configuration that makes no sense, CheckFailed where there is
+    nothing to prune, or a stream is too far from the reference.
     """
     resolved = list(dict.fromkeys(targets.resolve_config(target) for target in config.target))
     check_model(config)
@@ -30,7 +31,7 @@ def run_recipe(config: RunConfig, folder: Path) -> list[RunSummary]:
     check_bases(config.prune, [BASELINE, *finished])
     with begin_run(folder) as run:
         train_baseline(run, config)
-        prune_variants(run, config.prune, config.target[0])
+        prune_variants(run, config.prune, config.target[0], force)
         summaries = compile_variants(run, resolved)
         _verify(run, config)
         return summaries

@@ -4,8 +4,9 @@ Heavy rooms are imported where they are used: a stage that is finished already c
 """
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,14 @@ from tinyprune.errors import UsageError
 from tinyprune.registry import DATASETS
 from tinyprune.storage.digests import read_sealed, write_sealed
 from tinyprune.storage.records import read_json
-from tinyprune.storage.run_folder import BASELINE, Variant, Workspace
+from tinyprune.storage.run_folder import BASELINE, COMPILE_LOCK, RunIsBusy, Variant, Workspace
 
 if TYPE_CHECKING:
     import keras
 
     from tinyprune.tasks.task import Dataset, Task
 
+log = logging.getLogger(__name__)
 TEST_FOLDERS = "test-folders.json"
 
 
@@ -147,6 +149,42 @@ def open_run(run: Path | Run) -> Iterator[Run]:
     opened.require(BASELINE)
     with opened.space.locked():
         yield opened
+
+
+@contextmanager
+def run_to_compile(run: Path | Run) -> Iterator[tuple[Run, list[Variant]]]:
+    """Yield a run and its variants that can be compiled.
+
+    Where another process trains in it, those are the ones that it has finished and exported, and
+    the baseline. Raises UsageError where there is no baseline, RunIsBusy where another process
+    compiles beside a training.
+    """
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(open_run(run))
+            variants = opened.space.variants()
+        except RunIsBusy:
+            assert not isinstance(run, Run), "a run that is opened is this process's"
+            opened = Run(stack.enter_context(Workspace(run).locked(COMPILE_LOCK)))
+            variants = _exported(opened.space)
+        yield opened, variants
+
+
+def _exported(space: Workspace) -> list[Variant]:
+    """Return the variants that another process has finished, and say which ones are left out."""
+    finished = []
+    others = []
+    for variant in space.begun():
+        if variant.name == BASELINE or variant.has_files("export") or is_offline(variant):
+            finished.append(variant)
+        else:
+            others.append(variant.name)
+    log.info(
+        "another tinyprune works in %s: finished variants are compiled, not yet %s",
+        space.root,
+        ", ".join(others) or "the one that begins",
+    )
+    return finished
 
 
 @contextmanager

@@ -45,6 +45,7 @@ STAGES = ("train", "export", "compile")
 CLAIM = "variant.json"
 CHECKPOINT = "checkpoint.npz"
 LOCK = ".lock"
+COMPILE_LOCK = ".compile.lock"
 _AGAIN = "delete it and run again"
 #: The records of a run beside those of its stages.
 RECORDS = (
@@ -335,8 +336,8 @@ class Workspace:
         return [Variant(path.parent.name, path.parent) for path in oldest_first]
 
     @contextmanager
-    def locked(self) -> Iterator["Workspace"]:
-        """Keep other processes out.
+    def locked(self, name: str = LOCK) -> Iterator["Workspace"]:
+        """Keep other processes out: all of them, or those that take the lock of the same name.
 
         Raises TinypruneError if one is in, or the folder cannot be written.
         """
@@ -344,7 +345,7 @@ class Workspace:
 
         try:
             make_folder(self.root)
-            lock = FileLock(self.root / LOCK, timeout=0, is_singleton=True)
+            lock = FileLock(self.root / name, timeout=0, is_singleton=True)
             lock.acquire()
         except Timeout:
             raise RunIsBusy(
@@ -355,7 +356,7 @@ class Workspace:
                 f"cannot write in {self.root}: {error.strerror}; choose another --run"
             ) from error
         try:
-            with held(self.root / LOCK):
+            with held(self.root / name):
                 yield self
         finally:
             lock.release()

@@ -4,7 +4,7 @@ What needs TensorFlow is imported where it is used: the facts of the task are re
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     import keras
 
     from tinyprune.training.classify import ClassCriterion, Classify
+
+
+#: The most that a network without knowledge may be above its mean for dev to tell.
+WIDEST_CHANCE = 0.1
 
 
 class Classification(ExampleTask):
@@ -103,6 +107,26 @@ class Classification(ExampleTask):
         labels = self.dataset.split("dev").labels
         share = float(np.bincount(labels).max() / len(labels))
         return share + 2 * math.sqrt(share * (1 - share) / len(labels))
+
+    def can_tell_chance(self) -> bool:
+        """Return whether two standard deviations of the accuracy by chance are a tenth at most."""
+        labels = self.dataset.split("dev").labels
+        share = float(np.bincount(labels).max() / len(labels))
+        return self.chance() - share <= WIDEST_CHANCE
+
+    def shows_nothing(self, metrics: Mapping[str, float]) -> bool:
+        """Return whether accuracy and AUC are both at chance.
+
+        The accuracy of a useful network is that of the largest class where the others are rare. The
+        AUC of numbers without meaning has the mean 0.5 and, of m examples of one class and n of the
+        others, the variance (m + n + 1) / (12 m n) (Hanley and McNeil 1982).
+        """
+        counts = np.bincount(self.dataset.split("dev").labels)
+        rarest = int(counts[counts > 0].min())
+        others = int(counts.sum()) - rarest
+        deviation = math.sqrt((rarest + others + 1) / (12 * rarest * max(1, others)))
+        is_random = metrics.get("auc", 0.5) <= 0.5 + 2 * deviation
+        return is_random and super().shows_nothing(metrics)
 
     def device_front_end(self, artifact: TFLiteArtifact) -> DeviceMfcc | None:
         """Return the front end of keywords. Images have none: frontend.json normalises them."""

@@ -6,6 +6,8 @@ from tinyprune.data.arrays.dataset import NumberDataset
 from tinyprune.metrics.examples import NUMBERS
 from tinyprune.tasks.examples import ExampleTask
 
+LEAST_EXAMPLES = 30  # on dev, before a network is said to have learned nothing
+
 
 class Regression(ExampleTask):
     """Regression: an input of any shape becomes numbers.
@@ -32,6 +34,10 @@ class Regression(ExampleTask):
     def chance(self) -> float:
         """Return the R2 of the mean of the targets, whatever the input."""
         return 0.0
+
+    def can_tell_chance(self) -> bool:
+        """Return whether there are examples enough for R2 to mean something."""
+        return len(self.dataset.split("dev")) >= LEAST_EXAMPLES
 
     def readable(self, values: np.ndarray) -> np.ndarray:
         """Return outputs or targets (n, ...) in the unit of the data."""

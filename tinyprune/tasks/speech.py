@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tinyprune.training.denoise import Denoise
 
 STATISTICS_BATCHES = 8
+LEAST_MIXTURES = 10  # on dev, before a network is said to have learned nothing
 FAR_BELOW = 10.0  # dB under the noisy input: no enhancement any more
 
 
@@ -126,6 +127,10 @@ class Speech(Task):
         unprocessed = self.unprocessed("dev")
         noisy = unprocessed.metrics.get(self.metric) if unprocessed else None
         return -math.inf if noisy is None else noisy - FAR_BELOW
+
+    def can_tell_chance(self) -> bool:
+        """Return whether there are mixtures enough for a mean over them."""
+        return len(self._scored("dev").mixtures) >= LEAST_MIXTURES
 
     def device_front_end(self, artifact: TFLiteArtifact) -> DeviceFrontEnd:
         """Return framing, mel bands and synthesis for one of the graphs."""

@@ -241,6 +241,17 @@ class Task(ABC):
         """Return whether a score on dev is one of a network that knows nothing; NaN is one."""
         return not score > self.chance()
 
+    def can_tell_chance(self) -> bool:
+        """Return whether dev has enough examples to say that a network has learned nothing."""
+        return False
+
+    def shows_nothing(self, metrics: Mapping[str, float]) -> bool:
+        """Return whether every metric on dev is one of a network that knows nothing.
+
+        ``metrics``: the ``checked_metrics``, of as many examples as :meth:`can_tell_chance` asks.
+        """
+        return self.is_at_chance(metrics.get(self.metric, math.nan))
+
     def quality(self, forward: Forward, form: str, split: str, model: str = "") -> Quality:
         """Return the means over a split of the few metrics that an export is checked with."""
         return quality(self.scores(forward, form, split, self.checked_metrics, model))

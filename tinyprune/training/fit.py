@@ -140,6 +140,7 @@ class Fit:
         with Progress(
             title, self.learner.metric, self.epochs, steps, len(self.history)
         ) as progress:
+            progress.begin(self.model.count_params())
             for epoch in range(len(self.history), self.epochs):
                 record = self._epoch(epoch, progress)
                 self.history.append(record)

@@ -10,7 +10,9 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 from tinyprune.metrics.metric import metric_of
+from tinyprune.units import format_count, format_seconds
 
+TIMED_SECONDS = 2.0  # of steps, before the time of a training is estimated
 log = logging.getLogger(__name__)
 
 
@@ -27,6 +29,8 @@ class Progress:
         self.epochs = epochs
         self.steps = steps
         self.score = ""
+        self._first = done
+        self._timed_from: float | None = None
         self.console = Console(stderr=True, highlight=False)
         self.quiet = not log.isEnabledFor(logging.INFO)
         columns = (
@@ -45,6 +49,15 @@ class Progress:
 
     clock = staticmethod(time.monotonic)
 
+    def begin(self, parameters: int) -> None:
+        """Print what is trained: the first step, which comes now, takes longest."""
+        if not self.quiet and self._first < self.epochs:
+            self.console.print(
+                f"{self.title}: {format_count(parameters)} parameters, {self.epochs} epochs of "
+                f"{self.steps} steps",
+                soft_wrap=True,
+            )
+
     def __enter__(self) -> "Progress":
         if self._is_live:
             self._bar.start()
@@ -61,10 +74,33 @@ class Progress:
 
     def step(self, epoch: int, step: int, loss: float) -> None:
         """Update the live line after an optimizer step of an epoch (from 0)."""
+        if epoch == self._first:
+            self._estimate(step)
         note = (
             f"epoch {epoch + 1}/{self.epochs} step {step}/{self.steps} loss {loss:.3f}{self.score}"
         )
         self._bar.update(self._task, completed=epoch * self.steps + step, note=note)
+
+    def _estimate(self, step: int) -> None:
+        """Print once how long the steps take, as soon as some of them were timed.
+
+        The first step is not one of them: it builds the graph.
+        """
+        if step == 1:
+            self._timed_from = self.clock()
+        if step == 1 or self._timed_from is None:
+            return
+        seconds = self.clock() - self._timed_from
+        if seconds < TIMED_SECONDS:
+            return
+        self._timed_from = None
+        left = (self.epochs - self._first) * self.steps - step
+        if not self.quiet:
+            self.console.print(
+                f"{self.title}: about {format_seconds(seconds / (step - 1) * left)} left, and the "
+                "scores on dev",
+                soft_wrap=True,
+            )
 
     def epoch_done(self, epoch: int, record: Any, best: float | None, note: str = "") -> None:
         """Print the line of an epoch (from 0)."""

@@ -147,3 +147,19 @@ def test_a_class_that_training_does_not_have(tmp_path):
         message(tmp_path / "images")
         == f"{path} is of class 'eel', which the training files do not have"
     )
+
+
+def test_images_of_several_sizes_are_said(tmp_path, caplog):
+    folder = folders(tmp_path / "images")  # 8 x 8
+    save(folder / "dog/large.jpg", np.full((40, 60, 3), 200, np.uint8))
+    dataset(folder)
+    assert (
+        "images of 2 sizes, 8x8 to 60x40: all are brought to 8x8, that of the first; --image-size N"
+        in caplog.text
+    )
+
+
+def test_images_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("tinyprune.data.images.folders._MOST_BYTES", 20 * 8 * 8 * 3 - 1)
+    with pytest.raises(TinypruneError, match="20 images of 8x8 take .* --image-size 96"):
+        dataset(folders(tmp_path / "images"))

@@ -20,7 +20,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 _GREY = ("1", "L", "I", "F")  # how the names of Pillow's modes of one channel begin
 _ORIENTATION = 0x0112  # of EXIF
 _FIRST_TURNED = 5  # from this orientation on, width and height change places
-Size = tuple[int, int]
+_MOST_CHANNELS = 3
+_MOST_BYTES = 4 * 2**30  # of the pixels of one data set, as bytes
+Size = tuple[int, int]  # width, height
 
 
 class _Unreadable(Exception):
@@ -126,9 +128,8 @@ class _Decoder:
                 sizes.append(size)
                 is_grey.append(grey)
 
-        size = sizes[0] if sizes else (1, 1)
-        if image_size:
-            size = (image_size, image_size)
+        size = _common_size(sizes, image_size)
+        _check_memory(len(sizes), size)
         return cls(size, all(is_grey), problems)
 
     def decode(self, files: list[LabelledFile]) -> np.ndarray:
@@ -158,6 +159,37 @@ class _Decoder:
             if converted.size != self.size:
                 converted = converted.resize(self.size, Image.Resampling.BILINEAR)
             return np.asarray(converted)
+
+
+def _common_size(sizes: list[Size], image_size: int | None) -> Size:
+    """Return the size that images are brought to; it is said where that changes some of them."""
+    if image_size:
+        return image_size, image_size
+    if not sizes:
+        return 1, 1
+    different = sorted(set(sizes))
+    if len(different) > 1:
+        smallest, largest = different[0], different[-1]
+        log.warning(
+            "images of %d sizes, %dx%d to %dx%d: all are brought to %dx%d, that of the first; "
+            "--image-size N makes them N x N",
+            len(different),
+            *smallest,
+            *largest,
+            *sizes[0],
+        )
+    return sizes[0]
+
+
+def _check_memory(count: int, size: Size) -> None:
+    """Raise UsageError for so many images of a size that they do not fit into memory."""
+    width, height = size
+    taken = count * width * height * _MOST_CHANNELS
+    if taken > _MOST_BYTES:
+        raise UsageError(
+            f"{count} images of {width}x{height} take {taken / 2**30:.0f} GiB, and at most "
+            f"{_MOST_BYTES / 2**30:.0f} are loaded: make them smaller, e.g. --image-size 96"
+        )
 
 
 def _read_header(path: Path) -> tuple[Size, bool]:
