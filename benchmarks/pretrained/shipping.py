@@ -18,6 +18,7 @@ from benchmarks.pretrained.training import (
 from benchmarks.shared.environment import ROOT, environment
 from tinyprune import pretrained
 from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import CompiledArtifact
 from tinyprune.audio.device import DeviceFrontEnd
 from tinyprune.config.recipe import load_recipe
@@ -29,6 +30,7 @@ from tinyprune.storage.run_folder import BASELINE, Variant, Workspace
 from tinyprune.storage.writing import writing
 
 FORM = "streaming"
+TEST_MIXTURES = 96
 CARD = ROOT / "docs" / "pretrained.md"
 RESULTS = Path(__file__).with_name("results")
 
@@ -97,8 +99,15 @@ def ship(places: Places, name: str) -> Path:
         )
     )
     _copy(found, front_end)
+    write_json(pretrained.qualities(), qualities(measured))
     write_text(CARD, text)
     return CARD
+
+
+def qualities(measured: Record) -> list[Quality]:
+    """Return the scores on the paper's test mixtures as the package has them."""
+    noisy = Quality("noisy", "test", TEST_MIXTURES, 0, measured.test_noisy)
+    return [noisy, Quality(FORM, "test", TEST_MIXTURES, 0, measured.test)]
 
 
 def _copy(found: Trained, front_end: DeviceFrontEnd) -> None:

@@ -227,7 +227,7 @@ def test_train_on_images(tmp_path):
 
 def test_prune_with_nothing_given():
     assert call("prune.prune_variants", "qualities", "prune") == mock.call(
-        DEFAULT, [MagnitudePruning()]
+        DEFAULT, [MagnitudePruning()], force=False
     )
 
 
@@ -305,6 +305,7 @@ def test_prune_with_everything_given():
                 seed=5,
             )
         ],
+        force=False,
     )
 
 
@@ -332,6 +333,7 @@ def test_prune_by_two_structures_and_up_a_ladder():
             MagnitudePruning(base=first, sparsity=0.8, name="unit-0.50-weight-0.80", epochs=2),
             MagnitudePruning(base="unit-0.50-weight-0.80", structure="2:4", epochs=2),
         ],
+        force=False,
     )
 
 
@@ -665,7 +667,7 @@ def test_run(tmp_path):
     call_args = call_compile(
         "recipe.run_recipe", "summaries", "run", str(recipe), "--run", "r", "--set", "train.seed=5"
     )
-    assert call_args == mock.call(RunConfig(train=TrainConfig(epochs=3, seed=5)), Path("r"))
+    assert call_args == mock.call(RunConfig(train=TrainConfig(epochs=3, seed=5)), Path("r"), False)
 
 
 def test_run_under_the_budget_of_its_recipe_and_that_of_the_command_line(tmp_path):
@@ -680,7 +682,7 @@ def test_run_under_the_budget_of_its_recipe_and_that_of_the_command_line(tmp_pat
     budget = BudgetConfig(
         max_flash="100KiB", max_cycles="200000", max_macs="2000000", max_cpu_ops=1
     )
-    assert call_args == mock.call(RunConfig(budget=budget), Path("runs/r"))
+    assert call_args == mock.call(RunConfig(budget=budget), Path("runs/r"), False)
 
 
 def test_report():

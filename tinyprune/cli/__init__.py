@@ -23,6 +23,7 @@ COMMANDS = {
     "data": "tinyprune.cli.data:data",
     "sweep": "tinyprune.cli.sweep:sweep",
     "report": "tinyprune.cli.report:report",
+    "card": "tinyprune.cli.card:card",
     "compare": "tinyprune.cli.compare:compare",
     "verify": "tinyprune.cli.verify:verify",
     "run": "tinyprune.cli.run:run",

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from tinyprune.cli import options
+from tinyprune.cli.values import OUT_FOLDER
 from tinyprune.report.render.formats import FORMATS
 
 
@@ -14,13 +15,25 @@ from tinyprune.report.render.formats import FORMATS
 @click.option(
     "--operators", is_flag=True, help="With VARIANT: show Vela's operators instead of layers."
 )
+@click.option(
+    "--overlay",
+    type=OUT_FOLDER,
+    metavar="DIR",
+    help="With VARIANT: folder that cycles and flash of its operators are written to, as node data "
+    "for Model Explorer.",
+)
 @options.format_option(("table", *FORMATS), "the report")
 @options.output_file(
     "File that the report is written to.  "
     f"[default of html: {FORMATS['html'].file_name} in the run folder]"
 )
 def report(
-    variants: tuple[str, ...], run: Path, operators: bool, output_format: str, path: Path | None
+    variants: tuple[str, ...],
+    run: Path,
+    operators: bool,
+    overlay: Path | None,
+    output_format: str,
+    path: Path | None,
 ) -> None:
     """Show what a run has: quality, sizes, cycles, advice. Of VARIANT, layer by layer.
 
@@ -30,13 +43,16 @@ def report(
     The HTML page is one file with pictures. JSON has everything, with the SHA-256 of every file and
     the command that made it.
     """
-    if operators and not variants:
-        raise click.UsageError("--operators goes with VARIANT")
+    for option, value in (("--operators", operators), ("--overlay", overlay)):
+        if value and not variants:
+            raise click.UsageError(f"{option} goes with VARIANT")
     if variants and output_format != "table":
         raise click.UsageError(
             f"VARIANT goes with --format table: {output_format} has all variants"
         )
-    if output_format == "table":
+    if overlay is not None:
+        _write_overlays(run, variants, overlay)
+    elif output_format == "table":
         _table(run, variants, operators, path)
     else:
         _text(run, output_format, path)
@@ -56,6 +72,15 @@ def _table(run: Path, variants: tuple[str, ...], operators: bool, path: Path | N
         terminal.show(shown)
     else:
         _write(path, terminal.to_text(shown))
+
+
+def _write_overlays(run: Path, variants: tuple[str, ...], folder: Path) -> None:
+    """Write the costs of operators of variants, and print the names of the files."""
+    from tinyprune.stages.report import overlays
+
+    for name in variants:
+        for path, text in overlays(run, name, folder).items():
+            _write(path, text)
 
 
 def _text(run: Path, output_format: str, path: Path | None) -> None:
