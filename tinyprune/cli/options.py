@@ -3,8 +3,9 @@
 An option that is not given is None, and the recipe decides.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,31 @@ deterministic = click.option(
 )
 force = click.option(
     "--force", is_flag=True, help="Prune a network too that has learned nothing, by its dev score."
+)
+
+
+def _checked_tracker(
+    ctx: click.Context, param: click.Parameter, name: str | None
+) -> Callable[[Path], None]:
+    """Callback of ``--log``: return what is to be done with the run folder at the end."""
+    if name is None:
+        return _not_logged
+    from tinyprune.stages import trackers
+
+    trackers.check_tracker(name)
+    return partial(trackers.log_run, name=name)
+
+
+def _not_logged(folder: Path) -> None:
+    """Send nothing."""
+
+
+log_to = click.option(
+    "--log",
+    metavar="NAME",
+    callback=_checked_tracker,
+    help="Tracker that curves, settings, files and results are sent to when all is done: "
+    "tensorboard, mlflow or wandb.",
 )
 set_values = click.option(
     "--set",

@@ -1,5 +1,6 @@
 """``tinyprune prune``."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ from tinyprune.config.pruning import RankedPruning, TrainedPruning
 )
 @options.force
 @options.deterministic
+@options.log_to
 @options.output_format
 def prune(
     run: Path,
@@ -63,6 +65,7 @@ def prune(
     data: Path | None,
     show_plan: bool,
     force: bool,
+    log: Callable[[Path], None],
     output_format: str,
     **flags: Any,
 ) -> None:
@@ -96,6 +99,7 @@ def prune(
         _show_plan(run, configs, output_format)
     else:
         _prune(run, configs, force, output_format)
+        log(run)
 
 
 def _prune(run: Path, configs: list[TrainedPruning], force: bool, output_format: str) -> None:

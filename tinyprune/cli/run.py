@@ -1,5 +1,6 @@
 """``tinyprune run``."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tinyprune.config.recipe import load_recipe, quickened, with_overrides
     help="Train a fifth of the epochs, for a first look, into runs/RECIPE-quick.",
 )
 @options.force
+@options.log_to
 @options.budget
 @options.output_format
 def run(
@@ -29,6 +31,7 @@ def run(
     set_values: tuple[str, ...],
     quick: bool,
     force: bool,
+    log: Callable[[Path], None],
     output_format: str,
     **flags: Any,
 ) -> None:
@@ -45,6 +48,8 @@ def run(
         name = f"{name}-quick"
     from tinyprune.stages.recipe import run_recipe
 
-    summaries = run_recipe(config, run or Path("runs") / name, force)
+    folder = run or Path("runs") / name
+    summaries = run_recipe(config, folder, force)
+    log(folder)
     resource_output.summaries(summaries, output_format)
     resource_output.gate(summaries, limits, (), output_format)

@@ -1,6 +1,7 @@
 """``tinyprune train``."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tinyprune.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from tinyprune.config.family import fields_of
 from tinyprune.config.recipe import assignments, with_values
 
-log = logging.getLogger(__name__)
+LOGGER = logging.getLogger(__name__)
 _MODEL, _TRAIN = fields_of(ModelConfig), fields_of(TrainConfig)
 
 #: Name of a parameter -> key of the recipe that it overrides.
@@ -37,8 +38,11 @@ KEYS = {
 @family_settings(DataConfig.family, "data_")
 @settings(_TRAIN, "train_")
 @options.deterministic
+@options.log_to
 @options.set_values
-def train(run: Path, set_values: tuple[str, ...], **flags: Any) -> None:
+def train(
+    run: Path, set_values: tuple[str, ...], log: Callable[[Path], None], **flags: Any
+) -> None:
     """Train the float32 baseline of a run.
 
     Without any option it trains TinyLSTM on a synthetic corpus. With --speech and --noise, with
@@ -58,6 +62,7 @@ def train(run: Path, set_values: tuple[str, ...], **flags: Any) -> None:
     from tinyprune.stages.train import train_baseline
 
     train_baseline(run, config)
+    log(run)
 
 
 def _infer_dataset(flags: dict[str, Any]) -> None:
@@ -75,6 +80,6 @@ def _infer_dataset(flags: dict[str, Any]) -> None:
     flags["data_name"] = found.dataset
     flags["data_path"] = None
     flags[f"data_{found.setting}"] = path
-    log.info(
+    LOGGER.info(
         "data: %s, as %s holds %s; --data NAME says otherwise", found.dataset, path, found.reason
     )
