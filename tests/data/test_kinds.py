@@ -73,6 +73,12 @@ def test_a_folder_around_a_file_names_the_file(tmp_path):
         data_at(tmp_path)
 
 
+def test_sounds_without_folders_of_words_may_be_anything(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
+    with pytest.raises(UsageError, match="audio of unknown kind: .*--speech DIR and --noise DIR"):
+        data_at(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["nowhere", "empty", "file.txt"])
 def test_anything_else_is_one_line(name, tmp_path):
     (tmp_path / "empty").mkdir()

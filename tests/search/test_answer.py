@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from tinyprune.artifacts.sweep import DONE, FAILED, TrialRecord
 from tinyprune.npu import targets
+from tinyprune.report.render.sweep_answer import as_text
 from tinyprune.search.answer import Question, answer
-from tinyprune.search.answer_table import as_text
-from tinyprune.search.record import DONE, FAILED, TrialRecord
 
 ITEMS = 40
 

@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.own_network import write_images
+from tinyprune.artifacts.sweep import FAILED, SweepAnswer
 from tinyprune.cli import main
 from tinyprune.config import SweepStep, TargetConfig
 from tinyprune.errors import CheckFailed
 from tinyprune.npu import targets
-from tinyprune.search.record import FAILED, SweepAnswer
 from tinyprune.search.space import every_chain
 from tinyprune.stages.sweep_trial import TrialJob
 from tinyprune.stages.trial_workers import Processes, default_jobs
@@ -64,8 +64,8 @@ def run(recipe, *arguments):
         ([], "sweep: the space is empty: give [[sweep.step]] tables"),
         (["--axis", "sparsity"], "--axis sparsity: expected NAME=A,B,..., e.g. sparsity=0.5,0.7"),
         (["--axis", "seed=0", "--axis", "seed=1"], "--axis seed is given twice: put its values"),
-        (["--axis", "sparsty=0.5"], "unknown key 'sweep.step.0.sparsty': did you mean"),
-        (["--axis", "sparsity=high"], "sweep.step.0.sparsity.0: expected a number"),
+        (["--axis", "sparsty=0.5"], "unknown --axis 'sparsty': did you mean 'sparsity'?"),
+        (["--axis", "sparsity=high"], "--axis sparsity.0: expected a number"),
         (["--axis", "structure=wieght"], "unknown structure 'wieght': did you mean 'weight'?"),
         (["--axis", "sparsity=0.5", "--cost", "flsh"], "unknown cost 'flsh'"),
         (["--axis", "sparsity=0.5", "--sampler", "cma"], "sweep.sampler: expected one of: auto"),

@@ -10,13 +10,17 @@ import click
 from tinyprune.cli import options, output
 from tinyprune.cli.settings import own_fields, settings
 from tinyprune.cli.values import COUNT, FILE
-from tinyprune.config import RunConfig, SweepConfig, from_mapping, to_mapping
+from tinyprune.config import RunConfig, SweepConfig, SweepStep, from_mapping, to_mapping
 from tinyprune.config.budget import BudgetConfig
+from tinyprune.config.family import fields_of
 from tinyprune.config.recipe import load_recipe, with_overrides
-from tinyprune.errors import UsageError
+from tinyprune.errors import UsageError, check_name
 
 if TYPE_CHECKING:
-    from tinyprune.search.record import SweepAnswer
+    from tinyprune.artifacts.sweep import SweepAnswer
+
+#: What ``--axis`` may name.
+AXES = [name for name in fields_of(SweepStep) if name != "optional"]
 
 
 @click.command()
@@ -80,6 +84,7 @@ def _chosen(config: RunConfig, axes: tuple[str, ...], flags: Mapping[str, Any]) 
             table[name] = flags[name]
     if axes:
         table["step"] = [_axes(axes)]
+        _check_axes(table)
     recipe = to_mapping(config.budget)
     limits = from_mapping({**recipe, **options.chosen_limits(flags)}, BudgetConfig)
     return with_default_space(_read(table), limits)
@@ -99,15 +104,24 @@ def _axes(texts: tuple[str, ...]) -> dict[str, Any]:
         name, equals, values = text.partition("=")
         if not (name.strip() and equals and values.strip()):
             raise UsageError(f"--axis {text}: expected NAME=A,B,..., e.g. sparsity=0.5,0.7")
+        check_name("--axis", name.strip(), AXES)
         if name.strip() in step:
             raise UsageError(f"--axis {name.strip()} is given twice: put its values behind one =")
         step.update(assignments([text]))
     return step
 
 
+def _check_axes(table: dict[str, Any]) -> None:
+    """Raise UsageError that names ``--axis`` and not the key of a recipe."""
+    try:
+        _read(table)
+    except UsageError as error:
+        raise UsageError(str(error).replace("sweep.step.0.", "--axis ")) from None
+
+
 def _print(found: "SweepAnswer", output_format: str) -> None:
     """Print the answer."""
-    from tinyprune.search.answer_table import as_text
+    from tinyprune.report.render.sweep_answer import as_text
 
     if output_format == "json":
         output.as_json(found)

@@ -80,6 +80,8 @@ def _infer_dataset(flags: dict[str, Any]) -> None:
     flags["data_name"] = found.dataset
     flags["data_path"] = None
     flags[f"data_{found.setting}"] = path
+    if found.is_corpus:
+        return
     LOGGER.info(
         "data: %s, as %s holds %s; --data NAME says otherwise", found.dataset, path, found.reason
     )

@@ -20,6 +20,7 @@ from tinyprune.storage.listing import list_files
 LONGEST_WORD = 3.0
 _LOOKED_AT = 5  # recordings whose headers are read
 _CHANNELS = (1, 3, 4)  # of pictures
+_SPEECH = "for a denoiser give --speech DIR and --noise DIR, or --noisy and --clean"
 _EXPECTED = (
     "expected a file of arrays (.npz, .npy), folders CLASS/*.png or WORD/*.wav, CIFAR-10's "
     f"batches, {MACHINES}, or a corpus of speech"
@@ -34,11 +35,13 @@ class FoundData:
         dataset: its name in registry.DATASETS.
         setting: the setting of it that takes the path.
         reason: what was found there, in words.
+        is_corpus: whether it is a corpus of speech, which its names tell without a doubt.
     """
 
     dataset: str
     setting: str
     reason: str
+    is_corpus: bool = False
 
 
 def data_at(path: Path) -> FoundData:
@@ -52,7 +55,7 @@ def data_at(path: Path) -> FoundData:
         return _arrays(path)
     corpus = dataset_of(path)
     if corpus:
-        return FoundData(corpus, "path", "a corpus of speech")
+        return FoundData(corpus, "path", "a corpus of speech", is_corpus=True)
     found = _folder(path) if path.is_dir() else None
     if found is None:
         raise UsageError(f"{path}: {_nearest(path)}{_EXPECTED}")
@@ -121,8 +124,7 @@ def _check_words(folder: Path, recordings: list[Path]) -> None:
         if seconds > LONGEST_WORD:
             raise UsageError(
                 f"{folder}: {path.name} in it has {seconds:.1f} s, and a keyword less than "
-                f"{LONGEST_WORD:g}: for a denoiser give --speech DIR and --noise DIR, for "
-                "keywords --data keywords"
+                f"{LONGEST_WORD:g}: {_SPEECH}, for keywords --data keywords"
             )
 
 
@@ -133,4 +135,6 @@ def _nearest(path: Path) -> str:
     inside = sorted([*path.glob("*.npz"), *path.glob("*.npy")])
     if inside:
         return f"did you mean {inside[0]}? "
+    if list_files(path, audio.SUFFIXES):
+        return f"audio of unknown kind: {_SPEECH}, or "
     return ""

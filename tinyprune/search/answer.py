@@ -9,9 +9,9 @@ import numpy as np
 from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.quantity import QUANTITIES
 from tinyprune.artifacts.resources import NpuTarget
+from tinyprune.artifacts.sweep import SCHEMA, Candidate, Shipped, SweepAnswer, TrialRecord
 from tinyprune.metrics.metric import Metric, metric_of
 from tinyprune.metrics.statistics import estimates
-from tinyprune.search.record import SCHEMA, Candidate, Shipped, SweepAnswer, TrialRecord
 
 #: Half of a 95 % interval in standard deviations.
 _WIDTH = 1.96

@@ -14,15 +14,20 @@ import hashlib
 import json
 from pathlib import Path
 
+from tinyprune.artifacts.sweep import (
+    ANSWER,
+    FinalScore,
+    FinalScores,
+    SweepAnswer,
+    TrialRecord,
+)
 from tinyprune.config import SweepConfig, TargetConfig, to_mapping
-from tinyprune.search.record import FinalScore, FinalScores, SweepAnswer, TrialRecord
 from tinyprune.search.space import Chain
 from tinyprune.storage.digests import read_sealed_as, write_sealed
 from tinyprune.storage.writing import make_folder
 
 #: Begin of the names of variants; what they are is said beside them.
 PREFIX = "sweep-"
-ANSWER = "answer.json"
 FINAL = "final.json"
 _AGAIN = "delete it and run the same command again"
 #: Settings of a sweep that may change without making another study of it.

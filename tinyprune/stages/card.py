@@ -130,11 +130,11 @@ def _given(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str
 
 
 def _without_folders(value: Any) -> Any:
-    """Return a value without the folders of this machine."""
+    """Return a value without the folders of this machine, of a list its parts with commas."""
     if isinstance(value, str) and "/" in value:
         return Path(value).name
     if isinstance(value, list):
-        return [_without_folders(part) for part in value]
+        return ", ".join(str(_without_folders(part)) for part in value)
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:g}"
     return value

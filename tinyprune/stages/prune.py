@@ -137,7 +137,8 @@ def prune_variant(
     base = run.require_network(config.base)
     variant = run.space.variant(config.variant)
     config = config.settled(variant.claimed_as("prune"))
-    config = config.with_epochs(TASKS[run.record.name].prune_epochs)
+    if config.quick:
+        config = config.with_epochs(TASKS[run.record.name].prune_epochs)
     claim = {"prune": config, "base_sha256": base.output_sha256("train", "model.keras")}
     with variant.claimed(claim):
         if variant.is_done("train"):
@@ -196,8 +197,6 @@ def _check_bases(run: Run, configs: Sequence[TrainedPruning]) -> None:
 
     Raises CheckFailed for one that has learned nothing.
     """
-    from tinyprune.stages.collapse import check_learned
-
     bases = {}
     for config in configs:
         base = run.space.variant(config.base)
@@ -205,6 +204,8 @@ def _check_bases(run: Run, configs: Sequence[TrainedPruning]) -> None:
         if is_new and base.is_done("train"):
             bases[base.name] = base
     for base in bases.values():
+        from tinyprune.stages.collapse import check_learned
+
         check_learned(base.name, run.load_network(base), run.task)
 
 

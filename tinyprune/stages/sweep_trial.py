@@ -13,10 +13,10 @@ from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.quantity import GATED
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.summary import VariantSummary
+from tinyprune.artifacts.sweep import DONE, FAILED, FOLDER, STOPPED, TrialRecord
 from tinyprune.config import TrainedPruning
 from tinyprune.errors import CheckFailed, TinypruneError, reason
 from tinyprune.metrics.metric import metric_of
-from tinyprune.search.record import DONE, FAILED, STOPPED, TrialRecord
 from tinyprune.search.space import OF_TRAINING, Chain
 from tinyprune.search.study import Halving, Hopeless
 from tinyprune.stages.compile import compile_variant
@@ -28,7 +28,6 @@ from tinyprune.storage.run_folder import Variant
 from tinyprune.storage.writing import make_folder, write_arrays
 
 log = logging.getLogger(__name__)
-FOLDER = "sweep"
 SCORES = "scores"
 
 

@@ -11,7 +11,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from tinyprune.search.record import FAILED, TrialRecord
+from tinyprune.artifacts.sweep import FAILED, TrialRecord
 from tinyprune.stages.run import Run
 from tinyprune.stages.sweep_trial import TrialJob, run_trial
 from tinyprune.storage.environment import computing_on, threads

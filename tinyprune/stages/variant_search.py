@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinyprune.artifacts.quantity import CPU_OPERATORS, GATED, QUANTITIES
 from tinyprune.artifacts.resources import NpuTarget
+from tinyprune.artifacts.sweep import DONE, FOLDER, FinalScore, SweepAnswer, TrialRecord
 from tinyprune.config import RunConfig, SweepConfig, TargetConfig, check
 from tinyprune.config.budget import Budget
 from tinyprune.config.sweep import COSTS
@@ -16,7 +17,6 @@ from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.statistics import estimates
 from tinyprune.npu import targets
 from tinyprune.search.answer import Question, answer
-from tinyprune.search.record import DONE, FinalScore, SweepAnswer, TrialRecord
 from tinyprune.search.space import OF_TRAINING
 from tinyprune.search.study import Asked, Study, check_installed
 from tinyprune.search.trials import TrialFolder
@@ -24,7 +24,7 @@ from tinyprune.sparsity.structure import parse
 from tinyprune.stages.compile import compile_variants
 from tinyprune.stages.export import device_graph
 from tinyprune.stages.run import Run, begin_run
-from tinyprune.stages.sweep_trial import FOLDER, TrialJob, measured, scores_of
+from tinyprune.stages.sweep_trial import TrialJob, measured, scores_of
 from tinyprune.stages.train import check_model, train_baseline
 from tinyprune.stages.trial_workers import Workers, default_jobs, workers_for
 from tinyprune.storage.recorded import BASELINE

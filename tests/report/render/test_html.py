@@ -1,5 +1,7 @@
 """The HTML report: what is on the page for a whole run and for half of one, and what a browser makes of it."""
 
+import base64
+import hashlib
 import html as markup
 import json
 import re
@@ -20,6 +22,7 @@ from tinyprune.artifacts.cycles import Cycles
 from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.artifacts.resources import Kernel, LayerCost, NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary
+from tinyprune.artifacts.sweep import Candidate, Shipped, SweepAnswer
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
 from tinyprune.report.render import html
 
@@ -308,8 +311,41 @@ def test_nothing_comes_from_elsewhere(folder) -> None:
             assert ":" not in value or value.startswith("data:"), value
     assert "default-src 'none'" in page
     assert "@import" not in page and not re.search(r"url\((?!#h)", page)
-    assert not Elements(page).all("script")
-    assert "<script" not in page and "http://" not in page and "https://" not in page
+    assert page.count("<script") == 1 and "http://" not in page and "https://" not in page
+    script = page.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page  # no other one runs
+
+
+def test_the_answer_of_a_sweep_is_above_everything_that_was_tried(folder) -> None:
+    found = sweep_answer()
+    page = html.page(replace(whole(), sweep=found), folder)
+    section = page.partition('<section id="sweep">')[2].partition("</section>")[0]
+    assert "ship: sweep-2, the best accuracy" in section
+    assert 'class="best ship"><th scope="row">sweep-2<td data-v="0.9">0.900' in section
+    assert 'class="soft"><th scope="row">sweep-1' in section  # on no front
+    assert 'id="sweep"' not in html.page(whole(), folder)
+
+
+def sweep_answer() -> SweepAnswer:
+    """A baseline, and two variants of which one is to be shipped."""
+    candidates = []
+    for name, value, flash in (
+        ("sweep-2", 0.9, 10e3),
+        ("sweep-1", 0.8, 20e3),
+        ("baseline", 0.95, 90e3),
+    ):
+        costs = {"flash_bytes": flash}
+        front = () if name == "sweep-1" else ("flash_bytes",)
+        candidates.append(
+            Candidate(name, f"weight {flash}", value, costs, 0.01, 1, None, True, front)
+        )
+    ship = Shipped(
+        "sweep-2", "the best accuracy of what keeps the limits", (), "", "nothing is better"
+    )
+    return SweepAnswer(
+        1, records.U55, "accuracy", ("flash_bytes",), {}, tuple(candidates), (), ship
+    )
 
 
 def test_names_are_text(folder) -> None:

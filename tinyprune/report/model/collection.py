@@ -11,6 +11,7 @@ from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.artifacts.summary import RunSummary
+from tinyprune.artifacts.sweep import ANSWER, FOLDER, SweepAnswer
 from tinyprune.npu.limits import RECORD
 from tinyprune.report.model.advice import advice
 from tinyprune.report.model.loading import load_summaries
@@ -42,6 +43,7 @@ def collect_report(space: Workspace) -> RunReport:
         manifest=tuple(manifest),
         notes=(*_changes(manifest), *_notes(variants, summaries)),
         advice=_advice(summaries),
+        sweep=_sweep(space),
     )
 
 
@@ -186,6 +188,14 @@ def _advice(summaries: Sequence[RunSummary]) -> dict[str, tuple[str, ...]]:
         if lines:
             lines_of_variants[name] = lines
     return lines_of_variants
+
+
+def _sweep(space: Workspace) -> SweepAnswer | None:
+    """The answer of the sweep of a run, if there was one that came to its end."""
+    path = space.root / FOLDER / ANSWER
+    if not path.exists():
+        return None
+    return read_sealed_as(path, SweepAnswer, "the same `tinyprune sweep` makes it again")
 
 
 def _task(space: Workspace) -> TaskRecord | None:

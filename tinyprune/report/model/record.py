@@ -7,6 +7,7 @@ from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.artifacts.summary import RunSummary
+from tinyprune.artifacts.sweep import SweepAnswer
 
 SCHEMA = 2
 
@@ -78,6 +79,7 @@ class RunReport:
         manifest: every file that a finished stage made.
         notes: what is missing, and the command that makes it.
         advice: variant -> what would help it on the first target, what matters most first.
+        sweep: fronts and the variant to ship; None where there was no sweep.
     """
 
     schema: int
@@ -90,6 +92,7 @@ class RunReport:
     manifest: tuple[ManifestEntry, ...] = ()
     notes: tuple[str, ...] = field(default=())
     advice: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sweep: SweepAnswer | None = None
 
     @property
     def changed(self) -> frozenset[str]:

@@ -1,5 +1,10 @@
-"""The report of a run as one HTML file: nothing is fetched, and no script is needed to read it."""
+"""The report of a run as one HTML file: nothing is fetched, and no script is needed to read it.
 
+The one script, which sorts tables, is in the page and is named by its digest to the browser.
+"""
+
+import base64
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +20,14 @@ from tinyprune import units
 from tinyprune.artifacts.quantity import FLASH, TOTAL_CYCLES
 from tinyprune.artifacts.resources import LayerCost, NpuTarget
 from tinyprune.artifacts.summary import RunSummary
+from tinyprune.artifacts.sweep import SweepAnswer
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model import budget_history, predictions
 from tinyprune.report.model.number_text import shown_factor, shown_milliseconds
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
 from tinyprune.report.model.summary import Row, metric_names, summary_rows, variant_names
 from tinyprune.report.model.target_matrix import flips
-from tinyprune.report.render import charts, patterns
+from tinyprune.report.render import charts, patterns, sweep_answer
 from tinyprune.report.render.svg import hatches, marker, swatch
 from tinyprune.report.render.target_view import TargetView, is_number, target_text, target_view
 from tinyprune.storage.records import to_jsonable
@@ -55,6 +61,8 @@ def page(report: RunReport, folder: Path) -> str:
         matrix=_matrix(summaries),
         predicted=predictions.predicted_variants(summaries),
         predicted_notes=list(predictions.notes(summaries)),
+        **_swept(report.sweep),
+        **_script(),
         budgets=budget_history.budget_histories(report.variants),
         qualities=_quality_names(report.variants),
         curves=_curves(report.variants),
@@ -92,6 +100,32 @@ def _template() -> Any:
     }
     environment.globals |= {"hatches": hatches, "marker": _marker, "remains": charts.remains}
     return environment.get_template("report.html")
+
+
+def _script() -> dict[str, Any]:
+    """The script of the page, and its digest as a Content-Security-Policy has it."""
+    script = Path(__file__).with_name("templates").joinpath("sort.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return {"script": Markup(script), "script_hash": f"sha256-{digest}"}
+
+
+# --- the answer of a sweep
+
+
+def _swept(found: SweepAnswer | None) -> dict[str, Any]:
+    """The sentences on what to ship, and the rows of what was tried; nothing without a sweep."""
+    if found is None:
+        return {}
+    cells = sweep_answer.candidate_rows(found, found.candidates)
+    rows = []
+    for candidate, row in zip(found.candidates, cells[1:], strict=True):
+        costs = [candidate.costs[name] for name in sweep_answer.columns(found)]
+        rows.append((candidate, row, [candidate.value, None, *costs, None, None]))
+    return {
+        "ship": sweep_answer.ship_lines(found),
+        "candidates": cells,
+        "candidate_rows": rows,
+    }
 
 
 # --- headline

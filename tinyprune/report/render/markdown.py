@@ -16,12 +16,14 @@ from tinyprune.artifacts.quantity import (
     Quantity,
 )
 from tinyprune.artifacts.summary import RunSummary
+from tinyprune.artifacts.sweep import SweepAnswer
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model import budget_history, predictions
 from tinyprune.report.model.comparison import BETTER, Comparison, MetricChange, VariantChange
 from tinyprune.report.model.number_text import NONE, shown_factor, shown_milliseconds
 from tinyprune.report.model.record import RunReport, VariantRecord
 from tinyprune.report.model.summary import Row, metric_names, summary_rows, variant_names
+from tinyprune.report.render import sweep_answer
 from tinyprune.report.render.table import cpu_notes, dense_notes, scored_items
 from tinyprune.report.render.verdict import (
     matters,
@@ -178,6 +180,8 @@ def run_report(report: RunReport) -> str:
             lines += ["", *_target(summary)]
     lines += _predicted(report.summaries)
     lines += _budgets(report.variants)
+    if report.sweep is not None:
+        lines += _sweep(report.sweep)
     lines += _unfinished(report)
     if report.advice:
         lines += ["", "## What the figures suggest"]
@@ -311,6 +315,15 @@ def _budgets(variants: Sequence[VariantRecord]) -> Lines:
             lines += ["", *unit_table]
         lines += ["", *bullets(history.notes)]
     return lines
+
+
+def _sweep(found: SweepAnswer) -> Lines:
+    """What to ship, and what was tried."""
+    shown = sweep_answer.shown_candidates(found)
+    head, *rows = sweep_answer.candidate_rows(found, shown)
+    cells = [list(map(escape, row)) for row in rows]
+    lines = bullets(sweep_answer.ship_lines(found))
+    return ["", "## What to ship", "", *lines, "", *pipe_table(head, cells, left={0, 1})]
 
 
 def _unfinished(report: RunReport) -> Lines:

@@ -15,6 +15,7 @@ from tinyprune.report.render import (
     cost_tables,
     matrix_table,
     prediction_tables,
+    sweep_answer,
     table,
 )
 from tinyprune.report.render.terminal import columns
@@ -38,6 +39,8 @@ def format_report(report: RunReport) -> RenderableType:
     predicted = prediction_tables.format_predictions(report.summaries)
     if predicted is not None:
         parts += [Text(), predicted]
+    if report.sweep is not None:
+        parts += [Text(), Text(sweep_answer.as_text(report.sweep))]
     for name, lines in report.advice.items():
         text = Text("\n".join(lines))
         parts += [Text(), Text(name, style="bold"), Padding(text, (0, 0, 0, 2))]

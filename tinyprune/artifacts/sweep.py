@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from tinyprune.artifacts.resources import NpuTarget
 
 SCHEMA = 1
+#: Folder of a sweep in that of its run, and the record of its answer there.
+FOLDER, ANSWER = "sweep", "answer.json"
 DONE, FAILED, STOPPED = "done", "failed", "stopped"
 
 

@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Sequence
 
 from tinyprune.artifacts.quantity import QUANTITIES
+from tinyprune.artifacts.sweep import Candidate, SweepAnswer
 from tinyprune.metrics.metric import Metric, metric_of
-from tinyprune.search.record import Candidate, SweepAnswer
 
 _WIDTH = 80
 _MOST_COSTS = 5
@@ -15,17 +15,20 @@ _MOST_ROWS = 16
 
 def as_text(found: SweepAnswer) -> str:
     """Return the table of candidates, what their names mean, what failed, and what to ship."""
-    shown = _shown(found)
-    parts = ["\n".join(_aligned(_rows(found, shown))), _legend(shown)]
+    shown = shown_candidates(found)
+    parts = ["\n".join(_aligned(candidate_rows(found, shown))), _legend(shown)]
     left = len(found.candidates) - len(shown)
     if left:
         parts.append(f"{left} more are on no front")
     parts += _unfinished(found)
-    parts += _ship(found)
+    if found.ship is not None:
+        lines = ship_lines(found)
+        wrapped = [textwrap.fill(line, _WIDTH, subsequent_indent="  ") for line in lines]
+        parts.append("\n".join(wrapped))
     return "\n\n".join(parts)
 
 
-def _shown(found: SweepAnswer) -> list[Candidate]:
+def shown_candidates(found: SweepAnswer) -> list[Candidate]:
     """Return the candidates that have a row."""
     if len(found.candidates) <= _MOST_ROWS:
         return list(found.candidates)
@@ -37,10 +40,10 @@ def _shown(found: SweepAnswer) -> list[Candidate]:
     return shown
 
 
-def _rows(found: SweepAnswer, shown: Sequence[Candidate]) -> list[list[str]]:
+def candidate_rows(found: SweepAnswer, shown: Sequence[Candidate]) -> list[list[str]]:
     """Return the cells of a header and of every candidate."""
     metric = metric_of(found.metric)
-    quantities = [QUANTITIES[name] for name in _columns(found)]
+    quantities = [QUANTITIES[name] for name in columns(found)]
     labels = [quantity.label for quantity in quantities]
     rows = [["", "variant", metric.heading, "+-", *labels, "front", "fits"]]
     for candidate in shown:
@@ -58,7 +61,7 @@ def _rows(found: SweepAnswer, shown: Sequence[Candidate]) -> list[list[str]]:
     return rows
 
 
-def _columns(found: SweepAnswer) -> list[str]:
+def columns(found: SweepAnswer) -> list[str]:
     """Return the quantities that have a column: objectives, then limits that any takes of."""
     names = list(found.costs)
     for name in found.limits:
@@ -103,11 +106,11 @@ def _unfinished(found: SweepAnswer) -> list[str]:
     return ["\n".join(lines)] if lines else []
 
 
-def _ship(found: SweepAnswer) -> list[str]:
-    """Return the paragraph with the variant to ship, and its score on test."""
+def ship_lines(found: SweepAnswer) -> list[str]:
+    """Return the variant to ship, the next better one, and the score on test, a line each."""
     ship = found.ship
     if ship is None:
-        return []
+        return [f"nothing keeps the limits: {found.nearest}"]
     lines = [f"ship: {ship.variant}, {ship.reason}"]
     if ship.next_better:
         lines.append(f"next better: {ship.next_better}, {ship.next_reason}")
@@ -120,7 +123,7 @@ def _ship(found: SweepAnswer) -> list[str]:
         if final.low is not None and final.high is not None:
             interval = f" ({metric.format(final.low)} to {metric.format(final.high)})"
         lines.append(f"test: {metric.in_words(final.value)}{interval}, scored once")
-    return ["\n".join(textwrap.fill(line, _WIDTH, subsequent_indent="  ") for line in lines)]
+    return lines
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
