@@ -22,7 +22,7 @@ _TASKS_OF_DATA = {
     "images": "image-classification",
 }
 _TAGS = ("tflite", "int8", "pruning", "ethos-u", "microcontroller")
-_UNPROCESSED, _FLOAT = "noisy", "float"
+_UNPROCESSED, _FLOAT, _ONLY_FORM = "noisy", "float", "int8"
 
 
 def card(facts: CardFacts, licence: str | None = None) -> str:
@@ -119,6 +119,8 @@ def _form(quality: Quality) -> str:
         return "unprocessed input"
     if quality.form == _FLOAT:
         return "trained network"
+    if quality.form == _ONLY_FORM:
+        return _ONLY_FORM
     return f"int8, {escape(quality.form)}"
 
 
