@@ -27,7 +27,7 @@ PROJECT = "tinyprune"
 
 @dataclass(frozen=True)
 class Logged:
-    """What a tracker is told of one variant.
+    """The records of one variant, as a tracker takes them.
 
     Attributes:
         run: name of the run folder.

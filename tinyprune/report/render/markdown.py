@@ -318,7 +318,7 @@ def _budgets(variants: Sequence[VariantRecord]) -> Lines:
 
 
 def _sweep(found: SweepAnswer) -> Lines:
-    """What to ship, and what was tried."""
+    """The variant to ship, and everything that was tried."""
     shown = sweep_answer.shown_candidates(found)
     head, *rows = sweep_answer.candidate_rows(found, shown)
     cells = [list(map(escape, row)) for row in rows]
