@@ -6,7 +6,7 @@ import pytest
 
 from tinyprune.config import SweepConfig, SweepStep, TargetConfig
 from tinyprune.errors import TinypruneError
-from tinyprune.search.record import DONE, FinalScore, TrialRecord
+from tinyprune.artifacts.sweep import DONE, FinalScore, TrialRecord
 from tinyprune.search.space import every_chain
 from tinyprune.search.trials import TrialFolder
 
