@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from tinyprune.artifacts.sweep import DONE, FinalScore, TrialRecord
 from tinyprune.config import SweepConfig, SweepStep, TargetConfig
 from tinyprune.errors import TinypruneError
-from tinyprune.artifacts.sweep import DONE, FinalScore, TrialRecord
 from tinyprune.search.space import every_chain
 from tinyprune.search.trials import TrialFolder
 
