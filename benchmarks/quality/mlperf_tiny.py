@@ -13,7 +13,8 @@ import keras
 import numpy as np
 
 from benchmarks.paper.rows import IMAGES, KEYWORDS
-from benchmarks.shared.budgets import data_of, selected_names, share_data
+from benchmarks.shared import toys
+from benchmarks.shared.budgets import SMOKE_EPOCHS, data_of, selected_names, share_data
 from benchmarks.shared.environment import log_to_stderr
 from benchmarks.shared.report import Case, Check, Report
 from benchmarks.shared.sizes import SIZES
@@ -140,14 +141,19 @@ class _Bench:
 
         network = NETWORKS[name]
         self.name = name
-        epochs = TOY_EPOCHS if options.quick else network.epochs
-        self.pruning_epochs = TOY_EPOCHS if options.quick else options.epochs or network.pruning
+        epochs = network.epochs
+        self.pruning_epochs = options.epochs or network.pruning
+        if options.quick:
+            epochs = self.pruning_epochs = SMOKE_EPOCHS if options.smoke else TOY_EPOCHS
         data, self.data_note = _raw_data(name, options)
         self.folder = options.work / f"mlperf-{name}-{data.name}-{epochs}-{self.pruning_epochs}"
         share_data(self.folder, options.work)
         train = TrainConfig(epochs=epochs, batch_size=8 if options.quick else 64)
         self.epochs = epochs
-        train_baseline(self.folder, RunConfig(data, ModelConfig(network.model), train))
+        model = network.model
+        if options.smoke:
+            model = toys.NETWORKS.get(model, model)
+        train_baseline(self.folder, RunConfig(data, ModelConfig(model), train))
         self.run = Run(Workspace(self.folder))
         self.metric = self.run.task.default_metrics[0]
 

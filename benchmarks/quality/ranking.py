@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.paper.rows import IMAGES, KEYWORDS, SPEECH
-from benchmarks.shared.budgets import QUICK_EPOCHS, data_of, selected_names, share_data
+from benchmarks.shared import toys
+from benchmarks.shared.budgets import (
+    QUICK_EPOCHS,
+    SMOKE_EPOCHS,
+    data_of,
+    selected_names,
+    share_data,
+)
 from benchmarks.shared.environment import log_to_stderr
 from benchmarks.shared.report import Case, Check, Report
 from benchmarks.shared.sizes import SIZES
@@ -142,7 +149,8 @@ class _Bench:
 
         network = NETWORKS[name]
         if options.quick:
-            network = replace(network, epochs=QUICK_EPOCHS, pruning=QUICK_EPOCHS)
+            epochs = SMOKE_EPOCHS if options.smoke else QUICK_EPOCHS
+            network = replace(network, epochs=epochs, pruning=epochs)
         self.name = name
         self.network = replace(network, pruning=options.epochs or network.pruning)
         self.seeds = options.seeds
@@ -150,7 +158,10 @@ class _Bench:
         self.folder = options.work / f"ranking-{name}-{data.name}-{network.epochs}"
         share_data(self.folder, options.work)
         train = TrainConfig(epochs=network.epochs, batch_size=8 if options.quick else 64)
-        config = RunConfig(_with_pixels(data, network), ModelConfig(network.model), train)
+        model = network.model
+        if options.smoke:
+            model = toys.NETWORKS.get(model, model)
+        config = RunConfig(_with_pixels(data, network), ModelConfig(model), train)
         train_baseline(self.folder, config)
         self.run = Run(Workspace(self.folder))
         self.form = self.run.record.forms[0]
