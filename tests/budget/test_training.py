@@ -447,6 +447,7 @@ def test_what_vela_says_corrects_what_is_expected():
     np.testing.assert_allclose(found, 1.1 * expected)
 
 
+@pytest.mark.slow
 def test_the_budget_is_kept_by_vela_where_the_model_is_wrong(estimated):
     compression, fit, vela, _ = estimated
     final = vela.compile(strip(fit.model, compression.template))
@@ -517,9 +518,8 @@ def told(fit: Fit) -> list[tuple]:
     ]
 
 
-@pytest.mark.parametrize(
-    "epoch", quick({f"after epoch {epoch}": epoch for epoch in (2, 3, 4)}, "after epoch 3")
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("epoch", [2, 3, 4])
 def test_a_killed_pruning_continues_as_if_nothing_had_happened(estimated, tmp_path, epoch):
     """With gates after a removal, at the last epoch that has some, in int8, and while Vela is at work."""
     whole, fit, _, folder = estimated

@@ -25,7 +25,7 @@ from tinyprune.compress.remove import carry, remove, remove_masks, without
 from tinyprune.models import tinylstm
 
 #: One network for each way in which units are coupled, without the larger ones.
-SMALL = ("flatten_mlp", "ds_cnn", "tiny_lstm", "tcn", "inception", "siamese", "reshaped")
+SMALL = ("ds_cnn", "tiny_lstm", "siamese", "reshaped")
 PREPARED = {build.__name__: build for build in (depth_multiplier, resnet, unet, tiny_lstm)}
 
 

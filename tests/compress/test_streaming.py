@@ -298,6 +298,7 @@ def test_a_last_frame_that_is_the_loudest_is_no_other_scale(tmp_path):
     assert len(check_contexts(path, read(path), streaming(model)[1])) == 2
 
 
+@pytest.mark.slow
 def test_what_is_concatenated_elsewhere_still_has_a_context_of_one_scale(tmp_path):
     """The other concatenation wants a scale of its own for the same tensor."""
     keras.utils.set_random_seed(0)
@@ -313,6 +314,7 @@ def test_what_is_concatenated_elsewhere_still_has_a_context_of_one_scale(tmp_pat
     assert sqnr_db(np.asarray(model(frames[None]))[0], Int8Model(path).run(frames)) > 25
 
 
+@pytest.mark.slow
 def test_contexts_beside_a_fused_lstm(tmp_path):
     keras.utils.set_random_seed(0)
     model, frames, path = with_lstm(), features(100), tmp_path / "lstm.tflite"

@@ -201,10 +201,11 @@ def test_only_epochs_that_count_can_be_the_best(tmp_path):
     assert same(values(training.model), task.weights[3])
 
 
-def test_a_stopped_training_continues_as_if_nothing_had_happened(tmp_path):
-    def build() -> keras.Model:
-        return tinylstm.build((None, BANDS), BANDS, 6, 5)
+STOPPED = {"dense": lambda: dense(5), "lstm": lambda: tinylstm.build((None, BANDS), BANDS, 6, 5)}
 
+
+@pytest.mark.parametrize("build", quick(STOPPED, "dense"))
+def test_a_stopped_training_continues_as_if_nothing_had_happened(tmp_path, build):
     whole = fit(tmp_path / "whole", Imitate(), build=build)
     whole.run("tiny")
 
