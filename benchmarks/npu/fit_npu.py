@@ -2,7 +2,7 @@
 
 Remakes ``tinyprune/npu/cost_model.json``: ``python benchmarks/run.py fit_npu``. Random int8
 networks are compiled for every target; what is compiled already is not compiled again. ``--only
-matmul,softmax,transpose`` fits these kinds of operators alone.
+matmul,softmax,transpose`` fits these kinds of operators again; all other constants stay.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from benchmarks.npu.networks import Network, export, networks, with_attention
+from benchmarks.npu.networks import Network, export, networks
 from benchmarks.npu.samples import Sample, samples
 from benchmarks.shared.environment import ROOT
 from benchmarks.shared.report import Case, Check, Report, Unavailable
@@ -58,21 +58,25 @@ def measure(options: argparse.Namespace) -> Report:
         targets.resolve(npu, memory_mode=mode) for npu, modes in MODES.items() for mode in modes
     ]
     chosen = chosen[: SIZES.fitted_targets or None]
-    if options.only:
-        return _fit_some(options.only.split(","), chosen, folder)
+    kinds = _named_kinds(options.only)
     known = {
         kind: _compiled(networks(kind, count), chosen, folder) for kind, count in _COUNTS.items()
     }
     fitted, cases, checks = {}, [], []
     for target in chosen:
-        constants, operators = fit(target, known["train"])
+        if kinds:
+            constants, operators = _with_kinds(kinds, target, known["train"])
+        else:
+            constants, operators = fit(target, known["train"])
+        fitted[key(target)] = asdict(constants)
         errors = {
             kind: _errors(constants, target, known[kind]) for kind in ("held-out", "registered")
         }
         both = {
             name: [*errors["held-out"][name], *errors["registered"][name]] for name in QUANTITIES
         }
-        fitted[key(target)] = asdict(constants)
+        attentive = [row for row in (*known["held-out"], *known["registered"]) if _attends(row)]
+        of_attention = _errors(constants, target, attentive)
         for name, found in both.items():
             cases += [
                 Case(f"{target.name}, {kind}: {name}", "error", errors[kind][name])
@@ -84,6 +88,9 @@ def measure(options: argparse.Namespace) -> Report:
             checks.append(
                 Check(f"{target.name}: {name}, 90 %", float(np.quantile(found, 0.9)), "error")
             )
+            if attentive:
+                median = float(np.median(of_attention[name]))
+                checks.append(Check(f"{target.name}, attention: {name}, median", median, "error"))
     path = ROOT / "tinyprune" / "npu" / DATA
     if options.smoke:  # the constants of the package stay
         path = folder / DATA
@@ -93,46 +100,37 @@ def measure(options: argparse.Namespace) -> Report:
         f"{counts} networks, weights normal; {operators} operators per target",
         "constants are fitted to the train networks alone; the form was chosen with an eye on the errors of the others",
     ]
+    if kinds:
+        notes.append(f"{', '.join(kinds)} alone were fitted again")
     return Report(cases, checks, notes)
 
 
-def _fit_some(kinds: Sequence[str], chosen: Sequence[NpuTarget], folder: Path) -> Report:
-    """Fit some kinds of operators to the networks with attention; all other constants stay."""
+def _named_kinds(only: str | None) -> list[str]:
+    """The kinds of ``--only``. Raises Unavailable for one that there is not."""
+    kinds = only.split(",") if only else []
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown:
         raise Unavailable(f"--only: there is no kind {unknown[0]}: expected some of {KINDS}")
-    known = {
-        name: _compiled(with_attention(name, count), chosen, folder)
-        for name, count in _COUNTS.items()
-    }
-    path = ROOT / "tinyprune" / "npu" / DATA
-    content = json.loads(path.read_text(encoding="utf-8"))
-    cases = []
-    checks = []
-    for target in chosen:
-        before = constants_of(target)
-        rows = [
-            row
-            for _, _, graph, reports in known["train"]
-            for row in samples(graph, reports[key(target)], before.micro_blocks)
-        ]
-        fitted, _ = _fitted(target, before.micro_blocks, before.output_cycles, rows)
-        constants = replace(
-            before, kinds={**before.kinds, **{kind: fitted.kinds[kind] for kind in kinds}}
-        )
-        content["targets"][key(target)] = asdict(constants)
-        others = [*known["held-out"], *known["registered"]]
-        for name, found in _errors(constants, target, others).items():
-            cases.append(Case(f"{target.name}, attention: {name}", "error", found))
-            median = float(np.median(found))
-            checks.append(Check(f"{target.name}, attention: {name}, median", median, "error"))
-    content["errors"] |= {check.what: round(check.value, 4) for check in checks}
-    with writing(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    note = (
-        f"{', '.join(kinds)} alone, fitted to {len(known['train'])} random networks with attention"
-    )
-    return Report(cases, checks, [note])
+    return kinds
+
+
+def _attends(row: Measured) -> bool:
+    return any(op.kind == "matmul" for op in row[0].operators)
+
+
+def _with_kinds(
+    kinds: Sequence[str], target: NpuTarget, known: Sequence[Measured]
+) -> tuple[Constants, int]:
+    """The constants that ship, of these kinds fitted again, and how many operators there were."""
+    before = constants_of(target)
+    rows = [
+        row
+        for _, _, graph, reports in known
+        for row in samples(graph, reports[key(target)], before.micro_blocks)
+    ]
+    fitted, _ = _fitted(target, before.micro_blocks, before.output_cycles, rows)
+    again = {kind: fitted.kinds[kind] for kind in kinds}
+    return replace(before, kinds={**before.kinds, **again}), len(rows)
 
 
 _COUNTS = {"train": SIZES.train_networks, "held-out": SIZES.held_out_networks, "registered": 0}
@@ -287,11 +285,11 @@ def _with_memory(constants: Constants, target: NpuTarget, known: Sequence[Measur
     counts = [
         np.array([table_kinds(shape).count(name) for shape, *_ in known], float) for name in names
     ]
-    tables = dict(
-        zip(
-            names, _solve(counts, np.array([report.table_bytes for report in reports])), strict=True
-        )
-    )
+    others = [
+        CostModel(shape, target, NUMPY, constants).table_bytes(kept) for shape, kept, *_ in known
+    ]
+    measured = np.array([report.table_bytes for report in reports]) - np.array(others)
+    tables = dict(zip(names, _solve(counts, np.maximum(measured, 0.0)), strict=True))
     limit = next(
         (float(size) for name, size in _CACHES.items() if target.memory_mode.endswith(name)), 0.0
     )

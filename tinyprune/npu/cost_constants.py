@@ -27,6 +27,7 @@ KINDS = (
     "pool",
     "add",
     "softmax",
+    "softmax_rows",
     "concat",
     "matmul",
     "transpose",

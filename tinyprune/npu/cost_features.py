@@ -27,6 +27,7 @@ _FAST_TAPS = 5  # of a kernel that are stored together, where weights are not co
 _LEAST_FAST = 32  # input channels of a kernel of one tap up to which they always are
 _CONV = ("conv", "tiled", "transposed")
 _FULL = ("dense", "gate")
+_SOFTMAX = ("softmax", "softmax_rows")
 _WITH_KERNELS = _CONV + _FULL  # of which an output channel reads all input channels
 _WITH_PRODUCTS = (*_WITH_KERNELS, "matmul")
 _WITH_WEIGHTS = (*_WITH_KERNELS, "depthwise", "mean")
@@ -82,12 +83,15 @@ def _kind(op: OperatorShape) -> str:
     """Return the kind of row that an operator is.
 
     A pool over all positions is a mean, which Vela makes a depthwise convolution; a dense layer at
-    several positions is a convolution of one tap; "tiled" is a large convolution.
+    several positions is a convolution of one tap; "tiled" is a large convolution. A softmax at
+    several positions has constants of its own, because Vela reduces its rows in another way.
     """
     if op.kind == "conv" or (op.kind == "dense" and op.area > 1):
         return "tiled" if op.area > _TILE else "conv"
     if op.kind == "pool" and op.kernel == op.positions_in and op.area == 1:
         return "mean"
+    if op.kind == "softmax" and op.area > 1:
+        return "softmax_rows"
     return _KIND_OF_ROW.get(op.kind, op.kind)
 
 
@@ -130,7 +134,10 @@ class Features:
         - repeats: how many such parts run one after the other.
         - steps: of all micro-blocks.
         - products: of one head of a product of feature maps.
+        - product_rows, softmax_rows: positions of all heads, of such operators; channels_in: those
+          that a position of a head reads.
         - elements: made, of a sum and a softmax as stored; first: those of the first block.
+        - start: 1, of a softmax of several rows the share of a first block that they fill.
         - read, made: bytes of feature maps.
         - bursts: positions of feature maps that have fewer channels than a burst of the memory; a
           softmax has such maps inside.
@@ -164,12 +171,17 @@ class Features:
         padded = f["padded"] * 8 * steps * a.round_up(made, depth) / (f["by_channel"] * 7 + 1)
         fast = f["fast_deep"] * a.round_up(read, 64) + f["fast_part"] * a.round_up(read, 16)
         elements = area * (f["by_brick"] * stored(made, a) + (1 - f["by_brick"]) * made)
+        first = a.minimum(elements, _FIRST + 0.0 * made)
         return {
             "repeats": f["repeats"] * (1 - is_product + is_product * heads),
             "products": is_product * area * read * made,
+            "product_rows": is_product * f["area"] * heads,
+            "softmax_rows": f["is_softmax"] * area,
+            "channels_in": read,
             "steps": steps * reduce(a.minimum, needed),
             "elements": elements,
-            "first": a.minimum(elements, _FIRST + 0.0 * made),
+            "first": first,
+            "start": 1 - f["has_rows"] + f["has_rows"] * first / _FIRST,
             "read": area_in * stored(read, a),
             "made": area * stored(made, a),
             "bursts": area_in * (1 - _is_brick(read, a))
@@ -276,8 +288,10 @@ _FIXED: dict[str, Callable[[Row], float]] = {
         row.operator.positions_in[0] * row.operator.positions_in[1] * _sources(row)
     ),
     "is_cell": lambda row: row.kind == "cell",
-    "by_brick": lambda row: row.kind in ("add", "softmax"),
-    "narrow_inside": lambda row: row.kind == "softmax",
+    "is_softmax": lambda row: row.kind in _SOFTMAX,
+    "has_rows": lambda row: row.kind == "softmax_rows",
+    "by_brick": lambda row: row.kind in ("add", *_SOFTMAX),
+    "narrow_inside": lambda row: row.kind in _SOFTMAX,
     "runs": lambda row: _when(row.kind == "concat", max(1, len(row.operator.inputs)), 1),
 }
 

@@ -11,7 +11,7 @@ C channels in and K out::
               + b * first + c * weight bytes + d * bursts + e * runs + r * products
     steps   = ceil(K / depth) * micro-blocks
               * min(4 taps ceil(C / 32), 4 ceil(taps / 4) ceil(C / 8))
-    SRAM    = f * read bytes + g * made bytes + h * tiles * weight bytes + i
+    SRAM    = f * read bytes + g * made bytes + h * tiles * weight bytes + i * start
     slow    = j * encoded weights + k * tiles * scales + l * (read bytes + made bytes) + m
 
     encoded = n * weights + o * padding + p * weights * padding / (padding + 0.02 * weights) + q
@@ -28,11 +28,12 @@ nothing hides; with several ``tiles`` of positions, weights are read several tim
 fewer than 8 channels is a burst of the memory by itself. A concatenation is a run for each of its
 inputs, a sum takes as long as its channels rounded up to 16. ``products`` are those of an
 attention's feature maps, which an NPU without an operator for them multiplies element by element;
-its cycles are those of a head, times the heads.
+its cycles are those of a head, times the heads. ``start`` is 1, and less for a few short rows of a
+softmax.
 
-The arena is the peak of the feature maps, their channels rounded up to 16, plus the weights that
-Vela stages. All of it is differentiable where ``ceil`` is
-(:class:`tinyprune.sparsity.resource_model.Arrays`).
+The arena is the peak of the feature maps, their channels rounded up to 16, plus what Vela writes
+out inside of an operator (:mod:`tinyprune.npu.written_out`) and the weights that it stages. All of
+it is differentiable where ``ceil`` is (:class:`tinyprune.sparsity.resource_model.Arrays`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,7 @@ from tinyprune.npu.cost_features import (
     table_kinds,
 )
 from tinyprune.npu.fusion import fused
+from tinyprune.npu.written_out import Scratch
 from tinyprune.sparsity.network_shape import NetworkShape
 from tinyprune.sparsity.resource_model import NUMPY, Arrays, ChannelCounts, ResourceModel
 
@@ -94,6 +96,7 @@ class CostModel:
         self.features = Features(deployed, self.constants.micro_blocks, arrays)
         self._memory = ResourceModel(deployed, arrays)
         self._bytes = _Arena(deployed, arrays)
+        self._scratch = Scratch(self.features, target, arrays)
         self._zeros = None
         if zeros:
             fractions = [zeros.get(row.kernel, 0.0) for row in self.features.rows]
@@ -128,8 +131,12 @@ class CostModel:
         return self.arrays.total(features["repeats"] * features["scales"])
 
     def flash_bytes(self, kept: Any) -> Any:
-        """Return the bytes of encoded weights, biases, scales and lookup tables."""
-        return self.encoded_weight_bytes(kept) + self.scale_bytes(kept) + self._tables
+        """Return the bytes of encoded weights, biases, scales, lookup tables and zeros to add."""
+        return self.encoded_weight_bytes(kept) + self.scale_bytes(kept) + self.table_bytes(kept)
+
+    def table_bytes(self, kept: Any) -> Any:
+        """Return the bytes of lookup tables and of zeros to add."""
+        return self._tables + self._scratch.constant_bytes(self.features.at(kept))
 
     def cycles(self, kept: Any) -> Any:
         """Return the cycles of one inference."""
@@ -167,7 +174,8 @@ class CostModel:
         )
         # the weights of the next operator are on their way while one runs
         ahead = self.arrays.matvec(self.features.next_step, staged)
-        peak = self.arrays.largest(self._bytes.steps(kept) + cell + staged + ahead)
+        scratch = self.arrays.matvec(self.features.step_of_row, self._scratch.sram_bytes(found))
+        peak = self.arrays.largest(self._bytes.steps(kept) + cell + scratch + staged + ahead)
         peak = self.arrays.maximum(peak, float(_LEAST_SRAM))
         if self.constants.sram_bytes:
             peak = self.arrays.minimum(peak, self.constants.sram_bytes)
@@ -290,7 +298,7 @@ def term_columns(
             found["runs"],
             found["products"],
         ),
-        "sram": (found["read"], found["made"], tiles * weights, one),
+        "sram": (found["read"], found["made"], tiles * weights, found["start"]),
         "slow": (encoded, tiles * found["scales"], found["read"] + found["made"], one),
     }
 
