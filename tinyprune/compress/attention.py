@@ -58,7 +58,8 @@ class _MultiHeadAttention(Parts):
         if used:
             raise UsageError(
                 f"MultiHeadAttention layer '{self._layer.name}' is called with {', '.join(used)}: "
-                "expected attention to all frames, without a mask"
+                "expected attention to all frames, without a mask; build it so, and where it must "
+                "not look ahead, use causal convolutions or an LSTM"
             )
         queries = self._products["query"](query)
         keys = self._products["key"](value if key is None else key)
