@@ -50,6 +50,11 @@ def os_error(number, filename=None):
             "error: No space left on device; free some space or choose another place",
             1,
         ),
+        (  # what it quotes may be of any length
+            UsageError("a" * 200_000 + "b"),
+            f"error: {'a' * 750} ... {'a' * 749}b",
+            2,
+        ),
         (
             ValueError("bad shape\nlong story"),
             "error: unexpected ValueError: bad shape; run with -v for the traceback",

@@ -51,7 +51,7 @@ FIRMWARE = ("firmware", "FILE", "-o", "out", "--raw-features")
 JUNIT = ("--format", "junit")
 SWEEP = """
 [data]
-name = "speech"
+name = "synthetic-speech"
 
 [sweep]
 trials = 20
@@ -145,7 +145,8 @@ def originals(tmp_path_factory, networks) -> Path:
         shutil.copy(pretrained / "denoiser.frontend.json", folder / name)
     for name in ("tflite of speech.tflite", "net.tflite"):
         shutil.copy(pretrained / "denoiser.tflite", folder / name)
-    shutil.copy(networks.dense(), folder / "tflite.tflite")
+    for name in ("tflite", "tflite, checked", "tflite for a device"):
+        shutil.copy(networks.dense(), folder / f"{name}.tflite")
     shutil.copy(ROOT / "docs/policy.example.toml", folder / "policy.toml")
     (folder / "sweep.toml").write_text(SWEEP)
     write_json(folder / "summary.json", run_summary(variant_summary(), variant_summary("a")))

@@ -3,7 +3,7 @@
 import pytest
 
 from tinyprune.config import SweepStep, TargetConfig, from_mapping
-from tinyprune.errors import UsageError
+from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.search.defaults import with_default_space
 from tinyprune.search.space import every_chain
 from tinyprune.search.study import Halving, Hopeless, Study
@@ -103,6 +103,16 @@ def study(folder, **settings):
     step = {"sparsity": [0.5, 0.7], "learning_rate": [0.001, 0.01], "structure": ["weight", "2:4"]}
     config = from_mapping({"sweep": {"step": [step], **settings}}).sweep
     return Study(folder, "a", config, TargetConfig(), is_higher=True)
+
+
+@pytest.mark.parametrize("content", [b"[]\n", b"{}\n", b"[" * 100_000 + b"\n", b"\xff\xfe\n"])
+def test_a_damaged_journal_is_one_line(content, tmp_path):
+    study(tmp_path)
+    (tmp_path / "journal.log").write_bytes(content)
+    with pytest.raises(TinypruneError, match="journal.log cannot be read .* delete it and run"):
+        study(tmp_path)
+    (tmp_path / "journal.log").unlink()
+    assert study(tmp_path).ask()
 
 
 @pytest.mark.parametrize("sampler", ["auto", "grid", "random", "tpe", "nsga2"])

@@ -1,6 +1,7 @@
 """Trials of a sweep on disk: an edited one is not believed."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,7 @@ from tinyprune.config import SweepConfig, SweepStep, TargetConfig
 from tinyprune.errors import TinypruneError
 from tinyprune.search.space import every_chain
 from tinyprune.search.trials import TrialFolder
+from tinyprune.stages.sweep_trial import scores_of
 
 TRIAL = TrialRecord(0, "sweep-1", "weight-0.50", "weight-0.50", DONE, value=0.5)
 FINAL = FinalScore("sweep-1", "0" * 64, 0.5, None, None)
@@ -57,3 +59,13 @@ def test_names_of_any_shape_are_one_line(content, folder):
     path.write_bytes(content)
     with pytest.raises(TinypruneError, match="delete it and run the same command again"):
         folder.names(chain)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"PK\x03\x04", b"\xff" * 50])
+def test_scores_that_cannot_be_read_are_one_line(content, folder):
+    run = SimpleNamespace(space=SimpleNamespace(root=folder.root.parent))
+    path = folder.root / "scores/sweep-1.npz"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(TinypruneError, match=r"sweep-1.npz cannot be read .* delete it and run"):
+        scores_of(run, "sweep-1")

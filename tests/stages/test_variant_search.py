@@ -6,6 +6,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from tests.support.flipping import flip
 from tests.support.own_network import write_images
 from tinyprune.artifacts.sweep import FAILED, SweepAnswer
 from tinyprune.cli import main
@@ -161,6 +162,12 @@ def test_chains_share_what_they_begin_with_and_trials_are_variants(
     monkeypatch.setattr(evaluate, "evaluate_models", not_again)
     second = run(recipe, *arguments)
     assert json.loads(second.stdout) == answer
+
+    flip(variants / answer["ship"]["variant"] / "int8.tflite")
+    changed = run(recipe, *arguments)
+    assert changed.exit_code == 1
+    assert "int8.tflite has changed since it was made: put it back" in changed.stderr
+    flip(variants / answer["ship"]["variant"] / "int8.tflite")  # back again
 
     nothing = run(recipe, *arguments[:-2], "--max-flash", "100B")
     assert nothing.exit_code == 2  # two limits

@@ -11,6 +11,7 @@ from tinyprune.errors import TinypruneError, reason
 LOGGER = logging.getLogger("tinyprune")
 
 _INTERRUPTIONS = (KeyboardInterrupt, click.Abort)
+_LONGEST_LINE = 1500
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
 
@@ -114,12 +115,18 @@ def _os_line(error: OSError) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return the text with its line breaks as spaces."""
-    return " ".join(text.split())
+    """Return the text with its line breaks as spaces; of a very long one both ends.
+
+    A message quotes what it is about, which may be a value of any length.
+    """
+    line = " ".join(text.split())
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"{line[: _LONGEST_LINE // 2]} ... {line[-_LONGEST_LINE // 2 :]}"
 
 
 def _first_line(text: str) -> str:
     """Return the first line of a text; a library's message may be pages long."""
     if text.strip():
-        return text.strip().splitlines()[0]
+        return _one_line(text.strip().splitlines()[0])
     return "no message"

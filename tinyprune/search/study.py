@@ -259,21 +259,32 @@ def _sampler(config: SweepConfig) -> Any:
 
 
 def _open(folder: Path, name: str, sampler: Any, directions: Any, pruner: Any = None) -> Any:
-    """Return a study of the journal in a folder, made if it is not there."""
+    """Return a study of the journal in a folder, made if it is not there.
+
+    Raises TinypruneError for a journal that is damaged.
+    """
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-    return optuna.create_study(
-        study_name=name,
-        storage=storage,
-        sampler=sampler,
-        pruner=pruner,
-        directions=directions,
-        load_if_exists=True,
-    )
+    path = folder / JOURNAL
+    try:
+        return optuna.create_study(
+            study_name=name,
+            storage=optuna.storages.JournalStorage(JournalFileBackend(str(path))),
+            sampler=sampler,
+            pruner=pruner,
+            directions=directions,
+            load_if_exists=True,
+        )
+    except OSError:
+        raise
+    except Exception as error:  # Optuna raises whatever a damaged line leads to
+        raise TinypruneError(
+            f"{path} cannot be read ({type(error).__name__}): delete it and run the same command "
+            "again; trials that are finished stay"
+        ) from error
 
 
 def _trial_of(study: Any, number: int) -> Any:

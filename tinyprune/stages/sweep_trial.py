@@ -2,6 +2,7 @@
 
 import logging
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -95,10 +96,22 @@ def measured(run: Run, variant: Variant, target: NpuTarget, record: TrialRecord)
 
 
 def scores_of(run: Run, variant: str) -> Float64Array:
-    """Return the metric of every item of dev (n,), as it was measured."""
-    with np.load(_scores_path(run, variant)) as arrays:
-        values: Float64Array = arrays["values"]
-        return values
+    """Return the metric of every item of dev (n,), as it was measured.
+
+    Scores that were deleted are measured again. Raises TinypruneError where they cannot be read.
+    """
+    path = _scores_path(run, variant)
+    if not path.exists():
+        _keep_scores(run, run.require(variant))
+    try:
+        with np.load(path) as arrays:
+            values: Float64Array = arrays["values"]
+            return values
+    except (OSError, EOFError, KeyError, ValueError, IndexError, zipfile.BadZipFile) as error:
+        raise TinypruneError(
+            f"{path} cannot be read ({type(error).__name__}): delete it and run the same command "
+            "again"
+        ) from error
 
 
 def _pruned(run: Run, job: TrialJob) -> Variant:

@@ -21,7 +21,7 @@ from tinyprune.search.space import OF_TRAINING
 from tinyprune.search.study import Asked, Study, check_installed
 from tinyprune.search.trials import TrialFolder
 from tinyprune.sparsity.structure import parse
-from tinyprune.stages.compile import compile_variants
+from tinyprune.stages.compile import compile_variant, compile_variants
 from tinyprune.stages.export import device_graph
 from tinyprune.stages.run import Run, begin_run
 from tinyprune.stages.sweep_trial import TrialJob, measured, scores_of
@@ -64,6 +64,7 @@ def run_sweep(config: RunConfig, folder: Path, request: SweepRequest) -> SweepAn
         sweep = _Sweep(run, config.sweep, target_config, request)
         baseline = sweep.baseline()
         trials = sweep.tried()
+        sweep.verify(trials)
         _summarise(run, sweep.question.target)
         found = answer(sweep.question, baseline, trials, lambda name: scores_of(run, name))
         if request.final and found.ship is not None:
@@ -144,6 +145,12 @@ class _Sweep:
                 records[record.number] = record
                 left = self._time_left(records.values(), shown)
                 log.info("trial %d of %d: %s%s", len(records), shown, self._line(record), left)
+
+    def verify(self, trials: Collection[TrialRecord]) -> None:
+        """Raise TinypruneError where a variant is not as its trial has left it."""
+        for trial in trials:
+            if trial.is_done:
+                compile_variant(self._run, self._run.require(trial.variant), self.question.target)
 
     def _fill(self, workers: Workers, done: int) -> None:
         """Begin trials while there is room for them and the limits allow."""
