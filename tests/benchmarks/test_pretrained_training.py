@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from benchmarks.paper.sources import Source
-from benchmarks.pretrained import card, measure, training
+from benchmarks.pretrained import card, measure, shipping, training
 from benchmarks.pretrained.card import Shipped
 from benchmarks.pretrained.measure import Record
 from benchmarks.pretrained.network import with_weights_of
@@ -15,6 +15,7 @@ from benchmarks.pretrained.training import FINISH, PRUNE, START, TUNE, Places
 from benchmarks.shared.environment import environment
 from tinyprune import pretrained
 from tinyprune.artifacts.network import TFLiteArtifact
+from tinyprune.artifacts.quality import Quality
 from tinyprune.audio.device import DeviceFrontEnd, frontend_of, record_beside
 from tinyprune.config.recipe import load_recipe
 from tinyprune.errors import UsageError
@@ -117,3 +118,11 @@ def test_the_card_says_what_was_measured(places):
     assert "Authors of the noise under CC BY: C." in text
     harmless = card.text(replace(shipped, measured=record(0.0), before=record(0.0)))
     assert "is lost in" not in harmless and "behind" not in harmless
+
+
+def test_the_scores_in_the_package_are_those_that_were_measured_of_the_network_in_it():
+    front_end = record_beside(pretrained.denoiser())
+    limit_db = front_end.max_attenuation_db
+    measured = read_json(shipping.result(f"denoiser-{limit_db:g}"), Record)
+    assert (measured.network, measured.limit_db) == (front_end.sha256, limit_db)
+    assert read_json(pretrained.qualities(), list[Quality]) == shipping.qualities(measured)
