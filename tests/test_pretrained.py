@@ -71,6 +71,7 @@ def test_they_are_in_the_package_and_small():
         "denoiser.tflite",
         "denoiser.frontend.json",
         "denoiser.json",
+        "denoiser.quality.json",
     }
     assert all(path.is_relative_to(ROOT / "tinyprune") for path in files)
     assert sum(path.stat().st_size for path in files) <= 2_000_000
