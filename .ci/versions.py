@@ -25,7 +25,6 @@ TESTS = (
     "tests/storage",
     "tests/export/test_tflite.py",
     "tests/cli/test_cli_options.py",
-    "tests/cli/test_signals.py",
 )
 #: Installs in seconds, and knows what the lowest versions are.
 UV = FOLDER / "uv/bin/uv"
