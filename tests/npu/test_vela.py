@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import importlib.metadata
+import os
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,16 @@ def test_a_network_that_is_compiled_for_size_takes_less_sram_and_more_cycles(
     assert vela.compile_tflite(
         networks.image(), limited, tmp_path / "limited"
     ).report.sram_bytes <= (0.8 * fast.sram_bytes)
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"a\xffb"), "n" * 240, "two\nlines"])
+def test_a_file_whose_name_vela_cannot_take_is_compiled(networks, tmp_path, name) -> None:
+    source = tmp_path / f"{name}.tflite"
+    source.write_bytes(networks.dense().read_bytes())
+    artifact = vela.compile_tflite(source, U55, tmp_path / "out")
+    assert artifact.path.name == "network_vela.tflite"
+    assert artifact.report.macs == 16 * 32 + 32 * 8
+    assert vela.compile_tflite(source, U55, tmp_path / "out").sha256 == artifact.sha256
 
 
 def test_float_ends_are_left_to_the_cpu_and_are_no_failure_of_the_npu(networks, tmp_path) -> None:

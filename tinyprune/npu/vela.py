@@ -33,6 +33,7 @@ from tinyprune.tflite.graph import Graph
 from tinyprune.tflite.lowering.rewritten import Rewritten
 
 LOG_NAME, RECORD_NAME = "vela.log", "report.json"
+LONGEST_NAME = 100
 
 
 _PROGRAM = """
@@ -208,13 +209,24 @@ def _inputs(source: ParsedFile, target: NpuTarget, layers: Sequence[str]) -> _In
 
 
 def _given(source: ParsedFile, rewritten: Rewritten | None, folder: Path) -> Path:
-    """Return the file that Vela is given."""
+    """Return the file that Vela is given: one whose name it can read, print and make longer."""
+    path = source.path.absolute()
+    is_plain = _is_plain(path)
+    if rewritten is None and is_plain:
+        return path
+    name = path.name if is_plain else "network.tflite"
+    given = folder / "given" / name
+    given.parent.mkdir()
     if rewritten is None:
-        return source.path.absolute()
-    path = folder / "rewritten" / source.path.name
-    path.parent.mkdir()
-    path.write_bytes(rewritten.content)
-    return path
+        shutil.copyfile(path, given)
+    else:
+        given.write_bytes(rewritten.content)
+    return given
+
+
+def _is_plain(path: Path) -> bool:
+    """Return whether Vela takes a path; to names it adds up to a hundred letters of its own."""
+    return len(path.stem) <= LONGEST_NAME and str(path).isprintable()
 
 
 def _prediction(graph: Graph, target: NpuTarget) -> Prediction | None:
