@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from tinyprune.cli import COMMANDS, main
 from tinyprune.config import (
+    ArrayData,
     ImageData,
     KeywordData,
     MagnitudePruning,
@@ -201,6 +202,17 @@ def test_train_on_a_corpus_that_is_recognised(tmp_path, folders, kind):
     assert call_train("--path", str(tmp_path)) == mock.call(
         DEFAULT, RunConfig(data=kind(path=str(tmp_path)))
     )
+
+
+def test_train_on_arrays_by_their_path(tmp_path):
+    file = tmp_path / "x.npz"
+    file.touch()
+    called = call_train("--data", "arrays", "--path", str(file))
+    assert called == mock.call(DEFAULT, RunConfig(data=ArrayData(arrays=str(file))))
+    both = ["train", "--data", "arrays", "--arrays", str(file), "--path", str(file)]
+    result = CliRunner().invoke(main, both)
+    assert result.exit_code == 2
+    assert "data.path: is not used by" in result.stderr
 
 
 def test_train_on_keywords_with_a_network_of_ones_own(tmp_path):

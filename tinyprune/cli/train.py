@@ -11,6 +11,7 @@ from tinyprune.cli import options
 from tinyprune.cli.settings import family_settings, keys, settings
 from tinyprune.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from tinyprune.config.family import fields_of
+from tinyprune.config.settings import setting_of
 from tinyprune.config.recipe import assignments, with_values
 
 LOGGER = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ def train(
     """
     if flags["data_name"] is None:
         _infer_dataset(flags)
+    else:
+        _use_path(flags)
     values = {}
     for parameter, value in flags.items():
         if value not in (None, ()):
@@ -63,6 +66,18 @@ def train(
 
     train_baseline(run, config)
     log(run)
+
+
+def _use_path(flags: dict[str, Any]) -> None:
+    """Take --path for the one place that a named data set has under another name, e.g. arrays."""
+    for kind in DataConfig.family.members:
+        if kind.name != flags["data_name"] or len(kind.naming) != 1:
+            continue
+        [name] = kind.naming
+        is_place = setting_of(fields_of(kind)[name]).is_place
+        if is_place and not flags[f"data_{name}"]:
+            flags[f"data_{name}"] = flags["data_path"]
+            flags["data_path"] = None
 
 
 def _infer_dataset(flags: dict[str, Any]) -> None:
