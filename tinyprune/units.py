@@ -131,6 +131,14 @@ def parse_seconds(text: str) -> float:
     return float(_SECONDS.parse(text))
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, which takes an s: ``1 target``, ``3 targets``."""
+    ending = "s"
+    if count == 1:
+        ending = ""
+    return f"{count} {noun}{ending}"
+
+
 def format_bytes(count: float) -> str:
     """Return a size for a table, e.g. ``"124 kB"``.
 

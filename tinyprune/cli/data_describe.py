@@ -152,7 +152,7 @@ def _measured(pattern: str, *numbers: float | None) -> str:
 
 def _groups(summary: "Summary") -> str:
     """Return the number of speakers, ``1 kind`` of noise or ``2 folders``; nothing of rooms."""
-    from tinyprune.report.model.wording import counted
+    from tinyprune.units import counted
 
     if summary.kind == "rirs":
         return ""

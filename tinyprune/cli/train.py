@@ -11,8 +11,8 @@ from tinyprune.cli import options
 from tinyprune.cli.settings import family_settings, keys, settings
 from tinyprune.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from tinyprune.config.family import fields_of
-from tinyprune.config.settings import setting_of
 from tinyprune.config.recipe import assignments, with_values
+from tinyprune.config.settings import setting_of
 
 LOGGER = logging.getLogger(__name__)
 _MODEL, _TRAIN = fields_of(ModelConfig), fields_of(TrainConfig)

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 from tinyprune.metrics.metric import metric_of
-from tinyprune.units import format_count, format_seconds
+from tinyprune.units import counted, format_count, format_seconds
 
 TIMED_SECONDS = 2.0  # of steps, before the time of a training is estimated
 log = logging.getLogger(__name__)
@@ -52,9 +52,9 @@ class Progress:
     def begin(self, parameters: int) -> None:
         """Print what is trained: the first step, which comes now, takes longest."""
         if not self.quiet and self._first < self.epochs:
+            epochs, steps = counted(self.epochs, "epoch"), counted(self.steps, "step")
             self.console.print(
-                f"{self.title}: {format_count(parameters)} parameters, {self.epochs} epochs of "
-                f"{self.steps} steps",
+                f"{self.title}: {format_count(parameters)} parameters, {epochs} of {steps}",
                 soft_wrap=True,
             )
 

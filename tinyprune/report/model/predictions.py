@@ -9,7 +9,7 @@ from tinyprune.artifacts.resources import ResourceReport
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.npu.cost_constants import has_constants
 from tinyprune.report.model.number_text import shown_error
-from tinyprune.report.model.wording import counted
+from tinyprune.units import counted
 
 TITLE = "Predicted against Vela"
 

@@ -19,9 +19,9 @@ from tinyprune.artifacts.quantity import (
 )
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.report.model.summary import variant_names
-from tinyprune.report.model.wording import counted, listed
+from tinyprune.report.model.wording import listed
 from tinyprune.storage.cells import harmless_record
-from tinyprune.units import format_count
+from tinyprune.units import counted, format_count
 
 #: Two variants whose cycles differ by less than this fraction of the smaller are as fast as each
 #: other.

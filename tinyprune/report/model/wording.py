@@ -1,4 +1,4 @@
-"""Words that sentences and titles of a report share: lists of names, counts with their noun."""
+"""Words that sentences and titles of a report share: lists of names."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,3 @@ def listed(words: Sequence[str]) -> str:
     if not others:
         return last
     return f"{', '.join(others)} and {last}"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun, which takes an s: ``1 target``, ``3 targets``."""
-    ending = "s"
-    if count == 1:
-        ending = ""
-    return f"{count} {noun}{ending}"

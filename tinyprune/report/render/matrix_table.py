@@ -17,8 +17,9 @@ from tinyprune.report.model.target_matrix import (
     cpu_notes,
     flips,
 )
-from tinyprune.report.model.wording import counted, listed
+from tinyprune.report.model.wording import listed
 from tinyprune.report.render.terminal import WIDTH, columns, wrapped
+from tinyprune.units import counted
 
 _TARGET_WIDTH, _NAME_WIDTH = 36, 9
 _SHOWN_FLIPS = 10
