@@ -29,7 +29,8 @@ def error_of(result, exit_code):
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
     lines = result.stderr.splitlines(keepends=True)
-    line = "".join(line for line in lines if not line.startswith("held out for dev: "))
+    said_before = re.compile(r"held out for dev: |baseline: .+ parameters, ")
+    line = "".join(line for line in lines if not said_before.match(line))
     assert re.fullmatch(r"error: .+\n", line), result.stderr
     return line.removeprefix("error: ").rstrip("\n")
 
@@ -146,7 +147,8 @@ def test_bad_files_among_good_ones_are_counted_and_short_noise_is_repeated(
         write(corpus / f"noise/{number}.wav", noise(100, number))  # 6 ms
     result = train(corpus, tmp_path / "run")
     assert result.exit_code == 0, result.stderr
-    warning, speakers, files, epoch, done = result.stderr.splitlines()
+    warning, speakers, files, begin, epoch, done = result.stderr.splitlines()
+    assert re.fullmatch(r"baseline: 14 k parameters, 1 epoch of \d+ steps?", begin)
     for line in (speakers, files):
         assert line.startswith("held out for dev: 1 of 4 ")
     assert warning.startswith(

@@ -56,6 +56,7 @@ QUICK = {
     "report": f"{PRUNED}/quality.json",
     "compare": "summary-ethos-u55-128-shared-sram.json",
     "plan": f"{PRUNED}/model.keras",
+    "plan of a budget": "variants/baseline/model.keras",
     "prune": f"{PRUNED}/variant.json",
     "prune on": f"{PRUNED}/masks.npz",
     "export": f"{PRUNED}/export.json",
