@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support import programs
-
 DATA = Path(os.environ.get("TINYPRUNE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 pytestmark = [
@@ -63,20 +61,15 @@ def slice_folder(tmp_path_factory):
     return folder
 
 
-def tinyprune(folder, *arguments, is_user=False):
-    """What a command prints and says; of a user it is started as a user starts it."""
-    command = ["-m", "tinyprune", *arguments, "--run", "run", "--format", "json"]
-    if is_user:
-        command = [sys.executable, *command]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
-    else:
-        done = programs.run(command, folder)
+def tinyprune(folder, *arguments):
+    command = [sys.executable, "-m", "tinyprune", *arguments, "--run", "run", "--format", "json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr.splitlines()
 
 
 def test_train_prune_export_compile_evaluate(slice_folder):
-    summary, said = tinyprune(slice_folder, "run", "recipe.toml", is_user=True)
+    summary, said = tinyprune(slice_folder, "run", "recipe.toml")
     baseline, pruned = summary["variants"]
     assert (baseline["name"], pruned["name"]) == ("baseline", "weight-0.80")
     assert baseline["parameters"] == pruned["parameters"] == PARAMETERS == 968_960
