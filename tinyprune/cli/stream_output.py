@@ -50,7 +50,7 @@ def _findings(check: "StreamCheck") -> list[str]:
 
 def _work(counts: "StreamCounts") -> list[str]:
     """Return what the stream makes the NPU do, and how much of its array that uses."""
-    from tinyprune.units import format_bytes, format_count
+    from tinyprune.units import counted, format_bytes, format_count
 
     kinds = [f"{number} {kind}" for kind, number in counts.operations.items()]
     asked = f"products: {format_count(counts.macs)} of the network"
@@ -61,7 +61,7 @@ def _work(counts: "StreamCounts") -> list[str]:
         asked,
         f"weights: {format_count(counts.weights)}, {format_count(counts.decoded_weights)} decoded, "
         f"{format_bytes(counts.weight_bytes)} read for it",
-        f"DMA: {format_bytes(counts.transfer_bytes)} in {counts.transfers} transfers",
+        f"DMA: {format_bytes(counts.transfer_bytes)} in {counted(counts.transfers, 'transfer')}",
         f"array: {counts.array_use:.1%} of {counts.macs_per_cycle} products a cycle are used",
         f"decoder: {counts.weights_per_cycle:.2f} weights a cycle, "
         f"each of them used {counts.uses_of_a_weight:.1f} times",
