@@ -140,7 +140,7 @@ class Fit:
         with Progress(
             title, self.learner.metric, self.epochs, steps, len(self.history)
         ) as progress:
-            progress.begin(self.model.count_params())
+            progress.begin(_learned(self.model))
             for epoch in range(len(self.history), self.epochs):
                 record = self._epoch(epoch, progress)
                 self.history.append(record)
@@ -316,6 +316,11 @@ def _ahead(batches: Iterable[Batch]) -> Iterator[Batch]:
         while (batch := coming.result()) is not None:
             coming = pool.submit(next, source, None)
             yield batch
+
+
+def _learned(model: Any) -> int:
+    """Return how many numbers are learned: masks, grids and averages are none."""
+    return sum(math.prod(weights.shape) for weights in model.trainable_weights)
 
 
 def _csv(history: list[EpochRecord], metric: str) -> str:
