@@ -196,7 +196,8 @@ def _choices_of_the_compiler(flags: Mapping[str, Any]) -> dict[str, Any]:
         _check_setting("lower", flags["lower"])
         shared["lower"] = flags["lower"]
     if flags["arena_limit"] is not None:
-        shared["arena_bytes"] = _arena_bytes(flags["arena_limit"])
+        _check_setting("arena_limit", flags["arena_limit"])
+        shared["arena_bytes"] = TargetConfig(arena_limit=flags["arena_limit"]).arena_bytes
     return shared
 
 
@@ -204,15 +205,6 @@ def _check_setting(name: str, value: str) -> None:
     """Raise UsageError, which names the option, for a wrong value of a setting of a target."""
     field = fields_of(TargetConfig)[name]
     field.metadata["setting"].rule.check(value, flag_of(field))
-
-
-def _arena_bytes(text: str) -> int:
-    from tinyprune.config.pruning import arena_bytes
-
-    try:
-        return arena_bytes(text)
-    except UsageError as error:
-        raise UsageError(f"--arena-limit: {error}") from error
 
 
 def chosen_target(flags: Mapping[str, Any]) -> dict[str, str]:

@@ -18,11 +18,11 @@ from tinyprune.config.settings import (
     NameRule,
     Option,
     Rule,
+    SizeRule,
     one_of,
     quick_epochs,
     setting,
 )
-from tinyprune.errors import UsageError
 from tinyprune.pretrained import NAME as PRETRAINED
 from tinyprune.registry import IMPORTANCES, SCHEDULES
 from tinyprune.storage.recorded import BASELINE
@@ -32,6 +32,7 @@ MAGNITUDE, DIFFERENTIABLE = "magnitude", "differentiable"
 FUSED, EXPLICIT, AUTO = "fused", "explicit", "auto"
 CELLS = (AUTO, FUSED, EXPLICIT)
 SCOPES = ("global", "layer")
+SIZE = SizeRule()
 DEFAULT_SPARSITY = 0.8
 DEFAULT_IMPORTANCE = "lamp"
 DEFAULT_FLOOR = 0.25
@@ -117,6 +118,7 @@ class TargetConfig(Config):
         "SRAM that Vela tries not to exceed when it prefers performance, e.g. 64KiB.  [default: "
         "what the memory mode allows]",
         option=Option("--arena-limit", metavar="SIZE"),
+        rule=SIZE,
         is_text_of_number=True,
     )
     verify: int | None = setting(
@@ -129,25 +131,8 @@ class TargetConfig(Config):
     @property
     def arena_bytes(self) -> int | None:
         """The limit of SRAM in bytes. Raises UsageError for a text that is no size above 0."""
-        if self.arena_limit is None:
-            return None
-        return arena_bytes(self.arena_limit)
-
-    def complaints(self) -> list[Complaint]:
-        """Return what is wrong with the limit of SRAM."""
-        try:
-            self.arena_bytes  # noqa: B018
-        except UsageError as error:
-            return [("arena_limit", str(error))]
-        return []
-
-
-def arena_bytes(text: str) -> int:
-    """Return the bytes of a limit of SRAM. Raises UsageError for what is no size above 0."""
-    count = parse_bytes(text)
-    if count < 1:
-        raise UsageError(f"expected a size above 0, e.g. 64KiB, got {text}")
-    return count
+        SIZE.check(self.arena_limit, "arena_limit")
+        return None if self.arena_limit is None else parse_bytes(self.arena_limit)
 
 
 @dataclass(frozen=True)

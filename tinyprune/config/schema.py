@@ -8,7 +8,7 @@ from typing import Any
 
 from tinyprune.config.family import Family, Fields, Member, fields_of
 from tinyprune.config.run import RunConfig
-from tinyprune.config.settings import Config, NameRule, plain, setting_of
+from tinyprune.config.settings import Config, NameRule, is_needed, plain, setting_of
 
 #: Editors that read TOML know this draft.
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -68,12 +68,7 @@ def _key(family: Family) -> Schema:
 
 def _needed(fields: Fields) -> list[str]:
     """Return the names of the settings without a default."""
-    needed = []
-    for name, field in fields.items():
-        defaults = (field.default, field.default_factory)
-        if defaults == (dataclasses.MISSING, dataclasses.MISSING):
-            needed.append(name)
-    return needed
+    return [name for name, field in fields.items() if is_needed(field)]
 
 
 def _setting(field: "dataclasses.Field[Any]", hint: Any) -> Schema:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from tinyprune.errors import UsageError
 from tinyprune.registry import Registry
+from tinyprune.units import parse_bytes
 
 Complaint = tuple[str, str]  # a key, and what is wrong with it
 
@@ -50,6 +51,22 @@ class NameRule:
         """Raise UsageError with the closest name for one that does not exist; None is fine."""
         if value is not None:
             self.registry.check(value)
+
+
+@dataclass(frozen=True)
+class SizeRule:
+    """The rule that a text is a size above 0 with its unit."""
+
+    def check(self, value: str | None, key: str) -> None:
+        """Raise UsageError, which names the key, for a text that is none."""
+        if value is None:
+            return
+        try:
+            count = parse_bytes(value)
+        except UsageError as error:
+            raise UsageError(f"{key}: {error}") from error
+        if count < 1:
+            raise UsageError(f"{key}: expected a size above 0, e.g. 64KiB, got {value}")
 
 
 @dataclass(frozen=True)
@@ -157,6 +174,11 @@ def setting_of(field: "dataclasses.Field[Any]") -> Setting:
     """Return the facts of a field; a field without any has no rule and no option."""
     facts: Setting = field.metadata.get("setting", Setting(""))
     return facts
+
+
+def is_needed(field: "dataclasses.Field[Any]") -> bool:
+    """Return whether a field has no default."""
+    return (field.default, field.default_factory) == (dataclasses.MISSING, dataclasses.MISSING)
 
 
 def absent_value(field: "dataclasses.Field[Any]") -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tinyprune.config.family import Fields, Member, fields_of
-from tinyprune.config.settings import absent_value, setting_of
+from tinyprune.config.settings import absent_value, is_needed, setting_of
 from tinyprune.config.values import (
     INTEGER,
     NUMBER,
@@ -136,9 +136,7 @@ def _check_needed(kind: type, fields: Fields, table: Table, where: str) -> None:
     """Raise UsageError for a setting that has no default and is not there."""
     hints = typing.get_type_hints(kind)
     for name, field in fields.items():
-        defaults = (field.default, field.default_factory)
-        is_needed = defaults == (dataclasses.MISSING, dataclasses.MISSING)
-        if is_needed and name not in table:
+        if is_needed(field) and name not in table:
             expected = _SCALARS[hints[name]].expected
             raise UsageError(f"{where}{name}: it is needed: expected {expected}")
 

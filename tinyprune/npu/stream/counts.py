@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import mul
 
 from tinyprune.artifacts.stream_counts import StreamCounts
 from tinyprune.npu.stream.convolution import Convolution
@@ -34,14 +35,16 @@ def count(programs: Sequence[Program], cycles: float) -> StreamCounts:
         settings += program.settings
     kernels = [operation for operation in settings if isinstance(operation, Convolution)]
     transfers = [operation for operation in settings if isinstance(operation, Transfer)]
+    values = list(map(_stream_values, kernels))
+    blocks = list(map(_blocks, kernels))
     [npu] = {program.npu for program in programs}
     return StreamCounts(
         operations=dict(Counter(map(_kind, settings))),
         macs=sum(map(_macs, kernels)),
-        filled_macs=_all_filled_macs(kernels, npu),
+        filled_macs=_all_filled_macs(kernels, values, npu),
         weights=sum(math.prod(kernel.order.shape) for kernel in kernels),
-        decoded_weights=sum(map(_decoded_weights, kernels)),
-        weight_bytes=sum(map(_weight_bytes, kernels)),
+        decoded_weights=sum(map(mul, values, blocks)),
+        weight_bytes=sum(map(mul, map(_weight_bytes, kernels), blocks)),
         transfers=len(transfers),
         transfer_bytes=sum(transfer.length for transfer in transfers),
         macs_per_cycle=programs[0].macs,
@@ -67,13 +70,8 @@ def _stream_values(kernel: Convolution) -> int:
     return sum(len(order.positions(core)) for core in range(order.cores))
 
 
-def _decoded_weights(kernel: Convolution) -> int:
-    return _stream_values(kernel) * _blocks(kernel)
-
-
 def _weight_bytes(kernel: Convolution) -> int:
-    """Return the encoded bytes that all blocks read."""
-    return sum(part.length for part in kernel.weights) * _blocks(kernel)
+    return sum(part.length for part in kernel.weights)
 
 
 def _blocks(kernel: Convolution) -> int:
@@ -83,19 +81,21 @@ def _blocks(kernel: Convolution) -> int:
     return math.ceil(height / rows) * math.ceil(width / columns)
 
 
-def _all_filled_macs(kernels: Sequence[Convolution], npu: str) -> int | None:
+def _all_filled_macs(kernels: Sequence[Convolution], values: Sequence[int], npu: str) -> int | None:
+    """Return products with what fills groups, of kernels and the values of their streams."""
     microblock = MICROBLOCKS.get(npu)
     if microblock is None:
         return None
-    return sum(_filled_macs(kernel, microblock) for kernel in kernels)
+    positions = [_filled_positions(kernel, microblock) for kernel in kernels]
+    return sum(map(mul, positions, values))
 
 
-def _filled_macs(kernel: Convolution, microblock: tuple[int, int]) -> int:
-    """Return the products of what fills groups and microblocks, and of the network, together."""
+def _filled_positions(kernel: Convolution, microblock: tuple[int, int]) -> int:
+    """Return the positions of a kernel with those that fill microblocks."""
     height, width, _ = kernel.output.shape
     rows = _filled(height, kernel.block[0], microblock[0])
     columns = _filled(width, kernel.block[1], microblock[1])
-    return rows * columns * _stream_values(kernel)
+    return rows * columns
 
 
 def _filled(length: int, block: int, microblock: int) -> int:
