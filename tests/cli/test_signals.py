@@ -93,12 +93,34 @@ def test_no_vela_outlives_a_parent_that_is_killed_and_the_next_command_cleans_up
     assert scratch == [f".vela-{os.getppid()}-of-another"]
 
 
+def test_a_signal_whose_error_is_swallowed_ends_the_program_all_the_same():
+    program = """
+import signal, time
+from tinyprune.cli import messages, signals
+signals.LONGEST_SECONDS = 0.2
+
+class Finalised:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+with signals.ending_like_ctrl_c(messages.report):
+    Finalised()
+    print("goes on", flush=True)
+    time.sleep(60)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "goes on\n"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (143, LINE)
+
+
 def test_an_ignored_hangup_stays_ignored():
     program = """
 import signal
 from tinyprune.cli.signals import ending_like_ctrl_c
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-with ending_like_ctrl_c():
+with ending_like_ctrl_c(print):
     signal.raise_signal(signal.SIGHUP)
     print("goes on")
 """

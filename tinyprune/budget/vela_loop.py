@@ -12,6 +12,7 @@ from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.errors import TinypruneError
 from tinyprune.export.tflite import convert
 from tinyprune.npu import vela
+from tinyprune.npu.vela_process import stopped
 from tinyprune.storage.writing import writing
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,6 @@ class VelaLoop:
 
     def close(self) -> None:
         """End what is under way, and remove its files."""
-        vela.stop_running()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with stopped():
+            self._pool.shutdown(cancel_futures=True)
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -57,7 +57,7 @@ class LazyGroup(groups.Group):
             native_output.mute()
         settings = {"prog_name": self.name, **extra, "standalone_mode": False}
         try:
-            with signals.ending_like_ctrl_c():
+            with signals.ending_like_ctrl_c(messages.report):
                 code = super().main(args, *more, **settings)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader has seen enough, as `head` does

@@ -1,28 +1,38 @@
-"""Signals that end the program: SIGTERM and SIGHUP do it like Ctrl-C."""
+"""Signals that end the program: SIGTERM and SIGHUP do it like Ctrl-C, and surely."""
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from tinyprune.errors import Stopped
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
+#: An end that takes longer is stuck, or its error was swallowed by a library: then the process ends
+#: at once, which no file is harmed by. Services and containers wait 10 s before they kill.
+LONGEST_SECONDS = 8.0
+_NOTHING = b"\0"
 
 
 @contextmanager
-def ending_like_ctrl_c() -> Iterator[None]:
+def ending_like_ctrl_c(say: Callable[[BaseException], object]) -> Iterator[None]:
     """Raise Stopped in this thread where one of the signals comes; a second one ends at once.
 
-    A signal that is ignored, as ``nohup`` does it, or handled by somebody else, stays so.
+    A signal that is ignored, as ``nohup`` does it, or handled by somebody else, stays so. ``say``:
+    tells the person about an error; for the case that the process has to be ended from outside.
     """
     is_main = threading.current_thread() is threading.main_thread()
     ours = [each for each in _ENDING if is_main and signal.getsignal(each) == signal.SIG_DFL]
+    if not ours:
+        yield
+        return
     for each in ours:
         signal.signal(each, _stop)
     try:
-        yield
+        with _watched(ours, say):
+            yield
     finally:
         for each in ours:
             signal.signal(each, signal.SIG_DFL)
@@ -31,3 +41,53 @@ def ending_like_ctrl_c() -> Iterator[None]:
 def _stop(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
     raise Stopped(number)
+
+
+@contextmanager
+def _watched(
+    ours: Sequence[signal.Signals], say: Callable[[BaseException], object]
+) -> Iterator[None]:
+    """End the process where it goes on for too long after one of the signals.
+
+    The number of a signal comes through a pipe, which Python writes to the moment that the signal
+    is there, whatever the main thread is doing.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    is_over = threading.Event()
+    arguments = (ours, reading, is_over, say)
+    watcher = threading.Thread(target=_watch, args=arguments, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        signal.set_wakeup_fd(before)
+        with suppress(BlockingIOError):
+            os.write(writing, _NOTHING)
+        watcher.join()
+        os.close(writing)
+        os.close(reading)
+
+
+def _watch(
+    ours: Sequence[signal.Signals],
+    reading: int,
+    is_over: threading.Event,
+    say: Callable[[BaseException], object],
+) -> None:
+    """Wait for a signal, and then for the end."""
+    number = 0
+    while number not in ours:
+        [number] = os.read(reading, 1)
+        if is_over.is_set():
+            return
+    if is_over.wait(LONGEST_SECONDS):
+        return
+    error = Stopped(number)
+    # In a thread: nobody may be reading what is said.
+    telling = threading.Thread(target=say, args=(error,), daemon=True)
+    telling.start()
+    telling.join(1)
+    os._exit(error.exit_code)

@@ -5,13 +5,12 @@ Vela is a program of its own, so threads that wait for it keep every core busy.
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget
-from tinyprune.npu import vela
+from tinyprune.npu.vela_process import vela_threads
 from tinyprune.progress import track
 from tinyprune.tflite.flatbuffer import ParsedFile, read_file
 
@@ -46,17 +45,10 @@ def compile_batch(
         source = sources.file(item.source)
         return compile_lowered(source, item.target, item.output_dir, item.layers)
 
-    pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
-    try:
+    with vela_threads(workers or os.cpu_count() or 1) as pool:
         waiting = [pool.submit(compile_one, item) for item in compilations]
         finished = track(waiting, "compiling", total=len(compilations))
         return [future.result() for future in finished]
-    except KeyboardInterrupt:
-        pool.shutdown(wait=False, cancel_futures=True)
-        vela.stop_running()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 class _Sources:

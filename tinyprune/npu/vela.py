@@ -8,10 +8,8 @@ import importlib.metadata
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from pathlib import Path
 from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget, Prediction
 from tinyprune.errors import TinypruneError
 from tinyprune.npu import tables, vela_config
+from tinyprune.npu.vela_process import exit_code
 from tinyprune.npu.vela_report import read_report
 from tinyprune.storage.digests import read_sealed_as, sha256, write_sealed
 from tinyprune.storage.writing import (
@@ -43,7 +42,6 @@ ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 if os.getppid() == int(sys.argv.pop(1)):
     runpy.run_module("ethosu.vela", run_name="__main__", alter_sys=True)
 """
-_running: set[subprocess.Popen] = set()
 
 
 @dataclass(frozen=True)
@@ -72,12 +70,6 @@ def command() -> list[str]:
     this process does, however that ends.
     """
     return [sys.executable, "-c", _PROGRAM, str(os.getpid())]
-
-
-def stop_running() -> None:
-    """End every Vela that runs for this process."""
-    for process in list(_running):
-        process.kill()
 
 
 def compile_tflite(
@@ -246,56 +238,9 @@ def _run(source: Path, target: NpuTarget, folder: Path, timeout_seconds: float) 
         arguments += ["--arena-cache-size", str(target.arena_bytes)]
     arguments += ["--output-dir", str(folder), "--verbose-performance", "--enable-debug-db"]
     log = folder / LOG_NAME
-    code = _exit_code(arguments, log, timeout_seconds)
+    code = exit_code(arguments, log, timeout_seconds)
     if code:
         raise TinypruneError(f"Vela {_ending(code)}: {_last_line(log)}")
-
-
-def _exit_code(arguments: list[str], log: Path, timeout_seconds: float) -> int:
-    """Run a program in the folder of its log, and return its exit code.
-
-    Raises TinypruneError if it does not start or does not end in time.
-    """
-    # UTF-8: file names in Vela's output. Unbuffered: the log of a crash is complete. cwd: nothing
-    # there is imported.
-    environment = os.environ | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-    is_late = threading.Event()
-    try:
-        with (
-            log.open("wb") as stream,
-            subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                cwd=log.parent,
-                env=environment,
-            ) as process,
-        ):
-
-            def stop() -> None:
-                is_late.set()
-                process.kill()
-
-            # A timer, because a wait with a timeout polls and ends up to 50 ms late.
-            timer = threading.Timer(timeout_seconds, stop)
-            timer.start()
-            _running.add(process)
-            try:
-                code = process.wait()
-            except BaseException:
-                process.kill()
-                raise
-            finally:
-                timer.cancel()
-                _running.discard(process)
-    except OSError as error:
-        raise TinypruneError(
-            f"Vela does not start ({arguments[0]}: {error.strerror}): pip install ethos-u-vela"
-        ) from error
-    if is_late.is_set():
-        raise TinypruneError(f"Vela was stopped after {timeout_seconds:g} s")
-    return code
 
 
 def _ending(code: int) -> str:

@@ -7,7 +7,6 @@ weights are drawn: Vela looks at sizes and at zeros only.
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +25,7 @@ from tinyprune.config.pruning import AUTO, EXPLICIT, FUSED
 from tinyprune.errors import TinypruneError
 from tinyprune.export.tflite import convert
 from tinyprune.npu.lowering import compile_lowered
+from tinyprune.npu.vela_process import vela_threads
 from tinyprune.sparsity.drawn import drawn_mask
 from tinyprune.sparsity.plan import LayerPlan, PruningPlan
 from tinyprune.tflite.flatbuffer import read_file
@@ -142,7 +142,7 @@ def _cycles(shape: LayerShape, target: NpuTarget) -> dict[str, float | str]:
                 return _reason(error)
             return report.cycles
 
-        with ThreadPoolExecutor(len(files)) as pool:
+        with vela_threads(len(files)) as pool:
             return dict(zip(files, pool.map(compiled, files), strict=True))
 
 
