@@ -24,6 +24,10 @@ def os_error(number, filename=None):
     return OSError(number, os.strerror(number), filename)
 
 
+class ResourceExhaustedError(Exception):
+    """Stands for the one of TensorFlow, which is not loaded for this."""
+
+
 @pytest.mark.parametrize(
     ("error", "line", "exit_code"),
     [
@@ -54,6 +58,12 @@ def os_error(number, filename=None):
             UsageError("a" * 200_000 + "b"),
             f"error: {'a' * 750} ... {'a' * 749}b",
             2,
+        ),
+        (
+            ResourceExhaustedError("error:\nOOM when allocating tensor with shape[64,1024,4] and"),
+            "error: not enough memory for numbers of the shape 64x1024x4: "
+            "try a smaller --batch-size, network or input, or free some",
+            1,
         ),
         (
             ValueError("bad shape\nlong story"),

@@ -79,7 +79,11 @@ BROKEN = {
     "shape": (set_shape(3, [1, -2]), "tensor 'y' has the shape 1x-2, expected sizes from 0"),
     "size": (
         set_shape(3, [2**31 - 1, 2**31 - 1]),
-        "tensor 'y' has the shape 2147483647x2147483647: what is computed takes more than 768 MiB",
+        "tensor 'y' has the shape 2147483647x2147483647: what is computed takes more than 1,024 MiB",
+    ),
+    "ends": (
+        set_shape(0, [67_000_000, 8]),
+        "tensor 'x' has the shape 67000000x8: expected at most 33,554,432 values at its inputs",
     ),
     "stride": (lambda graph: convolution(graph, strideH=0), "of tensor 'y' has strideH = 0"),
     "dilation": (

@@ -1,6 +1,7 @@
 """The lines on stderr: log lines of the program, and the one line that an error becomes."""
 
 import logging
+import re
 import traceback
 from functools import singledispatch
 
@@ -11,6 +12,9 @@ from tinyprune.errors import TinypruneError, reason
 LOGGER = logging.getLogger("tinyprune")
 
 _INTERRUPTIONS = (KeyboardInterrupt, click.Abort)
+#: What TensorFlow raises, which is not imported here, and where it says how much it wanted.
+_OUT_OF_MEMORY = "ResourceExhaustedError"
+_TOO_LARGE = re.compile(r"allocating tensor with shape\[([\d,]+)\]")
 _LONGEST_LINE = 1500
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
@@ -57,6 +61,8 @@ def report(error: BaseException) -> int:
 @singledispatch
 def describe(error: BaseException) -> tuple[str, int]:
     """Return the line and the exit code of an error."""
+    if type(error).__name__ == _OUT_OF_MEMORY:
+        return _memory_line(error), 1
     message = _first_line(str(error))
     return f"unexpected {type(error).__name__}: {message}; run with -v for the traceback", 1
 
@@ -95,6 +101,13 @@ def _describe_os(error: OSError) -> tuple[str, int]:
     if not error.strerror:
         return describe.dispatch(Exception)(error)
     return _os_line(error), 1
+
+
+def _memory_line(error: BaseException) -> str:
+    """Return the line where TensorFlow has no memory for a tensor, whose shape it names."""
+    found = _TOO_LARGE.search(str(error))
+    what = f"for numbers of the shape {found[1].replace(',', 'x')}" if found else "for this network"
+    return f"not enough memory {what}: try a smaller --batch-size, network or input, or free some"
 
 
 def _click_line(error: click.ClickException) -> str:

@@ -166,6 +166,7 @@ def _graph(content: bytes | bytearray) -> Graph:
         raise ValueError("no subgraph")
     buffers = [_bytes(content, buffer) for buffer in _items(model.buffers)]
     graphs = [_subgraph(subgraph, buffers, model.operatorCodes) for subgraph in model.subgraphs]
+    validity.check_ends((*graphs[0].inputs, *graphs[0].outputs))
     validity.check_calls([graph.operators for graph in graphs])
     operators = tuple(chain.from_iterable(graph.operators for graph in graphs))
     return Graph(operators, graphs[0].inputs, graphs[0].outputs)

@@ -6,9 +6,15 @@ Interpreters and compilers take it for granted; a file that breaks it can crash 
 from collections.abc import Iterator, Sequence
 from math import prod
 
-from tinyprune.storage.reading import LARGEST_NETWORK, MIB
+from tinyprune.storage.reading import MIB
 from tinyprune.tflite.graph import NPU_OPERATOR, Operator, Tensor
 
+#: The most bytes of everything that is computed for one input.
+LARGEST_COMPUTED = 1024 * MIB
+#: The most values at the inputs and outputs of a network. Examples of them are made up, read and
+#: compared as float64: an eighth of a gigabyte for each 16 Mi.
+MOST_AT_ENDS = 1 << 25
+_BYTES = {"int16": 2, "float16": 2, "int32": 4, "float32": 4, "int64": 8, "float64": 8}
 #: Settings of operators that are at least 1.
 _POSITIVE = (
     "strideW",
@@ -49,11 +55,23 @@ def check_sizes(tensors: Sequence[Tensor]) -> None:
     for tensor in tensors:
         if tensor.is_constant:
             continue
-        size += prod(tensor.shape)
-        if size > LARGEST_NETWORK:
+        size += prod(tensor.shape) * _BYTES.get(tensor.dtype, 1)
+        if size > LARGEST_COMPUTED:
             raise InvalidNetwork(
                 f"tensor '{tensor.name}' has the shape {_listed(tensor.shape)}: what is computed "
-                f"takes more than {LARGEST_NETWORK // MIB} MiB"
+                f"takes more than {LARGEST_COMPUTED // MIB:,} MiB"
+            )
+
+
+def check_ends(ends: Sequence[Tensor]) -> None:
+    """Raise InvalidNetwork where examples of inputs and outputs take more memory than is there."""
+    count = 0
+    for tensor in ends:
+        count += prod(tensor.shape)
+        if count > MOST_AT_ENDS:
+            raise InvalidNetwork(
+                f"tensor '{tensor.name}' has the shape {_listed(tensor.shape)}: expected at most "
+                f"{MOST_AT_ENDS:,} values at its inputs and outputs together"
             )
 
 

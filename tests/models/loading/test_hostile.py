@@ -206,6 +206,27 @@ def test_a_layer_of_a_billion_units_is_not_made(good, tmp_path):
     assert "with layer 'head' the network takes" in message
 
 
+def repeat(count: int) -> keras.Model:
+    features = keras.Input((4,))
+    return keras.Model(features, keras.layers.RepeatVector(count, name="again")(features))
+
+
+def test_layers_that_make_a_billion_numbers_of_four(tmp_path):
+    path = tmp_path / "net.keras"
+    repeat(2**30).save(path)
+    assert refusal(path) == (
+        f"{path}: layer 'again' makes ?x1073741824x4: "
+        "the layers take more than 1,024 MiB for one example"
+    )
+
+
+def test_what_is_inside_of_a_model_in_a_model_counts(tmp_path):
+    path = tmp_path / "net.keras"
+    features = keras.Input((4,))
+    keras.Model(features, repeat(2**27)(features)).save(path)
+    assert "layer 'again' makes ?x134217728x4" in refusal(path)
+
+
 def test_what_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "a.keras")
     assert "is a FIFO or a device, no file" in refusal(tmp_path / "a.keras")

@@ -9,12 +9,15 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import h5py
+import keras
 
 from tinyprune.errors import UsageError
-from tinyprune.storage.reading import LARGEST_NETWORK, LARGEST_TEXT, check_size
+from tinyprune.storage.reading import LARGEST_NETWORK, LARGEST_TEXT, MIB, check_size
 
 _WEIGHTS = ".h5"
-_BYTES_PER_WEIGHT = 4  # of float32
+_BYTES_PER_NUMBER = 4  # of float32
+#: The most bytes of what the layers of a network make of one example.
+LARGEST_ACTIVATIONS = 1024 * MIB
 _MOST_OBJECTS = 100_000
 
 
@@ -74,7 +77,7 @@ def bounded_weights(layer_class: Any) -> Iterator[None]:
 
     def bounded(layer: Any, *arguments: Any, **settings: Any) -> Any:
         nonlocal made
-        made += _BYTES_PER_WEIGHT * prod(_shape(arguments, settings))
+        made += _BYTES_PER_NUMBER * prod(_shape(arguments, settings))
         check_size(f"with layer '{layer.name}' the network", made, LARGEST_NETWORK)
         return make(layer, *arguments, **settings)
 
@@ -83,6 +86,32 @@ def bounded_weights(layer_class: Any) -> Iterator[None]:
         yield
     finally:
         layer_class.add_weight = make
+
+
+def check_activations(model: Any) -> None:
+    """Raise UsageError where one example makes more numbers in a model than there is memory for.
+
+    ``model``: functional or Sequential, of Keras 3. An axis of unknown length counts as one.
+    """
+    size = 0
+    for name, shape in _outputs(model):
+        size += _BYTES_PER_NUMBER * prod(length or 1 for length in shape)
+        if size > LARGEST_ACTIVATIONS:
+            lengths = "x".join("?" if length is None else f"{length}" for length in shape)
+            raise UsageError(
+                f"layer '{name}' makes {lengths}: the layers take more than "
+                f"{LARGEST_ACTIVATIONS // MIB:,} MiB for one example"
+            )
+
+
+def _outputs(model: Any) -> Iterator[tuple[str, tuple[int | None, ...]]]:
+    """Yield layer and shape of everything that a model makes, nested models too."""
+    for operation in getattr(model, "operations", ()) or model.layers:
+        if hasattr(operation, "layers"):
+            yield from _outputs(operation)
+            continue
+        for tensor in keras.tree.flatten(operation.output):
+            yield operation.name, tensor.shape
 
 
 def _members(group: Any) -> Iterator[tuple[str, Any]]:

@@ -91,6 +91,8 @@ def _checked(model: Any, source: str) -> "keras.Model":
     """
     import keras
 
+    from tinyprune.models.loading.bounds import check_activations
+
     if not isinstance(model, keras.Model):
         kind = type(model).__name__
         raise UsageError(f"{source} gives an object of type {kind}: expected a keras.Model")
@@ -105,6 +107,10 @@ def _checked(model: Any, source: str) -> "keras.Model":
             f"{source}: {type(model).__name__} is a subclass of keras.Model: "
             "expected a functional or Sequential model"
         )
+    try:
+        check_activations(model)
+    except UsageError as error:
+        raise UsageError(f"{source}: {error}") from None
     _check_finite(model, source)
     if is_sequential or not _has_nested_ends(model):
         return model
