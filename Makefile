@@ -1,5 +1,5 @@
 # Every target makes the virtual environment by itself; when nothing changed, that costs nothing.
-# Users (demo) need the package only; developers need the tools too, and PESQ, which compiles C.
+# Users who train (demo) need the extra train; developers need the tools too, and PESQ, which compiles C.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 PAPER_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo paper test test-all test-versions lint format docs bench install install-dev clean
+.PHONY: help demo paper test test-all test-versions test-light lint format docs bench install install-dev clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test-all: $(DEVELOPER_STAMP) ## every test, the slow ones too
 
 test-versions: $(DEVELOPER_STAMP) ## the lowest versions of pyproject.toml and the newest Python, where they can be installed
 	$(BIN)/python .ci/versions.py
+
+test-light: $(DEVELOPER_STAMP) ## what `pip install tinyprune` alone can do, in an environment that has no more
+	$(BIN)/python .ci/light.py
 
 lint: $(DEVELOPER_STAMP) ## style, format, types and import directions
 	$(BIN)/ruff check
@@ -59,11 +62,11 @@ install-dev: $(DEVELOPER_STAMP) ## make the virtual environment with what the te
 $(USER_STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tinyprune needs Python 3.11 or newer; make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP_INSTALL) -e .
+	$(PIP_INSTALL) -e '.[train]'
 	@touch $@
 
 $(DEVELOPER_STAMP): $(USER_STAMP)
-	$(PIP_INSTALL) -e '.[dev,device,live,sweep]'
+	$(PIP_INSTALL) -e '.[dev,train,device,live,sweep]'
 	@$(PIP_INSTALL) -e '.[pesq]' || \
 		echo 'PESQ was not installed: it compiles C and needs a compiler; its tests will be skipped'
 	@touch $@

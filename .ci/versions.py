@@ -102,7 +102,7 @@ def tested(clock: Clock, name: str, python: str, choice: list[str]) -> str:
     folder = FOLDER / name
     own = folder / "bin/python"
     report = FOLDER / f"{name}.txt"
-    install = [UV, "pip", "install", "--python", own, *choice, "--editable", f"{ROOT}[dev]"]
+    install = [UV, "pip", "install", "--python", own, *choice, "--editable", f"{ROOT}[dev,train]"]
     steps = [
         [sys.executable, "-m", "venv", UV.parents[1]],
         [UV.parent / "python", "-m", "pip", "install", "--quiet", "uv"],

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 import tinyprune
 from tinyprune.errors import UsageError
-from tinyprune.export.forward import of_int8, of_keras
+from tinyprune.export.forward import of_keras
+from tinyprune.tflite.forward import of_int8
 
 CLASSES = 3
 STEPS_PER_EPOCH = 4

@@ -164,7 +164,7 @@ def test_pesq_that_is_not_installed(variant, recordings, monkeypatch):
     )
     assert (
         line
-        == 'pesq-wb needs a package that is not installed: pip install "tinyprune[pesq]"; or leave it out'
+        == 'pesq-wb needs pesq, which is not installed: pip install "tinyprune[pesq]", or leave it out'
     )
 
 

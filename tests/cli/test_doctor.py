@@ -6,6 +6,7 @@ from unittest import mock
 import pytest
 from click.testing import CliRunner
 
+from tinyprune import extras
 from tinyprune.cli import main
 from tinyprune.stages import doctor
 from tinyprune.stages.doctor import Check, examine
@@ -34,9 +35,35 @@ def test_what_is_installed_is_shown_with_its_version():
     assert {"python", "vela", "cores", "memory", "disk free", "run folder", "pesq"} <= checks.keys()
 
 
-def test_a_missing_package_comes_with_the_command_that_installs_it():
-    with without("librosa"):
-        assert found(examine(Path()))["librosa"].problem.startswith('pip install "librosa>=')
+@pytest.mark.parametrize("name", ["numpy", "scipy"])
+def test_a_missing_package_comes_with_the_command_that_installs_it(name):
+    with without(name):
+        assert found(examine(Path()))[name].problem.startswith(f'pip install "{name}>=')
+
+
+DECLARED = [
+    "numpy>=1.26",
+    "keras>=99; extra == 'train'",
+    "tinyprune[train]; extra == 'sweep'",
+    "optuna>=5.0; extra == 'sweep'",
+]
+
+
+@pytest.mark.parametrize("can_train", [True, False])
+def test_what_trains_is_optional_as_long_as_keras_is_not_there(can_train):
+    with (
+        mock.patch.object(metadata, "requires", return_value=DECLARED),
+        mock.patch.object(extras, "is_installed", return_value=can_train),
+    ):
+        checks = found(examine(Path()))
+    assert {"numpy", "optuna"} < checks.keys()
+    assert "tinyprune" not in checks
+    if can_train:
+        assert checks["keras"].problem == 'pip install "keras>=99"'
+    else:
+        assert "keras" not in checks
+        assert checks["train"].found == 'optional, not installed: pip install "tinyprune[train]"'
+        assert not checks["train"].problem
 
 
 @pytest.mark.parametrize("name", ["pesq", "sounddevice"])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tinyprune import extras
 from tinyprune.cli import main
-from tinyprune.enhance import engines
 from tinyprune.enhance.denoiser import Denoiser
 from tinyprune.enhance.engines import engine_maker
 from tinyprune.enhance.signal import SignalStream
@@ -36,8 +36,10 @@ def test_the_stream_gives_what_tflm_gives_in_every_channel(graph):
 
 
 def test_tflm_that_is_not_installed(graph, monkeypatch):
-    monkeypatch.setattr(engines, "has_tflm", lambda: False)
-    with pytest.raises(TinypruneError, match=r'^--engine tflm needs TFLM: pip install "tinyprune'):
+    monkeypatch.setattr(extras, "is_installed", lambda package: False)
+    with pytest.raises(
+        TinypruneError, match=r'^--engine tflm needs tflite_micro, .* pip install "tinyprune'
+    ):
         engine_maker("tflm", graph, TARGET)
 
 

@@ -193,7 +193,8 @@ def test_the_callback_fills_the_output_in_place(denoiser):
 def test_no_sounddevice(monkeypatch, denoiser):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(
-        TinypruneError, match=r'^--live needs sounddevice: pip install "tinyprune\[live\]"$'
+        TinypruneError,
+        match=r'^--live needs sounddevice, which is not installed: pip install "tinyprune\[live\]"$',
     ):
         run_live(denoiser, ())
 

@@ -24,11 +24,11 @@ from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import calibrate, compressed_layers, prepare, strip
 from tinyprune.compress.remove import remove, remove_masks
 from tinyprune.config import MagnitudePruning
-from tinyprune.export.forward import of_int8
 from tinyprune.export.matching import read_kernels
 from tinyprune.export.tflite import convert, export
 from tinyprune.sparsity.weight import Weight
 from tinyprune.tflite.flatbuffer import read
+from tinyprune.tflite.forward import of_int8
 from tinyprune.tflite.interpreter import Int8Model
 
 L, ops = keras.layers, keras.ops

@@ -10,7 +10,7 @@ from tests.firmware.test_host_test import make_test
 from tests.support.compilers import needs_gcc, needs_gxx
 from tests.support.stream_networks import registered
 from tests.support.tflm_headers import write_headers
-from tinyprune import pretrained
+from tinyprune import extras, pretrained
 from tinyprune.errors import TinypruneError
 from tinyprune.firmware.sources import TFLM
 from tinyprune.firmware.tflm import resolver_method
@@ -51,7 +51,7 @@ def test_the_arena_holds_what_the_npu_works_on(tmp_path):
 
 
 def test_without_tflm_the_package_is_named(monkeypatch):
-    monkeypatch.setattr(tflm_arena, "has_tflm", lambda: False)
+    monkeypatch.setattr(extras, "is_installed", lambda package: False)
     with pytest.raises(TinypruneError, match=re.escape('pip install "tinyprune[device]"')):
         tflm_arena.arena_bytes(b"")
 

@@ -81,7 +81,7 @@ def installed(monkeypatch, is_there):
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
-        lambda name: find("sys") if is_there and name == "pesq" else None,
+        lambda name: None if name == "pesq" and not is_there else find("sys"),
     )
 
 
@@ -98,7 +98,7 @@ def test_pesq_that_is_not_installed_is_said_before_anything_is_scored(monkeypatc
     installed(monkeypatch, False)
     with pytest.raises(
         UsageError,
-        match=r'^pesq-wb needs a package .* pip install "tinyprune\[pesq\]"; or leave it out$',
+        match=r'^pesq-wb needs pesq, .* pip install "tinyprune\[pesq\]", or leave it out$',
     ):
         scored(("stoi", "pesq_wb"), Speech)
 

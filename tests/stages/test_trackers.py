@@ -113,7 +113,7 @@ def test_a_tracker_that_refuses_is_one_line_and_says_that_nothing_is_lost(report
 @pytest.mark.parametrize("name", ["mlflow", "wandb", "tensorboard"])
 def test_an_extra_that_is_missing_is_said_before_anything_is_trained(name, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda package: None)
-    line = rf"--log {name} needs an extra: pip install 'tinyprune\[{name}\]'"
+    line = rf'--log {name} needs {name}, which is not installed: pip install "tinyprune\[{name}\]"'
     with pytest.raises(UsageError, match=line):
         trackers.check_tracker(name)
 

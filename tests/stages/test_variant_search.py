@@ -91,7 +91,9 @@ def test_without_optuna_the_line_to_type_is_said(recipe, monkeypatch):
     )
     found = run(recipe, "--axis", "sparsity=0.5")
     assert found.exit_code == 2
-    assert found.stderr == 'error: sweeps need Optuna: type pip install "tinyprune[sweep]"\n'
+    assert found.stderr == (
+        'error: tinyprune sweep needs optuna, which is not installed: pip install "tinyprune[sweep]"\n'
+    )
 
 
 def test_there_is_always_room_for_one_trial():

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyprune.array_types import Float32Array
+from tinyprune.array_types import Float32Array, Float64Array
 
 #: Samples that are compared at most, from the beginning: 10 s at 16 kHz.
 LONGEST_COMPARED = 160_000
@@ -39,8 +39,6 @@ def alignment(reference: Float32Array, recording: Float32Array, most: int) -> Al
         reference, recording: samples (n,), (m,), of one rate.
         most: largest lag in samples.
     """
-    from scipy.signal import correlate
-
     first = reference[:LONGEST_COMPARED].astype(np.float64)
     second = recording[:LONGEST_COMPARED].astype(np.float64)
     first -= first.mean()
@@ -48,11 +46,8 @@ def alignment(reference: Float32Array, recording: Float32Array, most: int) -> Al
     energy = float(np.sqrt(np.square(first).sum() * np.square(second).sum()))
     if not energy:
         return Alignment(0, False, 0.0)
-    products = correlate(second, first, method="fft") / energy
-    lags = np.arange(1 - len(first), len(second))
-    is_near = np.abs(lags) <= most
-    products = products[is_near]
-    lags = lags[is_near]
+    lags = np.arange(max(-most, 1 - len(first)), min(most, len(second) - 1) + 1)
+    products = _products(first, second)[lags] / energy
     best = int(np.argmax(np.abs(products)))
     without_lag = int(np.searchsorted(lags, 0))
     is_better = abs(products[best]) > LEAST_IMPROVEMENT * abs(products[without_lag])
@@ -61,3 +56,10 @@ def alignment(reference: Float32Array, recording: Float32Array, most: int) -> Al
     product = float(products[best])
     is_inverted = product < -LEAST_CORRELATION
     return Alignment(int(lags[best]), is_inverted, abs(product))
+
+
+def _products(first: Float64Array, second: Float64Array) -> Float64Array:
+    """Return ``sum first(t) second(t + lag)`` of lag 0, 1, ..., and at the end ..., -2, -1."""
+    size = 1 << (len(first) + len(second) - 1).bit_length()
+    spectrum = np.fft.rfft(second, size) * np.conj(np.fft.rfft(first, size))
+    return np.fft.irfft(spectrum, size)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinyprune.array_types import Float32Array
+from tinyprune.audio.mel import slaney_bands
 from tinyprune.audio.stft import Spectrum
 
 
@@ -109,11 +110,7 @@ def smallest_gain(max_attenuation_db: float | None) -> np.float32:
 
 @functools.cache
 def _mel(sample_rate: int, frame: int, bands: int) -> Float32Array:
-    import librosa
-
-    return np.ascontiguousarray(
-        librosa.filters.mel(sr=sample_rate, n_fft=frame, n_mels=bands).T.astype(np.float32)
-    )
+    return np.ascontiguousarray(slaney_bands(sample_rate, frame, bands).T)
 
 
 @functools.cache

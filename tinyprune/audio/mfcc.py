@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinyprune.array_types import Float32Array
+from tinyprune.audio.mel import htk_bands
 from tinyprune.audio.stft import hann
 
 LOG_OFFSET = 1e-6
@@ -72,15 +73,13 @@ class MfccFrontEnd:
         ``C = log(|rfft(w x)| M + 1e-6) D``: w the window, M the mel triangles (bins, bands), D the
         orthonormal DCT-II (bands, coefficients). Clips are int16, or float with a full scale of 1.
         """
-        import scipy.fft
-
         scale = 1 / INT16_FULL_SCALE if np.issubdtype(clips.dtype, np.integer) else 1.0
         windows = np.lib.stride_tricks.sliding_window_view(clips, self.window, axis=-1)
         frames = windows[:, :: self.stride]
         windowed = frames * (hann(self.window) * np.float32(scale))
 
         mel = self.mel()
-        spectrum = scipy.fft.rfft(windowed.astype(np.float32, copy=False), self.fft)
+        spectrum = _rfft(windowed.astype(np.float32, copy=False), self.fft)
         spectrum = spectrum[..., : len(mel)]
         magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
         return np.log(magnitude @ mel + np.float32(LOG_OFFSET)) @ self.dct()
@@ -113,12 +112,7 @@ def _mel(sample_rate: int, fft: int, bands: int, low_hz: float, high_hz: float) 
 
     The bins above the highest band are left out: they cost half of the time.
     """
-    import librosa
-
-    bands_by_bins = librosa.filters.mel(
-        sr=sample_rate, n_fft=fft, n_mels=bands, fmin=low_hz, fmax=high_hz, htk=True, norm=None
-    )
-    triangles = bands_by_bins.T
+    triangles = htk_bands(sample_rate, fft, bands, low_hz, high_hz).T
     last_bin = int(np.flatnonzero(triangles.any(axis=1))[-1])
     return np.ascontiguousarray(triangles[: last_bin + 1], np.float32)
 
@@ -126,7 +120,21 @@ def _mel(sample_rate: int, fft: int, bands: int, low_hz: float, high_hz: float) 
 @functools.cache
 def _dct(bands: int, coefficients: int) -> Float32Array:
     """Return the orthonormal DCT-II as a matrix (bands, coefficients)."""
-    import scipy.fft
+    band, coefficient = np.arange(bands), np.arange(coefficients)
+    waves = np.cos(np.pi / bands * np.outer(band + 0.5, coefficient))
+    waves *= np.sqrt(2 / bands)
+    waves[:, 0] = np.sqrt(1 / bands)
+    return np.ascontiguousarray(waves, np.float32)
 
-    complete = scipy.fft.dct(np.eye(bands), norm="ortho")
-    return np.ascontiguousarray(complete[:, :coefficients], np.float32)
+
+def _rfft(frames: Float32Array, length: int) -> np.ndarray:
+    """Return the spectra (..., length // 2 + 1) of float32 frames, zeros behind them.
+
+    SciPy takes half as long as NumPy; where it is not installed, a last bit may differ.
+    """
+    try:
+        from scipy.fft import rfft
+    except ImportError:
+        return np.fft.rfft(frames, length).astype(np.complex64, copy=False)
+    spectra: np.ndarray = rfft(frames, length)
+    return spectra

@@ -7,6 +7,7 @@ from functools import singledispatch
 
 import click
 
+from tinyprune import extras
 from tinyprune.errors import TinypruneError, reason
 
 LOGGER = logging.getLogger("tinyprune")
@@ -71,6 +72,15 @@ def describe(error: BaseException) -> tuple[str, int]:
 def _describe_own(error: TinypruneError) -> tuple[str, int]:
     """Return the line and the exit code of an error that is meant for a person."""
     return _one_line(str(error)), error.exit_code
+
+
+@describe.register
+def _describe_missing(error: ModuleNotFoundError) -> tuple[str, int]:
+    """Return the line and the exit code where a package is missing: of an extra, how it comes."""
+    package = str(error.name).partition(".")[0]
+    if extras.extra_of(package) is None:
+        return describe.dispatch(Exception)(error)
+    return describe(extras.missing(package, "this"))
 
 
 @describe.register

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from tinyprune import extras
 from tinyprune.cli import budget_plan, options, output
 from tinyprune.cli.prunings import offline_pruning, prunings
 from tinyprune.cli.settings import own_fields, settings
@@ -95,6 +96,7 @@ def prune(
         )
     if data is not None:
         raise click.UsageError("--data goes with --offline; variants are scored on the run's data")
+    extras.require_training("tinyprune prune")
     if show_plan:
         _show_plan(run, configs, output_format)
     else:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from tinyprune import extras
 from tinyprune.cli import options, resource_output
 from tinyprune.cli.values import FILE
 from tinyprune.config.recipe import load_recipe, quickened, with_overrides
@@ -46,6 +47,7 @@ def run(
     if quick:
         config = quickened(config)
         name = f"{name}-quick"
+    extras.require_training("tinyprune run")
     from tinyprune.stages.recipe import run_recipe
 
     folder = run or Path("runs") / name

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinyprune import extras
 from tinyprune.cli import options, output
 from tinyprune.cli.values import FILE, FRACTIONS
 from tinyprune.errors import UsageError
@@ -64,6 +65,7 @@ def sensitivity(
 
     if picture is not None and picture.suffix.lower() not in rendering.PICTURES:
         raise UsageError(f"--picture {picture}: expected FILE.png, FILE.svg or FILE.pdf")
+    extras.require_training("tinyprune sensitivity")
     from tinyprune.stages.sensitivity import SensitivityRequest, measure_sensitivity
 
     default = SensitivityRequest()

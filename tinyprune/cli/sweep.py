@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tinyprune import extras
 from tinyprune.cli import options, output
 from tinyprune.cli.settings import own_fields, settings
 from tinyprune.cli.values import COUNT, FILE
@@ -66,6 +67,8 @@ def sweep(
     config = with_overrides(load_recipe(recipe), set_values)
     limits = options.chosen_budget(flags, config.budget)
     config = replace(config, sweep=_chosen(config, axes, flags))
+    extras.require("optuna", "tinyprune sweep")
+    extras.require_training("tinyprune sweep")
     from tinyprune.stages.variant_search import SweepRequest, raise_without_ship, run_sweep
 
     request = SweepRequest(limits, jobs, final)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tinyprune import extras
 from tinyprune.cli import options
 from tinyprune.cli.settings import family_settings, keys, settings
 from tinyprune.config import DataConfig, ModelConfig, RunConfig, TrainConfig
@@ -62,6 +63,7 @@ def train(
         if value not in (None, ()):
             values[KEYS[parameter]] = value
     config = with_values(RunConfig(), {**values, **assignments(set_values)})
+    extras.require_training("tinyprune train")
     from tinyprune.stages.train import train_baseline
 
     train_baseline(run, config)

@@ -5,12 +5,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tinyprune import extras
 from tinyprune.artifacts.resources import NpuTarget
-from tinyprune.errors import TinypruneError
 from tinyprune.npu.lowering import compile_lowered
 from tinyprune.npu.stream.network import CompiledNetwork
 from tinyprune.tflite import flatbuffer
-from tinyprune.tflite.engines import INSTALL_TFLM, Engine, Tflm, has_tflm
+from tinyprune.tflite.engines import TFLM_PACKAGE, Engine, Tflm
 
 log = logging.getLogger(__name__)
 TFLM, STREAM = "tflm", "stream"
@@ -24,7 +24,8 @@ def engine_maker(name: str, graph: Path, target: NpuTarget) -> EngineMaker | Non
     "tflm" is the interpreter of microcontrollers. "stream" is what Vela makes of the graph for
     ``target``, executed bit for bit.
 
-    Raises TinypruneError where TFLM is not installed, or a network or its stream cannot be run.
+    Raises UsageError where TFLM is not installed, TinypruneError where a network or its stream
+    cannot be run.
     """
     if name == TFLM:
         return _tflm(graph)
@@ -34,8 +35,7 @@ def engine_maker(name: str, graph: Path, target: NpuTarget) -> EngineMaker | Non
 
 
 def _tflm(graph: Path) -> EngineMaker:
-    if not has_tflm():
-        raise TinypruneError(f"--engine tflm needs TFLM: {INSTALL_TFLM}")
+    extras.require(TFLM_PACKAGE, "--engine tflm")
     content = flatbuffer.load(graph)
     return lambda: Tflm(content)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyprune import extras
 from tinyprune.array_types import Float32Array
 from tinyprune.enhance.denoiser import Denoiser
 from tinyprune.enhance.signal import SignalStream
@@ -136,10 +137,9 @@ def _wait(stream: Any) -> None:
 
 
 def _sounddevice() -> Any:
+    extras.require("sounddevice", "--live")
     try:
         import sounddevice
-    except ImportError as error:
-        raise TinypruneError('--live needs sounddevice: pip install "tinyprune[live]"') from error
     except OSError as error:
         raise TinypruneError(
             "--live needs the PortAudio library, which sounddevice did not find: "

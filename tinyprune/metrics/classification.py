@@ -96,8 +96,6 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     Args:
         labels: classes (n,), or (n, labels) of 0 and 1. scores: (n, classes).
     """
-    from scipy.stats import rankdata
-
     own = membership(labels, scores.shape[1])
     positives = own.sum(axis=0).astype(np.float64)
     present = (positives > 0) & (positives < len(labels))
@@ -107,10 +105,22 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
         )
     own = own[:, present]
     positives = positives[present]
-    ranks = rankdata(scores[:, present], axis=0)
+    ranks = np.stack([_mean_ranks(of_class) for of_class in scores[:, present].T], axis=1)
     rank_sums = np.sum(ranks * own, axis=0) - positives * (positives + 1) / 2
     areas = rank_sums / (positives * (len(labels) - positives))
     return float(areas.mean())
+
+
+def _mean_ranks(values: np.ndarray) -> Float64Array:
+    """Return the ranks (n,) of numbers (n,), from 1; equal ones share the mean of theirs.
+
+    Where one is NaN, they have none: NaN.
+    """
+    if np.isnan(values).any():
+        return np.full(len(values), np.nan)
+    _, number, counts = np.unique(values, return_inverse=True, return_counts=True)
+    means = np.cumsum(counts) - (counts - 1) / 2
+    return means[number]
 
 
 def accuracy_of_each(labels: np.ndarray, scores: np.ndarray) -> Float64Array:

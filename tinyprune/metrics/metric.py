@@ -4,10 +4,10 @@ To add one, write it here, and name its function in ``registry.METRICS``. This m
 so that a comparison or a list is there at once; the function is loaded when it is used.
 """
 
-import importlib.util
 import math
 from dataclasses import dataclass, replace
 
+from tinyprune import extras
 from tinyprune.artifacts.quantity import HIGHER, LOWER, Allowance
 
 _TENTH_OF_A_DB = Allowance(0.1)
@@ -27,7 +27,7 @@ class Metric:
         direction: the better one: "higher" or "lower".
         allowed: how much worse ``tinyprune compare`` lets it become unless a policy says otherwise.
         is_slow: True where one file takes milliseconds.
-        package: the optional package that computes it; empty: nothing more is needed.
+        package: the package of an extra that computes it; empty: nothing more is needed.
         aliases: what else people call it on the command line.
     """
 
@@ -59,14 +59,9 @@ class Metric:
         return (self.name, self.name.removesuffix("_db"), *self.aliases)
 
     @property
-    def install_command(self) -> str:
-        """The command that installs the package."""
-        return f'pip install "tinyprune[{self.package}]"'
-
-    @property
     def is_installed(self) -> bool:
         """True unless the package that computes it is missing."""
-        return not self.package or importlib.util.find_spec(self.package) is not None
+        return not self.package or extras.is_installed(self.package)
 
     @property
     def loss_sign(self) -> int:
@@ -143,10 +138,10 @@ KNOWN: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         _Decibels(name="si_sdr_db", label="SI-SDR", tasks=_SPEECH),
-        _Decibels(name="sdr_db", label="SDR", tasks=_SPEECH, is_slow=True),
+        _Decibels(name="sdr_db", label="SDR", tasks=_SPEECH, is_slow=True, package="fast_bss_eval"),
         _Decibels(name="seg_snr_db", label="segSNR", tasks=_SPEECH),
-        Metric(name="stoi", label="STOI", tasks=_SPEECH, is_slow=True),
-        Metric(name="estoi", label="ESTOI", tasks=_SPEECH, is_slow=True),
+        Metric(name="stoi", label="STOI", tasks=_SPEECH, is_slow=True, package="pystoi"),
+        Metric(name="estoi", label="ESTOI", tasks=_SPEECH, is_slow=True, package="pystoi"),
         _Pesq(name="pesq_wb", label="PESQ-WB", aliases=("pesq",)),
         _Pesq(name="pesq_nb", label="PESQ-NB"),
         Metric(name="accuracy", label="accuracy", tasks=_DECISIONS),

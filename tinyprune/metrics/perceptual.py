@@ -5,9 +5,8 @@ Signals are (n,), 16 kHz.
 
 import numpy as np
 
+from tinyprune import extras
 from tinyprune.array_types import Float32Array
-from tinyprune.errors import UsageError
-from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.speech import SAMPLE_RATE
 
 #: The reference code has room for 50 utterances of at least 0.4 s each with its pause; more overrun
@@ -35,11 +34,9 @@ def pesq_nb(clean: Float32Array, estimate: Float32Array) -> float:
 
 
 def _pesq(clean: Float32Array, estimate: Float32Array, mode: str) -> float:
-    try:
-        import pesq
-    except ImportError as error:
-        install = metric_of("pesq_wb").install_command
-        raise UsageError(f"PESQ needs a package that is not installed: {install}") from error
+    extras.require("pesq", "PESQ")
+    import pesq
+
     if len(clean) > LONGEST_SECONDS * SAMPLE_RATE:
         return float("nan")
     try:

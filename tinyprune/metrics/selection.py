@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from tinyprune import extras
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.metrics.metric import KNOWN, Metric, metric_of
 
@@ -48,32 +49,39 @@ def metrics_to_score(
     """Return the names of the metrics of a task to score, each once.
 
     Args:
-        names: registered names, or "all", which is without PESQ where that is not installed; empty:
-            the default metrics of the task.
+        names: registered names, or "all", which is without those whose packages are not installed;
+            empty: the default metrics of the task.
         task: its name.
         default: its default metrics.
         limited: further metrics that have to be there.
         known: metrics that this task has besides those that are registered for it.
 
-    Raises UsageError for a metric that is unknown or of another task, and for PESQ where it is not
+    Raises UsageError for a metric that is unknown or of another task, or whose package is not
     installed.
     """
     of_task = {name: metric for name, metric in KNOWN.items() if task in metric.tasks}
     of_task |= {name: metric_of(name) for name in (*default, *known)}
-    chosen = tuple(names) or tuple(default)
+    chosen = tuple(names)
+    otherwise = "or leave it out"
+    if not chosen:
+        chosen = tuple(default)
+        otherwise = "or say which others are scored with --metric"
     to_score: dict[str, None] = {}
     for name in chosen + tuple(limited):
         if name == ALL:
             installed = [name for name, metric in of_task.items() if metric.is_installed]
             to_score |= dict.fromkeys(installed)
         else:
-            _check(name, task, of_task)
+            _check(name, task, of_task, otherwise)
             to_score[name] = None
     return tuple(to_score)
 
 
-def _check(name: str, task: str, of_task: dict[str, Metric]) -> None:
-    """Raise UsageError unless a metric is one of this task and can be computed."""
+def _check(name: str, task: str, of_task: dict[str, Metric], otherwise: str) -> None:
+    """Raise UsageError unless a metric is one of this task and can be computed.
+
+    ``otherwise``: what else can be done where its package is not installed.
+    """
     metric = metric_of(name)
     expected = [known.option for known in of_task.values()]
     if name not in of_task and name not in KNOWN:
@@ -82,7 +90,4 @@ def _check(name: str, task: str, of_task: dict[str, Metric]) -> None:
         options = ", ".join(expected)
         raise UsageError(f"{metric.option} is no metric of {task}: expected {options} or all")
     if not metric.is_installed:
-        raise UsageError(
-            f"{metric.option} needs a package that is not installed: {metric.install_command}; "
-            "or leave it out"
-        )
+        raise extras.missing(metric.package, metric.option, otherwise)

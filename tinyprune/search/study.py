@@ -5,7 +5,6 @@ Bergstra et al. 2011, for several objectives Ozaki et al. 2022; NSGA-II, Deb et 
 halving without waiting: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning".
 """
 
-import importlib.util
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +22,6 @@ MOST_REPEATED = 50
 _FIRST_RANDOM = 8  # trials, before a model of the space is worth anything
 _POPULATION = 12
 _RUNG_FACTOR = 3
-
-
-def check_installed() -> None:
-    """Raise UsageError with the line to type where Optuna is missing."""
-    if importlib.util.find_spec("optuna") is None:
-        raise UsageError('sweeps need Optuna: type pip install "tinyprune[sweep]"')
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact, least_le
 from tinyprune.artifacts.quality import Quality
 from tinyprune.compress.reach import probes, responds, sparsity_of_kernels
 from tinyprune.errors import CheckFailed
-from tinyprune.export import forward
+from tinyprune.export.forward import of_keras
 from tinyprune.metrics.metric import metric_of
 from tinyprune.stages.pruning_job import PruningJob
 from tinyprune.storage.records import read_json
@@ -52,7 +52,7 @@ def check_learned(name: str, model: keras.Model, task: Task) -> None:
     """
     if not task.can_tell_chance():
         return
-    quality = task.quality(forward.of_keras(model), "float", "dev", name)
+    quality = task.quality(of_keras(model), "float", "dev", name)
     if task.shows_nothing(quality.metrics):
         shown = metric_of(task.metric).in_words(quality.metrics[task.metric])
         raise CheckFailed(

@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+from collections.abc import Sequence
 from ctypes import util as ctypes_util
 from dataclasses import dataclass
 from importlib import metadata, util
@@ -10,11 +11,10 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from tinyprune import extras
+
 #: Modules that can run int8 TFLite, best first, with the package that brings each.
 INTERPRETERS = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
-
-#: Extras for users, by the name in brackets of ``pip install "tinyprune[NAME]"``.
-EXTRAS = ("device", "pesq", "live", "rooms")
 
 
 @dataclass(frozen=True)
@@ -50,33 +50,38 @@ def _python() -> Check:
 
 
 def _packages() -> list[Check]:
-    """Return every declared dependency, then the extras that are not among these."""
+    """Return every declared dependency, then what comes with extras."""
     try:
         lines = metadata.requires("tinyprune") or []
     except metadata.PackageNotFoundError:
-        return [Check("tinyprune", "not installed", "pip install -c constraints.txt -e .")]
+        advice = "pip install -c constraints.txt -e '.[train]'"
+        return [Check("tinyprune", "not installed", advice)]
     declared = [Requirement(line) for line in lines]
-    checks = [_package(requirement) for requirement in declared if _is_needed(requirement)]
-    names = {check.name for check in checks}
-    for requirement in declared:
-        if _is_extra(requirement) and requirement.name not in names:
-            checks.append(_optional(requirement))
+    checks = [_package(requirement) for requirement in declared if _applies(requirement, "")]
+    for extra in extras.EXTRAS:
+        checks += _extra(extra, declared)
     return checks
 
 
-def _is_needed(requirement: Requirement) -> bool:
-    """Return whether a package is installed with this program on this machine."""
-    return _applies(requirement, "")
+def _extra(extra: str, declared: Sequence[Requirement]) -> list[Check]:
+    """Examine the packages of an extra; those that train belong together."""
+    of_extra = [requirement for requirement in declared if _brings(extra, requirement)]
+    if extra != extras.TRAIN:
+        return [_optional(requirement) for requirement in of_extra]
+    if extras.can_train():
+        return [_package(requirement) for requirement in of_extra]
+    return [Check(extra, f"optional, not installed: {extras.install_line(extra)}")]
+
+
+def _brings(extra: str, requirement: Requirement) -> bool:
+    """Return whether a package is installed for an extra on this machine; no extra of our own."""
+    is_own = requirement.name == "tinyprune"
+    return not is_own and _applies(requirement, extra) and not _applies(requirement, "")
 
 
 def _applies(requirement: Requirement, extra: str) -> bool:
     """Return whether a package is installed with an extra on this machine, "" being none."""
     return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
-
-
-def _is_extra(requirement: Requirement) -> bool:
-    """Return whether a package comes with an extra for users."""
-    return any(_applies(requirement, extra) for extra in EXTRAS)
 
 
 def _package(requirement: Requirement) -> Check:

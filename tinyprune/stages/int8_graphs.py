@@ -14,13 +14,14 @@ from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import load_masks
 from tinyprune.compress.prepare import batches, calibrate, prepare
 from tinyprune.errors import CheckFailed
-from tinyprune.export import forward
+from tinyprune.export.forward import of_keras
 from tinyprune.export.tflite import export
 from tinyprune.metrics.metric import metric_of
 from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.collapse import check_above_chance, check_graphs_respond
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.tasks.task import Task
+from tinyprune.tflite.forward import of_int8
 
 log = logging.getLogger(__name__)
 ROUNDING = 1e-9
@@ -41,7 +42,7 @@ def export_graphs(model: keras.Model, task: Task, folder: Path) -> list[str]:
     calibration = task.calibration()
     _write_graphs(canonical, task, calibration, folder)
 
-    check_graphs_respond(canonical, task, calibration, folder, exported(task, folder))
+    check_graphs_respond(canonical, task, calibration, folder, task.exported(folder))
     trained, *graphs = evaluate(model, task, "dev", folder)
     qualities = [*_unprocessed(task), trained, *graphs]
     simulated = _simulated_quality(canonical, task, calibration, folder.name)
@@ -50,24 +51,18 @@ def export_graphs(model: keras.Model, task: Task, folder: Path) -> list[str]:
     write_json(folder / "quality.json", qualities)
 
     outputs = []
-    for form in exported(task, folder):
+    for form in task.exported(folder):
         outputs += [f"{form}.tflite", f"{form}.json"]
     return [*outputs, *write_front_end(task, folder), "quality.json"]
-
-
-def exported(task: Task, folder: Path) -> list[str]:
-    """Return the forms of a task whose int8 graphs are in the folder of a variant."""
-    names = [form.name for form in task.forms]
-    return [name for name in names if (folder / f"{name}.tflite").exists()]
 
 
 def evaluate(model: keras.Model | None, task: Task, split: str, folder: Path) -> list[Quality]:
     """Score the float network, if there is one, and the int8 graphs in the folder of a variant."""
     qualities = []
     if model is not None:
-        qualities.append(task.quality(forward.of_keras(model), "float", split, folder.name))
-    for form in exported(task, folder):
-        network = forward.of_int8(folder / f"{form}.tflite")
+        qualities.append(task.quality(of_keras(model), "float", split, folder.name))
+    for form in task.exported(folder):
+        network = of_int8(folder / f"{form}.tflite")
         qualities.append(task.quality(network, form, split, folder.name))
     return qualities
 
@@ -117,7 +112,7 @@ def _simulated_quality(
     """Score the fake-quantized Keras model, which int8 graphs are held to."""
     simulated = prepare(canonical, masked=False)
     calibrate(simulated, batches(calibration, simulated))
-    return task.quality(forward.of_keras(simulated), "fake-quantized", "dev", variant)
+    return task.quality(of_keras(simulated), "fake-quantized", "dev", variant)
 
 
 def _check(name: str, qualities: Sequence[Quality], simulated: Quality, task: Task) -> None:

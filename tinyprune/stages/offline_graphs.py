@@ -12,7 +12,7 @@ from tinyprune.config import OfflinePruning
 from tinyprune.npu.layers import weights_beside
 from tinyprune.sparsity.structure import DEFAULT_BLOCK_SIZE, parse
 from tinyprune.stages.collapse import check_above_chance
-from tinyprune.stages.int8_graphs import evaluate, exported, write_front_end
+from tinyprune.stages.int8_graphs import evaluate, write_front_end
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.tasks.task import Task
 from tinyprune.tflite import flatbuffer
@@ -29,7 +29,7 @@ def prune_graphs(source: Path, task: Task, config: OfflinePruning, folder: Path)
     structure = parse(config.structure, config.block_size or DEFAULT_BLOCK_SIZE)
     inputs = list(probes_of(task.calibration(), task.hop_seconds is not None))
     outputs = []
-    for form in exported(task, source):
+    for form in task.exported(source):
         name = f"{form}.tflite"
         pruned = prune_file(
             source / name,

@@ -1,25 +1,29 @@
-"""Models of any kind as functions that are scored: the task of each, and its forms."""
+"""Models of any kind as functions that are scored: the task of each, and its forms.
+
+Keras is imported where a network in float is run.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import keras
+from typing import TYPE_CHECKING
 
 from tinyprune import pretrained
 from tinyprune.errors import UsageError
-from tinyprune.export import forward
 from tinyprune.metrics.scores import Scored, Scores
 from tinyprune.models.loading.own import load
 from tinyprune.registry import TASKS
-from tinyprune.stages.int8_graphs import exported
 from tinyprune.stages.model_reference import FLOAT, TFLITE, ModelReference
 from tinyprune.stages.normalisation import warn_of_two_scalings
 from tinyprune.tasks.shape_check import check_graph, fitted
 from tinyprune.tasks.task import Dataset, Forward, Task
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.forward import of_int8, of_runner
 from tinyprune.tflite.interpreter import Int8Model
+
+if TYPE_CHECKING:
+    import keras
 
 #: Form -> loads the function that runs it, which is done when its turn comes.
 Forms = dict[str, Callable[[], Forward]]
@@ -84,7 +88,7 @@ def model_of_variant(
     reference: ModelReference,
     task: Task,
     folder: Path,
-    load_network: Callable[[], keras.Model] | None,
+    load_network: "Callable[[], keras.Model] | None",
 ) -> ScoredModel:
     """Return a variant in the form that is named, else in float and the form that the device runs.
 
@@ -98,11 +102,11 @@ def model_of_variant(
         UsageError: it does not have that form.
     """
     int8: Forms = {
-        form: partial(forward.of_int8, folder / f"{form}.tflite") for form in exported(task, folder)
+        form: partial(of_int8, folder / f"{form}.tflite") for form in task.exported(folder)
     }
     forms: Forms = {}
     if load_network is not None:
-        forms[FLOAT] = lambda: forward.of_keras(load_network())
+        forms[FLOAT] = lambda: _of_keras(load_network())
     if reference.form is None:
         for form in [*int8][:1]:
             forms[form] = int8[form]
@@ -132,7 +136,7 @@ def model_of_file(
         task = tasks.task_of(path)
         model = fitted(loaded, task, reference.name)
         warn_of_two_scalings(model, task, reference.name)
-        return ScoredModel(reference.name, task, {FLOAT: lambda: forward.of_keras(model)})
+        return ScoredModel(reference.name, task, {FLOAT: lambda: _of_keras(model)})
 
     flatbuffer.require_int8(path, flatbuffer.read(path))
     runner = Int8Model(path, is_foreign=path != pretrained.denoiser())
@@ -141,4 +145,11 @@ def model_of_file(
     task = tasks.task_of(path)
     check_graph(reference.name, runner, task)
     form = task.form_of_graph(runner.frames)
-    return ScoredModel(reference.name, task, {form: lambda: forward.of_runner(runner)})
+    return ScoredModel(reference.name, task, {form: lambda: of_runner(runner)})
+
+
+def _of_keras(model: "keras.Model") -> Forward:
+    """Return a network in float."""
+    from tinyprune.export.forward import of_keras
+
+    return of_keras(model)

@@ -137,10 +137,10 @@ class _Score:
     """The metric on dev of the network of a pruner, as it is pruned at the time."""
 
     def __init__(self, task: "Task", pruner: "LayerPruner") -> None:
-        from tinyprune.export import forward
+        from tinyprune.export.forward import of_keras
 
         self._task = task
-        self._forward = forward.of_keras(pruner.prepared)
+        self._forward = of_keras(pruner.prepared)
 
     def __call__(self) -> float | None:
         """Return it; None where it is not defined."""

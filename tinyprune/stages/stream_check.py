@@ -9,7 +9,7 @@ from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget
 from tinyprune.artifacts.stream_check import StreamCheck
 from tinyprune.errors import CheckFailed
-from tinyprune.export.forward import of_runner
+from tinyprune.metrics.scores import quality
 from tinyprune.npu import vela
 from tinyprune.npu.stream.comparison import Lockstep
 from tinyprune.npu.stream.counts import count
@@ -23,6 +23,7 @@ from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import Variant
 from tinyprune.tflite import flatbuffer
 from tinyprune.tflite.engines import TFLM, Reference, reference_of
+from tinyprune.tflite.forward import of_runner
 from tinyprune.tflite.interpreter import Int8Model
 from tinyprune.tflite.response import is_constant, made_inputs
 
@@ -102,7 +103,8 @@ def _check_on_dev(
     task = run.task
 
     def scored(runner: Int8Model, form: str) -> Quality:
-        return task.quality(of_runner(runner), form, DEV, variant.name)
+        scores = task.scores(of_runner(runner), form, DEV, (task.metric,), variant.name)
+        return quality(scores)
 
     value = scored(Int8Model(source, engine=lockstep), "stream").metrics.get(task.metric)
     expected = scored(Int8Model(source, engine=reference.engine), reference.engine.name)

@@ -27,6 +27,7 @@ from tinyprune.stages.run import Run
 from tinyprune.storage.recorded import BASELINE
 from tinyprune.storage.run_folder import Variant
 from tinyprune.storage.writing import make_folder, write_arrays
+from tinyprune.tflite.forward import of_int8
 
 log = logging.getLogger(__name__)
 SCORES = "scores"
@@ -155,11 +156,9 @@ def _alone(run: Run, name: str) -> Iterator[None]:
 
 def _keep_scores(run: Run, variant: Variant) -> None:
     """Score the graph that the device runs on dev, item by item, and keep that."""
-    from tinyprune.export import forward
-
     graph = device_graph(run, variant)
     task = run.task
-    network = forward.of_int8(variant.folder / graph.path)
+    network = of_int8(variant.folder / graph.path)
     scores = task.scores(network, task.forms[0].name, "dev", (task.metric,), variant.name)
     values = scores.values(task.metric)
     if not np.isfinite(values).any():  # of a set as a whole only

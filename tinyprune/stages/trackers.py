@@ -5,7 +5,6 @@ training, and a run that was made without one can be sent by giving the same com
 """
 
 import importlib
-import importlib.util
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyprune.errors import TinypruneError, UsageError, check_name
+from tinyprune import extras
+from tinyprune.errors import TinypruneError, check_name
 from tinyprune.report.model.collection import collect_report
 from tinyprune.report.model.record import RunReport, VariantRecord
 from tinyprune.report.model.summary import summary_rows
 from tinyprune.storage.run_folder import Workspace
 
 log = logging.getLogger(__name__)
-#: Name of a tracker -> the package that it needs, which is that of an extra of the same name.
-PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow", "wandb": "wandb"}
+TENSORBOARD, MLFLOW, WANDB = "tensorboard", "mlflow", "wandb"
 PROJECT = "tinyprune"
 
 
@@ -50,9 +49,8 @@ class Logged:
 
 def check_tracker(name: str) -> None:
     """Raise UsageError, before anything is trained, for a tracker that is not there."""
-    check_name("tracker", name, PACKAGES)
-    if importlib.util.find_spec(PACKAGES[name]) is None:
-        raise UsageError(f"--log {name} needs an extra: pip install 'tinyprune[{name}]'")
+    check_name("tracker", name, _SEND)
+    extras.require(name, f"--log {name}")
 
 
 def log_run(folder: Path, name: str) -> None:
@@ -133,7 +131,7 @@ def _to_tensorboard(logged: Logged) -> None:
     """Write event files into ``RUN/tensorboard/VARIANT``; files are named, not copied."""
     import tensorflow as tf
 
-    folder = logged.folder / PACKAGES["tensorboard"] / logged.name
+    folder = logged.folder / TENSORBOARD / logged.name
     for old in folder.glob("events.out.tfevents.*"):  # of the same variant, sent before
         old.unlink()
     writer = tf.summary.create_file_writer(str(folder))
@@ -157,7 +155,7 @@ def _as_table(values: Mapping[str, Any]) -> str:
 
 def _to_mlflow(logged: Logged) -> None:
     """Make a run in the experiment of the run folder's name."""
-    mlflow = importlib.import_module(PACKAGES["mlflow"])
+    mlflow = importlib.import_module(MLFLOW)
     mlflow.set_experiment(logged.run)
     with mlflow.start_run(run_name=logged.name):
         for name, value in logged.settings.items():
@@ -181,7 +179,7 @@ def _plain(name: str) -> str:
 
 def _to_wandb(logged: Logged) -> None:
     """Make a run in the project "tinyprune", in a group of the run folder's name."""
-    wandb = importlib.import_module(PACKAGES["wandb"])
+    wandb = importlib.import_module(WANDB)
     run = wandb.init(
         project=PROJECT, group=logged.run, name=logged.name, config=dict(logged.settings)
     )
@@ -195,4 +193,5 @@ def _to_wandb(logged: Logged) -> None:
     run.finish()
 
 
-_SEND = {"tensorboard": _to_tensorboard, "mlflow": _to_mlflow, "wandb": _to_wandb}
+#: Name of a tracker, which is that of its package and of its extra -> how it is sent to.
+_SEND = {TENSORBOARD: _to_tensorboard, MLFLOW: _to_mlflow, WANDB: _to_wandb}

@@ -18,7 +18,7 @@ from tinyprune.metrics.statistics import estimates
 from tinyprune.npu import targets
 from tinyprune.search.answer import Question, answer
 from tinyprune.search.space import OF_TRAINING
-from tinyprune.search.study import Asked, Study, check_installed
+from tinyprune.search.study import Asked, Study
 from tinyprune.search.trials import TrialFolder
 from tinyprune.sparsity.structure import parse
 from tinyprune.stages.compile import compile_variant, compile_variants
@@ -54,7 +54,6 @@ def run_sweep(config: RunConfig, folder: Path, request: SweepRequest) -> SweepAn
     Trials that are in the run folder already are not done again, and those that were interrupted
     go on. Raises UsageError, before anything is loaded, for a sweep that makes no sense.
     """
-    check_installed()
     target_config = replace(config.target[0], verify=None)
     targets.resolve_config(target_config)
     check_model(config)

@@ -18,6 +18,7 @@ from tinyprune.config import TrainConfig
 from tinyprune.errors import UsageError
 from tinyprune.metrics.scores import Scores, quality
 from tinyprune.named_arrays import Shapes
+from tinyprune.tflite.forward import Forward
 
 if TYPE_CHECKING:
     import keras
@@ -29,9 +30,6 @@ NOISY, NOISY_FORM = "-", "noisy"
 
 #: Shape of one input or output, without the batch axis; None is an axis of any length.
 Shape = tuple[int | None, ...]
-
-#: A network as a function from inputs (batch, ...) to outputs (batch, ...), float32.
-Forward = Callable[[Float32Array], Float32Array]
 
 #: From noisy recordings to the number of each and its enhanced signal, in any order.
 Enhancer = Callable[[list[Any]], Iterator[tuple[int, Float32Array]]]
@@ -146,6 +144,11 @@ class Task(ABC):
         ``inputs``, ``outputs``: shapes with the batch axis.
         """
         del model, inputs, outputs
+
+    def exported(self, folder: Path) -> list[str]:
+        """Return the forms whose int8 graphs are in the folder of a variant."""
+        names = [form.name for form in self.forms]
+        return [name for name in names if (folder / f"{name}.tflite").exists()]
 
     @classmethod
     def form_of_graph(cls, frames: int) -> str:

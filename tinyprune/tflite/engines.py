@@ -1,15 +1,15 @@
 """Engines that run a ``.tflite`` on integers: TFLM, which microcontrollers run, and LiteRT."""
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from tinyprune import extras
 from tinyprune.errors import TinypruneError
 
-INSTALL_TFLM = 'pip install "tinyprune[device]"'
+TFLM_PACKAGE = "tflite_micro"
 TFLM, LITERT = "TFLM", "LiteRT"
 _ARENA_FACTOR, _ARENA_BYTES = 20, 1 << 24
 
@@ -107,8 +107,8 @@ def _litert(content: bytes, kernels: Any) -> Any:
 
 
 def has_tflm() -> bool:
-    """Return whether TFLM is installed (``pip install tinyprune[device]``)."""
-    return importlib.util.find_spec("tflite_micro") is not None
+    """Return whether TFLM is installed."""
+    return extras.is_installed(TFLM_PACKAGE)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ class Reference:
 def reference_of(content: bytes) -> Reference:
     """Return the reference for a network. Raises TinypruneError where no engine can run it."""
     if not has_tflm():
-        return Reference(LiteRt(content), f"TFLM is not installed: {INSTALL_TFLM}")
+        line = extras.install_line("device")
+        return Reference(LiteRt(content), f"TFLM is not installed: {line}")
     try:
         return Reference(Tflm(content))
     except TinypruneError as error:

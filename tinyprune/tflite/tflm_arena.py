@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tinyprune import extras
 from tinyprune.errors import TinypruneError
 from tinyprune.tflite import flatbuffer
-from tinyprune.tflite.engines import INSTALL_TFLM, has_tflm
+from tinyprune.tflite.engines import TFLM_PACKAGE
 from tinyprune.tflite.graph import NPU_OPERATOR
 
 _TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
@@ -32,8 +33,7 @@ def arena_bytes(content: bytes) -> int:
 
     Raises TinypruneError where TFLM is not installed or cannot run an operator of the CPU.
     """
-    if not has_tflm():
-        raise TinypruneError(f"TFLM is not installed, which measures the arena: {INSTALL_TFLM}")
+    extras.require(TFLM_PACKAGE, "the measurement of the arena")
     from tflite_micro.python.tflite_micro import runtime
 
     stand_in, kernel_bytes = _stand_in(content)

@@ -82,7 +82,8 @@ def test_missing_wheel_is_one_line(monkeypatch):
     with pytest.raises(TinypruneError) as failure:
         espeak.speak("Hello", "en-us")
     assert (
-        str(failure.value) == "synthetic speech needs espeak-ng; try: pip install espeakng-loader"
+        str(failure.value)
+        == 'synthetic speech needs espeakng_loader, which is not installed: pip install "tinyprune[train]"'
     )
 
 

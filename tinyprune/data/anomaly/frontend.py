@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinyprune.array_types import Float32Array
+from tinyprune.audio.mel import slaney_bands
 from tinyprune.audio.stft import hann
 
 SMALLEST = 1e-10  # power, of a full scale of 1, below which the logarithm is cut off
@@ -73,7 +74,4 @@ class LogMelFrontEnd:
 
 @functools.cache
 def _mel(sample_rate: int, fft: int, bands: int) -> Float32Array:
-    import librosa
-
-    triangles = librosa.filters.mel(sr=sample_rate, n_fft=fft, n_mels=bands)
-    return np.ascontiguousarray(triangles.T, np.float32)
+    return np.ascontiguousarray(slaney_bands(sample_rate, fft, bands).T)

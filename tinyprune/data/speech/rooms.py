@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyprune import extras
 from tinyprune.array_types import Float32Array
 from tinyprune.audio.files import SAMPLE_RATE
-from tinyprune.errors import UsageError
 from tinyprune.progress import track
 
 #: Length, width and height of a room, in metres: from, to.
@@ -41,13 +41,7 @@ class Room:
 
 def check_available() -> None:
     """Raise UsageError where the package that simulates rooms is not installed."""
-    try:
-        import pyroomacoustics  # noqa: F401
-    except ImportError as error:
-        raise UsageError(
-            'simulated rooms need pyroomacoustics: pip install "tinyprune[rooms]", '
-            "or give recorded ones as --rirs DIR"
-        ) from error
+    extras.require("pyroomacoustics", "a simulated room", "or give recorded ones as --rirs DIR")
 
 
 def draw(rng: np.random.Generator) -> Room:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyprune import extras
 from tinyprune.array_types import Float32Array
 from tinyprune.errors import TinypruneError
 
@@ -188,12 +189,9 @@ def _unload(library: ctypes.CDLL) -> None:
 
 def _paths() -> tuple[Path, Path]:
     """Return the library and its data directory, from the espeakng-loader wheel."""
-    try:
-        import espeakng_loader
-    except ImportError:
-        raise TinypruneError(
-            "synthetic speech needs espeak-ng; try: pip install espeakng-loader"
-        ) from None
+    extras.require("espeakng_loader", "synthetic speech")
+    import espeakng_loader
+
     try:
         library = Path(espeakng_loader.get_library_path())
         data = Path(espeakng_loader.get_data_path())

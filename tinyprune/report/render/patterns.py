@@ -7,7 +7,6 @@ leave a hatched field.
 """
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from tinyprune.array_types import BoolArray, Int8Array
 from tinyprune.errors import TinypruneError
 from tinyprune.report.model.record import VariantRecord
+from tinyprune.report.render.png import png
 from tinyprune.tflite import flatbuffer
 from tinyprune.tflite.graph import Operator, Tensor
 from tinyprune.tflite.operators import GATES, operator_type
@@ -310,13 +310,8 @@ def _side_by_side(parts: Sequence[Levels]) -> Levels:
 
 
 def _png(levels: Levels) -> str:
-    from PIL import Image
-
-    image = Image.fromarray(levels)
-    image.putpalette(_palette())
-    file = io.BytesIO()
-    image.save(file, format="PNG", bits=4, optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    content = base64.b64encode(png(levels, _palette()))
+    return "data:image/png;base64," + content.decode("ascii")
 
 
 def _palette() -> list[int]:
