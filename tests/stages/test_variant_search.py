@@ -118,20 +118,55 @@ def test_where_nothing_keeps_the_limits_it_is_said_what_to_try(nearest, advice):
         raise_without_ship(found)
 
 
-@pytest.mark.slow
-def test_a_process_that_is_killed_fails_its_trial_alone(tmp_path):
+def begin_two(workers: Processes) -> None:
     [(_, chain)] = every_chain([SweepStep(sparsity=(0.5,))], TargetConfig())
     target = targets.resolve("ethos-u55-128")
+    for number in range(2):
+        workers.begin(TrialJob(number, chain, (f"sweep-{number}",), target, halving=False))
+
+
+@pytest.mark.slow
+def test_the_trial_of_a_process_that_is_killed_goes_on_in_another_one(tmp_path, log_lines):
     with Processes(tmp_path, 2) as workers:
-        for number in range(2):
-            workers.begin(TrialJob(number, chain, (f"sweep-{number}",), target, halving=False))
+        begin_two(workers)
         assert not workers.has_room
         workers._workers[1].process.kill()
         records = {record.number: record for record in (workers.wait(), workers.wait())}
         assert workers.has_room
+    assert "sweep-1 goes on in another process: its process was killed" in log_lines[0]
+    for record in records.values():
+        assert "no finished variant 'baseline'" in record.reason  # there is no run here
+
+
+@pytest.mark.slow
+def test_a_trial_whose_process_is_killed_twice_has_failed_alone(tmp_path, monkeypatch):
+    start = Processes._started
+
+    def started(self):
+        worker = start(self)
+        if len(self._workers) == 2:  # the second process, and what comes for it
+            worker.process.kill()
+        return worker
+
+    monkeypatch.setattr(Processes, "_started", started)
+    with Processes(tmp_path, 2) as workers:
+        begin_two(workers)
+        records = {record.number: record for record in (workers.wait(), workers.wait())}
     assert records[1].status == FAILED
     assert "was killed: is there enough memory? try fewer --jobs" in records[1].reason
-    assert "no finished variant 'baseline'" in records[0].reason  # there is no run here
+    assert "no finished variant 'baseline'" in records[0].reason
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_while_it_waits_is_replaced(tmp_path):
+    with Processes(tmp_path, 1) as workers:
+        [(_, chain)] = every_chain([SweepStep(sparsity=(0.5,))], TargetConfig())
+        target = targets.resolve("ethos-u55-128")
+        for number in range(2):
+            workers.begin(TrialJob(number, chain, ("sweep-1",), target, halving=False))
+            assert "no finished variant" in workers.wait().reason
+            workers._workers[0].process.kill()
+            workers._workers[0].process.join()
 
 
 @pytest.mark.slow

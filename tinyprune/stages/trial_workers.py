@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
@@ -110,7 +111,8 @@ class _Worker:
 class Processes:
     """Several trials at a time, each in a process of its own.
 
-    A process that dies fails its trial alone. Processes end with this one, however it ends.
+    The trial of a process that dies goes on in another one, once; then it alone has failed.
+    Processes end with this one, however it ends.
     """
 
     def __init__(self, folder: Path, jobs: int) -> None:
@@ -119,6 +121,8 @@ class Processes:
         self._jobs = jobs
         self._threads = max(1, threads() // jobs)
         self._workers: list[_Worker] = []
+        #: Numbers of the trials of which a process has died.
+        self._died: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -145,16 +149,20 @@ class Processes:
         idle = [worker for worker in self._workers if worker.job is None]
         worker = idle[0] if idle else self._started()
         worker.job = job
-        worker.channel.send(job)
+        with suppress(OSError):  # a process that has died is noticed by wait()
+            worker.channel.send(job)
 
     def wait(self) -> TrialRecord:
-        """Return what came of the next trial that ends, or whose process does."""
-        by_channel = {worker.channel: worker for worker in self._busy()}
-        ready = connection.wait(list(by_channel))
-        return self._ended(by_channel[ready[0]])
+        """Return what came of the next trial that ends, or whose processes have died."""
+        record = None
+        while record is None:
+            by_channel = {worker.channel: worker for worker in self._busy()}
+            ready = connection.wait(list(by_channel))
+            record = self._ended(by_channel[ready[0]])
+        return record
 
-    def _ended(self, worker: _Worker) -> TrialRecord:
-        """Return the record of a worker's trial; of one that is dead, a failed one."""
+    def _ended(self, worker: _Worker) -> TrialRecord | None:
+        """Return the record of a worker's trial; None where it goes on in another process."""
         job = worker.job
         assert job is not None
         worker.job = None
@@ -163,8 +171,17 @@ class Processes:
         except (EOFError, OSError):
             worker.process.join()
             self._workers.remove(worker)
-            return job.record(FAILED, _end(worker.process.exitcode))
+            return self._again(job, _end(worker.process.exitcode))
         return record
+
+    def _again(self, job: TrialJob, why: str) -> TrialRecord | None:
+        """Begin a trial again whose process has died; return a failed one the second time."""
+        if job.number in self._died:
+            return job.record(FAILED, why)
+        self._died.add(job.number)
+        log.warning("%s goes on in another process: %s", job.variant, why)
+        self.begin(job)
+        return None
 
     def _busy(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.job is not None]
