@@ -8,6 +8,8 @@ USER_STAMP := $(VENV)/.installed
 DEVELOPER_STAMP := $(VENV)/.installed-for-development
 # Arguments for pytest: two processes, each file in one of them; e.g. `make test PYTEST_ARGS="-x tests/cli"`.
 PYTEST_ARGS ?= -n 2 --dist loadfile
+# Bytecode is kept, whatever the environment says: without it each process compiles a thousand files.
+export PYTHONDONTWRITEBYTECODE :=
 # Options of the paper's rows, e.g. `make paper PAPER_ARGS="--speech DIR --noise DIR"`.
 PAPER_ARGS ?=
 

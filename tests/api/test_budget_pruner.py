@@ -53,6 +53,7 @@ def macs(model: keras.Model) -> int:
     return 8 * 8 * 27 * stem + 3 * 3 * 9 * stem * conv + conv * CLASSES
 
 
+@pytest.mark.slow
 def test_the_network_keeps_its_budget(network, data):
     pruner = tinyprune.BudgetPruner(network, max_macs=MACS // 2, round_to=4)
     small = trained(pruner, data)

@@ -101,6 +101,7 @@ def test_the_kernels_are_on_their_int8_grid(pruned):
     assert np.abs(steps - np.round(steps)).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_units_are_removed_for_good(network, data):
     pruner = tinyprune.Pruner(network, structure="unit", sparsity=0.5)
     fitted(pruner, data)

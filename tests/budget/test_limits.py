@@ -167,6 +167,7 @@ def test_the_peak_pulls_the_sets_that_hold_it_up(name):
     assert values > 0
 
 
+@pytest.mark.slow
 def test_the_network_of_smaller_units_has_limits_of_its_own():
     """As after a removal: the shape of the smaller network, all of it kept, takes what the larger did with so few."""
     from tinyprune.compress.remove import remove

@@ -411,6 +411,7 @@ def test_memory_for_less_than_its_own_input_is_refused():
         gating(SRAM=200)  # the input and what the stem makes of it, 4 * 4 * 2 bytes
 
 
+@pytest.mark.slow
 def test_what_may_not_lose_units_keeps_them():
     with pytest.raises(UsageError, match=rf"^MACs: .* the network takes {round(MACS / 1000)} k; "):
         gating(MACs=MACS / 2, sets=())
@@ -462,6 +463,7 @@ def test_the_budget_is_kept_by_vela_where_the_model_is_wrong(estimated):
     assert [line.expected for line in record.lines] == pytest.approx([flash, cycles], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_what_is_too_much_in_int8_loses_a_few_more_units():
     """The budget is kept when units are counted, and Vela says half as much again of what int8 made of the weights."""
 
@@ -489,6 +491,7 @@ def test_what_is_too_much_in_int8_loses_a_few_more_units():
     )  # of the smaller network it has been asked at once
 
 
+@pytest.mark.slow
 def test_the_least_that_can_be_reached_is_reached():
     """Although counts are made for a little less than the budget by Vela."""
 
@@ -557,6 +560,7 @@ def test_whole_counts_keep_the_budget_by_the_real_vela(tmp_path):
     assert not (tmp_path / "loop").exists()
 
 
+@pytest.mark.slow
 def test_a_target_without_a_cost_model_is_kept_to_with_that_of_another(log_lines):
     vela = Estimate(targets.resolve("ethos-u55-32"))
     whole = vela.compile(fold(residual()))

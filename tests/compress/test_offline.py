@@ -12,6 +12,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from tests.support.quick import quick
 from tinyprune.artifacts.network import TensorSparsity
 from tinyprune.compress.offline import OfflineResult, default_output, prune_file
 from tinyprune.errors import CheckFailed, TinypruneError, UsageError
@@ -422,7 +423,7 @@ def int8_file(path: Path, model) -> np.ndarray:
     return samples
 
 
-@pytest.mark.parametrize("kind", CONVOLUTIONS)
+@pytest.mark.parametrize("kind", quick(list(CONVOLUTIONS), "Dense", "Conv2D"))
 def test_blocks_are_those_of_the_keras_kernel(kind, tmp_path):
     """Every tile has a magnitude of its own, so the mask does not depend on how the weights are rounded."""
     axes, shape = CONVOLUTIONS[kind]
@@ -683,6 +684,7 @@ def test_missing_and_damaged_files(path, tmp_path):
     refused(tmp_path / "cut.tflite", "damaged TFLite file")
 
 
+@pytest.mark.slow
 def test_flipped_bytes_never_end_in_a_traceback(path, tmp_path):
     whole, rng = path.read_bytes(), np.random.default_rng(0)
     outcomes = {"pruned": 0, "refused": 0}
@@ -723,7 +725,7 @@ def test_neither_tensorflow_nor_keras_is_loaded(path):
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-@pytest.mark.parametrize("kind", ["dense_int16", "dense_float_ends"])
+@pytest.mark.parametrize("kind", quick(["dense_int16", "dense_float_ends"], "dense_float_ends"))
 def test_activations_of_16_bits_and_float_ends_stay_as_they_are(networks, tmp_path, kind):
     source = getattr(networks, kind)()
     result = prune_file(source, WEIGHT, 0.5, "layer", "l1", tmp_path / "pruned.tflite")

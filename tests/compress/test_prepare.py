@@ -144,6 +144,7 @@ def test_calibrate_puts_things_back_when_it_fails(tiny):
     assert all(quantizer.observe is Observe.AVERAGE for quantizer in quantizers(prepared))
 
 
+@pytest.mark.slow
 def test_int8_costs_little(tiny):
     prepared = prepare(tiny)
     calibrate(prepared, [FEATURES])

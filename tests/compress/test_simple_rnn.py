@@ -77,6 +77,7 @@ def test_a_layer_that_is_called_twice_is_two_calls_of_the_same_steps():
     np.testing.assert_allclose(folded([INPUTS, -INPUTS]), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_units_are_removed_and_the_int8_graph_computes_what_was_learned(tmp_path):
     canonical = fold(network())
     pruning = plan(canonical, MagnitudePruning(structure="unit", sparsity=0.5, round_to=1))

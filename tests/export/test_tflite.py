@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.support.quick import quick
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater, read_masks
@@ -219,7 +220,7 @@ INT8 = {
 }
 
 
-@pytest.mark.parametrize("kind", INT8)
+@pytest.mark.parametrize("kind", quick(list(INT8), "a user's subclass"))
 def test_what_tflite_makes_int8_by_itself_is_left_dense(kind, tmp_path):
     model = around(INT8[kind])
     found, prepared = plan(model, MagnitudePruning(sparsity=0.5)), prepare(model)
@@ -290,7 +291,7 @@ FLOAT = {
 }
 
 
-@pytest.mark.parametrize("kind", FLOAT)
+@pytest.mark.parametrize("kind", quick(list(FLOAT), "sine", "an activation in a layer"))
 def test_what_would_stay_in_float_is_a_failed_check_that_names_it(kind, tmp_path):
     """TensorFlow's converter leaves most of it in the middle of an int8 graph without a word."""
     middle, names = FLOAT[kind]

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.support.quick import quick
 from tinyprune.export.tflite import convert
 from tinyprune.export.zero_gates import with_biases
 from tinyprune.tflite.flatbuffer import ParsedFile, read
@@ -29,7 +30,7 @@ def network(gates: tuple[int, ...]) -> keras.Model:
     return model
 
 
-@pytest.mark.parametrize("frames", [1, 20])
+@pytest.mark.parametrize("frames", quick({"1": 1, "20": 20}, "1"))
 @pytest.mark.parametrize("gates", [(1,), (1, 3)])
 def test_int8_follows_float(gates, frames, tmp_path):
     model, path = network(gates), tmp_path / "network.tflite"
@@ -64,6 +65,7 @@ def test_what_has_inputs_is_left_as_it_is():
     assert with_biases(file, without) is file
 
 
+@pytest.mark.slow
 def test_vela_compiles_it(tmp_path):
     from tinyprune.npu import targets, vela
 

@@ -109,6 +109,7 @@ print([name for name in ("tensorflow", "keras") if name in loaded], threads)
 """
 
 
+@pytest.mark.slow
 def test_processes_hold_no_tensorflow_and_have_one_thread():
     """In a script without ``if __name__ == "__main__"``, too."""
     done = subprocess.run(

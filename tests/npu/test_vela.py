@@ -59,6 +59,7 @@ def test_what_comes_out_of_a_dense_network(networks, tmp_path) -> None:
     assert [operator.macs for operator in report.operators if operator.macs] == [16 * 32, 32 * 8]
 
 
+@pytest.mark.slow
 def test_a_network_that_is_compiled_for_size_takes_less_sram_and_more_cycles(
     networks, tmp_path
 ) -> None:
@@ -75,7 +76,10 @@ def test_a_network_that_is_compiled_for_size_takes_less_sram_and_more_cycles(
     ).report.sram_bytes <= (0.8 * fast.sram_bytes)
 
 
-@pytest.mark.parametrize("name", [os.fsdecode(b"a\xffb"), "n" * 240, "two\nlines"])
+ODD_NAMES = {"bytes": os.fsdecode(b"a\xffb"), "long": "n" * 240, "lines": "two\nlines"}
+
+
+@pytest.mark.parametrize("name", quick(ODD_NAMES, "bytes"))
 def test_a_file_whose_name_vela_cannot_take_is_compiled(networks, tmp_path, name) -> None:
     source = tmp_path / f"{name}.tflite"
     source.write_bytes(networks.dense().read_bytes())
@@ -335,8 +339,11 @@ def test_the_stand_in_works_if_nothing_is_replaced(
     assert report.macs == 16 * 32 + 32 * 8
 
 
+COLUMNS = ("cycles_total", "sram_memory_used", "core_clock", "Op Cycles", "Name")
+
+
 @pytest.mark.parametrize(
-    "column", [b"cycles_total", b"sram_memory_used", b"core_clock", b"Op Cycles", b"Name"]
+    "column", quick({name: name.encode() for name in COLUMNS}, "cycles_total", "Op Cycles")
 )
 def test_a_column_that_is_gone_is_named(column: bytes, fails, replacing) -> None:
     assert f"has no column '{column.decode()}'" in fails(replacing(column, b"renamed"))
@@ -346,6 +353,7 @@ def test_a_number_that_is_none(fails, replacing) -> None:
     assert "column core_clock of Vela's dense_summary" in fails(replacing(b"500000000.0", b"fast"))
 
 
+@pytest.mark.slow
 def test_a_name_with_commas_stays_whole(networks, replacing, tmp_path, monkeypatch) -> None:
     name = vela.compile_tflite(networks.dense(), U55, tmp_path / "first").report.operators[0].name
     (tmp_path / "fake_vela.py").write_text(replacing(name.encode(), b"a,b,c"))
@@ -354,9 +362,15 @@ def test_a_name_with_commas_stays_whole(networks, replacing, tmp_path, monkeypat
     assert (operators[0].name, operators[0].macs) == ("a,b,c", 16 * 32)
 
 
-@pytest.mark.parametrize(
-    "old", [b"</debug>", b'"ext_key"', b'"weight_total_bytes"', b'name="perf"']
-)
+DEBUG = {
+    "end": b"</debug>",
+    "key": b'"ext_key"',
+    "bytes": b'"weight_total_bytes"',
+    "perf": b'name="perf"',
+}
+
+
+@pytest.mark.parametrize("old", quick(DEBUG, "key"))
 def test_without_a_debug_database_every_operator_is_a_layer(
     old: bytes, networks, replacing, tmp_path, monkeypatch
 ):

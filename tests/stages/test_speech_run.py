@@ -135,6 +135,7 @@ def forms_of(scored):
 BOTH = ("float", "streaming")
 
 
+@pytest.mark.slow
 def test_evaluate_scores_all_variants_on_another_split(finished_run, tiny_sizes):
     found = evaluate_models(finished_run.folder, (), EvaluationRequest("test"))
     assert forms_of(found) == [
@@ -348,6 +349,7 @@ def test_test_folders_that_would_not_be_used_are_refused(finished_run, tmp_path)
         )
 
 
+@pytest.mark.slow
 def test_a_file_is_compiled_beside_itself_or_into_a_folder_per_target(networks, tmp_path):
     path = Path(shutil.copy(networks.dense(), tmp_path))
     [beside] = compile_file(path, [U55], None)

@@ -471,6 +471,7 @@ def test_a_smaller_model_goes_on_with_what_the_optimizer_knows_of_its_weights(tm
     assert training.history[-1].learning_rate == pytest.approx(0.03 / 100, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_best_epoch_begins_anew_with_a_smaller_model(tmp_path):
     """The best epochs were those of the larger model, whose weights fit no more."""
     task = Imitate([9.0, 8.0, 1.0, 2.0])
@@ -505,6 +506,7 @@ def test_after_the_last_epoch_no_model_is_replaced(tmp_path):
     assert same(values(training.model), task.weights[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stop", quick({f"before step {step}": step for step in (3, 10)}, "before step 3")
 )

@@ -35,6 +35,7 @@ def test_length_asked_for_is_reached_by_the_last_clip(speech):
     assert sum(lengths[:-1]) < 3 * 60 * 16_000 <= sum(lengths)
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_clips():
     code = (
         "import sys; sys.path[:0] = [sys.argv[1]]; import test_voices as t; "
