@@ -36,12 +36,28 @@ def weights(kind: str, reset_after: bool = True) -> CellWeights:
     )
 
 
+def with_blocks(kind: str, reset_after: bool = True) -> CellWeights:
+    """64 inputs and units, of which the first half reads the first half, with all gates."""
+    rng, gates = np.random.default_rng(0), GATES[kind]
+    half = np.kron(np.eye(2, dtype=np.float32), np.ones((32, 32), np.float32))
+    mask = np.tile(half, (1, gates))
+    bias = rng.normal(0, 0.3, 64 * gates).astype(np.float32)
+    return CellWeights(
+        kind,
+        on_grid(rng.normal(0, 0.2, (64, 64 * gates)) * mask),
+        on_grid(rng.normal(0, 0.2, (64, 64 * gates)) * mask),
+        bias,
+        bias[::-1] * (kind == "gru" and reset_after),
+        reset_after,
+    )
+
+
 def written(path, item: CellWeights, frames: int, keeps_state: bool) -> Int8Model:
     """A network that is one cell."""
     cell = Cell("cell", item, "features", "h", keeps_state, makes_all=True)
     tensors = {
-        "features": NewTensor((1, frames, FEATURES), X),
-        "h": NewTensor((1, frames, UNITS), H),
+        "features": NewTensor((1, frames, len(item.kernel)), X),
+        "h": NewTensor((1, frames, item.units), H),
     }
     content, _ = insert(None, [cell], tensors, {"features": "features"}, {"output": "h"})
     path.write_bytes(content)
@@ -59,7 +75,8 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 def by_the_book(item: CellWeights, frames: np.ndarray) -> np.ndarray:
     """h on its grid wherever it is read, everything else in float64."""
-    h, c, outputs = np.zeros(UNITS), np.zeros(UNITS), []
+    units = item.units
+    h, c, outputs = np.zeros(units), np.zeros(units), []
     kernel, recurrent = item.kernel, item.recurrent_kernel
     for x in frames:
         of_x = x @ kernel + item.input_bias
@@ -71,7 +88,7 @@ def by_the_book(item: CellWeights, frames: np.ndarray) -> np.ndarray:
         else:
             (z, r, n), (h_z, h_r, h_n) = np.split(of_x, 3), np.split(of_h, 3)
             z, r = sigmoid(z + h_z), sigmoid(r + h_r)
-            reset = quantized(r * h, H) @ recurrent[:, 2 * UNITS :]
+            reset = quantized(r * h, H) @ recurrent[:, 2 * units :]
             n = np.tanh(n + (r * h_n if item.reset_after else reset))
             h = n + z * (h - n)
         outputs.append(quantized(h, H))
@@ -94,6 +111,22 @@ def test_a_cell_computes_what_the_book_says(kind, reset_after, frames, keeps_sta
     assert np.abs(found - expected).max() < 4 * H.scale
     assert np.abs(found - expected).mean() < 0.5 * H.scale
     np.testing.assert_array_equal(runner.run(sequence.astype(np.float32)), found)  # from zeros
+
+
+@kinds
+def test_a_cell_whose_units_are_in_groups_computes_the_same(kind, reset_after, tmp_path):
+    item = with_blocks(kind, reset_after)
+    path = tmp_path / "cell.tflite"
+    runner = written(path, item, 1, keeps_state=True)
+    sequence = quantized(np.random.default_rng(1).uniform(-2, 2, (FRAMES, 64)), X)
+    expected = by_the_book(item, sequence)
+    found = runner.run(sequence.astype(np.float32))
+    assert np.abs(found - expected).max() < 4 * H.scale
+    assert np.abs(found - expected).mean() < 0.5 * H.scale
+    assert b"_in_groups_of_32" in path.read_bytes()
+    kernels = cell_kernels(read(path), "cell").kernels
+    for name, kernel in (("kernel", item.kernel), ("recurrent_kernel", item.recurrent_kernel)):
+        np.testing.assert_array_equal(kernels[name], np.round(kernel / np.abs(kernel).max() * 127))
 
 
 @kinds

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 import tinyprune
-from tests.tflite.cells.test_insertion import FEATURES, UNITS, X, on_grid, weights
+from tests.tflite.cells.test_insertion import (
+    FEATURES,
+    UNITS,
+    X,
+    on_grid,
+    weights,
+    with_blocks,
+    written,
+)
 from tinyprune.npu import targets, vela
 from tinyprune.npu.stream.network import CompiledNetwork
 from tinyprune.tflite.cells.cell import CellWeights
@@ -78,6 +86,15 @@ def test_the_compiled_cell_computes_what_the_file_says(
     kind, reset_after, frames, keeps_state, npu, tmp_path
 ):
     path = stacked(tmp_path / "cells.tflite", kind, reset_after, frames, keeps_state)
+    hold_to_litert(path, npu)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("npu", ["ethos-u55-128", "ethos-u65-256", "ethos-u85-256"])
+@pytest.mark.parametrize(("kind", "reset_after"), [("gru", True), ("gru", False), ("lstm", True)])
+def test_a_cell_whose_units_are_in_groups(kind, reset_after, npu, tmp_path):
+    path = tmp_path / "cell.tflite"
+    written(path, with_blocks(kind, reset_after), 1, keeps_state=True)
     hold_to_litert(path, npu)
 
 

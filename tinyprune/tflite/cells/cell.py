@@ -10,10 +10,12 @@ from tinyprune.array_types import Float32Array
 from tinyprune.tflite.cells.network_writer import (
     NetworkWriter,
     Numbers,
+    Shape,
     Value,
     int32_bias,
     uint8_matrix,
 )
+from tinyprune.tflite.cells.unit_groups import cheapest_groups
 from tinyprune.tflite.graph import UINT8_ZERO
 
 #: Products of inputs and of the state: beyond 16 either way every gate is closed or open.
@@ -70,26 +72,67 @@ CellState = tuple[Value, Value]
 class CellLayer(ABC):
     """Writes the frames of one recurrent layer.
 
+    Products have their outputs in the order of :class:`UnitGroups`, what lies between them has its
+    shape.
+
     Args:
         writer: of the network.
         weights: of the layer.
 
     Attributes:
         state_names, state_numbers: of its state, in order.
+        gates: those of a unit in the file, each by its number in Keras' order.
     """
 
+    gates: tuple[int, ...]
     state_names: tuple[str, str]
     state_numbers: tuple[Numbers, Numbers]
-    _writer: NetworkWriter
     _kernel: Sequence[Part]
 
-    @abstractmethod
     def __init__(self, writer: NetworkWriter, weights: CellWeights) -> None:
-        """Write the weights."""
+        self._writer = writer
+        kernels = (weights.kernel, weights.recurrent_kernel)
+        self._groups = cheapest_groups(weights.units, self.gates, kernels)
+
+    @property
+    def state_shapes(self) -> tuple[Shape, Shape]:
+        """Shapes of its state: h as products read it, and what is carried on by unit."""
+        return (1, 1, self._groups.units), self._groups.shape(1)
 
     def project(self, sequence: Value) -> Value:
         """Return inputs (1, frames, features), uint8, times kernel: (1, frames, gates * units)."""
         return product(self._writer, "projected", sequence, self._kernel)
+
+    def _written(self, name: str, kernel: Float32Array, bias: Float32Array, scale: float) -> Part:
+        """Write outputs of a kernel (inputs, gates * units), which are in Keras' order."""
+        integers = np.round(self._groups.in_file(kernel).T / scale).astype(np.int8)
+        numbers = Numbers("uint8", scale, UINT8_ZERO)
+        in_file = f"{name}{self._groups.suffix}"
+        weights = self._writer.constant(in_file, uint8_matrix(integers), numbers)
+        return Part(name, weights, self._groups.in_file(bias))
+
+    def _by_unit(self, name: str, made: Value) -> Value:
+        """Return what a product makes (1, 1, gates * units) by gate and unit."""
+        gates = made.shape[-1] // self._groups.units
+        return self._writer.reshape(name, made, self._groups.shape(gates))
+
+    def _gates(self, name: str, summed: Value, first: int, last: int) -> Value:
+        """Return gates ``first`` to ``last - 1``."""
+        rows = self._groups.rows
+        return self._writer.along(name, summed, 2, first * rows, last * rows)
+
+    def _ends(self, frame: str, h: Value) -> tuple[Value, Value]:
+        """Return h of a frame as what the layer makes, and as uint8 for its products.
+
+        Args:
+            frame: beginning of the names of its tensors.
+            h: int8, by unit.
+
+        Returns:
+            both (1, 1, units).
+        """
+        made = self._writer.reshape(f"{frame}/h_sequence", h, (1, 1, self._groups.units))
+        return made, self._writer.as_uint8(f"{frame}/h_read", made)
 
     @abstractmethod
     def step(
@@ -111,15 +154,6 @@ def grid_scale(kernel: Float32Array) -> float:
     """Return the scale of joint training, ``max |k| / 127``; a grid of it keeps its integers."""
     largest = float(np.abs(kernel).max(initial=0.0))
     return largest / 127 if largest > 0 else _SCALE_OF_ZEROS
-
-
-def written(
-    writer: NetworkWriter, name: str, kernel: Float32Array, bias: Float32Array, scale: float
-) -> Part:
-    """Write outputs of a kernel (inputs, outputs)."""
-    integers = np.round(kernel.T / scale).astype(np.int8)
-    numbers = Numbers("uint8", scale, UINT8_ZERO)
-    return Part(name, writer.constant(name, uint8_matrix(integers), numbers), bias)
 
 
 def product(writer: NetworkWriter, name: str, read: Value, parts: Sequence[Part]) -> Value:

@@ -14,7 +14,6 @@ from tinyprune.tflite.cells.cell import (
     CellWeights,
     grid_scale,
     product,
-    written,
 )
 from tinyprune.tflite.cells.network_writer import (
     ONE_IN_INT16,
@@ -35,44 +34,45 @@ class GRUCell(CellLayer):
     Its state after a frame is (h as uint8, which products read; h as int16, which is carried on).
     """
 
+    gates = (0, 1, 2)  # z, r, candidate
     state_names = ("hidden", "carried")
     state_numbers = (uint8_of(H), _CARRIED)
 
     def __init__(self, writer: NetworkWriter, weights: CellWeights) -> None:
-        self._writer = writer
-        self._units = units = weights.units
+        super().__init__(writer, weights)
+        units = weights.units
         # Only the candidate of reset_after needs the bias of the state apart.
         input_bias = weights.input_bias.copy()
         input_bias[: 2 * units] += weights.recurrent_bias[: 2 * units]
         self._candidate_bias = weights.recurrent_bias[2 * units :]
         no_bias = np.zeros(2 * units, np.float32)
         kernel = weights.kernel
-        self._kernel = [written(writer, "kernel", kernel, input_bias, grid_scale(kernel))]
+        self._kernel = [self._written("kernel", kernel, input_bias, grid_scale(kernel))]
 
         recurrent = weights.recurrent_kernel
         scale = grid_scale(recurrent)
         self._reset_after = weights.reset_after
         if weights.reset_after:
             bias = np.concatenate([no_bias, self._candidate_bias])
-            self._recurrent = [written(writer, "recurrent_kernel", recurrent, bias, scale)]
+            self._recurrent = [self._written("recurrent_kernel", recurrent, bias, scale)]
             return
         of_gates = recurrent[:, : 2 * units]
         of_candidate = recurrent[:, 2 * units :]
-        self._recurrent = [written(writer, "recurrent_kernel_0", of_gates, no_bias, scale)]
+        self._recurrent = [self._written("recurrent_kernel_0", of_gates, no_bias, scale)]
         self._candidate = [
-            written(writer, "recurrent_kernel_1", of_candidate, no_bias[:units], scale)
+            self._written("recurrent_kernel_1", of_candidate, no_bias[:units], scale)
         ]
 
     def step(
         self, frame: str, projected: Value, state: CellState | None
     ) -> tuple[Value, CellState]:
         """Write one frame."""
-        units = self._units
         writer = self._writer
-        of_gates = writer.channels(f"{frame}/gates_x", projected, 0, 2 * units)
-        of_candidate = writer.channels(f"{frame}/candidate_x", projected, 2 * units, 3 * units)
+        by_unit = self._by_unit(f"{frame}/projected_by_unit", projected)
+        of_gates = self._gates(f"{frame}/gates_x", by_unit, 0, 2)
+        of_candidate = self._gates(f"{frame}/candidate_x", by_unit, 2, 3)
         if state is None:
-            z, r = self._gates(frame, of_gates)
+            z, r = self._update_and_reset(frame, of_gates)
             inner = self._inner_of_zeros(frame, r)
         else:
             z, r, inner = self._with_state(frame, of_gates, state)
@@ -86,13 +86,14 @@ class GRUCell(CellLayer):
         h = writer.multiply_to_int8(
             f"{frame}/h", carried, writer.constant(f"{frame}/one", one, _CARRIED)
         )
-        return h, (writer.as_uint8(f"{frame}/h_read", h), carried)
+        h, read = self._ends(frame, h)
+        return h, (read, carried)
 
-    def _gates(self, frame: str, summed: Value) -> tuple[Value, Value]:
-        writer = self._writer
-        gates = writer.sigmoid(f"{frame}/gates", summed)
-        z = writer.channels(f"{frame}/z", gates, 0, self._units)
-        r = writer.channels(f"{frame}/r", gates, self._units, 2 * self._units)
+    def _update_and_reset(self, frame: str, summed: Value) -> tuple[Value, Value]:
+        """Return both gates, z and r."""
+        gates = self._writer.sigmoid(f"{frame}/gates", summed)
+        z = self._gates(f"{frame}/z", gates, 0, 1)
+        r = self._gates(f"{frame}/r", gates, 1, 2)
         return z, r
 
     def _with_state(
@@ -100,26 +101,29 @@ class GRUCell(CellLayer):
     ) -> tuple[Value, Value, Value]:
         """Return z, r and what the state adds to the argument of the candidate."""
         writer = self._writer
-        units = self._units
         read, carried = state
         made = product(writer, f"{frame}/from_state", read, self._recurrent)
-        gates_h = writer.channels(f"{frame}/gates_h", made, 0, 2 * units)
-        z, r = self._gates(frame, writer.add(f"{frame}/gates_sum", of_gates, gates_h, ARGUMENT))
+        made = self._by_unit(f"{frame}/from_state_by_unit", made)
+        gates_h = self._gates(f"{frame}/gates_h", made, 0, 2)
+        summed = writer.add(f"{frame}/gates_sum", of_gates, gates_h, ARGUMENT)
+        z, r = self._update_and_reset(frame, summed)
         if self._reset_after:
-            candidate_h = writer.channels(f"{frame}/candidate_h", made, 2 * units, 3 * units)
+            candidate_h = self._gates(f"{frame}/candidate_h", made, 2, 3)
             return z, r, writer.multiply(f"{frame}/reset", r, candidate_h, PRODUCT)
         reset = writer.multiply_to_int8(f"{frame}/reset", r, carried)
-        reset_read = writer.as_uint8(f"{frame}/reset_read", reset)
-        return z, r, product(writer, f"{frame}/candidate_h", reset_read, self._candidate)
+        _, reset_read = self._ends(f"{frame}/reset", reset)
+        made = product(writer, f"{frame}/candidate_h", reset_read, self._candidate)
+        return z, r, self._by_unit(f"{frame}/candidate_h_by_unit", made)
 
     def _inner_of_zeros(self, frame: str, r: Value) -> Value | None:
         """Return what a state of zeros adds to the argument of the candidate."""
         if not self._reset_after or not self._candidate_bias.any():
             return None
-        integers = np.round(self._candidate_bias / PRODUCT.scale)
+        integers = np.round(self._groups.in_file(self._candidate_bias) / PRODUCT.scale)
         limits = np.iinfo(np.int16)
         clipped = np.clip(integers, limits.min, limits.max).astype(np.int16)
-        bias = self._writer.constant(f"{frame}/bias", clipped.reshape(1, 1, -1), PRODUCT)
+        by_unit = clipped.reshape(self._groups.shape(1))
+        bias = self._writer.constant(f"{frame}/bias", by_unit, PRODUCT)
         return self._writer.multiply(f"{frame}/reset", r, bias, PRODUCT)
 
     def _mixed(self, frame: str, candidate: Value, z: Value, state: CellState | None) -> Value:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyprune.tflite.cells.cell import CellLayer, CellWeights
+from tinyprune.tflite.cells.cell import CellLayer, CellState, CellWeights
 from tinyprune.tflite.cells.gru import GRUCell
 from tinyprune.tflite.cells.lstm import LSTMCell
 from tinyprune.tflite.cells.network_writer import (
@@ -146,14 +146,7 @@ class _Network:
             self._as_uint8[read.index] = writer.as_uint8("read", read)
         projected = layer.project(self._as_uint8[read.index])
 
-        shape = (1, 1, cell.weights.units)
-        before = None
-        if cell.keeps_state:
-            (name, other_name), (numbers, other_numbers) = layer.state_names, layer.state_numbers
-            before = (
-                writer.tensor(name, shape, numbers),
-                writer.tensor(other_name, shape, other_numbers),
-            )
+        before = _state_before(writer, layer) if cell.keeps_state else None
         state = before
         frames = []
         for number in range(read.shape[1]):
@@ -204,6 +197,16 @@ class _Network:
         end.name = name.encode()
         end.tensorIndex = value.index
         return end
+
+
+def _state_before(writer: NetworkWriter, layer: CellLayer) -> CellState:
+    """Add the tensors of the state that goes in."""
+    (name, other_name), (shape, other_shape) = layer.state_names, layer.state_shapes
+    numbers, other_numbers = layer.state_numbers
+    return (
+        writer.tensor(name, shape, numbers),
+        writer.tensor(other_name, other_shape, other_numbers),
+    )
 
 
 def _replaced(indices: Any, old: int, new: int) -> Any:

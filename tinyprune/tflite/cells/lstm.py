@@ -12,7 +12,6 @@ from tinyprune.tflite.cells.cell import (
     CellWeights,
     grid_scale,
     product,
-    written,
 )
 from tinyprune.tflite.cells.network_writer import (
     H,
@@ -31,38 +30,37 @@ class LSTMCell(CellLayer):
     Its state after a frame is (h as uint8, c as int16).
     """
 
+    #: i, f, o and then g: one sigmoid for three gates, because its table costs more than they do.
+    gates = (0, 1, 3, 2)
     state_names = ("hidden", "cell")
     state_numbers = (uint8_of(H), _CELL)
 
     def __init__(self, writer: NetworkWriter, weights: CellWeights) -> None:
-        self._writer = writer
-        self._units = weights.units
+        super().__init__(writer, weights)
         bias = weights.input_bias + weights.recurrent_bias
         none = np.zeros_like(bias)
         kernel, recurrent = weights.kernel, weights.recurrent_kernel
-        self._kernel = [written(writer, "kernel", kernel, bias, grid_scale(kernel))]
+        self._kernel = [self._written("kernel", kernel, bias, grid_scale(kernel))]
         self._recurrent = [
-            written(writer, "recurrent_kernel", recurrent, none, grid_scale(recurrent))
+            self._written("recurrent_kernel", recurrent, none, grid_scale(recurrent))
         ]
 
     def step(
         self, frame: str, projected: Value, state: CellState | None
     ) -> tuple[Value, CellState]:
         """Write one frame."""
-        units = self._units
         writer = self._writer
         summed = projected
         if state is not None:
             made = product(writer, f"{frame}/from_state", state[0], self._recurrent)
             summed = writer.add(f"{frame}/sum", projected, made, ARGUMENT)
-        first = writer.channels(f"{frame}/input_forget_x", summed, 0, 2 * units)
-        input_forget = writer.sigmoid(f"{frame}/input_forget", first)
-        i = writer.channels(f"{frame}/i", input_forget, 0, units)
-        f = writer.channels(f"{frame}/f", input_forget, units, 2 * units)
-        of_g = writer.channels(f"{frame}/g_x", summed, 2 * units, 3 * units)
-        g = writer.tanh(f"{frame}/g", of_g)
-        of_o = writer.channels(f"{frame}/o_x", summed, 3 * units, 4 * units)
-        o = writer.sigmoid(f"{frame}/o", of_o)
+        summed = self._by_unit(f"{frame}/sum_by_unit", summed)
+        of_sigmoid = self._gates(f"{frame}/sigmoid_x", summed, 0, 3)
+        sigmoid = writer.sigmoid(f"{frame}/sigmoid", of_sigmoid)
+        i = self._gates(f"{frame}/i", sigmoid, 0, 1)
+        f = self._gates(f"{frame}/f", sigmoid, 1, 2)
+        o = self._gates(f"{frame}/o", sigmoid, 2, 3)
+        g = writer.tanh(f"{frame}/g", self._gates(f"{frame}/g_x", summed, 3, 4))
 
         cell = writer.multiply(f"{frame}/written", i, g, _CELL)
         if state is not None:
@@ -70,4 +68,5 @@ class LSTMCell(CellLayer):
             cell = writer.add(f"{frame}/cell", kept, cell, _CELL)
         squashed = writer.tanh(f"{frame}/squashed", cell)
         h = writer.multiply_to_int8(f"{frame}/h", o, squashed)
-        return h, (writer.as_uint8(f"{frame}/h_read", h), cell)
+        h, read = self._ends(frame, h)
+        return h, (read, cell)

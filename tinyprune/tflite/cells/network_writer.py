@@ -85,6 +85,9 @@ class NetworkWriter:
         self.prefix = prefix
         self._schema = schema_py_generated
         self._graph = model.subgraphs[0]
+        self._parts: dict[
+            int, tuple[Value, Shape]
+        ] = {}  # what it is a part of, and where it begins
 
     # --- tensors
 
@@ -205,28 +208,35 @@ class NetworkWriter:
         if self._is_made_by_one(read):
             source = self._in_two_parts(name, read)
         made = self.quantize(name, source, uint8_of(read.numbers))
-        return self.channels(f"{name}_own", made, 0, read.shape[-1])
+        return self.part(f"{name}_own", made, [0] * len(read.shape), read.shape)
 
     def _is_made_by_one(self, value: Value) -> bool:
         """Return whether one operator computes a tensor: it is no input and not laid together."""
-        concatenation = self._schema.BuiltinOperator.CONCATENATION
+        builtin = self._schema.BuiltinOperator
+        makers = {}
         for operator in self._graph.operators or ():
-            if value.index in operator.outputs:
-                code = self.model.operatorCodes[operator.opcodeIndex]
-                return max(code.builtinCode, code.deprecatedBuiltinCode) != concatenation
+            for output in operator.outputs:
+                makers[int(output)] = operator
+        index = value.index
+        while index in makers:
+            code = self.model.operatorCodes[makers[index].opcodeIndex]
+            number = max(code.builtinCode, code.deprecatedBuiltinCode)
+            if number != builtin.RESHAPE:
+                return number != builtin.CONCATENATION
+            index = int(makers[index].inputs[0])
         return False
 
     def _in_two_parts(self, name: str, read: Value) -> Value:
-        """Return a copy that two operators make; of a single channel there are two."""
-        channels = read.shape[-1]
-        half = channels // 2
-        if half == 0:
-            return self.joined(f"{name}_twice", [read, read], axis=-1)
+        """Return a copy that two operators make; of a single element there are two."""
+        axis = _axis_of_halves(read.shape)
+        size = read.shape[axis]
+        if size == 1:
+            return self.joined(f"{name}_twice", [read, read], axis=axis)
         parts = [
-            self.channels(f"{name}_first", read, 0, half),
-            self.channels(f"{name}_second", read, half, channels),
+            self.along(f"{name}_first", read, axis, 0, size // 2),
+            self.along(f"{name}_second", read, axis, size // 2, size),
         ]
-        return self.joined(f"{name}_copy", parts, axis=-1)
+        return self.joined(f"{name}_copy", parts, axis=axis)
 
     def add(self, name: str, one: Value, other: Value, made: Numbers) -> Value:
         """Return the sum, int16."""
@@ -251,17 +261,17 @@ class NetworkWriter:
 
         :meth:`as_uint8` says why.
         """
-        channels = one.shape[-1]
-        half = channels // 2
-        if half == 0:
+        axis = _axis_of_halves(one.shape)
+        size = one.shape[axis]
+        if size == 1:
             return self.multiply(name, one, other, H)
         parts = []
-        for number, (first, last) in enumerate(((0, half), (half, channels))):
+        for number, (first, last) in enumerate(((0, size // 2), (size // 2, size))):
             part = f"{name}_{number}"
-            left = self.channels(f"{part}_left", one, first, last)
-            right = self.channels(f"{part}_right", other, first, last)
+            left = self.along(f"{part}_left", one, axis, first, last)
+            right = self.along(f"{part}_right", other, axis, first, last)
             parts.append(self.multiply(part, left, right, H))
-        return self.joined(name, parts, axis=-1)
+        return self.joined(name, parts, axis=axis)
 
     def maximum(self, name: str, one: Value, other: npt.NDArray[Any]) -> Value:
         """Return the larger of a tensor and a constant, element by element, in its type."""
@@ -296,10 +306,18 @@ class NetworkWriter:
         return output
 
     def part(self, name: str, read: Value, begin: Sequence[int], end: Sequence[int]) -> Value:
-        """Return the elements from ``begin`` to before ``end``, a number for each axis."""
+        """Return the elements from ``begin`` to before ``end``, a number for each axis.
+
+        A part of a part is one of the whole: Vela copies where parts follow each other.
+        """
         shape = tuple(int(last - first) for first, last in zip(begin, end, strict=True))
         if shape == read.shape:
             return read
+        if read.index in self._parts:
+            whole, offset = self._parts[read.index]
+            begin = [first + more for first, more in zip(begin, offset, strict=True)]
+            end = [last + more for last, more in zip(end, offset, strict=True)]
+            return self.part(name, whole, begin, end)
         output = self.tensor(name, shape, read.numbers)
         inputs = [
             read.index,
@@ -309,12 +327,18 @@ class NetworkWriter:
         ]
         options = self._schema.StridedSliceOptionsT()
         self.operator("STRIDED_SLICE", inputs, output.index, options, version=4)
+        self._parts[output.index] = (read, tuple(begin))
         return output
+
+    def along(self, name: str, read: Value, axis: int, first: int, last: int) -> Value:
+        """Return what lies at ``first`` to ``last - 1`` of an axis."""
+        begin, end = [0] * len(read.shape), list(read.shape)
+        begin[axis], end[axis] = first, last
+        return self.part(name, read, begin, end)
 
     def channels(self, name: str, read: Value, first: int, last: int) -> Value:
         """Return channels ``first`` to ``last - 1`` of every position."""
-        begin = [0] * (len(read.shape) - 1)
-        return self.part(name, read, [*begin, first], [*read.shape[:-1], last])
+        return self.along(name, read, -1, first, last)
 
     def joined(self, name: str, read: Sequence[Value], axis: int) -> Value:
         """Return tensors of one grid laid along an axis."""
@@ -329,12 +353,28 @@ class NetworkWriter:
         self.operator("CONCATENATION", indices, output.index, options, version=2)
         return output
 
+    def reshape(self, name: str, read: Value, shape: Shape) -> Value:
+        """Return a tensor in another shape."""
+        if shape == read.shape:
+            return read
+        output = self.tensor(name, shape, read.numbers)
+        self.reshaped(read, output)
+        return output
+
     def reshaped(self, read: Value, output: Value) -> None:
         """Let a tensor that is there be another one in its own shape."""
         options = self._schema.ReshapeOptionsT()
         options.newShape = np.array(output.shape, np.int32)
         shape = self._integers("output_shape", output.shape)
         self.operator("RESHAPE", [read.index, shape], output.index, options)
+
+
+def _axis_of_halves(shape: Shape) -> int:
+    """Return the first axis that can be divided, so that the halves lie one after the other."""
+    for axis, size in enumerate(shape):
+        if size > 1:
+            return axis
+    return len(shape) - 1
 
 
 def uint8_of(numbers: Numbers) -> Numbers:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyprune.array_types import Int8Array
+from tinyprune.tflite.cells.unit_groups import SUFFIX, named_groups
 from tinyprune.tflite.graph import Graph, Operator, Tensor
 from tinyprune.tflite.kernels import int8_kernels
 from tinyprune.tflite.operators import operator_type
@@ -35,14 +36,15 @@ def cell_kernels(graph: Graph, layer: str) -> CellKernels | None:
         if tensor is None:
             continue
         for name in _KERNELS:
-            if re.fullmatch(rf"{re.escape(layer)}/{name}(_\d+)?", tensor.name):
+            if re.fullmatch(rf"{re.escape(layer)}/{name}(_\d+)?({SUFFIX})?", tensor.name):
                 operators.append(operator)
                 parts[name][tensor.name] = int8_kernels(operator)["kernel"]
     if not operators:
         return None
+    units = len(next(iter(parts["recurrent_kernel"].values())))
     kernels = {}
     for name, by_part in parts.items():
-        in_order = [by_part[part] for part in sorted(by_part)]
+        in_order = [named_groups(part, units).in_keras(by_part[part]) for part in sorted(by_part)]
         kernels[name] = np.concatenate(in_order, axis=-1)
     return CellKernels(tuple(operators), kernels)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyprune.array_types import BoolArray, Int8Array, IntArray
+from tinyprune.array_types import BoolArray, Float32Array, Int8Array, IntArray
 
 #: Inputs and outputs are looked at in steps: an Ethos-U computes in multiples of 8.
 STEP = 8
@@ -92,11 +92,11 @@ class _Estimate:
         return cycles
 
 
-def parts_of(kernel: Int8Array, costs: Costs, work: Work) -> tuple[Part, ...]:
+def parts_of(kernel: Int8Array | Float32Array, costs: Costs, work: Work) -> tuple[Part, ...]:
     """Return the parts of a kernel that are expected to cost least; one where none saves anything.
 
     Args:
-        kernel: int8 weights (spatial..., inputs, outputs).
+        kernel: weights (spatial..., inputs, outputs).
         costs: of operators.
         work: of the operator.
     """
@@ -120,12 +120,24 @@ def parts_of(kernel: Int8Array, costs: Costs, work: Work) -> tuple[Part, ...]:
     return _parts(live, last, kernel.shape[-2], kernel.shape[-1])
 
 
-def has_blocks(kernel: Int8Array, least: float = 0.2) -> bool:
+def expected_cycles(kernel: Int8Array | Float32Array, costs: Costs, work: Work) -> float:
+    """Return what the cheapest parts of a kernel are expected to cost.
+
+    Arguments as of :func:`parts_of`.
+    """
+    estimate = _Estimate(costs, work)
+    cycles = 0.0
+    for part in parts_of(kernel, costs, work):
+        cycles += estimate.of(part.output_count, part.input_count, len(part.inputs))
+    return cycles
+
+
+def has_blocks(kernel: Int8Array | Float32Array, least: float = 0.2) -> bool:
     """Return whether a share of the small tiles of a kernel is empty, so that parts may pay."""
     return bool((~_live(kernel)).mean() >= least)
 
 
-def _live(kernel: Int8Array) -> BoolArray:
+def _live(kernel: Int8Array | Float32Array) -> BoolArray:
     """Mark the tiles of STEP x STEP with a weight, (steps of inputs, steps of outputs)."""
     inputs, outputs = kernel.shape[-2:]
     is_weight = (kernel.reshape(-1, inputs, outputs) != 0).any(axis=0)

@@ -12,6 +12,7 @@ from tinyprune.tflite.cells.network_writer import NetworkWriter, Value
 from tinyprune.tflite.flatbuffer import pack
 from tinyprune.tflite.graph import Graph, Operator
 from tinyprune.tflite.kernels import int8_kernels
+from tinyprune.tflite.lowering.bias_only import bias_only
 from tinyprune.tflite.lowering.parts import Costs, Part, Work, has_blocks, parts_of
 from tinyprune.tflite.lowering.rewritten import Rewritten
 
@@ -95,12 +96,43 @@ class _Division:
         name = self._graph.tensors[output].name.decode()
         writer = NetworkWriter(self._model, name)
         made = []
+        if len(parts) == 1:
+            gathered = self._gather(writer, writer.value(read), parts[0])
+            self._part(operator, parts[0], gathered, output, 0)
+            return
+        without_weights = None
         for number, part in enumerate(parts):
+            if self._is_bias_only(operator, part):
+                if without_weights is None:
+                    without_weights = bias_only(self._model, operator)
+                made.append(self._constant_part(writer, operator, part, without_weights))
+                continue
             gathered = self._gather(writer, writer.value(read), part)
-            is_whole = len(parts) == 1
-            made.append(self._part(operator, part, gathered, output if is_whole else None, number))
-        if len(made) > 1:
-            self._lay_together(made, output)
+            made.append(self._part(operator, part, gathered, None, number))
+        self._lay_together(made, output)
+
+    def _is_bias_only(self, operator: Any, part: Part) -> bool:
+        """Return whether a part has no weights, of an operator that makes one position."""
+        output = self._graph.tensors[int(operator.outputs[0])]
+        if math.prod(output.shape) != output.shape[-1]:
+            return False
+        weights = int(operator.inputs[1])
+        [zero, *_] = self._graph.tensors[weights].quantization.zeroPoint
+        first, last = part.outputs
+        return bool((self._values(weights)[first:last] == zero).all())
+
+    def _constant_part(
+        self, writer: NetworkWriter, operator: Any, part: Part, outputs: npt.NDArray[Any]
+    ) -> int:
+        """Write the outputs of a part without weights; return their tensor.
+
+        They go through MAXIMUM: a constant that is laid beside others costs as much as an operator.
+        """
+        first, last = part.outputs
+        numbers = writer.value(int(operator.outputs[0])).numbers
+        values = outputs[..., first:last]
+        constant = writer.constant(f"bias_only_{first}", values, numbers)
+        return self._copy(writer, constant).index
 
     def _gather(self, writer: NetworkWriter, read: Value, part: Part) -> int:
         """Return the tensor of the inputs that a part reads."""
