@@ -22,11 +22,11 @@ def state_of(folder: Path) -> str:
         if path.name not in _NOT_OF_IT:
             name = path.relative_to(folder).with_name(_WRITER.sub(".part.", path.name))
             digest.update(f"{name}\n".encode())
-            digest.update(_said(path) if path.is_file() else b"")
+            digest.update(said_in(path) if path.is_file() else b"")
     return digest.hexdigest()
 
 
-def _said(path: Path) -> bytes:
+def said_in(path: Path) -> bytes:
     """Return the content of a file without times; of one that is not whole, every byte."""
     try:
         if path.suffix == ".npz":

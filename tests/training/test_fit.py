@@ -238,10 +238,16 @@ def test_the_best_epoch_may_lie_before_the_stop(tmp_path):
 def test_a_finished_training_trains_no_more(tmp_path):
     finished = fit(tmp_path, Imitate())
     finished.run("tiny")
+    history = (tmp_path / "history.csv").read_text()
+    # As a kill between the last checkpoint and the history leaves it.
+    (tmp_path / "history.csv").write_text("".join(history.splitlines(keepends=True)[:-1]))
+    (tmp_path / ".99999999.part.history.csv").touch()
     told = Told()
     again = fit(tmp_path, Imitate(), compression=told)
     again.run("tiny")
     assert not told.steps
+    assert (tmp_path / "history.csv").read_text() == history
+    assert not list(tmp_path.glob(".*"))
     assert same(values(again.model), values(finished.model))
     assert len(again.history) == EPOCHS
 

@@ -254,6 +254,9 @@ class Fit:
             "claim_sha256": self._claim,
         }
         self._save(CHECKPOINT, self._state(), state)
+        self._write_history()
+
+    def _write_history(self) -> None:
         write_text(self.folder / "history.csv", _csv(self.history, self.learner.metric))
 
     def _resume(self) -> None:
@@ -272,6 +275,7 @@ class Fit:
         self._load(CHECKPOINT, self._state())
         self.compression.resumed()
         self.history = [EpochRecord(**record) for record in state["history"]]
+        self._write_history()  # a kill behind the checkpoint leaves it an epoch short
         # A kill between a replacement and its checkpoint leaves no best epoch.
         self.best = state["best"] if (self.folder / "best.npz").exists() else None
 
