@@ -150,3 +150,14 @@ def test_the_gradient_of_an_activation_is_1_inside_its_range_and_0_outside():
         tape.watch(values)
         total = tf.reduce_sum(layer(values))
     np.testing.assert_array_equal(tape.gradient(total, values), [0, 1, 1, 1, 0])
+
+
+def test_the_gradient_of_a_positive_grid_is_that_of_the_relu_also_above_the_range():
+    layer, values = FakeQuantize(positive=True), tf.constant([-5.0, -0.4, 0.0, 0.4, 5.0])
+    layer.high.assign(1.0)
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        found = layer(values)
+        total = tf.reduce_sum(found)
+    np.testing.assert_allclose(found, [0, 0, 0, 0.4, 1], atol=1e-6)
+    np.testing.assert_array_equal(tape.gradient(total, values), [0, 0, 0, 1, 1])

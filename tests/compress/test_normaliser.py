@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.normaliser import EPSILON, MOMENTUM, Normaliser
@@ -96,15 +97,38 @@ def test_stripping_folds_it_and_keeps_the_integers(kind):
 def test_training_normalises_with_the_batch_and_averages_move():
     layer = Normaliser()
     values = np.random.default_rng(0).normal(3.0, 2.0, size=(64, 5, 5, 2)).astype(np.float32)
-    layer(values)  # builds
-    out = layer(values, training=True).numpy()
-    np.testing.assert_allclose(out.mean(axis=(0, 1, 2)), 0, atol=1e-5)
+    layer.build((2,))
+    bias = np.array([0.5, -1.5], np.float32)
+    out = layer(values, bias, training=True).numpy()
+    np.testing.assert_allclose(out.mean(axis=(0, 1, 2)), bias, atol=1e-5)
     np.testing.assert_allclose(out.var(axis=(0, 1, 2)), 1, atol=1e-2)
     np.testing.assert_allclose(layer.mean, (1 - MOMENTUM) * values.mean(axis=(0, 1, 2)), rtol=1e-4)
     variance = MOMENTUM + (1 - MOMENTUM) * values.var(axis=(0, 1, 2), ddof=1)
     np.testing.assert_allclose(layer.variance, variance, rtol=1e-3)
     inference = (values - layer.mean.numpy()) / np.sqrt(layer.variance.numpy() + EPSILON)
-    np.testing.assert_allclose(layer(values), inference, atol=1e-4)
+    np.testing.assert_allclose(layer(values, bias), inference + bias, atol=1e-4)
+
+
+def test_a_relu_and_its_grid_are_one_operation():
+    """The grid begins at 0, so it cuts negative values itself, and their gradient."""
+    given = keras.Input((6, 6, 3))
+    made = LAYERS.Conv2D(4, 3, activation="relu", name="layer")(given)
+    layer = prepare(keras.Model(given, made), normalised=True).get_layer("layer")
+    layer.output_quantizer.high.assign(2.0)
+    values = tf.constant(np.random.default_rng(0).normal(size=(8, 6, 6, 3)).astype(np.float32))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(values)
+        found = layer(values)
+        with_relu = layer.output_quantizer.on_grid(tf.nn.relu(argument(layer, values)))
+    assert float(tf.reduce_min(found)) == 0
+    np.testing.assert_array_equal(found, with_relu)
+    np.testing.assert_array_equal(tape.gradient(found, values), tape.gradient(with_relu, values))
+
+
+def argument(layer, values):
+    """Return what the activation of a layer is applied to."""
+    products = layer.linear(values, layer.effective("kernel"))
+    return layer.normaliser(products, layer.bias.value)
 
 
 def test_a_layer_without_bias_is_left_alone():

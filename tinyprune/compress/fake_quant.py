@@ -59,6 +59,21 @@ def _scale(kernel: tf.Tensor, axes: list[int]) -> tf.Tensor:
     return tf.reduce_max(tf.abs(kernel), axis=axes, keepdims=True) / 127.0
 
 
+@tf.custom_gradient
+def relu_on_grid(values: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Return ``relu(values)`` on the int8 grid from 0 to ``high``.
+
+    The gradient is that of the ReLU: 1 above 0, else 0. Rounding is passed straight through, and so
+    is the upper end of the range: it follows the largest value of each batch, so hardly any value
+    is above it, and finding those would take two more passes over all values.
+    """
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
+        return tf.raw_ops.ReluGrad(gradients=upstream, features=values), None
+
+    return tf.quantization.fake_quant_with_min_max_vars(values, 0.0, high, num_bits=8), gradient
+
+
 class Observe(Enum):
     """The way in which an activation quantizer sets its range from the values that pass.
 
@@ -76,8 +91,8 @@ class FakeQuantize(keras.layers.Layer):
     Attributes:
         low, high: the range, scalar variables.
         fixed: a range that TFLite prescribes, or None if it is observed.
-        positive: whether the values are known not to be negative (a ReLU's), which saves looking
-            for the smallest.
+        positive: whether negative values become 0, so that the range begins there: the values are
+            those of a ReLU, before it or after it.
         observe: see :class:`Observe`; read when a graph is traced.
     """
 
@@ -111,6 +126,11 @@ class FakeQuantize(keras.layers.Layer):
         """True while values pass unquantized, because their range is still being measured."""
         return self.observe is Observe.EXTREMES
 
+    @property
+    def cuts_negative(self) -> bool:
+        """True where the grid begins at 0, so that a ReLU before it would change nothing."""
+        return self.positive and not self.passing
+
     def reset(self) -> None:
         """Forget the range, before a calibration."""
         if not self.fixed:
@@ -131,7 +151,12 @@ class FakeQuantize(keras.layers.Layer):
         end.assign(widest(end.value, extreme) if self.passing else moved)
 
     def on_grid(self, values: tf.Tensor) -> tf.Tensor:
-        """Return values on the int8 grid; gradient 1 inside the range and 0 outside."""
+        """Return values on the int8 grid; gradient 1 inside the range and 0 outside.
+
+        A positive grid has the gradient of a ReLU (:func:`relu_on_grid`).
+        """
+        if self.positive:
+            return relu_on_grid(values, self.high.value)
         return tf.quantization.fake_quant_with_min_max_vars(
             values, self.low.value, self.high.value, num_bits=8
         )

@@ -163,6 +163,7 @@ class CompressedLinear(Compressed):
         # On its prescribed grid a class less likely than 1/512 has probability 0, and no gradient
         # to learn from.
         self.gives_chances = activation == "softmax"
+        self._is_relu = activation == "relu"
         self.argument: FakeQuantize | None = None
         self.output_quantizer: FakeQuantize | None = None
         if not self.quantized:
@@ -229,14 +230,20 @@ class CompressedLinear(Compressed):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return the outputs of the plain layer with effective weights, in int8 on their grid."""
         outputs = self.linear(inputs, self.effective("kernel"))
-        if self.normaliser:
-            outputs = self.normaliser(outputs, training=training)
         own_bias = bias(self)
         if own_bias is not None:
-            outputs = tf.nn.bias_add(outputs, own_bias.value)
+            outputs = self._with_bias(outputs, own_bias.value, training)
         if self.argument:
             outputs = self.argument(outputs, training=training)
-        outputs = self.activation(outputs)  # type: ignore[attr-defined]
-        if self.output_quantizer is None or (training and self.gives_chances):
+        grid = self.output_quantizer
+        if not (self._is_relu and grid is not None and grid.cuts_negative):
+            outputs = self.activation(outputs)  # type: ignore[attr-defined]
+        if grid is None or (training and self.gives_chances):
             return outputs
-        return self.output_quantizer(outputs, training=training)
+        return grid(outputs, training=training)
+
+    def _with_bias(self, outputs: tf.Tensor, own_bias: tf.Tensor, training: bool) -> tf.Tensor:
+        """Return outputs, normalised where they are, plus the bias."""
+        if self.normaliser:
+            return self.normaliser(outputs, own_bias, training=training)
+        return tf.nn.bias_add(outputs, own_bias)

@@ -10,7 +10,9 @@ MOMENTUM = 0.95
 
 
 class Normaliser(keras.layers.Layer):
-    """``gain (y - mean) / sqrt(variance + epsilon) + center`` per channel, first the identity.
+    """``gain (y - mean) / sqrt(variance + epsilon) + center + bias`` per channel.
+
+    At first that is ``y + bias``.
 
     The formula is that of Ioffe & Szegedy 2015. A network whose BatchNorm is folded learns slowly,
     above all while its weights are being masked: nothing brings a channel back to scale. Here the
@@ -58,23 +60,24 @@ class Normaliser(keras.layers.Layer):
         """Return the number that is added to each channel in inference, (channels,)."""
         return self.center.value - self.mean.value * self.factor()
 
-    def call(self, values: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Return values (..., channels), normalised.
+    def call(self, values: tf.Tensor, bias: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return values (..., channels), normalised, plus a bias (channels,).
 
-        In training that is with the statistics of the batch, else with the averages.
+        In training that is with the statistics of the batch, else with the averages. The bias is
+        part of it because adding it apart would go through all values once more.
         """
         if self.measuring:
             mean, variance = tf.nn.moments(values, list(range(len(values.shape) - 1)))
             self.mean.assign(mean)
             self.variance.assign(variance)
-            return values
+            return tf.nn.bias_add(values, bias)
         if not training:
-            return values * self.factor() + self.shift()
+            return values * self.factor() + (self.shift() + bias)
         rows = values
         if len(values.shape) != 4:
             rows = tf.reshape(values, (-1, 1, 1, values.shape[-1]))
         normal, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            rows, self.gain.value, self.center.value, epsilon=EPSILON, is_training=True
+            rows, self.gain.value, self.center.value + bias, epsilon=EPSILON, is_training=True
         )
         self._follow(self.mean, mean)
         self._follow(self.variance, variance)

@@ -23,6 +23,7 @@ from tinyprune.storage.records import write_text
 from tinyprune.storage.run_folder import CHECKPOINT, Variant
 from tinyprune.storage.writing import write_arrays
 from tinyprune.training.compression import Compression, Replacement
+from tinyprune.training.optimizer import Adam
 from tinyprune.training.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -216,9 +217,7 @@ class Fit:
     def _start_with(self, model: keras.Model) -> None:
         """Train this model from now on, with an optimizer that knows nothing of it."""
         self.model = model
-        self.optimizer = keras.optimizers.Adam(
-            learning_rate(self._peak, self.steps), global_clipnorm=CLIP_NORM
-        )
+        self.optimizer = Adam(learning_rate(self._peak, self.steps), global_clipnorm=CLIP_NORM)
         self.optimizer.build(model.trainable_variables)
         self._step = compiled(self._train_step)
 
