@@ -25,6 +25,7 @@ TESTS = (
     "tests/storage",
     "tests/export/test_tflite.py",
     "tests/cli/test_cli_options.py",
+    "tests/test_light.py",
 )
 #: Installs in seconds, and knows what the lowest versions are.
 UV = FOLDER / "uv/bin/uv"

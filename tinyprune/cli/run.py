@@ -47,10 +47,11 @@ def run(
     if quick:
         config = quickened(config)
         name = f"{name}-quick"
-    extras.require_training("tinyprune run")
+    folder = run or Path("runs") / name
+    if not folder.exists():  # one that is there may be finished, and needs nothing then
+        extras.require_training("tinyprune run")
     from tinyprune.stages.recipe import run_recipe
 
-    folder = run or Path("runs") / name
     summaries = run_recipe(config, folder, force)
     log(folder)
     resource_output.summaries(summaries, output_format)
