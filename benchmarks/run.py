@@ -115,7 +115,11 @@ def _parser() -> argparse.ArgumentParser:
         help="of each training; default: 10; tfmot: 60 and 30; differentiable: of each method",
     )
     long.add_argument(
-        "--seeds", type=int, default=1, metavar="N", help="trainings of each case; default: 1"
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="trainings of each case; default: 1; ranking: 0 prunes without training only",
     )
     long.add_argument(
         "--baseline",
@@ -128,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAMES",
         help="differentiable, gate_steps: some of the networks, e.g. ds_cnn,crn; "
         "kills: some of the commands",
+    )
+    long.add_argument(
+        "--sparsities", metavar="LIST", help="ranking: some sparsities, e.g. 0.5,0.9; default: five"
     )
     long.add_argument(
         "--every",

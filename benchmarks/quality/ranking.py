@@ -1,10 +1,11 @@
 """Importances by sparsity: quality on dev, trained and without training, on several networks (long, by name).
 
 Every cell is a variant of a run folder and a record beside it, so a killed measurement goes on. A
-network can be measured again by itself: ``--only resnet8``.
+network can be measured again by itself: ``--only resnet8``; so can a sparsity: ``--sparsities 0.9``.
 """
 
 import argparse
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from benchmarks.shared.budgets import (
     share_data,
 )
 from benchmarks.shared.environment import log_to_stderr
-from benchmarks.shared.report import Case, Check, Report
+from benchmarks.shared.report import Case, Check, Report, Unavailable
 from benchmarks.shared.sizes import SIZES
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
@@ -154,6 +155,7 @@ class _Bench:
         self.name = name
         self.network = replace(network, pruning=options.epochs or network.pruning)
         self.seeds = options.seeds
+        self.sparsities = _sparsities(options)
         data, self._data = data_of(network.task, options)
         self.folder = options.work / f"ranking-{name}-{data.name}-{network.epochs}"
         share_data(self.folder, options.work)
@@ -181,7 +183,7 @@ class _Bench:
         """Yield all cells, those without training first, then seed by seed."""
         trainings = [None, *range(self.seeds)]
         for seed in trainings:
-            for sparsity in SIZES.ranked_sparsities:
+            for sparsity in self.sparsities:
                 for way in WAYS[: SIZES.ranked_ways]:
                     if seed is not None or way.importance != "taylor":
                         yield self._cell(way, sparsity, seed)
@@ -233,6 +235,22 @@ class _Bench:
             emptiest=emptiest.name,
             share=1 - emptiest.zeros / emptiest.size,
         )
+
+
+def _sparsities(options: argparse.Namespace) -> tuple[float, ...]:
+    """Return the sparsities that are asked for. Raises Unavailable for what is none."""
+    if not options.sparsities:
+        return SIZES.ranked_sparsities
+    numbers = []
+    for text in options.sparsities.split(","):
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < 1:
+            raise Unavailable(f"--sparsities: '{text}' is none: expected numbers like 0.5,0.9")
+        numbers.append(number)
+    return tuple(numbers)
 
 
 def _with_pixels(data: DataConfig, network: Network) -> DataConfig:
