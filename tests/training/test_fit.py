@@ -313,8 +313,11 @@ def test_a_loss_that_stops_being_finite_stops_at_the_step_and_keeps_the_epoch_be
     told, parts = Told(), tmp_path / "parts"
     with pytest.raises(TinypruneError) as caught:
         fit(parts, Spoilt(), compression=told).run("tiny")
-    message = "the loss of epoch 3 is not finite: try a smaller --learning-rate; the state after epoch 2 is kept in "
-    assert str(caught.value) == f"{message}{parts}"
+    assert str(caught.value) == (
+        "the loss of epoch 3 is not finite: try a smaller --learning-rate; "
+        f"the state after epoch 2 is kept in {parts}: "
+        "choose another --name or --run, or delete that folder"
+    )
     assert told.steps == list(
         range(2 * PER_EPOCH + 2)
     )  # the second step of the third epoch was the last one

@@ -184,7 +184,10 @@ class Fit:
     def _not_finite(self, epoch: int) -> TinypruneError:
         kept = ""
         if epoch:
-            kept = f"; the state after epoch {epoch} is kept in {self.folder}"
+            kept = (
+                f"; the state after epoch {epoch} is kept in {self.folder}: "
+                "choose another --name or --run, or delete that folder"
+            )
         return TinypruneError(
             f"the loss of epoch {epoch + 1} is not finite: try a smaller --learning-rate{kept}"
         )
