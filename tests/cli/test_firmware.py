@@ -144,6 +144,8 @@ def test_front_ends_that_cannot_be_made_are_refused(tmp_path):
     assert "does not describe a front end that can be made in C" in refused("pretrained", *out)
     record.write_text("not json")
     assert "is no front end" in refused("pretrained", *out)
+    record.write_text('{"hop": ' + "9" * 5_000 + "}")  # more digits than Python converts
+    assert "is no front end" in refused("pretrained", *out)
 
     front_end = json.loads(pretrained.denoiser().with_suffix(".frontend.json").read_text())
     record.write_text(json.dumps(front_end | {"input_scale": 0.5}))

@@ -188,10 +188,13 @@ def test_what_is_compiled_already_is_found_again_even_elsewhere(
 ) -> None:
     first = vela.compile_tflite(networks.dense(), U55, tmp_path / "out")
     (tmp_path / "out").rename(tmp_path / "moved")
+    left = tmp_path / "moved/.vela-99999999-x"  # of a process that was killed at its very end
+    left.mkdir()
     copy = Path(shutil.copy(networks.dense(), tmp_path / "other.tflite"))
     monkeypatch.setattr(vela, "command", lambda: pytest.fail("Vela was started"))
     again = vela.compile_tflite(copy, U55, tmp_path / "moved")
     assert again == replace(first, source=copy, path=tmp_path / "moved" / "dense_vela.tflite")
+    assert not left.exists()
 
 
 DIFFERENT = ("source", "target", "layers", "config", "record", "compiled", "log")

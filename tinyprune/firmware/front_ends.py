@@ -1,6 +1,5 @@
 """The front end of a network for firmware, by the record that lies beside it."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -76,7 +75,7 @@ def read_front_end(path: Path) -> Any:
     try:
         check_file(path, LARGEST_TEXT, "expected the record of a front end")
         content = parse_json(path.read_text(encoding="utf-8"))
-    except (TinypruneError, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (TinypruneError, OSError, ValueError) as error:
         raise UsageError(f"{path} is no front end: {error}") from error
     kind = _kind_of(content)
     if kind is None:

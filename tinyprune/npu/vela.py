@@ -127,7 +127,6 @@ def compile_file(
     try:
         check_held(output_dir.resolve() / RECORD_NAME)
         make_folder(output_dir)
-        _remove_scratch(output_dir)
         # Inside output_dir: certain to be on the same file system, so that moving a file is one
         # step.
         with tempfile.TemporaryDirectory(prefix=_scratch(), dir=output_dir.absolute()) as name:
@@ -171,8 +170,10 @@ def earlier(
 ) -> CompiledArtifact | None:
     """Return what was compiled before into a folder, if it is what would be made now.
 
-    Arguments as of :func:`compile_file`.
+    What a compilation has left there that was killed at its end goes. Arguments as of
+    :func:`compile_file`.
     """
+    _remove_scratch(output_dir)
     try:
         done = read_sealed_as(output_dir / RECORD_NAME, CompiledArtifact, "it is made again")
         path = output_dir / done.path.name
