@@ -194,7 +194,7 @@ def test_simulated_rooms_without_the_package(pairs, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyroomacoustics", None)
     folders = ("--speech", pairs / "clean", "--noise", pairs / "noisy")
     line = error_of(invoke("train", "--run", pairs / "run", *folders, "--rooms", "2", *FEW))
-    assert line.startswith("simulated rooms need pyroomacoustics: pip install")
+    assert line.startswith("a simulated room needs pyroomacoustics, which is not installed: pip")
 
 
 def test_a_manifest_with_a_slip(tmp_path):

@@ -21,20 +21,19 @@ def words(root: Path, seconds: float = 1.0) -> Path:
     return root
 
 
-def kind(path: Path) -> tuple[str, str]:
-    found = data_at(path)
-    return found.dataset, found.setting
+def kind(path: Path) -> str:
+    return data_at(path).dataset
 
 
 @pytest.mark.parametrize(
     ("pixels", "labels", "expected"),
     [
-        (np.zeros((4, 8, 8, 3), np.uint8), np.arange(4), ("images", "path")),
-        (np.zeros((4, 8, 8), np.uint8), np.arange(4)[:, None], ("images", "path")),
-        (np.zeros((4, 8, 8, 9), np.uint8), np.arange(4), ("arrays", "arrays")),  # no colours
-        (np.zeros((4, 8, 8, 3), np.float32), np.arange(4), ("arrays", "arrays")),
-        (np.zeros((4, 8, 8, 3), np.uint8), np.ones(4) / 2, ("arrays", "arrays")),  # numbers
-        (np.zeros((4, 20), np.uint8), np.arange(4), ("arrays", "arrays")),
+        (np.zeros((4, 8, 8, 3), np.uint8), np.arange(4), "images"),
+        (np.zeros((4, 8, 8), np.uint8), np.arange(4)[:, None], "images"),
+        (np.zeros((4, 8, 8, 9), np.uint8), np.arange(4), "arrays"),  # no colours
+        (np.zeros((4, 8, 8, 3), np.float32), np.arange(4), "arrays"),
+        (np.zeros((4, 8, 8, 3), np.uint8), np.ones(4) / 2, "arrays"),  # numbers
+        (np.zeros((4, 20), np.uint8), np.arange(4), "arrays"),
     ],
 )
 def test_arrays_are_pictures_where_bytes_have_a_label_each(pixels, labels, expected, tmp_path):
@@ -44,22 +43,22 @@ def test_arrays_are_pictures_where_bytes_have_a_label_each(pixels, labels, expec
 
 def test_one_array_has_no_labels(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((4, 3)))
-    assert kind(tmp_path / "a.npy") == ("arrays", "arrays")
+    assert kind(tmp_path / "a.npy") == "arrays"
 
 
 def test_folders_of_classes_are_told_by_their_files(tmp_path):
-    assert kind(folders(tmp_path / "pictures", count=1)) == ("images", "path")
-    assert kind(words(tmp_path / "words")) == ("keywords", "path")
+    assert kind(folders(tmp_path / "pictures", count=1)) == "images"
+    assert kind(words(tmp_path / "words")) == "keywords"
     words(tmp_path / "by_split" / "train")
-    assert kind(tmp_path / "by_split") == ("keywords", "path")
+    assert kind(tmp_path / "by_split") == "keywords"
 
 
 def test_machines_and_speech_are_told_by_their_names(tmp_path):
     words(tmp_path / "fan/train").joinpath("normal_id_00_1.wav").touch()
-    assert kind(tmp_path / "fan") == ("anomaly", "machines")
+    assert kind(tmp_path / "fan") == "anomaly"
     for name in ("speech", "noise"):
         words(tmp_path / "corpus" / name)
-    assert kind(tmp_path / "corpus") == ("mixture", "path")
+    assert kind(tmp_path / "corpus") == "mixture"
 
 
 def test_recordings_of_sentences_are_no_words(tmp_path):

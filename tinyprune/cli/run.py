@@ -8,8 +8,9 @@ import click
 
 from tinyprune import extras
 from tinyprune.cli import options, resource_output
+from tinyprune.cli.data_kind import recipe_at
 from tinyprune.cli.values import FILE
-from tinyprune.config.recipe import load_recipe, quickened, with_overrides
+from tinyprune.config.recipe import quickened, with_overrides
 
 
 @click.command()
@@ -41,7 +42,7 @@ def run(
     A stage that is finished with the same configuration and data is not done again. Exit code 3 if
     a variant is above a limit of the recipe's [budget] or of the command line.
     """
-    config = with_overrides(load_recipe(recipe), set_values)
+    config = with_overrides(recipe_at(recipe), set_values)
     limits = options.chosen_budget(flags, config.budget)
     name = recipe.stem
     if quick:

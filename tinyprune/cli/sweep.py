@@ -9,12 +9,13 @@ import click
 
 from tinyprune import extras
 from tinyprune.cli import options, output
+from tinyprune.cli.data_kind import recipe_at
 from tinyprune.cli.settings import own_fields, settings
 from tinyprune.cli.values import COUNT, FILE
 from tinyprune.config import RunConfig, SweepConfig, SweepStep, from_mapping, to_mapping
 from tinyprune.config.budget import BudgetConfig
 from tinyprune.config.family import fields_of
-from tinyprune.config.recipe import load_recipe, with_overrides
+from tinyprune.config.recipe import with_overrides
 from tinyprune.errors import UsageError, check_name
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def sweep(
     Each trial is a variant of the run, for `report`, `compare` and `enhance`. The same command goes
     on where it was interrupted. Exit code 3 if nothing keeps the limits.
     """
-    config = with_overrides(load_recipe(recipe), set_values)
+    config = with_overrides(recipe_at(recipe), set_values)
     limits = options.chosen_budget(flags, config.budget)
     config = replace(config, sweep=_chosen(config, axes, flags))
     extras.require("optuna", "tinyprune sweep")

@@ -1,7 +1,7 @@
 """Recipes: the configuration of a run as a TOML file, and single values of it as ``KEY=VALUE``."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,24 @@ from tinyprune.config.toml import read_toml
 from tinyprune.config.values import Text, each_of, one_or_several
 from tinyprune.errors import UsageError
 
+#: Adds what a table [data] means to it; relative to a folder.
+Completion = Callable[[Mapping[str, Any], Path], dict[str, Any]]
 
-def load_recipe(path: Path) -> RunConfig:
+
+def load_recipe(path: Path, complete: Completion | None = None) -> RunConfig:
     """Return the configuration in a TOML file; folders and files in it are relative to it.
 
-    Raises UsageError with the name of the file.
+    ``complete`` names the data set of a table [data] that does not. Raises UsageError with the name
+    of the file.
     """
-    config = read_toml(path, "recipe", from_mapping)
+
+    def read(tables: dict[str, Any]) -> RunConfig:
+        data = tables.get("data")
+        if complete is not None and isinstance(data, dict):
+            tables = {**tables, "data": complete(data, path.parent)}
+        return from_mapping(tables)
+
+    config = read_toml(path, "recipe", read)
     anchored = _anchored(config, path.parent)
     return dataclasses.replace(anchored, model=_anchored_model(anchored.model, path.parent))
 

@@ -33,13 +33,11 @@ class FoundData:
 
     Attributes:
         dataset: its name in registry.DATASETS.
-        setting: the setting of it that takes the path.
         reason: what was found there, in words.
         is_corpus: whether it is a corpus of speech, which its names tell without a doubt.
     """
 
     dataset: str
-    setting: str
     reason: str
     is_corpus: bool = False
 
@@ -55,7 +53,7 @@ def data_at(path: Path) -> FoundData:
         return _arrays(path)
     corpus = dataset_of(path)
     if corpus:
-        return FoundData(corpus, "path", "a corpus of speech", is_corpus=True)
+        return FoundData(corpus, "a corpus of speech", is_corpus=True)
     found = _folder(path) if path.is_dir() else None
     if found is None:
         raise UsageError(f"{path}: {_nearest(path)}{_EXPECTED}")
@@ -65,8 +63,8 @@ def data_at(path: Path) -> FoundData:
 def _arrays(path: Path) -> FoundData:
     """Return "images" for pictures with a label each, else "arrays"."""
     if path.suffix.lower() == ".npz" and _are_pictures(load_npz(path)):
-        return FoundData("images", "path", "pictures in bytes, with a label each")
-    return FoundData("arrays", "arrays", "arrays")
+        return FoundData("images", "pictures in bytes, with a label each")
+    return FoundData("arrays", "arrays")
 
 
 def _are_pictures(arrays: dict[str, np.ndarray]) -> bool:
@@ -83,18 +81,18 @@ def _are_pictures(arrays: dict[str, np.ndarray]) -> bool:
 def _folder(folder: Path) -> FoundData | None:
     """Return the data set of a folder that is no corpus of speech; None for none."""
     if is_cifar(folder):
-        return FoundData("images", "path", "CIFAR-10's batches")
+        return FoundData("images", "CIFAR-10's batches")
     if _has_machines(folder):
-        return FoundData("anomaly", "machines", MACHINES)
+        return FoundData("anomaly", MACHINES)
     root = _training_folder(folder)
     if any(list_files(classes, PICTURES) for classes in _folders_in(root)):
-        return FoundData("images", "path", "folders CLASS/*.png")
+        return FoundData("images", "folders CLASS/*.png")
     recordings = [list_files(words, audio.SUFFIXES) for words in _folders_in(root)]
     firsts = list(itertools.chain.from_iterable(files[:1] for files in recordings))
     if len(firsts) < 2:
         return None
     _check_words(folder, firsts[:_LOOKED_AT])
-    return FoundData("keywords", "path", "folders WORD/*.wav")
+    return FoundData("keywords", "folders WORD/*.wav")
 
 
 def _has_machines(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tinyprune import extras
 from tinyprune.data.speech import augmentation, rooms, sweeps
 from tinyprune.data.speech.mixing import NoisyUtterance
 from tinyprune.errors import UsageError
@@ -123,10 +124,7 @@ def test_the_room_is_in_the_speech_that_should_come_out(monkeypatch):
 
 
 def test_without_the_package_rooms_are_refused_by_name_and_left_out_of_all(monkeypatch, log_lines):
-    def missing():
-        raise UsageError('simulated rooms need pyroomacoustics: pip install "tinyprune[rooms]"')
-
-    monkeypatch.setattr(rooms, "check_available", missing)
+    monkeypatch.setattr(extras, "is_installed", lambda package: False)
     with pytest.raises(UsageError, match="pip install"):
         sweeps.conditions(["room"])
     assert not log_lines
@@ -137,7 +135,7 @@ def test_without_the_package_rooms_are_refused_by_name_and_left_out_of_all(monke
         "band",
     }
     [line] = log_lines
-    assert line.startswith("--sweep room is left out: simulated rooms need")
+    assert line.startswith("--sweep room is left out: a simulated room needs pyroomacoustics")
 
 
 def test_names_come_in_lists_and_must_exist():
