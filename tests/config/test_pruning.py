@@ -17,7 +17,7 @@ from tinyprune.config import (
     to_mapping,
 )
 from tinyprune.config.budget import Budget, BudgetConfig
-from tinyprune.config.pruning import DEFAULT_FLOOR, DEFAULT_IMPORTANCE
+from tinyprune.config.pruning import DEFAULT_FLOOR, DEFAULT_IMPORTANCE, DEFAULT_OF_BLOCKS
 from tinyprune.config.recipe import load_recipe, with_overrides
 from tinyprune.errors import UsageError
 from tinyprune.storage.run_folder import Variant
@@ -318,6 +318,14 @@ def test_a_target_that_is_not_there_may_be_set_on_the_command_line():
 def test_a_new_pruning_is_ranked_by_the_default():
     settled = MagnitudePruning().settled(None)
     assert (settled.importance, settled.floor) == (DEFAULT_IMPORTANCE, DEFAULT_FLOOR)
+
+
+def test_trained_blocks_are_ranked_by_what_they_do_to_the_loss():
+    assert MagnitudePruning(structure="block").settled(None).importance == DEFAULT_OF_BLOCKS
+    named = MagnitudePruning(structure="block", importance="lamp")
+    assert named.settled(None).importance == "lamp"
+    offline = OfflinePruning(structure="block")  # there are no gradients
+    assert offline.settled(None).importance == DEFAULT_IMPORTANCE
 
 
 @pytest.mark.parametrize("kind", [MagnitudePruning, OfflinePruning])

@@ -11,6 +11,7 @@ from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import MaskUpdater
 from tinyprune.compress.planning import plan
 from tinyprune.config import MagnitudePruning, check
+from tinyprune.config.pruning import DEFAULT_IMPORTANCE
 from tinyprune.errors import UsageError
 from tinyprune.training.compression import ScheduledMasks
 from tinyprune.training.masked_network import MaskedNetwork, PrunedNetwork
@@ -74,7 +75,7 @@ class Pruner:
             structure=structure,
             sparsity=sparsity,
             block_size=block_size,
-            importance=importance,
+            importance=importance or DEFAULT_IMPORTANCE,
             floor=floor,
             scope=scope,
             schedule=schedule,

@@ -35,6 +35,8 @@ SCOPES = ("global", "layer")
 SIZE = SizeRule()
 DEFAULT_SPARSITY = 0.8
 DEFAULT_IMPORTANCE = "lamp"
+#: Of blocks, in training: by weights a network that was trained densely has none that stand out.
+DEFAULT_OF_BLOCKS = "taylor"
 DEFAULT_FLOOR = 0.25
 LEAST_LEARNED_VALUES = 3
 #: The floor of records that were written before there was one.
@@ -318,7 +320,7 @@ class RankedPruning(PruneConfig):
     importance: str | None = setting(
         None,
         "Importance: what a group is ranked by, see `tinyprune list importances`. "
-        f" [default: {DEFAULT_IMPORTANCE}]",
+        f" [default: {DEFAULT_IMPORTANCE}, in trained blocks {DEFAULT_OF_BLOCKS}]",
         option=Option("--importance", metavar="NAME"),
         rule=NameRule(IMPORTANCES),
         instead="the gates learn what a unit is worth",
@@ -454,6 +456,13 @@ class MagnitudePruning(RankedPruning, TrainedPruning):
         rule=COUNT,
         instead=_NO_SCHEDULE,
     )
+
+    @property
+    def settled_importance(self) -> str:
+        """The importance that is set, or the default of the structure."""
+        if self.importance is None and self.structure == "block":
+            return DEFAULT_OF_BLOCKS
+        return super().settled_importance
 
     @property
     def grouping(self) -> "MagnitudePruning":

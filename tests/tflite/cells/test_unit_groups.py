@@ -39,12 +39,20 @@ def test_a_name_without_an_order_is_in_the_order_of_keras():
     np.testing.assert_array_equal(found.in_keras(kernel), kernel)
 
 
-def test_rows_of_a_frame_have_32_units_or_what_divides_them():
-    # 256 units in 4 groups of 64: 2 rows of 32 for each gate.
-    assert UnitGroups(256, 64, LSTM).shape(4) == (1, 4, 8, 32)
-    # 24 and 32 have 8 in common: 3 rows.
-    assert UnitGroups(48, 24, LSTM).shape(1) == (1, 2, 3, 8)
-    assert UnitGroups(5, 5, LSTM).shape(1) == (1, 1, 5, 1)
+@pytest.mark.parametrize(
+    ("units", "size", "shape"),
+    [
+        (256, 64, (1, 4, 2, 32)),
+        (256, 32, (1, 8, 2, 16)),  # 32 side by side would leave a single row
+        (48, 16, (1, 3, 2, 8)),
+        (48, 24, (1, 2, 3, 8)),  # no pairs: what 24 and 32 have in common
+        (5, 5, (1, 1, 5, 1)),
+    ],
+)
+def test_a_frame_has_pairs_of_rows(units, size, shape):
+    groups = UnitGroups(units, size, LSTM)
+    assert groups.shape(1) == shape
+    assert groups.shape(4)[2] == 4 * shape[2]
 
 
 @pytest.mark.parametrize(("gates", "count"), [(LSTM, 4), (GRU, 3)])

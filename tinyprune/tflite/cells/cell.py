@@ -131,8 +131,14 @@ class CellLayer(ABC):
         Returns:
             both (1, 1, units).
         """
-        made = self._writer.reshape(f"{frame}/h_sequence", h, (1, 1, self._groups.units))
-        return made, self._writer.as_uint8(f"{frame}/h_read", made)
+        writer = self._writer
+        sequence = (1, 1, self._groups.units)
+        read = writer.as_uint8(f"{frame}/h_read_by_unit", h)
+        made = writer.copy(f"{frame}/h_made", h)
+        return (
+            writer.reshape(f"{frame}/h_sequence", made, sequence),
+            writer.reshape(f"{frame}/h_read", read, sequence),
+        )
 
     @abstractmethod
     def step(

@@ -279,6 +279,15 @@ class NetworkWriter:
         options = self._schema.MaximumMinimumOptionsT()
         return self._of_two("MAXIMUM", name, (one, bound), one.numbers, options, version=2)
 
+    def copy(self, name: str, read: Value) -> Value:
+        """Return a copy: the larger of a number and the least one.
+
+        Vela's own copies, of a CONCATENATION of parts or a RESHAPE of what others read too, cost
+        five times as much.
+        """
+        least = np.iinfo(read.dtype).min
+        return self.maximum(name, read, np.full([1] * len(read.shape), least, read.dtype))
+
     def _of_two(
         self,
         operator: str,

@@ -132,7 +132,7 @@ class _Division:
         numbers = writer.value(int(operator.outputs[0])).numbers
         values = outputs[..., first:last]
         constant = writer.constant(f"bias_only_{first}", values, numbers)
-        return self._copy(writer, constant).index
+        return writer.copy(f"copy_{constant.index}", constant).index
 
     def _gather(self, writer: NetworkWriter, read: Value, part: Part) -> int:
         """Return the tensor of the inputs that a part reads."""
@@ -143,19 +143,10 @@ class _Division:
                 name = f"{read.index}_{first}_{last}"
                 pieces.append(writer.channels(f"inputs_{name}", read, first, last))
             if len(pieces) > 1:
-                copies = [self._copy(writer, piece) for piece in pieces]
+                copies = [writer.copy(f"copy_{piece.index}", piece) for piece in pieces]
                 pieces = [writer.joined(f"inputs_{read.index}_{len(self._gathered)}", copies, -1)]
             self._gathered[key] = pieces[0]
         return self._gathered[key].index
-
-    def _copy(self, writer: NetworkWriter, piece: Value) -> Value:
-        """Return a copy: the larger of a number and the least one.
-
-        A CONCATENATION of slices costs five times as much.
-        """
-        least = np.iinfo(piece.dtype).min
-        bound = np.full([1] * len(piece.shape), least, piece.dtype)
-        return writer.maximum(f"copy_{piece.index}", piece, bound)
 
     def _part(self, operator: Any, part: Part, read: int, output: int | None, number: int) -> int:
         """Write the operator of a part; return its output."""
