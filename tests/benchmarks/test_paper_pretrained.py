@@ -140,6 +140,7 @@ def test_the_card_has_the_figures_of_the_record(work):
     assert str(work) not in text
 
 
+@pytest.mark.slow
 def test_the_card_shows_test_once_there_is_one(work):
     scored = Split(7, "names", {"si_sdr_db": Score(8.0, -0.3, -0.4, -0.2)}, {"si_sdr_db": 0.5})
     record.write(work / "results", row_of(work, test=scored))
@@ -149,6 +150,7 @@ def test_the_card_shows_test_once_there_is_one(work):
     assert "9.00" not in text.partition("SI-SDR dB by SNR")[0]
 
 
+@pytest.mark.slow
 def test_the_card_shows_what_it_does_outside_of_its_snrs(work):
     text = ship(work).read_text()
     assert "2 mixtures of the recordings of dev each. It learned from -6 to 9 dB" in " ".join(
@@ -180,6 +182,7 @@ def test_the_card_says_where_the_network_must_not_be_used(work):
     assert "### Where pretrained streaming must not be used\n\n- clean: " in section
 
 
+@pytest.mark.slow
 def test_a_variant_from_before_a_setting_existed_has_its_default(work):
     path = work / "variants/weight-0.80/variant.json"
     claim = read_sealed(path, "")

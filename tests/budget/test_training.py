@@ -276,6 +276,7 @@ def test_every_budget_is_kept_and_several_at_once(limits):
     assert (stem, inner) != (16, 12)
 
 
+@pytest.mark.slow
 def test_a_recurrent_network_meets_its_budget_too():
     keras.utils.set_random_seed(0)
     network = tinylstm.build((None, BANDS), BANDS, 12, 10)
@@ -586,6 +587,7 @@ def test_a_compilation_that_fails_is_told_of_and_training_goes_on(tmp_path, monk
     assert not (tmp_path / "loop").exists()
 
 
+@pytest.mark.slow
 def test_heads_are_rounded_to_channels():
     """Four heads of 4 channels, rounded to 8: two heads are a multiple, where all four were one to stay."""
     given = keras.Input((6, 16))

@@ -138,6 +138,7 @@ def test_integers_of_a_channel_with_a_negative_factor_are_those_of_the_others():
     assert len(np.unique(conv)) == VALUES
 
 
+@pytest.mark.slow
 def test_gates_have_values_of_their_own():
     learned = network(lstm_network, sparsity=0.0)
     found = integers(learned.finish().model, matrices=4)

@@ -130,6 +130,7 @@ def test_calibrate_sets_the_extremes_of_every_activation(tiny):
     assert all(quantizer.observe is Observe.AVERAGE for quantizer in quantizers(prepared))
 
 
+@pytest.mark.slow
 def test_calibrate_forgets_what_it_saw_before(tiny):
     prepared = prepare(tiny)
     for scale in (10, 1):

@@ -168,6 +168,7 @@ print(store.path.stat().st_size // 1024, kibibytes("VmHWM") - before)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_hours(tmp_path):
     """An hour, 110 MiB, is written and read in a tenth of that."""
     done = subprocess.run(

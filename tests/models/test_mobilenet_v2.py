@@ -132,6 +132,7 @@ def test_inputs_of_another_kind_are_refused(inputs):
         build(inputs)
 
 
+@pytest.mark.slow
 def test_the_bottlenecks_of_a_residual_stream_are_one_set():
     found = coupling(fold(build()))
     bottlenecks = [f"block_{number}a_project" for number in range(1, 6)]

@@ -102,6 +102,7 @@ def test_states_are_what_nobody_makes(tmp_path):
     ] * 2
 
 
+@pytest.mark.slow
 def test_zeros_are_counted_kernel_by_kernel(tmp_path):
     model = fold(tinylstm.build(units=24, hidden=16))
     lstm, *_ = (layer for layer in model.layers if isinstance(layer, layers.LSTM))

@@ -73,6 +73,7 @@ def test_without_data_it_is_noise_in_the_range_of_the_input(networks: Networks, 
     assert (error.inputs, error.source) == (64, "")
 
 
+@pytest.mark.slow
 def test_a_file_does_not_differ_from_itself(networks: Networks):
     given = representative_inputs(networks.dense(), None)
     assert given is not None

@@ -193,6 +193,7 @@ def recordings(finished_run, tiny_sizes, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_files_on_recordings_need_no_run_and_give_what_the_variant_gives(
     finished_run, recordings, tmp_path
 ):

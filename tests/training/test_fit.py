@@ -454,6 +454,7 @@ def halving(
     return compression.fit, compression
 
 
+@pytest.mark.slow
 def test_a_smaller_model_goes_on_with_what_the_optimizer_knows_of_its_weights(tmp_path):
     training, compression = halving(tmp_path, 2)
     training.run("tiny")
