@@ -384,7 +384,8 @@ class Stub:
     default_model, default_epochs, learning_rate = "tinylstm", 1, 1e-3
     activation, compact_output_shape = None, ()
     name, default_metrics, all_metrics = "speech", ("si_sdr_db",), ("si_sdr_db",)
-    forms, frontend, preparation = Speech.forms, None, None
+    forms, exported = Speech.forms, Speech.exported
+    frontend, preparation = None, None
 
     def __init__(self, dataset):
         self.dataset = dataset
