@@ -2,11 +2,13 @@
 
 import importlib.util
 import re
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import tinyprune
 from tinyprune import extras
 from tinyprune.cli import messages
 from tinyprune.errors import UsageError
@@ -60,3 +62,10 @@ def test_training_needs_keras(monkeypatch):
     assert not extras.can_train()
     with pytest.raises(UsageError, match=r"^tinyprune train needs keras, .*\[train\]\"$"):
         extras.require_training("tinyprune train")
+
+
+def test_what_python_asks_for_says_what_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", None)  # as if it were not there
+    monkeypatch.delitem(sys.modules, "tinyprune.api.pruner", raising=False)
+    with pytest.raises(UsageError, match=r'^tinyprune\.Pruner needs keras, .*\[train\]"$'):
+        _ = tinyprune.Pruner

@@ -7,6 +7,7 @@ Train, prune jointly with int8 learning, export, compile and report: on the comm
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tinyprune import extras
 from tinyprune.version import __version__
 
 if TYPE_CHECKING:
@@ -44,7 +45,13 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'tinyprune' has no attribute '{name}'")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    try:
+        module = importlib.import_module(_MODULES[name])
+    except ModuleNotFoundError as error:
+        if error.name is None or extras.extra_of(error.name) is None:
+            raise
+        raise extras.missing(error.name, f"tinyprune.{name}") from error
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:
