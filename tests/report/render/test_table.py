@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support import records
-from tinyprune.artifacts.network import TensorSparsity
+from tinyprune.artifacts.network import ContextState, TensorSparsity
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
@@ -160,6 +160,24 @@ def test_what_is_left_dense_is_named_with_its_share_of_bytes(summary: RunSummary
     variants = (*summary.variants[:-1], replace(last, tflite=tflite))
     text = lines(table.format_table(replace(summary, variants=variants)))
     assert f"{last.name} leaves dense 25% of its bytes of weights: own" in text  # 100 of 400
+
+
+def test_layers_that_are_explicit_cells_are_named_with_their_variants(summary: RunSummary) -> None:
+    assert "explicit cells" not in terminal.to_text(table.format_table(summary))
+    variants = []
+    for one in summary.variants:
+        contexts = [
+            state(layer) for layer in ("conv", "lstm_1/hidden", "lstm_1/cell", "gru/hidden")
+        ]
+        tflite = replace(one.tflite, contexts=tuple(contexts))
+        variants.append(replace(one, tflite=tflite))
+    fused, other = summary.variants[0], replace(variants[1], name="other")
+    text = lines(table.format_table(replace(summary, variants=(fused, variants[1], other))))
+    assert f"explicit cells: lstm_1, gru of {variants[1].name} and other" in text
+
+
+def state(layer: str) -> ContextState:
+    return ContextState(layer, "in", "out", 1, 1, (1, 1, 8), 1 / 128, 0)
 
 
 def test_cpu_operators_are_named(summary: RunSummary) -> None:

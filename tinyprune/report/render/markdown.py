@@ -24,7 +24,7 @@ from tinyprune.report.model.number_text import NONE, shown_factor, shown_millise
 from tinyprune.report.model.record import RunReport, VariantRecord
 from tinyprune.report.model.summary import Row, metric_names, summary_rows, variant_names
 from tinyprune.report.render import sweep_answer
-from tinyprune.report.render.table import cpu_notes, dense_notes, scored_items
+from tinyprune.report.render.table import cell_notes, cpu_notes, dense_notes, scored_items
 from tinyprune.report.render.verdict import (
     matters,
     show_allowed,
@@ -231,6 +231,7 @@ def _below(summary: RunSummary, rows: Sequence[Row]) -> list[str]:
         "changes and factors (x) are against the first variant.",
         "flash: encoded weights, biases and scales, without the command stream.",
         *dense_notes(summary),
+        *cell_notes(summary),
         *cpu_notes(rows),
     ]
 

@@ -30,6 +30,7 @@ from tinyprune.report.model.number_text import (
     shown_number,
 )
 from tinyprune.report.model.summary import Row, metric_names, summary_rows
+from tinyprune.report.model.wording import listed
 from tinyprune.report.render.plain_data import csv_text, json_text
 from tinyprune.report.render.terminal import columns, wrapped
 from tinyprune.units import format_bytes, format_count
@@ -109,6 +110,20 @@ def dense_notes(summary: RunSummary) -> list[str]:
                 f"{variant.name} leaves dense {share:.0%} of its bytes of weights: {names}"
             )
     return notes
+
+
+def cell_notes(summary: RunSummary) -> list[str]:
+    """A line per set of recurrent layers that are explicit cells, with the variants that have them.
+
+    The state of such a layer goes in and comes out of every call, under the name of the layer.
+    """
+    variants: dict[str, list[str]] = {}
+    for variant in summary.variants:
+        layers = [context.layer.partition("/") for context in variant.tflite.contexts]
+        names = ", ".join(dict.fromkeys(layer for layer, slash, _ in layers if slash))
+        if names:
+            variants.setdefault(names, []).append(variant.name)
+    return [f"explicit cells: {layers} of {listed(names)}" for layers, names in variants.items()]
 
 
 def _title(summary: RunSummary) -> Text:
@@ -204,6 +219,7 @@ def _notes(summary: RunSummary, rows: Sequence[Row]) -> list[str]:
         hop_ms = 1000 * summary.hop_seconds
         notes.append(f"NPU busy: share of the {hop_ms:g} ms between two frames.")
     notes += dense_notes(summary)
+    notes += cell_notes(summary)
     on_cpu = cpu_notes(rows)
     if on_cpu:
         notes += [*on_cpu, "Cycles and time leave out what runs on the CPU."]
