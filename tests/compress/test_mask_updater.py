@@ -22,6 +22,7 @@ from tinyprune.compress.mask_updater import (
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import compressed_layers, prepare
 from tinyprune.config import LayerRule, MagnitudePruning
+from tinyprune.config.pruning import DEFAULT_IMPORTANCE
 from tinyprune.models.tinylstm import build
 from tinyprune.registry import SCHEDULES
 from tinyprune.sparsity.plan import PruningPlan
@@ -287,7 +288,8 @@ def images() -> keras.Model:
 
 
 def pruned(model: keras.Model, steps: int = 20, **config) -> dict[str, np.ndarray]:
-    """The masks at the end of a training in which the weights stay."""
+    """The masks at the end of a training in which the weights stay, so there are no gradients."""
+    config.setdefault("importance", DEFAULT_IMPORTANCE)
     found, prepared = plan(model, MagnitudePruning(**config)), prepare(model)
     units = coupling(model) if found.removes_units else None
     updater = MaskUpdater(prepared, found, steps, units)
