@@ -69,14 +69,6 @@ def test_every_output_keeps_a_group_where_half_of_what_is_kept_holds_them():
     assert set(floor_of(IDS, 0.9, 0.25, "global", last=["pointwise"]).outputs) == set(IDS)
 
 
-def test_outputs_of_a_kernel_that_lies_beside_another_may_be_empty():
-    # 20 + 40 = 60 groups are more than half of 98; the 40 alone are less.
-    floor = floor_of(IDS, 0.9, 0.25, "global", last=["depthwise"], beside=["depthwise"])
-    assert list(floor.outputs) == ["pointwise"]
-    # Its share stays all the same: 0.25 * 0.1 * 180 = 4.5.
-    assert len(_kept(floor, "depthwise", np.linspace(0, 1, 180))) == 5
-
-
 def test_a_depthwise_kernel_loses_no_channel():
     floor = floor_of(IDS, 0.9, 0.25, "global", last=[])
     importance = np.linspace(0, 1, 180)

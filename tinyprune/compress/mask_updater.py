@@ -19,7 +19,7 @@ from tinyprune.sparsity.floor import fewest_groups, floor_of, protected
 from tinyprune.sparsity.importance import FROM_GRADIENTS, SCALE_FREE
 from tinyprune.sparsity.layout import canonical, canonical_shape, restored
 from tinyprune.sparsity.masks import masks
-from tinyprune.sparsity.plan import RECURRENT_KERNEL, LayerPlan, PruningPlan
+from tinyprune.sparsity.plan import LayerPlan, PruningPlan
 from tinyprune.sparsity.schedules import Schedule
 from tinyprune.sparsity.structure import Structure
 from tinyprune.sparsity.unit_sets import Coupling, Keep, clamped, keep_units
@@ -243,10 +243,7 @@ class _GroupPool(_Pool):
         all_groups = sum(item.groups for item in items)
         super().__init__(items, plan, zero_groups / all_groups, steps)
         last = [item.key for item in items if item.makes_outputs]
-        beside = [item.key for item in items if item.kernel == RECURRENT_KERNEL]
-        self._floor = floor_of(
-            standard_ids, self._final_sparsity, plan.floor, plan.scope, last, beside
-        )
+        self._floor = floor_of(standard_ids, self._final_sparsity, plan.floor, plan.scope, last)
 
     def masks(self, values: Mapping[str, FloatArray], step: int, is_final: bool) -> Masks:
         """Return the masks of the kernels at a step."""

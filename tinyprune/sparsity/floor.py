@@ -9,8 +9,7 @@ Channels lie in series too. Where every output of every kernel keeps a group, ea
 that reads one itself, down to the input: nothing is cut off. So every output keeps its largest
 group, in the kernels with the fewest groups per output first (a depthwise kernel has nine weights
 for each, and with 10 % of them most channels would be gone), as long as that is at most half of
-what is kept. The outputs of the network keep a group of their own in any case. A kernel that reads
-the state of a recurrent layer lies beside the one that reads its inputs: its outputs may be empty.
+what is kept. The outputs of the network keep a group of their own in any case.
 """
 
 import math
@@ -46,12 +45,7 @@ class Floor:
 
 
 def floor_of(
-    ids: Mapping[str, IntArray],
-    sparsity: float,
-    share: float,
-    scope: str,
-    last: Collection[str],
-    beside: Collection[str] = (),
+    ids: Mapping[str, IntArray], sparsity: float, share: float, scope: str, last: Collection[str]
 ) -> Floor:
     """Return the floor of kernels.
 
@@ -61,21 +55,19 @@ def floor_of(
         share: of the density ``1 - sparsity`` that every kernel keeps, in [0, 1]; 0: no floor.
         scope: "global" where the kernels share what is kept, "layer" where each has its own.
         last: kernels that make the outputs of the network.
-        beside: kernels whose outputs others make too, those that read the state of a recurrent
-            layer.
     """
     groups = {key: int(of_kernel.max()) + 1 for key, of_kernel in ids.items()}
     fewest = {key: fewest_groups(count, sparsity, share) for key, count in groups.items()}
     if not share:
         return Floor(fewest, {})
-    in_series = {key: of_kernel for key, of_kernel in ids.items() if key not in beside}
-    covered = set(last) - set(beside)
+    needed = {key: _groups_of_outputs(of_kernel) for key, of_kernel in ids.items()}
     if scope == "layer":
-        for key, of_kernel in in_series.items():
-            covered |= _covered({key: of_kernel}, groups, (1 - sparsity) * groups[key])
+        covered = set()
+        for key, count in groups.items():
+            covered |= _covered({key: count}, needed, sparsity)
     else:
-        covered |= _covered(in_series, groups, (1 - sparsity) * sum(groups.values()))
-    return Floor(fewest, {key: ids[key] for key in sorted(covered)})
+        covered = _covered(groups, needed, sparsity)
+    return Floor(fewest, {key: ids[key] for key in ids if key in covered or key in last})
 
 
 def _groups_of_outputs(ids: IntArray) -> int:
@@ -84,15 +76,11 @@ def _groups_of_outputs(ids: IntArray) -> int:
     return len(np.unique(first_row))
 
 
-def _covered(ids: Mapping[str, IntArray], groups: Mapping[str, int], kept: float) -> set[str]:
-    """Return the kernels that can keep every output, those with few groups per output first.
-
-    ``kept``: groups that stay of all kernels that share them.
-    """
-    needed = {key: _groups_of_outputs(of_kernel) for key, of_kernel in ids.items()}
-    left = SHARE_OF_OUTPUTS * kept + 1e-9
+def _covered(groups: Mapping[str, int], needed: Mapping[str, int], sparsity: float) -> set[str]:
+    """Return the kernels that can keep every output, those with few groups per output first."""
+    left = SHARE_OF_OUTPUTS * (1 - sparsity) * sum(groups.values()) + 1e-9
     covered = set()
-    for key in sorted(needed, key=lambda key: groups[key] / needed[key]):
+    for key in sorted(groups, key=lambda key: groups[key] / needed[key]):
         left -= needed[key]
         if left < 0:
             break

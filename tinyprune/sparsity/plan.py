@@ -9,9 +9,6 @@ from tinyprune.artifacts.cell_choice import CellChoice
 from tinyprune.sparsity.layout import Layout, canonical_shape
 from tinyprune.sparsity.structure import Structure
 
-#: The kernel of a recurrent layer that reads its state.
-RECURRENT_KERNEL = "recurrent_kernel"
-
 
 @dataclass(frozen=True)
 class LayerPlan:
