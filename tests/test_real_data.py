@@ -118,28 +118,30 @@ name = "{name}"
 path = "{path}"
 
 [train]
-epochs = 3
+epochs = {epochs}
 batch_size = 16
 
 [[prune]]
 structure = "unit"
 sparsity = 0.5
-epochs = 2
+epochs = {epochs}
 
 [[prune]]
 base = "unit-0.50"
 structure = "{then}"
 scope = "layer"
-epochs = 2
+epochs = {epochs}
 
 [[target]]
 npu = "ethos-u85-256"
 """
 
 
-def check_classes(folder, name, path, then, classes, baseline_parameters):
+def check_classes(folder, name, path, then, classes, baseline_parameters, epochs=2):
     """A run of two prunings, one on the other, then the offline control beside them."""
-    (folder / "recipe.toml").write_text(CLASSES.format(name=name, path=path, then=then))
+    (folder / "recipe.toml").write_text(
+        CLASSES.format(name=name, path=path, then=then, epochs=epochs)
+    )
     summary, said = tinyprune(folder, "run", "recipe.toml")
     baseline, units, both = summary["variants"]
     assert baseline["parameters"] == baseline_parameters
@@ -184,7 +186,7 @@ def test_keywords(tmp_path):
         (3 * 3 + 1) * 64 + 4 * 64 + (64 + 1) * 64 + 4 * 64
     )  # depthwise, BatchNorm, pointwise, BatchNorm
     parameters = (10 * 4 + 1) * 64 + 4 * 64 + 4 * block + (64 + 1) * 4
-    check_classes(tmp_path, "keywords", "data", "weight", 4, parameters)
+    check_classes(tmp_path, "keywords", "data", "weight", 4, parameters, epochs=24)
 
 
 @pytest.mark.skipif(not (DATA / "images").is_dir(), reason=f"no images in {DATA}")

@@ -19,6 +19,7 @@ from tinyprune.compress.mask_updater import MaskUpdater, read_masks
 from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import prepare
 from tinyprune.config import MagnitudePruning
+from tinyprune.config.pruning import DEFAULT_IMPORTANCE
 
 LIMIT_MILLISECONDS = 50.0
 STEPS = 1000
@@ -73,7 +74,10 @@ def _theirs(structure: str) -> str:
 
 def _update(base: keras.Model, structure: str) -> Callable[[], Spent]:
     """A case: an update half-way, which every step is due for."""
-    prepared, config = prepare(base), MagnitudePruning(structure=structure, update_every=1, end=1.0)
+    prepared = prepare(base)
+    config = MagnitudePruning(
+        structure=structure, importance=DEFAULT_IMPORTANCE, update_every=1, end=1.0
+    )
     updater = MaskUpdater(
         prepared, plan(base, config), STEPS, coupling(base) if structure == "unit" else None
     )

@@ -45,6 +45,7 @@ DECLARED = [
     "numpy>=1.26",
     "keras>=99; extra == 'train'",
     "tinyprune[train]; extra == 'sweep'",
+    "keras>=99; extra == 'sweep'",  # what the line before becomes in an installed package
     "optuna>=5.0; extra == 'sweep'",
 ]
 

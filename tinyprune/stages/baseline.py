@@ -14,9 +14,10 @@ from tinyprune.config.settings import quick_epochs
 from tinyprune.errors import UsageError
 from tinyprune.metrics.metric import Metric, metric_of
 from tinyprune.models.loading.files import load_weights
-from tinyprune.models.loading.own import is_own, load
+from tinyprune.models.loading.own import is_own
 from tinyprune.registry import MODELS
 from tinyprune.stages.convertible import check_convertible
+from tinyprune.stages.own_networks import load
 from tinyprune.stages.saving import save_network
 from tinyprune.storage.digests import sha256
 from tinyprune.storage.records import write_json

@@ -67,7 +67,9 @@ def _extra(extra: str, declared: Sequence[Requirement]) -> list[Check]:
     """Examine the packages of an extra; those that train belong together."""
     of_extra = [requirement for requirement in declared if _brings(extra, requirement)]
     if extra != extras.TRAIN:
-        return [_optional(requirement) for requirement in of_extra]
+        # An installed package lists what `tinyprune[train]` has among what its other extras have.
+        shown = {item.name for item in declared if _brings(extras.TRAIN, item)}
+        return [_optional(item) for item in of_extra if item.name not in shown]
     if extras.can_train():
         return [_package(requirement) for requirement in of_extra]
     return [Check(extra, f"optional, not installed: {extras.install_line(extra)}")]

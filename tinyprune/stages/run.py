@@ -115,7 +115,8 @@ class Run:
 
         Layers of the user come from the modules that those of the baseline came from.
         """
-        from tinyprune.models.loading.own import is_own, load
+        from tinyprune.models.loading.own import is_own
+        from tinyprune.stages.own_networks import load
 
         config = self.recipe.model
         module, colon, _ = str(config.name).partition(":")

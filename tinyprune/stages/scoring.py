@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from tinyprune import pretrained
 from tinyprune.errors import UsageError
 from tinyprune.metrics.scores import Scored, Scores
-from tinyprune.models.loading.own import load
 from tinyprune.registry import TASKS
 from tinyprune.stages.model_reference import FLOAT, TFLITE, ModelReference
 from tinyprune.stages.normalisation import warn_of_two_scalings
+from tinyprune.stages.own_networks import load
 from tinyprune.tasks.shape_check import check_graph, fitted
 from tinyprune.tasks.task import Dataset, Forward, Task
 from tinyprune.tflite import flatbuffer
