@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyprune.tflite.cells.network_writer import empty_model
+from tinyprune.tflite.cells.network_writer import NetworkWriter, empty_model
 from tinyprune.tflite.engines import LiteRt
 from tinyprune.tflite.flatbuffer import pack
 
@@ -34,9 +34,8 @@ def bias_only(model: Any, operator: Any) -> npt.NDArray[Any]:
     graph.operators.append(own)
     graph.inputs = own.inputs[:1]
     graph.outputs = own.outputs
-    read = graph.tensors[own.inputs[0]]
-    dtype = np.uint8 if _type_name(read.type) == "UINT8" else np.int8
-    zeros = np.full(tuple(read.shape), read.quantization.zeroPoint[0], dtype)
+    read = NetworkWriter(network, "").value(int(own.inputs[0]))
+    zeros = np.full(read.shape, read.zero_point, read.dtype)
     return LiteRt(pack(network)).invoke([zeros])[0]
 
 
@@ -53,9 +52,3 @@ def _copied(model: Any, network: Any, index: int) -> int:
         network.buffers.append(copy.deepcopy(buffer))
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
-
-
-def _type_name(number: int) -> str:
-    from ai_edge_litert import schema_py_generated as schema
-
-    return next(name for name, value in vars(schema.TensorType).items() if value == number)

@@ -95,11 +95,11 @@ class _Division:
         output = int(operator.outputs[0])
         name = self._graph.tensors[output].name.decode()
         writer = NetworkWriter(self._model, name)
-        made = []
         if len(parts) == 1:
             gathered = self._gather(writer, writer.value(read), parts[0])
             self._part(operator, parts[0], gathered, output, 0)
             return
+        made = []
         without_weights = None
         for number, part in enumerate(parts):
             if self._is_bias_only(operator, part):
