@@ -39,6 +39,24 @@ class FirmwareSizes:
 
 
 @dataclass(frozen=True)
+class FvpCounts:
+    """The golden vectors on Arm's model of a device (FVP).
+
+    Attributes:
+        calls: of the firmware. cycles, most_cycles: of the NPU in a call, the mean and the largest.
+        numbers: that came out. off: those that are not what the simulated stream gave.
+        is_right: whether they are few and off by no more than may be.
+    """
+
+    calls: int
+    cycles: int
+    most_cycles: int
+    numbers: int
+    off: int
+    is_right: bool
+
+
+@dataclass(frozen=True)
 class FirmwareRecord:
     """A folder of generated sources, as ``firmware.json`` in it says.
 
@@ -56,6 +74,7 @@ class FirmwareRecord:
         tensor_arena_bytes: arena of TFLM. operators: those that TFLM has to know, as its resolver
             names them.
         sizes: bytes of everything; None where they were not measured.
+        fvp: the golden vectors on Arm's model; None where they were not run there.
         files: SHA-256 of every file by its path in the folder.
         is_complete: False while the files are written.
     """
@@ -77,5 +96,6 @@ class FirmwareRecord:
     tensor_arena_bytes: int = 0
     operators: tuple[str, ...] = ()
     sizes: FirmwareSizes | None = None
+    fvp: FvpCounts | None = None
     files: dict[str, str] = field(default_factory=dict)
     is_complete: bool = False

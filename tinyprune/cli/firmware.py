@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from tinyprune.cli import default_network, firmware_output, options
-from tinyprune.cli.values import PLACE
+from tinyprune.cli.values import FILE, PLACE
 
 
 @click.command()
@@ -51,6 +51,19 @@ from tinyprune.cli.values import PLACE
     help="Limits hold for everything: network, front end, glue, libraries, stack.  [default: for "
     "the network, as of `tinyprune compile`]",
 )
+@click.option(
+    "--fvp",
+    type=FILE,
+    metavar="PATH",
+    help="Program of Arm's FVP of Corstone-300 or 310: run the golden vectors on it and show its "
+    "cycles beside Vela's estimate. Never tried on a real one by those who wrote it.",
+)
+@click.option(
+    "--fvp-image",
+    type=FILE,
+    metavar="FILE.elf",
+    help="Image that the FVP runs.  [default: DIR/build/fvp.elf, which `make fvp` builds]",
+)
 @options.format_option(("table", "json"), "the results")
 def firmware(
     network: str | None,
@@ -62,6 +75,8 @@ def firmware(
     name: str | None,
     force: bool,
     whole: bool,
+    fvp: Path | None,
+    fvp_image: Path | None,
     output_format: str,
     **flags: Any,
 ) -> None:
@@ -72,9 +87,10 @@ def firmware(
 
     `make test` in DIR compiles the sources and holds them to golden vectors of the simulated NPU.
     Where arm-none-eabi-gcc and QEMU are installed, flash, RAM and stack of everything are measured.
-    Exit code 3 if a limit is exceeded.
+    Exit code 3 if a limit is exceeded, or the NPU of an FVP computes something else.
     """
     _check_options(raw_features, frontend, name)
+    _check_fvp_options(fvp, fvp_image, runtime)
     from tinyprune import pretrained
 
     target = options.chosen_npu(flags)
@@ -93,14 +109,18 @@ def firmware(
         runtime=runtime,
         has_raw_features=raw_features,
         is_forced=force,
+        fvp=fvp,
     )
     if network is not None and _is_file(network):
         made = stage.firmware_of_file(Path(network), chosen)
     else:
         made = stage.firmware_of_run(run, network, chosen)
     made = stage.measured(made)
+    if fvp is not None:
+        made = stage.on_fvp(made, fvp, fvp_image)
     firmware_output.show(made, output_format)
     stage.check_limits(made, limits, whole)
+    stage.check_fvp_right(made)
 
 
 def _check_options(raw_features: bool, frontend: Path | None, name: str | None) -> None:
@@ -109,6 +129,14 @@ def _check_options(raw_features: bool, frontend: Path | None, name: str | None) 
         raise click.UsageError("--raw-features leaves --frontend out: give one of them")
     if name is not None and not name.strip():
         raise click.UsageError("--name is empty: expected a name, or leave it out")
+
+
+def _check_fvp_options(fvp: Path | None, image: Path | None, runtime: str) -> None:
+    """Raise UsageError for options of the FVP that do not go together."""
+    if image is not None and fvp is None:
+        raise click.UsageError("--fvp-image goes with --fvp PATH, the program that runs it")
+    if fvp is not None and runtime == "tflm":
+        raise click.UsageError("--fvp goes with --runtime driver: its image has no TFLM")
 
 
 def _is_file(network: str) -> bool:

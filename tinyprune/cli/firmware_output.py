@@ -8,7 +8,7 @@ from tinyprune.cli.output import as_json
 from tinyprune.units import format_bytes
 
 if TYPE_CHECKING:
-    from tinyprune.artifacts.firmware import FirmwareRecord, FirmwareSizes
+    from tinyprune.artifacts.firmware import FirmwareRecord, FirmwareSizes, FvpCounts
     from tinyprune.stages.firmware import Firmware
 
 _LABEL, _NUMBER = 28, 9
@@ -25,9 +25,24 @@ def show(made: "Firmware", output_format: str) -> None:
         click.echo(f"{'':<{_LABEL}}{'flash':>{_NUMBER}}{'RAM':>{_NUMBER}}")
         for label, flash, ram in _rows(record):
             click.echo(f"{label:<{_LABEL}}{_text(flash):>{_NUMBER}}{_text(ram):>{_NUMBER}}")
+        if record.fvp is not None:
+            _show_fvp(record.fvp, made.report.cycles)
         click.echo(f"next: make -C {made.folder} test")
     for note in made.notes:
         click.echo(note, err=True)
+
+
+def _show_fvp(counts: "FvpCounts", estimate: float) -> None:
+    """Print the cycles of Arm's model beside Vela's estimate, and what it computed."""
+    click.echo(
+        f"NPU on the FVP: {counts.cycles:,} cycles a call, the mean of {counts.calls}, at most "
+        f"{counts.most_cycles:,}; Vela's estimate is {estimate:,.0f} "
+        f"({counts.cycles / max(estimate, 1.0):.2f} times)"
+    )
+    click.echo(
+        f"{counts.off:,} of {counts.numbers:,} numbers out of it are not those of the simulated "
+        "stream"
+    )
 
 
 def _rows(record: "FirmwareRecord") -> list[Row]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tinyprune.artifacts.firmware import FirmwareRecord, FirmwareSizes
+from tinyprune.artifacts.firmware import FirmwareRecord
 from tinyprune.errors import TinypruneError, UsageError, reason
 from tinyprune.storage.digests import sha256
 from tinyprune.storage.records import read_json, write_json, write_text
@@ -68,11 +68,10 @@ def write_folder(folder: Path, files: Mapping[str, str], record: FirmwareRecord)
     return finished
 
 
-def keep_sizes(folder: Path, record: FirmwareRecord, sizes: FirmwareSizes) -> FirmwareRecord:
-    """Return the record with sizes, which is kept in the folder."""
-    measured = replace(record, sizes=sizes)
-    write_json(folder / RECORD_NAME, measured)
-    return measured
+def keep_record(folder: Path, record: FirmwareRecord) -> FirmwareRecord:
+    """Return a record after it was written into the folder."""
+    write_json(folder / RECORD_NAME, record)
+    return record
 
 
 def earlier_record(folder: Path) -> FirmwareRecord | None:

@@ -10,6 +10,7 @@ from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.firmware import c_text
 from tinyprune.firmware.device_model import DeviceModel
 from tinyprune.firmware.front_ends import FirmwareFrontEnd
+from tinyprune.firmware.fvp import FvpImage, fvp_image
 from tinyprune.firmware.golden import Golden
 
 if TYPE_CHECKING:
@@ -23,9 +24,12 @@ _NETWORK = {
 }
 _ZEPHYR = ("zephyr/module.yml", "zephyr/Kconfig", "zephyr/CMakeLists.txt")
 _DRIVER_HEADER = "ethosu_driver.h"
+_FVP = ("fvp/main.c", "fvp/image.ld")
 _TEST = (
     "driver.h",
     "driver.c",
+    "golden.h",
+    "golden.c",
     "stack.h",
     "stack.c",
     "vectors.h",
@@ -103,6 +107,7 @@ def _context(
         "kind": front_end.template,
         "unit": front_end.unit,
         "runtime": facts.runtime,
+        "fvp": _image(facts),
         "class_names": (),
         "placement": _placement(facts.target.memory_mode),
         **front_end.context(),
@@ -115,6 +120,11 @@ def _placement(memory_mode: str) -> Placement:
         if memory_mode.startswith(begin):
             return placement
     return _OWN_PLACEMENT
+
+
+def _image(facts: FirmwareFacts) -> FvpImage | None:
+    """Return the image for Arm's FVP; None where there is none for it."""
+    return fvp_image(facts.target) if facts.runtime == DRIVER else None
 
 
 def _places(facts: FirmwareFacts, kind: str, has_fft: bool) -> dict[str, str]:
@@ -135,7 +145,7 @@ def _places(facts: FirmwareFacts, kind: str, has_fft: bool) -> dict[str, str]:
         places[f"test/{part}"] = f"test/{part}"
     if facts.runtime == DRIVER:
         places[f"test/{_DRIVER_HEADER}"] = f"test/{_DRIVER_HEADER}"
-    for own in ("Makefile", "README.md", *_ZEPHYR):
+    for own in ("Makefile", "README.md", *_ZEPHYR, *(_FVP if _image(facts) else ())):
         places[own] = own
     places[f"{name}.clayer.yml"] = "cmsis/network.clayer.yml"
     return places

@@ -19,8 +19,9 @@ from tinyprune.firmware.device_model import (
     exchange_ends,
     exchange_model,
 )
-from tinyprune.firmware.folder import check_free, keep_sizes, write_folder
+from tinyprune.firmware.folder import check_free, keep_record, write_folder
 from tinyprune.firmware.front_ends import FirmwareFrontEnd, front_end_of, read_front_end
+from tinyprune.firmware.fvp import UNTRIED, check_fvp, run_fvp
 from tinyprune.firmware.golden import Recorder
 from tinyprune.firmware.sources import DRIVER, TFLM, FirmwareFacts, render
 from tinyprune.firmware.tflm import resolver_methods
@@ -39,6 +40,7 @@ from tinyprune.units import format_bytes
 from tinyprune.version import __version__
 
 _NOT_MEASURED = "TFLM is not linked here, so code and stack are not measured"
+IMAGE = Path("build") / "fvp.elf"
 _FRONT_END, _TASK = "frontend.json", "task.json"
 
 
@@ -54,6 +56,7 @@ class FirmwareOptions:
         runtime: "driver", or "tflm" for TensorFlow Lite Micro.
         has_raw_features: whether the caller computes features, so that there is no front end.
         is_forced: whether a folder with something else is written to.
+        fvp: program of Arm's model that the sources will run on, or None.
     """
 
     target: NpuTarget
@@ -63,6 +66,7 @@ class FirmwareOptions:
     runtime: str = DRIVER
     has_raw_features: bool = False
     is_forced: bool = False
+    fvp: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -168,8 +172,33 @@ def measured(made: Firmware) -> Firmware:
         notes += (found.reason,)
     record = made.record
     if found.sizes is not None:
-        record = keep_sizes(made.folder, record, found.sizes)
+        record = keep_record(made.folder, replace(record, sizes=found.sizes))
     return replace(made, record=record, notes=notes)
+
+
+def on_fvp(made: Firmware, fvp: Path, image: Path | None = None) -> Firmware:
+    """Return sources with what their golden vectors gave on Arm's model of a device.
+
+    Args:
+        made: generated for Arm's driver.
+        fvp: program of the model.
+        image: that it runs; None: the one that ``make fvp`` builds in the folder.
+
+    Raises TinypruneError where there is no image of these sources or it printed no counters.
+    """
+    counts = run_fvp(fvp, image or made.folder / IMAGE, made.record)
+    record = keep_record(made.folder, replace(made.record, fvp=counts))
+    return replace(made, record=record, notes=(*made.notes, UNTRIED))
+
+
+def check_fvp_right(made: Firmware) -> None:
+    """Raise CheckFailed where the NPU of the model computed something else than the simulator."""
+    counts = made.record.fvp
+    if counts is not None and not counts.is_right:
+        raise CheckFailed(
+            f"{made.record.name} on the FVP: {counts.off:,} of {counts.numbers:,} numbers are not "
+            "those of the simulated stream, or too far from them"
+        )
 
 
 def check_limits(made: Firmware, limits: Budget, is_whole: bool) -> None:
@@ -194,6 +223,8 @@ def check_limits(made: Firmware, limits: Budget, is_whole: bool) -> None:
 
 
 def _check_place(options: FirmwareOptions) -> None:
+    if options.fvp is not None:
+        check_fvp(options.fvp, options.target)
     if not options.is_forced:
         check_free(options.folder)
 

@@ -8,6 +8,8 @@
 #define OWN 64 /* bytes that these functions use themselves */
 #define PAINT 0xA5u
 
+static long used;
+
 __attribute__((noinline)) void stack_paint(void)
 {
     volatile uint8_t local = 0u;
@@ -18,7 +20,7 @@ __attribute__((noinline)) void stack_paint(void)
     }
 }
 
-__attribute__((noinline)) long stack_used(void)
+__attribute__((noinline)) void stack_look(void)
 {
     volatile uint8_t local = 0u;
     const uintptr_t here = (uintptr_t)&local;
@@ -27,5 +29,10 @@ __attribute__((noinline)) long stack_used(void)
     {
         depth--;
     }
-    return (long)depth;
+    used = ((long)depth > used) ? (long)depth : used;
+}
+
+long stack_used(void)
+{
+    return used;
 }

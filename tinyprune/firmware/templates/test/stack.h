@@ -6,7 +6,10 @@
 /* Paint what lies below the caller's stack. */
 void stack_paint(void);
 
-/* Return how many bytes below the caller's stack are painted over. */
+/* Look how much below the caller's stack is painted over. */
+void stack_look(void);
+
+/* Return the most bytes that were painted over. */
 long stack_used(void);
 
 #endif
