@@ -12,6 +12,7 @@ from tinyprune.artifacts.quantity import HIGHER, LOWER, Allowance
 
 _TENTH_OF_A_DB = Allowance(0.1)
 _TWENTIETH = Allowance(0.05, relative=True)
+_ALLOWANCES_PER_AXIS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,20 @@ class Metric:
         if self.direction == LOWER:
             return 1
         return -1
+
+    @property
+    def better_word(self) -> str:
+        """The word of a chart for the better side: "up" or "down"."""
+        if self.direction == LOWER:
+            return "down"
+        return "up"
+
+    def least_range(self, value: float) -> float:
+        """Return the least range of an axis on which a value lies.
+
+        It is five times what a comparison allows, so that less than that looks like little.
+        """
+        return _ALLOWANCES_PER_AXIS * self.allowed.of(value)
 
     def is_better(self, value: float, than: float | None) -> bool:
         """Return True where a value is better than another, or there is no other.

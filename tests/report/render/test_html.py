@@ -278,7 +278,7 @@ def test_everything_is_on_the_page(folder) -> None:
     sections = re.findall(r'<section id="(\w+)">', page)
     assert (
         " ".join(sections)
-        == "trade where targets layers budgets patterns training configuration files"
+        == "trade where targets layers budgets patterns training configuration files"  # no "predicted"
     )
     charts = [tag for tag in Elements(page).all("svg") if tag.get("class") == "chart"]
     assert (
@@ -325,6 +325,43 @@ def test_the_answer_of_a_sweep_is_above_everything_that_was_tried(folder) -> Non
     assert 'class="best ship"><th scope="row">sweep-2<td data-v="0.9">0.900' in section
     assert 'class="soft"><th scope="row">sweep-1' in section  # on no front
     assert 'id="sweep"' not in html.page(whole(), folder)
+
+
+def test_the_answer_is_pictured_against_every_cost_with_its_limit(folder) -> None:
+    found = replace(sweep_answer(), limits={"flash_bytes": 15e3})
+    page = html.page(replace(whole(), sweep=found), folder)
+    section = page.partition('<section id="sweep">')[2].partition("</section>")[0]
+    assert section.count('class="chart"') == 1
+    for words in ("ship: sweep-2", "limit 15 kB", 'class="ring"', "accuracy 0.900 ± 0.010"):
+        assert words in section
+    # The charts of the target of the sweep have them too.
+    swept = replace(
+        found, target=SHARED, metric="si_sdr_db", ship=replace(found.ship, variant="unit-0.50")
+    )
+    trade = html.page(replace(whole(), sweep=swept), folder).partition('<section id="trade">')[2]
+    flash, cycles = trade.split('class="chart"')[1:3]
+    assert "ship: unit-0.50" in flash and "limit 15 kB" in flash
+    assert "ship: unit-0.50" in cycles and "limit 15 kB" not in cycles
+
+
+def test_budgets_are_lines_in_the_charts_of_their_target(folder) -> None:
+    page = html.page(whole(2), folder)
+    first, second = page.partition('<section id="trade">')[2].split('class="of t1"')[:2]
+    assert "limit 524 kB" in first  # 512 KiB, of unit-0.50
+    assert "limit" not in second.partition("</section>")[0]
+
+
+def test_the_best_error_is_the_least(folder) -> None:
+    rows = [
+        compiled(replace(ONLY, name=name), resources(SHARED, density, 256), mse=mse).variants[0]
+        for name, density, mse in (("a", 1.0, 0.2), ("b", 0.5, 0.4), ("c", 0.7, 0.1))
+    ]
+    variants = tuple(replace(ONLY, name=row.name) for row in rows)
+    task = TaskRecord("reconstruction", "mse", ("int8",))
+    run = half(variants=variants, task=task, summaries=(records.run_summary(*rows, target=SHARED),))
+    page = html.page(run, folder)
+    assert "best MSE c" in text(page)
+    assert "MSE (down is better)" in page
 
 
 def sweep_answer() -> SweepAnswer:

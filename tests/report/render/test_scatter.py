@@ -1,12 +1,15 @@
 """The chart of quality against cost: what is on the Pareto front, where points and labels lie."""
 
 import math
+import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
 from tinyprune.report.render import scatter, svg
-from tinyprune.report.render.scatter import Point
+from tinyprune.report.render.scatter import Axes, Point
+from tinyprune.report.render.svg import WIDTH
 
 TINYLSTM = [
     Point("baseline", 943_000, 8.47, 0),
@@ -24,12 +27,17 @@ def kilobytes(count: float) -> str:
     return f"{count / 1000:.0f} kB"
 
 
-def chart_of(points) -> ElementTree.Element:
-    return drawn(
-        scatter.scatter(
-            "quality against flash", points, "flash", "SI-SDR dB (up is better)", kilobytes
-        )
-    )
+AXES = Axes("flash", kilobytes, "SI-SDR dB (up is better)", "{:.2f}".format)
+
+
+def chart_of(points, **changes) -> ElementTree.Element:
+    axes = replace(AXES, **changes)
+    return drawn(scatter.scatter("quality against flash", points, axes))
+
+
+def of_kind(chart: ElementTree.Element, kind: str) -> list[ElementTree.Element]:
+    """The elements with a CSS class."""
+    return [each for each in chart.iter() if kind in each.get("class", "").split()]
 
 
 def labels(chart: ElementTree.Element, kind: str = "point") -> dict[str, tuple[float, float]]:
@@ -37,7 +45,7 @@ def labels(chart: ElementTree.Element, kind: str = "point") -> dict[str, tuple[f
     return {
         text.text: (float(text.get("x")), float(text.get("y")))
         for text in found
-        if text.get("class") == kind
+        if text.get("class").split()[0] == kind
     }
 
 
@@ -83,8 +91,13 @@ def test_labels_of_close_points_do_not_cover_each_other() -> None:
         Point(f"weight-0.8{index}", 100_000 + 300 * index, 8.0 + 0.01 * index, index)
         for index in range(6)
     ]
-    places = list(labels(chart_of([*close, Point("baseline", 900_000, 9.0)])).items())
-    boxes = [(x, y - 11, x + 6 * len(name), y) for name, (x, y) in places]
+    chart = chart_of([*close, Point("baseline", 900_000, 9.0)])
+    places = list(labels(chart).items())
+    anchors = {each.text: each.get("text-anchor") for each in chart.iter("text")}
+    boxes = []
+    for name, (x, y) in places:
+        left = x - 6 * len(name) if anchors[name] == "end" else x
+        boxes.append((left, y - 11, left + 6 * len(name), y))
     for index, (left, top, right, bottom) in enumerate(boxes):
         assert left >= 0 and right <= svg.WIDTH + 1
         for other in boxes[:index]:
@@ -119,7 +132,7 @@ def test_odd_points_lie_inside(points) -> None:
 def test_what_is_no_number_is_left_out() -> None:
     chart = chart_of([*TINYLSTM[:2], Point("broken", 100, math.nan)])
     assert set(labels(chart)) == {"baseline", "weight-0.80"}
-    assert not scatter.scatter("", [Point("broken", math.inf, 1)], "", "", str)
+    assert not scatter.scatter("", [Point("broken", math.inf, 1)], AXES)
 
 
 def test_names_are_text() -> None:
@@ -127,3 +140,65 @@ def test_names_are_text() -> None:
     chart = chart_of([Point(name, 1, 1)])
     assert name in list(chart.itertext())
     assert not list(chart.iter("script"))
+
+
+def test_where_less_is_better_the_front_is_below() -> None:
+    points = [Point("small", 10, 0.5, sign=-1), Point("good", 20, 0.1, sign=-1)]
+    assert scatter.pareto([*points, Point("bad", 20, 0.9, sign=-1)]) == {"small", "good"}
+
+
+def test_an_interval_is_a_bar_with_its_ends_on_the_axis() -> None:
+    chart = chart_of([Point("a", 10, 8.0, half_width=0.5), Point("b", 20, 9.0)])
+    [bar] = of_kind(chart, "interval")
+    top, bottom = (
+        float(end) for end in re.match(r"M[\d.]+ ([\d.]+)V([\d.]+)", bar.get("d")).groups()
+    )
+    # The values reach from 7.5 to 9.0, and 12 % of that lie beyond: 7.32 to 9.18, on 254 to 28.
+    per_db = (254 - 28) / (9.18 - 7.32)
+    assert top == pytest.approx(254 - (8.5 - 7.32) * per_db, abs=0.1)
+    assert bottom == pytest.approx(254 - (7.5 - 7.32) * per_db, abs=0.1)
+    [tip] = [
+        group.find("title").text for group in chart.iter("g") if "a:" in group.find("title").text
+    ]
+    assert tip == "a: 0 kB, SI-SDR dB 8.00 ± 0.50"
+
+
+def test_a_small_difference_does_not_fill_the_chart() -> None:
+    points = [Point("a", 10, 8.40), Point("b", 20, 8.48)]
+    heights = []
+    for least in (0.0, 0.5):
+        places = [
+            float(mark.get("cy")) for mark in chart_of(points, least_range=least).iter("circle")
+        ]
+        heights.append(max(places) - min(places))
+    full = 254 - 28
+    assert heights[0] == pytest.approx(full / 1.24, abs=0.2)  # 12 % above and below
+    assert heights[1] == pytest.approx(full * 0.08 / 0.5, abs=0.2)
+
+
+def test_limits_are_lines_and_far_ones_are_words() -> None:
+    points = [Point("a", 10_000, 8.0), Point("b", 20_000, 9.0)]
+    chart = chart_of(points, limits=(15_000.0, 900_000.0))
+    [line] = of_kind(chart, "limit")
+    scale = (WIDTH - 10 - 58) / (1.08 * 20_000)  # even, from 0
+    assert float(line.get("x1")) == pytest.approx(58 + 15_000 * scale, abs=0.1)
+    assert [each.text for each in of_kind(chart, "limit-name")] == ["limit 15 kB", "limit 900 kB →"]
+    far_apart = [Point("a", 10_000, 8.0), Point("b", 90_000, 9.0)]
+    below = chart_of(far_apart, limits=(1000.0,))
+    assert [each.text for each in of_kind(below, "limit-name")] == ["← limit 1 kB"]
+
+
+def test_the_variant_to_ship_has_a_ring_and_a_word() -> None:
+    points = [replace(point, is_shipped=point.name == "block-0.80") for point in TINYLSTM]
+    chart = chart_of(points)
+    [ring] = of_kind(chart, "ring")
+    assert "ship: block-0.80" in labels(chart)
+    # On no front, but not grey.
+    assert {each.text for each in of_kind(chart, "behind-name")} == {"baseline"}
+
+
+def test_of_many_points_those_that_matter_are_named() -> None:
+    behind = [Point(f"x{number}", 500_000 + 1000 * number, 7.0) for number in range(20)]
+    chart = chart_of([*TINYLSTM, *behind])
+    assert set(labels(chart)) == {"baseline", "weight-0.80", "weight-0.95"}
+    assert len(list(chart.iter("g"))) == 24  # each has its tip

@@ -41,17 +41,31 @@ class Label:
     """The name of a point and its place.
 
     Attributes:
-        text: the name, shortened. left, base: start of its base line.
+        name: of the point. text: the name, shortened. left, base: start of its base line.
         x, y: the point.
         is_far: whether the label needs a line from its point.
+
+    Letters are as wide as the font of a browser has them: a name that is left of its point ends
+    where it has to, whatever its width.
     """
 
+    name: str
     text: str
     left: float
     base: float
     x: float
     y: float
     is_far: bool
+
+    @property
+    def is_left(self) -> bool:
+        """Return whether it lies left of its point."""
+        return self.right < self.x
+
+    @property
+    def right(self) -> float:
+        """The end of its base line, about."""
+        return self.left + text_width(self.text)
 
 
 def place_labels(
@@ -71,10 +85,10 @@ def place_labels(
         )
     labels = []
     for name, x, y in names:
-        name = shortened(name, _LONGEST_NAME)
-        box, distance = _best_place(x, y, text_width(name), taken, bounds)
+        shown = shortened(name, _LONGEST_NAME)
+        box, distance = _best_place(x, y, text_width(shown), taken, bounds)
         taken.append(box)
-        labels.append(Label(name, box.left, box.bottom - 3, x, y, distance > _NEAR))
+        labels.append(Label(name, shown, box.left, box.bottom - 3, x, y, distance > _NEAR))
     return labels
 
 

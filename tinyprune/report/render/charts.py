@@ -58,11 +58,13 @@ class Curve:
     Attributes:
         label: what it shows. points: (epoch, value) in order of epochs.
         reference: a value to compare with, drawn as a dashed line.
+        least_range: of the axis: smaller differences do not fill the panel.
     """
 
     label: str
     points: tuple[tuple[float, float], ...]
     reference: float | None = None
+    least_range: float = 0.0
 
 
 def stacks(title: str, bars: Sequence[Bar]) -> Markup:
@@ -182,7 +184,7 @@ def _value_scale(curve: Curve) -> Scale:
     values = [value for _, value in curve.points]
     if curve.reference is not None:
         values.append(curve.reference)
-    low, high = roomy_range(values, 0.08)
+    low, high = roomy_range(values, 0.08, curve.least_range)
     return Scale(low, high, 130, 24)
 
 

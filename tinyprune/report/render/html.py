@@ -6,7 +6,7 @@ The one script, which sorts tables, is in the page and is named by its digest to
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from operator import attrgetter, itemgetter
@@ -21,13 +21,15 @@ from tinyprune.artifacts.quantity import FLASH, TOTAL_CYCLES
 from tinyprune.artifacts.resources import LayerCost, NpuTarget
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import SweepAnswer
-from tinyprune.metrics.metric import metric_of
+from tinyprune.metrics.metric import Metric, metric_of
 from tinyprune.report.model import budget_history, predictions
+from tinyprune.report.model.front import front_marks
 from tinyprune.report.model.number_text import shown_factor, shown_milliseconds
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
 from tinyprune.report.model.summary import Row, metric_names, summary_rows, variant_names
 from tinyprune.report.model.target_matrix import flips
 from tinyprune.report.render import charts, patterns, sweep_answer
+from tinyprune.report.render.front_chart import sweep_charts
 from tinyprune.report.render.svg import hatches, marker, swatch
 from tinyprune.report.render.target_view import TargetView, is_number, target_text, target_view
 from tinyprune.storage.records import to_jsonable
@@ -52,16 +54,20 @@ def page(report: RunReport, folder: Path) -> str:
     summaries = [summary for summary in report.summaries if summary.variants]
     metric = _headline_metric(report, summaries)
     order = {variant.name: index for index, variant in enumerate(report.variants)}
-    views = [target_view(summary, metric, order) for summary in summaries[:CHARTED]]
+    views = []
+    for summary in summaries[:CHARTED]:
+        marks = front_marks(report, summary.target, metric)
+        views.append(target_view(summary, metric, order, marks))
     return _template().render(
         report=report,
         metric=metric,
         **_newest(summaries, views, metric),
         views=views,
+        has_limits=any(front_marks(report, each.target, metric).limits for each in summaries),
         matrix=_matrix(summaries),
         predicted=predictions.predicted_variants(summaries),
         predicted_notes=list(predictions.notes(summaries)),
-        **_swept(report.sweep),
+        **_swept(report.sweep, order),
         **_script(),
         budgets=budget_history.budget_histories(report.variants),
         qualities=_quality_names(report.variants),
@@ -86,6 +92,7 @@ def _template() -> Any:
     environment.filters |= {
         "breaks": _breaks,
         "bytes": units.format_bytes,
+        "capitalized": lambda text: text[:1].upper() + text[1:],
         "count": units.format_count,
         "factor": shown_factor,
         "label": lambda name: metric_of(name).heading,
@@ -112,8 +119,8 @@ def _script() -> dict[str, Any]:
 # --- the answer of a sweep
 
 
-def _swept(found: SweepAnswer | None) -> dict[str, Any]:
-    """The sentences on what to ship, and the rows of what was tried; nothing without a sweep."""
+def _swept(found: SweepAnswer | None, order: Mapping[str, int]) -> dict[str, Any]:
+    """What to ship in sentences and charts, and rows of what was tried; nothing without a sweep."""
     if found is None:
         return {}
     cells = sweep_answer.candidate_rows(found, found.candidates)
@@ -125,6 +132,7 @@ def _swept(found: SweepAnswer | None) -> dict[str, Any]:
         "ship": sweep_answer.ship_lines(found),
         "candidates": cells,
         "candidate_rows": rows,
+        "swept_charts": sweep_charts(found, order),
     }
 
 
@@ -180,8 +188,9 @@ def _best(rows: Sequence[Row], metric: str) -> list[tuple[str, Row]]:
     ]
     scored = [row for row in pruned if is_number(row.get(metric))]
     if scored:
-        best = max(scored, key=itemgetter(metric))
-        winners.append((f"best {metric_of(metric).heading}", best))
+        known = metric_of(metric)
+        best = min(scored, key=lambda row: known.loss_sign * row[metric])
+        winners.append((f"best {known.heading}", best))
 
     titles: dict[str, list[str]] = {}
     row_of: dict[str, Row] = {}
@@ -240,16 +249,22 @@ def _curves(variants: Sequence[VariantRecord]) -> list[tuple[str, Markup]]:
     best = None
     for variant in variants:
         column = _dev_column(variant)
-        heading = metric_of(column.removeprefix("dev_")).heading
+        metric = metric_of(column.removeprefix("dev_"))
         values = _series(variant, column)
         loss = charts.Curve("loss", _series(variant, "loss"))
-        dev = charts.Curve(f"{heading} on dev", values, reference=best)
+        dev = charts.Curve(f"{metric.heading} on dev", values, best, _least_range(metric, values))
         if variant is variants[0]:
-            best = max((value for _, value in values), default=None)
+            reached = [value for _, value in values]
+            best = min(reached, key=lambda value: metric.loss_sign * value, default=None)
         chart = charts.curves(f"Training of {variant.name}", [loss, dev])
         if chart:
             charted.append((variant.name, chart))
     return charted
+
+
+def _least_range(metric: Metric, values: Sequence[tuple[float, float]]) -> float:
+    """The least range of the axis of a metric that has these values, (epoch, value)."""
+    return metric.least_range(max((abs(value) for _, value in values), default=0.0))
 
 
 def _dev_column(variant: VariantRecord) -> str:

@@ -1,12 +1,13 @@
-"""The chart of quality against cost, with its Pareto front.
+"""The chart of quality against cost: Pareto front, intervals, the limit, and what is to be shipped.
 
-Marker shapes, the dashed line and labels carry what colours carry, as in ``charts.py``.
+Marker shapes, lines and labels carry what colours carry, as in ``charts.py``.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
 
 from markupsafe import Markup
 
@@ -31,6 +32,10 @@ _HEAD = 22
 _LEFT = 52
 #: Most that costs may differ on an even scale; above it, the scale is logarithmic.
 _EVEN_RANGE = 4
+#: A limit that is farther from all costs than by this factor is said and not drawn.
+_NEAR_LIMIT = 3
+#: Of more points than this, only those that matter have their names beside them.
+_ALL_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -38,36 +43,88 @@ class Point:
     """One variant in a chart of quality against cost.
 
     Attributes:
-        name: of the variant. cost: the less the better. quality: the more the better.
+        name: of the variant. cost: the less the better. quality: the metric.
         shape: which marker, from 0; the same number in every chart of a variant.
+        half_width: half of the interval of the quality; None where nobody knows.
+        is_shipped: whether it is the variant to ship.
+        sign: of what is better: 1, or -1 where less of the metric is.
     """
 
     name: str
     cost: float
     quality: float
     shape: int = 0
+    half_width: float | None = None
+    is_shipped: bool = False
+    sign: int = 1
 
     @property
     def is_finite(self) -> bool:
         """Return whether cost and quality are numbers that can be drawn."""
         return math.isfinite(self.cost) and math.isfinite(self.quality)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of the interval, both the quality itself where there is none."""
+        width = self.half_width or 0.0
+        return self.quality - width, self.quality + width
+
     def beats(self, other: "Point") -> bool:
         """Return whether it is at least as good in cost and quality, and better in one."""
         is_different = (self.cost, self.quality) != (other.cost, other.quality)
         is_as_cheap = self.cost <= other.cost
-        is_as_good = self.quality >= other.quality
+        is_as_good = self.sign * self.quality >= self.sign * other.quality
         return is_different and is_as_cheap and is_as_good
 
 
 @dataclass(frozen=True)
+class Axes:
+    """What a chart of quality against cost measures.
+
+    Attributes:
+        cost: label of the cost. format_cost: prints a cost.
+        quality: label of the quality. format_quality: prints a quality.
+        least_range: of the axis of quality: smaller differences do not fill the chart.
+        limits: what a variant may cost at most.
+    """
+
+    cost: str
+    format_cost: Callable[[float], str]
+    quality: str
+    format_quality: Callable[[float], str]
+    least_range: float = 0.0
+    limits: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class _Spot:
-    """A point and its place in the drawing."""
+    """A point and its place in the drawing.
+
+    Attributes:
+        point: the variant. x, y: its place. top, bottom: of its interval.
+        is_front: whether it is on the Pareto front.
+    """
 
     point: Point
     x: float
     y: float
+    top: float
+    bottom: float
     is_front: bool
+
+    @property
+    def label(self) -> str:
+        """Its name, with a word where it is to be shipped."""
+        if self.point.is_shipped:
+            return f"ship: {self.point.name}"
+        return self.point.name
+
+    @property
+    def kind(self) -> str:
+        """The kind of its name and of its interval: "front", or "behind" in grey."""
+        if self.is_front or self.point.is_shipped:
+            return "front"
+        return "behind"
 
 
 def pareto(points: Iterable[Point]) -> set[str]:
@@ -81,56 +138,67 @@ def pareto(points: Iterable[Point]) -> set[str]:
     return front
 
 
-def scatter(
-    title: str,
-    points: Sequence[Point],
-    cost: str,
-    quality: str,
-    format_cost: Callable[[float], str],
-) -> Markup:
-    """Quality against cost; points on the Pareto front are filled and joined, the others hollow.
+def scatter(title: str, points: Sequence[Point], axes: Axes) -> Markup:
+    """Quality against cost with intervals; the Pareto front is filled and joined, the rest is grey.
+
+    Where there are many points, those that are neither on the front nor shipped nor the first have
+    no name beside them. Each has its name and its numbers as a tip.
 
     Args:
         title: what a screen reader says.
         points: the variants; those without a finite cost and quality are left out, and no chart if
             all are.
-        cost, quality: labels of the axes.
-        format_cost: prints a cost.
+        axes: what is measured.
     """
     points = [point for point in points if point.is_finite]
     if not points:
         return Markup("")
-    across = _cost_scale(points)
-    up = _quality_scale(points)
+    across = _cost_scale(points, axes.limits)
+    up = _quality_scale(points, axes.least_range)
     spots = _spots(points, across, up)
     corners = _front_corners(spots)
-    labels = _labels(spots, corners)
+    limits = [_limit(across, axes, row) for row in range(len(axes.limits))]
+    boxes = [box for limit in limits for box in limit.boxes]
+    labels = _labels(spots, _front_boxes(corners) + boxes)
 
-    drawn = _cost_axis(across, cost, format_cost)
-    drawn += _quality_axis(up, quality)
+    drawn = _cost_axis(across, axes)
+    drawn += _quality_axis(up, axes.quality)
+    for limit in limits:
+        drawn += limit.drawn
     drawn.append(_front_line(corners))
+    drawn += map(_interval, spots)
     drawn += map(_leader, labels)
-    for spot in spots:
-        drawn.append(_marked(spot, format_cost(spot.point.cost), quality))
+    for spot in sorted(spots, key=attrgetter("kind")):
+        drawn.append(_marked(spot, axes))
+    kinds = {spot.label: spot.kind for spot in spots}
     for label in labels:
-        drawn.append(text(label.text, label.left, label.base, "point"))
+        drawn.append(_name(label, kinds[label.name]))
     return svg(title, _HEIGHT, drawn)
 
 
-def _labels(spots: Sequence[_Spot], corners: Sequence[tuple[float, float]]) -> list[Label]:
-    """The names of the spots, beside the line of the front."""
-    names = [(spot.point.name, spot.x, spot.y) for spot in spots]
-    lines = _front_boxes(corners)
+def _labels(spots: Sequence[_Spot], lines: Sequence[Box]) -> list[Label]:
+    """The names of the spots, beside the lines of the chart; what is shipped comes first."""
+    named = [spot for spot in spots if _is_named(spot, spots)]
+    named.sort(key=lambda spot: (not spot.point.is_shipped, not spot.is_front))
+    names = [(spot.label, spot.x, spot.y) for spot in named]
+    intervals = [Box(spot.x - 4, spot.top, spot.x + 4, spot.bottom) for spot in spots]
+    marks = [Box(spot.x - 6, spot.y - 6, spot.x + 6, spot.y + 6) for spot in spots]
     bounds = Box(_LEFT, _HEAD, WIDTH, _FOOT)
-    return place_labels(names, lines, bounds)
+    return place_labels(names, [*lines, *intervals, *marks], bounds)
+
+
+def _is_named(spot: _Spot, spots: Sequence[_Spot]) -> bool:
+    return len(spots) <= _ALL_NAMED or spot.kind == "front" or spot is spots[0]
 
 
 def _spots(points: Sequence[Point], across: Scale, up: Scale) -> list[_Spot]:
     front = pareto(points)
     spots = []
     for point in points:
+        low, high = point.ends
+        x = across(point.cost)
         is_front = point.name in front
-        spots.append(_Spot(point, across(point.cost), up(point.quality), is_front))
+        spots.append(_Spot(point, x, up(point.quality), up(high), up(low), is_front))
     return spots
 
 
@@ -139,8 +207,10 @@ def _front_corners(spots: Sequence[_Spot]) -> list[tuple[float, float]]:
     return sorted((spot.x, spot.y) for spot in spots if spot.is_front)
 
 
-def _cost_scale(points: Sequence[Point]) -> Scale:
+def _cost_scale(points: Sequence[Point], limits: Sequence[float]) -> Scale:
+    """Room for all costs, and for the limits that are not far from them."""
     costs = [point.cost for point in points]
+    costs += [limit for limit in limits if _is_near(limit, costs)]
     low = min(costs)
     high = max(costs)
     start = _LEFT + 6
@@ -150,19 +220,73 @@ def _cost_scale(points: Sequence[Point]) -> Scale:
     return Scale(0, (high or 1) * 1.08, start, end)
 
 
-def _quality_scale(points: Sequence[Point]) -> Scale:
-    values = [point.quality for point in points]
-    low, high = roomy_range(values, 0.12)
+def _is_near(limit: float, costs: Sequence[float]) -> bool:
+    """Return whether a limit lies where the costs are, or not far beside them."""
+    return min(costs) / _NEAR_LIMIT <= limit <= max(costs) * _NEAR_LIMIT
+
+
+def _quality_scale(points: Sequence[Point], least: float) -> Scale:
+    values: list[float] = []
+    for point in points:
+        values += point.ends
+    low, high = roomy_range(values, 0.12, least)
     return Scale(low, high, _FOOT, _HEAD + 6)
 
 
-def _cost_axis(scale: Scale, label: str, format_cost: Callable[[float], str]) -> list[Markup]:
+@dataclass(frozen=True)
+class _Limit:
+    """The line of a limit, with its words, and the room that they take."""
+
+    drawn: list[Markup]
+    boxes: list[Box]
+
+
+def _limit(across: Scale, axes: Axes, row: int) -> _Limit:
+    """The line of a limit; where it lies outside, words at that side. ``row``: of its words."""
+    limit = axes.limits[row]
+    words = f"limit {axes.format_cost(limit)}"
+    base = _HEAD + 10 + 13 * row
+    if not across.low < limit < across.high:
+        return _far_limit(words, base, is_above=limit >= across.high)
+    x = across(limit)
+    anchor = "end"
+    left = x - 5 - text_width(words)
+    if left < _LEFT:
+        anchor = "start"
+        left = x + 5
+    place = left + text_width(words) if anchor == "end" else left
+    drawn = [
+        line(x, _HEAD, x, _FOOT, "limit"),
+        text(words, place, base, "limit-name", anchor),
+    ]
+    boxes = [
+        Box(x - 2, _HEAD, x + 2, _FOOT),
+        Box(left, base - 11, left + text_width(words), base + 3),
+    ]
+    return _Limit(drawn, boxes)
+
+
+def _far_limit(words: str, base: float, is_above: bool) -> _Limit:
+    """The words of a limit that lies beyond one side of the chart."""
+    if is_above:
+        words = f"{words} →"
+        left = WIDTH - text_width(words)
+        drawn = text(words, WIDTH, base, "limit-name", "end")
+    else:
+        words = f"← {words}"
+        left = _LEFT + 4
+        drawn = text(words, left, base, "limit-name")
+    return _Limit([drawn], [Box(left, base - 11, left + text_width(words), base + 3)])
+
+
+def _cost_axis(scale: Scale, axes: Axes) -> list[Markup]:
     """Lines of the grid, a number below each where there is room, and the axis."""
+    label = axes.cost
     drawn = []
     last = -math.inf
     for tick in scale.ticks():
         x = scale(tick)
-        shown = format_cost(tick).replace(".00 ", " ")
+        shown = axes.format_cost(tick).replace(".00 ", " ")
         half = text_width(shown) / 2
         left = x - half
         right = x + half
@@ -209,19 +333,43 @@ def _front_boxes(corners: Sequence[tuple[float, float]]) -> list[Box]:
     return boxes
 
 
-def _marked(spot: _Spot, cost: str, quality: str) -> Markup:
-    """The marker of a spot, with a tip that names its cost and quality."""
-    metric, _, _ = quality.partition(" (")
-    tip = f"{spot.point.name}: {cost}, {metric} {spot.point.quality:.4g}"
-    shape = marker(spot.point.shape, spot.x, spot.y, spot.is_front)
+def _interval(spot: _Spot) -> Markup:
+    """The bar of the interval of a spot; none where nobody knows it."""
+    if not spot.point.half_width:
+        return Markup("")
+    x, top, bottom = map(number, (spot.x, spot.top, spot.bottom))
+    left, right = number(spot.x - 3.5), number(spot.x + 3.5)
+    path = f"M{x} {top}V{bottom}M{left} {top}H{right}M{left} {bottom}H{right}"
+    return tag("path", d=path, class_=f"interval {spot.kind}-interval")
+
+
+def _marked(spot: _Spot, axes: Axes) -> Markup:
+    """The marker of a spot, with a tip that names its cost and quality, and a ring if it ships."""
+    point = spot.point
+    quality = axes.format_quality(point.quality)
+    if point.half_width:
+        quality += f" ± {axes.format_quality(point.half_width)}"
+    metric, _, _ = axes.quality.partition(" (")
+    tip = f"{spot.label}: {axes.format_cost(point.cost)}, {metric} {quality}"
+    shape = marker(point.shape, spot.x, spot.y, spot.is_front)
+    if point.is_shipped:
+        shape += tag("circle", cx=spot.x, cy=spot.y, r=10, class_="ring")
     return tag("g", tag("title", tip) + shape)
+
+
+def _name(label: Label, kind: str) -> Markup:
+    """The name of a spot, which begins or ends beside it."""
+    kind = f"point {kind}-name"
+    if label.is_left:
+        return text(label.text, label.right, label.base, kind, "end")
+    return text(label.text, label.left, label.base, kind)
 
 
 def _leader(label: Label) -> Markup:
     """The line from a spot to its label; none where they are close."""
     if not label.is_far:
         return Markup("")
-    near = min(max(label.x, label.left), label.left + text_width(label.text))
+    near = min(max(label.x, label.left), label.right)
     if abs(near - label.x) > 1:
         end = label.base - 4
     elif label.base < label.y:

@@ -133,10 +133,11 @@ def _loss(record: Sensitivity, change: _Change) -> float:
 
 
 def _worst_loss(record: Sensitivity) -> float:
-    """Return the largest loss of any point, above 0."""
+    """Return the largest loss of any point, but no less than an axis of the metric has."""
     losses = [_loss(record, record.change(point)) for point in record.points]
     known = [loss for loss in losses if not math.isnan(loss)]
-    return max(known, default=0.0) or 1.0
+    least = metric_of(record.metric).least_range(record.dense or 0.0)
+    return max([*known, least]) or 1.0
 
 
 def _cell(record: Sensitivity, change: _Change) -> str:

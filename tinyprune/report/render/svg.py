@@ -41,12 +41,18 @@ _HATCH_LINES = (
 )
 
 
-def roomy_range(values: Iterable[float], share: float) -> tuple[float, float]:
-    """The lowest and the highest value, and a share of their distance beyond both."""
+def roomy_range(values: Iterable[float], share: float, least: float = 0.0) -> tuple[float, float]:
+    """The lowest and the highest value, and a share of their distance beyond both.
+
+    ``least``: the least distance of the two ends.
+    """
     known = list(values)
     low = min(known)
     high = max(known)
-    room = share * (high - low) or 0.05 * abs(high) or 1
+    room = share * (high - low)
+    if not room and not least:
+        room = 0.05 * abs(high) or 1
+    room = max(room, (least - (high - low)) / 2)
     return low - room, high + room
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tinyprune.artifacts.quantity import QUANTITIES
 from tinyprune.artifacts.sweep import Candidate, SweepAnswer
 from tinyprune.metrics.metric import Metric, metric_of
+from tinyprune.report.model.front import half_width, shipped_name
 
 _WIDTH = 80
 _MOST_COSTS = 5
@@ -32,7 +33,7 @@ def shown_candidates(found: SweepAnswer) -> list[Candidate]:
     """Return the candidates that have a row."""
     if len(found.candidates) <= _MOST_ROWS:
         return list(found.candidates)
-    ship = found.ship.variant if found.ship else ""
+    ship = shipped_name(found)
     shown = []
     for candidate in found.candidates:
         if candidate.fronts or candidate.variant == ship:
@@ -73,17 +74,17 @@ def columns(found: SweepAnswer) -> list[str]:
 
 def _mark(found: SweepAnswer, candidate: Candidate) -> str:
     """Return the sign of the variant to ship."""
-    if found.ship is not None and found.ship.variant == candidate.variant:
+    if candidate.variant == shipped_name(found):
         return ">"
     return ""
 
 
 def _interval(metric: Metric, candidate: Candidate) -> str:
     """Return half of the interval over items, or of the spread of seeds where that is wider."""
-    known = [width for width in (candidate.half_width, candidate.seed_spread) if width is not None]
-    if not known:
+    width = half_width(candidate)
+    if width is None:
         return ""
-    return metric.format(max(known))
+    return metric.format(width)
 
 
 def _legend(shown: Sequence[Candidate]) -> str:

@@ -12,9 +12,11 @@ from tinyprune.artifacts.resources import NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model.advice import advice
+from tinyprune.report.model.front import FrontMarks
 from tinyprune.report.model.summary import Row, summary_rows
 from tinyprune.report.render.charts import Bar, stacks
-from tinyprune.report.render.scatter import Point, pareto, scatter
+from tinyprune.report.render.front_chart import front_chart
+from tinyprune.report.render.scatter import Point, pareto
 from tinyprune.report.render.svg import HATCHES
 
 #: Layers with a hatch of their own; the last hatch is for all others.
@@ -49,7 +51,9 @@ class TargetView:
     advice: dict[str, tuple[str, ...]]
 
 
-def target_view(summary: RunSummary, metric: str, order: Mapping[str, int]) -> TargetView:
+def target_view(
+    summary: RunSummary, metric: str, order: Mapping[str, int], marks: FrontMarks
+) -> TargetView:
     """The view of one target.
 
     Args:
@@ -57,6 +61,7 @@ def target_view(summary: RunSummary, metric: str, order: Mapping[str, int]) -> T
         metric: of the headline.
         order: variant -> its number in the run, which is the shape of its marker in every chart,
             whichever variants a target lacks.
+        marks: what the charts show beside the variants.
     """
     rows = summary_rows(summary)
     for number, row in enumerate(rows):
@@ -64,9 +69,11 @@ def target_view(summary: RunSummary, metric: str, order: Mapping[str, int]) -> T
     front: set[str] = set()
     trades = []
     for quantity in _CHARTED:
-        points = _points(rows, quantity, metric)
+        points = _points(rows, quantity, metric, marks)
         front |= pareto(points)
-        trades.append(_trade(summary.target, quantity, metric, points))
+        limits = marks.limits.get(quantity.name, ())
+        of = target_text(summary.target)
+        trades.append(front_chart(of, quantity, metric_of(metric), points, limits))
 
     named = _named_layers(summary.variants)
     bars = []
@@ -99,19 +106,23 @@ def is_number(value: Any) -> TypeGuard[float]:
 # --- quality against cost
 
 
-def _points(rows: Sequence[Row], quantity: Quantity, metric: str) -> list[Point]:
+def _points(rows: Sequence[Row], quantity: Quantity, metric: str, marks: FrontMarks) -> list[Point]:
     points = []
     for row in rows:
-        if is_number(row.get(metric)):
-            points.append(Point(row["variant"], row[quantity.name], row[metric], row["shape"]))
+        if not is_number(row.get(metric)):
+            continue
+        name = row["variant"]
+        point = Point(
+            name=name,
+            cost=row[quantity.name],
+            quality=row[metric],
+            shape=row["shape"],
+            half_width=marks.half_widths.get(name),
+            is_shipped=name == marks.ship,
+            sign=-metric_of(metric).loss_sign,
+        )
+        points.append(point)
     return points
-
-
-def _trade(target: NpuTarget, quantity: Quantity, metric: str, points: Sequence[Point]) -> Markup:
-    heading = metric_of(metric).heading
-    title = f"{heading} against {quantity.label}, {target_text(target)}"
-    cost = f"{quantity.label} (left is better)"
-    return scatter(title, points, cost, f"{heading} (up is better)", quantity.format)
 
 
 # --- the way of every byte and cycle
