@@ -11,7 +11,7 @@ from tinyprune.report.model.record import RunReport, VariantRecord
 
 @dataclass(frozen=True)
 class FrontMarks:
-    """What is known of the variants of a run on one target.
+    """Facts about the variants of a run on one target.
 
     Attributes:
         limits: name of a quantity -> the limits that a sweep or a pruning was given, ascending.

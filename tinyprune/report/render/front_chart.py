@@ -69,7 +69,7 @@ def sweep_charts(found: SweepAnswer, order: Mapping[str, int]) -> list[CostChart
 
 
 def _candidates(found: SweepAnswer, cost: str, order: Mapping[str, int]) -> list[Point]:
-    """What can be shipped, the first of the run first."""
+    """The variants that can be shipped, the first of the run first."""
     ship = shipped_name(found)
     points = []
     for number, candidate in enumerate(found.candidates):

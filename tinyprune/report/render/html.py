@@ -120,7 +120,7 @@ def _script() -> dict[str, Any]:
 
 
 def _swept(found: SweepAnswer | None, order: Mapping[str, int]) -> dict[str, Any]:
-    """What to ship in sentences and charts, and rows of what was tried; nothing without a sweep."""
+    """Sentences and charts on what to ship, rows of what was tried; nothing without a sweep."""
     if found is None:
         return {}
     cells = sweep_answer.candidate_rows(found, found.candidates)

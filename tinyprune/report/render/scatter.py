@@ -6,7 +6,7 @@ Marker shapes, lines and labels carry what colours carry, as in ``charts.py``.
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from operator import attrgetter
 
 from markupsafe import Markup
@@ -79,7 +79,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Axes:
-    """What a chart of quality against cost measures.
+    """The measures of a chart of quality against cost.
 
     Attributes:
         cost: label of the cost. format_cost: prints a cost.
@@ -158,22 +158,24 @@ def scatter(title: str, points: Sequence[Point], axes: Axes) -> Markup:
     spots = _spots(points, across, up)
     corners = _front_corners(spots)
     limits = [_limit(across, axes, row) for row in range(len(axes.limits))]
-    boxes = [box for limit in limits for box in limit.boxes]
-    labels = _labels(spots, _front_boxes(corners) + boxes)
-
     drawn = _cost_axis(across, axes)
     drawn += _quality_axis(up, axes.quality)
-    for limit in limits:
-        drawn += limit.drawn
+    drawn += chain.from_iterable(limit.drawn for limit in limits)
     drawn.append(_front_line(corners))
     drawn += map(_interval, spots)
-    drawn += map(_leader, labels)
-    for spot in sorted(spots, key=attrgetter("kind")):
-        drawn.append(_marked(spot, axes))
-    kinds = {spot.label: spot.kind for spot in spots}
-    for label in labels:
-        drawn.append(_name(label, kinds[label.name]))
+    boxes = chain.from_iterable(limit.boxes for limit in limits)
+    drawn += _marked_and_named(spots, [*_front_boxes(corners), *boxes], axes)
     return svg(title, _HEIGHT, drawn)
+
+
+def _marked_and_named(spots: Sequence[_Spot], lines: Sequence[Box], axes: Axes) -> list[Markup]:
+    """The markers of all spots, those in grey below, and the names of those that have one."""
+    labels = _labels(spots, lines)
+    kinds = {spot.label: spot.kind for spot in spots}
+    drawn = list(map(_leader, labels))
+    drawn += [_marked(spot, axes) for spot in sorted(spots, key=attrgetter("kind"))]
+    drawn += [_name(label, kinds[label.name]) for label in labels]
+    return drawn
 
 
 def _labels(spots: Sequence[_Spot], lines: Sequence[Box]) -> list[Label]:
