@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tinyprune.artifacts.stream_counts import StreamCounts
+from tinyprune.artifacts.stream_counts import LayerWork, StreamCounts
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class StreamCheck:
         metric: name of the metric on dev; empty where there is none.
         value, reference_value: the metric with the outputs of the stream and of the reference.
         counts: what the stream makes the NPU do in an inference; None in records of before.
+        layers: the same layer by layer; empty where Vela does not say which operation is whose.
     """
 
     name: str
@@ -44,6 +45,7 @@ class StreamCheck:
     value: float | None = None
     reference_value: float | None = None
     counts: StreamCounts | None = None
+    layers: tuple[LayerWork, ...] = ()
 
     @property
     def percent_off(self) -> float:

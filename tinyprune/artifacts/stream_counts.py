@@ -1,4 +1,4 @@
-"""What a command stream makes an NPU do."""
+"""What a command stream makes an NPU do, all in all and layer by layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,3 +47,20 @@ class StreamCounts:
     def weights_per_cycle(self) -> float:
         """Decoded weights per cycle."""
         return self.decoded_weights / max(1.0, self.cycles)
+
+
+@dataclass(frozen=True)
+class LayerWork:
+    """What a command stream makes an NPU do for one layer.
+
+    Attributes:
+        name: of the layer.
+        counts: of it; those of all layers add up to those of the network.
+        kernel_cycles: of its operators with weights, a part of ``counts.cycles``.
+        kernels_bound_by: the part with the most cycles in these (Cycles.PARTS); empty without any.
+    """
+
+    name: str
+    counts: StreamCounts
+    kernel_cycles: float
+    kernels_bound_by: str

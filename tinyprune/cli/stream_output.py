@@ -11,13 +11,23 @@ if TYPE_CHECKING:
 
 
 def checks(found: "Sequence[StreamCheck]", output_format: str) -> None:
-    """Print two lines per check, on stderr unless the results are a table."""
+    """Print lines per check and a row per layer, on stderr unless the results are a table."""
     is_beside = output_format != "table"
     click.echo(err=is_beside)
     for check in found:
         click.echo(f"stream of {check.name} on {check.target}, {_inputs(check)}:", err=is_beside)
         for line in _findings(check):
             click.echo(f"  {line}", err=is_beside)
+        if check.layers:
+            click.echo(f"\n{_layers(check)}", err=is_beside)
+
+
+def _layers(check: "StreamCheck") -> str:
+    """Return the table of what the stream makes the NPU do for each layer."""
+    from tinyprune.report.render.stream_tables import format_layer_work
+    from tinyprune.report.render.terminal import to_text
+
+    return to_text(format_layer_work(check.layers))
 
 
 def _inputs(check: "StreamCheck") -> str:

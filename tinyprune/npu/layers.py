@@ -83,6 +83,20 @@ def weights_beside(
     return tuple(dense.values())
 
 
+def operator_layers(
+    operators: Sequence[OperatorCost], graph: Graph, names: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the layer of every operator of the compiled network; arguments as :func:`layer_costs`.
+
+    They have the names that :func:`layer_costs` gives them.
+    """
+    layer_of = layer_names(graph, names)
+    sources = [cost.source for cost in operators]
+    if any(source is None or source >= len(layer_of) for source in sources):
+        return tuple(cost.name for cost in operators)
+    return tuple(layer_of[source] for source in sources if source is not None)
+
+
 def layer_names(graph: Graph, names: Sequence[str]) -> Sequence[str]:
     """Return the layer of every operator: its name if all are known, or else its place."""
     if len(names) == len(graph.operators):

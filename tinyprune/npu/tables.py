@@ -141,6 +141,27 @@ def _origins(folder: Path, names: list[str]) -> list[_Origin]:
     return origins
 
 
+def stream_places(folder: Path) -> dict[tuple[int, int], int]:
+    """Return which operator each operation of the command streams belongs to.
+
+    Keys: number of the stream, place of the operation in it, in bytes. Values: number of the
+    operator in :func:`operators`. Transfers have none. Empty where the debug database cannot be
+    read, as where it is not there.
+    """
+    try:
+        database = _database(only(folder, "*_debug.xml"))
+        numbers = {row["id"]: number for number, row in enumerate(database["perf"])}
+        streams: dict[str, int] = {}
+        places = {}
+        for row in database["queue"]:
+            stream = streams.setdefault(row["cmdstream_id"], len(streams))
+            places[stream, int(row["offset"])] = numbers[row["scheduled_id"]]
+    except (TinypruneError, ElementTree.ParseError, KeyError, ValueError, OSError) as error:
+        log.debug("Vela's debug database does not say whose the operations are: %s", error)
+        return {}
+    return places
+
+
 def _database(path: Path) -> dict[str, list[dict[str, str]]]:
     """Return table -> rows of a debug database, which is CSV in XML."""
     root = ElementTree.fromstring(path.read_text(encoding="utf-8", errors="replace"))

@@ -64,19 +64,25 @@ def compile_file(
     Raises:
         UsageError: the file is no int8 network.
     """
-    layers: tuple[str, ...] = ()
     folders = [path.parent / f"{path.stem}-{target.name}" for target in targets]
     if path == Path(pretrained.NAME):
         path = pretrained.denoiser()
-        layers = read_json(pretrained.record(), TFLiteArtifact).layers
         folders = [pretrained.COMPILED / target.name for target in targets]
     if output is not None and len(targets) == 1:
         folders = [output]
     elif output is not None:
         folders = [output / target.name for target in targets]
 
+    layers = file_layers(path)
     pairs = zip(targets, folders, strict=True)
     return compile_batch([Compilation(path, target, folder, layers) for target, folder in pairs])
+
+
+def file_layers(path: Path) -> tuple[str, ...]:
+    """Return the layer of every operator of a file; empty where nobody knows them."""
+    if path == pretrained.denoiser():
+        return read_json(pretrained.record(), TFLiteArtifact).layers
+    return ()
 
 
 def compilation_job(run: Run, variant: Variant, target: NpuTarget) -> Compilation:

@@ -11,11 +11,13 @@ from tinyprune.artifacts.stream_check import StreamCheck
 from tinyprune.errors import CheckFailed
 from tinyprune.metrics.scores import quality
 from tinyprune.npu import vela
+from tinyprune.npu.layers import operator_layers
 from tinyprune.npu.stream.comparison import Lockstep
-from tinyprune.npu.stream.counts import count
+from tinyprune.npu.stream.counts import count, count_layers
 from tinyprune.npu.stream.network import CompiledNetwork
+from tinyprune.npu.tables import stream_places
 from tinyprune.progress import track
-from tinyprune.stages.compile import compiled_place
+from tinyprune.stages.compile import compiled_place, file_layers
 from tinyprune.stages.export import device_graph
 from tinyprune.stages.run import Run, open_run
 from tinyprune.storage.digests import write_sealed
@@ -83,7 +85,7 @@ def _check_on_noise(
         runner.run(values)
     target = artifact.report.target.name
     check = _record(name, target, NOISE, reference, network, lockstep, limit_percent)
-    check = replace(check, counts=count(network.programs, artifact.report.cycles))
+    check = _with_work(check, network, artifact, file_layers(source))
     write_sealed(artifact.path.parent / RECORD_NAME, check)
     return check
 
@@ -98,8 +100,10 @@ def _check_on_dev(
     """Check a variant on dev; its metric is scored with the stream and with the reference."""
     folder = variant.folder / compiled_place(target)
     artifact = read_json(folder / vela.RECORD_NAME, CompiledArtifact)
-    source = variant.folder / device_graph(run, variant).path
-    reference, network, lockstep = _engines(source, folder / artifact.path.name, inferences)
+    graph = device_graph(run, variant)
+    source = variant.folder / graph.path
+    compiled = folder / artifact.path.name
+    reference, network, lockstep = _engines(source, compiled, inferences)
     task = run.task
 
     def scored(runner: Int8Model, form: str) -> Quality:
@@ -114,10 +118,36 @@ def _check_on_dev(
         metric=task.metric,
         value=value,
         reference_value=expected.metrics.get(task.metric),
-        counts=count(network.programs, artifact.report.cycles),
+    )
+    check = _with_work(
+        check, network, replace(artifact, source=source, path=compiled), graph.layers
     )
     write_sealed(folder / RECORD_NAME, check)
     return check
+
+
+def _with_work(
+    check: StreamCheck,
+    network: CompiledNetwork,
+    artifact: CompiledArtifact,
+    layers: Sequence[str],
+) -> StreamCheck:
+    """Return a check with what the stream makes the NPU do.
+
+    ``layers``: of every operator of the network that was compiled.
+    """
+    graph = flatbuffer.read(artifact.source)
+    report = artifact.report
+    return replace(
+        check,
+        counts=count(network.programs, report.cycles),
+        layers=count_layers(
+            network.programs,
+            report.operators,
+            operator_layers(report.operators, graph, layers),
+            stream_places(artifact.path.parent),
+        ),
+    )
 
 
 def _engines(

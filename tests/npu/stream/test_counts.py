@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyprune.artifacts.stream_counts import StreamCounts
+from tinyprune.artifacts.stream_counts import LayerWork, StreamCounts
 from tinyprune.compress.fold import fold
 from tinyprune.export.tflite import convert
 from tinyprune.npu import targets, vela
-from tinyprune.npu.stream.counts import count
+from tinyprune.npu.layers import operator_layers
+from tinyprune.npu.stream.counts import count, count_layers
 from tinyprune.npu.stream.network import CompiledNetwork
+from tinyprune.npu.tables import stream_places
+from tinyprune.report.model.stream_work import busy_with
+from tinyprune.tflite import flatbuffer
 
 Counted = Callable[[str], StreamCounts]
 
@@ -77,3 +81,86 @@ def test_each_block_of_an_image_decodes_all_weights_again(image):
 
 def test_microblocks_of_u85_are_not_guessed(dense):
     assert dense("ethos-u85-256").filled_macs is None
+
+
+class Chain:
+    """A small network of three layers, compiled for an accelerator."""
+
+    def __init__(self, npu: str, folder: Path) -> None:
+        import keras
+
+        source = folder / "network.tflite"
+        if not source.exists():
+            layers = [
+                keras.Input((24, 24, 3)),
+                keras.layers.Conv2D(20, 3, strides=2, padding="same"),
+                keras.layers.Activation("tanh"),
+                keras.layers.DepthwiseConv2D(3, padding="same"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(10),
+            ]
+            examples = np.random.default_rng(0).standard_normal((4, 24, 24, 3)).astype(np.float32)
+            source.write_bytes(convert(fold(keras.Sequential(layers)), None, examples))
+        artifact = vela.compile_tflite(source, targets.resolve(npu), folder / npu)
+        self.report = artifact.report
+        self.programs = CompiledNetwork(artifact.path).programs
+        self.whole = count(self.programs, self.report.cycles)
+        self.places = stream_places(artifact.path.parent)
+        self.layers = operator_layers(self.report.operators, flatbuffer.read(source))
+
+    def counted(self) -> tuple[LayerWork, ...]:
+        return count_layers(self.programs, self.report.operators, self.layers, self.places)
+
+
+SUMS = ("macs", "weights", "decoded_weights", "weight_bytes", "transfers", "transfer_bytes")
+
+
+@pytest.fixture(scope="module")
+def chain_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("chain")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("npu", ["ethos-u55-128", "ethos-u65-256", "ethos-u85-256"])
+def test_layers_add_up_to_the_network(npu, chain_folder):
+    chain = Chain(npu, chain_folder)
+    works = chain.counted()
+    for name in SUMS:
+        total = sum(getattr(work.counts, name) for work in works)
+        assert total == getattr(chain.whole, name), name
+    operations = sum(sum(work.counts.operations.values()) for work in works)
+    assert operations == sum(chain.whole.operations.values())
+    assert sum(work.counts.cycles for work in works) == pytest.approx(chain.whole.cycles)
+    if npu != "ethos-u85-256":
+        assert sum(work.counts.filled_macs for work in works) == chain.whole.filled_macs
+    # the names and the products are those of Vela's own table of layers
+    known = {layer.name: layer for layer in chain.report.layers}
+    assert [work.name for work in works] == [name for name in known if known[name].cycles]
+    macs = [work.counts.macs for work in works if work.counts.macs]
+    assert macs == [12 * 12 * 27 * 20, 12 * 12 * 9 * 20, 12 * 12 * 20 * 10]
+
+
+@pytest.mark.slow
+def test_a_stream_that_the_database_does_not_know_has_no_layers(chain_folder):
+    chain = Chain("ethos-u55-128", chain_folder)
+    (first, *_) = chain.places
+    del chain.places[first]
+    assert chain.counted() == ()
+    assert stream_places(chain_folder) == {}
+
+
+def work(macs: int, filled: int | None, decoded: int, kernel_share: float, bound_by: str) -> str:
+    counts = StreamCounts({}, macs, filled, 0, decoded, 0, 0, 0, 128, cycles=1000.0)
+    return busy_with(LayerWork("a", counts, 1000 * kernel_share, bound_by)).what
+
+
+def test_each_layer_says_what_keeps_the_npu_busy():
+    """An array of 128 and a decoder of 8 weights a cycle: 16 uses of a weight fill it."""
+    assert work(0, 0, 0, 0.0, "") == "elementwise, copies"
+    assert work(100, 100, 100, 0.4, "NPU") == "elementwise, copies"
+    assert work(100, 100, 100, 0.9, "off-chip flash") == "waiting for weights"
+    assert work(100, 100, 100, 0.9, "SRAM") == "moving in SRAM"
+    assert work(100, 200, 100, 0.9, "NPU") == "decoding weights"  # 2 uses of each
+    assert work(700, 800, 100, 0.9, "NPU") == "computing"  # 8 uses fill half of it
+    assert work(500, 800, 100, 0.9, "NPU") == "filling groups"
+    assert work(100, None, 100, 0.9, "NPU") == "computing"

@@ -2,10 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import mul
 
-from tinyprune.artifacts.stream_counts import StreamCounts
+from tinyprune.artifacts.cycles import Cycles
+from tinyprune.artifacts.resources import OperatorCost
+from tinyprune.artifacts.stream_counts import LayerWork, StreamCounts
 from tinyprune.npu.stream.convolution import Convolution
 from tinyprune.npu.stream.ethos_u55 import OperationSettings
 from tinyprune.npu.stream.program import Program
@@ -33,21 +35,113 @@ def count(programs: Sequence[Program], cycles: float) -> StreamCounts:
     settings: list[OperationSettings] = []
     for program in programs:
         settings += program.settings
+    return _counts(programs[0], settings, cycles)
+
+
+def count_layers(
+    programs: Sequence[Program],
+    operators: Sequence[OperatorCost],
+    layers: Sequence[str],
+    places: Mapping[tuple[int, int], int],
+) -> tuple[LayerWork, ...]:
+    """Return what streams make the NPU do for each layer, in the order of the network.
+
+    Args:
+        programs: the streams of a compiled network, at least one.
+        operators: their costs, by Vela. layers: of each.
+        places: number of the operator of every operation (:func:`tables.stream_places`).
+
+    Empty where an operation has no operator. A transfer belongs to the operation that reads what it
+    brings, or else to the next one.
+    """
+    settings: dict[str, list[OperationSettings]] = {}
+    for number, program in enumerate(programs):
+        owners = [places.get((number, place)) for place in program.places]
+        for operation, owner in zip(
+            program.settings, _with_transfers(program, owners), strict=True
+        ):
+            if owner is None:
+                return ()
+            settings.setdefault(layers[owner], []).append(operation)
+    costs: dict[str, list[OperatorCost]] = {name: [] for name in settings}
+    for name, cost in zip(layers, operators, strict=True):
+        costs.setdefault(name, []).append(cost)
+    works = []
+    for name in sorted(settings, key=lambda name: _first_source(costs[name])):
+        works.append(_work(programs[0], name, settings[name], costs[name]))
+    return tuple(works)
+
+
+def _with_transfers(program: Program, owners: Sequence[int | None]) -> Iterator[int | None]:
+    """Yield the operators of operations, transfers included."""
+    for number, operation in enumerate(program.settings):
+        if isinstance(operation, Transfer):
+            yield owners[_reader(program.settings, number)]
+        else:
+            yield owners[number]
+
+
+def _reader(settings: Sequence[OperationSettings], number: int) -> int:
+    """Return the number of the operation that reads what a transfer brings."""
+    transfer = settings[number]
+    following = [
+        place for place in range(number, len(settings)) if not isinstance(settings[place], Transfer)
+    ]
+    for place in following:
+        operation = settings[place]
+        if isinstance(operation, Convolution) and _reads(operation, transfer):
+            return place
+    return following[0] if following else number
+
+
+def _reads(kernel: Convolution, transfer: OperationSettings) -> bool:
+    """Return whether the constants of a kernel lie in what a transfer brings."""
+    if not isinstance(transfer, Transfer) or transfer.is_to_tables:
+        return False
+    end = transfer.target + transfer.length
+    return any(
+        part.region == transfer.target_region and transfer.target <= part.start < end
+        for part in (*kernel.weights, *kernel.scales)
+    )
+
+
+def _first_source(costs: Sequence[OperatorCost]) -> int:
+    """Return the first operator of the network that some come from."""
+    return min(cost.source or 0 for cost in costs)
+
+
+def _work(
+    program: Program,
+    name: str,
+    settings: Sequence[OperationSettings],
+    costs: Sequence[OperatorCost],
+) -> LayerWork:
+    """Return the work of a layer."""
+    kernels = Cycles.total(cost for cost in costs if cost.encoded_weight_bytes)
+    return LayerWork(
+        name=name,
+        counts=_counts(program, settings, sum(cost.cycles for cost in costs)),
+        kernel_cycles=kernels.cycles,
+        kernels_bound_by=kernels.slowest_part if kernels.cycles else "",
+    )
+
+
+def _counts(program: Program, settings: Sequence[OperationSettings], cycles: float) -> StreamCounts:
+    """Return what operations make the NPU of a stream do."""
     kernels = [operation for operation in settings if isinstance(operation, Convolution)]
     transfers = [operation for operation in settings if isinstance(operation, Transfer)]
     values = list(map(_stream_values, kernels))
     blocks = list(map(_blocks, kernels))
-    [npu] = {program.npu for program in programs}
     return StreamCounts(
         operations=dict(Counter(map(_kind, settings))),
         macs=sum(map(_macs, kernels)),
-        filled_macs=_all_filled_macs(kernels, values, npu),
+        filled_macs=_all_filled_macs(kernels, values, program.npu),
         weights=sum(math.prod(kernel.order.shape) for kernel in kernels),
         decoded_weights=sum(map(mul, values, blocks)),
         weight_bytes=sum(map(mul, map(_weight_bytes, kernels), blocks)),
         transfers=len(transfers),
         transfer_bytes=sum(transfer.length for transfer in transfers),
-        macs_per_cycle=programs[0].macs,
+        macs_per_cycle=program.macs,
         cycles=cycles,
     )
 

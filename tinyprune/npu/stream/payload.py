@@ -5,7 +5,7 @@ has its kind in the low byte. A command is one word, with the code in the low 10
 parameter in the high 16, or two, where the second is the value.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +22,7 @@ MAGIC = b"COP1"
 _CORE_MACS = 256
 _CONFIG, _COMMANDS, _NOTHING = 0x01, 0x02, 0x05
 _CONFIG_WORDS = 3
+_WORD_BYTES = 4
 _SETS_REGISTER = 0x100  # in the code of a command of one word
 _FAMILIES = {0: "ethos-u55", 1: "ethos-u65", 2: U85}
 
@@ -34,11 +35,13 @@ class Command:
         name: of the register, or of the operation.
         value: bits for the register; parameter of the operation.
         is_operation: whether it starts an operation.
+        place: bytes from the first command to it.
     """
 
     name: str
     value: int
     is_operation: bool
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,15 @@ def _commands(words: list[int], family: str) -> list[Command]:
             if place + 1 == len(words):
                 raise UsageError("the command stream ends inside a command: the file is damaged")
             value = parameter << 32 | words[place + 1]
-            commands.append(Command(long.get(code, f"LONG_{code:03X}"), value, False))
+            name = long.get(code, f"LONG_{code:03X}")
+            commands.append(Command(name, value, False, _WORD_BYTES * place))
             place += 2
             continue
-        place += 1
         if not code & _SETS_REGISTER:
-            commands.append(Command(OPERATIONS.get(code, f"{code:#05x}"), parameter, True))
+            name = OPERATIONS.get(code, f"{code:#05x}")
+            commands.append(Command(name, parameter, True, _WORD_BYTES * place))
         else:
-            commands.append(Command(short.get(code, f"SHORT_{code:03X}"), parameter, False))
+            name = short.get(code, f"SHORT_{code:03X}")
+            commands.append(Command(name, parameter, False, _WORD_BYTES * place))
+        place += 1
     return commands

@@ -17,8 +17,8 @@ _READERS: dict[str, type[EthosU55] | type[EthosU85]] = {
 }
 
 
-def operations(stream: CommandStream) -> Iterator[OperationSettings]:
-    """Yield the operations of a stream, up to its STOP.
+def operations(stream: CommandStream) -> Iterator[tuple[int, OperationSettings]]:
+    """Yield the operations of a stream, up to its STOP, with their places in it, in bytes.
 
     Raises Unsupported for what is not understood.
     """
@@ -30,7 +30,7 @@ def operations(stream: CommandStream) -> Iterator[OperationSettings]:
         elif command.name == "STOP":
             return
         elif command.name not in _TIMING:
-            yield reader.settings(command.name, command.value, registers)
+            yield command.place, reader.settings(command.name, command.value, registers)
 
 
 class Program:
@@ -38,13 +38,15 @@ class Program:
 
     Attributes:
         npu: name of the accelerator. macs: that it makes per cycle.
-        settings: of its operations, in order.
+        settings: of its operations, in order. places: of these in the stream, in bytes.
     """
 
     def __init__(self, stream: CommandStream, memory: Memory) -> None:
         self.npu = stream.npu
         self.macs = stream.macs
-        self.settings = tuple(operations(stream))
+        placed = list(operations(stream))
+        self.places = tuple(place for place, _ in placed)
+        self.settings = tuple(settings for _, settings in placed)
         self._operations = [settings.bind(memory) for settings in self.settings]
 
     @property
