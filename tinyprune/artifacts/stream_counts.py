@@ -51,7 +51,7 @@ class StreamCounts:
 
 @dataclass(frozen=True)
 class LayerWork:
-    """What a command stream makes an NPU do for one layer.
+    """The work that a command stream gives an NPU for one layer.
 
     Attributes:
         name: of the layer.

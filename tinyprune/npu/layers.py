@@ -90,11 +90,11 @@ def operator_layers(
 
     They have the names that :func:`layer_costs` gives them.
     """
-    layer_of = layer_names(graph, names)
-    sources = [cost.source for cost in operators]
-    if any(source is None or source >= len(layer_of) for source in sources):
+    layer_of: dict[int | None, str] = dict(enumerate(layer_names(graph, names)))
+    try:
+        return tuple(layer_of[cost.source] for cost in operators)
+    except KeyError:
         return tuple(cost.name for cost in operators)
-    return tuple(layer_of[source] for source in sources if source is not None)
 
 
 def layer_names(graph: Graph, names: Sequence[str]) -> Sequence[str]:

@@ -75,34 +75,29 @@ def count_layers(
 def _with_transfers(program: Program, owners: Sequence[int | None]) -> Iterator[int | None]:
     """Yield the operators of operations, transfers included."""
     for number, operation in enumerate(program.settings):
+        reader = number
         if isinstance(operation, Transfer):
-            yield owners[_reader(program.settings, number)]
-        else:
-            yield owners[number]
+            reader = _reader(program.settings, operation, number)
+        yield owners[reader]
 
 
-def _reader(settings: Sequence[OperationSettings], number: int) -> int:
-    """Return the number of the operation that reads what a transfer brings."""
-    transfer = settings[number]
-    following = [
-        place for place in range(number, len(settings)) if not isinstance(settings[place], Transfer)
-    ]
-    for place in following:
+def _reader(settings: Sequence[OperationSettings], transfer: Transfer, number: int) -> int:
+    """Return the number of the operation that reads what a transfer brings, or of the next one."""
+    following = []
+    for place in range(number, len(settings)):
         operation = settings[place]
         if isinstance(operation, Convolution) and _reads(operation, transfer):
             return place
-    return following[0] if following else number
+        if not isinstance(operation, Transfer):
+            following.append(place)
+    return next(iter(following), number)
 
 
-def _reads(kernel: Convolution, transfer: OperationSettings) -> bool:
-    """Return whether the constants of a kernel lie in what a transfer brings."""
-    if not isinstance(transfer, Transfer) or transfer.is_to_tables:
-        return False
-    end = transfer.target + transfer.length
-    return any(
-        part.region == transfer.target_region and transfer.target <= part.start < end
-        for part in (*kernel.weights, *kernel.scales)
-    )
+def _reads(kernel: Convolution, transfer: Transfer) -> bool:
+    """Return whether the weights of a kernel lie in what a transfer brings."""
+    weights = kernel.weights[0]
+    is_of_memory = weights.region == transfer.target_region and not transfer.is_to_tables
+    return is_of_memory and 0 <= weights.start - transfer.target < transfer.length
 
 
 def _first_source(costs: Sequence[OperatorCost]) -> int:

@@ -9,12 +9,11 @@ _PRODUCTS_OF_DECODER, _WEIGHTS_OF_DECODER = 256, 8
 #: Nine taps are filled up to twelve whatever the channels are; beyond that channels count.
 _FILLED = 1.5
 _HALF = 0.5
-_WEIGHT_MEMORIES = ("DRAM", "on-chip flash", "off-chip flash")
 
 
 @dataclass(frozen=True)
 class Busy:
-    """What takes most of a layer's time. Attributes: what: in words; remedy: what would help."""
+    """The main work of a layer. Attributes: what: in words; remedy: what would help."""
 
     what: str
     remedy: str
@@ -26,6 +25,8 @@ _ELEMENTWISE = Busy(
 )
 _FLASH = Busy("waiting for weights", "fewer bytes of weights: zeros, clusters, fewer units")
 _SRAM = Busy("moving in SRAM", "fewer units or smaller inputs")
+#: Part that kernels wait for (Cycles.PARTS) -> what that is.
+_MEMORIES = {"SRAM": _SRAM, "DRAM": _FLASH, "on-chip flash": _FLASH, "off-chip flash": _FLASH}
 _DECODING = Busy(
     "decoding weights",
     "fewer weights (units, blocks), or more positions per call; a larger array stays idle",
@@ -42,10 +43,8 @@ def busy_with(layer: LayerWork) -> Busy:
     counts = layer.counts
     if layer.kernel_cycles < _HALF * counts.cycles:
         return _ELEMENTWISE
-    if layer.kernels_bound_by in _WEIGHT_MEMORIES:
-        return _FLASH
-    if layer.kernels_bound_by == "SRAM":
-        return _SRAM
+    if layer.kernels_bound_by != "NPU":
+        return _MEMORIES[layer.kernels_bound_by]
     if _waits_for_decoder(layer):
         return _DECODING
     if counts.filled_macs is not None and counts.filled_macs > _FILLED * counts.macs:

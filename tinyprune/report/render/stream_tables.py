@@ -28,20 +28,13 @@ def format_layer_work(layers: Sequence[LayerWork]) -> RenderableType:
 
 def _cells(layer: LayerWork) -> list[str]:
     counts = layer.counts
-    return [
-        format_count(counts.cycles),
-        _count(counts.macs),
-        "-" if counts.filled_macs is None else _count(counts.filled_macs),
-        _count(counts.decoded_weights),
-        _size(counts.weight_bytes),
-        _size(counts.transfer_bytes),
-        f"{counts.array_use:.1%}" if counts.macs else "-",
+    texts = [
+        (counts.cycles, format_count(counts.cycles)),
+        (counts.macs, format_count(counts.macs)),
+        (counts.filled_macs, format_count(counts.filled_macs or 0)),
+        (counts.decoded_weights, format_count(counts.decoded_weights)),
+        (counts.weight_bytes, format_bytes(counts.weight_bytes)),
+        (counts.transfer_bytes, format_bytes(counts.transfer_bytes)),
+        (counts.array_use, f"{counts.array_use:.1%}"),
     ]
-
-
-def _count(count: int) -> str:
-    return format_count(count) if count else "-"
-
-
-def _size(count: int) -> str:
-    return format_bytes(count) if count else "-"
+    return [text if value else "-" for value, text in texts]
