@@ -163,7 +163,13 @@ def test_counts_are_printed_in_thousands(count, text):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.0003, "0.30 ms"), (12, "12.0 s"), (3 * 60 + 20, "3 min 20 s"), (119.0, "119.0 s")],
+    [
+        (0.0003, "0.30 ms"),
+        (12, "12.0 s"),
+        (3 * 60 + 20, "3 min 20 s"),
+        (119.0, "119.0 s"),
+        (839.8, "14 min 0 s"),
+    ],
 )
 def test_durations_are_printed_for_a_person(seconds, text):
     assert format_seconds(seconds) == text

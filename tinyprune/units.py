@@ -166,7 +166,8 @@ def format_seconds(seconds: float) -> str:
         return f"{seconds * 1000:.2f} ms"
     if seconds < 120:
         return f"{seconds:.1f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
 
 
 def format_latency(seconds: float) -> str:

@@ -1,12 +1,17 @@
 """``tinyprune report``."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyprune.cli import options
 from tinyprune.cli.values import OUT_FOLDER
 from tinyprune.report.render.formats import FORMATS
+
+if TYPE_CHECKING:
+    from tinyprune.report.model.record import RunReport
 
 
 @click.command()
@@ -22,6 +27,14 @@ from tinyprune.report.render.formats import FORMATS
     help="With VARIANT: folder that cycles and flash of its operators are written to, as node data "
     "for Model Explorer.",
 )
+@click.option(
+    "--audio",
+    type=click.IntRange(1, 20),
+    metavar="N",
+    help="With --format html: number of mixtures of dev that are on the page of a speech run to "
+    "listen to: noisy, clean, by the float network, and as the device computes it. The network is "
+    "VARIANT, else the one to ship, else the newest. Each takes 0.5 MB.  [default: none]",
+)
 @options.format_option(("table", *FORMATS), "the report")
 @options.output_file(
     "File that the report is written to.  "
@@ -32,6 +45,7 @@ def report(
     run: Path,
     operators: bool,
     overlay: Path | None,
+    audio: int | None,
     output_format: str,
     path: Path | None,
 ) -> None:
@@ -46,7 +60,9 @@ def report(
     for option, value in (("--operators", operators), ("--overlay", overlay)):
         if value and not variants:
             raise click.UsageError(f"{option} goes with VARIANT")
-    if variants and output_format != "table":
+    if audio and output_format != "html":
+        raise click.UsageError(f"--audio goes with --format html: {output_format} has no sound")
+    if variants and output_format != "table" and not audio:
         raise click.UsageError(
             f"VARIANT goes with --format table: {output_format} has all variants"
         )
@@ -55,7 +71,7 @@ def report(
     elif output_format == "table":
         _table(run, variants, operators, path)
     else:
-        _text(run, output_format, path)
+        _text(run, output_format, path, _Heard(audio, variants))
 
 
 def _table(run: Path, variants: tuple[str, ...], operators: bool, path: Path | None) -> None:
@@ -83,12 +99,24 @@ def _write_overlays(run: Path, variants: tuple[str, ...], folder: Path) -> None:
             _write(path, text)
 
 
-def _text(run: Path, output_format: str, path: Path | None) -> None:
+@dataclass(frozen=True)
+class _Heard:
+    """Recordings of a page: of how many mixtures, None for no audio, and by which variants."""
+
+    mixtures: int | None
+    variants: tuple[str, ...]
+
+
+def _text(run: Path, output_format: str, path: Path | None, heard: _Heard) -> None:
     """Print the report of a run in a format of files, or write it to one."""
     from tinyprune.report.render import formats
     from tinyprune.stages.report import report_run
 
-    text = formats.to_format(report_run(run), run, output_format)
+    record = report_run(run)
+    if heard.mixtures is None:
+        text = formats.to_format(record, run, output_format)
+    else:
+        text = _page_with_audio(record, run, heard.mixtures, heard.variants)
     file_name = FORMATS[output_format].file_name
     if path is None and file_name:
         path = run / file_name
@@ -96,6 +124,16 @@ def _text(run: Path, output_format: str, path: Path | None) -> None:
         click.echo(text, nl=False)
     else:
         _write(path, text)
+
+
+def _page_with_audio(
+    record: "RunReport", run: Path, mixtures: int, variants: tuple[str, ...]
+) -> str:
+    """Return the HTML page with recordings in it."""
+    from tinyprune.report.render import html
+    from tinyprune.stages.listening import listening
+
+    return html.page(record, run, listening(run, mixtures, variants))
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html as markup
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -23,12 +24,14 @@ from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.artifacts.resources import Kernel, LayerCost, NpuTarget, ResourceReport
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import Candidate, Shipped, SweepAnswer
+from tinyprune.report.model.listening import Clip, Example, Listening, to_wav
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
 from tinyprune.report.render import html
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 PHONE = 390
 
+SAMPLES = np.linspace(-0.5, 0.5, 8000, dtype=np.float32)
 #: variant -> (density, units of each LSTM, SI-SDR)
 VARIANTS = {
     "baseline": (1.0, 256, 8.47),
@@ -322,7 +325,10 @@ def test_the_answer_of_a_sweep_is_above_everything_that_was_tried(folder) -> Non
     page = html.page(replace(whole(), sweep=found), folder)
     section = page.partition('<section id="sweep">')[2].partition("</section>")[0]
     assert "ship: sweep-2, the best accuracy" in section
-    assert 'class="best ship"><th scope="row">sweep-2<td data-v="0.9">0.900' in section
+    assert (
+        'class="best ship"><th scope="row">sweep-2<td data-h="accuracy" data-v="0.9">0.900'
+        in section
+    )
     assert 'class="soft"><th scope="row">sweep-1' in section  # on no front
     assert 'id="sweep"' not in html.page(whole(), folder)
 
@@ -383,6 +389,33 @@ def sweep_answer() -> SweepAnswer:
     return SweepAnswer(
         1, records.U55, "accuracy", ("flash_bytes",), {}, tuple(candidates), (), ship
     )
+
+
+HEARD = Listening(
+    (
+        Example("a+b", "babble", 5.0, 0.5, (Clip("noisy input", to_wav(SAMPLES, 16_000), 5.0),)),
+        Example("a+c", "", math.inf, 0.5, (Clip("clean speech", to_wav(SAMPLES, 16_000)),)),
+    ),
+    ("small, int8: by TFLM",),
+)
+
+
+def test_recordings_are_in_the_page_and_nothing_else_may_play(folder) -> None:
+    page = html.page(whole(), folder, HEARD)
+    players = Elements(page).all("audio")
+    assert [each["aria-label"] for each in players] == ["a+b: noisy input", "a+c: clean speech"]
+    for each in players:
+        head, _, content = each["src"].partition(",")
+        assert head == "data:audio/wav;base64"
+        assert base64.b64decode(content) == to_wav(SAMPLES, 16_000)
+    said = text(page)
+    for words in ("a+b, 0.5 s, 5 dB SNR, babble", "without noise", "SI-SDR 5.00 dB", "by TFLM"):
+        assert words in said
+    assert "media-src data:" in page
+    assert "media-src" not in html.page(whole(), folder)
+    script = page.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page and "currentTime" in script
 
 
 def test_names_are_text(folder) -> None:
@@ -575,6 +608,7 @@ function look(page) {{
   found.letters = Math.min(...letters.map(each => each.getBoundingClientRect().height))
   found.requests = page.defaultView.performance.getEntriesByType("resource").map(each => each.name)
   found.text = page.body.innerText.length
+  found.cut = [...page.querySelectorAll(".stacked")].filter(each => each.offsetWidth > each.parentElement.clientWidth).length
   return found
 }}
 addEventListener("load", () => {{
@@ -644,15 +678,21 @@ def long_names(report: RunReport) -> RunReport:
 
 @needs_browser
 def test_a_browser_shows_the_page_on_a_desk_and_on_a_phone(folder, tmp_path) -> None:
-    page, long = html.page(whole(3), folder), html.page(long_names(whole(2)), folder)
+    swept = replace(whole(3), sweep=sweep_answer())
+    page, long = html.page(swept, folder, HEARD), html.page(long_names(whole(2)), folder)
     shown = [(page, 1200), (page, PHONE), (long, PHONE)]
-    for found, (_, width), budgets in zip(opened(shown, tmp_path), shown, (1, 1, 2), strict=True):
+    counts = ((1, 1), (1, 1), (2, 0))  # of budgets, of costs of a sweep
+    for found, (_, width), (budgets, sweeps) in zip(
+        opened(shown, tmp_path), shown, counts, strict=True
+    ):
         assert width - 20 <= found["room"] <= width  # less the scroll bar
         assert [found["closed"], found["open"], found["chosen"]] == [
             found["room"]
         ] * 3  # nothing scrolls sideways
-        assert set(found["charts"]) == {4 + len(VARIANTS) + budgets}  # whichever target is chosen
+        # Whichever target is chosen.
+        assert set(found["charts"]) == {4 + len(VARIANTS) + budgets + sweeps}
         assert found["images"] and all(found["images"])
         assert found["letters"] >= 10  # pixels, of a line of text in a chart
+        assert found["cut"] == 0  # tables that are wider than the page
         assert found["requests"] == []
         assert found["text"] > 5000

@@ -1,10 +1,12 @@
 """The report of a run as one HTML file: nothing is fetched, and no script is needed to read it.
 
-The one script, which sorts tables, is in the page and is named by its digest to the browser.
+The one script, which sorts tables and lets one recording play at a time, is in the page and is
+named by its digest to the browser.
 """
 
 import base64
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from tinyprune.artifacts.sweep import SweepAnswer
 from tinyprune.metrics.metric import Metric, metric_of
 from tinyprune.report.model import budget_history, predictions
 from tinyprune.report.model.front import front_marks
+from tinyprune.report.model.listening import Listening
 from tinyprune.report.model.number_text import shown_factor, shown_milliseconds
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
 from tinyprune.report.model.summary import Row, metric_names, summary_rows, variant_names
@@ -43,13 +46,14 @@ _EPOCHS = 200
 StageFiles = tuple[ManifestEntry, list[ManifestEntry]]
 
 
-def page(report: RunReport, folder: Path) -> str:
+def page(report: RunReport, folder: Path, heard: Listening | None = None) -> str:
     """The whole page, the same for the same record and files.
 
     Args:
         report: the run, or as much of it as there is.
         folder: the run folder: links are relative to it, and the ``.tflite`` of every variant is
             read from it for the pictures of its kernels.
+        heard: recordings to listen to, which go into the page.
     """
     summaries = [summary for summary in report.summaries if summary.variants]
     metric = _headline_metric(report, summaries)
@@ -61,6 +65,7 @@ def page(report: RunReport, folder: Path) -> str:
     return _template().render(
         report=report,
         metric=metric,
+        heard=heard,
         **_newest(summaries, views, metric),
         views=views,
         has_limits=any(front_marks(report, each.target, metric).limits for each in summaries),
@@ -68,7 +73,7 @@ def page(report: RunReport, folder: Path) -> str:
         predicted=predictions.predicted_variants(summaries),
         predicted_notes=list(predictions.notes(summaries)),
         **_swept(report.sweep, order),
-        **_script(),
+        **_script("sort.js", *(["listen.js"] if heard else [])),
         budgets=budget_history.budget_histories(report.variants),
         qualities=_quality_names(report.variants),
         curves=_curves(report.variants),
@@ -91,6 +96,7 @@ def _template() -> Any:
     )
     environment.filters |= {
         "breaks": _breaks,
+        "base64": lambda content: base64.b64encode(content).decode(),
         "bytes": units.format_bytes,
         "capitalized": lambda text: text[:1].upper() + text[1:],
         "count": units.format_count,
@@ -98,6 +104,7 @@ def _template() -> Any:
         "label": lambda name: metric_of(name).heading,
         "link": _link,
         "milliseconds": shown_milliseconds,
+        "is_finite": math.isfinite,
         "in_words": lambda name, value: metric_of(name).in_words(value),
         "shapes": _shapes,
         "swatch": swatch,
@@ -109,9 +116,10 @@ def _template() -> Any:
     return environment.get_template("report.html")
 
 
-def _script() -> dict[str, Any]:
+def _script(*names: str) -> dict[str, Any]:
     """The script of the page, and its digest as a Content-Security-Policy has it."""
-    script = Path(__file__).with_name("templates").joinpath("sort.js").read_text(encoding="utf-8")
+    folder = Path(__file__).with_name("templates")
+    script = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return {"script": Markup(script), "script_hash": f"sha256-{digest}"}
 

@@ -4,7 +4,7 @@ Marker shapes, lines and labels carry what colours carry, as in ``charts.py``.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from operator import attrgetter
@@ -286,9 +286,8 @@ def _cost_axis(scale: Scale, axes: Axes) -> list[Markup]:
     label = axes.cost
     drawn = []
     last = -math.inf
-    for tick in scale.ticks():
+    for tick, shown in _cost_texts(scale, axes.format_cost):
         x = scale(tick)
-        shown = axes.format_cost(tick).replace(".00 ", " ")
         half = text_width(shown) / 2
         left = x - half
         right = x + half
@@ -301,6 +300,18 @@ def _cost_axis(scale: Scale, axes: Axes) -> list[Markup]:
     drawn.append(line(_LEFT, _FOOT, WIDTH, _FOOT, "axis"))
     drawn.append(text(label, (_LEFT + WIDTH) / 2, _HEIGHT - 10, "label", "middle"))
     return drawn
+
+
+def _cost_texts(scale: Scale, format_cost: Callable[[float], str]) -> Iterator[tuple[float, str]]:
+    """The ticks with their texts; on an even axis all in the unit of the largest."""
+    ticks = scale.ticks()
+    number_text, _, unit = format_cost(ticks[-1]).partition(" ") if ticks else ("", "", "")
+    is_even = not scale.log and unit and float(number_text)
+    for tick in ticks:
+        if is_even:
+            yield tick, f"{tick / ticks[-1] * float(number_text):g} {unit}"
+        else:
+            yield tick, format_cost(tick).replace(".00 ", " ")
 
 
 def _quality_axis(scale: Scale, label: str) -> list[Markup]:
