@@ -57,21 +57,31 @@ def report(
     The HTML page is one file with pictures. JSON has everything, with the SHA-256 of every file and
     the command that made it.
     """
-    for option, value in (("--operators", operators), ("--overlay", overlay)):
-        if value and not variants:
-            raise click.UsageError(f"{option} goes with VARIANT")
-    if audio and output_format != "html":
-        raise click.UsageError(f"--audio goes with --format html: {output_format} has no sound")
-    if variants and output_format != "table" and not audio:
-        raise click.UsageError(
-            f"VARIANT goes with --format table: {output_format} has all variants"
-        )
+    _check_variants(variants, operators, overlay)
+    _check_format(output_format, variants, audio)
     if overlay is not None:
         _write_overlays(run, variants, overlay)
     elif output_format == "table":
         _table(run, variants, operators, path)
     else:
         _text(run, output_format, path, _Heard(audio, variants))
+
+
+def _check_variants(variants: tuple[str, ...], operators: bool, overlay: Path | None) -> None:
+    """Raise UsageError for options about variants without one."""
+    for option, value in (("--operators", operators), ("--overlay", overlay)):
+        if value and not variants:
+            raise click.UsageError(f"{option} goes with VARIANT")
+
+
+def _check_format(output_format: str, variants: tuple[str, ...], audio: int | None) -> None:
+    """Raise UsageError for a format that has no sound, or has all variants."""
+    if audio and output_format != "html":
+        raise click.UsageError(f"--audio goes with --format html: {output_format} has no sound")
+    if variants and output_format != "table" and not audio:
+        raise click.UsageError(
+            f"VARIANT goes with --format table: {output_format} has all variants"
+        )
 
 
 def _table(run: Path, variants: tuple[str, ...], operators: bool, path: Path | None) -> None:

@@ -1,6 +1,5 @@
 """Mixtures of dev to listen to: noisy, clean, by the float network, and as a device does it."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from tinyprune.storage.digests import read_sealed_as
 from tinyprune.storage.run_folder import Variant
 from tinyprune.tasks.speech import Speech
 from tinyprune.tflite import flatbuffer
-from tinyprune.tflite.engines import reference_of
+from tinyprune.tflite.engines import Reference, reference_of
 
 #: Length of a clip: base64 makes 128 kB of it.
 SECONDS = 3
@@ -109,21 +108,18 @@ class _Network:
         graph = find_graph(run.space.root, name)
         self._variant = run.require(name)
         reference = reference_of(flatbuffer.load(graph))
-        engine = reference.engine
-        # What `enhance` computes with, unless another engine is asked for.
-        make_engine = None if reference.reason else lambda: engine
-        self._denoiser = Denoiser(graph, make_engine=make_engine)
-        self._engine = engine.name
-        self.notes = [_note_of_engine(name, engine.name, reference.reason)]
-        self._has_float = _has_float(self._variant)
-        if not self._has_float:
-            self.notes.append(f"{name}: its float network is left out, {self._why_not()}")
+        self._denoiser = _denoiser(graph, reference)
+        self._engine = reference.engine.name
+        self._missing = _why_without_float(self._variant)
+        self.notes = [_note_of_engine(name, reference)]
+        if self._missing:
+            self.notes.append(f"{name}: its float network is left out, {self._missing}")
 
     def clips(self, mixtures: Sequence[NoisyUtterance]) -> list[list[Clip]]:
         """Return the clips of each mixture."""
         name = self._variant.name
         made: list[list[Clip]] = [[] for _ in mixtures]
-        if self._has_float:
+        if not self._missing:
             for heard, mixture, samples in zip(made, mixtures, self._float(mixtures), strict=True):
                 heard.append(_clip(f"{name}, float32", samples, mixture))
         for heard, mixture in zip(made, mixtures, strict=True):
@@ -144,20 +140,28 @@ class _Network:
         parts = [stream.push(noisy[:, None]), stream.finish()]
         return np.concatenate(parts)[:, 0]
 
-    def _why_not(self) -> str:
-        if is_offline(self._variant):
-            return "which a pruning offline does not have"
+
+def _denoiser(graph: Path, reference: Reference) -> Denoiser:
+    """Return the network as `enhance` has it: by TFLM if it can, else by what it takes unasked."""
+    if reference.reason:
+        return Denoiser(graph)
+    return Denoiser(graph, make_engine=lambda: reference.engine)
+
+
+def _why_without_float(variant: Variant) -> str:
+    """Return why a variant cannot be heard in float; empty where it can."""
+    if is_offline(variant):
+        return "which a pruning offline does not have"
+    if not extras.can_train():
         return f"which needs {extras.install_line(extras.TRAIN)}"
+    return ""
 
 
-def _has_float(variant: Variant) -> bool:
-    return extras.can_train() and not is_offline(variant)
-
-
-def _note_of_engine(name: str, engine: str, reason: str) -> str:
-    if not reason:
-        return f"{name}, int8: as the device computes it, by {engine}"
-    return f"{name}, int8: by {engine}, whose LSTM rounds unlike a device's; {reason}"
+def _note_of_engine(name: str, reference: Reference) -> str:
+    engine = reference.engine.name
+    if reference.reason:
+        return f"{name}, int8: by {engine}, whose LSTM rounds unlike a device's; {reference.reason}"
+    return f"{name}, int8: as the device computes it, by {engine}"
 
 
 def _clip(label: str, samples: Float32Array, mixture: NoisyUtterance) -> Clip:
@@ -169,6 +173,10 @@ def _clip(label: str, samples: Float32Array, mixture: NoisyUtterance) -> Clip:
 
 
 def _example(mixture: NoisyUtterance, clips: Sequence[Clip]) -> Example:
-    snr_db = float(mixture.snr_db) if math.isfinite(mixture.snr_db) else math.inf
-    seconds = len(mixture.noisy) / SAMPLE_RATE
-    return Example(mixture.name, mixture.category, snr_db, seconds, tuple(clips))
+    return Example(
+        name=mixture.name,
+        category=mixture.category,
+        snr_db=float(mixture.snr_db),
+        seconds=len(mixture.noisy) / SAMPLE_RATE,
+        clips=tuple(clips),
+    )

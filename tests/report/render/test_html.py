@@ -345,6 +345,9 @@ def test_the_answer_is_pictured_against_every_cost_with_its_limit(folder) -> Non
         found, target=SHARED, metric="si_sdr_db", ship=replace(found.ship, variant="unit-0.50")
     )
     trade = html.page(replace(whole(), sweep=swept), folder).partition('<section id="trade">')[2]
+    page = html.page(replace(whole(), sweep=swept), folder)
+    assert '<span class="what">to ship</span> <b>unit-0.50</b>' in page
+    assert '<tr class=" ship"><th scope="row">' in page.partition('<section id="sweep">')[0]
     flash, cycles = trade.split('class="chart"')[1:3]
     assert "ship: unit-0.50" in flash and "limit 15 kB" in flash
     assert "ship: unit-0.50" in cycles and "limit 15 kB" not in cycles

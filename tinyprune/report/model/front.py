@@ -15,12 +15,12 @@ class FrontMarks:
 
     Attributes:
         limits: name of a quantity -> the limits that a sweep or a pruning was given, ascending.
-        half_widths: variant -> half of the 95 % interval of the metric of the sweep.
+        half_widths: variant -> half of the 95 % interval of the metric of the sweep, if it has one.
         ship: the variant to ship; empty where no sweep says.
     """
 
     limits: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    half_widths: Mapping[str, float] = field(default_factory=dict)
+    half_widths: Mapping[str, float | None] = field(default_factory=dict)
     ship: str = ""
 
 
@@ -32,14 +32,10 @@ def front_marks(report: RunReport, target: NpuTarget, metric: str) -> FrontMarks
         return FrontMarks(_ascending(limits))
     for name, most in found.limits.items():
         limits.setdefault(name, set()).add(most)
-    half_widths = half_widths_of(found) if found.metric == metric else {}
+    half_widths = {}
+    if found.metric == metric:
+        half_widths = {each.variant: half_width(each) for each in found.candidates}
     return FrontMarks(_ascending(limits), half_widths, shipped_name(found))
-
-
-def half_widths_of(found: SweepAnswer) -> dict[str, float]:
-    """Return variant -> half of its interval, for those that have one."""
-    widths = {candidate.variant: half_width(candidate) for candidate in found.candidates}
-    return {name: width for name, width in widths.items() if width is not None}
 
 
 def half_width(candidate: Candidate) -> float | None:
@@ -48,9 +44,11 @@ def half_width(candidate: Candidate) -> float | None:
     return max(known, default=None)
 
 
-def shipped_name(found: SweepAnswer) -> str:
-    """Return the name of the variant to ship; empty where nothing keeps the limits."""
-    return found.ship.variant if found.ship else ""
+def shipped_name(found: SweepAnswer | None) -> str:
+    """Return the name of the variant to ship; empty where nothing keeps the limits, or no sweep."""
+    if found is None or found.ship is None:
+        return ""
+    return found.ship.variant
 
 
 def _limits_of_budgets(

@@ -25,7 +25,7 @@ from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import SweepAnswer
 from tinyprune.metrics.metric import Metric, metric_of
 from tinyprune.report.model import budget_history, predictions
-from tinyprune.report.model.front import front_marks
+from tinyprune.report.model.front import front_marks, shipped_name
 from tinyprune.report.model.listening import Listening
 from tinyprune.report.model.number_text import shown_factor, shown_milliseconds
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
@@ -58,6 +58,7 @@ def page(report: RunReport, folder: Path, heard: Listening | None = None) -> str
     summaries = [summary for summary in report.summaries if summary.variants]
     metric = _headline_metric(report, summaries)
     order = {variant.name: index for index, variant in enumerate(report.variants)}
+    ship = shipped_name(report.sweep)
     views = []
     for summary in summaries[:CHARTED]:
         marks = front_marks(report, summary.target, metric)
@@ -66,7 +67,8 @@ def page(report: RunReport, folder: Path, heard: Listening | None = None) -> str
         report=report,
         metric=metric,
         heard=heard,
-        **_newest(summaries, views, metric),
+        **_newest(summaries, views, metric, ship),
+        shipped=ship,
         views=views,
         has_limits=any(front_marks(report, each.target, metric).limits for each in summaries),
         matrix=_matrix(summaries),
@@ -148,7 +150,7 @@ def _swept(found: SweepAnswer | None, order: Mapping[str, int]) -> dict[str, Any
 
 
 def _newest(
-    summaries: Sequence[RunSummary], views: Sequence[TargetView], metric: str
+    summaries: Sequence[RunSummary], views: Sequence[TargetView], metric: str, ship: str
 ) -> dict[str, Any]:
     """Facts of the headline about the target that was compiled for last, if there is one."""
     if not summaries:
@@ -157,7 +159,7 @@ def _newest(
     return {
         "hop_seconds": newest.hop_seconds,
         "noisy": newest.noisy,
-        "best": _best(views[0].rows, metric),
+        "best": _best(views[0].rows, metric, ship),
     }
 
 
@@ -185,12 +187,16 @@ def _quality_names(variants: Sequence[VariantRecord]) -> list[str]:
     return list(names)
 
 
-def _best(rows: Sequence[Row], metric: str) -> list[tuple[str, Row]]:
-    """(what it is best at, row) among the variants beside the baseline, each named once."""
+def _best(rows: Sequence[Row], metric: str, ship: str) -> list[tuple[str, Row]]:
+    """(what it is best at, row) among the variants beside the baseline, each named once.
+
+    The one to ship is the first.
+    """
     pruned = rows[1:]
     if len(pruned) <= 1:
         return [("beside the baseline", row) for row in pruned]
-    winners = [
+    winners = [("to ship", row) for row in pruned if row["variant"] == ship]
+    winners += [
         ("least flash", min(pruned, key=itemgetter(FLASH.name))),
         ("fewest cycles", min(pruned, key=itemgetter(TOTAL_CYCLES.name))),
     ]

@@ -305,13 +305,14 @@ def _cost_axis(scale: Scale, axes: Axes) -> list[Markup]:
 def _cost_texts(scale: Scale, format_cost: Callable[[float], str]) -> Iterator[tuple[float, str]]:
     """The ticks with their texts; on an even axis all in the unit of the largest."""
     ticks = scale.ticks()
-    number_text, _, unit = format_cost(ticks[-1]).partition(" ") if ticks else ("", "", "")
-    is_even = not scale.log and unit and float(number_text)
-    for tick in ticks:
-        if is_even:
-            yield tick, f"{tick / ticks[-1] * float(number_text):g} {unit}"
-        else:
+    if scale.log:
+        for tick in ticks:
             yield tick, format_cost(tick).replace(".00 ", " ")
+        return
+    largest, space, unit = format_cost(ticks[-1]).partition(" ")
+    share = float(largest) / (ticks[-1] or 1)
+    for tick in ticks:
+        yield tick, f"{tick * share:g}{space}{unit}"
 
 
 def _quality_axis(scale: Scale, label: str) -> list[Markup]:

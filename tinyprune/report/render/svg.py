@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 #: wide.
 WIDTH = 400
 #: Width of a letter in a chart, about.
-LETTER = 6.7
+LETTER = 7.3
 #: Hatches that :func:`hatches` defines, ``h0`` to ``h7``; the last one is for what has no name of
 #: its own.
 HATCHES = 8
