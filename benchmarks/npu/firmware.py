@@ -4,21 +4,27 @@ import argparse
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.shared.firmware_in_c import FirmwareInC
-from benchmarks.shared.report import Case, Report, Unavailable
+from benchmarks.shared.report import Case, Check, Report, Unavailable
 from benchmarks.shared.sizes import SIZES
+from benchmarks.shared.speech_data import data, describe
 from tinyprune import pretrained
 from tinyprune.enhance.denoiser import Denoiser
 from tinyprune.firmware.golden import made_up_speech, to_int16
+from tinyprune.metrics.speech import si_sdr_db
 from tinyprune.npu import targets, vela
 from tinyprune.npu.stream.network import CompiledNetwork
+from tinyprune.registry import DATASETS
 from tinyprune.stages.firmware import Firmware, FirmwareOptions, firmware_of_file, measured
 from tinyprune.tflite.interpreter import Int8Model
 
 NAME = "denoiser"
+HOP = 256
+LARGEST_LOSS_DB = 0.05
 
 
 class _Enhanced:
@@ -45,8 +51,7 @@ class _Enhanced:
 
 
 def measure(options: argparse.Namespace) -> Report:
-    """Run both on made-up speech, each with its own state from beginning to end."""
-    del options
+    """Run both on made-up speech, each with its own state, and fixed point on mixtures of dev."""
     if shutil.which("gcc") is None:
         raise Unavailable("gcc is not installed: apt-get install gcc libc6-dev")
     with tempfile.TemporaryDirectory() as name:
@@ -55,11 +60,61 @@ def measure(options: argparse.Namespace) -> Report:
         path = pretrained.denoiser()
         made = measured(firmware_of_file(path, FirmwareOptions(target, folder / NAME)))
         stream = CompiledNetwork(vela.compile_tflite(path, target, folder / "vela").path)
+        in_c = FirmwareInC(made.folder, NAME)
+        cases = [*_differences(in_c, _Enhanced(stream)), *_sizes(made)]
+        fixed = FirmwareOptions(target, folder / "fixed", is_fixed=True)
+        made_fixed = measured(firmware_of_file(path, fixed))
+        config = data(options)
+        mixtures = _mixtures(config, options)
+        in_c.before_run = None
+        fixed_cases, loss = _beside(in_c, FirmwareInC(made_fixed.folder, NAME), mixtures)
+        cases += [*fixed_cases, *_sizes(made_fixed, "fixed point: ")]
         return Report(
-            [*_differences(FirmwareInC(made.folder, NAME), _Enhanced(stream)), *_sizes(made)],
-            [],
-            ["both with the simulated ethos-u55-128, Shared_Sram", *made.notes],
+            cases,
+            [Check("SI-SDR, float less fixed", loss, "dB", LARGEST_LOSS_DB)],
+            [
+                "all with the simulated ethos-u55-128, Shared_Sram",
+                describe(config),
+                f"fixed point: {len(mixtures)} mixtures of dev, each with a state of its own",
+                *made.notes,
+            ],
         )
+
+
+def _mixtures(config: Any, options: argparse.Namespace) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the first clean and noisy utterances of dev."""
+    utterances = DATASETS[config.name](config, options.work / "firmware").utterances("dev")
+    chosen = utterances[: SIZES.firmware_mixtures]
+    return [(utterance.clean, utterance.noisy) for utterance in chosen]
+
+
+def _beside(
+    floating: FirmwareInC, fixed: FirmwareInC, mixtures: list[tuple[np.ndarray, np.ndarray]]
+) -> tuple[list[Case], float]:
+    """Return the SI-SDR of both and the largest difference of a sample, then the loss of the mean."""
+    scores: dict[str, list[float]] = {"float": [], "fixed": []}
+    largest = 0.0
+    for clean, noisy in mixtures:
+        made = {"float": _enhanced(floating, noisy), "fixed": _enhanced(fixed, noisy)}
+        reference = clean[: len(made["float"]) - HOP]
+        for name, samples in made.items():
+            scores[name].append(si_sdr_db(reference, samples[HOP:].astype(np.float32)))
+        apart = made["float"].astype(float) - made["fixed"]
+        largest = max(largest, float(np.abs(apart).max()))
+    cases = [Case(f"dev SI-SDR, {name}", "dB", values) for name, values in scores.items()]
+    cases.append(Case("largest difference, float and fixed", "steps of 16 bit", [largest]))
+    return cases, float(np.mean(scores["float"]) - np.mean(scores["fixed"]))
+
+
+def _enhanced(firmware: FirmwareInC, noisy: np.ndarray) -> np.ndarray:
+    """Return whole hops of int16, a hop later than they went in."""
+    count = len(noisy) // HOP
+    hops = to_int16(noisy[: count * HOP]).reshape(count, HOP)
+    made = np.zeros_like(hops)
+    firmware.reset()
+    for given, out in zip(hops, made, strict=True):
+        firmware.process([given], [out])
+    return made.reshape(-1)
 
 
 def _differences(firmware: FirmwareInC, enhanced: _Enhanced) -> list[Case]:
@@ -100,12 +155,12 @@ def _input_offset(folder: Path) -> int:
     raise ValueError("no offset of the input")
 
 
-def _sizes(made: Firmware) -> list[Case]:
+def _sizes(made: Firmware, prefix: str = "") -> list[Case]:
     sizes = made.record.sizes
     if sizes is None:
         return []
     return [
-        Case("flash of everything", "bytes", [float(sizes.flash)]),
-        Case("RAM of everything", "bytes", [float(sizes.ram)]),
-        Case("stack of a call", "bytes", [float(sizes.stack or 0)]),
+        Case(f"{prefix}flash of everything", "bytes", [float(sizes.flash)]),
+        Case(f"{prefix}RAM of everything", "bytes", [float(sizes.ram)]),
+        Case(f"{prefix}stack of a call", "bytes", [float(sizes.stack or 0)]),
     ]

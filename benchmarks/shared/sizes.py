@@ -33,6 +33,7 @@ class Sizes:
         ds_cnn_blocks: of the DS-CNN among them.
         held_out_minutes: of synthetic speech and noise, for dev and test each.
         firmware_seconds: of sound that goes through generated C.
+        firmware_mixtures: dev mixtures that it enhances in floating and in fixed point.
         train_networks, held_out_networks: random ones of fit_npu.
         registered_fractions: widths of the registered ones of fit_npu.
         fitted_targets: how many targets fit_npu fits; 0: all.
@@ -65,6 +66,7 @@ class Sizes:
     ds_cnn_blocks: int = 4
     held_out_minutes: float = 4.0
     firmware_seconds: float = 60
+    firmware_mixtures: int = 24
     train_networks: int = 30
     held_out_networks: int = 12
     registered_fractions: tuple[float, ...] = (1.0, 0.8, 0.6, 0.4, 0.25, 0.12)
@@ -99,6 +101,7 @@ SMOKE = Sizes(
     ds_cnn_blocks=1,
     held_out_minutes=0.1,
     firmware_seconds=0.5,
+    firmware_mixtures=1,
     train_networks=3,
     held_out_networks=1,
     registered_fractions=(0.25,),

@@ -71,6 +71,7 @@ class FirmwareRecord:
         table_bytes: of the front end, read only.
         arena_bytes, fast_bytes: of the memory that the NPU works in; the second beside the first.
         runtime: "driver" or "tflm".
+        arithmetic: of the front end, "float" or "fixed".
         tensor_arena_bytes: arena of TFLM. operators: those that TFLM has to know, as its resolver
             names them.
         sizes: bytes of everything; None where they were not measured.
@@ -93,6 +94,7 @@ class FirmwareRecord:
     arena_bytes: int
     fast_bytes: int
     runtime: str = "driver"
+    arithmetic: str = "float"
     tensor_arena_bytes: int = 0
     operators: tuple[str, ...] = ()
     sizes: FirmwareSizes | None = None

@@ -30,6 +30,14 @@ from tinyprune.cli.values import FILE, PLACE
     help="What runs the network: Arm's driver alone, or TensorFlow Lite Micro, which also runs the "
     "operators that Vela leaves to the CPU.",
 )
+@click.option(
+    "--arithmetic",
+    type=click.Choice(["float", "fixed"]),
+    default="float",
+    show_default=True,
+    help="What the front end of speech computes in: float32, or integers of 32 and 64 bits for a "
+    "processor without floating point.",
+)
 @options.front_end
 @click.option(
     "--raw-features",
@@ -70,6 +78,7 @@ def firmware(
     run: Path,
     folder: Path,
     runtime: str,
+    arithmetic: str,
     frontend: Path | None,
     raw_features: bool,
     name: str | None,
@@ -107,6 +116,7 @@ def firmware(
         frontend=frontend,
         name=name,
         runtime=runtime,
+        is_fixed=arithmetic == "fixed",
         has_raw_features=raw_features,
         is_forced=force,
         fvp=fvp,

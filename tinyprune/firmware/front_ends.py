@@ -16,6 +16,7 @@ from tinyprune.firmware.golden import Golden, Recorder
 from tinyprune.firmware.keywords import KeywordFirmware
 from tinyprune.firmware.numbers import Normalisation, NumberFirmware
 from tinyprune.firmware.speech import SpeechFirmware
+from tinyprune.firmware.speech_fixed import FixedSpeechFirmware
 from tinyprune.firmware.tables import Tables
 from tinyprune.storage.reading import LARGEST_TEXT, check_file, parse_json
 from tinyprune.storage.records import from_jsonable
@@ -36,10 +37,12 @@ class FirmwareFrontEnd(Protocol):
     Attributes:
         template: name of its C sources.
         unit: what a call takes, e.g. "hop".
+        is_fixed: whether it computes in fixed point.
     """
 
     template: str
     unit: str
+    is_fixed: bool
 
     def context(self) -> dict[str, Any]:
         """Return what the templates need besides tables and model."""
@@ -52,16 +55,23 @@ class FirmwareFrontEnd(Protocol):
 
 
 def front_end_of(
-    record: Any, model: DeviceModel, class_names: Sequence[str] = ()
+    record: Any, model: DeviceModel, class_names: Sequence[str] = (), is_fixed: bool = False
 ) -> FirmwareFrontEnd:
     """Return the front end for a record; None: numbers, as the network takes them.
 
-    Raises UsageError for a record that does not go with the network.
+    ``is_fixed``: whether it computes in fixed point. Raises UsageError for a record that does not
+    go with the network, or that of another task than speech for fixed point.
     """
+    if is_fixed and not isinstance(record, DeviceFrontEnd):
+        raise UsageError(
+            "--arithmetic fixed is for the front end of speech, this network has another or none: "
+            "leave it out"
+        )
     if isinstance(record, DeviceGraph):
         _check_scales(record, model)
     if isinstance(record, DeviceFrontEnd):
-        return SpeechFirmware(record, model)
+        kind = FixedSpeechFirmware if is_fixed else SpeechFirmware
+        return kind(record, model)
     if isinstance(record, DeviceMfcc):
         return KeywordFirmware(record, model, class_names)
     return NumberFirmware(model, _normalisations(record), class_names)

@@ -32,12 +32,14 @@ class KeywordFirmware:
     Attributes:
         template: name of its C sources.
         unit: what a call takes.
+        is_fixed: whether it computes in fixed point.
 
     Raises UsageError for a network that does not go with the record.
     """
 
     template = "keywords"
     unit = "clip"
+    is_fixed = False
 
     def __init__(
         self, record: DeviceMfcc, model: DeviceModel, class_names: Sequence[str] = ()

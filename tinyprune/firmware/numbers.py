@@ -43,12 +43,14 @@ class NumberFirmware:
     Attributes:
         template: name of its C sources.
         unit: what a call takes.
+        is_fixed: whether it computes in fixed point.
 
     Raises UsageError for a normalisation that does not go with the network.
     """
 
     template = "numbers"
     unit = "example"
+    is_fixed = False
 
     def __init__(
         self,

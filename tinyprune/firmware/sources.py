@@ -88,7 +88,7 @@ def render(
 ) -> dict[str, str]:
     """Return the content of every file by its path in the folder."""
     context = _context(facts, model, front_end, golden)
-    places = _places(facts, front_end.template, has_fft="fft" in context)
+    places = _places(facts, front_end, has_fft="fft" in context)
     context["sources"] = [place for place in places if re.fullmatch(r"src/.*\.cc?", place)]
     return {place: _rendered(template, context) for place, template in places.items()}
 
@@ -105,6 +105,7 @@ def _context(
         "tables": front_end.tables(),
         "golden": golden,
         "kind": front_end.template,
+        "is_fixed": front_end.is_fixed,
         "unit": front_end.unit,
         "runtime": facts.runtime,
         "fvp": _image(facts),
@@ -127,20 +128,25 @@ def _image(facts: FirmwareFacts) -> FvpImage | None:
     return fvp_image(facts.target) if facts.runtime == DRIVER else None
 
 
-def _places(facts: FirmwareFacts, kind: str, has_fft: bool) -> dict[str, str]:
+def _places(facts: FirmwareFacts, front_end: FirmwareFrontEnd, has_fft: bool) -> dict[str, str]:
     """Return the template of every file."""
     name = facts.name
+    kind = front_end.template
+    fixed = "_fixed" if front_end.is_fixed else ""
     places = {
         f"src/{name}.h": f"{kind}.h",
-        f"src/{name}.c": f"{kind}.c",
+        f"src/{name}.c": f"{kind}{fixed}.c",
         f"src/{name}_tables.h": "tables.h",
         f"src/{name}_tables.c": "tables.c",
     }
     for part, template in _NETWORK[facts.runtime].items():
         places[f"src/{name}_{part}"] = f"network_{template}"
     if has_fft:
-        places[f"src/{name}_fft.h"] = "network_fft.h"
-        places[f"src/{name}_fft.c"] = "network_fft.c"
+        places[f"src/{name}_fft.h"] = f"network{fixed}_fft.h"
+        places[f"src/{name}_fft.c"] = f"network{fixed}_fft.c"
+    if fixed:
+        places[f"src/{name}_fixed.h"] = "network_fixed.h"
+        places[f"src/{name}_fixed.c"] = "network_fixed.c"
     for part in _TEST:
         places[f"test/{part}"] = f"test/{part}"
     if facts.runtime == DRIVER:

@@ -38,12 +38,14 @@ class SpeechFirmware:
     Attributes:
         template: name of its C sources.
         unit: what a call takes.
+        is_fixed: whether it computes in fixed point.
 
     Raises UsageError for a network that does not go with the record.
     """
 
     template = "speech"
     unit = "hop"
+    is_fixed = False
 
     def __init__(self, record: DeviceFrontEnd, model: DeviceModel) -> None:
         self._record = record
@@ -119,7 +121,10 @@ class SpeechFirmware:
             made.append(to_int16(front_end.synthesise(state, mask)))
             resets.append(is_reset)
         return recorder.golden(
-            [CRows("in", hops)], [CRows("out", np.stack(made))], resets, SAMPLE_TOLERANCE
+            [CRows("in", hops)],
+            [CRows("out", np.stack(made))],
+            resets,
+            SAMPLE_TOLERANCE,
         )
 
 

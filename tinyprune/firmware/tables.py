@@ -39,13 +39,18 @@ def quantization(end: DeviceEnd, prefix: str) -> list[CConstant]:
     ]
 
 
-def fft_tables(fft: int) -> list[CArray]:
-    """Return cosines and sines of a Fourier transform. Raises UsageError for an odd length."""
+def check_fft(fft: int) -> None:
+    """Raise UsageError for a Fourier transform of an odd length."""
     if fft < SHORTEST_FFT or fft & (fft - 1):
         raise UsageError(
             f"a front end with a Fourier transform of {fft} points: expected a power of two "
             f"from {SHORTEST_FFT} on"
         )
+
+
+def fft_tables(fft: int) -> list[CArray]:
+    """Return cosines and sines of a Fourier transform. Raises UsageError for an odd length."""
+    check_fft(fft)
     angles = 2 * np.pi * np.arange(fft // 2) / fft
     return [
         float_array("cosines", np.cos(angles), "of the Fourier transform"),

@@ -41,6 +41,7 @@ from tinyprune.version import __version__
 
 _NOT_MEASURED = "TFLM is not linked here, so code and stack are not measured"
 IMAGE = Path("build") / "fvp.elf"
+FLOAT, FIXED = ARITHMETICS = ("float", "fixed")
 _FRONT_END, _TASK = "frontend.json", "task.json"
 
 
@@ -54,6 +55,7 @@ class FirmwareOptions:
         frontend: record of the front end; None: the one beside the network.
         name: what functions and files begin with; None: after the network.
         runtime: "driver", or "tflm" for TensorFlow Lite Micro.
+        is_fixed: whether the front end computes in fixed point.
         has_raw_features: whether the caller computes features, so that there is no front end.
         is_forced: whether a folder with something else is written to.
         fvp: program of Arm's model that the sources will run on, or None.
@@ -64,6 +66,7 @@ class FirmwareOptions:
     frontend: Path | None = None
     name: str | None = None
     runtime: str = DRIVER
+    is_fixed: bool = False
     has_raw_features: bool = False
     is_forced: bool = False
     fvp: Path | None = None
@@ -319,7 +322,7 @@ def _written(
         )
     else:
         model = device_model(network.source, stream)
-    front_end = front_end_of(recorded, model, network.classes)
+    front_end = front_end_of(recorded, model, network.classes, options.is_fixed)
     golden = front_end.golden(network.source, recorder)
     files = render(facts, model, front_end, golden)
     planned = _record(facts, model, front_end)
@@ -355,6 +358,7 @@ def _record(
         name=facts.name,
         kind=front_end.template,
         runtime=facts.runtime,
+        arithmetic=FIXED if front_end.is_fixed else FLOAT,
         tinyprune_version=facts.tinyprune_version,
         vela_version=facts.vela_version,
         target=facts.target,
