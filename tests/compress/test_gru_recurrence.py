@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tinyprune.compress.gate_functions import gate_functions
 from tinyprune.compress.gru_recurrence import GRURecurrence
 
 FRAMES, BATCH, BANDS, UNITS = 7, 3, 8, 6
@@ -72,8 +73,19 @@ def test_outputs_and_gradients_are_those_of_the_book(reset_after, is_int8, facto
 
 
 @forms
-def test_outputs_and_all_gradients_are_those_of_keras(reset_after):
-    layer = keras.layers.GRU(UNITS, return_sequences=True, reset_after=reset_after)
+@pytest.mark.parametrize("recurrent_activation", ["sigmoid", "hard_sigmoid"])
+@pytest.mark.parametrize("activation", ["tanh", "hard_tanh"])
+def test_outputs_and_all_gradients_are_those_of_keras(
+    activation, recurrent_activation, reset_after
+):
+    layer = keras.layers.GRU(
+        UNITS,
+        activation=activation,
+        recurrent_activation=recurrent_activation,
+        recurrent_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=0),
+        return_sequences=True,
+        reset_after=reset_after,
+    )
     sequences = random(BATCH, FRAMES, BANDS, seed=3)
     layer.build(sequences.shape)
     layer.cell.bias.assign(random(*layer.cell.bias.shape, seed=4))
@@ -83,7 +95,7 @@ def test_outputs_and_all_gradients_are_those_of_keras(reset_after):
         kernel, recurrent, bias = weights
         rows = tf.reshape(bias, (-1, 3 * UNITS))
         projected = tf.tensordot(tf.transpose(inputs, (1, 0, 2)), kernel, 1) + rows[0]
-        loop = GRURecurrence(reset_after)
+        loop = GRURecurrence(reset_after, functions=gate_functions(layer))
         outputs = loop.run(projected, recurrent, rows[1] if reset_after else None)
         return tf.transpose(outputs, (1, 0, 2))
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tinyprune.compress.gate_functions import SOFT, GateFunctions, gate_functions
 from tinyprune.compress.recurrence import lstm
 
 FRAMES, BATCH, BANDS, UNITS = 7, 3, 8, 6
@@ -59,9 +60,17 @@ def gradients(function, *values: np.ndarray) -> list[np.ndarray]:
     return [gradient.numpy() for gradient in tape.gradient(loss, tensors)]
 
 
-def test_outputs_and_all_gradients_are_those_of_keras():
+@pytest.mark.parametrize("recurrent_activation", ["sigmoid", "hard_sigmoid"])
+@pytest.mark.parametrize("activation", ["tanh", "hard_tanh"])
+def test_outputs_and_all_gradients_are_those_of_keras(activation, recurrent_activation):
     keras.utils.set_random_seed(0)
-    layer = keras.layers.LSTM(UNITS, return_sequences=True)
+    layer = keras.layers.LSTM(
+        UNITS,
+        activation=activation,
+        recurrent_activation=recurrent_activation,
+        recurrent_initializer=keras.initializers.RandomNormal(stddev=1.0),
+        return_sequences=True,
+    )
     sequences, weight = random(BATCH, FRAMES, BANDS, seed=3), UPSTREAM.transpose(1, 0, 2)
     layer.build(sequences.shape)
     layer.cell.bias.assign(random(4 * UNITS, seed=4))
@@ -69,10 +78,9 @@ def test_outputs_and_all_gradients_are_those_of_keras():
 
     def ours(inputs: tf.Tensor) -> tf.Tensor:
         kernel, recurrent, bias = weights
-        return tf.transpose(
-            lstm(tf.tensordot(tf.transpose(inputs, (1, 0, 2)), kernel, 1) + bias, recurrent),
-            (1, 0, 2),
-        )
+        projected = tf.tensordot(tf.transpose(inputs, (1, 0, 2)), kernel, 1) + bias
+        outputs = lstm(projected, recurrent, functions=gate_functions(layer))
+        return tf.transpose(outputs, (1, 0, 2))
 
     found = []
     for function in (layer, ours):
@@ -87,6 +95,28 @@ def test_outputs_and_all_gradients_are_those_of_keras():
     )  # outputs; gradients of inputs; of kernel, recurrent kernel, bias
     for theirs, mine in zip(*found, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+HARD = GateFunctions(hard_gates=True, hard_values=True)
+
+
+def test_hard_functions_are_straight_lines_that_are_cut_off():
+    x = np.array([-4, -3, -1.5, -1, 0, 0.5, 1, 3, 4], np.float32)
+    np.testing.assert_allclose(
+        HARD.gate(x), [0, 0, 0.25, 1 / 3, 0.5, 7 / 12, 2 / 3, 1, 1], atol=1e-6
+    )
+    np.testing.assert_allclose(HARD.value(x), [-1, -1, -1, -1, 0, 0.5, 1, 1, 1])
+
+
+@pytest.mark.parametrize("functions", [SOFT, HARD], ids=["soft", "hard"])
+def test_slopes_are_derivatives(functions):
+    x = tf.constant([-4, -2, -0.75, 0.25, 0.5, 2.5, 4])
+    pairs = ((functions.gate, functions.gate_slope), (functions.value, functions.value_slope))
+    for function, slope in pairs:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            made = function(x)
+        np.testing.assert_allclose(slope(made), tape.gradient(made, x), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from tinyprune.tflite.interpreter import Int8Model
 
 L, ops = keras.layers, keras.ops
 IMAGE, SEQUENCE, VECTOR = (8, 8, 3), (10, 4), (12,)
+HARD = {"activation": "hard_tanh", "recurrent_activation": "hard_sigmoid"}
 PRUNED = 0.7
 TWO_STEPS = 2.001  # of the output's scale
 
@@ -171,6 +172,19 @@ PATTERNS = {
         SEQUENCE,
         lambda x: L.Dense(4)(L.Bidirectional(L.SimpleRNN(6, return_sequences=True))(x)),
     ),
+    "LSTM with hard gates": (
+        SEQUENCE,
+        lambda x: L.Dense(4)(L.LSTM(8, **HARD)(L.LSTM(6, return_sequences=True, **HARD)(x))),
+    ),
+    "LSTM with a hard sigmoid": (
+        SEQUENCE,
+        lambda x: L.Dense(4)(L.LSTM(8, recurrent_activation="hard_sigmoid")(x)),
+    ),
+    "hard LSTM in both directions": (
+        SEQUENCE,
+        lambda x: L.Dense(4)(L.Bidirectional(L.LSTM(6, activation="hard_tanh"))(x)),
+    ),
+    "GRU with hard gates": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8, **HARD)(x))),
     "GRU alone": (SEQUENCE, lambda x: L.GRU(8)(L.GRU(8, return_sequences=True)(x))),
     "Dense on frames": (SEQUENCE, lambda x: L.ReLU()(norm(L.Dense(8)(x)))),
 }

@@ -2,6 +2,8 @@ import keras
 import numpy as np
 import pytest
 
+from tinyprune.errors import UsageError
+from tinyprune.models import tinygru
 from tinyprune.models.tinylstm import build
 
 BANDS, UNITS, HIDDEN = 8, 6, 16
@@ -15,6 +17,16 @@ def tiny() -> keras.Model:
 
 def features(frames: int, scale: float = 1.0) -> np.ndarray:
     return scale * np.random.default_rng(0).normal(size=(2, frames, BANDS)).astype(np.float32)
+
+
+@pytest.mark.parametrize("build_network", [build, tinygru.build], ids=["lstm", "gru"])
+def test_hard_gates_are_those_of_both_recurrent_layers(build_network):
+    model = build_network((None, BANDS), BANDS, UNITS, HIDDEN, gates="hard")
+    recurrent = [layer for layer in model.layers if hasattr(layer, "recurrent_activation")]
+    functions = [(layer.recurrent_activation, layer.activation) for layer in recurrent]
+    assert functions == [(keras.activations.hard_sigmoid, keras.activations.hard_tanh)] * 2
+    with pytest.raises(UsageError, match="unknown gates 'sharp'.*expected one of: hard, soft"):
+        build_network((None, BANDS), BANDS, UNITS, HIDDEN, gates="sharp")
 
 
 def test_parameters_of_the_published_network():

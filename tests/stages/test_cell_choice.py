@@ -6,9 +6,10 @@ import keras
 import pytest
 
 from tinyprune.artifacts.cell_choice import CellChoice
+from tinyprune.compress.fold import fold
 from tinyprune.compress.planning import plan
 from tinyprune.config import MagnitudePruning
-from tinyprune.errors import TinypruneError
+from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.npu import targets
 from tinyprune.stages import cell_choice
 from tinyprune.stages.cell_choice import LayerShape, choose_cells
@@ -16,9 +17,9 @@ from tinyprune.stages.cell_choice import LayerShape, choose_cells
 TARGET = targets.resolve("ethos-u55-128", memory_mode="Sram_Only")
 
 
-def network(units: int = 64) -> keras.Model:
+def network(units: int = 64, **settings: str) -> keras.Model:
     features = keras.Input((None, 40))
-    hidden = keras.layers.LSTM(units, return_sequences=True, name="first")(features)
+    hidden = keras.layers.LSTM(units, return_sequences=True, name="first", **settings)(features)
     hidden = keras.layers.LSTM(8, return_sequences=True, name="small")(hidden)
     return keras.Model(features, keras.layers.Dense(40, name="mask")(hidden))
 
@@ -52,6 +53,20 @@ def test_a_form_that_is_asked_for_is_compiled_by_nobody(form):
     choices, shapes = chosen(MagnitudePruning(), form, {})
     assert [choice.form for choice in choices] == [form, form]
     assert shapes == []
+
+
+def test_a_layer_with_hard_gates_is_explicit_and_compiled_by_nobody():
+    model = fold(network(recurrent_activation="hard_sigmoid"))
+    [first, small], shapes = chosen(MagnitudePruning(), "auto", {}, model)
+    assert first.sentence == f"explicit for {TARGET.name}, hard gates"
+    assert small.form == "fused"
+    assert shapes == []
+
+
+def test_a_layer_with_hard_gates_cannot_be_fused():
+    model = fold(network(activation="hard_tanh"))
+    with pytest.raises(UsageError, match="^layer 'first' has hard gates, and .*--cell explicit$"):
+        chosen(MagnitudePruning(), "fused", {}, model)
 
 
 def test_a_layer_is_compared_with_the_units_that_are_left():

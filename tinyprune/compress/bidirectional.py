@@ -12,6 +12,7 @@ from keras import layers
 from tinyprune.compress import graph
 from tinyprune.compress.kinds.channel_layers import Reverse
 from tinyprune.compress.parts import Parts, Single, copied
+from tinyprune.compress.recurrent_forms import exportable
 from tinyprune.compress.simple_rnn import SimpleRNNSteps
 
 _MERGES: Mapping[str, type[keras.Layer]] = {
@@ -37,7 +38,7 @@ def bidirectional(layer: Any, name: str) -> Parts:
 
 
 def _forward(layer: Any, name: str) -> keras.Layer:
-    return graph.copy(layer.forward_layer, name=f"{name}_forward", trainable=True)
+    return exportable(graph.copy(layer.forward_layer, name=f"{name}_forward", trainable=True))
 
 
 class _Reversed(Single):
@@ -46,7 +47,7 @@ class _Reversed(Single):
     def __init__(self, layer: Any, name: str) -> None:
         own_name = f"{name}_backward"
         settings = {"name": own_name, "go_backwards": False, "trainable": True}
-        super().__init__(graph.copy(layer.backward_layer, **settings))
+        super().__init__(exportable(graph.copy(layer.backward_layer, **settings)))
         self._reversed = Reverse(name=f"{name}_reversed")
         self._in_order = None
         if layer.backward_layer.return_sequences:

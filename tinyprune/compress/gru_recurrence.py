@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from tinyprune.compress.gate_functions import SOFT, GateFunctions
 from tinyprune.compress.recurrence import delay, dropped, new_array, unstack
 from tinyprune.tflite.operators import RECURRENT
 
@@ -43,16 +44,20 @@ class GRURecurrence:
         n    = tanh(x W_n + q(r * h) R_n)            without
         h    = n + z * (h - n)
 
+    Hard functions take the places of sigmoid and tanh.
+
     Attributes:
         reset_after: whether r acts after the product with the recurrent kernel.
         h_range: ends of the grid of h, scalars; None leaves h in float32.
         dropout: (batch, units) factors of what the recurrent kernel reads, the same at every step;
             None leaves it whole.
+        functions: of the gates z and r, and of the candidate n.
     """
 
     reset_after: bool
     h_range: tuple[tf.Tensor, tf.Tensor] | None = None
     dropout: tf.Tensor | None = None
+    functions: GateFunctions = SOFT
 
     def run(
         self,
@@ -127,21 +132,22 @@ class GRURecurrence:
         units = recurrent.shape[0]
         of_gates = recurrent[:, : 2 * units]
         of_candidate = recurrent[:, 2 * units :]
+        gate, value = self.functions.gate, self.functions.value
 
         def after(projected: tf.Tensor, h: tf.Tensor, output: tf.Tensor) -> tuple:
             del h
             product = tf.matmul(dropped(output, self.dropout), recurrent) + bias
             summed = projected[:, : 2 * units] + product[:, : 2 * units]
-            z, r = tf.split(tf.sigmoid(summed), 2, axis=1)
+            z, r = tf.split(gate(summed), 2, axis=1)
             inner = product[:, 2 * units :]
-            return z, r, tf.tanh(projected[:, 2 * units :] + r * inner), inner
+            return z, r, value(projected[:, 2 * units :] + r * inner), inner
 
         def before(projected: tf.Tensor, h: tf.Tensor, output: tf.Tensor) -> tuple:
             product = tf.matmul(dropped(output, self.dropout), of_gates)
-            z, r = tf.split(tf.sigmoid(projected[:, : 2 * units] + product), 2, axis=1)
+            z, r = tf.split(gate(projected[:, : 2 * units] + product), 2, axis=1)
             reset = dropped(self._on_grid(r * h), self.dropout)
             inner = tf.matmul(reset, of_candidate)
-            return z, r, tf.tanh(projected[:, 2 * units :] + inner), inner
+            return z, r, value(projected[:, 2 * units :] + inner), inner
 
         return after if self.reset_after else before
 
@@ -150,9 +156,10 @@ class GRURecurrence:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Gradients of ``projected``, ``recurrent`` and ``bias`` with reset_after."""
         z, r, n = tf.split(steps.gates, GATES, axis=2)
-        to_z = (delay(steps.states) - n) * z * (1 - z)
-        to_n = (1 - z) * (1 - n**2)
-        to_r = to_n * steps.inner * r * (1 - r)
+        gate_slope = self.functions.gate_slope
+        to_z = (delay(steps.states) - n) * gate_slope(z)
+        to_n = (1 - z) * self.functions.value_slope(n)
+        to_r = to_n * steps.inner * gate_slope(r)
         factors = tf.concat([to_z, to_r, to_n * r], axis=2)
 
         factors_of_step = unstack(factors)
@@ -180,9 +187,10 @@ class GRURecurrence:
         units = recurrent.shape[0]
         z, r, n = tf.split(steps.gates, GATES, axis=2)
         before = delay(steps.states)
-        to_z = unstack((before - n) * z * (1 - z))
-        to_n = unstack((1 - z) * (1 - n**2))
-        to_r = unstack(before * r * (1 - r))
+        gate_slope = self.functions.gate_slope
+        to_z = unstack((before - n) * gate_slope(z))
+        to_n = unstack((1 - z) * self.functions.value_slope(n))
+        to_r = unstack(before * gate_slope(r))
         update = unstack(z)
         reset = unstack(r)
         arriving = unstack(upstream)

@@ -5,10 +5,12 @@ from typing import Any
 
 from keras import layers
 
+from tinyprune.compress import graph
 from tinyprune.compress.attention import multi_head_attention
 from tinyprune.compress.bidirectional import bidirectional
 from tinyprune.compress.normalisation import layer_normalisation, rms_normalisation
-from tinyprune.compress.parts import Chain, Parts, Single, copied
+from tinyprune.compress.parts import Chain, Parts, Single, copied, trainable
+from tinyprune.compress.recurrent_forms import exportable
 from tinyprune.compress.simple_rnn import SimpleRNNSteps
 
 #: (layer, name) -> its parts; their names begin with the name.
@@ -47,11 +49,16 @@ def _separable(layer: Any, name: str) -> Parts:
     return Chain(map(Single, separable_layers(layer, name)))
 
 
+def _lstm(layer: Any, name: str) -> Parts:
+    return Single(exportable(graph.copy(layer, name=name, **trainable(layer))))
+
+
 SPLITS: Mapping[type, Split] = {
     layers.SeparableConv1D: _separable,
     layers.SeparableConv2D: _separable,
     layers.LayerNormalization: layer_normalisation,
     layers.RMSNormalization: rms_normalisation,
+    layers.LSTM: _lstm,
     layers.Bidirectional: bidirectional,
     layers.SimpleRNN: SimpleRNNSteps,
     layers.MultiHeadAttention: multi_head_attention,

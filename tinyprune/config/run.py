@@ -24,6 +24,7 @@ from tinyprune.config.settings import (
     NameRule,
     Option,
     Rule,
+    one_of,
     setting,
     setting_of,
 )
@@ -33,6 +34,8 @@ from tinyprune.errors import UsageError
 from tinyprune.registry import LOSSES
 
 BALANCED = "balanced"
+SOFT, HARD = "soft", "hard"
+GATES = (SOFT, HARD)
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 MODEL_FILES = (".keras", ".h5", ".hdf5")
@@ -81,6 +84,13 @@ class ModelConfig(Config):
         "FILE.keras.",
         option=Option("--weights", "path", "FILE"),
         is_place=True,
+    )
+    gates: str = setting(
+        SOFT,
+        "Gates of tinylstm and tinygru: soft (sigmoid and tanh) or hard (straight lines cut off at "
+        f"both ends, for fewer cycles; exported as explicit cells).  [default: {SOFT}]",
+        option=Option("--gates", metavar="KIND"),
+        rule=one_of(GATES),
     )
 
 

@@ -18,6 +18,7 @@ from tinyprune.array_types import Float32Array
 from tinyprune.compress import graph
 from tinyprune.compress.compiled import compiled
 from tinyprune.compress.cut import Cut, cut
+from tinyprune.compress.gate_functions import gate_functions
 from tinyprune.compress.kinds.lookup import kernel_kind
 from tinyprune.compress.streaming import Context
 from tinyprune.export.converter import (
@@ -29,6 +30,7 @@ from tinyprune.export.converter import (
 )
 from tinyprune.models.ends import input_names, output_names
 from tinyprune.tflite.cells.cell import CellWeights
+from tinyprune.tflite.cells.functions import CellFunctions
 from tinyprune.tflite.cells.insertion import Cell, NewTensor, State, insert
 from tinyprune.tflite.cells.network_writer import H, Numbers
 from tinyprune.tflite.flatbuffer import ParsedFile, parse
@@ -223,6 +225,7 @@ def cell_weights(layer: Any) -> CellWeights:
     bias = layer.cell.bias.numpy() if layer.use_bias else none
     rows = bias.reshape(-1, kernel.shape[1])
     is_gru = isinstance(layer, keras.layers.GRU)
+    functions = gate_functions(layer)
     return CellWeights(
         kind="gru" if is_gru else "lstm",
         kernel=kernel,
@@ -230,4 +233,5 @@ def cell_weights(layer: Any) -> CellWeights:
         input_bias=rows[0],
         recurrent_bias=rows[1] if len(rows) > 1 else none,
         reset_after=bool(getattr(layer, "reset_after", True)),
+        functions=CellFunctions(functions.hard_gates, functions.hard_values),
     )

@@ -6,6 +6,8 @@ Stamenovic et al. 2021 prune it. Causal; one frame of 16 ms per step.
 
 import keras
 
+from tinyprune.config.run import SOFT
+from tinyprune.models.gates import functions
 from tinyprune.models.inputs import Shape, check
 
 
@@ -15,6 +17,7 @@ def build(
     units: int = 256,
     hidden: int = 128,
     activation: str = "sigmoid",
+    gates: str = SOFT,
 ) -> keras.Model:
     """TinyLSTM (Fedorov et al. 2020), causal speech enhancement:
     mel features -> mask; 968,960 parameters.
@@ -27,11 +30,13 @@ def build(
         units: LSTM units of each of the two layers.
         hidden: neurons of the layer between the LSTMs and the mask.
         activation: of the last layer.
+        gates: soft (sigmoid and tanh) or hard (clipped lines) functions of the LSTM layers.
     """
     check("tinylstm", inputs, ("frames", "bands"), free=("frames",))
-    features = keras.Input(inputs, name="features")
-    x = keras.layers.LSTM(units, return_sequences=True, name="lstm_1")(features)
-    x = keras.layers.LSTM(units, return_sequences=True, name="lstm_2")(x)
+    x = features = keras.Input(inputs, name="features")
+    settings = {"return_sequences": True, **functions(gates)}
+    for name in ("lstm_1", "lstm_2"):
+        x = keras.layers.LSTM(units, name=name, **settings)(x)
     x = keras.layers.Dense(hidden, activation="relu", name="dense")(x)
     mask = keras.layers.Dense(outputs, activation=activation, name="mask")(x)
     return keras.Model(features, mask, name="tinylstm")

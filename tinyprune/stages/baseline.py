@@ -10,9 +10,11 @@ import keras
 from tinyprune.compress.fold import fold
 from tinyprune.compress.prepare import prepare, strip
 from tinyprune.config import ModelConfig, RunConfig, TrainConfig
+from tinyprune.config.run import SOFT
 from tinyprune.config.settings import quick_epochs
 from tinyprune.errors import UsageError
 from tinyprune.metrics.metric import Metric, metric_of
+from tinyprune.models.gates import require_gates
 from tinyprune.models.loading.files import load_weights
 from tinyprune.models.loading.own import is_own
 from tinyprune.registry import MODELS
@@ -93,27 +95,34 @@ def _sha256(path: Path) -> str:
 def build_network(config: ModelConfig, train: TrainConfig, task: Task) -> keras.Model:
     """Build a registered network in the sizes of the task, or load the user's own.
 
-    Raises UsageError for a network whose shapes are not those of the task.
+    Raises UsageError for a network whose shapes are not those of the task, or whose gates cannot be
+    chosen.
     """
     keras.utils.set_random_seed(train.seed)
     name = str(config.name)
+    require_gates(name, config.gates)
     if is_own(name):
         return fitted(load(name, config.custom, config.weights), task)
-    model = _registered(name, task)
+    model = _registered(name, task, config.gates)
     if config.weights is not None:
         load_weights(model, Path(config.weights), name)
     return fitted(model, task)
 
 
-def _registered(name: str, task: Task) -> keras.Model:
-    """Return a registered network, its last layer with the activation that the task needs."""
+def _registered(name: str, task: Task, gates: str) -> keras.Model:
+    """Return a registered network, its last layer with the activation that the task needs.
+
+    ``gates``: hard ones are those of a network that has them.
+    """
     if isinstance(task.input_shape, dict) or isinstance(task.output_shape, dict):
         raise UsageError(
             "the data have several inputs or outputs, and registered networks one of each: "
             "give a network of your own, --model FILE or --model module:function"
         )
-    ending = {"activation": task.activation} if task.activation else {}
-    model: keras.Model = MODELS[name](task.input_shape, task.output_shape[-1], **ending)
+    settings = {"activation": task.activation} if task.activation else {}
+    if gates != SOFT:
+        settings["gates"] = gates
+    model: keras.Model = MODELS[name](task.input_shape, task.output_shape[-1], **settings)
     return model
 
 

@@ -20,7 +20,13 @@ from tinyprune.artifacts.cell_choice import CellChoice
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.kinds.base import kernels
-from tinyprune.compress.recurrent_forms import form_of, lstm_layers, with_form
+from tinyprune.compress.recurrent_forms import (
+    can_be_fused,
+    form_of,
+    lstm_layers,
+    require_fusible,
+    with_form,
+)
 from tinyprune.config.pruning import AUTO, EXPLICIT, FUSED
 from tinyprune.errors import TinypruneError
 from tinyprune.export.tflite import convert
@@ -73,11 +79,19 @@ def choose_cells(
         form: "fused", "explicit" or "auto", the cheaper one for each layer.
         target: the accelerator whose cycles count.
         frames: time steps of one call on the device; None for a network on examples.
+
+    Raises UsageError for layers that cannot be fused and shall be.
     """
+    if form == FUSED:
+        for layer in lstm_layers(model):
+            require_fusible(layer)
     if form != AUTO:
         return tuple(CellChoice(layer.name, form, target.name) for layer in lstm_layers(model))
     choices = []
     for layer in lstm_layers(model):
+        if not can_be_fused(layer):
+            choices.append(CellChoice(layer.name, EXPLICIT, target.name, note="hard gates"))
+            continue
         if layer.units < FEWEST_UNITS:
             note = f"fewer than {FEWEST_UNITS} units"
             choices.append(CellChoice(layer.name, form_of(layer), target.name, note=note))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tinyprune.config import MODEL_FILES, DataConfig, RunConfig
 from tinyprune.errors import UsageError
+from tinyprune.models.gates import require_gates
 from tinyprune.models.loading.own import EXPECTED, is_own
 from tinyprune.registry import MODELS
 from tinyprune.stages.run import Run, begin_run, digest
@@ -42,9 +43,11 @@ def check_model(config: RunConfig) -> None:
     if name is not None and is_own(name):
         if Path(name).suffix.lower() in MODEL_FILES and not Path(name).exists():
             raise UsageError(f"there is no file {name}: {EXPECTED}")
+        require_gates(name, config.model.gates)
         return
     if name is not None:
         MODELS.check(name)
+        require_gates(name, config.model.gates)
     if config.train.epochs == 0 and weights is None:
         raise UsageError(
             "train.epochs: expected at least 1, got 0: "

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tinyprune.tflite.cells.cell import CellWeights
+from tinyprune.tflite.cells.functions import CellFunctions
 from tinyprune.tflite.cells.insertion import Cell, NewTensor, insert
 from tinyprune.tflite.cells.network_writer import H, Numbers
 from tinyprune.tflite.cells.reading import cell_kernels
@@ -16,6 +17,14 @@ kinds = pytest.mark.parametrize(
     [("gru", True), ("gru", False), ("lstm", True)],
     ids=["gru", "gru that resets before", "lstm"],
 )
+SOFT, HARD = CellFunctions(), CellFunctions(hard_gates=True, hard_values=True)
+FUNCTIONS = {
+    "soft": SOFT,
+    "hard": HARD,
+    "hard gates": CellFunctions(hard_gates=True),
+    "hard values": CellFunctions(hard_values=True),
+}
+functions_of_cells = pytest.mark.parametrize("functions", FUNCTIONS.values(), ids=FUNCTIONS)
 
 
 def on_grid(kernel: np.ndarray) -> np.ndarray:
@@ -23,7 +32,7 @@ def on_grid(kernel: np.ndarray) -> np.ndarray:
     return (np.round(kernel / scale) * scale).astype(np.float32)
 
 
-def weights(kind: str, reset_after: bool = True) -> CellWeights:
+def weights(kind: str, reset_after: bool = True, functions: CellFunctions = SOFT) -> CellWeights:
     """Kernels that are on their int8 grid."""
     rng, width = np.random.default_rng(0), GATES[kind] * UNITS
     return CellWeights(
@@ -33,10 +42,13 @@ def weights(kind: str, reset_after: bool = True) -> CellWeights:
         rng.normal(0, 0.3, width).astype(np.float32),
         rng.normal(0, 0.3, width).astype(np.float32) * (kind == "gru" and reset_after),
         reset_after,
+        functions,
     )
 
 
-def with_blocks(kind: str, reset_after: bool = True) -> CellWeights:
+def with_blocks(
+    kind: str, reset_after: bool = True, functions: CellFunctions = SOFT
+) -> CellWeights:
     """64 inputs and units, of which the first half reads the first half, with all gates."""
     rng, gates = np.random.default_rng(0), GATES[kind]
     half = np.kron(np.eye(2, dtype=np.float32), np.ones((32, 32), np.float32))
@@ -49,6 +61,7 @@ def with_blocks(kind: str, reset_after: bool = True) -> CellWeights:
         bias,
         bias[::-1] * (kind == "gru" and reset_after),
         reset_after,
+        functions,
     )
 
 
@@ -69,13 +82,17 @@ def quantized(values: np.ndarray, numbers: Numbers) -> np.ndarray:
     return (integers - numbers.zero_point) * numbers.scale
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+def gate(x: np.ndarray, functions: CellFunctions) -> np.ndarray:
+    return np.clip(x / 6 + 0.5, 0, 1) if functions.hard_gates else 1 / (1 + np.exp(-x))
+
+
+def value(x: np.ndarray, functions: CellFunctions) -> np.ndarray:
+    return np.clip(x, -1, 1) if functions.hard_values else np.tanh(x)
 
 
 def by_the_book(item: CellWeights, frames: np.ndarray) -> np.ndarray:
     """h on its grid wherever it is read, everything else in float64."""
-    units = item.units
+    units, functions = item.units, item.functions
     h, c, outputs = np.zeros(units), np.zeros(units), []
     kernel, recurrent = item.kernel, item.recurrent_kernel
     for x in frames:
@@ -83,26 +100,30 @@ def by_the_book(item: CellWeights, frames: np.ndarray) -> np.ndarray:
         of_h = quantized(h, H) @ recurrent + item.recurrent_bias
         if item.kind == "lstm":
             i, f, g, o = np.split(of_x + of_h, 4)
-            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-            h = sigmoid(o) * np.tanh(c)
+            i, f, o = (gate(x, functions) for x in (i, f, o))
+            c = f * c + i * value(g, functions)
+            h = o * value(c, functions)
         else:
             (z, r, n), (h_z, h_r, h_n) = np.split(of_x, 3), np.split(of_h, 3)
-            z, r = sigmoid(z + h_z), sigmoid(r + h_r)
+            z, r = gate(z + h_z, functions), gate(r + h_r, functions)
             reset = quantized(r * h, H) @ recurrent[:, 2 * units :]
-            n = np.tanh(n + (r * h_n if item.reset_after else reset))
+            n = value(n + (r * h_n if item.reset_after else reset), functions)
             h = n + z * (h - n)
         outputs.append(quantized(h, H))
     return np.array(outputs)
 
 
 @kinds
+@functions_of_cells
 @pytest.mark.parametrize(
     ("frames", "keeps_state"),
     [(1, True), (5, True), (FRAMES, False)],
     ids=["frame by frame", "5 frames a call", "one call"],
 )
-def test_a_cell_computes_what_the_book_says(kind, reset_after, frames, keeps_state, tmp_path):
-    item = weights(kind, reset_after)
+def test_a_cell_computes_what_the_book_says(
+    kind, reset_after, functions, frames, keeps_state, tmp_path
+):
+    item = weights(kind, reset_after, functions)
     runner = written(tmp_path / "cell.tflite", item, frames, keeps_state)
     sequence = quantized(np.random.default_rng(1).uniform(-2, 2, (FRAMES, FEATURES)), X)
     expected = by_the_book(item, sequence)
@@ -114,8 +135,9 @@ def test_a_cell_computes_what_the_book_says(kind, reset_after, frames, keeps_sta
 
 
 @kinds
-def test_a_cell_whose_units_are_in_groups_computes_the_same(kind, reset_after, tmp_path):
-    item = with_blocks(kind, reset_after)
+@functions_of_cells
+def test_a_cell_whose_units_are_in_groups_computes_the_same(kind, reset_after, functions, tmp_path):
+    item = with_blocks(kind, reset_after, functions)
     path = tmp_path / "cell.tflite"
     runner = written(path, item, 1, keeps_state=True)
     sequence = quantized(np.random.default_rng(1).uniform(-2, 2, (FRAMES, 64)), X)

@@ -3,6 +3,7 @@
 TensorFlow Lite Micro has no uint8 products. LiteRT rounds some 16-bit sums to the other side.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -12,8 +13,11 @@ import pytest
 import tinyprune
 from tests.tflite.cells.test_insertion import (
     FEATURES,
+    HARD,
+    SOFT,
     UNITS,
     X,
+    kinds,
     on_grid,
     weights,
     with_blocks,
@@ -30,23 +34,18 @@ STEPS_8_BIT = 1
 #: What is carried on in 16 bits: a step of its 8-bit copy.
 STEPS_16_BIT = 256
 CALLS = 12
+functions_of_cells = pytest.mark.parametrize(
+    "functions", [SOFT, pytest.param(HARD, marks=pytest.mark.slow)], ids=["soft", "hard"]
+)
 
 
-def second(kind: str, reset_after: bool) -> CellWeights:
-    """A layer that reads another."""
-    rng = np.random.default_rng(3)
-    first = weights(kind, reset_after)
-    kernel = on_grid(rng.normal(0, 0.6, (UNITS, first.kernel.shape[1])))
-    return CellWeights(
-        kind, kernel, first.recurrent_kernel, first.input_bias, first.recurrent_bias, reset_after
-    )
-
-
-def stacked(path: Path, kind: str, reset_after: bool, frames: int, keeps_state: bool) -> Path:
+def stacked(path: Path, first: CellWeights, frames: int, keeps_state: bool) -> Path:
     """Two cells: the first one's h is read by the second only."""
+    kernel = np.random.default_rng(3).normal(0, 0.6, (UNITS, first.kernel.shape[1]))
+    second = replace(first, kernel=on_grid(kernel))
     cells = [
-        Cell("one", weights(kind, reset_after), "features", "h", keeps_state, makes_all=True),
-        Cell("two", second(kind, reset_after), "h", "last", keeps_state, makes_all=True),
+        Cell("one", first, "features", "h", keeps_state, makes_all=True),
+        Cell("two", second, "h", "last", keeps_state, makes_all=True),
     ]
     tensors = {
         "features": NewTensor((1, frames, FEATURES), X),
@@ -81,20 +80,23 @@ def hold_to_litert(path: Path, npu: str, most: int = STEPS_8_BIT) -> None:
 @pytest.mark.parametrize(
     ("frames", "keeps_state"), [(1, True), pytest.param(3, False, marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize(("kind", "reset_after"), [("gru", True), ("gru", False), ("lstm", True)])
+@functions_of_cells
+@kinds
 def test_the_compiled_cell_computes_what_the_file_says(
-    kind, reset_after, frames, keeps_state, npu, tmp_path
+    kind, reset_after, functions, frames, keeps_state, npu, tmp_path
 ):
-    path = stacked(tmp_path / "cells.tflite", kind, reset_after, frames, keeps_state)
+    item = weights(kind, reset_after, functions)
+    path = stacked(tmp_path / "cells.tflite", item, frames, keeps_state)
     hold_to_litert(path, npu)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("npu", ["ethos-u55-128", "ethos-u65-256", "ethos-u85-256"])
-@pytest.mark.parametrize(("kind", "reset_after"), [("gru", True), ("gru", False), ("lstm", True)])
-def test_a_cell_whose_units_are_in_groups(kind, reset_after, npu, tmp_path):
+@functions_of_cells
+@kinds
+def test_a_cell_whose_units_are_in_groups(kind, reset_after, functions, npu, tmp_path):
     path = tmp_path / "cell.tflite"
-    written(path, with_blocks(kind, reset_after), 1, keeps_state=True)
+    written(path, with_blocks(kind, reset_after, functions), 1, keeps_state=True)
     hold_to_litert(path, npu)
 
 

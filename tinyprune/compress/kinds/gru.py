@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tinyprune.compress.gate_functions import gate_functions
 from tinyprune.compress.gru_recurrence import GRURecurrence
 from tinyprune.compress.kinds.base import State
 from tinyprune.compress.kinds.recurrent import Cell, CompressedCell
@@ -34,7 +35,7 @@ class CompressedGRU(CompressedCell, keras.layers.GRU):
     ) -> tf.Tensor:
         """Return h of all steps."""
         bias = self.cell.bias.value[1] if self.use_bias and self.reset_after else None
-        loop = GRURecurrence(self.reset_after, h_range, dropout)
+        loop = GRURecurrence(self.reset_after, h_range, dropout, gate_functions(self))
         return loop.run(projected, recurrent, bias, training)
 
 

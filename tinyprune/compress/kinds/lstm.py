@@ -6,6 +6,7 @@ import tensorflow as tf
 from tinyprune.compress import recurrence
 from tinyprune.compress.fake_quant import fake_cluster_kernel, fake_quantize_kernel, in_steps
 from tinyprune.compress.fused_lstm import FusedLSTM
+from tinyprune.compress.gate_functions import gate_functions
 from tinyprune.compress.kinds.base import State
 from tinyprune.compress.kinds.recurrent import CompressedRecurrent, Recurrent
 from tinyprune.tflite.operators import GATES
@@ -24,7 +25,8 @@ class LSTMLoop(CompressedRecurrent):
     ) -> tf.Tensor:
         """Return h of all steps."""
         low, high = h_range or (None, None)
-        return recurrence.lstm(projected, recurrent, low, high, training, dropout)
+        functions = gate_functions(self)
+        return recurrence.lstm(projected, recurrent, low, high, training, dropout, functions)
 
 
 class CompressedLSTM(LSTMLoop, keras.layers.LSTM):
@@ -66,4 +68,5 @@ class LSTM(Recurrent):
 
     def exported(self, layer: keras.Layer) -> type[keras.Layer]:
         """Return the fused operator, for the plain layer."""
+        assert gate_functions(layer).are_soft, "in canonical form it is a cell"
         return FusedLSTM if type(layer) is keras.layers.LSTM else type(layer)

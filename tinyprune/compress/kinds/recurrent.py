@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tinyprune.array_types import IntArray
 from tinyprune.compress import graph
+from tinyprune.compress.activations import activation_name
 from tinyprune.compress.fake_quant import (
     FakeQuantize,
     fake_cluster_kernel,
@@ -19,9 +20,16 @@ from tinyprune.compress.kinds.frames import Shape
 from tinyprune.compress.kinds.simple_rnn import SimpleRNN
 from tinyprune.compress.layers import Compressed
 from tinyprune.errors import UsageError
+from tinyprune.tflite.cells.functions import HARD_SIGMOID, HARD_TANH
 
 #: h of a cell of explicit operators: int8 in steps of 1/128 (tflite/cells/network_writer.py).
 H_OF_CELLS = (-1.0, 127 / 128)
+
+#: Argument of a recurrent layer -> the functions that it may be.
+_FUNCTIONS = {
+    "activation": ("tanh", HARD_TANH),
+    "recurrent_activation": ("sigmoid", HARD_SIGMOID),
+}
 
 
 class CompressedRecurrent(Compressed):
@@ -219,18 +227,16 @@ class Bidirectional(LayerKind):
 
 def check_settings(layer: Any) -> None:
     """Raise UsageError for settings of a recurrent layer that its compressed form lacks."""
-    activation = keras.activations.serialize(layer.activation)
-    recurrent_activation = keras.activations.serialize(layer.recurrent_activation)
-    unusual = {
-        "stateful": layer.stateful,
-        "go_backwards": layer.go_backwards,
-        "return_state": layer.return_state,
-        "activation": activation != "tanh",
-        "recurrent_activation": recurrent_activation != "sigmoid",
-    }
-    names = [name for name, is_so in unusual.items() if is_so]
-    if names:
+    expected = {}
+    for name in ("stateful", "go_backwards", "return_state"):
+        if getattr(layer, name):
+            expected[name] = "False"
+    for name, known in _FUNCTIONS.items():
+        if activation_name(getattr(layer, name)) not in known:
+            expected[name] = " or ".join(known)
+    if expected:
+        wanted = ", ".join(f"{name}={value}" for name, value in expected.items())
         raise UsageError(
-            f"{type(layer).__name__} layer '{layer.name}' sets {', '.join(names)}: "
-            "only the default of it can be compressed"
+            f"{type(layer).__name__} layer '{layer.name}' sets {', '.join(expected)}: "
+            f"expected {wanted}"
         )

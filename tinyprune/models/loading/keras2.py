@@ -97,8 +97,8 @@ def load(config: Config, weights: Path, custom_objects: Mapping[str, Any]) -> ke
         weights: ``.weights.h5`` out of a ``.keras`` file, or a whole legacy ``.h5``.
         custom_objects: layers and functions by name, of Keras 3.
 
-    Raises UsageError for what Keras 3 has no layer for, TinypruneError if weights and layers do not
-    come in one order; other errors are Keras's.
+    Raises UsageError for what Keras 3 has no layer or function for, TinypruneError if weights and
+    layers do not come in one order; other errors are Keras's.
     """
     config = _layer(copy.deepcopy(config))
     kind = keras.Sequential if config["class_name"] == _SEQUENTIAL else keras.Model
@@ -249,10 +249,22 @@ def _arguments(kind: str, config: Config) -> Config:
             config[name] = _wrapped(config[name])
     for argument in _LOST_ARGUMENTS:
         argument.drop(kind, config)
+    _check_functions(kind, config)
     policy = config.get("dtype")
     if isinstance(policy, dict):
         config["dtype"] = policy.get("config", {}).get("name", "float32")
     return config
+
+
+def _check_functions(kind: str, config: Config) -> None:
+    """Raise UsageError for a function that Keras 3 has another one of under the same name."""
+    for name in ("activation", "recurrent_activation"):
+        if config.get(name) == "hard_sigmoid":
+            layer = config.get("name", kind)
+            raise UsageError(
+                f"layer '{layer}' of Keras 2 sets {name}=hard_sigmoid, which is 0.2 x + 0.5 there "
+                "and x / 6 + 0.5 in Keras 3: train the network with Keras 3, or with sigmoid"
+            )
 
 
 def _wrapped(layer: Config) -> Config:

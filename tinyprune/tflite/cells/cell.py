@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyprune.array_types import Float32Array
+from tinyprune.tflite.cells.functions import CellFunctions
 from tinyprune.tflite.cells.network_writer import (
     NetworkWriter,
     Numbers,
@@ -18,10 +19,6 @@ from tinyprune.tflite.cells.network_writer import (
 from tinyprune.tflite.cells.unit_groups import cheapest_groups
 from tinyprune.tflite.graph import UINT8_ZERO
 
-#: Products of inputs and of the state: beyond 16 either way every gate is closed or open.
-PRODUCT = Numbers("int16", 16 / 32768)
-#: Arguments of sigmoid and tanh, with a scale for which TFLite has exact tables.
-ARGUMENT = Numbers("int16", 8 / 32768)
 _SCALE_OF_ZEROS = 1 / 127
 
 
@@ -35,6 +32,7 @@ class CellWeights:
         recurrent_kernel: (units, gates * units).
         input_bias, recurrent_bias: (gates * units,), zeros where there is none.
         reset_after: of a GRU.
+        functions: of its gates, and of its candidate and cell state.
     """
 
     kind: str
@@ -43,6 +41,7 @@ class CellWeights:
     input_bias: Float32Array
     recurrent_bias: Float32Array
     reset_after: bool = True
+    functions: CellFunctions = CellFunctions()
 
     @property
     def units(self) -> int:
@@ -57,7 +56,7 @@ class Part:
     Attributes:
         name: of the constant.
         weights: uint8 constant (outputs, inputs).
-        bias: (outputs,), float.
+        bias: (outputs,), float, divided as products are.
     """
 
     name: str
@@ -91,6 +90,7 @@ class CellLayer(ABC):
 
     def __init__(self, writer: NetworkWriter, weights: CellWeights) -> None:
         self._writer = writer
+        self._functions = weights.functions
         kernels = (weights.kernel, weights.recurrent_kernel)
         self._groups = cheapest_groups(weights.units, self.gates, kernels)
 
@@ -101,15 +101,37 @@ class CellLayer(ABC):
 
     def project(self, sequence: Value) -> Value:
         """Return inputs (1, frames, features), uint8, times kernel: (1, frames, gates * units)."""
-        return product(self._writer, "projected", sequence, self._kernel)
+        return self._product("projected", sequence, self._kernel)
 
-    def _written(self, name: str, kernel: Float32Array, bias: Float32Array, scale: float) -> Part:
-        """Write outputs of a kernel (inputs, gates * units), which are in Keras' order."""
+    def _written(
+        self, name: str, kernel: Float32Array, bias: Float32Array, scale: float, divisor: int
+    ) -> Part:
+        """Write outputs of a kernel (inputs, gates * units), which are in Keras' order.
+
+        Args:
+            name: of the kernel.
+            kernel, bias: in Keras' order.
+            scale: of the integers of the kernel.
+            divisor: what the product is divided by.
+        """
         integers = np.round(self._groups.in_file(kernel).T / scale).astype(np.int8)
-        numbers = Numbers("uint8", scale, UINT8_ZERO)
+        numbers = Numbers("uint8", scale / divisor, UINT8_ZERO)
         in_file = f"{name}{self._groups.suffix}"
         weights = self._writer.constant(in_file, uint8_matrix(integers), numbers)
-        return Part(name, weights, self._groups.in_file(bias))
+        divided = self._groups.in_file(bias) / np.float32(self._functions.divisor)
+        return Part(name, weights, divided)
+
+    def _product(self, name: str, read: Value, parts: Sequence[Part]) -> Value:
+        """Return a uint8 tensor times a kernel, plus its bias: int16, the parts side by side."""
+        made = []
+        for part in parts:
+            integers = int32_bias(part.bias, read.scale * part.weights.scale)
+            output_name = f"{name}/{part.name}"
+            numbers = self._functions.product
+            made.append(
+                self._writer.fully_connected(output_name, read, part.weights, integers, numbers)
+            )
+        return self._writer.joined(name, made, axis=-1)
 
     def _by_unit(self, name: str, made: Value) -> Value:
         """Return what a product makes (1, 1, gates * units) by gate and unit."""
@@ -160,13 +182,3 @@ def grid_scale(kernel: Float32Array) -> float:
     """Return the scale of joint training, ``max |k| / 127``; a grid of it keeps its integers."""
     largest = float(np.abs(kernel).max(initial=0.0))
     return largest / 127 if largest > 0 else _SCALE_OF_ZEROS
-
-
-def product(writer: NetworkWriter, name: str, read: Value, parts: Sequence[Part]) -> Value:
-    """Return a uint8 tensor times a kernel, plus its bias: int16, the parts side by side."""
-    made = []
-    for part in parts:
-        integers = int32_bias(part.bias, read.scale * part.weights.scale)
-        output_name = f"{name}/{part.name}"
-        made.append(writer.fully_connected(output_name, read, part.weights, integers, PRODUCT))
-    return writer.joined(name, made, axis=-1)

@@ -5,14 +5,8 @@
 
 import numpy as np
 
-from tinyprune.tflite.cells.cell import (
-    ARGUMENT,
-    CellLayer,
-    CellState,
-    CellWeights,
-    grid_scale,
-    product,
-)
+from tinyprune.array_types import Float32Array
+from tinyprune.tflite.cells.cell import CellLayer, CellState, CellWeights, Part, grid_scale
 from tinyprune.tflite.cells.network_writer import (
     H,
     NetworkWriter,
@@ -22,6 +16,7 @@ from tinyprune.tflite.cells.network_writer import (
 )
 
 _CELL = Numbers("int16", 2**-11)  # up to 16 either way
+_GATES = (0, 1, 3)  # i, f, o in Keras' order
 
 
 class LSTMCell(CellLayer):
@@ -30,43 +25,62 @@ class LSTMCell(CellLayer):
     Its state after a frame is (h as uint8, c as int16).
     """
 
-    #: i, f, o and then g: one sigmoid for three gates, because its table costs more than they do.
-    gates = (0, 1, 3, 2)
+    #: One sigmoid for three gates, because its table costs more than they do; then g.
+    gates = (*_GATES, 2)
     state_names = ("hidden", "cell")
-    state_numbers = (uint8_of(H), _CELL)
 
     def __init__(self, writer: NetworkWriter, weights: CellWeights) -> None:
         super().__init__(writer, weights)
+        functions = weights.functions
+        self._cell = functions.divided(_CELL)
+        self.state_numbers = (uint8_of(H), self._cell)
         bias = weights.input_bias + weights.recurrent_bias
         none = np.zeros_like(bias)
-        kernel, recurrent = weights.kernel, weights.recurrent_kernel
-        self._kernel = [self._written("kernel", kernel, bias, grid_scale(kernel))]
-        self._recurrent = [
-            self._written("recurrent_kernel", recurrent, none, grid_scale(recurrent))
-        ]
+        for gate in _GATES:
+            bias[gate * weights.units : (gate + 1) * weights.units] += functions.offset
+        self._kernel = [self._whole("kernel", weights.kernel, bias)]
+        self._recurrent = [self._whole("recurrent_kernel", weights.recurrent_kernel, none)]
+
+    def _whole(self, name: str, kernel: Float32Array, bias: Float32Array) -> Part:
+        """Write a kernel with one scale."""
+        return self._written(name, kernel, bias, grid_scale(kernel), self._functions.divisor)
 
     def step(
         self, frame: str, projected: Value, state: CellState | None
     ) -> tuple[Value, CellState]:
         """Write one frame."""
-        writer = self._writer
-        summed = projected
-        if state is not None:
-            made = product(writer, f"{frame}/from_state", state[0], self._recurrent)
-            summed = writer.add(f"{frame}/sum", projected, made, ARGUMENT)
-        summed = self._by_unit(f"{frame}/sum_by_unit", summed)
-        of_sigmoid = self._gates(f"{frame}/sigmoid_x", summed, 0, 3)
-        sigmoid = writer.sigmoid(f"{frame}/sigmoid", of_sigmoid)
-        i = self._gates(f"{frame}/i", sigmoid, 0, 1)
-        f = self._gates(f"{frame}/f", sigmoid, 1, 2)
-        o = self._gates(f"{frame}/o", sigmoid, 2, 3)
-        g = writer.tanh(f"{frame}/g", self._gates(f"{frame}/g_x", summed, 3, 4))
+        writer, functions = self._writer, self._functions
+        terms = self._terms(frame, projected, state)
+        of_gates = [self._gates(f"{frame}/gates_x", term, 0, 3) for term in terms]
+        of_g = [self._gates(f"{frame}/g_x", term, 3, 4) for term in terms]
+        gates = functions.gates(writer, f"{frame}/gates", of_gates)
+        i = self._gates(f"{frame}/i", gates, 0, 1)
+        f = self._gates(f"{frame}/f", gates, 1, 2)
+        o = self._gates(f"{frame}/o", gates, 2, 3)
+        g = functions.candidate(writer, f"{frame}/g", of_g)
 
-        cell = writer.multiply(f"{frame}/written", i, g, _CELL)
+        cell = writer.multiply(f"{frame}/written", i, g, self._cell)
         if state is not None:
-            kept = writer.multiply(f"{frame}/kept", f, state[1], _CELL)
-            cell = writer.add(f"{frame}/cell", kept, cell, _CELL)
-        squashed = writer.tanh(f"{frame}/squashed", cell)
-        h = writer.multiply_to_int8(f"{frame}/h", o, squashed)
+            kept = writer.multiply(f"{frame}/kept", f, state[1], self._cell)
+            cell = writer.add(f"{frame}/cell", kept, cell, self._cell)
+        squashed = functions.squashed(writer, f"{frame}/squashed", cell)
+        h = writer.multiply_to_int8(f"{frame}/h", o, squashed, H)
         h, read = self._ends(frame, h)
         return h, (read, cell)
+
+    def _terms(self, frame: str, projected: Value, state: CellState | None) -> list[Value]:
+        """Return what is summed to the arguments of the functions, by unit.
+
+        Where they all have one grid it is summed already.
+        """
+        if state is None:
+            return [self._by_unit(f"{frame}/projected_by_unit", projected)]
+        made = self._product(f"{frame}/from_state", state[0], self._recurrent)
+        argument = self._functions.argument
+        if argument is not None:
+            summed = self._writer.add(f"{frame}/sum", projected, made, argument)
+            return [self._by_unit(f"{frame}/sum_by_unit", summed)]
+        return [
+            self._by_unit(f"{frame}/projected_by_unit", projected),
+            self._by_unit(f"{frame}/from_state_by_unit", made),
+        ]

@@ -238,10 +238,13 @@ class NetworkWriter:
         ]
         return self.joined(f"{name}_copy", parts, axis=axis)
 
-    def add(self, name: str, one: Value, other: Value, made: Numbers) -> Value:
-        """Return the sum, int16."""
+    def add(
+        self, name: str, one: Value, other: Value, made: Numbers, is_positive: bool = False
+    ) -> Value:
+        """Return the sum, int16; ``is_positive``: of what is below zero, zero."""
         options = self._schema.AddOptionsT()
         options.potScaleInt16 = False
+        options.fusedActivationFunction = self._function(is_positive)
         return self._of_two("ADD", name, (one, other), made, options, version=3)
 
     def subtract(self, name: str, one: Value, other: Value, made: Numbers) -> Value:
@@ -250,27 +253,44 @@ class NetworkWriter:
         options.potScaleInt16 = False
         return self._of_two("SUB", name, (one, other), made, options, version=5)
 
-    def multiply(self, name: str, one: Value, other: Value, made: Numbers) -> Value:
-        """Return the product of two int16 tensors of one shape, int16 or :data:`H`."""
-        assert one.shape == other.shape, "LiteRT aborts where it has to spread one of them"
+    def multiply(
+        self, name: str, one: Value, other: Value, made: Numbers, is_positive: bool = False
+    ) -> Value:
+        """Return the product of two int16 tensors, in int16 or int8.
+
+        Both have one shape; where the product has 16 bits, the other one may be a single number.
+        ``is_positive``: of what is below zero, zero.
+        """
+        is_spread = one.shape != other.shape
+        assert not (is_spread and made.dtype == "int8"), (
+            "LiteRT aborts where it has to spread one of them"
+        )
         options = self._schema.MulOptionsT()
+        options.fusedActivationFunction = self._function(is_positive)
         return self._of_two("MUL", name, (one, other), made, options, version=5)
 
-    def multiply_to_int8(self, name: str, one: Value, other: Value) -> Value:
-        """Return the product of two int16 tensors on the grid :data:`H`, made in two parts.
+    def _function(self, is_positive: bool) -> int:
+        """The function that an operator has fused: a ReLU or none."""
+        functions = self._schema.ActivationFunctionType
+        return int(functions.RELU if is_positive else functions.NONE)
 
-        :meth:`as_uint8` says why.
+    def multiply_to_int8(self, name: str, one: Value, other: Value, made: Numbers) -> Value:
+        """Return the product of two int16 tensors in int8, made in two parts.
+
+        :meth:`as_uint8` says why. LiteRT makes 1/2**23 of the product of the integers, whatever the
+        grid ``made`` says: it has to be the one that this is right for, as :data:`H` is where both
+        tensors end at one.
         """
         axis = _axis_of_halves(one.shape)
         size = one.shape[axis]
         if size == 1:
-            return self.multiply(name, one, other, H)
+            return self.multiply(name, one, other, made)
         parts = []
         for number, (first, last) in enumerate(((0, size // 2), (size // 2, size))):
             part = f"{name}_{number}"
             left = self.along(f"{part}_left", one, axis, first, last)
             right = self.along(f"{part}_right", other, axis, first, last)
-            parts.append(self.multiply(part, left, right, H))
+            parts.append(self.multiply(part, left, right, made))
         return self.joined(name, parts, axis=axis)
 
     def maximum(self, name: str, one: Value, other: npt.NDArray[Any]) -> Value:
