@@ -20,12 +20,13 @@ def tiny_sizes() -> Iterator[None]:
     """
     from tinyprune.data.speech import calibration, fixed_mixtures
     from tinyprune.data.synthetic import corpus
-    from tinyprune.models import tinylstm
+    from tinyprune.models import tinygru, tinylstm
     from tinyprune.tasks.speech import Speech
     from tinyprune.tasks.task import Form
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tinylstm, "build", partial(tinylstm.build, units=16, hidden=16))
+        for network in (tinylstm, tinygru):
+            patch.setattr(network, "build", partial(network.build, units=16, hidden=16))
         patch.setattr(corpus, "HELD_OUT_MINUTES", 0.1)
         patch.setattr(fixed_mixtures, "MAX_UTTERANCE_SECONDS", 1.0)
         patch.setattr(calibration, "SEQUENCES", 2)

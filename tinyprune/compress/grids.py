@@ -76,9 +76,10 @@ def unfamiliar(model: keras.Model) -> list[str]:
     for operation in operations.values():
         name = f"{type(operation).__name__} '{operation.name}'"
         function = getattr(operation, "activation", None)
+        is_recurrent = isinstance(operation, keras.layers.RNN)
         if layer_kind(operation).grid is Grid.UNKNOWN:
             names.append(name)
-        elif not _is_familiar(function):
+        elif not (is_recurrent or _is_familiar(function)):
             function_name = activation_name(function) or type(function).__name__
             names.append(f"{name} with activation {function_name}")
     return names

@@ -4,7 +4,7 @@ Masks can close every way: kernels lie in series, and one that is empty makes al
 Which ways are open is a question of where weights are, not of their values. So it is asked of a
 skeleton: the same graph with a positive weight wherever a mask leaves one, and no biases. Nothing
 cancels there, no activation is silent for good, and the gradient of the outputs by the inputs is
-zero only where every way is closed.
+zero only where every way is closed. Hard gates, which are silent where they are cut off, are soft.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ import tensorflow as tf
 from tinyprune import named_arrays
 from tinyprune.array_types import Float32Array, FloatArray
 from tinyprune.artifacts.network import TensorSparsity, least_left
+from tinyprune.compress import graph
 from tinyprune.compress.ends import given, made
 from tinyprune.compress.kinds.base import bias, kernels
 from tinyprune.compress.kinds.lookup import kernel_kind, layout
@@ -75,7 +76,7 @@ class Reach:
             template: plain network in canonical form.
             inputs: a few inputs (n, ...) of real data.
         """
-        self._skeleton = keras.models.clone_model(template)
+        self._skeleton = keras.models.clone_model(template, clone_function=_with_soft_gates)
         copy_weights(template, self._skeleton)
         # As they are, for layers that normalise them, and small, for activations with an upper end.
         both = np.concatenate([inputs, named_arrays.each(_small, inputs)])
@@ -132,6 +133,13 @@ class Reach:
             own_bias = bias(layer)
             if own_bias is not None:
                 own_bias.assign(np.zeros(own_bias.shape))
+
+
+def _with_soft_gates(layer: keras.Layer) -> keras.Layer:
+    """Return a copy of a layer, without weights; an LSTM or GRU has a sigmoid and a tanh."""
+    if not isinstance(layer, keras.layers.LSTM | keras.layers.GRU):
+        return graph.copy(layer)
+    return graph.copy(layer, activation="tanh", recurrent_activation="sigmoid")
 
 
 def _small(inputs: Float32Array) -> Float32Array:
