@@ -120,20 +120,20 @@ def test_slopes_are_derivatives(functions):
 
 
 @pytest.mark.parametrize(
-    ("bounds", "quantize"), [((), lambda h: h), ((LOW, HIGH), on_grid)], ids=["float", "int8"]
+    ("bounds", "quantize"), [(None, lambda h: h), ((LOW, HIGH), on_grid)], ids=["float", "int8"]
 )
 def test_outputs_are_those_of_a_plain_loop(bounds, quantize):
-    np.testing.assert_allclose(lstm(PROJECTED, RECURRENT, *bounds), loop(quantize), atol=1e-5)
+    np.testing.assert_allclose(lstm(PROJECTED, RECURRENT, bounds), loop(quantize), atol=1e-5)
 
 
 def test_int8_outputs_are_on_their_grid_and_differ_from_float():
-    steps = lstm(PROJECTED, RECURRENT, LOW, HIGH).numpy() / ((HIGH - LOW) / 255)
+    steps = lstm(PROJECTED, RECURRENT, (LOW, HIGH)).numpy() / ((HIGH - LOW) / 255)
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
     assert np.abs(loop(on_grid) - loop(lambda h: h)).max() > 1e-3
 
 
 def test_gradients_pass_the_int8_grid_straight_through():
-    ours = gradients(lambda *values: lstm(*values, LOW, HIGH), PROJECTED, RECURRENT)
+    ours = gradients(lambda *values: lstm(*values, (LOW, HIGH)), PROJECTED, RECURRENT)
     for mine, theirs in zip(ours, gradients(straight_through, PROJECTED, RECURRENT), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
 

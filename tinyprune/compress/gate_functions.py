@@ -11,7 +11,7 @@ from tinyprune.tflite.cells.functions import HARD_SIGMOID, HARD_TANH
 
 @dataclass(frozen=True)
 class GateFunctions:
-    """What acts on the gates, and what acts on the candidate and on the cell state.
+    """The function of the gates, and the one of the candidate and of the cell state.
 
     Slopes are derivatives as functions of what was made, so that the argument need not be kept.
 
@@ -25,7 +25,7 @@ class GateFunctions:
 
     @property
     def are_soft(self) -> bool:
-        """Whether both are those of the fused operator of TFLite."""
+        """True where both are those of the fused operator of TFLite."""
         return not (self.hard_gates or self.hard_values)
 
     def gate(self, x: tf.Tensor) -> tf.Tensor:

@@ -31,8 +31,7 @@ class _Steps:
 def lstm(
     projected: tf.Tensor,
     recurrent: tf.Tensor,
-    low: tf.Tensor | None = None,
-    high: tf.Tensor | None = None,
+    h_range: tuple[tf.Tensor, tf.Tensor] | None = None,
     training: bool = True,
     dropout: tf.Tensor | None = None,
     functions: GateFunctions = SOFT,
@@ -40,13 +39,13 @@ def lstm(
     """Return the outputs of an LSTM (Hochreiter & Schmidhuber 1997) from a zero state.
 
     ``[i f g o] = projected_t + h_{t-1} R`` in Keras' gate order, ``c_t = s(f) c_{t-1} + s(i)
-    tanh(g)``, ``h_t = q(s(o) tanh(c_t))``, where ``q`` puts h on the int8 grid of ``[low, high]``
-    with a straight-through gradient. Hard functions take the places of the sigmoid s and of tanh.
+    tanh(g)``, ``h_t = q(s(o) tanh(c_t))``, where ``q`` puts h on its int8 grid with a
+    straight-through gradient. Hard functions take the places of the sigmoid s and of tanh.
 
     Args:
         projected: ``x_t W + b`` for all steps, (frames, batch, 4 * units).
         recurrent: R, (units, 4 * units).
-        low, high: range of h, scalars; None leaves h in float32.
+        h_range: ends of the grid of h, scalars; None leaves h in float32.
         training: keep the values that the gradient needs; without it the loop is faster, and
             differentiated by TensorFlow itself.
         dropout: (batch, units) factors of ``h_{t-1}``, the same at every step (Gal & Ghahramani
@@ -56,8 +55,7 @@ def lstm(
     Returns:
         h of all steps, (frames, batch, units). Gradients flow to ``projected`` and ``recurrent``.
     """
-    h_range = None if low is None or high is None else (low, high)
-    loop = _Loop(functions, h_range, dropout if training else None)
+    loop = _Loop(functions, h_range, dropout)
     if not training:
         (outputs,) = loop.forward(projected, recurrent, keep=False)
         return outputs
@@ -86,7 +84,7 @@ def unstack(values: tf.Tensor) -> tf.TensorArray:
 
 @dataclass(frozen=True)
 class _Loop:
-    """Both directions of the loop. Attributes: as of :func:`lstm`; ends of the grid of h."""
+    """Both directions of the loop. Attributes: as of :func:`lstm`."""
 
     functions: GateFunctions
     h_range: tuple[tf.Tensor, tf.Tensor] | None

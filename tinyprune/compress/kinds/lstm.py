@@ -24,9 +24,8 @@ class LSTMLoop(CompressedRecurrent):
         dropout: tf.Tensor | None,
     ) -> tf.Tensor:
         """Return h of all steps."""
-        low, high = h_range or (None, None)
         functions = gate_functions(self)
-        return recurrence.lstm(projected, recurrent, low, high, training, dropout, functions)
+        return recurrence.lstm(projected, recurrent, h_range, training, dropout, functions)
 
 
 class CompressedLSTM(LSTMLoop, keras.layers.LSTM):

@@ -25,8 +25,11 @@ from tinyprune.tflite.cells.functions import HARD_SIGMOID, HARD_TANH
 #: h of a cell of explicit operators: int8 in steps of 1/128 (tflite/cells/network_writer.py).
 H_OF_CELLS = (-1.0, 127 / 128)
 
-#: Argument of a recurrent layer -> the functions that it may be.
-_FUNCTIONS = {
+#: Argument of a recurrent layer -> what it may be.
+_SETTINGS = {
+    "stateful": ("False",),
+    "go_backwards": ("False",),
+    "return_state": ("False",),
     "activation": ("tanh", HARD_TANH),
     "recurrent_activation": ("sigmoid", HARD_SIGMOID),
 }
@@ -227,16 +230,14 @@ class Bidirectional(LayerKind):
 
 def check_settings(layer: Any) -> None:
     """Raise UsageError for settings of a recurrent layer that its compressed form lacks."""
-    expected = {}
-    for name in ("stateful", "go_backwards", "return_state"):
-        if getattr(layer, name):
-            expected[name] = "False"
-    for name, known in _FUNCTIONS.items():
-        if activation_name(getattr(layer, name)) not in known:
-            expected[name] = " or ".join(known)
-    if expected:
-        wanted = ", ".join(f"{name}={value}" for name, value in expected.items())
+    wanted = {}
+    for name, known in _SETTINGS.items():
+        value = getattr(layer, name)
+        text = activation_name(value) if callable(value) else str(value)
+        if text not in known:
+            wanted[name] = f"{name}={' or '.join(known)}"
+    if wanted:
         raise UsageError(
-            f"{type(layer).__name__} layer '{layer.name}' sets {', '.join(expected)}: "
-            f"expected {wanted}"
+            f"{type(layer).__name__} layer '{layer.name}' sets {', '.join(wanted)}: "
+            f"expected {', '.join(wanted.values())}"
         )

@@ -18,16 +18,28 @@ from tinyprune.tflite.cells.network_writer import ONE_IN_INT16, NetworkWriter, N
 #: Keras' names of what is exact in 16 bits.
 HARD_SIGMOID, HARD_TANH = "hard_sigmoid", "hard_tanh"
 _SIXTHS = 6
-#: What a hard sigmoid adds to its argument before it is divided by six.
-_HARD_OFFSET = 3.0
-#: Products of inputs and of the state: beyond 16 either way every gate is closed or open.
-_PRODUCT = Numbers("int16", 16 / 32768)
-#: The same in sixths, up to 24 either way: sums of it reach their grids by whole factors.
-_PRODUCT_IN_SIXTHS = Numbers("int16", 4 / 32768)
 #: Arguments of sigmoid and tanh, with a scale for which TFLite has exact tables.
 _ARGUMENT = Numbers("int16", 8 / 32768)
 _ONE = Numbers("int16", ONE_IN_INT16)
 _HALF_OF_INT16 = 16384
+
+
+@dataclass(frozen=True)
+class _BeforeGates:
+    """The form of products. Attributes: as of :class:`CellFunctions`."""
+
+    divisor: int
+    offset: float
+    product: Numbers
+
+
+#: Hard gates -> the form of what they are functions of.
+_BEFORE_GATES = {
+    # Beyond 16 either way every gate is closed or open.
+    False: _BeforeGates(1, 0.0, Numbers("int16", 16 / 32768)),
+    # Up to 24 either way: sums of it reach their grids by whole factors.
+    True: _BeforeGates(_SIXTHS, 3.0, Numbers("int16", 4 / 32768)),
+}
 
 
 @dataclass(frozen=True)
@@ -44,23 +56,23 @@ class CellFunctions:
 
     @property
     def divisor(self) -> int:
-        """What products are divided by."""
-        return _SIXTHS if self.hard_gates else 1
+        """Divisor of products."""
+        return _BEFORE_GATES[self.hard_gates].divisor
 
     @property
     def value_divisor(self) -> int:
-        """What the candidate is divided by, and what is carried from frame to frame."""
+        """Divisor of the candidate, and of what is carried from frame to frame."""
         return self.divisor if self.hard_values else 1
 
     @property
     def offset(self) -> float:
-        """What the biases of gates have more, before they are divided."""
-        return _HARD_OFFSET if self.hard_gates else 0.0
+        """Summand of the biases of gates, before they are divided."""
+        return _BEFORE_GATES[self.hard_gates].offset
 
     @property
     def product(self) -> Numbers:
         """The grid of products."""
-        return _PRODUCT_IN_SIXTHS if self.hard_gates else _PRODUCT
+        return _BEFORE_GATES[self.hard_gates].product
 
     @property
     def argument(self) -> Numbers | None:

@@ -36,8 +36,7 @@ class LSTMCell(CellLayer):
         self.state_numbers = (uint8_of(H), self._cell)
         bias = weights.input_bias + weights.recurrent_bias
         none = np.zeros_like(bias)
-        for gate in _GATES:
-            bias[gate * weights.units : (gate + 1) * weights.units] += functions.offset
+        bias.reshape(-1, weights.units)[list(_GATES)] += functions.offset
         self._kernel = [self._whole("kernel", weights.kernel, bias)]
         self._recurrent = [self._whole("recurrent_kernel", weights.recurrent_kernel, none)]
 
