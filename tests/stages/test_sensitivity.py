@@ -35,6 +35,15 @@ def test_what_makes_no_sense_is_one_line(arguments, message, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_nothing_is_ranked_by_gradients_that_no_training_makes():
+    from tinyprune.sparsity.importance import FROM_GRADIENTS
+    from tinyprune.stages.sensitivity import SensitivityRequest
+
+    prunings = SensitivityRequest().prunings()
+    assert {pruning.structure for pruning in prunings} == {"weight", "block", "unit"}
+    assert not {pruning.settled_importance for pruning in prunings} & FROM_GRADIENTS
+
+
 def record(points):
     return Sensitivity(1, "baseline", "", "lamp", "accuracy", 0.9, points, {"unit": {"head": "no"}})
 

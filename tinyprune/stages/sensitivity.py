@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tinyprune.artifacts.sensitivity import Sensitivity, SensitivityPoint
 from tinyprune.config import MagnitudePruning, check
+from tinyprune.config.pruning import DEFAULT_IMPORTANCE
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.metrics.metric import metric_of
 from tinyprune.metrics.scores import quality
@@ -65,7 +66,8 @@ class SensitivityRequest:
                     structure=structure,
                     sparsity=level,
                     block_size=self.block_size,
-                    importance=self.importance,
+                    # No training goes before it, so nothing is ranked by gradients.
+                    importance=self.importance or DEFAULT_IMPORTANCE,
                     scope="layer",
                     schedule="one-shot",
                     round_to=1,

@@ -120,7 +120,8 @@ class ExampleTask(Task):
         """
         inputs, targets = self.dataset.examples(split)
         batches = -(-len(inputs) // BATCH)
-        starts = track(range(0, len(inputs), BATCH), f"{model}: scoring {form}", batches)
+        title = f"{model}: scoring {form}".removeprefix(": ")
+        starts = track(range(0, len(inputs), BATCH), title, batches)
         outputs = np.concatenate([forward(inputs[start : start + BATCH]) for start in starts])
         values, whole = self.measures.score(
             self.readable_targets(targets), self.readable(outputs), metrics

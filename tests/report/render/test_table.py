@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -223,6 +224,36 @@ def test_tables_fit_100_columns_and_lose_nothing(
     assert text.count("223 kB") == count - 1
     folded = "".join(text.split())
     assert all(one.name[:12] in folded for one in others)
+
+
+def on_terminal(renderable, columns: int, monkeypatch) -> list[str]:
+    """The lines that a terminal of so many columns shows."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    terminal.show(renderable, screen)
+    return re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
+
+
+@pytest.mark.parametrize("name", ["sweep-10", "a-name-that-somebody-made-far-too-long"])
+def test_a_terminal_of_80_columns_shows_whole_names_and_numbers(
+    name: str, summary: RunSummary, monkeypatch
+) -> None:
+    other = variant(name, report(223_456, 234_567, 200_000), quality(-9.99, 10.99), 0.8)
+    shown = replace(summary, variants=(summary.variants[0], other))
+    text = on_terminal(table.format_table(shown), 80, monkeypatch)
+    assert max(len(row.rstrip()) for row in text) <= 80
+    said = " ".join(text)
+    for words in ("223 kB", "off-chip", "-9.99", "10.99", "para-", "NPU"):
+        assert words in said
+    pieces = terminal.wrapped(name, 14).split("\n")  # behind - only
+    assert "sweep-10" in pieces or len(pieces) == 3
+    assert all(any(row.startswith(piece) for row in text) for piece in pieces)
+    # Below, the terminal wraps lines, and names stay whole.
+    assert on_terminal(table.format_table(shown), 60, monkeypatch) == text
+    wide = on_terminal(table.format_table(shown), 100, monkeypatch)
+    assert "off-chip flash" in " ".join(wide)
+    assert max(len(row.rstrip()) for row in wide) <= 100
 
 
 @pytest.fixture

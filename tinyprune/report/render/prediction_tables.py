@@ -12,7 +12,7 @@ from tinyprune.artifacts.summary import RunSummary
 from tinyprune.report.model import predictions
 from tinyprune.report.model.number_text import shown_number
 from tinyprune.report.model.predictions import PredictedVariant
-from tinyprune.report.render.terminal import columns, wrapped
+from tinyprune.report.render.terminal import Fitting, columns, wrapped
 
 #: With more targets than these, each is one line.
 _MOST_TABLES = 2
@@ -40,18 +40,24 @@ def format_predictions(summaries: Sequence[RunSummary]) -> RenderableType | None
 
 
 def _table(target: str, variants: Sequence[PredictedVariant]) -> RenderableType:
-    """Every quantity of every variant on one target."""
-    heads: list[str] = []
-    for quantity in PREDICTED:
-        label = quantity.label
-        heads += [f"{label}\npredicted", f"{label}\nVela", f"{label}\nerror"]
-    table = columns("", *heads)
+    """Every quantity of every variant on one target; a narrow terminal lacks Vela's own."""
+    wide = _columns(variants, ("predicted", "Vela", "error"), slice(None))
+    narrow = _columns(variants, ("predicted", "error"), slice(None, None, 2))
+    return Group(Text(target), Fitting(wide, narrow))
+
+
+def _columns(
+    variants: Sequence[PredictedVariant], heads: Sequence[str], chosen: slice
+) -> RenderableType:
+    """Columns of every quantity, those of its three cells that are chosen."""
+    titles = [f"{quantity.label}\n{head}" for quantity in PREDICTED for head in heads]
+    table = columns("", *titles)
     for variant in variants:
         cells: list[str] = []
         for value in variant.values:
-            cells += value.cells
+            cells += value.cells[chosen]
         table.add_row(wrapped(variant.variant, _NAME_WIDTH), *cells)
-    return Group(Text(target), table)
+    return table
 
 
 def _median_table(by_target: dict[str, list[PredictedVariant]]) -> RenderableType:

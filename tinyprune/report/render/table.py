@@ -32,7 +32,7 @@ from tinyprune.report.model.number_text import (
 from tinyprune.report.model.summary import Row, metric_names, summary_rows
 from tinyprune.report.model.wording import listed
 from tinyprune.report.render.plain_data import csv_text, json_text
-from tinyprune.report.render.terminal import columns, wrapped
+from tinyprune.report.render.terminal import Fitting, columns, wrapped
 from tinyprune.units import format_bytes, format_count
 
 _HEADLINE_METRICS = 2
@@ -52,14 +52,31 @@ def format_table(summary: RunSummary, changed: frozenset[str] = frozenset()) -> 
         if row["variant"] in changed:
             row["variant"] += " changed"
     metrics = metric_names(summary)
-    headline = metrics[:_HEADLINE_METRICS]
-    others = metrics[_HEADLINE_METRICS:]
-    parts: list[RenderableType] = [_title(summary), _headline(summary, rows, headline)]
-    if others:
-        parts += [Text(), _metrics_table(summary, rows, others)]
-    parts += [Text(), _details(rows), Text()]
-    parts += [Text(note) for note in _notes(summary, rows)]
-    return Group(*parts)
+    wide = _tables(summary, rows, metrics, _HEADLINE_METRICS)
+    narrow = _narrow_tables(summary, rows, metrics)
+    notes = [Text(note) for note in _notes(summary, rows)]
+    return Group(_title(summary), Fitting(wide, narrow), Text(), *notes)
+
+
+def _tables(
+    summary: RunSummary, rows: Sequence[Row], metrics: Sequence[str], headline: int
+) -> RenderableType:
+    """The tables of a terminal with room; the first ``headline`` metrics are in the first one."""
+    parts: list[RenderableType] = [_headline(summary, rows, metrics[:headline])]
+    if metrics[headline:]:
+        parts += [Text(), _metrics_table(summary, rows, metrics[headline:])]
+    return Group(*parts, Text(), _details(rows))
+
+
+def _narrow_tables(
+    summary: RunSummary, rows: Sequence[Row], metrics: Sequence[str]
+) -> RenderableType:
+    """The same in 80 columns: one metric in the first table, sizes and cycles apart."""
+    named = [{**row, "bound_by": row["bound_by"].removesuffix(" flash")} for row in rows]
+    parts: list[RenderableType] = [_headline(summary, named, metrics[:1], "spar-\nsity")]
+    if metrics[1:]:
+        parts += [Text(), _metrics_table(summary, rows, metrics[1:])]
+    return Group(*parts, Text(), _sizes(rows), Text(), _cycles(rows))
 
 
 def to_csv(summary: RunSummary) -> str:
@@ -132,11 +149,14 @@ def _title(summary: RunSummary) -> Text:
     return Text(text, style="bold")
 
 
-def _headline(summary: RunSummary, rows: Sequence[Row], metrics: Sequence[str]) -> Table:
+def _headline(
+    summary: RunSummary, rows: Sequence[Row], metrics: Sequence[str], sparsity: str = "sparsity"
+) -> Table:
+    """What was lost and gained. ``sparsity``: the head of that column."""
     time = "ms"
     if summary.hop_seconds:
         time = "ms per\nframe"
-    costs = ["sparsity", "flash", "cycles", time]
+    costs = [sparsity, "flash", "cycles", time]
     table = columns("", *_headings(metrics), *costs, left="bound by")
     if summary.noisy:
         nothing = [NONE] * 5
@@ -165,25 +185,62 @@ def _metrics_table(summary: RunSummary, rows: Sequence[Row], metrics: Sequence[s
     return table
 
 
+_SIZE_HEADS = (
+    "para-\nmeters",
+    ".tflite\nfile",
+    "encoded\nweights",
+    "float32\n/ flash",
+    "peak\nSRAM",
+)
+
+
 def _details(rows: Sequence[Row]) -> Table:
+    """Sizes and cycles side by side."""
     parts = _shown_parts(rows)
-    sizes = ["para-\nmeters", ".tflite\nfile", "encoded\nweights", "float32\n/ flash", "peak\nSRAM"]
-    cycles = [f"{part.removesuffix(' flash')}\ncycles" for part in parts]
-    table = columns("", *sizes, *cycles, "NPU\nbusy", "CPU\nops")
+    table = columns("", *_SIZE_HEADS, *_cycle_heads(parts))
     encoded = _with_ratios(rows, ENCODED_WEIGHTS)
-    for index, row in enumerate(rows):
-        table.add_row(
-            _name(row),
-            _cell(row, NUMBER_OF_PARAMETERS),
-            _cell(row, TFLITE),
-            encoded[index],
-            shown_factor(row["float32_over_flash"]),
-            _cell(row, SRAM),
-            *_part_cells(row, parts),
-            shown_number(row["hop_share"], "{:.1%}".format),
-            _cpu_cell(row[CPU_OPERATORS.name]),
-        )
+    for row, encoded_cell in zip(rows, encoded, strict=True):
+        table.add_row(_name(row), *_size_cells(row, encoded_cell), *_cycle_cells(row, parts))
     return table
+
+
+def _sizes(rows: Sequence[Row]) -> Table:
+    table = columns("", *_SIZE_HEADS)
+    encoded = _with_ratios(rows, ENCODED_WEIGHTS)
+    for row, encoded_cell in zip(rows, encoded, strict=True):
+        table.add_row(_name(row), *_size_cells(row, encoded_cell))
+    return table
+
+
+def _cycles(rows: Sequence[Row]) -> Table:
+    parts = _shown_parts(rows)
+    table = columns("", *_cycle_heads(parts))
+    for row in rows:
+        table.add_row(_name(row), *_cycle_cells(row, parts))
+    return table
+
+
+def _cycle_heads(parts: Sequence[str]) -> list[str]:
+    heads = [f"{part.removesuffix(' flash')}\ncycles" for part in parts]
+    return [*heads, "NPU\nbusy", "CPU\nops"]
+
+
+def _size_cells(row: Row, encoded: str) -> list[str]:
+    return [
+        _cell(row, NUMBER_OF_PARAMETERS),
+        _cell(row, TFLITE),
+        encoded,
+        shown_factor(row["float32_over_flash"]),
+        _cell(row, SRAM),
+    ]
+
+
+def _cycle_cells(row: Row, parts: Sequence[str]) -> list[RenderableType]:
+    return [
+        *_part_cells(row, parts),
+        shown_number(row["hop_share"], "{:.1%}".format),
+        _cpu_cell(row[CPU_OPERATORS.name]),
+    ]
 
 
 def _shown_parts(rows: Sequence[Row]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Tables on a terminal and in a pipe: at most 100 columns, and no lines, so that both are text."""
+"""Tables on a terminal and in a pipe: at most 100 columns, and no lines, so that both are text.
+
+On a narrower terminal, 80 columns are enough where a table has a narrow form (:class:`Fitting`).
+"""
 
 import io
 import re
@@ -6,12 +9,14 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 WIDTH = 100
+#: Least width that anything is laid out for: below, names would be broken.
+NARROW = 80
 
 
 def show(renderable: RenderableType, file: TextIO | None = None) -> None:
@@ -46,8 +51,30 @@ def _print(console: Console, renderable: RenderableType) -> None:
     # Rich cuts cells without a word where they do not fit; lines that a narrow window wraps are the
     # lesser evil.
     wide = console.options.update(max_width=10 * WIDTH)
-    console.width = max(console.width, WIDTH, Measurement.get(console, wide, renderable).minimum)
+    least = Measurement.get(console, wide, renderable).minimum
+    console.width = max(console.width, NARROW, least)
     console.print(renderable)
+
+
+class Fitting:
+    """The first of several forms of a table that fits, else the last, which is the narrowest."""
+
+    def __init__(self, *forms: RenderableType) -> None:
+        """``forms``: of the same content, the widest first."""
+        self._forms = forms
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the form for the width that there is."""
+        wide = options.update(max_width=10 * WIDTH)
+        for form in self._forms[:-1]:
+            if Measurement.get(console, wide, form).maximum <= options.max_width:
+                yield form
+                return
+        yield self._forms[-1]
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Return the width of the narrowest form."""
+        return Measurement.get(console, options, self._forms[-1])
 
 
 def columns(first: str, *numbers: str, left: str | None = None) -> Table:

@@ -3,7 +3,6 @@
 import dataclasses
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from tinyprune.artifacts.quantity import QUANTITIES
@@ -12,12 +11,13 @@ from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model.comparison import MISSING, SAME, Comparison, MetricChange, VariantChange
 from tinyprune.report.model.number_text import NONE, shown_number
 from tinyprune.report.render.plain_data import csv_text, json_text
-from tinyprune.report.render.terminal import columns, first_texts
+from tinyprune.report.render.terminal import Fitting, columns, first_texts
 from tinyprune.units import format_bytes
 
 #: Variants that a failed check names.
 _NAMED = 3
 _HEADINGS = ("metric", "better", "A", "B", "change", "%", "allowed")
+_NARROW_HEADINGS = ("metric", "A", "B", "change", "allowed")
 
 
 _CSV_COLUMNS = (
@@ -106,7 +106,7 @@ def matters(change: MetricChange) -> bool:
 
 
 def format_table(comparison: Comparison) -> RenderableType:
-    """Every metric on a line, one table per target and pair of variants, 100 columns wide."""
+    """Every metric on a line, one table per target and pair of variants, of 100 or 80 columns."""
     title = f"A: {comparison.before}   B: {comparison.after}   policy: {comparison.policy}"
     parts: list[RenderableType] = [Text(title)]
     for variant in comparison.variants:
@@ -118,23 +118,20 @@ def format_table(comparison: Comparison) -> RenderableType:
     return Group(*parts)
 
 
-def _table(variant: VariantChange) -> Table:
-    table = columns(*_HEADINGS, left="verdict")
+def _table(variant: VariantChange) -> RenderableType:
+    """The changes; a narrow terminal has each once, as the policy counts it, in percent or not."""
+    wide = columns(*_HEADINGS, left="verdict")
+    narrow = columns(*_NARROW_HEADINGS, left="verdict")
     for change in filter(matters, variant.metrics):
-        style = ""
-        if change.failed:
-            style = "red"
-        table.add_row(
-            Text(change.metric),
-            change.direction,
-            show_value(change.metric, change.before),
-            show_value(change.metric, change.after),
-            show_change(change),
-            show_percent(change),
-            show_allowed(change),
-            Text(change.verdict, style=style),
-        )
-    return table
+        name = Text(change.metric)
+        values = [show_value(change.metric, value) for value in (change.before, change.after)]
+        amounts = [show_change(change), show_percent(change)]
+        allowed = show_allowed(change)
+        verdict = Text(change.verdict, style="red" if change.failed else "")
+        wide.add_row(name, change.direction, *values, *amounts, allowed, verdict)
+        is_relative = change.allowed_percent is not None
+        narrow.add_row(name, *values, amounts[is_relative], allowed, verdict)
+    return Fitting(wide, narrow)
 
 
 def to_json(comparison: Comparison) -> str:
