@@ -20,6 +20,7 @@ from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.planning import plan
 from tinyprune.compress.recurrent_forms import with_form
 from tinyprune.config import MagnitudePruning
+from tinyprune.config.run import GATES, HARD, SOFT
 from tinyprune.export.tflite import convert
 from tinyprune.models import tinylstm
 from tinyprune.npu import targets
@@ -130,16 +131,19 @@ def _file(kernel: _Kernel, size: str, sparsity: float) -> bytes:
 def _cases_of_network(target: NpuTarget, finished: _Finished, is_smoke: bool) -> list[Case]:
     fused = f"{_short(target)} tinylstm, fused"
     cases = []
-    for sparsity in OF_NETWORK[:1] if is_smoke else OF_NETWORK:
-        name = f"{_short(target)} tinylstm, {sparsity:.0%}"
+    for gates in GATES:
+        for sparsity in OF_NETWORK[:1] if is_smoke else OF_NETWORK:
+            hard = ", hard gates" if gates == HARD else ""
+            name = f"{_short(target)} tinylstm{hard}, {sparsity:.0%}"
 
-        def measured(sparsity: float = sparsity) -> list[float]:
-            return _figures(_network(sparsity, target, "explicit", is_smoke), target)
+            def measured(sparsity: float = sparsity, gates: str = gates) -> list[float]:
+                content = _network(sparsity, target, "explicit", gates, is_smoke)
+                return _figures(content, target)
 
-        cases += _as_cases(name, finished.figures(name, measured))
+            cases += _as_cases(name, finished.figures(name, measured))
 
     def of_fused() -> list[float]:
-        return _figures(_network(0.0, target, "fused", is_smoke), target)[::2]
+        return _figures(_network(0.0, target, "fused", SOFT, is_smoke), target)[::2]
 
     cycles, flash = finished.figures(fused, of_fused)
     return [*cases, Case(fused, "cycles", [cycles]), Case(fused, "B", [flash])]
@@ -149,13 +153,13 @@ def _short(target: NpuTarget) -> str:
     return target.name.removeprefix("ethos-").replace("dedicated-sram", "dedicated")
 
 
-def _network(sparsity: float, target: NpuTarget, form: str, is_smoke: bool) -> bytes:
+def _network(sparsity: float, target: NpuTarget, form: str, gates: str, is_smoke: bool) -> bytes:
     """Return TinyLSTM with random weights and random blocks of the size for a target."""
     from tinyprune.npu.blocks import block_size
 
     units, hidden = (32, 16) if is_smoke else (256, 128)
     keras.utils.set_random_seed(0)
-    model = fold(tinylstm.build((None, BANDS), BANDS, units=units, hidden=hidden))
+    model = fold(tinylstm.build((None, BANDS), BANDS, units=units, hidden=hidden, gates=gates))
     config = MagnitudePruning(structure="block", sparsity=sparsity)
     rng = np.random.default_rng(0)
     for item in plan(model, config, block_size(target)).layers:

@@ -1,4 +1,7 @@
-"""What the form of recurrent layers costs on the NPU, by Vela: fused LSTM, LSTM as a cell, GRU."""
+"""What the form of recurrent layers costs on the NPU, by Vela.
+
+Fused LSTM, LSTM as a cell, GRU; the cells with soft gates and with hard ones.
+"""
 
 import argparse
 import tempfile
@@ -12,6 +15,7 @@ from benchmarks.shared.report import Case, Report
 from tinyprune.compress.fold import fold
 from tinyprune.compress.recurrent_forms import with_form
 from tinyprune.export.tflite import export
+from tinyprune.models.gates import functions
 from tinyprune.npu import targets, vela
 from tinyprune.tflite.interpreter import Int8Model
 
@@ -25,11 +29,13 @@ TARGETS = (
     ("ethos-u85-256", "Dedicated_Sram_384KB"),
     ("ethos-u85-256", "Sram_Only"),
 )
-#: Form -> layer and the form of its LSTM layers.
-FORMS: dict[str, tuple[Callable[..., keras.Layer], str]] = {
-    "LSTM, fused": (keras.layers.LSTM, "fused"),
-    "LSTM, explicit": (keras.layers.LSTM, "explicit"),
-    "GRU": (keras.layers.GRU, "fused"),
+#: Form -> layer, its gates, and the form of its LSTM layers.
+FORMS: dict[str, tuple[Callable[..., keras.Layer], str, str]] = {
+    "LSTM, fused": (keras.layers.LSTM, "soft", "fused"),
+    "LSTM, explicit": (keras.layers.LSTM, "soft", "explicit"),
+    "LSTM, hard": (keras.layers.LSTM, "hard", "explicit"),
+    "GRU": (keras.layers.GRU, "soft", "explicit"),
+    "GRU, hard": (keras.layers.GRU, "hard", "explicit"),
 }
 
 
@@ -76,11 +82,12 @@ def _cases(
 
 def _network(form: str, units: tuple[int, ...]) -> keras.Model:
     keras.utils.set_random_seed(0)
-    layer, lstm_form = FORMS[form]
+    layer, gates, lstm_form = FORMS[form]
     *recurrent, hidden = units
     x = features = keras.Input((None, BANDS))
     for number, width in enumerate(recurrent):
-        x = layer(width, return_sequences=True, name=f"recurrent_{number}")(x)
+        settings = {"return_sequences": True, "name": f"recurrent_{number}", **functions(gates)}
+        x = layer(width, **settings)(x)
     x = keras.layers.Dense(hidden, activation="relu")(x)
     mask = keras.layers.Dense(BANDS, activation="sigmoid")(x)
     return with_form(fold(keras.Model(features, mask)), lstm_form)
