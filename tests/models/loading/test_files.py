@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tinyprune.errors import UsageError
+from tinyprune.models.loading import keras2
 from tinyprune.models.loading.own import load
 
 SAVE_WITH_KERAS_2 = Path(__file__).with_name("save_with_keras2.py")
@@ -239,3 +240,20 @@ def test_a_configuration_that_makes_no_sense(tmp_path, config, version):
         archive.writestr("config.json", config)
         archive.writestr("model.weights.h5", weights)
     assert str(path) in refusal(path)
+
+
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_a_hard_sigmoid_of_keras_2_is_another_function(is_wrapped, tmp_path):
+    layer = {
+        "class_name": "LSTM",
+        "config": {"name": "old", "units": 2, "recurrent_activation": "hard_sigmoid"},
+    }
+    if is_wrapped:
+        layer = {"class_name": "Bidirectional", "config": {"name": "both", "layer": layer}}
+    network = {"class_name": "Sequential", "config": {"name": "network", "layers": [layer]}}
+    with pytest.raises(UsageError) as caught:
+        keras2.load(network, tmp_path / "none.h5", {})
+    assert str(caught.value) == (
+        "layer 'old' of Keras 2 sets recurrent_activation=hard_sigmoid, which is 0.2 x + 0.5 there "
+        "and x / 6 + 0.5 in Keras 3: train the network with Keras 3, or with sigmoid"
+    )
