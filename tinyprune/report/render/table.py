@@ -152,7 +152,7 @@ def _title(summary: RunSummary) -> Text:
 def _headline(
     summary: RunSummary, rows: Sequence[Row], metrics: Sequence[str], sparsity: str = "sparsity"
 ) -> Table:
-    """What was lost and gained. ``sparsity``: the head of that column."""
+    """Losses and gains. ``sparsity``: the head of that column."""
     time = "ms"
     if summary.hop_seconds:
         time = "ms per\nframe"
