@@ -1,6 +1,10 @@
-"""The pictures of the page: quality against flash, and against cycles per memory mode, a line per structure."""
+"""The pictures of the page: quality against flash, and against cycles per memory mode.
 
-from collections.abc import Callable
+All rows are grey, with a marker per kind of pruning. The Pareto front is joined, with the 95 % intervals of its rows,
+and five of it are named.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +15,22 @@ from benchmarks.paper.view import SHARED, SRAM_ONLY, TITLES, U85, View
 from tinyprune.storage.writing import writing
 
 LOWEST = -2.0  # dB; what lost more is outside
-MARKERS = "osD^vP*X<>hpd8"
-COLOURS = (
-    "#4477aa",
-    "#ee6677",
-    "#228833",
-    "#aa3377",
-    "#66a61e",
-    "#cc7700",
-    "#222222",
-    "#66ccee",
-    "#bbbbbb",
-)
-STYLES = ("-", "--", ":")
+NAMED = 5
+FRONT, GREY = "#0b5cad", "#8a929c"
+#: Words in a row's structure -> its kind, the first that is found.
+KINDS = {
+    "dense": "dense",
+    CLUSTERED: "clusters",
+    "offline": "without training",
+    "TFMOT": "TFMOT",
+    "then": "units, then weights",
+    "differentiable": "units by budget",
+    "unit": "units",
+    "block": "blocks",
+    "weight": "weights",
+}
+OTHERS = "2:4"
+MARKERS = dict(zip([*KINDS.values(), OTHERS], "o>X*Ddv^s<", strict=True))
 Cost = Callable[[RowRecord], float]
 
 
@@ -65,44 +72,76 @@ def _draw(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    shown = [found for found in view.finished if found.costs and -view.loss(found) >= LOWEST]
+    front = _front(view, shown, cost)
     with mpl.rc_context({"svg.hashsalt": path.name, "svg.fonttype": "none", "font.size": 10}):
         figure = Figure(figsize=(9.2, 6.6), layout="constrained")
         axes = figure.add_subplot()
-        lines = _lines(view)
-        for number, (name, rows) in enumerate(lines.items()):
-            _line(axes, view, name, rows, number, cost)
+        _rest(axes, view, shown, cost)
+        _joined(axes, view, front, cost)
+        _names(axes, view, _named(front), cost, label)
         if goal:
             _goal(axes, *goal)
-        _frame(axes, view, title, label)
-        figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8.5)
+        _frame(axes, view, title, label, shown, cost)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)
         with writing(path) as part:
             figure.savefig(part, metadata={"Date": None})
 
 
-def _lines(view: View) -> dict[str, list[RowRecord]]:
-    """Structure -> its rows; a combination begins at the units that it starts from."""
-    lines: dict[str, list[RowRecord]] = {}
-    for found in view.finished:
-        if found.costs:
-            first = view.of(str(found.config.get("base")))
-            start = [first] if first and " then " in found.structure else []
-            lines.setdefault(found.structure, start).append(found)
-    return lines
+def _kind(found: RowRecord) -> str:
+    """The kind of pruning of a row."""
+    return next((kind for word, kind in KINDS.items() if word in found.structure), OTHERS)
 
 
-def _line(axes: Any, view: View, name: str, rows: list[RowRecord], number: int, cost: Cost) -> None:
-    points = sorted((cost(found), -view.loss(found)) for found in rows)
-    axes.plot(
-        *zip(*points, strict=True),
-        marker=MARKERS[number % len(MARKERS)],
-        linestyle="none"
-        if name in ("dense", CLUSTERED)
-        else STYLES[number // len(COLOURS) % len(STYLES)],
-        color=COLOURS[number % len(COLOURS)],
-        markersize=6,
-        linewidth=1.3,
-        label=name,
-    )
+def _front(view: View, shown: Sequence[RowRecord], cost: Cost) -> list[RowRecord]:
+    """The rows that nothing cheaper comes up to, from the cheapest on."""
+    front: list[RowRecord] = []
+    for found in sorted(shown, key=lambda one: (cost(one), view.loss(one))):
+        if not front or view.loss(found) < view.loss(front[-1]):
+            front.append(found)
+    return front
+
+
+def _named(front: Sequence[RowRecord]) -> list[RowRecord]:
+    """Both ends of the front, and what lies evenly between them."""
+    if len(front) <= NAMED:
+        return list(front)
+    return [front[round(number * (len(front) - 1) / (NAMED - 1))] for number in range(NAMED)]
+
+
+def _rest(axes: Any, view: View, shown: Sequence[RowRecord], cost: Cost) -> None:
+    """Every row in grey, with the marker of its kind."""
+    for kind, marker in MARKERS.items():
+        rows = [found for found in shown if _kind(found) == kind]
+        if rows:
+            heights = [-view.loss(found) for found in rows]
+            places = list(map(cost, rows))
+            axes.plot(places, heights, marker, color=GREY, markersize=5.5, label=kind, mfc="none")
+
+
+def _joined(axes: Any, view: View, front: Sequence[RowRecord], cost: Cost) -> None:
+    """The front with its intervals."""
+    places = [cost(found) for found in front]
+    heights = [-view.loss(found) for found in front]
+    axes.step(places, heights, where="post", color=FRONT, linestyle=(0, (5, 3)), label="front")
+    for found, place, height in zip(front, places, heights, strict=True):
+        marker = MARKERS[_kind(found)]
+        axes.plot([place], [height], marker, color=FRONT, markersize=7)
+        score = view.score(found, view.metric)
+        if score and score.low is not None and score.high is not None:
+            axes.plot([place, place], [score.low, score.high], color=FRONT, linewidth=1)
+
+
+def _names(axes: Any, view: View, named: Sequence[RowRecord], cost: Cost, label: str) -> None:
+    """A number at each named row, and its name in the legend."""
+    _, _, unit = label.partition(", ")
+    for number, found in enumerate(named, 1):
+        place, height = cost(found), -view.loss(found)
+        axes.annotate(
+            str(number), (place, height), (5, 6), textcoords="offset points", fontweight="bold"
+        )
+        words = f"{number}  {found.row}: {place:.0f} {unit}, {height:+.2f} dB"
+        axes.plot([], [], " ", label=words)
 
 
 def _goal(axes: Any, most: float, least: float) -> None:
@@ -118,19 +157,15 @@ def _goal(axes: Any, most: float, least: float) -> None:
     axes.fill_between([0, most], least, 5, color="#dddddd", alpha=0.5, linewidth=0, zorder=0)
 
 
-def _frame(axes: Any, view: View, title: str, label: str) -> None:
+def _frame(
+    axes: Any, view: View, title: str, label: str, shown: Sequence[RowRecord], cost: Cost
+) -> None:
     from matplotlib.ticker import LogLocator
 
     axes.set_xscale("log")
-    heights = [-view.loss(found) for found in view.finished if found.costs]
-    low, high = max(LOWEST, min(heights)), max(*heights, 0.0)
-    lines = [line for line in axes.get_lines() if line.get_label() != "goal"]
-    costs = [
-        x
-        for line in lines
-        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
-        if y >= LOWEST
-    ]
+    heights = [-view.loss(found) for found in shown]
+    low, high = min(heights), max(*heights, 0.0)
+    costs = [cost(found) for found in shown]
     axes.set_xlim(min(costs) / 1.15, max(costs) * 1.15)
     axes.set_ylim(low - 0.08 * (high - low) - 0.02, high + 0.08 * (high - low) + 0.02)
     axes.grid(which="both", color="#e6e6e6", linewidth=0.6)

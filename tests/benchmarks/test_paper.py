@@ -449,6 +449,10 @@ def test_the_page(tmp_path):
     pictures = re.findall(r"\]\((page/[\w.-]+)\)", text)
     assert len(pictures) == 4
     assert all((tmp_path / name).read_text().startswith("<?xml") for name in pictures)
+    flash = (tmp_path / "page/flash.svg").read_text()
+    named = re.findall(r">(\d  [^<]+: \d+ kB, [+-]\d\.\d\d dB)<", flash)
+    assert [words[:2] for words in named] == [f"{number} " for number in range(1, len(named) + 1)]
+    assert 1 <= len(named) <= 5 and ">front<" in flash
     before = {name: (tmp_path / name).read_bytes() for name in pictures}
     page.write(tmp_path, tmp_path / "page.md", rows.all_rows(), {"speech": "aaaa"})
     assert before == {name: (tmp_path / name).read_bytes() for name in pictures}
