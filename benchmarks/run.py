@@ -137,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
         "--sparsities", metavar="LIST", help="ranking: some sparsities, e.g. 0.5,0.9; default: five"
     )
     long.add_argument(
+        "--ways", metavar="NAMES", help="ranking: some ways to rank, e.g. lamp,taylor; default: six"
+    )
+    long.add_argument(
         "--every",
         type=int,
         default=1,

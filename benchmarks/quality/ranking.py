@@ -1,10 +1,12 @@
 """Importances by sparsity: quality on dev, trained and without training, on several networks (long, by name).
 
 Every cell is a variant of a run folder and a record beside it, so a killed measurement goes on. A
-network can be measured again by itself: ``--only resnet8``; so can a sparsity: ``--sparsities 0.9``.
+network can be measured again by itself: ``--only resnet8``; so can a sparsity: ``--sparsities 0.9``,
+and a way: ``--ways lamp,taylor``. What was refused has no score: it is in no mean, and is counted below.
 """
 
 import argparse
+import collections
 import math
 import statistics
 from collections.abc import Iterator, Sequence
@@ -17,6 +19,7 @@ from benchmarks.shared.budgets import (
     QUICK_EPOCHS,
     SMOKE_EPOCHS,
     data_of,
+    named,
     selected_names,
     share_data,
 )
@@ -107,7 +110,7 @@ class Cell:
         network, way: names.
         sparsity: final.
         seed: of the training; None: without training.
-        score: of the int8 graph on dev.
+        score: of the int8 graph on dev; of no meaning where it was refused.
         metric: name of the score.
         zeros: fraction, in the flatbuffer.
         emptiest: kernel of which the smallest share is left.
@@ -156,6 +159,7 @@ class _Bench:
         self.network = replace(network, pruning=options.epochs or network.pruning)
         self.seeds = options.seeds
         self.sparsities = _sparsities(options)
+        self.ways = _ways(options)
         data, self._data = data_of(network.task, options)
         self.folder = options.work / f"ranking-{name}-{data.name}-{network.epochs}"
         share_data(self.folder, options.work)
@@ -184,7 +188,7 @@ class _Bench:
         trainings = [None, *range(self.seeds)]
         for seed in trainings:
             for sparsity in self.sparsities:
-                for way in WAYS[: SIZES.ranked_ways]:
+                for way in self.ways:
                     if seed is not None or way.importance != "taylor":
                         yield self._cell(way, sparsity, seed)
 
@@ -253,6 +257,14 @@ def _sparsities(options: argparse.Namespace) -> tuple[float, ...]:
     return tuple(numbers)
 
 
+def _ways(options: argparse.Namespace) -> tuple[Way, ...]:
+    """Return the ways that are asked for. Raises Unavailable for what is none."""
+    ways = {way.label: way for way in WAYS}
+    if not options.ways:
+        return WAYS[: SIZES.ranked_ways]
+    return tuple(ways[name] for name in named("--ways", options.ways, ways))
+
+
 def _with_pixels(data: DataConfig, network: Network) -> DataConfig:
     """The data of a network, as pixels from 0 to 255 where it wants them."""
     if network.is_raw and isinstance(data, ImageData):
@@ -270,11 +282,9 @@ def _groups(cells: Sequence[Cell]) -> dict[tuple[str, bool], list[Cell]]:
 
 def _mean(cells: Sequence[Cell], way: str, sparsity: float | None = None) -> float | None:
     """The mean score of a way, at one sparsity or over all."""
-    wanted = (None, sparsity)
-    found = [
-        cell for cell in cells if cell.way == way and (sparsity is None or cell.sparsity in wanted)
-    ]
-    return statistics.mean(cell.score for cell in found) if found else None
+    of_way = [cell for cell in cells if cell.way == way and not cell.refused]
+    found = [cell.score for cell in of_way if sparsity in (None, cell.sparsity)]
+    return statistics.mean(found) if found else None
 
 
 def table(cells: Sequence[Cell]) -> Iterator[str]:
@@ -286,7 +296,17 @@ def table(cells: Sequence[Cell]) -> Iterator[str]:
         yield f"{f'{network}, {kind}, {group[0].metric}':<44}{heads}{'mean':>9}"
         for way in dict.fromkeys(cell.way for cell in group):
             means = [_mean(group, way, level) for level in [*levels, None]]
-            yield f"  {way:<42}" + "".join(f"{mean:>9.3f}" for mean in means)
+            texts = ["-" if mean is None else f"{mean:.3f}" for mean in means]
+            yield f"  {way:<42}" + "".join(f"{text:>9}" for text in texts)
+        refused = [cell for cell in group if cell.refused]
+        if refused:
+            yield f"  refused: {_counted(refused)}"
+
+
+def _counted(refused: Sequence[Cell]) -> str:
+    """Return how many prunings were refused of each way and sparsity: ``l1 at 0.95 (2)``."""
+    numbers = collections.Counter(f"{cell.way} at {cell.sparsity:.2f}" for cell in refused)
+    return ", ".join(f"{what} ({number})" for what, number in numbers.items())
 
 
 def _cases(cells: Sequence[Cell]) -> Iterator[Case]:
@@ -295,17 +315,30 @@ def _cases(cells: Sequence[Cell]) -> Iterator[Case]:
         for sparsity in sorted({cell.sparsity for cell in group}):
             for way in dict.fromkeys(cell.way for cell in group):
                 found = [c for c in group if c.way == way and c.sparsity == sparsity]
+                scores = [cell.score for cell in found if not cell.refused]
                 what = f"{network}{kind}, {sparsity:.2f}, {way}"
-                yield Case(what, group[0].metric, [cell.score for cell in found])
+                if scores:
+                    yield Case(what, group[0].metric, scores)
 
 
 def _checks(cells: Sequence[Cell]) -> Iterator[Check]:
-    """For each network, how far every way is from the ranking before, over all sparsities."""
+    """For each network, how far every way is from the first one, over what neither was refused at."""
     for (network, is_trained), group in _groups(cells).items():
         kind = "" if is_trained else ", untrained"
-        before = _mean(group, BEFORE.label)
-        for way in dict.fromkeys(cell.way for cell in group):
-            mean = _mean(group, way)
-            if way != BEFORE.label and mean is not None and before is not None:
-                what = f"{network}{kind}: {way} - {BEFORE.label}"
-                yield Check(what, round(mean - before, 6), group[0].metric)
+        first, *others = dict.fromkeys(cell.way for cell in group)
+        for way in others:
+            differences = _differences(group, way, first)
+            if differences:
+                what = f"{network}{kind}: {way} - {first}"
+                yield Check(what, round(statistics.mean(differences), 6), group[0].metric)
+
+
+def _differences(cells: Sequence[Cell], way: str, other: str) -> list[float]:
+    """Return how far a way is from another one, for each sparsity and seed that both have a score at."""
+    scores = {(c.way, c.sparsity, c.seed): c.score for c in cells if not c.refused}
+    places = dict.fromkeys((cell.sparsity, cell.seed) for cell in cells)
+    return [
+        scores[way, *place] - scores[other, *place]
+        for place in places
+        if (way, *place) in scores and (other, *place) in scores
+    ]

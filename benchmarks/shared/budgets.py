@@ -86,11 +86,16 @@ def selected_names(options: argparse.Namespace, known: Collection[str], most: in
     """
     if not options.only:
         return list(known)[:most]
-    names: list[str] = options.only.split(",")
+    return named("--only", options.only, known)
+
+
+def named(option: str, text: str, known: Collection[str]) -> list[str]:
+    """Return the names that an option lists, with commas. Raises Unavailable for one that is not known."""
+    names = text.split(",")
     for name in names:
         if name not in known:
             expected = ", ".join(known)
-            raise Unavailable(f"--only: there is no '{name}': expected some of {expected}")
+            raise Unavailable(f"{option}: there is no '{name}': expected some of {expected}")
     return names
 
 
