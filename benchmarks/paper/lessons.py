@@ -119,13 +119,14 @@ def _blocks(view: View, block: RowRecord, weight: RowRecord) -> str:
     difference = view.loss(block) - view.loss(weight)
     return (
         "The paper has its speedup, 6.7x at 0.59 dB SDR, from block pruning. That does not carry over to Vela while "
-        f"blocks are zeros inside a dense operator. `{block.row}`: {_fewer(view, block, SRAM_ONLY)} under Sram_Only, "
+        f"blocks are zeros inside a dense operator, as in these rows. `{block.row}`: {_fewer(view, block, SRAM_ONLY)} under Sram_Only, "
         f"{_fewer(view, block, SHARED)} under Shared_Sram, {_encoded(block)} of encoded weights. `{weight.row}`, with "
         f"as many zeros in any place: {_fewer(view, weight, SRAM_ONLY)}, {_fewer(view, weight, SHARED)}, "
         f"{_encoded(weight)}. In SDR the blocks are {abs(difference):.2f} dB {'below' if difference > 0 else 'above'} "
         "it. Vela cuts an operator by its shape and not by its values, and the NPU has no way to skip a tile: zeros of "
-        "any kind only shorten the encoded stream. Blocks would pay as operators of their own, small dense ones over "
-        "the blocks that live, which Vela does not make; what it does understand of the idea is a removed unit."
+        "any kind only shorten the encoded stream. Blocks pay as operators of their own, small dense ones over the "
+        "blocks that live. Vela does not make them; `tinyprune compile` does since these rows were made, with larger "
+        "blocks and LSTMs as explicit operators: see [what was measured since](benchmarks.md#pruning-with-int8-learning-beside-tfmot)."
     )
 
 
@@ -194,7 +195,9 @@ LESSONS = (
     Lesson("Which units to remove", ("unit-0.795", *CHOSEN), _chosen),
     Lesson("SRAM is too small", (DENSE_INT8, WEIGHT, UNIT), _sram),
     Lesson("The device is an Ethos-U85", (TWO_FOUR, "weight-0.50"), _n_of_m),
-    Lesson("What does not carry over: blocks", (BLOCK, "weight-0.80"), _blocks),
+    Lesson(
+        "What does not carry over: blocks inside a dense operator", (BLOCK, "weight-0.80"), _blocks
+    ),
     Lesson(
         "What training alone does", (DENSE_TRAINED, LONGER, f"{LONGER}-longer", SPARSE), _control
     ),

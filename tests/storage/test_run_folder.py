@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.support.mixtures import as_recorded
+from benchmarks.shared.speech_data import AS_RECORDED
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import MagnitudePruning, MixtureData, SyntheticSpeechData
 from tinyprune.errors import CheckFailed, TinypruneError, UsageError
@@ -67,7 +67,7 @@ def test_settings_that_are_newer_than_a_claim_had_their_defaults(space):
     variant = begun(space)
     older = {"data": {"name": "mixture", "speech": "/s", "noise": "/n"}, "data_sha256": "abc"}
     variant.claim(older)
-    now = MixtureData(speech="/s", noise="/n", **as_recorded())
+    now = MixtureData(speech="/s", noise="/n", **AS_RECORDED)
     variant.claim({"data": now, "data_sha256": "abc"})
     assert variant.configuration() == older
     with pytest.raises(UsageError, match=r"data\.babble: 0\.0, now 0\.2"):

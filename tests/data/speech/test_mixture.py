@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.mixtures import as_recorded
+from benchmarks.shared.speech_data import AS_RECORDED
 from tinyprune.config import MixtureData
 from tinyprune.config.data import MixedData
 from tinyprune.data.speech.mixture import load
@@ -36,7 +36,7 @@ def folders(tmp_path):
 
 def dataset(folder, **settings):
     values = {
-        **as_recorded(),
+        **AS_RECORDED,
         "speech": str(folder / "speech"),
         "noise": str(folder / "noise"),
     } | settings

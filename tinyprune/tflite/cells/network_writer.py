@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyprune.array_types import Float32Array, IntArray
+from tinyprune.tflite.flatbuffer import type_name
 from tinyprune.tflite.graph import UINT8_ZERO
 
 Shape = tuple[int, ...]
@@ -94,12 +95,11 @@ class NetworkWriter:
     def value(self, index: int) -> Value:
         """Return a tensor that is there already."""
         tensor = self._graph.tensors[index]
-        names = {number: name for name, number in vars(self._schema.TensorType).items()}
         quantization = tensor.quantization
         return Value(
             index,
             tuple(int(size) for size in tensor.shape),
-            names[tensor.type].lower(),
+            type_name(tensor.type),
             float(quantization.scale[0]),
             int(quantization.zeroPoint[0]),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyprune.array_types import BoolArray, Float32Array, Int8Array, IntArray
+from tinyprune.array_types import BoolArray, Float32Array, Float64Array, Int8Array, IntArray
 
 #: Inputs and outputs are looked at in steps: an Ethos-U computes in multiples of 8.
 STEP = 8
@@ -101,9 +101,30 @@ def parts_of(kernel: Int8Array | Float32Array, costs: Costs, work: Work) -> tupl
         work: of the operator.
     """
     live = _live(kernel)
-    estimate = _Estimate(costs, work)
+    _, last = _least_costs(live, _Estimate(costs, work))
+    return _parts(live, last, kernel.shape[-2], kernel.shape[-1])
+
+
+def expected_cycles(kernel: Int8Array | Float32Array, costs: Costs, work: Work) -> float:
+    """Return what the cheapest parts of a kernel are expected to cost.
+
+    Arguments as of :func:`parts_of`.
+    """
+    best, _ = _least_costs(_live(kernel), _Estimate(costs, work))
+    return float(best[-1])
+
+
+def _least_costs(live: BoolArray, estimate: _Estimate) -> tuple[Float64Array, IntArray]:
+    """Divide the steps of outputs by dynamic programming.
+
+    Args:
+        live: tiles with a weight, (steps of inputs, steps of outputs).
+        estimate: of the cost of a part.
+
+    Returns for every number of first steps, from 0 on, their least cost, and the step at which
+    their last part begins.
+    """
     count = live.shape[1]
-    # best[n]: the least cost of the first n steps of outputs; last[n]: where its last part begins.
     best = np.full(count + 1, np.inf)
     best[0] = 0.0
     last = np.zeros(count + 1, np.int64)
@@ -117,19 +138,7 @@ def parts_of(kernel: Int8Array | Float32Array, costs: Costs, work: Work) -> tupl
             if cost < best[end]:
                 best[end] = cost
                 last[end] = begin
-    return _parts(live, last, kernel.shape[-2], kernel.shape[-1])
-
-
-def expected_cycles(kernel: Int8Array | Float32Array, costs: Costs, work: Work) -> float:
-    """Return what the cheapest parts of a kernel are expected to cost.
-
-    Arguments as of :func:`parts_of`.
-    """
-    estimate = _Estimate(costs, work)
-    cycles = 0.0
-    for part in parts_of(kernel, costs, work):
-        cycles += estimate.of(part.output_count, part.input_count, len(part.inputs))
-    return cycles
+    return best, last
 
 
 def has_blocks(kernel: Int8Array | Float32Array, least: float = 0.2) -> bool:

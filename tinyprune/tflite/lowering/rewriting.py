@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyprune.tflite.cells.network_writer import NetworkWriter, Value
-from tinyprune.tflite.flatbuffer import pack
+from tinyprune.tflite.flatbuffer import pack, type_name
 from tinyprune.tflite.graph import Graph, Operator
 from tinyprune.tflite.kernels import int8_kernels
 from tinyprune.tflite.lowering.bias_only import bias_only
@@ -178,9 +178,8 @@ class _Division:
 
     def _values(self, index: int) -> npt.NDArray[Any]:
         tensor = self._graph.tensors[index]
-        types = {value: name for name, value in vars(self._schema.TensorType).items()}
         data = self._model.buffers[tensor.buffer].data
-        raw = np.frombuffer(bytes(data), np.dtype(types[tensor.type].lower()))
+        raw = np.frombuffer(bytes(data), np.dtype(type_name(tensor.type)))
         return raw.reshape(tuple(tensor.shape))
 
     def _constant(
