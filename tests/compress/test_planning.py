@@ -320,7 +320,7 @@ def test_n_of_m_that_removes_nothing_anywhere_is_an_error():
 
 
 def test_units_are_counted_once_per_kernel_that_makes_them_and_outputs_are_fixed():
-    found = planned(convolutions(), structure="unit", sparsity=0.5)
+    found = planned(convolutions(), structure="unit", sparsity=0.5, round_to=4)
     assert {item.key: item.groups for item in found.layers} == {
         "stem/kernel": 8,
         "depth/kernel": 8,  # the stem's
@@ -331,8 +331,17 @@ def test_units_are_counted_once_per_kernel_that_makes_them_and_outputs_are_fixed
     assert found.skipped == {"classes/kernel": reason}
 
 
+def test_units_that_rounding_would_keep_are_skipped_and_the_option_is_named():
+    found = planned(convolutions(), structure="unit", sparsity=0.5)
+    assert [item.key for item in found.layers] == ["point/kernel", "shortcut/kernel"]
+    reason = "8 units stay in multiples of 8 (--round-to)"
+    assert (found.skipped["stem/kernel"], found.skipped["depth/kernel"]) == (reason, reason)
+    with pytest.raises(UsageError, match=r"nothing to prune \(stem/kernel: 8 units stay in mult"):
+        planned(convolutions(), structure="unit", sparsity=0.5, round_to=16)
+
+
 def test_units_of_an_lstm_are_its_units_not_its_gates():
-    found = planned(lstms(), structure="unit")
+    found = planned(lstms(), structure="unit", round_to=1)
     assert {item.key: item.groups for item in found.layers} == {
         "lstm_1/kernel": UNITS,
         "lstm_1/recurrent_kernel": UNITS,

@@ -10,15 +10,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.array_types import Float64Array, FloatArray, IntArray
+from tinyprune.array_types import BoolArray, Float64Array, FloatArray, IntArray
 from tinyprune.artifacts.network import TensorSparsity, nearly_empty
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.prepare import compressed_layers
+from tinyprune.errors import CheckFailed
 from tinyprune.registry import IMPORTANCES, SCHEDULES
 from tinyprune.sparsity.floor import fewest_groups, floor_of, protected
 from tinyprune.sparsity.importance import FROM_GRADIENTS, SCALE_FREE
 from tinyprune.sparsity.layout import canonical, canonical_shape, restored
-from tinyprune.sparsity.masks import masks
+from tinyprune.sparsity.masks import groups_to_mask, masks
 from tinyprune.sparsity.plan import LayerPlan, PruningPlan
 from tinyprune.sparsity.schedules import Schedule
 from tinyprune.sparsity.structure import Structure
@@ -26,6 +27,8 @@ from tinyprune.sparsity.unit_sets import Coupling, Keep, clamped, keep_units
 
 log = logging.getLogger(__name__)
 MASKS = "masks.npz"
+#: Share of the units that a sparsity asks for; where fewer go, that is said.
+MOST_LOST_BY_ROUNDING = 0.5
 SEEN_STEPS = 100  # of gradients, before they rank anything: as many as their moving average is long
 
 Masks = dict[str, FloatArray]
@@ -264,28 +267,32 @@ class _UnitPool(_Pool):
     ) -> None:
         super().__init__(items, plan, 0.0, steps)
         self._coupling = coupling
-        # Units of a kernel that is excluded or has another structure stay.
-        planned = {item.key for item in items}
-        self._stays = np.zeros(coupling.units + 1, bool)  # the last one is -1, no unit
-        for key, ids in coupling.outputs.items():
+        self._ranked = self._units_that_may_go({item.key for item in items})
+
+    def _units_that_may_go(self, planned: set[str]) -> BoolArray:
+        """Mark units, (units,): none of a kernel that is left alone or has another structure."""
+        may_go = np.ones(self._coupling.units + 1, bool)  # the last one is -1, no unit
+        for key, ids in self._coupling.outputs.items():
             if key not in planned:
-                self._stays[ids] = True
-        self._stays = self._stays[:-1]
+                may_go[ids] = False
+        return may_go[:-1]
 
     def masks(self, values: Mapping[str, FloatArray], step: int, is_final: bool) -> Masks:
         """Return the masks of all kernels that make or read units.
 
         At the end the units of each set are a multiple of ``round_to``.
+
+        Raises CheckFailed where none goes by that.
         """
         importance = self._importance(values)
-        importance[self._stays] = np.inf
         sparsity = self.sparsity(step)
         scope = self.plan.scope
         round_to = self.plan.round_to if is_final else None
-        keep = keep_units(importance, self._coupling, sparsity, scope, round_to)
+        keep = keep_units(importance, self._coupling, sparsity, scope, round_to, self._ranked)
         if is_final:
-            sets = clamped(importance, self._coupling, sparsity, scope, round_to)
+            sets = clamped(importance, self._coupling, sparsity, scope, round_to, self._ranked)
             self._warn_of_clamped(sets)
+            self._check_removed(keep)
         unit_masks = self._coupling.masks(keep)
         return {key: mask.astype(np.float32) for key, mask in unit_masks.items()}
 
@@ -309,6 +316,25 @@ class _UnitPool(_Pool):
                 self._final_sparsity,
                 self.plan.round_to,
             )
+
+    def _check_removed(self, keep: Keep) -> None:
+        """Say where far fewer units go than the sparsity asks for, because of rounding.
+
+        Raises CheckFailed where none goes.
+        """
+        rankable = int(self._ranked.sum())
+        asked = groups_to_mask(self._final_sparsity, rankable)
+        gone = int((self._ranked & ~keep).sum())
+        if gone >= MOST_LOST_BY_ROUNDING * asked:
+            return
+        found = (
+            f"{gone} of {rankable} units go where sparsity {self._final_sparsity:g} asks for "
+            f"{asked}: what stays is rounded to multiples of {self.plan.round_to}; try a smaller "
+            "--round-to, or a higher --sparsity"
+        )
+        if gone == 0:
+            raise CheckFailed(found)
+        log.warning("%s", found)
 
 
 def sparsity_of_masks(masks: Mapping[str, FloatArray]) -> list[TensorSparsity]:

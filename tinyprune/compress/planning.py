@@ -57,7 +57,7 @@ def plan(model: keras.Model, pruning: TrainedPruning, block: str = DEFAULT_BLOCK
             name = type(layer).__name__
             skipped[layer.name] = f"{name} layers cannot be pruned: left as they are"
     layers = [replace(item, makes_outputs=item.layer in last) for item in layers]
-    layers = _with_coupled_units(model, layers, skipped)
+    layers = _with_coupled_units(model, layers, skipped, config.round_to)
     if not layers:
         raise UsageError(_nothing_to_prune(model, skipped))
 
@@ -197,25 +197,29 @@ def _final_sparsity(structure: Structure, rule: LayerRule, config: MagnitudePrun
 
 
 def _with_coupled_units(
-    model: keras.Model, layers: list[LayerPlan], skipped: dict[str, str]
+    model: keras.Model, layers: list[LayerPlan], skipped: dict[str, str], round_to: int
 ) -> list[LayerPlan]:
     """The plans with groups of units counted as they are coupled.
 
-    A kernel whose outputs cannot be removed is skipped.
+    A kernel whose outputs cannot be removed is skipped, and so is one that has no more units than
+    what stays is rounded to.
     """
     if not any(item.structure.name == "unit" for item in layers):
         return layers
-    outputs = coupling(model).outputs
+    coupled = coupling(model)
+    outputs = coupled.outputs
     counted: list[LayerPlan] = []
     for item in layers:
         if item.structure.name != "unit":
             counted.append(item)
             continue
         units = {unit for unit in outputs[item.key].tolist() if unit >= 0}
-        if units:
-            counted.append(replace(item, groups=len(units)))
-        else:
+        if not units:
             skipped[item.key] = _FIXED
+        elif not coupled.can_shrink(units, round_to):
+            skipped[item.key] = f"{len(units)} units stay in multiples of {round_to} (--round-to)"
+        else:
+            counted.append(replace(item, groups=len(units)))
     return counted
 
 

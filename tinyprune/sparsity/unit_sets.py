@@ -47,6 +47,10 @@ class UnitSet:
         """Return the multiple of units that makes a multiple of ``round_to`` channels."""
         return None if round_to is None else max(1, round_to // self.width)
 
+    def can_shrink(self, round_to: int) -> bool:
+        """Return whether a unit can go where multiples of ``round_to`` channels stay."""
+        return self.size > max(1, round_to // self.width)
+
 
 @dataclass(frozen=True, eq=False)
 class Coupling:
@@ -74,6 +78,14 @@ class Coupling:
     def units(self) -> int:
         """Number of units that can be removed."""
         return sum(item.size for item in self.sets)
+
+    def can_shrink(self, units: Collection[int], round_to: int) -> bool:
+        """Return whether some of these units can go where each set keeps multiples of channels."""
+        for item in self.sets:
+            is_of_set = any(item.start <= unit < item.start + item.size for unit in units)
+            if is_of_set and item.can_shrink(round_to):
+                return True
+        return False
 
     def multiples(self, round_to: int) -> IntArray:
         """Return the multiples of units that make multiples of ``round_to`` channels, (sets,).
@@ -210,22 +222,26 @@ def keep_units(
     sparsity: float,
     scope: str,
     round_to: int | None,
+    ranked: BoolArray | None = None,
 ) -> Keep:
     """Return which units stay, (units,).
 
-    All but the ``floor(sparsity * units)`` of least importance stay, rounded set by set.
+    All but the ``floor(sparsity * ranked units)`` of least importance stay, rounded set by set.
 
     Args:
         importance: (units,); +inf is never removed.
         coupling: its sets.
-        sparsity: fraction of units to remove.
+        sparsity: fraction of the ranked units to remove.
         scope: "global" ranks the units of all sets together, "layer" those of each set alone.
         round_to: the kept channels of each set are rounded to the nearest multiple of it (a half
             goes up), but a set from which nothing goes stays whole; None does not round. Every set
             keeps ``min(size, round_to or 1)`` channels at least.
+        ranked: (units,), those that may go; None: all.
     """
+    if ranked is not None:
+        importance = np.where(ranked, importance, np.inf)
     keep = np.zeros(len(importance), bool)
-    counts = _kept_counts(importance, coupling, sparsity, scope)
+    counts = _kept_counts(importance, coupling, sparsity, scope, ranked)
     for item, count in zip(coupling.sets, counts, strict=True):
         of_set = importance[item.slice]
         never_removed = int(np.isposinf(of_set).sum())
@@ -243,12 +259,13 @@ def clamped(
     sparsity: float,
     scope: str,
     round_to: int | None,
+    ranked: BoolArray | None = None,
 ) -> tuple[str, ...]:
     """Return the names of the sets that :func:`keep_units` leaves a unit only by its least number.
 
     Arguments are those of :func:`keep_units`.
     """
-    counts = _kept_counts(importance, coupling, sparsity, scope)
+    counts = _kept_counts(importance, coupling, sparsity, scope, ranked)
     names = []
     for item, count in zip(coupling.sets, counts, strict=True):
         if count == 0 or _rounded(count, item.size, item.multiple(round_to)) == 0:
@@ -257,18 +274,23 @@ def clamped(
 
 
 def _kept_counts(
-    importance: Float64Array, coupling: Coupling, sparsity: float, scope: str
+    importance: Float64Array,
+    coupling: Coupling,
+    sparsity: float,
+    scope: str,
+    ranked: BoolArray | None,
 ) -> list[int]:
     """Numbers of units of each set that stay by rank alone."""
+    ranked_together = [np.arange(len(importance))]
     if scope == "layer":
-        ranked_together = [item.slice for item in coupling.sets]
-    else:
-        ranked_together = [slice(0, len(importance))]
+        ranked_together = [np.arange(len(importance))[item.slice] for item in coupling.sets]
     keep = np.isposinf(importance)
-    for part in ranked_together:
-        values = importance[part]
-        least_first = np.argsort(values, kind="stable")
-        keep[part.start + least_first[groups_to_mask(sparsity, len(values)) :]] = True
+    for together in ranked_together:
+        places = together if ranked is None else together[ranked[together]]
+        least_first = np.argsort(importance[places], kind="stable")
+        keep[places[least_first[groups_to_mask(sparsity, len(places)) :]]] = True
+    if ranked is not None:
+        keep |= ~ranked
     return [int(keep[item.slice].sum()) for item in coupling.sets]
 
 
