@@ -16,11 +16,14 @@ from tests.support.stream_networks import registered
 from tinyprune.audio.device_mfcc import device_mfcc
 from tinyprune.audio.mfcc import MfccFrontEnd
 from tinyprune.compress.fold import fold
+from tinyprune.data.anomaly.device import device_log_mel
+from tinyprune.data.anomaly.frontend import LogMelFrontEnd
 from tinyprune.data.arrays.frontend import ArrayFrontEnd, NamedFrontEnd, OutputRecord
 from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.export.tflite import convert, export
 from tinyprune.firmware.golden import made_up_speech
-from tinyprune.models import ds_cnn, tinygru
+from tinyprune.metrics.numbers import mse
+from tinyprune.models import autoencoder, ds_cnn, tinygru
 from tinyprune.named_arrays import joined
 from tinyprune.npu import targets, vela
 from tinyprune.npu.stream.network import CompiledNetwork
@@ -110,6 +113,31 @@ def test_keywords_with_their_front_end(tmp_path):
     for clip, features in zip(clips[::-1], front_end.features(clips)[::-1], strict=True):
         assert firmware.process([np.ascontiguousarray(clip)], [scores]) == 0
         assert np.abs(scores - runner.step(features)).max() <= 2 / 256  # a feature on a border
+
+
+def test_anomalies_with_their_front_end(tmp_path):
+    keras.utils.set_random_seed(0)
+    front_end = LogMelFrontEnd(fft=256, hop=128, bands=16, frames=3)
+    sound = made_up_speech(16_000, 16_000)
+    levels = front_end.levels(sound.astype(np.float32) / 32768)
+    front_end = front_end.measured(levels)
+    windows = np.stack([levels[start : start + 3] for start in range(0, 120, 3)])
+    path = tmp_path / "int8.tflite"
+    model = fold(autoencoder.build((48,), 48))
+    artifact = export(model, None, front_end.features(windows), {}, path)
+    write_json(tmp_path / "int8.frontend.json", device_log_mel(front_end, artifact))
+
+    firmware, runner = in_c(path), simulated(path)
+    error = np.zeros(1, np.float32)
+    assert firmware.reset() == 0
+    found = []
+    for start in range(0, 80 * 128, 1280):
+        assert firmware.process([sound[start : start + 512].copy()], [error]) == 0
+        features = front_end.features(levels[None, start // 128 : start // 128 + 3])
+        expected = mse(features, runner.step(features))
+        found.append((float(error[0]), expected))
+    assert np.allclose(*zip(*found, strict=True), rtol=1e-3)  # a feature on a border
+    assert np.ptp([expected for _, expected in found]) > 0.1
 
 
 def dense(shape: tuple[int, ...], outputs: int, path: Path) -> None:

@@ -22,6 +22,15 @@ def command(*arguments):
     return result.stdout
 
 
+def _firmware_has_its_front_end(folder):
+    made = json.loads(
+        command("firmware", "--run", folder / "run", "-o", folder / "firmware", "--format", "json")
+    )
+    assert made["kind"] == "anomaly"
+    header = (folder / "firmware" / "src" / f"{made['name']}.h").read_text()
+    assert "_SAMPLES 3072 " in header  # 1024 + 4 * 512
+
+
 @pytest.mark.slow
 def test_machines_are_told_apart_one_by_one(tmp_path, few_clips):
     run = ["--run", tmp_path / "run"]
@@ -31,6 +40,7 @@ def test_machines_are_told_apart_one_by_one(tmp_path, few_clips):
     assert (task["name"], task["metric"]) == ("anomaly", "auc")
     history = (tmp_path / "run/variants/baseline/history.csv").read_text()
     assert "dev_mse" in history.splitlines()[0]
+    _firmware_has_its_front_end(tmp_path)
 
     shown = json.loads(command("evaluate", *run, "--split", "test", "--format", "json"))
     assert shown["metrics"] == ["auc", "partial_auc", "mse"]

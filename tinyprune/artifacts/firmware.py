@@ -62,7 +62,7 @@ class FirmwareRecord:
 
     Attributes:
         name: what functions and files begin with.
-        kind: of the front end: "speech", "keywords" or "numbers".
+        kind: of the front end: "speech", "keywords", "anomaly" or "numbers".
         tinyprune_version, vela_version: of the programs that made them.
         target: accelerator, system, memory mode.
         source: name of the ``.tflite``. source_sha256, compiled_sha256: of it, and of what Vela

@@ -37,10 +37,10 @@ def mismatch_of_device(record: "DeviceFrontEnd") -> str:
             return f"{name} is not as long as a frame"
     bins = record.fft // 2 + 1
     mel = (record.mel_first, record.mel_lengths)
-    if not _is_packed(*mel, len(record.mel_weights), record.bands, bins):
+    if not is_packed(*mel, len(record.mel_weights), record.bands, bins):
         return "mel_first, mel_lengths and mel_weights are no matrix (bands, bins)"
     spread = (record.spread_first, record.spread_lengths)
-    if not _is_packed(*spread, len(record.spread_weights), bins, record.bands):
+    if not is_packed(*spread, len(record.spread_weights), bins, record.bands):
         return "spread_first, spread_lengths and spread_weights are no matrix (bins, bands)"
     return ""
 
@@ -56,7 +56,7 @@ def mismatch_of_mfcc(record: "DeviceMfcc") -> str:
     if len(record.dct) != record.coefficients * record.bands:
         return "dct is no matrix (coefficients, bands)"
     mel = (record.mel_first, record.mel_lengths)
-    if not _is_packed(*mel, len(record.mel_weights), record.bands, record.fft // 2 + 1):
+    if not is_packed(*mel, len(record.mel_weights), record.bands, record.fft // 2 + 1):
         return "mel_first, mel_lengths and mel_weights are no matrix (bands, bins)"
     return _mismatch_of_coefficients(record)
 
@@ -73,7 +73,7 @@ def _mismatch_of_coefficients(record: "DeviceMfcc") -> str:
     return ""
 
 
-def _is_packed(
+def is_packed(
     first: Sequence[int], lengths: Sequence[int], weights: int, rows: int, columns: int
 ) -> bool:
     """Return whether the fields of a packed matrix make one of (rows, columns)."""

@@ -8,9 +8,11 @@ from typing import Any, Protocol
 from tinyprune.audio.device import DeviceFrontEnd, DeviceGraph
 from tinyprune.audio.device_check import mismatch, mismatch_of_device, mismatch_of_mfcc
 from tinyprune.audio.device_mfcc import DeviceMfcc
+from tinyprune.data.anomaly.device import DeviceLogMel, mismatch_of_log_mel
 from tinyprune.data.arrays.frontend import ArrayFrontEnd, NamedFrontEnd
 from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.errors import TinypruneError, UsageError
+from tinyprune.firmware.anomaly import AnomalyFirmware
 from tinyprune.firmware.device_model import DeviceModel, c_identifier
 from tinyprune.firmware.golden import Golden, Recorder
 from tinyprune.firmware.keywords import KeywordFirmware
@@ -25,6 +27,7 @@ from tinyprune.storage.records import from_jsonable
 _KINDS: dict[str, type] = {
     "spread_weights": DeviceFrontEnd,
     "dct": DeviceMfcc,
+    "smallest_power": DeviceLogMel,
     "names": NamedFrontEnd,
     "output_mean": ArrayFrontEnd,
     "normalise": ImageFrontEnd,
@@ -74,6 +77,8 @@ def front_end_of(
         return kind(record, model)
     if isinstance(record, DeviceMfcc):
         return KeywordFirmware(record, model, class_names)
+    if isinstance(record, DeviceLogMel):
+        return AnomalyFirmware(record, model)
     return NumberFirmware(model, _normalisations(record), class_names)
 
 
@@ -91,7 +96,7 @@ def read_front_end(path: Path) -> Any:
     if kind is None:
         raise UsageError(
             f"{path} does not describe a front end that can be made in C: expected the "
-            "STEM.frontend.json that an export writes for speech and keywords, or the "
+            "STEM.frontend.json that an export writes for speech, keywords and anomalies, or the "
             "frontend.json of arrays and images; or give --raw-features and compute features "
             "yourself"
         )
@@ -120,6 +125,8 @@ def _problem(record: Any) -> str:
         return mismatch(record) or mismatch_of_device(record)
     if isinstance(record, DeviceMfcc):
         return mismatch_of_mfcc(record)
+    if isinstance(record, DeviceLogMel):
+        return mismatch_of_log_mel(record)
     return ""
 
 

@@ -6,7 +6,9 @@ from contextlib import suppress
 
 import numpy as np
 
+from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.data.anomaly.dataset import AnomalyDataset
+from tinyprune.data.anomaly.device import DeviceLogMel, device_log_mel
 from tinyprune.errors import TinypruneError
 from tinyprune.metrics.anomaly import auc_of_scores, partial_auc
 from tinyprune.metrics.numbers import mse
@@ -46,6 +48,10 @@ class Anomaly(AutoencoderTask):
     def allowed_difference(self, value: float) -> float:
         """Return the tolerance in the AUC; without anomalies, a twentieth of the error."""
         return SHARE * value if self.metric == "mse" else self.tolerance
+
+    def device_front_end(self, artifact: TFLiteArtifact) -> DeviceLogMel:
+        """Return the front end of machine sounds for firmware."""
+        return device_log_mel(self.dataset.frontend, artifact)
 
     @property
     def learned_metric(self) -> str:

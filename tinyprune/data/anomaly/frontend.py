@@ -42,6 +42,10 @@ class LogMelFrontEnd:
         """Shape of the input of the network: one row, frame after frame."""
         return (self.frames * self.bands,)
 
+    def mel(self) -> Float32Array:
+        """Return the mel filterbank, shape (fft // 2 + 1, bands)."""
+        return _mel(self.sample_rate, self.fft, self.bands)
+
     def levels(self, samples: Float32Array) -> Float32Array:
         """Return levels in dB, (frames, bands), of samples (n,).
 
@@ -49,7 +53,7 @@ class LogMelFrontEnd:
         ``1 + (n - fft) // hop`` frames.
         """
         windows = np.lib.stride_tricks.sliding_window_view(samples, self.fft)[:: self.hop]
-        mel = _mel(self.sample_rate, self.fft, self.bands)
+        mel = self.mel()
         parts = []
         for start in range(0, len(windows), _CHUNK):
             spectrum = np.fft.rfft(windows[start : start + _CHUNK] * hann(self.fft))

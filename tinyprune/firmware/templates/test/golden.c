@@ -21,7 +21,7 @@ static void compare_{{ array.name }}(int call, struct golden_findings *findings)
     for (int place = 0; place < {{ array.length }}; place++)
     {
         const double difference = fabs((double){{ array.name }}[place] - (double)vector_{{ array.name }}[call][place]);
-        findings->off += (difference > 0.0) ? 1 : 0;
+        findings->off += (difference > {{ "0.0" if golden.is_integer else "VECTOR_TOLERANCE" }}) ? 1 : 0;
         findings->largest = fmax(findings->largest, difference);
         findings->numbers++;
     }
