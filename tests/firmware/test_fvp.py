@@ -37,7 +37,7 @@ def test_the_command_line_is_that_of_arm(tmp_path):
     assert "ethosu.num_macs=512" in fvp.command_line(tmp_path, tmp_path, u65)
 
 
-def test_what_cannot_be_run_is_one_line(tmp_path):
+def test_what_cannot_be_run_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="there is no file .*missing: expected the program"):
         fvp.check_fvp(tmp_path / "missing", U55)
     (tmp_path / "text").write_text("text")
@@ -45,6 +45,12 @@ def test_what_cannot_be_run_is_one_line(tmp_path):
         fvp.check_fvp(tmp_path / "text", U55)
     program = write_program(tmp_path / "fvp", "exit 0")
     fvp.check_fvp(program, U55)
+    monkeypatch.chdir(tmp_path)
+    fvp.check_fvp(Path("fvp"), U55)
+    assert fvp.command_line(Path("fvp"), Path("a.elf"), U55)[0] == str(program)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir("/")
+    assert fvp.command_line(Path("fvp"), Path("a.elf"), U55)[0] == str(program)
     with pytest.raises(UsageError, match="have Ethos-U55 and U65, not ethos-u85-256"):
         fvp.check_fvp(program, targets.resolve("ethos-u85-256"))
 

@@ -65,12 +65,12 @@ def check_fvp(fvp: Path, target: NpuTarget) -> None:
             f"--fvp: Corstone-300 and 310 have Ethos-U55 and U65, not {target.npu}: "
             "leave it out, or choose another --npu"
         )
-    if not fvp.is_file() and shutil.which(fvp) is None:
+    if not fvp.is_file() and _program(fvp) is None:
         raise UsageError(
             f"--fvp: there is no file {fvp}: expected the program, "
             "e.g. models/Linux64_GCC-9.3/FVP_Corstone_SSE-300_Ethos-U55 of its installation"
         )
-    if shutil.which(fvp) is None:
+    if _program(fvp) is None:
         raise UsageError(f"--fvp: {fvp} is not executable: expected the program of an FVP")
 
 
@@ -86,10 +86,15 @@ def command_line(fvp: Path, image: Path, target: NpuTarget) -> list[str]:
         "mps3_board.uart0.shutdown_on_eot=1",
         "cpu0.semihosting-enable=1",
     ]
-    command = [shutil.which(fvp) or str(fvp), "-a", str(image)]
+    command = [_program(fvp) or str(fvp), "-a", str(image)]
     for setting in settings:
         command += ["-C", setting]
     return [*command, "--stat", "--simlimit", str(_SIMULATED_SECONDS)]
+
+
+def _program(fvp: Path) -> str | None:
+    """Return the program of a path, or of a name on the PATH; None for what cannot be run."""
+    return shutil.which(str(fvp.absolute() if fvp.is_file() else fvp))
 
 
 def run_fvp(
