@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         "--only",
         metavar="NAMES",
         help="differentiable, gate_steps: some of the networks, e.g. ds_cnn,crn; "
-        "kills: some of the commands",
+        "kills: some of the commands; cells: the forms with a word in their name",
     )
     long.add_argument(
         "--sparsities", metavar="LIST", help="ranking: some sparsities, e.g. 0.5,0.9; default: five"

@@ -1,6 +1,7 @@
 """What the form of recurrent layers costs on the NPU, by Vela.
 
-Fused LSTM, LSTM as a cell, GRU; the cells with soft gates and with hard ones.
+Fused LSTM, LSTM as a cell, GRU; the cells with soft gates and with hard ones. ``--only`` takes the
+forms that have a word in their name.
 """
 
 import argparse
@@ -45,8 +46,9 @@ def measure(options: argparse.Namespace) -> Report:
     sizes = {"4, 4, 4": (4, 4, 4)} if options.smoke else SIZES
     chosen = TARGETS[:1] if options.smoke else TARGETS
     cases = []
+    forms = [form for form in FORMS if (options.only or "") in form]
     for size, units in sizes.items():
-        for form in FORMS:
+        for form in forms:
             with tempfile.TemporaryDirectory() as name:
                 cases += _cases(f"{size}: {form}", form, units, frames, Path(name), chosen)
     notes = [
