@@ -1,5 +1,5 @@
 # Every target makes the virtual environment by itself; when nothing changed, that costs nothing.
-# Users who train (demo) need the extra train; developers need the tools too, and PESQ, which compiles C.
+# Users who train (demo) need the extra train; developers need the tools too, Ray (79 MB), and PESQ, which compiles C.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -68,7 +68,7 @@ $(USER_STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 $(DEVELOPER_STAMP): $(USER_STAMP)
-	$(PIP_INSTALL) -e '.[dev,train,device,live,sweep]'
+	$(PIP_INSTALL) -e '.[dev,train,device,live,ray]'
 	@$(PIP_INSTALL) -e '.[pesq]' || \
 		echo 'PESQ was not installed: it compiles C and needs a compiler; its tests will be skipped'
 	@touch $@

@@ -39,6 +39,8 @@ USUAL = {
     "verification": "speed",
     "levels": "quality",
     "resampling": "quality",
+    "sweep_schedule": "speed",
+    "sweep_engines": "speed",
     "demo": "speed",
 }
 #: Measurement -> its folder; those that train for hours and run only when they are named.

@@ -29,6 +29,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "live": ("sounddevice",),
     "rooms": ("pyroomacoustics",),
     "sweep": ("optuna",),
+    "ray": ("ray",),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),

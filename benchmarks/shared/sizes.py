@@ -42,6 +42,8 @@ class Sizes:
         ranked_sparsities: of ranking.
         mlperf_networks: how many networks mlperf_tiny trains.
         mlperf_sparsities: of mlperf_tiny.
+        simulated_trials: of sweep_schedule.
+        sweep_trials: of sweep_engines.
     """
 
     batch: int = 64
@@ -76,6 +78,8 @@ class Sizes:
     ranked_sparsities: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95, 0.97)
     mlperf_networks: int = 4
     mlperf_sparsities: tuple[float, ...] = (0.5, 0.8, 0.9)
+    simulated_trials: int = 1000
+    sweep_trials: int = 12
 
 
 SMOKE = Sizes(
@@ -111,5 +115,7 @@ SMOKE = Sizes(
     ranked_sparsities=(0.9,),
     mlperf_networks=1,
     mlperf_sparsities=(0.5,),
+    simulated_trials=20,
+    sweep_trials=2,
 )
 SIZES = SMOKE if os.environ.get(SMOKE_VARIABLE) else Sizes()

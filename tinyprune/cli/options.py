@@ -67,10 +67,10 @@ output_format = format_option(DATA_FORMATS, "the results")
 
 def _on_one_thread(ctx: click.Context, param: click.Parameter, is_given: bool) -> None:
     """Callback of ``--deterministic``: nothing that computes is loaded yet."""
-    from tinyprune.storage.environment import compute_on_one_thread
+    from tinyprune.storage.environment import compute_on
 
     if is_given:
-        compute_on_one_thread()
+        compute_on(1)
 
 
 deterministic = click.option(

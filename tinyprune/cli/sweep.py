@@ -41,7 +41,23 @@ AXES = [name for name in fields_of(SweepStep) if name != "optional"]
     "--jobs",
     type=COUNT,
     metavar="N",
-    help="Number of trials that run at a time.  [default: one per core, as memory allows]",
+    help="Number of trials that run at a time.  [default: one per core, as memory allows; with "
+    "--ray as many as the cluster has room for]",
+)
+@click.option(
+    "--ray",
+    metavar="[ADDRESS]",
+    is_flag=False,
+    flag_value="local",
+    help="Run the trials on a Ray cluster: HOST:PORT of its head, or auto for the one that this "
+    "machine is in. Without an address, Ray is started here. All nodes have to see the run folder "
+    "and the data.",
+)
+@click.option(
+    "--cpus-per-trial",
+    type=COUNT,
+    metavar="N",
+    help="With --ray: number of cores of each trial.  [default: 1]",
 )
 @click.option("--final", is_flag=True, help="Score what is shipped on test, once.")
 @options.budget
@@ -53,6 +69,8 @@ def sweep(
     run: Path | None,
     axes: tuple[str, ...],
     jobs: int | None,
+    ray: str | None,
+    cpus_per_trial: int | None,
     final: bool,
     set_values: tuple[str, ...],
     output_format: str,
@@ -68,14 +86,32 @@ def sweep(
     config = with_overrides(recipe_at(recipe), set_values)
     limits = options.chosen_budget(flags, config.budget)
     config = replace(config, sweep=_chosen(config, axes, flags))
+    _check_engine(ray, cpus_per_trial)
     extras.require("optuna", "tinyprune sweep")
     extras.require_training("tinyprune sweep")
+    from tinyprune.stages.ray_workers import RayRequest
     from tinyprune.stages.variant_search import SweepRequest, raise_without_ship, run_sweep
 
-    request = SweepRequest(limits, jobs, final)
+    cluster = RayRequest(ray, cpus_per_trial or 1) if ray is not None else None
+    request = SweepRequest(limits, jobs, final, cluster)
     found = run_sweep(config, run or Path("runs") / recipe.stem, request)
     _print(found, output_format)
     raise_without_ship(found)
+
+
+def _check_engine(ray: str | None, cpus_per_trial: int | None) -> None:
+    """Raise UsageError for an address of Ray that is none, and options that go with Ray alone."""
+    if ray is None:
+        if cpus_per_trial is not None:
+            raise UsageError(
+                "--cpus-per-trial goes with --ray; on this machine trials share the cores: see "
+                "--jobs"
+            )
+        return
+    from tinyprune.stages.ray_cluster import check_address
+
+    check_address(ray)
+    extras.require("ray", "--ray", "or leave it out: --jobs N runs N trials at a time here")
 
 
 def _chosen(config: RunConfig, axes: tuple[str, ...], flags: Mapping[str, Any]) -> SweepConfig:

@@ -56,6 +56,11 @@ class TrialJob:
         """Name of the variant of the whole chain."""
         return self.names[-1] if self.names else BASELINE
 
+    def prefix(self, length: int) -> "TrialJob":
+        """Return the first prunings of the chain as a job."""
+        chain = replace(self.chain, steps=self.chain.steps[:length])
+        return replace(self, chain=chain, names=self.names[:length], halving=False)
+
     def record(self, status: str, why: str = "") -> TrialRecord:
         """Return a record of the trial without any numbers."""
         return TrialRecord(
@@ -83,6 +88,14 @@ def run_trial(run: Run, job: TrialJob) -> TrialRecord:
         log.debug("trial %d", job.number, exc_info=True)
         record = job.record(FAILED, _why(error))
     return replace(record, seconds=time.monotonic() - started)
+
+
+def prepare_trial(run: Run, job: TrialJob) -> None:
+    """Prune along a chain that others begin with; what fails is said by those."""
+    try:
+        _pruned(run, job)
+    except Exception:  # whatever it is: it fails again where it is needed
+        log.debug("the begin of trial %d", job.number, exc_info=True)
 
 
 def measured(run: Run, variant: Variant, target: NpuTarget, record: TrialRecord) -> TrialRecord:

@@ -20,7 +20,7 @@ from tinyprune.storage.run_folder import Workspace
 
 log = logging.getLogger(__name__)
 #: Memory that a training is taken to need, with TensorFlow.
-_BYTES_OF_WORKER = 1.5e9
+BYTES_OF_WORKER = 1.5e9
 _MEMORY = Path("/proc/meminfo")
 
 
@@ -32,6 +32,10 @@ class Workers(Protocol):
 
     def __exit__(self, *error: Any) -> None:
         """End what still runs."""
+
+    @property
+    def jobs(self) -> int:
+        """The number of trials that may run at a time."""
 
     @property
     def running(self) -> int:
@@ -51,47 +55,49 @@ class Workers(Protocol):
 def default_jobs() -> int:
     """Return how many trials run at a time: one per core, as far as memory reaches."""
     cores = len(os.sched_getaffinity(0))
-    return max(1, min(cores, int(_free_bytes() // _BYTES_OF_WORKER)))
+    return max(1, min(cores, int(_free_bytes() // BYTES_OF_WORKER)))
 
 
-def workers_for(run: Run, jobs: int) -> Workers:
-    """Return who runs so many trials at a time."""
+def local_workers(run: Run, jobs: int | None) -> Workers:
+    """Return who runs so many trials at a time on this machine; None: as many as it can."""
+    jobs = jobs or default_jobs()
     if jobs == 1:
         return InThisProcess(run)
     return Processes(run.space.root, jobs)
 
 
 class InThisProcess:
-    """One trial at a time, in this process."""
+    """One trial at a time, in this process. Attributes: jobs."""
 
     def __init__(self, run: Run) -> None:
+        self.jobs = 1
         self._run = run
-        self._jobs: list[TrialJob] = []
+        self._begun: list[TrialJob] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._jobs.clear()
+        self._begun.clear()
 
     @property
     def running(self) -> int:
         """The number of trials that were begun."""
-        return len(self._jobs)
+        return len(self._begun)
 
     @property
     def has_room(self) -> bool:
         """True where there is none."""
-        return not self._jobs
+        return not self._begun
 
     def begin(self, job: TrialJob) -> None:
         """Take a trial."""
-        self._jobs.append(job)
+        self._begun.append(job)
 
     def wait(self) -> TrialRecord:
         """Run it."""
-        record = run_trial(self._run, self._jobs[0])
-        self._jobs.clear()
+        record = run_trial(self._run, self._begun[0])
+        self._begun.clear()
         return record
 
 
@@ -113,12 +119,15 @@ class Processes:
 
     The trial of a process that dies goes on in another one, once; then it alone has failed.
     Processes end with this one, however it ends.
+
+    Attributes:
+        jobs: how many of them at most.
     """
 
     def __init__(self, folder: Path, jobs: int) -> None:
         """``folder``: of the run. ``jobs``: how many processes at most."""
+        self.jobs = jobs
         self._folder = folder
-        self._jobs = jobs
         self._threads = max(1, threads() // jobs)
         self._workers: list[_Worker] = []
         #: Numbers of the trials of which a process has died.
@@ -142,7 +151,7 @@ class Processes:
     @property
     def has_room(self) -> bool:
         """True where another trial can begin."""
-        return self.running < self._jobs
+        return self.running < self.jobs
 
     def begin(self, job: TrialJob) -> None:
         """Begin a trial, in a process that waits or in a new one."""

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,10 +24,12 @@ from tinyprune.search.trials import TrialFolder
 from tinyprune.sparsity.structure import parse
 from tinyprune.stages.compile import compile_variant, compile_variants
 from tinyprune.stages.export import device_graph
+from tinyprune.stages.ray_cluster import connected
+from tinyprune.stages.ray_workers import RayRequest, RayTasks
 from tinyprune.stages.run import Run, begin_run
 from tinyprune.stages.sweep_trial import TrialJob, measured, scores_of
 from tinyprune.stages.train import check_model, train_baseline
-from tinyprune.stages.trial_workers import Workers, default_jobs, workers_for
+from tinyprune.stages.trial_workers import Workers, local_workers
 from tinyprune.storage.recorded import BASELINE
 from tinyprune.units import format_seconds
 
@@ -41,11 +44,25 @@ class SweepRequest:
         limits: what the variant to ship may cost.
         jobs: how many trials run at a time; None: as many as cores and memory allow.
         final: whether what is shipped is scored on test.
+        ray: the cluster that trials run on; None: they run on this machine.
     """
 
     limits: Budget = Budget()
     jobs: int | None = None
     final: bool = False
+    ray: RayRequest | None = None
+
+    def engine(self) -> AbstractContextManager[None]:
+        """Return what keeps a connection to the cluster, if trials run on one."""
+        if self.ray is not None:
+            return connected(self.ray.address)
+        return nullcontext()
+
+    def workers(self, run: Run) -> Workers:
+        """Return who runs the trials."""
+        if self.ray is not None:
+            return RayTasks(run, self.ray, self.jobs)
+        return local_workers(run, self.jobs)
 
 
 def run_sweep(config: RunConfig, folder: Path, request: SweepRequest) -> SweepAnswer:
@@ -58,7 +75,7 @@ def run_sweep(config: RunConfig, folder: Path, request: SweepRequest) -> SweepAn
     targets.resolve_config(target_config)
     check_model(config)
     check_sweep(config.sweep)
-    with begin_run(folder) as run:
+    with request.engine(), begin_run(folder) as run:
         train_baseline(run, config)
         sweep = _Sweep(run, config.sweep, target_config, request)
         baseline = sweep.baseline()
@@ -116,7 +133,7 @@ class _Sweep:
     ) -> None:
         self._run = run
         self._config = config
-        self._jobs = request.jobs or default_jobs()
+        self._request = request
         resolved = targets.resolve_config(target)
         self.question = _question(run, config, resolved, request.limits)
         self.folder = TrialFolder(run.space.root / FOLDER)
@@ -134,7 +151,7 @@ class _Sweep:
         """Try chains until a limit is reached. Returns all trials, those of earlier calls too."""
         records = {record.number: record for record in self.folder.records()}
         shown = self._study.size or self._config.trials
-        with workers_for(self._run, self._jobs) as workers:
+        with self._request.workers(self._run) as workers:
             while True:
                 self._fill(workers, len(records))
                 if not workers.running:
@@ -142,7 +159,7 @@ class _Sweep:
                 record = workers.wait()
                 self._keep(record)
                 records[record.number] = record
-                left = self._time_left(records.values(), shown)
+                left = self._time_left(records.values(), shown, workers.jobs)
                 log.info("trial %d of %d: %s%s", len(records), shown, self._line(record), left)
 
     def verify(self, trials: Collection[TrialRecord]) -> None:
@@ -194,13 +211,13 @@ class _Sweep:
         excess = self.question.excess(record.costs) if record.is_done else {}
         self._study.tell(record.number, values, excess)
 
-    def _time_left(self, records: Collection[TrialRecord], most: int) -> str:
+    def _time_left(self, records: Collection[TrialRecord], most: int, jobs: int) -> str:
         """Return about how long the trials that are left take, as the end of a line."""
         trials = most - len(records)
         if not trials:
             return ""
         mean = sum(record.seconds for record in records) / len(records)
-        return f", about {format_seconds(mean * trials / self._jobs)} left"
+        return f", about {format_seconds(mean * trials / jobs)} left"
 
     def _line(self, record: TrialRecord) -> str:
         """Return what came of a trial in a line."""

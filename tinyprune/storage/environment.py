@@ -31,21 +31,25 @@ def versions() -> dict[str, str]:
 
 def threads() -> int:
     """Return the number of threads that TensorFlow computes an operator on."""
-    return int(os.environ.get(_THREADS, 0)) or len(os.sched_getaffinity(0))
+    return chosen_threads() or len(os.sched_getaffinity(0))
 
 
-def compute_on_one_thread() -> None:
-    """Let everything that is loaded after this compute on one thread."""
+def chosen_threads() -> int | None:
+    """Return the number of threads that somebody has chosen; None: one per core."""
+    return int(os.environ.get(_THREADS, 0)) or None
+
+
+def compute_on(threads: int) -> None:
+    """Let everything that is loaded after this compute on so many threads."""
     for variable in _ALL_THREADS:
-        os.environ[variable] = "1"
+        os.environ[variable] = str(threads)
 
 
 @contextmanager
 def computing_on(threads: int) -> Iterator[None]:
     """Let processes that are started inside compute on so many threads each."""
     before = {variable: os.environ.get(variable) for variable in _ALL_THREADS}
-    for variable in _ALL_THREADS:
-        os.environ[variable] = str(threads)
+    compute_on(threads)
     try:
         yield
     finally:
