@@ -2,15 +2,15 @@
 
 import pytest
 
-from tinyprune.config import SweepStep, TargetConfig, from_mapping
+from tinyprune.config import SweepConfig, SweepStep, TargetConfig, from_mapping
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.search.defaults import with_default_space
 from tinyprune.search.space import every_chain
 from tinyprune.search.study import Halving, Hopeless, Study
 
 
-def chains(*steps):
-    return [chain for _, chain in every_chain(steps, TargetConfig())]
+def chains(*steps, width=()):
+    return [chain for _, chain in every_chain(SweepConfig(step=steps, width=width), TargetConfig())]
 
 
 def texts(*steps):
@@ -46,6 +46,16 @@ def test_equal_beginnings_have_equal_digests_and_families_know_no_seeds():
     assert one.family("seed") == other.family("seed")
 
 
+def test_a_chain_may_begin_with_another_width_and_the_baseline_is_what_it_was():
+    """Three widths x two sparsities; of width 1 the digests are those without the axis."""
+    step = SweepStep(sparsity=(0.5, 0.7))
+    found = chains(step, width=(1.0, 0.5, 0.25))
+    assert len({chain.family() for chain in found}) == 3 * 2
+    assert [chain.text for chain in found[1:3]] == ["weight-0.70", "width 0.5, then weight-0.50"]
+    assert found[0].digests() == chains(step)[0].digests() != found[2].digests()
+    assert [chain.text for chain in chains(width=(1.0, 0.5))] == ["nothing is pruned", "width 0.5"]
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [
@@ -74,6 +84,8 @@ def test_an_axis_that_makes_no_sense_is_one_line(step, message):
         ({"costs": ["flsh"]}, "sweep.costs.0: unknown cost 'flsh': expected one or more of: flash"),
         ({"sampler": "cma"}, "sweep.sampler: expected one of: auto, grid, random, tpe, nsga2"),
         ({"trials": 0}, "sweep.trials: expected at least 1"),
+        ({"width": [0.5, 0]}, "sweep.width.1: expected a factor from 0.01 to 16, e.g. 0.5, got 0"),
+        ({"width": [0.5, 0.5]}, "sweep.width: expected each value once"),
     ],
 )
 def test_a_sweep_that_makes_no_sense_is_one_line(sweep, message):

@@ -52,7 +52,7 @@ def test_an_edited_score_on_test_is_not_believed(folder):
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"[" * 100_000, b"\xff"])
 def test_names_of_any_shape_are_one_line(content, folder):
-    [(_, chain)] = every_chain([SweepStep(sparsity=(0.5,))], TargetConfig())
+    [(_, chain)] = every_chain(SweepConfig(step=(SweepStep(sparsity=(0.5,)),)), TargetConfig())
     assert folder.names(chain) == ("sweep-1",)
     path = folder.root / "variants.json"
     assert set(json.loads(path.read_text())) == {*chain.digests(), "record_sha256"}

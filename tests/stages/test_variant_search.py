@@ -3,6 +3,7 @@
 import importlib.util
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -10,7 +11,7 @@ from tests.support.flipping import flip
 from tests.support.own_network import write_images
 from tinyprune.artifacts.sweep import FAILED, SweepAnswer
 from tinyprune.cli import main
-from tinyprune.config import SweepStep, TargetConfig
+from tinyprune.config import SweepConfig, SweepStep, TargetConfig
 from tinyprune.errors import CheckFailed
 from tinyprune.npu import targets
 from tinyprune.search.space import every_chain
@@ -42,6 +43,22 @@ sparsity = [0.6]
 learning_rate = [0.001, 1e30]
 epochs = [2]
 """
+WIDTHS = """
+[data]
+name = "arrays"
+arrays = "table.npz"
+[model]
+name = "mlp"
+[train]
+epochs = 3
+[sweep]
+costs = ["flash"]
+width = [1, 0.5]
+[[sweep.step]]
+optional = true
+sparsity = [0.5]
+epochs = [1]
+"""
 
 
 @pytest.fixture
@@ -71,6 +88,8 @@ def run(recipe, *arguments):
         (["--axis", "sparsity=0.5", "--cost", "flsh"], "unknown cost 'flsh'"),
         (["--axis", "sparsity=0.5", "--sampler", "cma"], "sweep.sampler: expected one of: auto"),
         (["--axis", "sparsity=0.5", "--jobs", "0"], "--jobs 0: expected a whole number"),
+        (["--axis", "width=0.5,wide"], "--axis width.1: expected a number"),
+        (["--axis", "width=0.5"], "sweep.width: tiny_net:build is of your own, and has the width"),
         (["--max-flash", "9k"], "'9k' can be read in several ways"),
     ],
 )
@@ -119,7 +138,7 @@ def test_where_nothing_keeps_the_limits_it_is_said_what_to_try(nearest, advice):
 
 
 def begin_two(workers: Processes) -> None:
-    [(_, chain)] = every_chain([SweepStep(sparsity=(0.5,))], TargetConfig())
+    [(_, chain)] = every_chain(SweepConfig(step=(SweepStep(sparsity=(0.5,)),)), TargetConfig())
     target = targets.resolve("ethos-u55-128")
     for number in range(2):
         workers.begin(TrialJob(number, chain, (f"sweep-{number}",), target, halving=False))
@@ -160,7 +179,7 @@ def test_a_trial_whose_process_is_killed_twice_has_failed_alone(tmp_path, monkey
 @pytest.mark.slow
 def test_a_process_that_is_killed_while_it_waits_is_replaced(tmp_path):
     with Processes(tmp_path, 1) as workers:
-        [(_, chain)] = every_chain([SweepStep(sparsity=(0.5,))], TargetConfig())
+        [(_, chain)] = every_chain(SweepConfig(step=(SweepStep(sparsity=(0.5,)),)), TargetConfig())
         target = targets.resolve("ethos-u55-128")
         for number in range(2):
             workers.begin(TrialJob(number, chain, ("sweep-1",), target, halving=False))
@@ -211,3 +230,34 @@ def test_chains_share_what_they_begin_with_and_trials_are_variants(
     small = run(recipe, "--jobs", 1, "--no-halving", "--max-flash", "100B")
     assert small.exit_code == 3
     assert "nothing that was tried keeps the limits: the nearest is" in small.stderr
+
+
+@pytest.mark.slow
+def test_each_width_is_trained_once_and_chains_begin_with_it(tmp_path):
+    """mlp of 64 and of 32 neurons, as they are and with half of the weights."""
+    pytest.importorskip("optuna", reason="sweeps need optuna")
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(4, 16))
+    labels = rng.integers(0, 4, 256)
+    table = (centres[labels] + rng.normal(size=(256, 16))).astype("float32")
+    np.savez(tmp_path / "table.npz", x=table, y=labels)
+    recipe = tmp_path / "table.toml"
+    recipe.write_text(WIDTHS)
+    first = run(recipe, "--jobs", 1, "--format", "json")
+    assert first.exit_code == 0, first.output
+    by_chain = {trial["chain"]: trial for trial in json.loads(first.stdout)["trials"]}
+    assert set(by_chain) == {
+        "nothing is pruned",
+        "weight-0.50 (1 epochs)",
+        "width 0.5",
+        "width 0.5, then weight-0.50 (1 epochs)",
+    }
+    assert by_chain["width 0.5"]["variant"] == "width-0.5"
+    costs = {chain: trial["costs"]["flash_bytes"] for chain, trial in by_chain.items()}
+    assert costs["width 0.5"] < 0.7 * costs["nothing is pruned"]
+    variants = tmp_path / "run/variants"
+    trained = {path.name: path.stat().st_mtime_ns for path in variants.glob("*/train.json")}
+    assert json.loads((variants / "width-0.5/variant.json").read_text())["model"]["width"] == 0.5
+    again = run(recipe, "--jobs", 1, "--format", "json")
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+    assert trained == {path.name: path.stat().st_mtime_ns for path in variants.glob("*/train.json")}

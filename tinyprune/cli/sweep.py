@@ -1,5 +1,6 @@
 """``tinyprune sweep``."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tinyprune.artifacts.sweep import SweepAnswer
 
 #: What ``--axis`` may name.
-AXES = [name for name in fields_of(SweepStep) if name != "optional"]
+AXES = ["width", *(name for name in fields_of(SweepStep) if name != "optional")]
 
 
 @click.command()
@@ -123,7 +124,9 @@ def _chosen(config: RunConfig, axes: tuple[str, ...], flags: Mapping[str, Any]) 
         if flags.get(name) not in (None, ()):
             table[name] = flags[name]
     if axes:
-        table["step"] = [_axes(axes)]
+        step = _axes(axes)
+        table["width"] = step.pop("width", [])
+        table["step"] = [step] if step else []
         _check_axes(table)
     recipe = to_mapping(config.budget)
     limits = from_mapping({**recipe, **options.chosen_limits(flags)}, BudgetConfig)
@@ -156,7 +159,7 @@ def _check_axes(table: dict[str, Any]) -> None:
     try:
         _read(table)
     except UsageError as error:
-        raise UsageError(str(error).replace("sweep.step.0.", "--axis ")) from None
+        raise UsageError(re.sub(r"sweep\.(step\.0\.|(?=width))", "--axis ", str(error))) from None
 
 
 def _print(found: "SweepAnswer", output_format: str) -> None:

@@ -28,7 +28,7 @@ from tinyprune.config.settings import (
     setting,
     setting_of,
 )
-from tinyprune.config.sweep import SweepConfig
+from tinyprune.config.sweep import WIDTH, SweepConfig
 from tinyprune.config.tables import read_table
 from tinyprune.errors import UsageError
 from tinyprune.registry import LOSSES
@@ -77,6 +77,12 @@ class ModelConfig(Config):
         (),
         "Module with the custom layers and functions of FILE. May be repeated.",
         option=Option("--custom", "texts", "MODULE"),
+    )
+    width: float = setting(
+        1.0,
+        "What the numbers of channels and units of a registered network are multiplied by.",
+        option=Option("--width", "positive"),
+        rule=WIDTH,
     )
     weights: str | None = setting(
         None,

@@ -16,6 +16,7 @@ from tinyprune.config.settings import (
     Complaint,
     Config,
     Option,
+    Rule,
     one_of,
     setting,
     setting_of,
@@ -28,6 +29,8 @@ SAMPLERS = ("auto", "grid", "random", "tpe", "nsga2")
 #: Axes that a chain without a budget takes its groups from.
 GROUP_AXES = ("structure", "sparsity", "block_size", "clusters")
 NO_CLUSTERS = 0
+#: What the numbers of channels and units of a network are multiplied by.
+WIDTH = Rule(lambda value: 0.01 <= value <= 16, "a factor from 0.01 to 16, e.g. 0.5")
 _LIMITS: Fields = {name: fields_of(BudgetConfig)[name] for name in LIMITS}
 
 
@@ -122,7 +125,9 @@ def _complaints_of_axis(name: str, values: Sequence[Any]) -> list[Complaint]:
 def _complaint(name: str, value: Any) -> str:
     """Return what is wrong with a value of an axis; empty if nothing is."""
     try:
-        if name in LIMITS:
+        if name == "width":
+            WIDTH.check(value, name)
+        elif name in LIMITS:
             BudgetConfig(**{name: value}).resolved()
         else:
             setting_of(_settings()[name]).rule.check(value, name)
@@ -163,6 +168,11 @@ class SweepConfig(Config):
         option=Option("--halving/--no-halving", "switch"),
     )
     seed: int = setting(0, "Seed of the sampler.", rule=SEED)
+    width: tuple[float, ...] = setting(
+        (),
+        "Values that are tried. The width of the network that a chain begins with, times that of "
+        "the recipe's; 1: the baseline.",
+    )
     step: tuple[SweepStep, ...] = setting((), "Steps of the chains, in their order.")
 
     def complaints(self) -> list[Complaint]:
@@ -172,7 +182,7 @@ class SweepConfig(Config):
         for index, cost in enumerate(self.costs):
             if cost not in COSTS:
                 return [(f"costs.{index}", f"unknown cost '{cost}': {_EXPECTED_COSTS}")]
-        return []
+        return _complaints_of_axis("width", self.width)
 
 
 _EXPECTED_COSTS = f"expected one or more of: {', '.join(COSTS)}"

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from tinyprune.config import (
     BudgetPruning,
     MagnitudePruning,
+    SweepConfig,
     SweepStep,
     TargetConfig,
     TrainedPruning,
@@ -25,6 +26,9 @@ MANY = 10_000
 #: with each other while they train.
 OF_TRAINING = ("learning_rate", "importance")
 
+#: The width of a network that is the baseline itself.
+BASELINE_WIDTH = 1.0
+
 Table = dict[str, Any]
 #: By axis: the values that there were, and the one that was chosen.
 Choices = dict[str, tuple[Sequence[Any], Any]]
@@ -34,7 +38,7 @@ class Chooser(Protocol):
     """A way to take one of several values."""
 
     def __call__(self, axis: str, values: Sequence[Any]) -> Any:
-        """Return one of the values of an axis, whose name is ``STEP.SETTING``."""
+        """Return one of the values of an axis, whose name is ``STEP.SETTING`` or ``width``."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +47,23 @@ class Chain:
 
     Attributes:
         steps: each as a pruning of the baseline.
+        width: of the network that the first of them starts from, times that of the baseline.
     """
 
     steps: tuple[TrainedPruning, ...]
+    width: float = BASELINE_WIDTH
 
     @property
     def text(self) -> str:
         """The chain in a line for people: ``units to cycles 30k, then weight-0.60``."""
-        return ", then ".join(map(_in_words, self.steps)) or "nothing is pruned"
+        words = [*map(_in_words, self.steps)]
+        if self.width != BASELINE_WIDTH:
+            words.insert(0, f"width {self.width:g}")
+        return ", then ".join(words) or "nothing is pruned"
 
     def digests(self) -> list[str]:
         """Return a name for each prefix of the chain: what was done up to and with that step."""
-        records: list[Any] = []
+        records = self._beginning()
         digests = []
         for step in self.steps:
             records.append(to_mapping(step))
@@ -63,7 +72,7 @@ class Chain:
 
     def family(self, *left_out: str) -> str:
         """Return a name that is the same for chains that differ in some settings only."""
-        records = []
+        records = self._beginning()
         for step in self.steps:
             record = to_mapping(step)
             for name in left_out:
@@ -71,15 +80,20 @@ class Chain:
             records.append(record)
         return _digest(records)
 
+    def _beginning(self) -> list[Any]:
+        """Return what a chain starts from, as plain JSON values; nothing for the baseline."""
+        return [] if self.width == BASELINE_WIDTH else [{"width": self.width}]
 
-def draw(steps: Sequence[SweepStep], target: TargetConfig, choose: Chooser) -> Chain:
+
+def draw(config: SweepConfig, target: TargetConfig, choose: Chooser) -> Chain:
     """Return a chain, each of whose values was chosen.
 
     Settings that mean nothing beside others are not chosen: the sparsity of n:m, the size of blocks
     where there are none. Raises UsageError for values that do not go together.
     """
+    width = choose("width", config.width) if config.width else BASELINE_WIDTH
     prunings = []
-    for number, step in enumerate(steps):
+    for number, step in enumerate(config.step):
         if step.optional and not choose(f"{number}.is_done", (True, False)):
             continue
         table: Table = {}
@@ -87,17 +101,15 @@ def draw(steps: Sequence[SweepStep], target: TargetConfig, choose: Chooser) -> C
             if _has_meaning(name, table):
                 table[name] = choose(f"{number}.{name}", values)
         prunings.append(_pruning(step, table, target))
-    return Chain(tuple(prunings))
+    return Chain(tuple(prunings), width)
 
 
-def every_chain(
-    steps: Sequence[SweepStep], target: TargetConfig
-) -> Iterator[tuple[Choices, Chain]]:
+def every_chain(config: SweepConfig, target: TargetConfig) -> Iterator[tuple[Choices, Chain]]:
     """Yield each chain of a space, with what was chosen for it; at most ``MANY``."""
     course: list[int] = []
     for _ in range(MANY):
         replay = _Replay(course)
-        chain = draw(steps, target, replay)
+        chain = draw(config, target, replay)
         yield replay.choices, chain
         course = replay.next_course()
         if not course:

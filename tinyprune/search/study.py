@@ -82,7 +82,7 @@ class Study:
             if self._points is not None and not self._queue_next():
                 return None
             trial = self._study.ask()
-            chain = draw(self._config.step, self._target, _chooser(trial))
+            chain = draw(self._config, self._target, _chooser(trial))
             family = chain.family()
             if family not in self._tried:
                 self._tried.add(family)
@@ -122,7 +122,7 @@ class Study:
         found = []
         for frozen in self._study.get_trials(states=(_states().RUNNING,)):
             trial = _trial_of(self._study, frozen.number)
-            chain = draw(self._config.step, self._target, _chooser(trial))
+            chain = draw(self._config, self._target, _chooser(trial))
             found.append(Asked(frozen.number, chain))
         return found
 
@@ -133,7 +133,7 @@ class Study:
             if frozen.state == _states().WAITING:
                 continue
             trial = _trial_of(self._study, frozen.number)
-            families.add(draw(self._config.step, self._target, _chooser(trial)).family())
+            families.add(draw(self._config, self._target, _chooser(trial)).family())
         return families
 
 
@@ -198,7 +198,7 @@ def _points_if_all(config: SweepConfig, target: TargetConfig) -> list[tuple[Chai
         return None
     most = MANY if config.sampler == "grid" else config.trials + 1
     points = []
-    for choices, chain in every_chain(config.step, target):
+    for choices, chain in every_chain(config, target):
         points.append((chain, choices))
         if len(points) == most:
             break

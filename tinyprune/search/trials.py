@@ -51,6 +51,8 @@ class TrialFolder:
         record = to_mapping(config)
         for name in _LIMITS_OF_SWEEP:
             del record[name]
+        if not config.width:  # the study has the name that it had before there were widths
+            del record["width"]
         text = json.dumps([record, to_mapping(target)], sort_keys=True)
         self._study = hashlib.sha256(text.encode()).hexdigest()[:16]
         return self._study

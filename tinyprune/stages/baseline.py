@@ -4,6 +4,7 @@ import hashlib
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -17,6 +18,7 @@ from tinyprune.metrics.metric import Metric, metric_of
 from tinyprune.models.gates import require_gates
 from tinyprune.models.loading.files import load_weights
 from tinyprune.models.loading.own import is_own
+from tinyprune.models.widths import sizes
 from tinyprune.registry import MODELS
 from tinyprune.stages.convertible import check_convertible
 from tinyprune.stages.own_networks import load
@@ -103,26 +105,27 @@ def build_network(config: ModelConfig, train: TrainConfig, task: Task) -> keras.
     require_gates(name, config.gates)
     if is_own(name):
         return fitted(load(name, config.custom, config.weights), task)
-    model = _registered(name, task, config.gates)
+    model = _registered(config, task)
     if config.weights is not None:
         load_weights(model, Path(config.weights), name)
     return fitted(model, task)
 
 
-def _registered(name: str, task: Task, gates: str) -> keras.Model:
-    """Return a registered network, its last layer with the activation that the task needs.
-
-    ``gates``: hard ones are those of a network that has them.
-    """
+def _registered(config: ModelConfig, task: Task) -> keras.Model:
+    """Return a registered network, its last layer with the activation that the task needs."""
     if isinstance(task.input_shape, dict) or isinstance(task.output_shape, dict):
         raise UsageError(
             "the data have several inputs or outputs, and registered networks one of each: "
             "give a network of your own, --model FILE or --model module:function"
         )
-    settings = {"activation": task.activation} if task.activation else {}
-    if gates != SOFT:
-        settings["gates"] = gates
-    model: keras.Model = MODELS[name](task.input_shape, task.output_shape[-1], **settings)
+    name = str(config.name)
+    build = MODELS[name]
+    settings: dict[str, Any] = sizes(build, name, config.width)
+    if task.activation:
+        settings["activation"] = task.activation
+    if config.gates != SOFT:  # of a network that has them
+        settings["gates"] = config.gates
+    model: keras.Model = build(task.input_shape, task.output_shape[-1], **settings)
     return model
 
 
@@ -133,7 +136,7 @@ def fit_baseline(model: keras.Model, task: Task, config: TrainConfig, folder: Pa
         model: the network; 0 epochs keep its weights.
         task: data and loss.
         config: the training, resolved.
-        folder: of the baseline.
+        folder: of the variant, which is the baseline, or another width of it.
 
     Returns the names of the files it made.
     """
@@ -147,7 +150,7 @@ def fit_baseline(model: keras.Model, task: Task, config: TrainConfig, folder: Pa
     if config.epochs:
         assert config.learning_rate, "it is resolved before a training"
         fit = Fit(prepared, learner, config.epochs, config.learning_rate, folder)
-        fit.run("baseline")
+        fit.run(folder.name)
         model = strip(prepared, model)
         score = fit.best
         history = ["history.csv"]
@@ -167,4 +170,4 @@ def _log_score(task: Task, metric: Metric, score: float, folder: Path) -> None:
     if unprocessed and unprocessed.metrics:
         number = metric.with_unit(unprocessed.metrics[metric.name])
         beside = f", {number} in the noisy input"
-    log.info("baseline: dev %s%s; in %s", metric.in_words(score), beside, folder)
+    log.info("%s: dev %s%s; in %s", folder.name, metric.in_words(score), beside, folder)

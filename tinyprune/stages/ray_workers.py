@@ -18,6 +18,7 @@ from tinyprune.stages.run import Run
 from tinyprune.stages.sweep_trial import TrialJob
 from tinyprune.stages.trial_workers import BYTES_OF_WORKER
 from tinyprune.storage.environment import chosen_threads
+from tinyprune.storage.recorded import BASELINE
 from tinyprune.version import __version__
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class RayTasks:
         """Give a trial to Ray."""
         task = self._submitted(_TRIAL, job, self._beginning(job))
         self._running[task] = job
-        if job.names:
+        if job.variant != BASELINE:
             self._makers[job.variant] = task
 
     def wait(self) -> TrialRecord:
@@ -122,8 +123,10 @@ class RayTasks:
         if job.variant in self._makers:
             return self._makers[job.variant]
         last = None
-        for length in range(1, len(job.names)):
+        for length in range(len(job.names)):
             part = job.prefix(length)
+            if part.variant == BASELINE:
+                continue
             if part.variant not in self._makers:
                 self._makers[part.variant] = self._submitted(_PREFIX, part, last)
             last = self._makers[part.variant]

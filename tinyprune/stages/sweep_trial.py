@@ -18,12 +18,13 @@ from tinyprune.artifacts.sweep import DONE, FAILED, FOLDER, STOPPED, TrialRecord
 from tinyprune.config import TrainedPruning
 from tinyprune.errors import CheckFailed, TinypruneError, reason
 from tinyprune.metrics.metric import metric_of
-from tinyprune.search.space import OF_TRAINING, Chain
+from tinyprune.search.space import BASELINE_WIDTH, OF_TRAINING, Chain
 from tinyprune.search.study import Halving, Hopeless
 from tinyprune.stages.compile import compile_variant
 from tinyprune.stages.export import device_graph
 from tinyprune.stages.prune import prune_variant
 from tinyprune.stages.run import Run
+from tinyprune.stages.train import train_width, width_name
 from tinyprune.storage.recorded import BASELINE
 from tinyprune.storage.run_folder import Variant
 from tinyprune.storage.writing import make_folder, write_arrays
@@ -54,7 +55,9 @@ class TrialJob:
     @property
     def variant(self) -> str:
         """Name of the variant of the whole chain."""
-        return self.names[-1] if self.names else BASELINE
+        if self.names:
+            return self.names[-1]
+        return BASELINE if self.chain.width == BASELINE_WIDTH else width_name(self.chain.width)
 
     def prefix(self, length: int) -> "TrialJob":
         """Return the first prunings of the chain as a job."""
@@ -130,12 +133,20 @@ def scores_of(run: Run, variant: str) -> Float64Array:
 
 def _pruned(run: Run, job: TrialJob) -> Variant:
     """Return the variant of a chain, made as far as it is not there."""
-    variant = run.baseline
+    variant = _beginning(run, job.chain.width)
     for pruning, name in zip(job.chain.steps, job.names, strict=True):
         config = replace(pruning, base=variant.name, name=name)
         with _alone(run, name):
             variant = _variant(run, config, job)
     return variant
+
+
+def _beginning(run: Run, width: float) -> Variant:
+    """Return the variant that a chain starts from: the baseline, or it in another width."""
+    if width == BASELINE_WIDTH:
+        return run.baseline
+    with _alone(run, width_name(width)):
+        return train_width(run, width)
 
 
 def _variant(run: Run, config: TrainedPruning, job: TrialJob) -> Variant:

@@ -10,7 +10,7 @@ from tinyprune.models.gates import require_gates
 from tinyprune.models.loading.own import EXPECTED, is_own
 from tinyprune.registry import MODELS
 from tinyprune.stages.run import Run, begin_run, digest
-from tinyprune.storage.run_folder import BASELINE
+from tinyprune.storage.run_folder import BASELINE, Variant
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,49 @@ def train_baseline(run: Path | Run, config: RunConfig) -> None:
         _train(opened, config)
 
 
+def width_name(width: float) -> str:
+    """Return the name of the variant that is the network of a baseline in another width."""
+    return f"width-{width:.4g}"
+
+
+def check_widths(config: RunConfig) -> None:
+    """Raise UsageError, before anything is loaded, where there is no other width of a network."""
+    if not config.sweep.width:
+        return
+    name = config.model.name
+    if name is not None and is_own(name):
+        raise UsageError(
+            f"sweep.width: {name} is of your own, and has the width that it has: expected a "
+            "registered network, see `tinyprune list models`"
+        )
+    if config.model.weights is not None:
+        raise UsageError(
+            f"sweep.width: the weights in {config.model.weights} fit one width only: leave out "
+            "--weights, or the widths"
+        )
+
+
+def train_width(run: Run, width: float) -> Variant:
+    """Train the network of an opened run's baseline in another width, as the baseline was.
+
+    Args:
+        run: the run.
+        width: times that of the baseline.
+    """
+    from tinyprune.stages import baseline
+
+    recipe = run.recipe
+    model = replace(recipe.model, width=width * recipe.model.width)
+    variant = run.space.variant(width_name(width))
+    data_sha256 = run.baseline.configuration()["data_sha256"]
+    with variant.claimed({"model": model, "train": recipe.train, "data_sha256": data_sha256}):
+        if not variant.is_done("train"):
+            network = baseline.build_network(model, recipe.train, run.task)
+            outputs = baseline.fit_baseline(network, run.task, recipe.train, variant.folder)
+            variant.finish("train", {}, outputs)
+    return variant
+
+
 def check_model(config: RunConfig) -> None:
     """Raise UsageError, before anything is loaded, for a model that cannot be trained.
 
@@ -41,6 +84,8 @@ def check_model(config: RunConfig) -> None:
     if weights is not None and not Path(weights).is_file():
         raise UsageError(f"there is no file {weights}: expected the weights of the model")
     if name is not None and is_own(name):
+        if config.model.width != 1:
+            raise UsageError(f"model.width: {name} is of your own, and has the width that it has")
         if Path(name).suffix.lower() in MODEL_FILES and not Path(name).exists():
             raise UsageError(f"there is no file {name}: {EXPECTED}")
         require_gates(name, config.model.gates)

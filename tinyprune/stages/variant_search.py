@@ -28,7 +28,7 @@ from tinyprune.stages.ray_cluster import connected
 from tinyprune.stages.ray_workers import RayRequest, RayTasks
 from tinyprune.stages.run import Run, begin_run
 from tinyprune.stages.sweep_trial import TrialJob, measured, scores_of
-from tinyprune.stages.train import check_model, train_baseline
+from tinyprune.stages.train import check_model, check_widths, train_baseline
 from tinyprune.stages.trial_workers import Workers, local_workers
 from tinyprune.storage.recorded import BASELINE
 from tinyprune.units import format_seconds
@@ -75,6 +75,7 @@ def run_sweep(config: RunConfig, folder: Path, request: SweepRequest) -> SweepAn
     targets.resolve_config(target_config)
     check_model(config)
     check_sweep(config.sweep)
+    check_widths(config)
     with request.engine(), begin_run(folder) as run:
         train_baseline(run, config)
         sweep = _Sweep(run, config.sweep, target_config, request)
@@ -92,7 +93,7 @@ def run_sweep(config: RunConfig, folder: Path, request: SweepRequest) -> SweepAn
 def check_sweep(config: SweepConfig) -> None:
     """Raise UsageError, before anything is loaded, for a space that is empty or makes no sense."""
     check(config, "sweep.")
-    if not config.step:
+    if not config.step and not config.width:
         raise UsageError(
             "sweep: the space is empty: give [[sweep.step]] tables, e.g. sparsity = [0.5, 0.7, "
             "0.9], or a limit such as --max-flash 100kB"
