@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.shared.report import Case, Check, Report
+from benchmarks.shared.report import Case, Check, Report, Unavailable
 from benchmarks.shared.sizes import SIZES
+from tinyprune import extras
 from tinyprune.config import TargetConfig, from_mapping
 from tinyprune.search.study import Study
 
@@ -45,6 +46,8 @@ def measure(options: argparse.Namespace) -> Report:
     A trial whose beginning another one makes waits for that. A node that dies loses what its trials have
     done since their last epoch; they go on elsewhere.
     """
+    if not extras.is_installed("optuna"):
+        raise Unavailable(f"needs Optuna: {extras.install_line('sweep')}")
     count = SIZES.simulated_trials
     seconds = seconds_of_sampler(count)
     cases, checks = [], []

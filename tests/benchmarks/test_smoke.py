@@ -7,12 +7,15 @@ import pytest
 
 from benchmarks.run import LIMIT_MISSED, MEASUREMENTS, ROOT
 from tests.support import programs
+from tinyprune import extras
 
 #: Measurement -> the options that keep its toy size small.
 OPTIONS = {
     "differentiable": ("--only", "ds_cnn"),
     "gate_steps": ("--only", "ds_cnn"),
 }
+#: Measurement -> the package of an extra that it needs.
+NEEDS = {"sweep_schedule": "optuna", "sweep_engines": "ray"}
 
 
 def assert_is_report(report: dict, name: str) -> None:
@@ -33,6 +36,8 @@ def assert_is_report(report: dict, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MEASUREMENTS)
 def test_a_measurement_runs_and_reports(name: str, tmp_path: Path) -> None:
+    if name in NEEDS and not extras.is_installed(NEEDS[name]):
+        pytest.skip(f"{name} needs {NEEDS[name]}")
     folders = ["--results", str(tmp_path / "results"), "--work", str(tmp_path / "work")]
     command = ["benchmarks/run.py", name, "--smoke", *folders, *OPTIONS.get(name, ())]
     done = programs.run(command, ROOT)

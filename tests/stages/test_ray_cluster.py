@@ -1,5 +1,6 @@
 """Addresses of Ray, answered or not, and the room that nodes have."""
 
+import importlib.util
 import socket
 import threading
 
@@ -111,3 +112,20 @@ def test_gpus_are_shared_by_the_trials_of_a_node_and_asked_where_all_have_one():
     assert ray_cluster.gpus_of_trial([node(CPU=8, GPU=1)], cpus=2) == 0.25
     assert ray_cluster.gpus_of_trial([node(CPU=8, GPU=1), node(CPU=8)], cpus=2) == 0
     assert ray_cluster.gpus_of_trial([node(CPU=2, GPU=4), node("head")], cpus=1) == 1
+
+
+def test_without_ray_the_line_to_type_and_the_other_way_are_said(tmp_path, monkeypatch):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[train]\nepochs = 1\n")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *more: None if name == "ray" else find(name, *more),
+    )
+    found = CliRunner().invoke(main, ["sweep", str(recipe), "--axis", "sparsity=0.5", "--ray"])
+    assert found.exit_code == 2
+    assert found.stderr == (
+        'error: --ray needs ray, which is not installed: pip install "tinyprune[ray]", '
+        "or leave it out: --jobs N runs N trials at a time here\n"
+    )

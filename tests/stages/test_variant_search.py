@@ -50,14 +50,15 @@ arrays = "table.npz"
 [model]
 name = "mlp"
 [train]
-epochs = 3
+epochs = 5
+batch_size = 16
 [sweep]
 costs = ["flash"]
 width = [1, 0.5]
 [[sweep.step]]
 optional = true
 sparsity = [0.5]
-epochs = [1]
+epochs = [2]
 """
 
 
@@ -248,11 +249,12 @@ def test_each_width_is_trained_once_and_chains_begin_with_it(tmp_path):
     by_chain = {trial["chain"]: trial for trial in json.loads(first.stdout)["trials"]}
     assert set(by_chain) == {
         "nothing is pruned",
-        "weight-0.50 (1 epochs)",
+        "weight-0.50 (2 epochs)",
         "width 0.5",
-        "width 0.5, then weight-0.50 (1 epochs)",
+        "width 0.5, then weight-0.50 (2 epochs)",
     }
     assert by_chain["width 0.5"]["variant"] == "width-0.5"
+    assert [trial["reason"] for trial in by_chain.values()] == [""] * 4
     costs = {chain: trial["costs"]["flash_bytes"] for chain, trial in by_chain.items()}
     assert costs["width 0.5"] < 0.7 * costs["nothing is pruned"]
     variants = tmp_path / "run/variants"

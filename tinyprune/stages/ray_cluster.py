@@ -113,8 +113,7 @@ def connected(address: str) -> Iterator[None]:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
         except Exception as error:  # Ray has no class for what goes wrong at its start
             ray.shutdown()
-            why = _first_sentence(error)
-            raise UsageError(f"--ray {address}: {why}; expected {EXPECTED}") from error
+            raise UsageError(_not_connected(address, error)) from error
         finally:
             signal.signal(signal.SIGTERM, before)  # Ray puts its own in its place
         try:
@@ -168,6 +167,14 @@ def _no_answer(address: str, why: str) -> UsageError:
         f"--ray {address} does not answer ({why}): expected {EXPECTED}; is it running, and may "
         "this machine reach it?"
     )
+
+
+def _not_connected(address: str, error: Exception) -> str:
+    """Return the line for a cluster that Ray did not start, or not connect to."""
+    why = _first_sentence(error)
+    if address == LOCAL:
+        return f"--ray: {why}; is this machine overloaded? try again, or --jobs N without Ray"
+    return f"--ray {address}: {why}; expected {EXPECTED}"
 
 
 def _first_sentence(error: Exception) -> str:
