@@ -4,7 +4,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from tinyprune.config import MODEL_FILES, DataConfig, RunConfig
+from tinyprune.config import MODEL_FILES, DataConfig, ModelConfig, RunConfig
 from tinyprune.errors import UsageError
 from tinyprune.models.gates import require_gates
 from tinyprune.models.loading.own import EXPECTED, is_own
@@ -84,11 +84,7 @@ def check_model(config: RunConfig) -> None:
     if weights is not None and not Path(weights).is_file():
         raise UsageError(f"there is no file {weights}: expected the weights of the model")
     if name is not None and is_own(name):
-        if config.model.width != 1:
-            raise UsageError(f"model.width: {name} is of your own, and has the width that it has")
-        if Path(name).suffix.lower() in MODEL_FILES and not Path(name).exists():
-            raise UsageError(f"there is no file {name}: {EXPECTED}")
-        require_gates(name, config.model.gates)
+        _check_own(name, config.model)
         return
     if name is not None:
         MODELS.check(name)
@@ -98,6 +94,15 @@ def check_model(config: RunConfig) -> None:
             "train.epochs: expected at least 1, got 0: "
             "only a model of your own comes with its weights; give --weights FILE"
         )
+
+
+def _check_own(name: str, model: ModelConfig) -> None:
+    """Raise UsageError for a network of one's own that is not there or not as it is asked."""
+    if model.width != 1:
+        raise UsageError(f"model.width: {name} is of your own, and has the width that it has")
+    if Path(name).suffix.lower() in MODEL_FILES and not Path(name).exists():
+        raise UsageError(f"there is no file {name}: {EXPECTED}")
+    require_gates(name, model.gates)
 
 
 def _train(run: Run, config: RunConfig) -> None:
