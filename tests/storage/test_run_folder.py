@@ -129,9 +129,21 @@ def test_a_training_that_was_refused_frees_its_name(space):
     with pytest.raises(CheckFailed), variant.claimed({"a": 1}):
         (variant.folder / "checkpoint.npz").touch()
         raise CheckFailed("destroyed")
+    assert variant.refusal() == "destroyed"
     variant.claim({"a": 2})
-    assert variant.configuration()["a"] == 2
+    assert (variant.configuration()["a"], variant.refusal()) == (2, "")
 
+
+def test_what_was_refused_and_goes_well_the_next_time_is_refused_no_more(space):
+    variant = space.variant("w")
+    with pytest.raises(CheckFailed), variant.claimed({"a": 1}):
+        raise CheckFailed("destroyed")
+    with variant.claimed({"a": 1}):
+        finish(variant)
+    assert variant.refusal() == ""
+
+
+def test_a_check_that_fails_after_the_training_keeps_the_name(space):
     finished = space.variant("done")
     with pytest.raises(CheckFailed), finished.claimed({"a": 1}):
         finish(finished)

@@ -6,6 +6,7 @@
     RUN/variants/NAME/variant.json      the configuration that the variant stands for
     RUN/variants/NAME/STAGE.json        a finished stage: inputs, SHA-256 of its files, command,
                                         versions, number of threads
+    RUN/variants/NAME/refused.json      the reason why its training was refused
     RUN/variants/NAME/...               models, history, checkpoints, compiled networks
     RUN/summary-TARGET.json             the resource summary
 """
@@ -44,6 +45,7 @@ from tinyprune.version import __version__
 STAGES = ("train", "export", "compile")
 CLAIM = "variant.json"
 CHECKPOINT = "checkpoint.npz"
+REFUSED = "refused.json"
 LOCK = ".lock"
 COMPILE_LOCK = ".compile.lock"
 _AGAIN = "delete it and run again"
@@ -95,10 +97,11 @@ class Variant:
         """Claim around a stage; where the stage raises UsageError, a new variant leaves nothing.
 
         Where a training is refused by CheckFailed, it was not begun: the name is free for another
-        configuration.
+        configuration, and the reason stays until then.
         """
         is_new = not (self.folder / CLAIM).exists()
         self.claim(configuration)
+        (self.folder / REFUSED).unlink(missing_ok=True)
         try:
             with held(self.folder / CLAIM):
                 yield
@@ -108,10 +111,18 @@ class Variant:
                 with suppress(OSError):  # other variants are in it
                     self.folder.parent.rmdir()
             raise
-        except CheckFailed:
+        except CheckFailed as refusal:
             if not self._stage_paths():
                 (self.folder / CHECKPOINT).unlink(missing_ok=True)
+                write_sealed(self.folder / REFUSED, {"reason": str(refusal)})
             raise
+
+    def refusal(self) -> str:
+        """Return the reason why its training was refused; empty where it was not."""
+        path = self.folder / REFUSED
+        if not path.exists():
+            return ""
+        return str(read_sealed(path, f"delete {path}")["reason"])
 
     def configuration(self) -> dict[str, Any]:
         """Return what the variant was claimed as.

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tinyprune.errors import UsageError
+from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.report.model.advice import advice
 from tinyprune.report.model.collection import collect_report
 from tinyprune.report.model.record import SCHEMA, RunReport
@@ -73,6 +73,15 @@ def test_a_file_that_was_changed_or_deleted_is_named(run_copy):
     assert states[f"variants/{PRUNED}/history.csv"] == "changed"
     assert states["variants/baseline/model.keras"] == "missing"
     assert states[f"variants/{PRUNED}/streaming.tflite"] == "unchanged"
+
+
+def test_a_training_that_was_refused_says_why(run_copy):
+    space = Workspace(run_copy)
+    with pytest.raises(CheckFailed), space.variant("weight-0.99").claimed({"prune": {}}):
+        raise CheckFailed("weight-0.99: accuracy 0.1 on dev, which is chance")
+    assert collect_report(space).notes == (
+        "weight-0.99 was refused: accuracy 0.1 on dev, which is chance",
+    )
 
 
 def test_half_a_run_shows_what_is_there(run_copy):

@@ -53,6 +53,7 @@ def _variant_record(variant: Variant) -> VariantRecord:
         state="",
         configuration=variant.configuration(),
         history=tuple(_history(variant.folder / "history.csv")),
+        refused=variant.refusal(),
     )
     if variant.has_files("train"):
         record = replace(
@@ -150,6 +151,10 @@ def _notes(variants: Sequence[VariantRecord], summaries: Sequence[RunSummary]) -
     for variant in variants:
         if variant.state:
             trained.append(variant)
+            continue
+        if variant.refused:
+            reason = variant.refused.removeprefix(f"{variant.name}: ")
+            yield f"{variant.name} was refused: {reason}"
             continue
         command = "prune"
         if variant.name == BASELINE:

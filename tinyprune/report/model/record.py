@@ -50,6 +50,7 @@ class VariantRecord:
         history: training curve, one row per epoch: column -> value, None where there is none.
         tflite: the graph that the device runs.
         budget: how it came to keep the budget that it was pruned to; None where there was none.
+        refused: the reason why its training was refused; empty where it was not.
     """
 
     name: str
@@ -61,6 +62,7 @@ class VariantRecord:
     history: tuple[dict[str, float | None], ...] = ()
     tflite: TFLiteArtifact | None = None
     budget: BudgetRecord | None = None
+    refused: str = ""
 
 
 @dataclass(frozen=True)
