@@ -1,5 +1,5 @@
 # Every target makes the virtual environment by itself; when nothing changed, that costs nothing.
-# Users who train (demo) need the extra train; developers need the tools too, Ray (79 MB), and PESQ, which compiles C.
+# Users who train (demo) need the extra train; developers need the tools too, PESQ, which compiles C, and Ray (79 MB).
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 PAPER_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo paper test test-all test-versions test-light lint format docs bench install install-dev clean
+.PHONY: help demo paper test test-all test-ray test-versions test-light lint format docs bench install install-dev clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,11 @@ paper: $(DEVELOPER_STAMP) ## reproduce "Weight, Block or Unit?": every row, then
 test: $(DEVELOPER_STAMP) ## the quick tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-all: $(DEVELOPER_STAMP) ## every test, the slow ones too
-	$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
+test-all: $(DEVELOPER_STAMP) ## every test but those of test-ray, the slow ones too
+	$(BIN)/python -m pytest -m "not cluster" $(PYTEST_ARGS)
+
+test-ray: $(DEVELOPER_STAMP) ## sweeps on a Ray cluster of three nodes on this machine, by themselves
+	$(BIN)/python -m pytest -m cluster tests/stages/test_ray_workers.py
 
 test-versions: $(DEVELOPER_STAMP) ## the lowest versions of pyproject.toml and the newest Python, where they can be installed
 	$(BIN)/python .ci/versions.py
@@ -68,9 +71,11 @@ $(USER_STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 $(DEVELOPER_STAMP): $(USER_STAMP)
-	$(PIP_INSTALL) -e '.[dev,train,device,live,ray]'
+	$(PIP_INSTALL) -e '.[dev,train,device,live,sweep]'
 	@$(PIP_INSTALL) -e '.[pesq]' || \
 		echo 'PESQ was not installed: it compiles C and needs a compiler; its tests will be skipped'
+	@$(PIP_INSTALL) -e '.[ray]' || \
+		echo 'Ray was not installed: not every system and Python has it; its tests will be skipped'
 	@touch $@
 
 clean: ## remove caches and build output; runs/ and .venv/ stay

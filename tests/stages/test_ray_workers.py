@@ -27,7 +27,7 @@ from tinyprune.stages.train import train_baseline
 from tinyprune.stages.variant_search import SweepRequest, run_sweep
 from tinyprune.storage.run_folder import Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 pytest.importorskip("optuna", reason="sweeps need optuna")
 pytest.importorskip("ray", reason='trials on Ray need it: pip install "tinyprune[ray]"')
