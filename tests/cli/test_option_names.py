@@ -18,6 +18,8 @@ OF_OTHERS = {
     "npu/vela_config.py": "Vela's",
     "npu/lowering.py": "Vela's",
     "data/synthetic/espeak.py": "of pip",
+    "firmware/fvp.py": "of Arm's FVP",
+    "stages/ray_cluster.py": "of Ray",
 }
 
 

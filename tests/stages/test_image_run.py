@@ -96,7 +96,8 @@ def test_the_baseline_says_what_it_is_for(image_run):
 
 def test_what_was_left_open_is_written_down(image_run):
     configuration = json.loads((image_run.folder / "variants/baseline/variant.json").read_text())
-    assert configuration["model"] == {"name": "tiny_net:build", "weights": None, "custom": []}
+    model = {"name": "tiny_net:build", "weights": None, "custom": [], "gates": "soft", "width": 1.0}
+    assert configuration["model"] == model
     assert configuration["train"]["epochs"] == 2
     assert "model_sha256" not in configuration  # it comes from no file
 

@@ -42,11 +42,11 @@ def test_every_stage_takes_several_inputs_and_outputs(tmp_path, monkeypatch):
         *("train", "--arrays", "file.npz", "--model", "mine:network", "--epochs", 20, *run),
         *("--loss", "kind=focal,box=huber", "--loss-weights", "box=2", "--batch-size", 32),
     )
-    command("prune", *run, "--structure", "unit", "--sparsity", 0.3, "--epochs", 10)
+    command("prune", *run, "--structure", "unit", "--sparsity", 0.5, "--epochs", 10)
     command("prune", *run, "--offline", "run/variants/baseline/int8.tflite", "--sparsity", 0.3)
     command("compile", *run, "--npu", "ethos-u55-128")
 
-    qualities = json.loads((tmp_path / "run/variants/unit-0.30/quality.json").read_text())
+    qualities = json.loads((tmp_path / "run/variants/unit-0.50/quality.json").read_text())
     by_form = {each["form"]: each["metrics"] for each in qualities}
     assert by_form["float"]["kind.accuracy"] > 0.7
     assert by_form["float"]["alarm.f1"] > 0.7
@@ -56,7 +56,7 @@ def test_every_stage_takes_several_inputs_and_outputs(tmp_path, monkeypatch):
 
     shown = json.loads(
         command(
-            *("evaluate", "baseline", "run/variants/unit-0.30/int8.tflite", *run),
+            *("evaluate", "baseline", "run/variants/unit-0.50/int8.tflite", *run),
             *("--metric", "mean-score", "--metric", "box.mse", "--format", "json"),
         ).stdout
     )
