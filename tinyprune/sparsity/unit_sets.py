@@ -281,16 +281,15 @@ def _kept_counts(
     ranked: BoolArray | None,
 ) -> list[int]:
     """Numbers of units of each set that stay by rank alone."""
-    ranked_together = [np.arange(len(importance))]
+    may_go = np.ones(len(importance), bool) if ranked is None else ranked
+    ranked_together = [slice(0, len(importance))]
     if scope == "layer":
-        ranked_together = [np.arange(len(importance))[item.slice] for item in coupling.sets]
-    keep = np.isposinf(importance)
-    for together in ranked_together:
-        places = together if ranked is None else together[ranked[together]]
+        ranked_together = [item.slice for item in coupling.sets]
+    keep = np.isposinf(importance) | ~may_go
+    for part in ranked_together:
+        places = part.start + np.flatnonzero(may_go[part])
         least_first = np.argsort(importance[places], kind="stable")
         keep[places[least_first[groups_to_mask(sparsity, len(places)) :]]] = True
-    if ranked is not None:
-        keep |= ~ranked
     return [int(keep[item.slice].sum()) for item in coupling.sets]
 
 
