@@ -55,6 +55,10 @@ KERNELS = {
         IMAGES,
         lambda **config: L.Conv2DTranspose(5, 3, strides=2, padding="same", **config),
     ),
+    "transpose along time": (
+        SEQUENCES,
+        lambda **config: L.Conv1DTranspose(5, 3, strides=2, padding="same", **config),
+    ),
     "grouped": (IMAGES, lambda **config: L.Conv2D(6, 3, groups=3, **config)),
 }
 

@@ -13,7 +13,7 @@ from tinyprune.compress.kinds.gru import CompressedGRU
 from tinyprune.compress.kinds.lookup import KERNEL_KINDS
 from tinyprune.compress.kinds.lstm import CompressedLSTM
 from tinyprune.compress.kinds.mean import CompressedChannelMean
-from tinyprune.compress.kinds.transposed import CompressedConv2DTranspose
+from tinyprune.compress.kinds.transposed import CompressedConv1DTranspose, CompressedConv2DTranspose
 
 BATCH, FRAMES, BANDS, UNITS = 2, 5, 8, 6
 SEQUENCES = np.random.default_rng(0).normal(size=(BATCH, FRAMES, BANDS)).astype(np.float32)
@@ -34,6 +34,10 @@ KINDS = {
     CompressedDepthwiseConv2D: (
         IMAGES,
         {"kernel_size": 3, "depth_multiplier": 2, "padding": "same"},
+    ),
+    CompressedConv1DTranspose: (
+        SEQUENCES,
+        {"filters": UNITS, "kernel_size": 3, "strides": 2, "padding": "same"},
     ),
     CompressedConv2DTranspose: (
         IMAGES,
@@ -203,6 +207,7 @@ SHARED = {
     CompressedDepthwiseConv1D: (0,),
     CompressedChannelMean: (0,),
     CompressedDepthwiseConv2D: (0, 1),  # (height, width, channels, multiplier)
+    CompressedConv1DTranspose: (0, 2),  # (time, outputs, inputs)
     CompressedConv2DTranspose: (0, 1, 3),  # (height, width, outputs, inputs)
 }
 

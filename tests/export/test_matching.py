@@ -138,6 +138,10 @@ CONVOLUTIONS = {
         *(L.DepthwiseConv2D(3, depth_multiplier=2), (8, 8, 1)),
         *("CONV_2D", (2, 3, 3, 1), lambda w: w.transpose(1, 2, 3, 0)),
     ),
+    "Conv1DTranspose": (
+        *(L.Conv1DTranspose(5, 2), (8, 4)),
+        *("TRANSPOSE_CONV", (5, 1, 2, 4), lambda w: w[:, 0].transpose(1, 0, 2)),
+    ),
     "Conv2DTranspose": (
         *(L.Conv2DTranspose(5, 2), (8, 8, 4)),
         *(

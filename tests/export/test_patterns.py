@@ -137,6 +137,10 @@ PATTERNS = {
         IMAGE,
         lambda x: L.ReLU()(norm(L.Conv2DTranspose(8, 3, strides=2)(x))),
     ),
+    "Conv1DTranspose -> BN -> ReLU": (
+        SEQUENCE,
+        lambda x: L.ReLU()(norm(L.Conv1DTranspose(8, 3, strides=2)(x))),
+    ),
     "SeparableConv2D -> BN -> ReLU": (IMAGE, lambda x: L.ReLU()(norm(L.SeparableConv2D(8, 3)(x)))),
     "Conv1D -> BN -> ReLU": (
         SEQUENCE,

@@ -4,6 +4,7 @@ A sequence runs with one frame per call or with many. With one frame, a model th
 its past as inputs and outputs beside its own (:mod:`tinyprune.compress.streaming`).
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +23,17 @@ from tinyprune.compress.causality import look_back
 from tinyprune.compress.compiled import compiled
 from tinyprune.compress.export_layers import with_export_layers
 from tinyprune.errors import CheckFailed
+from tinyprune.export.empty_ranges import always_zero, quantized_with_ranges
+from tinyprune.export.matching import layer_in_output_name
 from tinyprune.models.ends import input_names, output_names
 from tinyprune.tflite.flatbuffer import ParsedFile, parse
-from tinyprune.tflite.graph import float_operators
+from tinyprune.tflite.graph import Operator, float_operators
 from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT
 
 #: One call of a network: its inputs in order, or by their names in the signature.
 CalibrationInputs = Sequence[Float32Array] | Mapping[str, Float32Array]
+
+log = logging.getLogger(__name__)
 
 _FEATURES, _OUTPUT = "features", "output"  # names in the signature, beside those of contexts
 _OPERATOR_IN_MESSAGE = re.compile(r"op: '([\w.]+)'|'(tf\.\w+)' op|Op (\w+) is not")
@@ -39,14 +44,14 @@ class Conversion:
     """A network that is ready to be converted.
 
     Attributes:
-        name: of the model, for messages.
-        converter: a ``tf.lite.TFLiteConverter``.
+        model: that is converted.
+        converter: makes a ``tf.lite.TFLiteConverter``, which converts once.
         samples: the inputs of one call after the other, in an order that matters where the network
             keeps a state.
     """
 
-    name: str
-    converter: Any
+    model: keras.Model
+    converter: Callable[[], Any]
     samples: Callable[[], Iterable[CalibrationInputs]]
 
     def to_int8(self) -> ParsedFile:
@@ -54,20 +59,18 @@ class Conversion:
 
         Raises CheckFailed that names the operators that cannot be int8.
         """
-        self.converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        self.converter.representative_dataset = self.samples
-        self.converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        self.converter.inference_input_type = tf.int8
-        self.converter.inference_output_type = tf.int8
-        problem = f"model '{self.name}' cannot be fully int8 in TFLite"
+        problem = f"model '{self.model.name}' cannot be fully int8 in TFLite"
         try:
-            content: bytes = self.converter.convert()
+            content: bytes = self._int8_converter().convert()
         except (RuntimeError, ValueError, tf.errors.OpError, ConverterError) as error:
             names = _operators_in(str(error))
             raise CheckFailed(f"{problem}: {names}; replace the layers that need it") from error
 
-        path = Path(self.name)
-        file = ParsedFile(path, content, parse(path, content))
+        file = self._parsed(content)
+        silent = always_zero(file.graph)
+        if silent:
+            log.warning("%s: 0 for every calibration input", ", ".join(self._names(silent)))
+            file = self._parsed(quantized_with_ranges(self._int8_converter()))
         # The converter leaves these without a word.
         in_float = float_operators(file.graph)
         if in_float:
@@ -75,6 +78,27 @@ class Conversion:
                 f"{problem}: {', '.join(in_float)} stays in float; replace the layers that need it"
             )
         return file
+
+    def _names(self, operators: Sequence[Operator]) -> list[str]:
+        """The layer of each operator, or its place; each once."""
+        known = {layer.name for layer in self.model.layers}
+        names: dict[str, None] = {}
+        for operator in operators:
+            names[layer_in_output_name(operator, known) or operator.place] = None
+        return list(names)
+
+    def _int8_converter(self) -> Any:
+        converter = self.converter()
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = self.samples
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.int8
+        converter.inference_output_type = tf.int8
+        return converter
+
+    def _parsed(self, content: bytes) -> ParsedFile:
+        path = Path(self.model.name)
+        return ParsedFile(path, content, parse(path, content))
 
 
 def _operators_in(message: str) -> str:
@@ -107,7 +131,7 @@ def conversion(model: keras.Model, frames: int | None, calibration: Float32Array
     def samples() -> Iterable[CalibrationInputs]:
         return ([call] for call in calls)
 
-    return Conversion(model.name, _converter(function, fused.variables), samples)
+    return Conversion(model, _converter(function, fused.variables), samples)
 
 
 def _named_conversion(model: keras.Model, calibration: np.ndarray) -> Conversion:
@@ -131,7 +155,7 @@ def _named_conversion(model: keras.Model, calibration: np.ndarray) -> Conversion
 
     signature = [tf.TensorSpec((1, *arrays[name].shape[1:]), name=name) for name in inputs]
     function = tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
-    return Conversion(model.name, _converter(function, fused.variables), lambda: calls)
+    return Conversion(model, _converter(function, fused.variables), lambda: calls)
 
 
 def one_frame_conversion(
@@ -191,11 +215,11 @@ def named_conversion(
     for name, tensor in zip(inputs, model.inputs, strict=True):
         signature.append(tf.TensorSpec(tensor.shape, name=name))
     function = tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
-    return Conversion(model.name, _converter(function, fused.variables), samples)
+    return Conversion(model, _converter(function, fused.variables), samples)
 
 
-def _converter(function: Any, variables: Sequence[keras.Variable]) -> Any:
-    """Return a converter of a concrete function that computes with these variables.
+def _converter(function: Any, variables: Sequence[keras.Variable]) -> Callable[[], Any]:
+    """Return what makes converters of a concrete function that computes with these variables.
 
     It keeps names and fused LSTMs.
     """
@@ -203,7 +227,7 @@ def _converter(function: Any, variables: Sequence[keras.Variable]) -> Any:
     # Only if it can track all variables does it save the model first, and so find composite
     # functions and a signature.
     module.weights = [variable.value for variable in variables]
-    return tf.lite.TFLiteConverter.from_concrete_functions([function], module)
+    return lambda: tf.lite.TFLiteConverter.from_concrete_functions([function], module)
 
 
 def calls_of(features: Float32Array, frames: int) -> Float32Array:

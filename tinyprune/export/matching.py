@@ -100,7 +100,7 @@ def layer_names(graph: Graph, model: keras.Model, matches: Sequence[Match]) -> t
     for operator in graph.operators:
         candidates = (
             by_kernels.get(id(operator)),
-            _layer_in_output_name(operator, known),
+            layer_in_output_name(operator, known),
             _maker_of_inputs(operator, makers),
             operator.place,
         )
@@ -111,7 +111,7 @@ def layer_names(graph: Graph, model: keras.Model, matches: Sequence[Match]) -> t
     return tuple(names)
 
 
-def _layer_in_output_name(operator: Operator, known: set[str]) -> str:
+def layer_in_output_name(operator: Operator, known: set[str]) -> str:
     """Return the layer in the name of an operator's output; empty if there is none.
 
     Keras puts a number behind the name of a layer that is called.

@@ -40,6 +40,13 @@ KINDS = {
         4 * 2,
         Layout.DEPTHWISE,
     ),
+    "Conv1DTranspose": (
+        layers.Conv1DTranspose(5, 2),
+        (None, 8, 3),
+        {"kernel": (2, 5, 3)},
+        5,
+        Layout.TRANSPOSED,
+    ),
     "Conv2DTranspose": (
         layers.Conv2DTranspose(5, 2),
         (None, 8, 8, 3),
@@ -222,7 +229,6 @@ PASSIVE_CONFIG = {
     "Rescaling": {"scale": 2.0},
     "SeparableConv1D": {"filters": 2, "kernel_size": 2},
     "SeparableConv2D": {"filters": 2, "kernel_size": 2},
-    "Conv1DTranspose": {"filters": 2, "kernel_size": 2},
     "Bidirectional": {"layer": layers.LSTM(2)},
     "SimpleRNN": {"units": 2},
     "HeadAttention": {"key_size": 2, "value_size": 2},

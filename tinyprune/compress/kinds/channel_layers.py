@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tinyprune.compress.fake_quant import FakeQuantize
 from tinyprune.compress.kinds.frames import Shape
 
 
@@ -49,15 +50,39 @@ class ChannelScale(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("tinyprune")
 class InverseRoot(keras.layers.Layer):
-    """``1 / sqrt(x)`` of each number."""
+    """``1 / sqrt(x)`` of each number.
 
-    def call(self, values: tf.Tensor) -> tf.Tensor:
-        """Return the inverse roots of positive values of any shape."""
-        return tf.math.rsqrt(values)
+    Attributes:
+        quantized: whether the roots are on their int8 grid. On the grid of the argument a small
+            number is 0: its root is the largest of the grid, as in TFLite.
+    """
+
+    def __init__(self, quantized: bool = False, **config: Any) -> None:
+        super().__init__(**config)
+        self.quantized = quantized
+        self._grid = FakeQuantize(positive=True, name="output") if quantized else None
+
+    def build(self, input_shape: Shape) -> None:
+        """Do nothing: there are no weights."""
+
+    def call(self, values: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return the inverse roots of values of any shape, positive or 0 if quantized."""
+        if self._grid is None:
+            return tf.math.rsqrt(values)
+        is_zero = values <= 0
+        roots = tf.math.rsqrt(tf.where(is_zero, tf.ones_like(values), values))
+        # A root that is the largest by rule says nothing of the range.
+        roots = tf.where(is_zero, tf.zeros_like(values), roots)
+        roots = self._grid(roots, training=training)
+        return tf.where(is_zero, self._grid.high.value, roots)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the values."""
         return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes the layer again."""
+        return {**super().get_config(), "quantized": self.quantized}
 
 
 @keras.saving.register_keras_serializable("tinyprune")

@@ -18,7 +18,7 @@ from tinyprune.compress.kinds.passive import (
     PASSIVE_OPERATIONS,
     UNKNOWN,
 )
-from tinyprune.compress.kinds.transposed import Conv2DTranspose
+from tinyprune.compress.kinds.transposed import Conv1DTranspose, Conv2DTranspose
 from tinyprune.sparsity.layout import Layout
 
 KERNEL_KINDS: tuple[KernelKind, ...] = (
@@ -27,6 +27,7 @@ KERNEL_KINDS: tuple[KernelKind, ...] = (
     Conv2D(),
     DepthwiseConv1D(),
     DepthwiseConv2D(),
+    Conv1DTranspose(),
     Conv2DTranspose(),
     LSTM(),
     CellOfLSTM(),

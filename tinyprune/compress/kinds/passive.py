@@ -149,6 +149,21 @@ class Scale(Passive):
         return int(layer.has_gamma) + int(layer.has_beta)
 
 
+class Root(Passive):
+    """InverseRoot."""
+
+    has_grid_inside = True
+
+    def prepared(self, layer: Any, quantized: bool) -> Any:
+        """Return a copy with an int8 grid inside."""
+        return graph.copy(layer, quantized=quantized)
+
+    def plain_weights(self, layer: Any) -> list[Any]:
+        """Return no weights: the grid is not of the plain layer."""
+        del layer
+        return []
+
+
 class ReluOperation(Passive):
     """``keras.activations.relu(x)``: a grid of its own, unless it comes after a sum."""
 
@@ -185,7 +200,6 @@ _SUM_WITH_RELU = Passive(
     channels.merged, frames.frame_by_frame, Grid.OWN, "add", takes_in_relu=True
 )
 _WINDOW = Passive(frame_rule=frames.window)
-_TRANSPOSED = Passive(frame_rule=frames.transposed)
 
 PASSIVE_LAYERS: Mapping[type[keras.Layer], LayerKind] = {
     # Activations.
@@ -211,7 +225,7 @@ PASSIVE_LAYERS: Mapping[type[keras.Layer], LayerKind] = {
     ),
     layers.LayerNormalization: Passive(frame_rule=frames.over_axis),
     ChannelScale: Scale(channels.alone, frames.frame_by_frame, Grid.OWN, "add"),
-    InverseRoot: Passive(channels.alone, frames.frame_by_frame, Grid.OWN, "activation"),
+    InverseRoot: Root(channels.alone, frames.frame_by_frame, Grid.OWN, "activation"),
     Reverse: Passive(channels.alone, frames.mixes_frames, Grid.OF_INPUT),
     layers.Bidirectional: Bidirectional(),
     layers.SimpleRNN: SimpleRNN(),
@@ -282,7 +296,6 @@ PASSIVE_LAYERS: Mapping[type[keras.Layer], LayerKind] = {
     # Kernels that stay as they are.
     layers.SeparableConv1D: _WINDOW,
     layers.SeparableConv2D: _WINDOW,
-    layers.Conv1DTranspose: _TRANSPOSED,
 }
 
 _SUM_OPERATION = Passive(channels.by_element, frames.frame_by_frame, Grid.OWN, "add")

@@ -175,11 +175,17 @@ class Recurrent(KernelKind):
 
     def check_call(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> None:
         """Raise UsageError for a state or a mask."""
-        extra = [*args[1:], kwargs.get("initial_state"), kwargs.get("mask")]
-        if any(value is not None for value in extra):
+        name = f"{type(layer).__name__} layer '{layer.name}'"
+        if kwargs.get("mask") is not None:
             raise UsageError(
-                f"{type(layer).__name__} layer '{layer.name}' is given a state or a mask: "
-                "neither can be compressed"
+                f"{name} is given a mask, which the int8 operator does not have: expected "
+                "sequences of one length, without a Masking layer or mask_zero=True"
+            )
+        states = [*args[1:], kwargs.get("initial_state")]
+        if any(value is not None for value in states):
+            raise UsageError(
+                f"{name} is given a state: expected one that begins with zeros, without "
+                "initial_state"
             )
 
 

@@ -1,4 +1,4 @@
-"""Conv2DTranspose: a kernel (rows, columns, outputs, inputs)."""
+"""Conv1DTranspose and Conv2DTranspose: kernels (spatial..., outputs, inputs)."""
 
 from typing import Any
 
@@ -11,29 +11,39 @@ from tinyprune.compress.layers import CompressedLinear
 from tinyprune.sparsity.layout import Layout
 
 
-class CompressedConv2DTranspose(CompressedLinear, keras.layers.Conv2DTranspose):
-    """Conv2DTranspose; its output channels are the last axis but one."""
+class _CompressedTransposed(CompressedLinear):
+    """The common part of both; output channels are the last axis but one."""
 
-    plain = keras.layers.Conv2DTranspose
     CHANNEL_AXES = (-2,)
 
     def linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Return the transposed convolution."""
+        layer: Any = self
         return keras.ops.conv_transpose(
             inputs,
             kernel,
-            strides=list(self.strides),
-            padding=self.padding,
-            output_padding=self.output_padding,
-            dilation_rate=self.dilation_rate,
+            strides=list(layer.strides),
+            padding=layer.padding,
+            output_padding=layer.output_padding,
+            dilation_rate=layer.dilation_rate,
         )
 
 
-class Conv2DTranspose(KernelKind):
+class CompressedConv1DTranspose(_CompressedTransposed, keras.layers.Conv1DTranspose):
+    """Conv1DTranspose."""
+
+    plain = keras.layers.Conv1DTranspose
+
+
+class CompressedConv2DTranspose(_CompressedTransposed, keras.layers.Conv2DTranspose):
     """Conv2DTranspose."""
 
     plain = keras.layers.Conv2DTranspose
-    compressed = CompressedConv2DTranspose
+
+
+class _Transposed(KernelKind):
+    """The common part of both."""
+
     layout = Layout.TRANSPOSED
     input_axis = -1
     operator = "transposed"
@@ -43,3 +53,17 @@ class Conv2DTranspose(KernelKind):
     def frame_problem(self, layer: Any, shape: Shape, output_shape: Shape) -> str:
         """Return what the kernel does to frames."""
         return transposed(layer, shape, output_shape)
+
+
+class Conv1DTranspose(_Transposed):
+    """Conv1DTranspose."""
+
+    plain = keras.layers.Conv1DTranspose
+    compressed = CompressedConv1DTranspose
+
+
+class Conv2DTranspose(_Transposed):
+    """Conv2DTranspose."""
+
+    plain = keras.layers.Conv2DTranspose
+    compressed = CompressedConv2DTranspose
