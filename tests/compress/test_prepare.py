@@ -180,7 +180,10 @@ def test_an_lstm_that_is_given_a_state_or_a_mask_is_refused_in_one_line(given):
         "positional state": lambda: layer(inputs, [state, state]),
         "mask": lambda: layer(keras.layers.Masking()(inputs)),
     }[given]()
-    with pytest.raises(UsageError, match=rf"^LSTM layer 'odd' is given a {given.split()[-1].removeprefix('initial_')}.*$"):
+    with pytest.raises(
+        UsageError,
+        match=rf"^LSTM layer 'odd' is given a {given.split()[-1].removeprefix('initial_')}.*$",
+    ):
         prepare(keras.Model([inputs, state], outputs))
 
 
