@@ -50,6 +50,7 @@ LONG = {
     "tfmot": "quality",
     "mask_bits": "quality",
     "fit_npu": "npu",
+    "fixed_keywords": "npu",
     "differentiable": "quality",
     "ranking": "quality",
     "mlperf_tiny": "quality",
@@ -127,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         "--baseline",
         type=Path,
         metavar="DIR",
-        help="finished run, for distill, mask_bits and differentiable",
+        help="finished run, for distill, mask_bits, differentiable and fixed_keywords",
     )
     long.add_argument(
         "--only",

@@ -2,11 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.shared.sizes import SIZES
 from benchmarks.shared.speech_data import data
 from tinyprune.config import ModelConfig, RunConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from tinyprune.audio.mfcc import MfccFrontEnd
 
 #: Network -> the smaller one that stands for it with ``--smoke``.
 NETWORKS = {"tinylstm": f"{__name__}:tinylstm", "ds_cnn": f"{__name__}:ds_cnn"}
@@ -36,3 +39,29 @@ def exported_run(options: argparse.Namespace) -> Path:
     train_baseline(run, RunConfig(data(options), ModelConfig(NETWORKS["tinylstm"]), train))
     export_variant(run, None)
     return run
+
+
+def keyword_network(folder: Path) -> "tuple[Path, MfccFrontEnd]":
+    """Return the file of an untrained network of keywords in a folder, and its front end.
+
+    The record of the front end lies beside it.
+    """
+    import keras
+
+    from tinyprune.audio.device_mfcc import device_mfcc
+    from tinyprune.audio.mfcc import MfccFrontEnd
+    from tinyprune.compress.fold import fold
+    from tinyprune.export.tflite import export
+    from tinyprune.firmware.golden import made_up_speech
+    from tinyprune.models import ds_cnn
+    from tinyprune.storage.records import write_json
+
+    keras.utils.set_random_seed(0)
+    clips = made_up_speech(6 * 16_000, 16_000).reshape(6, 16_000)
+    front_end = MfccFrontEnd()
+    front_end = front_end.measured(front_end.cepstra(clips))
+    path = folder / "int8.tflite"
+    model = fold(ds_cnn.build(channels=12, blocks=2))
+    artifact = export(model, None, front_end.features(clips), {}, path)
+    write_json(folder / "int8.frontend.json", device_mfcc(front_end, artifact))
+    return path, front_end

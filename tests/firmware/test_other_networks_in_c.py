@@ -10,20 +10,18 @@ import numpy as np
 import pytest
 
 from benchmarks.shared.firmware_in_c import FirmwareInC
+from benchmarks.shared.toys import keyword_network
 from tests.support import several
 from tests.support.compilers import needs_gcc
+from tests.support.sound_networks import WINDOW, anomaly_network, window_features
 from tests.support.stream_networks import registered
-from tinyprune.audio.device_mfcc import device_mfcc
-from tinyprune.audio.mfcc import MfccFrontEnd
 from tinyprune.compress.fold import fold
-from tinyprune.data.anomaly.device import device_log_mel
-from tinyprune.data.anomaly.frontend import LogMelFrontEnd
 from tinyprune.data.arrays.frontend import ArrayFrontEnd, NamedFrontEnd, OutputRecord
 from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.export.tflite import convert, export
 from tinyprune.firmware.golden import made_up_speech
 from tinyprune.metrics.numbers import mse
-from tinyprune.models import autoencoder, ds_cnn, tinygru
+from tinyprune.models import tinygru
 from tinyprune.named_arrays import joined
 from tinyprune.npu import targets, vela
 from tinyprune.npu.stream.network import CompiledNetwork
@@ -98,15 +96,8 @@ def test_other_accelerators(npu, tmp_path):
 
 
 def test_keywords_with_their_front_end(tmp_path):
-    keras.utils.set_random_seed(0)
+    path, front_end = keyword_network(tmp_path)
     clips = made_up_speech(CALLS * 16_000, 16_000).reshape(CALLS, 16_000)
-    front_end = MfccFrontEnd()
-    front_end = front_end.measured(front_end.cepstra(clips))
-    path = tmp_path / "int8.tflite"
-    model = fold(ds_cnn.build(channels=12, blocks=2))
-    artifact = export(model, None, front_end.features(clips), {}, path)
-    write_json(tmp_path / "int8.frontend.json", device_mfcc(front_end, artifact))
-
     firmware, runner = in_c(path), simulated(path)
     scores = np.zeros(12, np.float32)
     assert firmware.reset() == 0
@@ -116,24 +107,16 @@ def test_keywords_with_their_front_end(tmp_path):
 
 
 def test_anomalies_with_their_front_end(tmp_path):
-    keras.utils.set_random_seed(0)
-    front_end = LogMelFrontEnd(fft=256, hop=128, bands=16, frames=3)
+    path, front_end = anomaly_network(tmp_path)
     sound = made_up_speech(16_000, 16_000)
-    levels = front_end.levels(sound.astype(np.float32) / 32768)
-    front_end = front_end.measured(levels)
-    windows = np.stack([levels[start : start + 3] for start in range(0, 120, 3)])
-    path = tmp_path / "int8.tflite"
-    model = fold(autoencoder.build((48,), 48))
-    artifact = export(model, None, front_end.features(windows), {}, path)
-    write_json(tmp_path / "int8.frontend.json", device_log_mel(front_end, artifact))
-
     firmware, runner = in_c(path), simulated(path)
     error = np.zeros(1, np.float32)
     assert firmware.reset() == 0
     found = []
     for start in range(0, 80 * 128, 1280):
-        assert firmware.process([sound[start : start + 512].copy()], [error]) == 0
-        features = front_end.features(levels[None, start // 128 : start // 128 + 3])
+        window = sound[start : start + WINDOW].copy()
+        assert firmware.process([window], [error]) == 0
+        features = window_features(front_end, window)
         expected = mse(features, runner.step(features))
         found.append((float(error[0]), expected))
     assert np.allclose(*zip(*found, strict=True), rtol=1e-3)  # a feature on a border

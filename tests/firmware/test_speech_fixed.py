@@ -23,6 +23,13 @@ from tinyprune.storage.records import read_json
 
 pytestmark = needs_gcc
 U55 = targets.resolve("ethos-u55-128")
+PARTS = (
+    "denoiser",
+    "denoiser_fft",
+    "denoiser_fixed",
+    "denoiser_spectrum",
+    "denoiser_tables",
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +53,7 @@ def library(fixed, tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 def test_record_says_the_arithmetic_and_no_float_is_in_the_front_end(fixed):
     assert (fixed.record.kind, fixed.record.arithmetic) == ("speech", "fixed")
-    for name in ("denoiser", "denoiser_fft", "denoiser_fixed", "denoiser_tables"):
+    for name in PARTS:
         text = (fixed.folder / f"src/{name}.c").read_text()
         assert not any(word in text for word in ("float", "double", "math.h>"))
 
@@ -155,8 +162,7 @@ int main(void)
 def test_no_sound_overflows(fixed, tmp_path):
     """Silence, full scale as a constant, at half the rate, as a square wave, a click, noise, a little."""
     (tmp_path / "harness.c").write_text(HARNESS)
-    parts = ("denoiser", "denoiser_fft", "denoiser_fixed", "denoiser_tables")
-    sources = [str(fixed.folder / f"src/{part}.c") for part in parts]
+    sources = [str(fixed.folder / f"src/{part}.c") for part in PARTS]
     flags = ["-std=c11", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     program = tmp_path / "harness"
     command = ["gcc", *flags, f"-I{fixed.folder / 'src'}", *sources, str(tmp_path / "harness.c")]
@@ -183,7 +189,7 @@ def test_sources_pass_on_a_cortex_m55_in_qemu(fixed, tmp_path):
 def test_other_networks_and_numbers_that_do_not_fit_are_one_line(fixed, tmp_path):
     path = tmp_path / "net.tflite"
     path.write_bytes(registered("crn"))
-    with pytest.raises(UsageError, match="--arithmetic fixed is for the front end of speech"):
+    with pytest.raises(UsageError, match="--arithmetic fixed is for the front ends of speech, key"):
         firmware_of_file(path, FirmwareOptions(U55, tmp_path / "out", is_fixed=True))
     record = read_json(pretrained.denoiser().with_name("denoiser.frontend.json"), DeviceFrontEnd)
     windows = replace(record, synthesis_window=(2.5,) * 512)

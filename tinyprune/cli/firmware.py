@@ -35,8 +35,8 @@ from tinyprune.cli.values import FILE, PLACE
     type=click.Choice(["float", "fixed"]),
     default="float",
     show_default=True,
-    help="What the front end of speech computes in: float32, or integers of 32 and 64 bits for a "
-    "processor without floating point.",
+    help="What the front end of speech, keywords or anomalies computes in: float32, or integers of "
+    "32 and 64 bits for a processor without floating point.",
 )
 @options.front_end
 @click.option(

@@ -1,5 +1,6 @@
 """Anomaly detection in C: log-mel power of a window, and the error of its reconstruction."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,14 @@ class AnomalyFirmware:
             levels = front_end.levels(np.asarray(window / 32768, np.float32))
             features = front_end.features(levels[None])
             errors.append(mse(features, runner.step(features)))
-        made = np.asarray(errors, np.float32)[:, None]
         resets = [number in (0, _CALLS_BEFORE_RESET) for number in range(_CALLS)]
-        tolerance = c_double(max(1.0, float(made.max())) * _RELATIVE_TOLERANCE)
-        return recorder.golden(
-            [CRows("window", windows)], [CRows("error", made)], resets, tolerance
-        )
+        made, tolerance = self._vectors(errors)
+        return recorder.golden([CRows("window", windows)], [made], resets, tolerance)
+
+    def _vectors(self, errors: Sequence[float]) -> tuple[CRows, str]:
+        """Return the errors of all calls as C gives them, and how far they may be off."""
+        made = np.asarray(errors, np.float32)[:, None]
+        return CRows("error", made), c_double(self._tolerance(errors))
+
+    def _tolerance(self, errors: Sequence[float]) -> float:
+        return max(1.0, *errors) * _RELATIVE_TOLERANCE

@@ -13,9 +13,12 @@ from tinyprune.data.arrays.frontend import ArrayFrontEnd, NamedFrontEnd
 from tinyprune.data.images.dataset import ImageFrontEnd
 from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.firmware.anomaly import AnomalyFirmware
+from tinyprune.firmware.anomaly_fixed import FixedAnomalyFirmware
 from tinyprune.firmware.device_model import DeviceModel, c_identifier
+from tinyprune.firmware.fixed_point import SoundRecord
 from tinyprune.firmware.golden import Golden, Recorder
 from tinyprune.firmware.keywords import KeywordFirmware
+from tinyprune.firmware.keywords_fixed import FixedKeywordFirmware
 from tinyprune.firmware.numbers import Normalisation, NumberFirmware
 from tinyprune.firmware.speech import SpeechFirmware
 from tinyprune.firmware.speech_fixed import FixedSpeechFirmware
@@ -63,22 +66,24 @@ def front_end_of(
     """Return the front end for a record; None: numbers, as the network takes them.
 
     ``is_fixed``: whether it computes in fixed point. Raises UsageError for a record that does not
-    go with the network, or that of another task than speech for fixed point.
+    go with the network, or that of something else than sound for fixed point.
     """
-    if is_fixed and not isinstance(record, DeviceFrontEnd):
+    if is_fixed and not isinstance(record, SoundRecord):
         raise UsageError(
-            "--arithmetic fixed is for the front end of speech, this network has another or none: "
-            "leave it out"
+            "--arithmetic fixed is for the front ends of speech, keywords and anomalies, this "
+            "network has another or none: leave it out"
         )
     if isinstance(record, DeviceGraph):
         _check_scales(record, model)
     if isinstance(record, DeviceFrontEnd):
-        kind = FixedSpeechFirmware if is_fixed else SpeechFirmware
-        return kind(record, model)
+        speech = FixedSpeechFirmware if is_fixed else SpeechFirmware
+        return speech(record, model)
     if isinstance(record, DeviceMfcc):
-        return KeywordFirmware(record, model, class_names)
+        keywords = FixedKeywordFirmware if is_fixed else KeywordFirmware
+        return keywords(record, model, class_names)
     if isinstance(record, DeviceLogMel):
-        return AnomalyFirmware(record, model)
+        anomaly = FixedAnomalyFirmware if is_fixed else AnomalyFirmware
+        return anomaly(record, model)
     return NumberFirmware(model, _normalisations(record), class_names)
 
 

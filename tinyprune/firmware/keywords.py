@@ -106,12 +106,12 @@ class KeywordFirmware:
         clips = clips.reshape(_CALLS, record.samples)
         scores = [runner.step(features) for features in front_end.features(clips)]
         resets = [number in (0, _CALLS_BEFORE_RESET) for number in range(_CALLS)]
-        return recorder.golden(
-            [CRows("clip", clips)],
-            [CRows("scores", np.stack(scores).reshape(_CALLS, -1))],
-            resets,
-            _TOLERANCE,
-        )
+        made, tolerance = self._vectors(scores)
+        return recorder.golden([CRows("clip", clips)], [made], resets, tolerance)
+
+    def _vectors(self, scores: Sequence[np.ndarray]) -> tuple[CRows, str]:
+        """Return the scores of all calls as C gives them, and how far they may be off."""
+        return CRows("scores", np.stack(scores).reshape(len(scores), -1)), _TOLERANCE
 
 
 def _fitting_names(names: Sequence[str], outputs: int) -> tuple[str, ...]:

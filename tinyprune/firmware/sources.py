@@ -22,6 +22,7 @@ _NETWORK = {
     DRIVER: {"npu.h": "npu.h", "npu.c": "npu.c", "model.c": "model.c"},
     TFLM: {"npu.h": "npu.h", "npu.cc": "tflm.cc", "tflm.h": "tflm.h", "model.c": "model.c"},
 }
+_FIXED = ("fixed.h", "fixed.c", "spectrum.h", "spectrum.c")
 _ZEPHYR = ("zephyr/module.yml", "zephyr/Kconfig", "zephyr/CMakeLists.txt")
 _DRIVER_HEADER = "ethosu_driver.h"
 _FVP = ("fvp/main.c", "fvp/image.ld")
@@ -145,8 +146,8 @@ def _places(facts: FirmwareFacts, front_end: FirmwareFrontEnd, has_fft: bool) ->
         places[f"src/{name}_fft.h"] = f"network{fixed}_fft.h"
         places[f"src/{name}_fft.c"] = f"network{fixed}_fft.c"
     if fixed:
-        places[f"src/{name}_fixed.h"] = "network_fixed.h"
-        places[f"src/{name}_fixed.c"] = "network_fixed.c"
+        for part in _FIXED:
+            places[f"src/{name}_{part}"] = f"network_{part}"
     for part in _TEST:
         places[f"test/{part}"] = f"test/{part}"
     if facts.runtime == DRIVER:

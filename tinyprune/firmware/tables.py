@@ -30,6 +30,10 @@ class Tables:
         """Bytes of all arrays."""
         return sum(array.bytes for array in self.arrays)
 
+    def has(self, name: str) -> bool:
+        """Return whether there is an array of a name."""
+        return any(array.name == name for array in self.arrays)
+
 
 def quantization(end: DeviceEnd, prefix: str) -> list[CConstant]:
     """Return scale and zero point of an end as constants: float = scale * (integer - zero)."""

@@ -14,6 +14,9 @@ extern "C"
 #define {{ NAME }}_SAMPLE_RATE {{ record.sample_rate }}
 #define {{ NAME }}_SAMPLES {{ record.samples }} /* of a window */
 #define {{ NAME }}_HOP {{ record.hop }} /* samples from the beginning of a window to that of the next */
+{% if is_fixed %}
+#define {{ NAME }}_ERROR_BITS 16 /* behind the point of an error: 65536 is 1 */
+{% endif %}
 
 {% include "network_facts.h" %}
 
@@ -28,7 +31,7 @@ int {{ name }}_reset(void);
  * anomalous. That of a recording is the mean over its windows. Returns 0, or what the driver returned; then
  * no error is set.
  */
-int {{ name }}_process(const int16_t window[{{ NAME }}_SAMPLES], float error[1]);
+int {{ name }}_process(const int16_t window[{{ NAME }}_SAMPLES], {{ "int32_t" if is_fixed else "float" }} error[1]);
 
 #ifdef __cplusplus
 }

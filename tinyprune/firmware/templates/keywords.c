@@ -20,14 +20,7 @@
 static float frame[FFT];
 static float magnitudes[FFT / 2 + 1];
 static float levels[BANDS]; /* logarithms of the mel bands */
-{% if class_names %}
-
-const char *const {{ name }}_class_names[{{ NAME }}_SCORES] = {
-{% for class_name in class_names %}
-    {{ class_name | c_text }},
-{% endfor %}
-};
-{% endif %}
+{% include "class_names.c" %}
 
 int {{ name }}_reset(void)
 {

@@ -8,33 +8,8 @@
 /* Pairs of real numbers are one complex transform of half the length (Cooley and Tukey 1965). */
 #define HALF ({{ NAME }}_FFT / 2)
 
-static void swap(float *one, float *other)
-{
-    const float kept = *one;
-    *one = *other;
-    *other = kept;
-}
-
-/* Put the numbers at the places whose bits are reversed. */
-static void reorder(float values[])
-{
-    int reversed = 0;
-    for (int place = 0; place < HALF; place++)
-    {
-        int bit = HALF / 2;
-        if (place < reversed)
-        {
-            swap(&values[2 * place], &values[2 * reversed]);
-            swap(&values[2 * place + 1], &values[2 * reversed + 1]);
-        }
-        while ((bit > 0) && (reversed >= bit))
-        {
-            reversed -= bit;
-            bit /= 2;
-        }
-        reversed += bit;
-    }
-}
+{% set number = "float" %}
+{% include "fft_order.c" %}
 
 /* Transform HALF complex numbers; the sign is that of the exponent. */
 static void transform(float values[], float sign)

@@ -5,10 +5,12 @@
 
 #include "{{ name }}_tables.h"
 
-#define FRACTION 24 /* bits of logarithms and powers */
+#define FRACTION 24 /* bits of logarithms{{ " and powers" if tables.has("powers") }} */
 #define STEP_BITS 8 /* a table has 2^8 steps and its end */
+{% if tables.has("powers") %}
 #define REST_BITS (FRACTION - STEP_BITS)
 #define POWER_BITS 30 /* of the table of powers */
+{% endif %}
 #define LARGEST_BITS 30
 
 int64_t {{ name }}_scaled_down(int64_t value, int bits)
@@ -27,6 +29,15 @@ int32_t {{ name }}_saturated(int64_t value)
         return INT32_MAX;
     }
     return (value < INT32_MIN) ? INT32_MIN : (int32_t)value;
+}
+
+int8_t {{ name }}_int8(int64_t value)
+{
+    if (value > INT8_MAX)
+    {
+        return INT8_MAX;
+    }
+    return (value < INT8_MIN) ? INT8_MIN : (int8_t)value;
 }
 
 /* Return the number of bits up to the highest that is set. */
@@ -97,6 +108,7 @@ int32_t {{ name }}_log2(uint64_t value)
     const int64_t part = between({{ name }}_logarithms[step], {{ name }}_logarithms[step + 1u], rest, 24);
     return (int32_t)(exponent * (int64_t)(1 << FRACTION) + part);
 }
+{% if tables.has("powers") %}
 
 int32_t {{ name }}_exp2(int64_t value)
 {
@@ -115,3 +127,4 @@ int32_t {{ name }}_exp2(int64_t value)
     }
     return {{ name }}_saturated({{ name }}_scaled_down(power, POWER_BITS - FRACTION - (int)exponent));
 }
+{% endif %}

@@ -17,6 +17,9 @@ int64_t {{ name }}_scaled_down(int64_t value, int bits);
 /* Return the nearest number of 32 bits. */
 int32_t {{ name }}_saturated(int64_t value);
 
+/* Return the nearest number of 8 bits. */
+int8_t {{ name }}_int8(int64_t value);
+
 /* Multiply numbers by the power of two that brings the largest to [2^29, 2^30). Returns its exponent. */
 int {{ name }}_normalise(int32_t values[], int count);
 
@@ -25,8 +28,10 @@ uint32_t {{ name }}_root(uint64_t value);
 
 /* Return the base-2 logarithm of a positive integer in Q24. */
 int32_t {{ name }}_log2(uint64_t value);
+{% if tables.has("powers") %}
 
 /* Return 2 to the power of a number in Q24, in Q24, at most INT32_MAX. */
 int32_t {{ name }}_exp2(int64_t value);
+{% endif %}
 
 #endif

@@ -6,7 +6,7 @@
 #include "{{ name }}_tables.h"
 
 /*
- * With {{ NAME }}_CMSIS_DSP defined, the transform is arm_rfft_q31 of CMSIS-DSP, the inverse the one below. Tried
+ * With {{ NAME }}_CMSIS_DSP defined, the transform is arm_rfft_q31 of CMSIS-DSP{{ ", the inverse the one below" if has_inverse }}. Tried
  * on a PC with the C of cmsisdsp 1.10.3 of PyPI; not built for an Arm core.
  */
 #ifdef {{ NAME }}_CMSIS_DSP
@@ -29,33 +29,8 @@ static int64_t turned(int64_t value)
     return (value + ((int64_t)1 << (TURN_BITS - 1))) >> TURN_BITS;
 }
 
-static void swap(int32_t *one, int32_t *other)
-{
-    const int32_t kept = *one;
-    *one = *other;
-    *other = kept;
-}
-
-/* Put the numbers at the places whose bits are reversed. */
-static void reorder(int32_t values[])
-{
-    int reversed = 0;
-    for (int place = 0; place < HALF; place++)
-    {
-        int bit = HALF / 2;
-        if (place < reversed)
-        {
-            swap(&values[2 * place], &values[2 * reversed]);
-            swap(&values[2 * place + 1], &values[2 * reversed + 1]);
-        }
-        while ((bit > 0) && (reversed >= bit))
-        {
-            reversed -= bit;
-            bit /= 2;
-        }
-        reversed += bit;
-    }
-}
+{% set number = "int32_t" %}
+{% include "fft_order.c" %}
 
 /* Transform HALF complex numbers and divide by HALF; the sign is that of the exponent. */
 static void transform(int32_t values[], int64_t sign)
@@ -134,6 +109,7 @@ void {{ name }}_fft(int32_t values[{{ NAME }}_FFT])
     values[1] = half(first - values[1]);
 }
 #endif
+{% if has_inverse %}
 
 void {{ name }}_inverse_fft(int32_t values[{{ NAME }}_FFT])
 {
@@ -143,3 +119,4 @@ void {{ name }}_inverse_fft(int32_t values[{{ NAME }}_FFT])
     part(values, 1);
     transform(values, 1);
 }
+{% endif %}

@@ -14,8 +14,10 @@
  * bin between them.
  */
 void {{ name }}_fft(int32_t values[{{ NAME }}_FFT]);
+{% if has_inverse %}
 
 /* Half of the inverse of a transform that divides by nothing; numbers are below 2^30. */
 void {{ name }}_inverse_fft(int32_t values[{{ NAME }}_FFT]);
+{% endif %}
 
 #endif

@@ -6,6 +6,7 @@
 #include "{{ name }}_fft.h"
 #include "{{ name }}_fixed.h"
 #include "{{ name }}_npu.h"
+#include "{{ name }}_spectrum.h"
 #include "{{ name }}_tables.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@
 #define BANDS {{ NAME }}_BANDS
 
 /* Bits behind the point. Samples are steps of 16 bits. */
-#define SAMPLE_BITS 12
+#define SAMPLE_BITS {{ NAME }}_SAMPLE_BITS
 #define SAMPLE_UNIT (1 << SAMPLE_BITS)
 #define POLE_BITS 31
 #define WINDOW_BITS 30
@@ -126,21 +127,8 @@ static int32_t log_gain_of_hop(void)
 /* Leave the spectrum of the windowed frame in its place, and its magnitudes beside it. */
 static void analyse(void)
 {
-    for (int place = 0; place < FRAME; place++)
-    {
-        const int64_t product = (int64_t)frame[place] * {{ name }}_analysis_window[place];
-        frame[place] = {{ name }}_saturated({{ name }}_scaled_down(product, WINDOW_BITS));
-    }
-    exponent = {{ name }}_normalise(frame, FRAME);
-    {{ name }}_fft(frame);
-    magnitudes[0] = (uint32_t)((frame[0] < 0) ? -frame[0] : frame[0]);
-    magnitudes[HOP] = (uint32_t)((frame[1] < 0) ? -frame[1] : frame[1]);
-    for (int bin = 1; bin < HOP; bin++)
-    {
-        const int64_t real = frame[2 * bin];
-        const int64_t imaginary = frame[2 * bin + 1];
-        magnitudes[bin] = {{ name }}_root((uint64_t)(real * real) + (uint64_t)(imaginary * imaginary));
-    }
+    exponent = {{ name }}_analyse(frame);
+    {{ name }}_set_magnitudes(frame, magnitudes);
 }
 
 /* Return a feature before normalisation: the power of a band's sum of magnitudes. */
@@ -163,19 +151,12 @@ static void set_features(int32_t log_gain)
     const int32_t *weights = {{ name }}_mel_weights;
     for (int band = 0; band < BANDS; band++)
     {
-        const uint32_t *first = &magnitudes[{{ name }}_mel_first[band]];
-        uint64_t sum = 0u;
-        int64_t feature;
-        for (int place = 0; place < (int){{ name }}_mel_lengths[band]; place++)
-        {
-            sum += (uint64_t)weights[place] * first[place];
-        }
-        weights += {{ name }}_mel_lengths[band];
-        feature = (int64_t)powered(sum, log_gain) - {{ name }}_mean[band];
+        const int count = (int){{ name }}_mel_lengths[band];
+        const uint64_t sum = {{ name }}_weighted(&magnitudes[{{ name }}_mel_first[band]], weights, count);
+        int64_t feature = (int64_t)powered(sum, log_gain) - {{ name }}_mean[band];
         feature = {{ name }}_scaled_down(feature * {{ name }}_factor[band], LOG_BITS + {{ NAME }}_FACTOR_BITS);
-        feature += {{ NAME }}_INPUT_ZERO_POINT;
-        feature = (feature < INT8_MIN) ? INT8_MIN : feature;
-        input[band] = (int8_t)((feature > INT8_MAX) ? INT8_MAX : feature);
+        input[band] = {{ name }}_int8(feature + {{ NAME }}_INPUT_ZERO_POINT);
+        weights += count;
     }
 }
 
