@@ -11,13 +11,15 @@ from click.testing import CliRunner
 from tests.support.runs import tiny_sizes
 from tinyprune import pretrained
 from tinyprune.artifacts.resources import CompiledArtifact
-from tinyprune.artifacts.stream_check import StreamCheck
+from tinyprune.artifacts.stream_check import RECORD, StreamCheck
 from tinyprune.cli import main
 from tinyprune.errors import CheckFailed
 from tinyprune.npu import targets, vela
+from tinyprune.report.model.collection import collect_report
 from tinyprune.stages import stream_check
 from tinyprune.stages.compile import compile_variants
 from tinyprune.storage.records import read_json
+from tinyprune.storage.run_folder import Workspace
 from tinyprune.tflite.engines import has_tflm
 
 U55 = targets.resolve("ethos-u55-128")
@@ -42,7 +44,7 @@ def test_the_denoiser_has_the_bytes_of_tflm_and_a_record(own_copy):
     assert (check.name, check.reference, check.reason) == ("pretrained", "TFLM", "")
     assert check.limit_percent == stream_check.WIDE_PERCENT  # an LSTM has numbers of 16 bit
     assert check.layers == ()  # Vela's tables are not beside this copy
-    assert read_json(own_copy.path.parent / stream_check.RECORD_NAME, StreamCheck) == check
+    assert read_json(own_copy.path.parent / RECORD, StreamCheck) == check
 
 
 def change(artifact: CompiledArtifact, old: bytes, new: bytes) -> None:
@@ -111,3 +113,10 @@ def test_variants_of_a_run_are_checked_on_dev(run_copy):
         assert (check.inferences, check.metric) == (20, "si_sdr_db")
         assert check.percent_off <= stream_check.WIDE_PERCENT
         assert check.value == pytest.approx(check.reference_value, abs=0.05)
+    assert collect_report(Workspace(run_copy)).streams == tuple(checks)
+
+    variant = run_copy / "variants" / "baseline" / U55.compiled_place
+    (variant / vela.RECORD_NAME).unlink()
+    with tiny_sizes():
+        compile_variants(run_copy, [U55])
+    assert collect_report(Workspace(run_copy)).streams == tuple(checks[1:])  # of other bytes

@@ -62,6 +62,11 @@ class NpuTarget:
         return "-".join([self.label or name, *self.choices])
 
     @property
+    def compiled_place(self) -> str:
+        """Folder of what is compiled for it, in the folder of a variant."""
+        return f"compiled/{self.name}"
+
+    @property
     def choices(self) -> list[str]:
         """Choices of the compiler that are not its defaults, as parts of a name."""
         choices = []

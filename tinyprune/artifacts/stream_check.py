@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from tinyprune.artifacts.stream_counts import LayerWork, StreamCounts
 
+#: Name of the record, beside the compiled file.
+RECORD = "verification.json"
+
 
 @dataclass(frozen=True)
 class StreamCheck:

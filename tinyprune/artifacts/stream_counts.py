@@ -1,6 +1,5 @@
 """What a command stream makes an NPU do, all in all and layer by layer."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -22,7 +21,7 @@ class StreamCounts:
         cycles: of one inference, by Vela's estimate.
     """
 
-    operations: Mapping[str, int]
+    operations: dict[str, int]
     macs: int
     filled_macs: int | None
     weights: int

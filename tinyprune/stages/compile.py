@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyprune import pretrained
+from tinyprune.artifacts import stream_check
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget
@@ -91,20 +92,15 @@ def compilation_job(run: Run, variant: Variant, target: NpuTarget) -> Compilatio
     What is there already is made again where a file of it has changed.
     """
     graph = device_graph(run, variant)
-    folder = variant.folder / compiled_place(target)
+    folder = variant.folder / target.compiled_place
     if variant.has_files(_stage(target)) and not variant.is_intact(_stage(target)):
         (folder / vela.RECORD_NAME).unlink(missing_ok=True)
     return Compilation(variant.folder / graph.path, target, folder, graph.layers)
 
 
-def compiled_place(target: NpuTarget) -> str:
-    """Return the folder of a target in the folder of a variant."""
-    return f"compiled/{target.name}"
-
-
 def _stage(target: NpuTarget) -> str:
     """Return the name of the compilation for a target as a stage."""
-    return f"{compiled_place(target)}/compile"
+    return f"{target.compiled_place}/compile"
 
 
 def _row(
@@ -130,7 +126,8 @@ def _finish(
     inputs = {"tflite": graph.sha256, "target": target, "vela": compiled.report.vela_version}
     if variant.is_intact(_stage(target), inputs):
         return
-    place = compiled_place(target)
+    place = target.compiled_place
+    (variant.folder / place / stream_check.RECORD).unlink(missing_ok=True)  # of what was there
     files = []
     for path in sorted((variant.folder / place).iterdir()):
         if path.is_file() and path.name != "compile.json":

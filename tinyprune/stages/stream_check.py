@@ -7,7 +7,7 @@ from pathlib import Path
 from tinyprune import pretrained
 from tinyprune.artifacts.quality import Quality
 from tinyprune.artifacts.resources import CompiledArtifact, NpuTarget
-from tinyprune.artifacts.stream_check import StreamCheck
+from tinyprune.artifacts.stream_check import RECORD, StreamCheck
 from tinyprune.errors import CheckFailed
 from tinyprune.metrics.scores import quality
 from tinyprune.npu import vela
@@ -17,7 +17,7 @@ from tinyprune.npu.stream.counts import count, count_layers
 from tinyprune.npu.stream.network import CompiledNetwork
 from tinyprune.npu.tables import stream_places
 from tinyprune.progress import track
-from tinyprune.stages.compile import compiled_place, file_layers
+from tinyprune.stages.compile import file_layers
 from tinyprune.stages.export import device_graph
 from tinyprune.stages.run import Run, open_run
 from tinyprune.storage.digests import write_sealed
@@ -29,7 +29,6 @@ from tinyprune.tflite.forward import of_runner
 from tinyprune.tflite.interpreter import Int8Model
 from tinyprune.tflite.response import is_constant, made_inputs
 
-RECORD_NAME = "verification.json"
 DEV, NOISE = "dev", "noise"
 #: Bytes that may differ, in percent, by what can be equal at best: docs/verification.md.
 EXACT_PERCENT, WIDE_PERCENT, LITERT_PERCENT = 0.0, 10.0, 25.0
@@ -86,7 +85,7 @@ def _check_on_noise(
     target = artifact.report.target.name
     check = _record(name, target, NOISE, reference, network, lockstep, limit_percent)
     check = _with_work(check, network, artifact, file_layers(source))
-    write_sealed(artifact.path.parent / RECORD_NAME, check)
+    write_sealed(artifact.path.parent / RECORD, check)
     return check
 
 
@@ -98,7 +97,7 @@ def _check_on_dev(
     limit_percent: float | None,
 ) -> StreamCheck:
     """Check a variant on dev; its metric is scored with the stream and with the reference."""
-    folder = variant.folder / compiled_place(target)
+    folder = variant.folder / target.compiled_place
     artifact = read_json(folder / vela.RECORD_NAME, CompiledArtifact)
     graph = device_graph(run, variant)
     source = variant.folder / graph.path
@@ -122,7 +121,7 @@ def _check_on_dev(
     check = _with_work(
         check, network, replace(artifact, source=source, path=compiled), graph.layers
     )
-    write_sealed(folder / RECORD_NAME, check)
+    write_sealed(folder / RECORD, check)
     return check
 
 

@@ -22,6 +22,8 @@ from tinyprune.artifacts.budget import BudgetLine, BudgetRecord, Expectation, Re
 from tinyprune.artifacts.cycles import Cycles
 from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.artifacts.resources import Kernel, LayerCost, NpuTarget, ResourceReport
+from tinyprune.artifacts.stream_check import StreamCheck
+from tinyprune.artifacts.stream_counts import LayerWork, StreamCounts
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import Candidate, Shipped, SweepAnswer
 from tinyprune.report.model.listening import Clip, Example, Listening, to_wav
@@ -569,6 +571,45 @@ def test_the_page_is_the_same_every_time(folder) -> None:
     assert html.page(whole(2), folder) == html.page(whole(2), folder)
 
 
+def stream(name: str, layer: str = "lstm") -> StreamCheck:
+    """A stream that waits for weights in one layer and computes in another."""
+    counts = StreamCounts(
+        {"convolution": 1}, 1000, 2000, 900, 1100, 950, 0, 0, 128, 34_000
+    )
+    work = (
+        LayerWork(layer, counts, 30_000, "off-chip flash"),
+        LayerWork("dense", replace(counts, cycles=9000, transfer_bytes=256), 9000, "SRAM"),
+    )
+    check = StreamCheck(name, SHARED.name, "dev", 20, "TFLM", "", 2560, 0, 0.0, None, 10.0)
+    return replace(check, counts=counts, layers=work)
+
+
+def test_the_work_of_a_stream_is_a_table_that_sorts_by_numbers(folder) -> None:
+    streams = (stream("unit-0.50"), replace(stream("baseline"), target="another"))
+    page = html.page(replace(whole(), streams=streams), folder)
+    assert page.count("<h4>What the NPU is busy with</h4>") == 1
+    assert '<th scope="row">lstm<td data-h="cycles" data-v="34000">34 k' in page
+    assert '<td data-h="DMA" data-v="0">-' in page
+    shown = text(page)
+    # 1000 products in 34,000 cycles of 128; 1100 weights in them
+    assert "The array makes 0.0 % of the 128 products" in shown
+    assert "the decoder 0.03 weights a cycle; each is used 0.9 times" in shown
+    assert "waiting for weights: fewer bytes of weights" in shown
+    assert "moving in SRAM: fewer units or smaller inputs" in shown
+    assert (
+        f"Stream of unit-0.50 on {SHARED.name}, 20 inferences on dev: 0 of 2,560 output bytes "
+        "differ from TFLM." in shown
+    )
+
+
+def test_a_stream_that_differs_too_much_is_marked(folder) -> None:
+    off = replace(stream("baseline"), bytes_off=1280, largest=7.0, first_off=3, layers=())
+    page = html.page(replace(whole(), streams=(off,)), folder)
+    assert '<p class="small warn">Stream of baseline' in page
+    assert "1,280 of 2,560 output bytes differ from TFLM, by up to 7." in text(page)
+    assert "A head sorts" not in page
+
+
 def test_small_layers_are_one_part_of_a_bar(folder) -> None:
     report = whole()
     row = report.summaries[0].variants[0]
@@ -676,12 +717,13 @@ def long_names(report: RunReport) -> RunReport:
         summaries=summaries,
         manifest=files,
         notes=(long,),
+        streams=(replace(stream(long, long), target=target.name),),
     )
 
 
 @needs_browser
 def test_a_browser_shows_the_page_on_a_desk_and_on_a_phone(folder, tmp_path) -> None:
-    swept = replace(whole(3), sweep=sweep_answer())
+    swept = replace(whole(3), sweep=sweep_answer(), streams=(stream("baseline"),))
     page, long = html.page(swept, folder, HEARD), html.page(long_names(whole(2)), folder)
     shown = [(page, 1200), (page, PHONE), (long, PHONE)]
     counts = ((1, 1), (1, 1), (2, 0))  # of budgets, of costs of a sweep

@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tinyprune.artifacts import stream_check
 from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality, TaskRecord
+from tinyprune.artifacts.stream_check import StreamCheck
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import ANSWER, FOLDER, SweepAnswer
 from tinyprune.npu.limits import RECORD
@@ -44,6 +46,7 @@ def collect_report(space: Workspace) -> RunReport:
         notes=(*_changes(manifest), *_notes(variants, summaries)),
         advice=_advice(summaries),
         sweep=_sweep(space),
+        streams=tuple(_streams(begun, summaries)),
     )
 
 
@@ -120,6 +123,17 @@ def _summaries(space: Workspace) -> tuple[RunSummary, ...]:
     for path in paths:
         summaries += load_summaries(path)
     return tuple(summaries)
+
+
+def _streams(variants: Sequence[Variant], summaries: Sequence[RunSummary]) -> Iterator[StreamCheck]:
+    """The checks of compiled streams, target by target."""
+    for summary in summaries:
+        target = summary.target
+        for variant in variants:
+            path = variant.folder / target.compiled_place / stream_check.RECORD
+            if path.exists():
+                advice = f"make it again: `tinyprune compile --npu {target.npu} --verify`"
+                yield read_sealed_as(path, StreamCheck, advice)
 
 
 def _manifest(space: Workspace, variant: Variant) -> Iterator[ManifestEntry]:

@@ -6,6 +6,7 @@ from typing import Any
 from tinyprune.artifacts.budget import BudgetRecord
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality, TaskRecord
+from tinyprune.artifacts.stream_check import StreamCheck
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import SweepAnswer
 
@@ -82,6 +83,7 @@ class RunReport:
         notes: what is missing, and the command that makes it.
         advice: variant -> what would help it on the first target, what matters most first.
         sweep: fronts and the variant to ship; None where there was no sweep.
+        streams: what `compile --verify` found, of the targets of the summaries.
     """
 
     schema: int
@@ -95,6 +97,7 @@ class RunReport:
     notes: tuple[str, ...] = field(default=())
     advice: dict[str, tuple[str, ...]] = field(default_factory=dict)
     sweep: SweepAnswer | None = None
+    streams: tuple[StreamCheck, ...] = ()
 
     @property
     def changed(self) -> frozenset[str]:

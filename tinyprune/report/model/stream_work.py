@@ -1,5 +1,6 @@
 """What the layers of a command stream keep the NPU busy with, and what would use it better."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyprune.artifacts.stream_counts import LayerWork
@@ -33,6 +34,12 @@ _DECODING = Busy(
 )
 _FILLING = Busy("filling groups", "channels in multiples of 8, of inputs too (--round-to 8)")
 _COMPUTING = Busy("computing", "fewer units or a larger array; zeros do not help")
+
+
+def remedies(layers: Sequence[LayerWork]) -> dict[str, str]:
+    """Return what layers are busy with, in words, with what would help each."""
+    busy = map(busy_with, layers)
+    return {each.what: each.remedy for each in busy}
 
 
 def busy_with(layer: LayerWork) -> Busy:

@@ -33,6 +33,7 @@ from tinyprune.report.model.summary import Row, metric_names, summary_rows, vari
 from tinyprune.report.model.target_matrix import flips
 from tinyprune.report.render import charts, patterns, sweep_answer
 from tinyprune.report.render.front_chart import sweep_charts
+from tinyprune.report.render.stream_tables import BUSY_HEAD, WORK_HEADS
 from tinyprune.report.render.svg import hatches, marker, swatch
 from tinyprune.report.render.target_view import TargetView, is_number, target_text, target_view
 from tinyprune.storage.records import to_jsonable
@@ -62,7 +63,7 @@ def page(report: RunReport, folder: Path, heard: Listening | None = None) -> str
     views = []
     for summary in summaries[:CHARTED]:
         marks = front_marks(report, summary.target, metric)
-        views.append(target_view(summary, metric, order, marks))
+        views.append(target_view(summary, metric, order, marks, report.streams))
     return _template().render(
         report=report,
         metric=metric,
@@ -70,6 +71,8 @@ def page(report: RunReport, folder: Path, heard: Listening | None = None) -> str
         **_newest(summaries, views, metric, ship),
         shipped=ship,
         views=views,
+        work_heads=WORK_HEADS,
+        busy_head=BUSY_HEAD,
         has_limits=any(front_marks(report, each.target, metric).limits for each in summaries),
         matrix=_matrix(summaries),
         predicted=predictions.predicted_variants(summaries),

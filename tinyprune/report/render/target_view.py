@@ -9,14 +9,17 @@ from markupsafe import Markup
 
 from tinyprune.artifacts.quantity import FLASH, TOTAL_CYCLES, Quantity
 from tinyprune.artifacts.resources import NpuTarget, ResourceReport
+from tinyprune.artifacts.stream_check import StreamCheck
 from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model.advice import advice
 from tinyprune.report.model.front import FrontMarks
+from tinyprune.report.model.stream_work import busy_with, remedies
 from tinyprune.report.model.summary import Row, summary_rows
 from tinyprune.report.render.charts import Bar, stacks
 from tinyprune.report.render.front_chart import front_chart
 from tinyprune.report.render.scatter import Point, pareto
+from tinyprune.report.render.stream_tables import WorkCell, work_cells
 from tinyprune.report.render.svg import HATCHES
 
 #: Layers with a hatch of their own; the last hatch is for all others.
@@ -26,6 +29,21 @@ _OTHERS = HATCHES - 1
 _TINY = 0.03
 #: What the layers do not account for is shown above this share.
 _ROUNDING = 0.001
+
+
+@dataclass(frozen=True)
+class StreamView:
+    """The part of the page about the command stream of a variant.
+
+    Attributes:
+        check: what was found when it was executed.
+        rows: layer, its cells, and what it keeps the NPU busy with.
+        remedies: what layers are busy with -> what would help.
+    """
+
+    check: StreamCheck
+    rows: list[tuple[str, list[WorkCell], str]]
+    remedies: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -49,10 +67,15 @@ class TargetView:
     legend: list[tuple[int, str]]
     variants: tuple[VariantSummary, ...]
     advice: dict[str, tuple[str, ...]]
+    streams: dict[str, StreamView]
 
 
 def target_view(
-    summary: RunSummary, metric: str, order: Mapping[str, int], marks: FrontMarks
+    summary: RunSummary,
+    metric: str,
+    order: Mapping[str, int],
+    marks: FrontMarks,
+    checks: Sequence[StreamCheck] = (),
 ) -> TargetView:
     """The view of one target.
 
@@ -62,6 +85,7 @@ def target_view(
         order: variant -> its number in the run, which is the shape of its marker in every chart,
             whichever variants a target lacks.
         marks: what the charts show beside the variants.
+        checks: of compiled streams, those of other targets too.
     """
     rows = summary_rows(summary)
     for number, row in enumerate(rows):
@@ -88,7 +112,20 @@ def target_view(
         legend=_legend(summary.variants, named),
         variants=summary.variants,
         advice=advice(summary),
+        streams=_streams(summary.target, checks),
     )
+
+
+def _streams(target: NpuTarget, checks: Sequence[StreamCheck]) -> dict[str, StreamView]:
+    """Variant -> what its command stream does on a target."""
+    views = {}
+    for check in checks:
+        if check.target == target.name:
+            rows = [
+                (layer.name, work_cells(layer), busy_with(layer).what) for layer in check.layers
+            ]
+            views[check.name] = StreamView(check, rows, remedies(check.layers))
+    return views
 
 
 def target_text(target: NpuTarget) -> str:
