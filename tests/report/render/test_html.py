@@ -573,9 +573,7 @@ def test_the_page_is_the_same_every_time(folder) -> None:
 
 def stream(name: str, layer: str = "lstm") -> StreamCheck:
     """A stream that waits for weights in one layer and computes in another."""
-    counts = StreamCounts(
-        {"convolution": 1}, 1000, 2000, 900, 1100, 950, 0, 0, 128, 34_000
-    )
+    counts = StreamCounts({"convolution": 1}, 1000, 2000, 900, 1100, 950, 0, 0, 128, 34_000)
     work = (
         LayerWork(layer, counts, 30_000, "off-chip flash"),
         LayerWork("dense", replace(counts, cycles=9000, transfer_bytes=256), 9000, "SRAM"),
