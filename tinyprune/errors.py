@@ -39,7 +39,7 @@ class CheckFailed(TinypruneError):
 
 
 class Stopped(KeyboardInterrupt):
-    """The end of the program by SIGTERM or SIGHUP, like that by Ctrl-C. Attributes: exit_code."""
+    """The end of the program by Ctrl-C, SIGTERM or SIGHUP. Attributes: exit_code."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__()

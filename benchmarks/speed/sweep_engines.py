@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.shared.clouds import write_clouds
 from benchmarks.shared.report import Case, Check, Report, Unavailable
 from benchmarks.shared.sizes import SIZES
 from benchmarks.shared.timing import repeats, take_turns
@@ -83,14 +84,7 @@ def _course(config: RunConfig, folder: Path, request: SweepRequest) -> Course:
 
 def _config(folder: Path) -> RunConfig:
     """Return the configuration of the sweep, and write its table."""
-    rng = np.random.default_rng(0)
-    centres = rng.normal(size=(4, 16))
-    arrays = {}
-    for split, count in (("train", 512), ("dev", 128)):
-        labels = rng.integers(0, 4, count)
-        arrays[f"y_{split}"] = labels
-        arrays[f"x_{split}"] = (centres[labels] + rng.normal(size=(count, 16))).astype("float32")
-    np.savez(folder / "table.npz", **arrays)
+    write_clouds(folder / "table.npz", {"train": 512, "dev": 128})
     sparsities = np.linspace(0.2, 0.8, SIZES.sweep_trials).round(3).tolist()
     step = {"sparsity": sparsities, "epochs": [4]}
     return from_mapping(

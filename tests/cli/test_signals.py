@@ -7,7 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
+
+from tests.support.programs import usual_signals
+from tinyprune.cli.messages import describe
+from tinyprune.cli.signals import ending_like_ctrl_c
+from tinyprune.errors import Stopped
 
 LINE = "interrupted; run the same command again to continue"
 #: Stands for a Vela that has a lot to do.
@@ -24,12 +30,6 @@ def until(condition, seconds=60):
     while not (value := condition()) and time.monotonic() < end:
         time.sleep(0.05)
     return value
-
-
-def default_signals():
-    """Ignored by whatever a shell started in the background, such as a CI runner."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def ends_by(process: subprocess.Popen, number: signal.Signals) -> tuple[int, str]:
@@ -55,7 +55,7 @@ def compiling(networks, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=default_signals,
+        preexec_fn=usual_signals,
     ) as process:
         assert until(lambda: pid_file.exists() and pid_file.read_text())
         yield process, int(pid_file.read_text())
@@ -93,15 +93,16 @@ def test_no_vela_outlives_a_parent_that_is_killed_and_the_next_command_cleans_up
     assert scratch == [f".vela-{os.getppid()}-of-another"]
 
 
-def test_a_signal_whose_error_is_swallowed_ends_the_program_all_the_same():
-    program = """
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_whose_error_is_swallowed_ends_the_program_all_the_same(name, code):
+    program = f"""
 import signal, time
 from tinyprune.cli import messages, signals
 signals.LONGEST_SECONDS = 0.2
 
 class Finalised:
     def __del__(self):
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.{name})
 
 with signals.ending_like_ctrl_c(messages.report):
     Finalised()
@@ -109,10 +110,25 @@ with signals.ending_like_ctrl_c(messages.report):
     time.sleep(60)
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=usual_signals,
     )
     assert done.stdout == "goes on\n"
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (143, LINE)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (code, LINE)
+
+
+@pytest.mark.parametrize("swallowed_by", [KeyboardInterrupt, click.Abort])
+def test_the_exit_code_is_that_of_the_signal_whatever_a_library_has_made_of_its_error(swallowed_by):
+    with pytest.raises(Stopped) as found, ending_like_ctrl_c(print):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise swallowed_by from None
+    assert describe(found.value) == (LINE, 128 + signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_an_ignored_hangup_stays_ignored():

@@ -3,10 +3,10 @@
 import importlib.util
 import json
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.shared.clouds import write_clouds
 from tests.support.flipping import flip
 from tests.support.own_network import write_images
 from tinyprune.artifacts.sweep import FAILED, SweepAnswer
@@ -237,11 +237,7 @@ def test_chains_share_what_they_begin_with_and_trials_are_variants(
 def test_each_width_is_trained_once_and_chains_begin_with_it(tmp_path):
     """mlp of 64 and of 32 neurons, as they are and with half of the weights."""
     pytest.importorskip("optuna", reason="sweeps need optuna")
-    rng = np.random.default_rng(0)
-    centres = rng.normal(size=(4, 16))
-    labels = rng.integers(0, 4, 256)
-    table = (centres[labels] + rng.normal(size=(256, 16))).astype("float32")
-    np.savez(tmp_path / "table.npz", x=table, y=labels)
+    write_clouds(tmp_path / "table.npz", {"train": 192, "dev": 64})
     recipe = tmp_path / "table.toml"
     recipe.write_text(WIDTHS)
     first = run(recipe, "--jobs", 1, "--format", "json")

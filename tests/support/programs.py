@@ -28,6 +28,13 @@ class Done:
     stderr: str
 
 
+def usual_signals() -> None:
+    """Let signals end this process, whatever a shell has made of them that started it with ``&``."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def run(arguments: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None) -> Done:
     """Run a program to its end.
 
@@ -73,8 +80,7 @@ def _program(
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    usual_signals()
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
         sys.path.insert(0, cwd)

@@ -12,7 +12,8 @@ from tinyprune.errors import TinypruneError, reason
 
 LOGGER = logging.getLogger("tinyprune")
 
-_INTERRUPTIONS = (KeyboardInterrupt, click.Abort)
+#: Click makes the second of the first.
+INTERRUPTIONS = (KeyboardInterrupt, click.Abort)
 #: What TensorFlow raises, which is not imported here, and where it says how much it wanted.
 _OUT_OF_MEMORY = "ResourceExhaustedError"
 _TOO_LARGE = re.compile(r"allocating tensor with shape\[([\d,]+)\]")
@@ -53,7 +54,7 @@ def report(error: BaseException) -> int:
     if LOGGER.isEnabledFor(logging.DEBUG):
         click.echo("".join(traceback.format_exception(error)), err=True)
     prefix = "error: "
-    if isinstance(error, _INTERRUPTIONS):
+    if isinstance(error, INTERRUPTIONS):
         prefix = ""
     click.echo(f"{prefix}{line}", err=True)
     return code
@@ -94,8 +95,7 @@ def _describe_memory(error: MemoryError) -> tuple[str, int]:
 @describe.register(click.Abort)
 def _describe_interrupt(error: BaseException) -> tuple[str, int]:
     """Return the line and the exit code after Ctrl-C, SIGTERM or SIGHUP."""
-    signalled = error.__cause__ or error  # click makes an Abort of it
-    code = getattr(signalled, "exit_code", INTERRUPTED)
+    code = getattr(error, "exit_code", INTERRUPTED)
     return "interrupted; run the same command again to continue", code
 
 
