@@ -4,7 +4,7 @@ import pytest
 
 from tinyprune.compress.fake_quant import FakeQuantize
 from tinyprune.compress.fold import fold
-from tinyprune.compress.grids import unfamiliar
+from tinyprune.compress.grids import singular_operations, unfamiliar
 from tinyprune.compress.prepare import calibrate, prepare
 
 L, ops = keras.layers, keras.ops
@@ -144,6 +144,14 @@ def test_an_input_that_holds_no_floats_has_no_grid():
     assert [layer.name for layer in model.layers if isinstance(layer, FakeQuantize)] == [
         "table_grid"
     ]
+
+
+def test_operations_that_are_infinite_at_0_are_named():
+    inputs = keras.Input((4,))
+    x = keras.ops.log(inputs)
+    x = keras.ops.sqrt(x) / inputs + keras.ops.exp(inputs)
+    names = [name.split()[0] for name in singular_operations(keras.Model(inputs, x))]
+    assert names == ["Log", "Sqrt", "TrueDivide"]
 
 
 def test_what_only_a_conversion_can_say_is_named():

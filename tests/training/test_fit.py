@@ -302,6 +302,16 @@ def test_a_loss_that_is_not_finite_says_what_to_try(tmp_path, factor):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_loss_that_is_not_finite_names_what_divides_or_takes_a_root(tmp_path):
+    def with_logarithm() -> keras.Model:
+        model = dense()
+        return keras.Model(model.inputs, keras.ops.log(model.outputs[0]))
+
+    training = fit(tmp_path, Imitate(factor=math.nan), build=with_logarithm)
+    with pytest.raises(TinypruneError, match="or a larger number beside the arguments of Log 'log"):
+        training.run("tiny")
+
+
 def test_a_loss_that_stops_being_finite_stops_at_the_step_and_keeps_the_epoch_before(tmp_path):
     class Spoilt(Imitate):
         def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:

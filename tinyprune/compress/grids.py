@@ -85,5 +85,15 @@ def unfamiliar(model: keras.Model) -> list[str]:
     return names
 
 
+def singular_operations(model: keras.Model) -> list[str]:
+    """Return the operations that are infinite, or have infinite gradients, where arguments are 0."""
+    names: dict[str, None] = {}
+    for node in graph.nodes(model):
+        operation = node.operation
+        if layer_kind(operation).is_singular:
+            names[f"{type(operation).__name__} '{operation.name}'"] = None
+    return list(names)
+
+
 def _is_familiar(function: Any) -> bool:
     return function is None or activation_name(function) in FAMILIAR

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tinyprune.compress.compiled import compiled
+from tinyprune.compress.grids import singular_operations
 from tinyprune.errors import TinypruneError
 from tinyprune.metrics.metric import metric_of
 from tinyprune.storage.records import write_text
@@ -188,9 +189,14 @@ class Fit:
                 f"; the state after epoch {epoch} is kept in {self.folder}: "
                 "choose another --name or --run, or delete that folder"
             )
-        return TinypruneError(
-            f"the loss of epoch {epoch + 1} is not finite: try a smaller --learning-rate{kept}"
-        )
+        advice = "try a smaller --learning-rate"
+        singular = singular_operations(self.model)
+        if singular:
+            advice += (
+                f", or a larger number beside the arguments of {', '.join(singular)}: "
+                "less than half a step of the int8 grid is 0"
+            )
+        return TinypruneError(f"the loss of epoch {epoch + 1} is not finite: {advice}{kept}")
 
     def _train_step(self, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
         with tf.GradientTape() as tape:

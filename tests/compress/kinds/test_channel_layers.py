@@ -57,3 +57,13 @@ def test_a_normalisation_of_silent_frames_stays_finite_on_int8_grids(normalisati
         loss = tf.reduce_sum(outputs**2)
     assert np.isfinite(outputs).all()
     assert all(np.isfinite(gradient).all() for gradient in tape.gradient(loss, variables))
+
+
+def test_the_operation_of_keras_is_the_same():
+    inputs = keras.Input((3,))
+    prepared = prepare(keras.Model(inputs, keras.ops.rsqrt(inputs)))
+    calibrate(prepared, [np.array([[0.25, 1, 4]], np.float32)])
+    # 0.001 is less than half a step of the grid from 0 to 4.
+    np.testing.assert_allclose(
+        prepared(np.array([[0.001, 1, 4]], np.float32)), [[2, 1, 0.5]], atol=0.01
+    )

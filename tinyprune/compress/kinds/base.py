@@ -39,6 +39,7 @@ class LayerKind(ABC):
         needs_one_frame: whether it cannot work on a window of several frames.
         has_channel_setting: whether its configuration names the number of channels.
         has_grid_inside: whether the layer that is prepared for int8 has its grids itself.
+        is_singular: whether it, or its gradient, is infinite where an argument is 0.
         is_training_only: whether it passes its input on as it is, except while learning.
     """
 
@@ -49,6 +50,7 @@ class LayerKind(ABC):
     needs_one_frame = False
     has_channel_setting = False
     has_grid_inside = False
+    is_singular = False
     is_training_only = False
 
     def channels(self, call: LayerCall) -> IntArray | None:

@@ -62,7 +62,7 @@ class Passive(LayerKind):
     Attributes:
         channel_rule: from the channels of its inputs to those of its outputs.
         frame_rule: why it does not work frame by frame.
-        grid, operator, is_view, takes_in_relu: as in LayerKind.
+        grid, operator, is_view, takes_in_relu, is_singular: as in LayerKind.
         function_rule: the activation function that it is.
     """
 
@@ -72,6 +72,7 @@ class Passive(LayerKind):
     operator: str = "other"
     is_view: bool = False
     takes_in_relu: bool = False
+    is_singular: bool = False
     function_rule: FunctionRule = no_function
 
     def channels(self, call: LayerCall) -> IntArray | None:
@@ -150,13 +151,13 @@ class Scale(Passive):
 
 
 class Root(Passive):
-    """InverseRoot."""
+    """InverseRoot, and the operation of Keras that is the same."""
 
     has_grid_inside = True
 
     def prepared(self, layer: Any, quantized: bool) -> Any:
-        """Return a copy with an int8 grid inside."""
-        return graph.copy(layer, quantized=quantized)
+        """Return the layer, with an int8 grid inside."""
+        return InverseRoot(quantized=quantized, name=layer.name)
 
     def plain_weights(self, layer: Any) -> list[Any]:
         """Return no weights: the grid is not of the plain layer."""
@@ -303,6 +304,7 @@ _SUM_OPERATION_WITH_RELU = Passive(
     channels.by_element, frames.frame_by_frame, Grid.OWN, "add", takes_in_relu=True
 )
 _BY_ELEMENT = Passive(channels.by_element, frames.frame_by_frame)
+_SINGULAR = Passive(channels.by_element, frames.frame_by_frame, is_singular=True)
 _REDUCTION = Passive(channels.reduced)
 _MOVE = Passive(grid=Grid.OF_INPUT)
 
@@ -325,17 +327,17 @@ PASSIVE_OPERATIONS: Mapping[str, LayerKind] = {
     "Multiply": _SUM_OPERATION_WITH_RELU,
     "Maximum": _SUM_OPERATION,
     "Minimum": _SUM_OPERATION,
-    "Divide": _BY_ELEMENT,
-    "TrueDivide": _BY_ELEMENT,
-    "Power": _BY_ELEMENT,
+    "Divide": _SINGULAR,
+    "TrueDivide": _SINGULAR,
+    "Power": _SINGULAR,
     "Negative": _BY_ELEMENT,
     "Absolute": _BY_ELEMENT,
     "Square": _BY_ELEMENT,
-    "Sqrt": _BY_ELEMENT,
-    "Rsqrt": _BY_ELEMENT,
+    "Sqrt": _SINGULAR,
+    "Rsqrt": Root(channels.by_element, frames.frame_by_frame),
     "Exp": _BY_ELEMENT,
-    "Log": _BY_ELEMENT,
-    "Reciprocal": Passive(channels.by_element),
+    "Log": _SINGULAR,
+    "Reciprocal": Passive(channels.by_element, is_singular=True),
     "Clip": Passive(frame_rule=frames.frame_by_frame),
     # Activations.
     "Relu": _known_function("relu"),
