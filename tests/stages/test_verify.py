@@ -85,6 +85,20 @@ def test_an_edited_summary_is_not_compared(run_copy):
     )
 
 
+@pytest.mark.parametrize("side", ["variant", "folder", "variant of a folder"])
+def test_a_variant_whose_graph_has_changed_is_not_compared(side, run_copy):
+    texts = {
+        "variant": ("baseline", "weight-0.80"),
+        "folder": (f"{run_copy}", f"{run_copy}"),
+        "variant of a folder": (f"{run_copy}:baseline", f"{run_copy}:weight-0.80"),
+    }[side]
+    assert invoke("compare", *texts, "--run", run_copy).exit_code in (0, 1)
+    flip(run_copy / "variants/weight-0.80/streaming.tflite")
+    result = invoke("compare", *texts, "--run", run_copy)
+    assert result.exit_code == 1
+    assert "streaming.tflite has changed since it was made: put it back" in result.stderr
+
+
 @pytest.mark.slow
 def test_a_graph_that_was_deleted_is_made_again_as_it_was(run_copy, finished_run, tiny_sizes):
     path = run_copy / "variants/baseline/streaming.tflite"

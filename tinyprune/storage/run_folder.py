@@ -171,6 +171,11 @@ class Variant:
         """Raise TinypruneError, which says what to do, for a file that a stage did not make so."""
         self._verify(self._record(stage))
 
+    def verify_all(self) -> None:
+        """Raise TinypruneError for a file that no stage made as it is now."""
+        for record in self.stages():
+            self._verify(record)
+
     def verified(self, stage: str, name: str) -> Path:
         """Return the path of a file that a finished stage made.
 

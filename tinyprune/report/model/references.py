@@ -10,6 +10,7 @@ from tinyprune.artifacts.summary import RunSummary
 from tinyprune.errors import UsageError, unknown_name
 from tinyprune.report.model.loading import load_summaries
 from tinyprune.report.model.summary import variant_names
+from tinyprune.storage.run_folder import Workspace
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,34 @@ def reference_of(text: str, run: Path) -> Reference:
 
     That is a variant of ``run``, a run folder, a JSON file, or either of them with ``:VARIANT``. A
     name that is both a variant and a folder is the variant; ``./NAME`` is the folder. Raises
-    UsageError if there is no such thing, and what :func:`tinyprune.report.model.loading.load`
-    raises.
+    UsageError if there is no such thing, TinypruneError if a file of a variant that is compared has
+    changed, and what :func:`tinyprune.report.model.loading.load` raises.
     """
     own = _of_folder(run) if _may_be_variant(text) else ()
     if text in variant_names(own):
-        return Reference(text, own, text)
+        return _unchanged(Reference(text, own, text), run)
     if _is_path(text):
-        return Reference(text, _read(Path(text)))
+        return _unchanged(Reference(text, _read(Path(text))), Path(text))
     place, _, variant = text.rpartition(":")
     if _is_path(place):
-        return Reference(text, _with_variant(Path(place), variant), variant)
+        summaries = _with_variant(Path(place), variant)
+        return _unchanged(Reference(text, summaries, variant), Path(place))
     raise _unresolved(text, run, own)
+
+
+def _unchanged(reference: Reference, place: Path) -> Reference:
+    """Return a reference whose figures are those of the files that are there.
+
+    Raises TinypruneError for a file of a run folder that is not as it was made.
+    """
+    names: dict[str, None] = {}
+    for summary in reference.summaries:
+        names.update(dict.fromkeys(reference.names(summary)))
+    run = Workspace(place)
+    for name in names:
+        if (place / "variants" / name).is_dir():
+            run.variant(name).verify_all()
+    return reference
 
 
 def summary_pairs(before: Reference, after: Reference) -> tuple[SummaryPair, ...]:
