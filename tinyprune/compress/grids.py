@@ -86,7 +86,7 @@ def unfamiliar(model: keras.Model) -> list[str]:
 
 
 def singular_operations(model: keras.Model) -> list[str]:
-    """Return the operations that are infinite, or have infinite gradients, where arguments are 0."""
+    """Return the operations that are infinite, or have infinite gradients, at arguments of 0."""
     names: dict[str, None] = {}
     for node in graph.nodes(model):
         operation = node.operation
