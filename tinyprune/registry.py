@@ -82,6 +82,7 @@ STRUCTURES = Registry(
         "block": "tinyprune.sparsity.block:Block",
         "n:m": "tinyprune.sparsity.n_m:NOfM",
         "unit": "tinyprune.sparsity.unit:Unit",
+        "low-rank": "tinyprune.sparsity.low_rank:LowRank",
     },
 )
 

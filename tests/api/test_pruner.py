@@ -196,6 +196,7 @@ def test_a_training_that_stops_before_the_last_masks_is_told(network, data):
         ({"structure": "2:4", "sparsity": 0.8}, "2:4 sets it"),
         ({"exclude": ["nothing"]}, "no kernel is called 'nothing'"),
         ({"importance": "l3"}, "l1"),
+        ({"structure": "low-rank"}, "finds ranks by the data .* `tinyprune prune`, or take 'unit'"),
     ],
 )
 def test_wrong_settings_are_refused_at_once(network, settings, message):

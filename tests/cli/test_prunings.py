@@ -46,6 +46,15 @@ def test_a_ladder_has_a_variant_per_level_each_based_on_the_one_before():
     ]
 
 
+def test_every_level_of_low_rank_divides_the_layers_of_the_base():
+    low_rank = {"structure": "low-rank", "base": "unit-0.50"}
+    assert steps(chain(low_rank, [(0.3, 0.6), (0.8,)], ["weight"])) == [
+        ("unit-0.50", "low-rank", 0.3, "unit-0.50-low-rank-0.30"),
+        ("unit-0.50", "low-rank", 0.6, "unit-0.50-low-rank-0.60"),
+        ("unit-0.50-low-rank-0.60", "weight", 0.8, "unit-0.50-low-rank-0.60-weight-0.80"),
+    ]
+
+
 def test_then_prunes_the_result_again():
     assert steps(chain({"structure": "unit"}, [(0.5,), (0.8,)], ["weight"])) == [
         ("baseline", "unit", 0.5, "unit-0.50"),
@@ -178,6 +187,32 @@ OFFLINE = "goes with training: --offline prunes once, to one --sparsity, without
             "end: the schedule would end at 0.1 before it begins at 0.5",
         ),
         ({}, [(1.5,)], [], False, "sparsity: expected a fraction in [0, 1), e.g. 0.8, got 1.5"),
+        *[
+            (
+                {"structure": "low-rank", **of_masks},
+                [(0.5,)],
+                [],
+                False,
+                f"{name}: low-rank makes two layers of one and masks nothing: leave it out",
+            )
+            for of_masks in (
+                {"block_size": "8x8"},
+                {"importance": "l1"},
+                {"floor": 0.5},
+                {"schedule": "linear"},
+                {"begin": 0.1},
+                {"end": 0.9},
+            )
+            for name in of_masks
+        ],
+        (
+            {"structure": "low-rank"},
+            [(0.5,)],
+            [],
+            True,
+            "structure: low-rank makes two layers of one, which have to be learned: "
+            "leave --offline out",
+        ),
         ({"epochs": 3}, [], [], True, f"--epochs {OFFLINE}"),
         ({"learning_rate": 3.0}, [], [], True, f"--learning-rate {OFFLINE}"),
         ({"distill": True}, [], [], True, f"--distill {OFFLINE}"),

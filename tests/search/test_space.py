@@ -26,6 +26,16 @@ def test_every_combination_is_one_chain_and_settings_without_meaning_are_not_cho
     assert found[-2:] == ["2-4", "2-4-joint-16-clusters"]
 
 
+def test_ranks_are_found_by_no_importance():
+    """Low rank at two sparsities; weights at two with two importances each."""
+    step = SweepStep(
+        structure=("low-rank", "weight"), sparsity=(0.3, 0.5), importance=("l1", "lamp")
+    )
+    found = texts(step)
+    assert found[:2] == ["low-rank-0.30", "low-rank-0.50"]
+    assert len(found) == len(set(found)) == 2 + 2 * 2
+
+
 def test_a_step_may_be_left_out_and_a_budget_has_its_target():
     units = SweepStep(optional=True, max_cycles=("30k", "40k"))
     found = chains(units, SweepStep(sparsity=(0.5,)))

@@ -69,9 +69,9 @@ def test_only_n_m_protects():
     [
         (
             "blok",
-            "unknown structure 'blok': did you mean 'block'? expected one of: 2:4, block, unit, weight",
+            "unknown structure 'blok': did you mean 'block'? expected one of: 2:4, block, low-rank, unit, weight",
         ),
-        ("", "unknown structure '': expected one of: 2:4, block, unit, weight"),
+        ("", "unknown structure '': expected one of: 2:4, block, low-rank, unit, weight"),
         ("n:m", "structure 'n:m' is not n:m with two numbers: try 2:4"),
         ("2:", "structure '2:' is not n:m with two numbers: try 2:4"),
         ("2:4:8", "structure '2:4:8' is not n:m with two numbers: try 2:4"),

@@ -23,6 +23,11 @@ def run(*arguments):
         (["--importance", "taylor"], "importance 'taylor' needs training"),
         (["--importance", "lapm"], "unknown importance 'lapm': did you mean 'lamp'?"),
         (["--block-size", "4"], "block size '4' is not RxC"),
+        (
+            ["--structure", "low-rank"],
+            "structure 'low-rank' makes other layers, a sensitivity masks weights: "
+            "`tinyprune prune --structure low-rank --show-plan`",
+        ),
         (["--picture", "layers.txt"], "expected FILE.png, FILE.svg or FILE.pdf"),
         ([], "no finished variant 'baseline' in"),
     ],

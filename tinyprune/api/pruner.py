@@ -71,11 +71,13 @@ class Pruner:
         Raises:
             UsageError: a name or value that does not exist, or a network with nothing to prune.
         """
+        if importance is None and structure == "block":
+            importance = DEFAULT_IMPORTANCE  # gradients are seen in some loops only
         config = MagnitudePruning(
             structure=structure,
             sparsity=sparsity,
             block_size=block_size,
-            importance=importance or DEFAULT_IMPORTANCE,
+            importance=importance,
             floor=floor,
             scope=scope,
             schedule=schedule,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tinyprune.artifacts.output_error import OutputError
     from tinyprune.artifacts.quality import Quality
     from tinyprune.compress.offline import OfflineResult
-    from tinyprune.sparsity.plan import LayerPlan, PruningPlan
+    from tinyprune.sparsity.plan import FactorPlan, LayerPlan, PruningPlan
 
 Row = list[str]
 Qualities = Sequence[tuple[str, "Quality"]]
@@ -52,13 +52,23 @@ def _plan_table(record: "PruningPlan") -> None:
     _show_skipped(record.skipped)
     for cell in record.cells:
         click.echo(f"\n{cell.layer}: {cell.sentence}")
-    click.echo(f"\n{record.layers[0].method} ({record.importance}), {_RANKED[record.scope]};")
-    click.echo(f"{record.schedule} from {_moment(record.begin)} to {_moment(record.end)}")
+    if record.factors:
+        click.echo(f"\nranks by variance lost per weight, {_RANKED[record.scope]}")
+    if record.layers:
+        click.echo(f"\n{record.layers[0].method} ({record.importance}), {_RANKED[record.scope]};")
+        click.echo(f"{record.schedule} from {_moment(record.begin)} to {_moment(record.end)}")
 
 
 def _plan_rows(record: "PruningPlan") -> list[Row]:
-    """Return a row per kernel that is pruned."""
-    return [_plan_row(layer) for layer in record.layers]
+    """Return a row per kernel that is pruned, and per kernel that becomes two."""
+    factors = [_factor_row(item) for item in record.factors]
+    return [*factors, *(_plan_row(layer) for layer in record.layers)]
+
+
+def _factor_row(item: "FactorPlan") -> Row:
+    """Return the cells of one kernel that becomes two."""
+    shape = "x".join(map(str, item.shape))
+    return [item.key, shape, "low-rank", "1", f"{item.sparsity:.2f}", item.sentence]
 
 
 def _plan_row(layer: "LayerPlan") -> Row:

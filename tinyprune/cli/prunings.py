@@ -24,6 +24,7 @@ from tinyprune.config.budget import BudgetConfig
 from tinyprune.config.family import fields_of
 from tinyprune.config.pruning import (
     DIFFERENTIABLE,
+    LOW_RANK,
     MAGNITUDE,
     SAME_SPARSITY,
     TargetConfig,
@@ -169,7 +170,8 @@ def _climbed(ladder: Ladder, base: str, values: Values) -> list[TrainedPruning]:
     """Return the prunings of a ladder, which starts from the variant ``base``.
 
     Each is named after ``base`` and its level. The level of a unit pruning counts all units that
-    ``base`` has; its configuration, those that are left.
+    ``base`` has; its configuration, those that are left. Every level of low rank starts from
+    ``base``: the factors of a layer are two layers, which would be divided in turn.
     """
     configs: list[TrainedPruning] = []
     start = base
@@ -183,6 +185,8 @@ def _climbed(ladder: Ladder, base: str, values: Values) -> list[TrainedPruning]:
                 f"--sparsity {level}: there is a variant '{name}' in this ladder already: "
                 "leave it out"
             )
+        if ladder.structure == LOW_RANK:
+            start = base
         if ladder.structure == "unit" and level is not None:
             own["sparsity"] = round(1 - (1 - level) / (1 - removed), 6)
             removed = level

@@ -1,5 +1,6 @@
 """The plan of a pruning: structure and final sparsity of each kernel, and reasons to skip one."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -15,21 +16,33 @@ from tinyprune.errors import UsageError
 from tinyprune.registry import IMPORTANCES, SCHEDULES
 from tinyprune.sparsity.block import DEFAULT_BLOCK, Block
 from tinyprune.sparsity.layout import canonical_shape
-from tinyprune.sparsity.plan import LayerPlan, PruningPlan
+from tinyprune.sparsity.plan import FactorPlan, LayerPlan, PruningPlan
 from tinyprune.sparsity.structure import Structure, parse
+
+#: (canonical model, plans of kernels that are to be two) -> the kernels that become two, and key ->
+#: why the others stay whole.
+ChooseRanks = Callable[
+    [keras.Model, Sequence[LayerPlan]], tuple[tuple[FactorPlan, ...], dict[str, str]]
+]
 
 _EVERYTHING = LayerRule("*")
 _EXCLUDED = "excluded"
 _FIXED = "its outputs are outputs of the network, or feed something that needs all of them"
 
 
-def plan(model: keras.Model, pruning: TrainedPruning, block: str = DEFAULT_BLOCK) -> PruningPlan:
+def plan(
+    model: keras.Model,
+    pruning: TrainedPruning,
+    block: str = DEFAULT_BLOCK,
+    choose_ranks: ChooseRanks | None = None,
+) -> PruningPlan:
     """Return the plan of one pruning of a canonical model.
 
     Args:
         model: the model.
         pruning: its configuration.
         block: size of blocks where none is set; kernels that are too small have smaller ones.
+        choose_ranks: decides which layers become two, for the structure "low-rank".
 
     It has every kernel of every layer that has one. Kernels that a structure does not fit, layers
     that have weights but no kernel, and excluded layers are skipped, with the reason.
@@ -58,7 +71,8 @@ def plan(model: keras.Model, pruning: TrainedPruning, block: str = DEFAULT_BLOCK
             skipped[layer.name] = f"{name} layers cannot be pruned: left as they are"
     layers = [replace(item, makes_outputs=item.layer in last) for item in layers]
     layers = _with_coupled_units(model, layers, skipped, config.round_to)
-    if not layers:
+    layers, factors = _with_ranks(model, layers, skipped, choose_ranks)
+    if not layers and not factors:
         raise UsageError(_nothing_to_prune(model, skipped))
 
     return PruningPlan(
@@ -73,17 +87,45 @@ def plan(model: keras.Model, pruning: TrainedPruning, block: str = DEFAULT_BLOCK
         update_every=config.update_every,
         round_to=config.round_to,
         floor=config.settled_floor,
-        few_values=_few_values(model, config, skipped),
+        few_values=_few_values(model, config, skipped, factors),
+        factors=factors,
     )
 
 
+def _with_ranks(
+    model: keras.Model,
+    layers: list[LayerPlan],
+    skipped: dict[str, str],
+    choose_ranks: ChooseRanks | None,
+) -> tuple[list[LayerPlan], tuple[FactorPlan, ...]]:
+    """Return the plans of kernels that are masked, and those of kernels that become two.
+
+    Kernels that stay whole are skipped.
+    """
+    to_be_two = [item for item in layers if item.structure.replaces_layers]
+    if not to_be_two:
+        return layers, ()
+    if choose_ranks is None:
+        raise UsageError(
+            "structure 'low-rank' finds ranks by the data that layers read: use it with "
+            "`tinyprune prune`, or take 'unit'"
+        )
+    factors, reasons = choose_ranks(model, to_be_two)
+    skipped.update(reasons)
+    return [item for item in layers if not item.structure.replaces_layers], factors
+
+
 def _few_values(
-    model: keras.Model, config: MagnitudePruning, skipped: dict[str, str]
+    model: keras.Model,
+    config: MagnitudePruning,
+    skipped: dict[str, str],
+    factors: Sequence[FactorPlan],
 ) -> dict[str, int]:
     """The number of values of every kernel that is clustered: all but those that are excluded."""
     if config.clusters is None:
         return {}
     keys = [key for key in _kernel_keys(model) if skipped.get(key) != _EXCLUDED]
+    keys += [f"{item.first}/{item.kernel}" for item in factors]
     return dict.fromkeys(keys, config.clusters)
 
 
@@ -170,6 +212,8 @@ def _kernel_plan(
     standard_shape = canonical_shape(shape, layout(layer))
     gates = require_kernel_kind(layer).gates
     structure = _structure(rule, config, block)
+    if structure.replaces_layers:
+        _check_can_be_two(layer, kernel)
     if isinstance(structure, Block) and not (rule.block_size or config.block_size):
         structure = structure.fitting((*standard_shape[:-1], standard_shape[-1] // gates))
     planned = LayerPlan(
@@ -185,6 +229,13 @@ def _kernel_plan(
         gates=gates,
     )
     return replace(planned, groups=int(planned.groups_of_weights().max()) + 1)
+
+
+def _check_can_be_two(layer: keras.Layer, kernel: str) -> None:
+    """Raise UsageError for a kernel that cannot be the product of two."""
+    reason = require_kernel_kind(layer).whole_because(layer, kernel)
+    if reason:
+        raise UsageError(reason)
 
 
 def _final_sparsity(structure: Structure, rule: LayerRule, config: MagnitudePruning) -> float:

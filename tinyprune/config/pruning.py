@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from tinyprune.artifacts.resources import LOWER_AUTO, LOWERINGS, OPTIMISATIONS, PERFORMANCE
 from tinyprune.config.budget import BudgetConfig
-from tinyprune.config.family import Family, Member
+from tinyprune.config.family import Family, Member, fields_of
 from tinyprune.config.settings import (
     COUNT,
     POSITIVE,
@@ -29,6 +29,7 @@ from tinyprune.storage.recorded import BASELINE
 from tinyprune.units import parse_bytes
 
 MAGNITUDE, DIFFERENTIABLE = "magnitude", "differentiable"
+LOW_RANK = "low-rank"
 FUSED, EXPLICIT, AUTO = "fused", "explicit", "auto"
 CELLS = (AUTO, FUSED, EXPLICIT)
 SCOPES = ("global", "layer")
@@ -60,6 +61,8 @@ _NO_LIMIT_WITHOUT_TARGET = {
     "max_cycles": f"cycles are those {_NEEDS_NPU}",
     "max_latency": f"the time is that {_NEEDS_NPU}",
 }
+#: Settings that change how masks are found.
+_OF_MASKS = ("block_size", "importance", "floor", "schedule", "begin", "end", "update_every")
 _MOMENT = Rule(
     lambda value: value >= 0,
     "a fraction of the training up to 1, or a number of optimizer steps",
@@ -299,7 +302,8 @@ class RankedPruning(PruneConfig):
 
     structure: str = setting(
         "weight",
-        "Structure: the weights that share one fate. One of weight, block, unit, or n:m as in 2:4.",
+        "Structure: the weights that share one fate. One of weight, block, unit, n:m as in 2:4, or "
+        "low-rank, which makes two thin layers of one.",
         option=Option("--structure", metavar="NAME"),
     )
     block_size: str | None = setting(
@@ -482,10 +486,24 @@ class MagnitudePruning(RankedPruning, TrainedPruning):
         if self.clusters is not None and self.clusters < LEAST_LEARNED_VALUES:
             values = "zero and one of each sign are the fewest that can be learned"
             complaints.append(("clusters", f"{values}: expected 3 or more, got {self.clusters}"))
+        complaints += self._complaints_of_low_rank()
         is_comparable = (self.begin <= 1) == (self.end <= 1)
         if is_comparable and self.begin > self.end:
             moments = f"at {self.end:g} before it begins at {self.begin:g}"
             complaints.append(("end", f"the schedule would end {moments}"))
+        return complaints
+
+    def _complaints_of_low_rank(self) -> list[Complaint]:
+        """Return settings of masks where layers become two and nothing is masked."""
+        structures = {rule.structure or self.structure for rule in self.layers}
+        if self.structure != LOW_RANK or structures - {LOW_RANK}:
+            return []
+        complaints = []
+        fields = fields_of(MagnitudePruning)
+        for name in _OF_MASKS:
+            if getattr(self, name) != fields[name].default:
+                why = f"{LOW_RANK} makes two layers of one and masks nothing: leave it out"
+                complaints.append((name, why))
         return complaints
 
 
@@ -579,6 +597,14 @@ class OfflinePruning(RankedPruning):
         if self.clusters:
             parts.append(f"{self.clusters}-clusters")
         return "-".join(parts)
+
+    def complaints(self) -> list[Complaint]:
+        """Return a structure that has to be learned, and what is wrong otherwise."""
+        complaints = super().complaints()
+        if self.structure == LOW_RANK:
+            why = "makes two layers of one, which have to be learned: leave --offline out"
+            complaints.append(("structure", f"{LOW_RANK} {why}"))
+        return complaints
 
     def of(self, source: str) -> "OfflinePruning":
         """Return the pruning of the graphs of a variant.

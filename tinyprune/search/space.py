@@ -17,7 +17,7 @@ from tinyprune.config import (
     from_mapping,
     to_mapping,
 )
-from tinyprune.config.pruning import DIFFERENTIABLE, sparsity_of_pattern
+from tinyprune.config.pruning import DIFFERENTIABLE, LOW_RANK, sparsity_of_pattern
 from tinyprune.config.sweep import NO_CLUSTERS
 
 #: A space with more chains than this is not counted any further.
@@ -155,6 +155,8 @@ def _has_meaning(name: str, table: Table) -> bool:
         return sparsity_of_pattern(structure) is None
     if name == "block_size":
         return bool(structure == "block")
+    if name == "importance":
+        return bool(structure != LOW_RANK)
     return True
 
 

@@ -1,5 +1,6 @@
 """The plan of a pruning: the structure and the final sparsity of each kernel."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,6 +57,51 @@ class LayerPlan:
 
 
 @dataclass(frozen=True)
+class FactorPlan:
+    """A kernel that becomes two: (rows, rank) and (rank, outputs).
+
+    Attributes:
+        layer: name of the Keras layer, which the second of the two has.
+        kernel: attribute of the layer that holds the kernel.
+        first: name of the layer that is put before it.
+        shape: shape of the kernel, in Keras axis order.
+        rank: channels between the two.
+        kept: share of the variance of the outputs that is left, on the calibration data.
+        cycles: expected of the layer as it is, and of the two; None where nothing is known of the
+            target.
+    """
+
+    layer: str
+    kernel: str
+    first: str
+    shape: tuple[int, ...]
+    rank: int
+    kept: float
+    cycles: tuple[float, float] | None = None
+
+    @property
+    def key(self) -> str:
+        """``layer/kernel``."""
+        return f"{self.layer}/{self.kernel}"
+
+    @property
+    def sparsity(self) -> float:
+        """The fraction of the weights that is gone."""
+        *rows, outputs = self.shape
+        inputs = math.prod(rows)
+        return 1 - self.rank * (inputs + outputs) / (inputs * outputs)
+
+    @property
+    def sentence(self) -> str:
+        """The choice in words, e.g. "rank 16: 98.2% of the variance; 410 cycles, 980 whole"."""
+        kept = f"rank {self.rank}: {self.kept:.1%} of the variance"
+        if self.cycles is None:
+            return kept
+        whole, both = self.cycles
+        return f"{kept}; {both:,.0f} cycles, {whole:,.0f} whole"
+
+
+@dataclass(frozen=True)
 class PruningPlan:
     """Per-kernel plans of one pruning, and why the other layers are left alone.
 
@@ -73,6 +119,7 @@ class PruningPlan:
         few_values: ``layer/kernel`` -> the most int8 values that it has at the end; empty where
             nothing is clustered.
         cells: the form of every LSTM layer.
+        factors: the kernels that become two; they are in ``layers`` no more.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -88,6 +135,7 @@ class PruningPlan:
     floor: float = 0.0
     few_values: dict[str, int] = field(default_factory=dict)
     cells: tuple[CellChoice, ...] = ()
+    factors: tuple[FactorPlan, ...] = ()
 
     @property
     def removes_units(self) -> bool:
@@ -95,7 +143,12 @@ class PruningPlan:
         return any(item.structure.name == "unit" for item in self.layers)
 
     def steps(self, total: int) -> tuple[int, int, int]:
-        """Return begin, end and frequency of the schedule in a training of ``total`` steps."""
+        """Return begin, end and frequency of the schedule in a training of ``total`` steps.
+
+        Where nothing is masked, it has ended before the first.
+        """
+        if not self.layers:
+            return 0, 0, 1
         last = max(0, min(_step(self.end, total), total - 1))
         first = min(_step(self.begin, total), last)
         frequency = self.update_every or max(1, (last - first) // 50)

@@ -23,11 +23,13 @@ class Structure(ABC):
         example: a text that :func:`parse` takes, as messages suggest it.
         shares_gates: whether the gates of a recurrent unit have one fate: then :meth:`groups` is
             asked for the shape of one gate.
+        replaces_layers: whether a layer becomes others, and no weight of it is masked.
     """
 
     name: ClassVar[str]
     example: ClassVar[str]
     shares_gates: ClassVar[bool] = False
+    replaces_layers: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

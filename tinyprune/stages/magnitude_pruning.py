@@ -1,9 +1,5 @@
 """Pruning by magnitude: masks follow a schedule while int8 weights are learned."""
 
-from collections.abc import Mapping
-
-import numpy as np
-
 from tinyprune.compress.mask_updater import MASKS
 from tinyprune.stages.collapse import check_not_destroyed
 from tinyprune.stages.pruning_job import PLAN, PruningJob
@@ -14,15 +10,17 @@ from tinyprune.training.fit import Fit
 from tinyprune.training.masked_network import MaskedNetwork
 
 
-def prune_by_magnitude(job: PruningJob, inherited: Mapping[str, np.ndarray]) -> list[str]:
+def prune_by_magnitude(job: PruningJob) -> list[str]:
     """Prepare, train, strip, remove: masks and int8 grids act together from the first step.
 
-    ``inherited``: masks that the base has, by kernel. Returns the names of the files it made.
+    Returns the names of the files it made.
     """
     canonical, plan = job.plan()
     network = MaskedNetwork(canonical, plan, job.task.calibration())
     learner = job.learner()
     steps = job.epochs * learner.steps_per_epoch()
+    replaced = {item.key for item in plan.factors}
+    inherited = {key: mask for key, mask in job.masks.items() if key not in replaced}
     masks = ScheduledMasks(network.updater(steps, inherited), network.check, network.palettes)
     fit = Fit(
         network.prepared, learner, job.epochs, job.learning_rate, job.folder, masks, job.watch

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,9 @@ from tinyprune.config import (
     TargetConfig,
     TrainedPruning,
 )
-from tinyprune.config.pruning import FUSED
 from tinyprune.errors import UsageError
 from tinyprune.npu import limits, targets
 from tinyprune.npu.batch import compile_batch
-from tinyprune.npu.blocks import block_size
 from tinyprune.registry import TASKS
 from tinyprune.sparsity.block import DEFAULT_BLOCK
 from tinyprune.sparsity.plan import PruningPlan
@@ -73,24 +70,27 @@ def plan_pruning(run: Path | Run, config: TrainedPruning) -> PruningPlan:
     """Return what :func:`prune_variants` would do, layer by layer, without training.
 
     LSTM layers are compiled for that, where the pruning chooses the cheaper form of each, and
-    kernels with blocks, dense and lowered.
+    kernels with blocks, dense and lowered. Ranks of layers are chosen by the data, which are loaded
+    for them.
     """
     check_trained_prunings([config])
     opened = read_run(run)
     base = opened.require_network(config.base)
 
     from tinyprune.compress.fold import fold
-    from tinyprune.compress.planning import plan
+    from tinyprune.compress.mask_updater import load_masks
     from tinyprune.stages.block_costs import with_block_costs
-    from tinyprune.stages.cell_choice import choose_cells
+    from tinyprune.stages.network_plan import Planner
 
     canonical = fold(opened.load_network(base))
-    target = targets.resolve_config(config.target or TargetConfig())
-    pruning = plan(canonical, config, block_size(target))
-    form = config.settled(None).cell or FUSED
-    frames = 1 if opened.record.hop_seconds else None
-    pruning = replace(pruning, cells=choose_cells(canonical, pruning, form, target, frames))
-    return with_block_costs(canonical, pruning, target)
+    planner = Planner(
+        config=config,
+        target=targets.resolve_config(config.target or TargetConfig()),
+        frames=1 if opened.record.hop_seconds else None,
+        calibration=lambda: opened.task.calibration(),
+        masks=load_masks(base.folder),
+    )
+    return with_block_costs(canonical, planner.plan(canonical), planner.target)
 
 
 def costs_before(run: Path | Run, config: BudgetPruning) -> list[BudgetLine]:
@@ -243,12 +243,12 @@ def _train(
         config=config,
         folder=folder,
         target=targets.resolve_config(config.target or default or TargetConfig()),
+        masks=load_masks(base.folder),
         watch=watch,
     )
-    masks = load_masks(base.folder)
     if not isinstance(config, BudgetPruning):
-        return prune_by_magnitude(job, masks)
-    if not all(mask.all() for mask in masks.values()):
+        return prune_by_magnitude(job)
+    if not all(mask.all() for mask in job.masks.values()):
         raise UsageError(
             f"variant '{base.name}' has pruned weights, which a differentiable pruning would bring "
             "back: start --from one without, and prune its weights afterwards"

@@ -1,29 +1,28 @@
 """One pruning that is trained, and what both ways of doing it begin with."""
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.compress.dead_channels import describe_dead_channels
 from tinyprune.compress.fold import fold
-from tinyprune.compress.planning import plan
 from tinyprune.compress.prepare import prepare
-from tinyprune.compress.recurrent_forms import with_forms
 from tinyprune.config import TrainConfig, TrainedPruning
-from tinyprune.config.pruning import FUSED
-from tinyprune.npu.blocks import block_size
 from tinyprune.sparsity.plan import PruningPlan
-from tinyprune.stages.cell_choice import choose_cells, log_choices
+from tinyprune.stages.cell_choice import log_choices
 from tinyprune.stages.convertible import check_convertible
+from tinyprune.stages.network_plan import Planner
 from tinyprune.storage.records import read_json, write_json
 from tinyprune.tasks.task import Task
 from tinyprune.training.fit import Learner, Watch
 
 log = logging.getLogger(__name__)
-#: Written before the training: a resumed one has the same blocks and forms of LSTM layers.
+#: Written before the training: a resumed one has the same blocks, ranks and forms of LSTM layers.
 PLAN = "plan.json"
 
 
@@ -38,7 +37,8 @@ class PruningJob:
         train: the training of the baseline.
         config: structure, sparsity or budget, schedule.
         folder: of the new variant.
-        target: the accelerator that forms of layers are chosen for.
+        target: the accelerator that forms and ranks of layers are chosen for.
+        masks: ``layer/kernel`` -> mask that the base has.
         watch: is told of every epoch.
     """
 
@@ -49,6 +49,7 @@ class PruningJob:
     config: TrainedPruning
     folder: Path
     target: NpuTarget
+    masks: Mapping[str, np.ndarray]
     watch: Watch | None = None
 
     @property
@@ -77,21 +78,27 @@ class PruningJob:
                 self.config.variant,
                 dead,
             )
-        pruning = self._plan(canonical)
-        canonical = with_forms(canonical, {cell.layer: cell.form for cell in pruning.cells})
-        check_convertible(canonical, self.task)
-        return canonical, pruning
+        planner = Planner(
+            config=self.config,
+            target=self.target,
+            frames=self.task.forms[0].frames,
+            calibration=self.task.calibration,
+            masks=self.masks,
+        )
+        pruning = self._plan(canonical, planner)
+        network = planner.planned(canonical, pruning)
+        check_convertible(network, self.task)
+        return network, pruning
 
-    def _plan(self, canonical: keras.Model) -> PruningPlan:
+    def _plan(self, canonical: keras.Model, planner: Planner) -> PruningPlan:
         """Return the plan that the variant was begun with, if it was, else a new one."""
         path = self.folder / PLAN
         if path.exists():
             return read_json(path, PruningPlan)
-        pruning = plan(canonical, self.config, block_size(self.target))
-        form = self.config.cell or FUSED
-        cells = choose_cells(canonical, pruning, form, self.target, self.task.forms[0].frames)
-        log_choices(self.config.variant, cells)
-        pruning = replace(pruning, cells=cells)
+        pruning = planner.plan(canonical)
+        for item in pruning.factors:
+            log.info("%s: %s: %s", self.config.variant, item.key, item.sentence)
+        log_choices(self.config.variant, pruning.cells)
         write_json(path, pruning)
         return pruning
 

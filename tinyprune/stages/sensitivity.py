@@ -60,7 +60,14 @@ class SensitivityRequest:
             )
         found = []
         for structure in self.structures:
-            is_fixed = parse(structure, self.block_size).fixed_sparsity is not None
+            parsed = parse(structure, self.block_size)
+            if parsed.replaces_layers:
+                raise UsageError(
+                    f"structure '{structure}' makes other layers, a sensitivity masks weights: "
+                    f"`tinyprune prune --structure {structure} --show-plan` says what each layer "
+                    "keeps of its variance"
+                )
+            is_fixed = parsed.fixed_sparsity is not None
             for level in (None,) if is_fixed else self.levels:
                 pruning = MagnitudePruning(
                     structure=structure,

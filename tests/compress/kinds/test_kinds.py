@@ -202,6 +202,24 @@ def test_every_layer_with_kernels_is_exported_as_a_layer_of_its_configuration(wi
     assert [v.shape for v in exported.weights] == [v.shape for v in layer.weights]
 
 
+def test_a_layer_is_two_with_few_channels_between_or_it_is_said_why_not(with_kernels):
+    kind, layer, inputs = with_kernels
+    for kernel in kernels(layer):
+        reason = kind.whole_because(layer, kernel)
+        assert not reason or reason.endswith("left whole")
+    if kind.whole_because(layer, "kernel"):
+        with pytest.raises(NotImplementedError):
+            kind.factors(layer, 2, "first")
+        return
+    first, second = kind.factors(layer, 2, "first")
+    between = first.compute_output_shape(inputs)
+    assert (first.name, first.use_bias, between[-1]) == ("first", False, 2)
+    assert (second.name, second.use_bias) == (layer.name, True)
+    assert second.compute_output_shape(between) == layer.compute_output_shape(inputs)
+    rows = kind.kernel_inputs(layer, np.zeros((1, *inputs[1:]), np.float32))
+    assert rows.shape[-1] == np.prod(kernels(layer)["kernel"].shape[:-1])
+
+
 def frame_answers(kind: LayerKind, layer, shape, output_shape) -> None:
     """Ask what one frame needs; every answer has its type."""
     assert isinstance(kind.frame_problem(layer, shape, output_shape), str)

@@ -223,6 +223,26 @@ class KernelKind(LayerKind):
         """Kinds of operators (tflite/operators.py) that the converter may make of it."""
         return (self.operator,)
 
+    def whole_because(self, layer: Any, kernel: str) -> str:
+        """Return why a kernel cannot be the product of two, or an empty text."""
+        del kernel
+        return f"a kernel of {type(layer).__name__} is no product of two layers: left whole"
+
+    def factors(self, layer: Any, rank: int, name: str) -> tuple[Any, Any]:
+        """Return a layer to put before it and itself, without weights, with few channels between.
+
+        Args:
+            layer: one whose input kernel can be the product of two.
+            rank: channels between the two.
+            name: of the first; the second has the layer's.
+        """
+        raise NotImplementedError
+
+    def kernel_inputs(self, layer: Any, inputs: Any) -> Any:
+        """Return what the matrix of its input kernel is multiplied with, (n, rows)."""
+        del layer
+        return keras.ops.reshape(inputs, (-1, inputs.shape[-1]))
+
     def scales(self, outputs: int) -> int:
         """Return how many scales a kernel of that many outputs has, each of outputs in a row."""
         return outputs

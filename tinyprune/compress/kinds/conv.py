@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tinyprune.compress import graph
-from tinyprune.compress.kinds.base import KernelKind
+from tinyprune.compress.kinds.base import KernelKind, pair
 from tinyprune.compress.kinds.frames import Shape, window, window_reach
 from tinyprune.compress.layers import CompressedLinear
 
@@ -48,6 +48,17 @@ class Convolution(KernelKind):
         """Return what a stride or padding does to frames."""
         return window(layer, shape, output_shape)
 
+    def whole_because(self, layer: Any, kernel: str) -> str:
+        """Return that a kernel of groups is several."""
+        del kernel
+        return "" if layer.groups == 1 else "a convolution in groups is several kernels: left whole"
+
+    def factors(self, layer: Any, rank: int, name: str) -> tuple[Any, Any]:
+        """Return the convolution with few outputs, and one of a single tap that has the rest."""
+        first = graph.copy(layer, filters=rank, use_bias=False, activation="linear", name=name)
+        single = {"kernel_size": 1, "strides": 1, "dilation_rate": 1, "padding": "valid"}
+        return first, graph.copy(layer, use_bias=True, **single)
+
     def reach(self, layer: Any) -> int:
         """Return the past frames that the kernel sees."""
         return window_reach(layer)
@@ -58,6 +69,15 @@ class Conv1D(Convolution):
 
     plain = keras.layers.Conv1D
     compressed = CompressedConv1D
+
+    def kernel_inputs(self, layer: Any, inputs: Any) -> Any:
+        """Return the windows (n, taps * channels) that the kernel sees."""
+        padding = layer.padding
+        if padding == "causal":
+            inputs = keras.ops.pad(inputs, layer._compute_causal_padding())
+            padding = "valid"
+        row = inputs[:, None]
+        return _windows(row, (1, *layer.kernel_size), layer, padding)
 
     def look_back(self, layer: Any) -> int:
         """Return the frames of causal padding."""
@@ -75,3 +95,19 @@ class Conv2D(Convolution):
 
     plain = keras.layers.Conv2D
     compressed = CompressedConv2D
+
+    def kernel_inputs(self, layer: Any, inputs: Any) -> Any:
+        """Return the windows (n, taps * channels) that the kernel sees."""
+        return _windows(inputs, layer.kernel_size, layer, layer.padding)
+
+
+def _windows(inputs: tf.Tensor, size: tuple[int, ...], layer: Any, padding: str) -> tf.Tensor:
+    """Return windows (n, rows * columns * channels) of images, in the order of a kernel."""
+    windows = tf.image.extract_patches(
+        inputs,
+        sizes=[1, *size, 1],
+        strides=[1, *pair(layer.strides), 1],
+        rates=[1, *pair(layer.dilation_rate), 1],
+        padding=padding.upper(),
+    )
+    return tf.reshape(windows, (-1, windows.shape[-1]))

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tinyprune.compress import graph
 from tinyprune.compress.kinds.base import KernelKind
 from tinyprune.compress.kinds.frames import Shape, frame_by_frame
 from tinyprune.compress.layers import CompressedLinear
@@ -26,6 +27,16 @@ class Dense(KernelKind):
     plain = keras.layers.Dense
     compressed = CompressedDense
     operator = "dense"
+
+    def whole_because(self, layer: Any, kernel: str) -> str:
+        """It can be two."""
+        del layer, kernel
+        return ""
+
+    def factors(self, layer: Any, rank: int, name: str) -> tuple[Any, Any]:
+        """Return two Dense layers."""
+        first = keras.layers.Dense(rank, use_bias=False, name=name)
+        return first, graph.copy(layer, use_bias=True)
 
     def frame_problem(self, layer: Any, shape: Shape, output_shape: Shape) -> str:
         """Every frame is treated alone."""

@@ -152,6 +152,18 @@ class Recurrent(KernelKind):
             "recurrent_kernel": KernelChannels(made, outputs),
         }
 
+    def whole_because(self, layer: Any, kernel: str) -> str:
+        """Return that the state is read inside of the operator."""
+        del layer
+        if kernel == "kernel":
+            return ""
+        return "the kernel of the state is inside of one operator: left whole"
+
+    def factors(self, layer: Any, rank: int, name: str) -> tuple[Any, Any]:
+        """Return a Dense layer that makes few features of all, and the layer that reads them."""
+        first = keras.layers.Dense(rank, use_bias=False, name=name)
+        return first, graph.copy(layer, use_bias=True)
+
     def function_after(self, layer: Any) -> str:
         """Return "linear": its functions are inside its operator."""
         del layer
