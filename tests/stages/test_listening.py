@@ -16,7 +16,7 @@ from tinyprune.errors import UsageError
 from tinyprune.metrics.speech import si_sdr_db
 from tinyprune.report.model.listening import to_wav
 from tinyprune.stages.listening import listening
-from tinyprune.tflite import engines
+from tinyprune.tflite import engines, reference
 
 pytestmark = pytest.mark.usefixtures("tiny_sizes")
 needs_tflm = pytest.mark.skipif(not engines.has_tflm(), reason="tflite_micro is not installed")
@@ -97,7 +97,7 @@ def test_mixtures_are_spread_over_the_snrs(run_copy: Path) -> None:
 
 def test_without_the_extras_the_page_says_what_is_missing(run_copy: Path, monkeypatch) -> None:
     monkeypatch.setattr(extras, "can_train", lambda: False)
-    monkeypatch.setattr(engines, "has_tflm", lambda: False)
+    monkeypatch.setattr(reference, "has_tflm", lambda: False)
     found = listening(run_copy, 1)
     labels = [clip.label for clip in found.examples[0].clips]
     assert labels == ["noisy input", "clean speech", "weight-0.80, int8 by LiteRT"]

@@ -20,7 +20,8 @@ from tinyprune.stages import stream_check
 from tinyprune.stages.compile import compile_variants
 from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import Workspace
-from tinyprune.tflite.engines import has_tflm
+from tinyprune.tflite.engines import LITERT, has_tflm
+from tinyprune.tflite.reference import MIXED
 
 U55 = targets.resolve("ethos-u55-128")
 pytestmark = pytest.mark.skipif(not has_tflm(), reason="TFLM is not installed")
@@ -92,6 +93,29 @@ def test_the_command_says_what_differs(tmp_path):
         "  operations of the NPU: "
     )
     assert "  array: " in said
+
+
+def checked(**changes) -> StreamCheck:
+    """A check of two output bytes in each of four inferences, one byte a step off in each."""
+    check = StreamCheck("net", "u55", "dev", 4, "LiteRT", "", 8, 4, 1.0, 0, 25.0)
+    return replace(check, bytes_beyond=0, is_step_free=True, **changes)
+
+
+def test_a_step_is_free_where_not_all_can_be_equal_and_more_is_not():
+    stream_check.check_kept([checked()])
+    with pytest.raises(CheckFailed, match="38 % of the output bytes .* by more than a step, first"):
+        stream_check.check_kept([replace(checked(), bytes_beyond=3)])
+    with pytest.raises(CheckFailed, match="50 % of the output bytes of the stream differ from Li"):
+        stream_check.check_kept([replace(checked(), is_step_free=False)])  # of --max-byte-error
+
+
+def test_the_default_limits_follow_from_the_reference(own_copy):
+    assert stream_check.default_limit(LITERT, False) == stream_check.LITERT_PERCENT
+    assert stream_check.default_limit(MIXED, True) == stream_check.WIDE_PERCENT
+    assert stream_check.default_limit(MIXED, False) == stream_check.EXACT_PERCENT
+    [wide] = stream_check.check_files([own_copy], 2)
+    [asked] = stream_check.check_files([own_copy], 2, limit_percent=10.0)
+    assert (wide.is_step_free, asked.is_step_free) == (True, False)
 
 
 def test_what_is_no_number_of_inferences_is_one_line():

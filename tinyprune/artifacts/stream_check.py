@@ -24,6 +24,9 @@ class StreamCheck:
         largest: the largest difference of two numbers, in steps of the output's grid.
         first_off: number of the first inference whose outputs differ, from 0; None where all agree.
         limit_percent: bytes that may differ, in percent.
+        is_step_free: whether bytes of numbers that are one step apart do not count for the limit.
+        bytes_beyond: bytes that differ in numbers which are more than a step apart; None in records
+            of before.
         has_wide_numbers: whether the stream computes with numbers of 16 bit, whose scales Vela
             rounds in other places than the reference.
         metric: name of the metric on dev; empty where there is none.
@@ -43,6 +46,8 @@ class StreamCheck:
     largest: float
     first_off: int | None
     limit_percent: float
+    is_step_free: bool = False
+    bytes_beyond: int | None = None
     has_wide_numbers: bool = False
     metric: str = ""
     value: float | None = None
@@ -56,6 +61,14 @@ class StreamCheck:
         return 100 * self.bytes_off / max(self.bytes, 1)
 
     @property
+    def percent_counted(self) -> float:
+        """Bytes that count for the limit, in percent."""
+        counted = self.bytes_off
+        if self.is_step_free and self.bytes_beyond is not None:
+            counted = self.bytes_beyond
+        return 100 * counted / max(self.bytes, 1)
+
+    @property
     def sentence(self) -> str:
         """A line: what was compared, and how many bytes differ."""
         return (
@@ -67,4 +80,4 @@ class StreamCheck:
     @property
     def is_kept(self) -> bool:
         """True where no more bytes differ than may."""
-        return self.percent_off <= self.limit_percent
+        return self.percent_counted <= self.limit_percent

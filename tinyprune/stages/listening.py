@@ -19,7 +19,7 @@ from tinyprune.storage.digests import read_sealed_as
 from tinyprune.storage.run_folder import Variant
 from tinyprune.tasks.speech import Speech
 from tinyprune.tflite import flatbuffer
-from tinyprune.tflite.engines import Reference, reference_of
+from tinyprune.tflite.reference import Reference, reference_of
 
 #: Length of a clip: base64 makes 128 kB of it.
 SECONDS = 3

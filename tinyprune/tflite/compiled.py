@@ -1,6 +1,7 @@
 """A ``.tflite`` that Vela compiled: what the NPU runs, what the CPU runs, and where tensors lie."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +16,9 @@ from tinyprune.tflite.graph import NPU_OPERATOR
 _ALLOCATION = b"OfflineMemoryAllocation"
 _ALLOCATION_HEADER = 3  # version, subgraph, number of tensors
 NOT_IN_ARENA = -1
+#: Number of a tensor that an operator does without, and its fields with numbers of tensors.
+_LEFT_OUT = -1
+_GROUPS = ("inputs", "outputs", "intermediates")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +113,57 @@ def read_compiled(path: Path) -> CompiledFile:
     ends = model.subgraphs[0]
     return CompiledFile(
         tensors=tuple(tensors),
-        steps=tuple(_steps(model, content)),
+        steps=tuple(_steps(model)),
         inputs=tuple(map(int, ends.inputs)),
         outputs=tuple(map(int, ends.outputs)),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class SplitNetwork:
+    """A network in parts that run one after the other.
+
+    Attributes:
+        steps: the parts. inputs, outputs: numbers of the network's ends.
+    """
+
+    steps: tuple[CpuStep, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def operators_alone(content: bytes, is_one_kind: Callable[[str, bytes], bool]) -> SplitNetwork:
+    """Return runs of neighbouring operators as networks of their own.
+
+    Args:
+        content: of a ``.tflite`` that Vela has not compiled.
+        is_one_kind: whether an operator, by its name and as a network of its own, is of one kind or
+            of the other; neighbours of one kind stay together. It is asked once for all operators
+            of a name whose ends have the same types.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content)
+    graph = model.subgraphs[0]
+    names = [_operator_name(model, operator) for operator in graph.operators]
+    kinds = [_kind(model, operator) for operator in graph.operators]
+    firsts = {kind: number for number, kind in reversed([*enumerate(kinds)])}
+    answers = {}
+    for kind, number in firsts.items():
+        alone = _cpu_step(model, [number], [names[number]])
+        answers[kind] = is_one_kind(names[number], alone.content)
+    steps = []
+    for _, group in groupby(range(len(names)), lambda number: answers[kinds[number]]):
+        chosen = list(group)
+        steps.append(_cpu_step(model, chosen, [names[number] for number in chosen]))
+    return SplitNetwork(tuple(steps), tuple(map(int, graph.inputs)), tuple(map(int, graph.outputs)))
+
+
+def _kind(model: Any, operator: Any) -> tuple[Any, ...]:
+    """Return the name of an operator with the types of its ends."""
+    tensors = model.subgraphs[0].tensors
+    ends = [*_given(operator.inputs), *_given(operator.outputs)]
+    return _operator_name(model, operator), *(tensors[number].type for number in ends)
 
 
 def _addresses(model: Any, path: Path) -> list[int]:
@@ -144,7 +195,7 @@ def _tensor(tensor: Any, address: int) -> CompiledTensor:
     )
 
 
-def _steps(model: Any, content: bytes) -> Iterator[NpuStep | CpuStep]:
+def _steps(model: Any) -> Iterator[NpuStep | CpuStep]:
     """Yield a step per ``ethos-u`` operator, and one per run of others."""
     graph = model.subgraphs[0]
     names = [_operator_name(model, operator) for operator in graph.operators]
@@ -155,7 +206,7 @@ def _steps(model: Any, content: bytes) -> Iterator[NpuStep | CpuStep]:
                 yield _npu_step(model, graph.operators[number])
         else:
             chosen = list(group)
-            yield _cpu_step(content, chosen, [names[number] for number in chosen])
+            yield _cpu_step(model, chosen, [names[number] for number in chosen])
 
 
 def _operator_name(model: Any, operator: Any) -> str:
@@ -185,21 +236,54 @@ def _data(model: Any, tensor: Any) -> bytes:
     return np.asarray(data, np.uint8).tobytes()
 
 
-def _cpu_step(content: bytes, chosen: list[int], names: list[str]) -> CpuStep:
-    """Return some operators as a network of their own."""
+def _cpu_step(model: Any, chosen: Sequence[int], names: Sequence[str]) -> CpuStep:
+    """Return some operators as a network of their own, with the tensors that they need."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromPackedBuf(content)
-    graph = model.subgraphs[0]
     own: list[Any] = []
     others: list[Any] = []
-    for number, operator in enumerate(graph.operators):
+    for number, operator in enumerate(model.subgraphs[0].operators):
         (own if number in chosen else others).append(operator)
     inputs, outputs = _ends(model, own, others)
-    graph.operators, graph.inputs, graph.outputs = own, inputs, outputs
-    model.signatureDefs = None
-    model.metadata = None
-    return CpuStep(tuple(names), flatbuffer.pack(model), tuple(inputs), tuple(outputs))
+    places = {number: place for place, number in enumerate(_numbers(map(_own_tensors, own)))}
+
+    part = schema.ModelT()
+    part.version = model.version
+    part.operatorCodes = model.operatorCodes
+    part.buffers = [schema.BufferT()]
+    graph = schema.SubGraphT()
+    graph.tensors = [_moved_tensor(model, number, part.buffers) for number in places]
+    graph.operators = [_moved_operator(operator, places) for operator in own]
+    graph.inputs = [places[number] for number in inputs]
+    graph.outputs = [places[number] for number in outputs]
+    part.subgraphs = [graph]
+    return CpuStep(tuple(names), flatbuffer.pack(part), tuple(inputs), tuple(outputs))
+
+
+def _own_tensors(operator: Any) -> list[int]:
+    """Return the tensors of an operator; those left out are not in it."""
+    return [number for group in _GROUPS for number in _given(getattr(operator, group))]
+
+
+def _moved_tensor(model: Any, number: int, buffers: list[Any]) -> Any:
+    """Return a tensor for a model whose buffers are given; its data go there."""
+    tensor = copy(model.subgraphs[0].tensors[number])
+    content = model.buffers[tensor.buffer]
+    tensor.buffer = 0
+    if content.data is not None:
+        tensor.buffer = len(buffers)
+        buffers.append(content)
+    return tensor
+
+
+def _moved_operator(operator: Any, places: Mapping[int, int]) -> Any:
+    """Return an operator with its tensors at other places."""
+    moved = copy(operator)
+    for group in _GROUPS:
+        numbers = getattr(operator, group)
+        if numbers is not None:
+            setattr(moved, group, [places.get(int(number), _LEFT_OUT) for number in numbers])
+    return moved
 
 
 def _ends(model: Any, own: list[Any], others: list[Any]) -> tuple[list[int], list[int]]:

@@ -1,7 +1,6 @@
 """Engines that run a ``.tflite`` on integers: TFLM, which microcontrollers run, and LiteRT."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -109,35 +108,6 @@ def _litert(content: bytes, kernels: Any) -> Any:
 def has_tflm() -> bool:
     """Return whether TFLM is installed."""
     return extras.is_installed(TFLM_PACKAGE)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The engine that comes nearest to what a device computes.
-
-    Attributes:
-        engine: TFLM where it is installed and can run the network, else LiteRT.
-        reason: for LiteRT; empty for TFLM.
-    """
-
-    engine: Engine
-    reason: str = ""
-
-
-def reference_of(content: bytes) -> Reference:
-    """Return the reference for a network. Raises TinypruneError where no engine can run it."""
-    if not has_tflm():
-        line = extras.install_line("device")
-        return Reference(LiteRt(content), f"TFLM is not installed: {line}")
-    try:
-        return Reference(Tflm(content))
-    except TinypruneError as error:
-        return Reference(LiteRt(content), str(error))
-
-
-def device_engine(content: bytes) -> Engine:
-    """Return the engine for operators that a device runs on its CPU."""
-    return reference_of(content).engine
 
 
 def _output_count(content: bytes) -> int:

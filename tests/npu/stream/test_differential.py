@@ -10,7 +10,8 @@ from tests.support.stream_networks import random_network, registered
 from tinyprune.npu import targets, vela
 from tinyprune.npu.stream.comparison import Lockstep
 from tinyprune.npu.stream.network import CompiledNetwork
-from tinyprune.tflite.engines import TFLM, has_tflm, reference_of
+from tinyprune.tflite.engines import TFLM, has_tflm
+from tinyprune.tflite.reference import reference_of
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,7 +9,8 @@ from tinyprune import pretrained
 from tinyprune.errors import UsageError
 from tinyprune.npu import targets, vela
 from tinyprune.npu.stream.network import CompiledNetwork
-from tinyprune.tflite.engines import Tflm, device_engine, has_tflm
+from tinyprune.tflite.engines import Tflm, has_tflm
+from tinyprune.tflite.reference import device_engine
 
 U55 = targets.resolve("ethos-u55-128")
 with_tflm = pytest.mark.skipif(not has_tflm(), reason="TFLM is not installed")

@@ -6,6 +6,8 @@ import numpy as np
 
 from tinyprune.tflite.engines import Engine
 
+STEP = 1.0
+
 
 class Lockstep:
     """Two engines, one behind the other; only the first inferences go through both.
@@ -15,6 +17,7 @@ class Lockstep:
         most: number of inferences that go through both; later ones go through the reference only.
         inferences: how many went through both.
         bytes, bytes_off: output bytes of these, and those that differ.
+        bytes_beyond: those that differ in numbers which are more than a step apart.
         largest: the largest difference of two numbers.
         first_off: the first inference with a difference; None where there is none.
     """
@@ -25,6 +28,7 @@ class Lockstep:
         self.inferences = 0
         self.bytes = 0
         self.bytes_off = 0
+        self.bytes_beyond = 0
         self.largest = 0.0
         self.first_off: int | None = None
         self._tested = tested
@@ -48,12 +52,13 @@ class Lockstep:
 
     def _compare(self, values: np.ndarray, reference: np.ndarray) -> None:
         self.bytes += values.nbytes
-        own, other = _bytes(values), _bytes(reference)
-        off = int(np.count_nonzero(own != other))
-        if not off:
+        is_off = _bytes(values) != _bytes(reference)
+        if not is_off.any():
             return
-        self.bytes_off += off
         difference = np.abs(values.astype(np.float64) - reference.astype(np.float64))
+        is_beyond = np.repeat(difference.reshape(-1) > STEP, values.itemsize)
+        self.bytes_off += int(np.count_nonzero(is_off))
+        self.bytes_beyond += int(np.count_nonzero(is_off & is_beyond))
         self.largest = max(self.largest, float(difference.max()))
         if self.first_off is None:
             self.first_off = self.inferences

@@ -18,7 +18,8 @@ from tinyprune.tflite.compiled import (
     NpuStep,
     read_compiled,
 )
-from tinyprune.tflite.engines import Engine, device_engine
+from tinyprune.tflite.engines import Engine
+from tinyprune.tflite.reference import device_engine
 
 NAME = "stream"
 # Regions of the NPU's addresses, in the order in which Vela lists the inputs of its operator.
