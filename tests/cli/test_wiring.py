@@ -679,7 +679,9 @@ def test_run(tmp_path):
     call_args = call_compile(
         "recipe.run_recipe", "summaries", "run", str(recipe), "--run", "r", "--set", "train.seed=5"
     )
-    assert call_args == mock.call(RunConfig(train=TrainConfig(epochs=3, seed=5)), Path("r"), False)
+    assert call_args == mock.call(
+        RunConfig(train=TrainConfig(epochs=3, seed=5)), Path("r"), False, Budget(cpu_operators=0)
+    )
 
 
 def test_run_under_the_budget_of_its_recipe_and_that_of_the_command_line(tmp_path):
@@ -687,14 +689,15 @@ def test_run_under_the_budget_of_its_recipe_and_that_of_the_command_line(tmp_pat
     recipe.write_text(
         '[budget]\nmax_flash = "100KiB"\nmax_cycles = 200000\nmax_macs = 2e6\nmax_cpu_ops = 1\n'
     )
+    limits = Budget(flash_bytes=100 * 1024, cycles=100_000, cpu_operators=1, macs=2_000_000)
     call_args = call_compile(
         *("recipe.run_recipe", "summaries", "run", str(recipe), "--max-cycles", "100k"),
-        limits=Budget(flash_bytes=100 * 1024, cycles=100_000, cpu_operators=1, macs=2_000_000),
+        limits=limits,
     )
     budget = BudgetConfig(
         max_flash="100KiB", max_cycles="200000", max_macs="2000000", max_cpu_ops=1
     )
-    assert call_args == mock.call(RunConfig(budget=budget), Path("runs/r"), False)
+    assert call_args == mock.call(RunConfig(budget=budget), Path("runs/r"), False, limits)
 
 
 def test_report():

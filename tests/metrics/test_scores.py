@@ -35,6 +35,10 @@ def test_quality_is_the_mean_over_all_and_per_snr():
             "stoi": pytest.approx((0.5 + 0.7) / 2),
         },
         by_snr={"-3": {"sdr_db": 0.0, "stoi": 0.5}, "6": {"sdr_db": (20.0 + 40) / 2, "stoi": 0.7}},
+        half_widths={
+            "sdr_db": pytest.approx(1.96 * 20 / 3**0.5),  # 0, 20, 40 deviate by 20
+            "stoi": pytest.approx(1.96 * 0.02**0.5 / 2**0.5),
+        },
     )
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinyprune.metrics.statistics import Estimate, estimates
+from tinyprune.metrics.statistics import Estimate, estimates, normal_half_width
 
 
 def column(*values):
@@ -24,6 +24,20 @@ def test_the_interval_is_that_of_a_normal_mean(items):
         pytest.approx(values.mean() + half, abs=0.05 * half),
     )
     assert found.half_width == pytest.approx(half, rel=0.05)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_the_interval_of_a_normal_mean_is_about_the_one_of_the_bootstrap(share):
+    """Of right and wrong answers, which are as far from normal as can be."""
+    values = (np.arange(200) < 200 * share).astype(float)
+    [found] = estimates(values[:, None])
+    assert normal_half_width(values) == pytest.approx(found.half_width, rel=0.06)
+    with_gaps = np.append(values, [np.nan] * 50)
+    assert normal_half_width(with_gaps) == normal_half_width(values)
+
+
+def test_one_value_has_no_interval():
+    assert normal_half_width(np.array([1.0, np.nan])) is None
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says():

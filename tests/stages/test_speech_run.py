@@ -27,6 +27,7 @@ from tinyprune.config import (
     TargetConfig,
     from_mapping,
 )
+from tinyprune.config.budget import Budget, BudgetConfig
 from tinyprune.data.speech.evaluation_data import EvaluationData
 from tinyprune.errors import UsageError
 from tinyprune.metrics.scores import ItemScore, Scores, quality
@@ -260,7 +261,11 @@ def test_a_recipe_continues_where_the_run_is(run_copy, finished_run, tiny_sizes)
     before = snapshot(run_copy / "variants")
     targets = (finished_run.target, TargetConfig(npu="ethos-u55-32"))
     config = replace(finished_run.train, prune=(finished_run.prune,), target=targets)
+    config = replace(config, budget=BudgetConfig(max_flash="1MB"))
     big, small = run_recipe(config, run_copy)
+    assert report_run(run_copy).limits == Budget(flash_bytes=1e6)
+    exported = big.variants[0].quality
+    assert exported.half_widths.keys() == exported.metrics.keys()
     assert [variant.report for variant in big.variants] == [
         v.report for v in finished_run.summary.variants
     ]

@@ -35,6 +35,8 @@ class Quality:
             (silence).
         metrics: metric name (registry.METRICS) -> its value, of utterances the mean.
         by_snr: nominal input SNR in dB, as text -> the same per SNR.
+        half_widths: metric name -> half of the 95 % interval of its mean over the items; those
+            without one are left out, and records of before have none.
     """
 
     form: str
@@ -43,3 +45,4 @@ class Quality:
     undefined: int
     metrics: dict[str, float]
     by_snr: dict[str, dict[str, float]] = field(default_factory=dict)
+    half_widths: dict[str, float] = field(default_factory=dict)

@@ -113,19 +113,19 @@ def gate(
     Nothing is printed where the only limit is that nothing runs on the CPU, and nothing does.
     Raises CheckFailed for limits that are not kept.
     """
+    from tinyprune.artifacts.quantity import CPU_OPERATORS
     from tinyprune.report.model import budget_gate
     from tinyprune.report.render import budget_tables, terminal
 
     verdicts = budget_gate.check_all(records, limits, variants)
     failed = budget_gate.failure(verdicts)
-    of_cpu = [verdict for verdict in verdicts if verdict.what == "CPU operators"]
-    if failed or len(of_cpu) < len(verdicts):
+    if budget_gate.matter(verdicts):
         is_beside = output_format != "table"
         click.echo(err=is_beside)
         text = terminal.to_text(budget_tables.format_verdicts(verdicts))
         click.echo(text, nl=False, err=is_beside)
     if not failed:
         return
-    if not all(verdict.holds for verdict in of_cpu):
+    if any(verdict.quantity is CPU_OPERATORS and not verdict.holds for verdict in verdicts):
         failed = f"{failed}; accept operators on the CPU with --allow-cpu"
     raise CheckFailed(failed)

@@ -53,7 +53,7 @@ def run(
         extras.require_training("tinyprune run")
     from tinyprune.stages.recipe import run_recipe
 
-    summaries = run_recipe(config, folder, force)
+    summaries = run_recipe(config, folder, force, limits)
     log(folder)
     resource_output.summaries(summaries, output_format)
     resource_output.gate(summaries, limits, (), output_format)

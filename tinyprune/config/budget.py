@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from tinyprune.artifacts.quantity import LIMITED, LimitedQuantity
+from tinyprune.artifacts.quantity import GATED, LIMITED, LimitedQuantity
 from tinyprune.config.settings import Complaint, Config, Option, setting
 from tinyprune.errors import UsageError
 
@@ -36,6 +36,15 @@ class Budget:
     def is_empty(self) -> bool:
         """True where nothing is limited."""
         return all(limit is None for limit in vars(self).values())
+
+    def by_quantity(self) -> dict[str, float]:
+        """Return name of a quantity -> the most of it, of those that are limited."""
+        most = {}
+        for quantity in GATED:
+            limit = getattr(self, quantity.option.field)
+            if limit is not None:
+                most[quantity.name] = float(limit)
+        return most
 
 
 def _limit(name: str) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyprune.array_types import Float64Array
 from tinyprune.artifacts.quality import Quality
+from tinyprune.metrics.statistics import normal_half_width
 
 Key = TypeVar("Key", float, str)
 
@@ -105,7 +106,18 @@ def quality(scores: Scores) -> Quality:
         undefined=len(scores.items) - len(scored),
         metrics={name: means[name] for name in scores.metrics if name in means},
         by_snr=by_snr,
+        half_widths=_half_widths(scores),
     )
+
+
+def _half_widths(scores: Scores) -> dict[str, float]:
+    """Half of the 95 % interval of the mean of each metric that at least two items have."""
+    widths = {}
+    for name in scores.metrics:
+        width = normal_half_width(scores.values(name))
+        if width is not None:
+            widths[name] = width
+    return widths
 
 
 def groups_of_snr(items: Sequence[ItemScore]) -> dict[str, list[int]]:

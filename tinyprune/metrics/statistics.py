@@ -8,6 +8,8 @@ from tinyprune.array_types import Float64Array
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
+#: Half of a 95 % interval in standard deviations, where values are distributed normally.
+NORMAL_WIDTH = 1.96
 _CHUNK = 2_000_000  # drawn numbers in memory at once
 
 
@@ -80,6 +82,19 @@ def estimates(columns: Float64Array, seed: int = 0) -> list[Estimate | None]:
             _means(columns[:, varying], seed), [tail, 100 - tail], axis=0
         )
     return [_estimate(*column) for column in zip(columns.T, ends.T, counts.tolist(), strict=True)]
+
+
+def normal_half_width(values: Float64Array) -> float | None:
+    """Return half of the 95 % interval of the mean of values (n,), without those that are NaN.
+
+    None for fewer than two. The normal approximation, ``1.96 s / sqrt(n)``: for a hundred values
+    and more that are not nearly all the same, it is within a few per cent of :func:`estimates`, in
+    a thousandth of the time.
+    """
+    known = values[np.isfinite(values)]
+    if len(known) < 2:
+        return None
+    return float(NORMAL_WIDTH * known.std(ddof=1) / np.sqrt(len(known)))
 
 
 def _estimate(column: Float64Array, ends: Float64Array, count: int) -> Estimate | None:

@@ -11,10 +11,7 @@ from tinyprune.artifacts.quantity import QUANTITIES
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.sweep import SCHEMA, Candidate, Shipped, SweepAnswer, TrialRecord
 from tinyprune.metrics.metric import Metric, metric_of
-from tinyprune.metrics.statistics import estimates
-
-#: Half of a 95 % interval in standard deviations.
-_WIDTH = 1.96
+from tinyprune.metrics.statistics import NORMAL_WIDTH, estimates
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ class _Table:
         if len(first) == len(second):
             width = _half_width(first - second) or 0.0
         if self._family[one.variant] != self._family[other.variant]:
-            width = math.hypot(width, _WIDTH * math.sqrt(2) * self._seed_noise)
+            width = math.hypot(width, NORMAL_WIDTH * math.sqrt(2) * self._seed_noise)
         return width
 
 

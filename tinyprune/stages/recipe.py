@@ -5,22 +5,28 @@ from pathlib import Path
 
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.config import RunConfig
+from tinyprune.config.budget import Budget
 from tinyprune.npu import targets
+from tinyprune.report.model.budget_gate import LIMITS_OF_RUN
 from tinyprune.stages.compile import compile_variants
 from tinyprune.stages.prune import check_bases, check_trained_prunings, prune_variants
 from tinyprune.stages.run import Run, begin_run
 from tinyprune.stages.train import check_model, train_baseline
 from tinyprune.storage.recorded import BASELINE
+from tinyprune.storage.records import write_json
 from tinyprune.storage.run_folder import Workspace
 
 log = logging.getLogger(__name__)
 
 
-def run_recipe(config: RunConfig, folder: Path, force: bool = False) -> list[RunSummary]:
+def run_recipe(
+    config: RunConfig, folder: Path, force: bool = False, limits: Budget | None = None
+) -> list[RunSummary]:
     """Train, prune, export and compile, as a recipe says. Returns one summary per target.
 
     What is finished with the same configuration and data is not done again. ``force``: prune a
-    network that has learned nothing too. Raises UsageError,
+    network that has learned nothing too. ``limits``: those that reports show, in place of the
+    recipe's; whether they are kept is not checked here. Raises UsageError,
     before anything is loaded, for a configuration that makes no sense, CheckFailed where there is
     nothing to prune, or a stream is too far from the reference.
     """
@@ -29,7 +35,10 @@ def run_recipe(config: RunConfig, folder: Path, force: bool = False) -> list[Run
     check_trained_prunings(config.prune)
     finished = [variant.name for variant in Workspace(folder).variants()]
     check_bases(config.prune, [BASELINE, *finished])
+    if limits is None:
+        limits = config.budget.resolved()
     with begin_run(folder) as run:
+        write_json(run.space.root / LIMITS_OF_RUN, limits)
         train_baseline(run, config)
         prune_variants(run, config.prune, config.target[0], force)
         summaries = compile_variants(run, resolved)

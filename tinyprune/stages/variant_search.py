@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tinyprune.artifacts.quantity import CPU_OPERATORS, GATED, QUANTITIES
+from tinyprune.artifacts.quantity import CPU_OPERATORS, QUANTITIES
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.artifacts.sweep import DONE, FOLDER, FinalScore, SweepAnswer, TrialRecord
 from tinyprune.config import RunConfig, SweepConfig, TargetConfig, check
@@ -241,11 +241,7 @@ def _summarise(run: Run, target: NpuTarget) -> None:
 
 def _question(run: Run, config: SweepConfig, target: NpuTarget, limits: Budget) -> Question:
     """Return what a sweep is asked for; limited costs come before other objectives."""
-    most: dict[str, float] = {}
-    for quantity in GATED:
-        value = getattr(limits, quantity.option.field)
-        if value is not None:
-            most[quantity.name] = float(value)
+    most = limits.by_quantity()
     costs = [COSTS[name].name for name in config.costs]
     limited_first = sorted(costs, key=lambda name: name not in most)
     return Question(target, run.record.metric, tuple(limited_first), most)

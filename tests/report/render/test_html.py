@@ -26,6 +26,8 @@ from tinyprune.artifacts.stream_check import StreamCheck
 from tinyprune.artifacts.stream_counts import LayerWork, StreamCounts
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import Candidate, Shipped, SweepAnswer
+from tinyprune.config.budget import Budget
+from tinyprune.report.model import budget_gate
 from tinyprune.report.model.listening import Clip, Example, Listening, to_wav
 from tinyprune.report.model.record import ManifestEntry, RunReport, VariantRecord
 from tinyprune.report.render import html
@@ -360,6 +362,36 @@ def test_budgets_are_lines_in_the_charts_of_their_target(folder) -> None:
     first, second = page.partition('<section id="trade">')[2].split('class="of t1"')[:2]
     assert "limit 524 kB" in first  # 512 KiB, of unit-0.50
     assert "limit" not in second.partition("</section>")[0]
+
+
+def test_limits_of_a_recipe_are_lines_and_a_table(folder) -> None:
+    run = replace(whole(), limits=Budget(flash_bytes=100e3, cpu_operators=0))
+    page = html.page(run, folder)
+    trade = page.partition('<section id="trade">')[2].partition("</section>")[0]
+    flash, cycles = trade.split('class="chart"')[1:3]
+    assert "limit 100 kB" in flash
+    assert "limit" not in cycles.partition("</figure>")[0]
+    assert "Dotted: a limit that was given" in trade
+    table = page.partition("<th>limit<th>value")[2].partition("</table>")[0]
+    for verdict in budget_gate.check_all(run.summaries, run.limits):
+        assert f"{verdict.variant}<td" in table and verdict.in_words in table
+    assert "OVER by" in table and "to spare" in table
+    only_on_the_npu = html.page(replace(whole(), limits=Budget(cpu_operators=0)), folder)
+    assert "<th>limit<th>value" not in only_on_the_npu  # nothing runs on the CPU
+
+
+def test_variants_have_the_intervals_of_their_examples(folder) -> None:
+    found = whole()
+    rows = []
+    for row in found.summaries[0].variants:
+        rows.append(replace(row, quality=replace(row.quality, half_widths={"si_sdr_db": 0.25})))
+    summaries = (replace(found.summaries[0], variants=tuple(rows)),)
+    page = html.page(replace(found, summaries=summaries), folder)
+    assert 'data-v="8.47"><span class="whole">8.47 <span class="soft small">± 0.25</span>' in page
+    assert "half of the 95 % interval over the utterances." in text(page)
+    trade = page.partition('<section id="trade">')[2].partition("</section>")[0]
+    assert "8.51 ± 0.25</title>" in trade
+    assert "±" not in html.page(whole(), folder).partition("<script")[0]  # records of before
 
 
 def test_the_best_error_is_the_least(folder) -> None:

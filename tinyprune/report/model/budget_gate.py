@@ -29,6 +29,10 @@ _KIB = 1024
 Heaviest = tuple[tuple[str, float], ...]
 
 
+#: The file of a run folder with the limits that `tinyprune run` held it to.
+LIMITS_OF_RUN = "limits.json"
+
+
 @dataclass(frozen=True)
 class Verdict:
     """One limit of one variant on one target, kept or not.
@@ -71,6 +75,16 @@ class Verdict:
     def holds(self) -> bool:
         """True where the limit is kept."""
         return self.over <= 0
+
+    @property
+    def in_words(self) -> str:
+        """``OVER by 240 B``, or what is to spare."""
+        amount = self.format(abs(self.over))
+        if not self.holds:
+            return f"OVER by {amount}"
+        if self.over:
+            return f"holds, {amount} to spare"
+        return "holds"
 
     @property
     def excess(self) -> float:
@@ -117,6 +131,11 @@ def check_all(
         for variant in _gated(summary, variants):
             verdicts += _verdicts(variant, summary.target.name, budget)
     return verdicts
+
+
+def matter(verdicts: Iterable[Verdict]) -> bool:
+    """Return whether there is more to say than that nothing runs on the CPU, and nothing may."""
+    return any(verdict.quantity is not CPU_OPERATORS or not verdict.holds for verdict in verdicts)
 
 
 def failure(verdicts: Iterable[Verdict]) -> str | None:

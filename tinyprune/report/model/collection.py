@@ -14,8 +14,10 @@ from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.artifacts.stream_check import StreamCheck
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import ANSWER, FOLDER, SweepAnswer
+from tinyprune.config.budget import Budget
 from tinyprune.npu.limits import RECORD
 from tinyprune.report.model.advice import advice
+from tinyprune.report.model.budget_gate import LIMITS_OF_RUN
 from tinyprune.report.model.loading import load_summaries
 from tinyprune.report.model.record import SCHEMA, ManifestEntry, RunReport, VariantRecord
 from tinyprune.storage.digests import CHANGED, change, read_sealed_as, state_of
@@ -47,6 +49,7 @@ def collect_report(space: Workspace) -> RunReport:
         advice=_advice(summaries),
         sweep=_sweep(space),
         streams=tuple(_streams(begun, summaries)),
+        limits=_limits(space),
     )
 
 
@@ -215,6 +218,14 @@ def _sweep(space: Workspace) -> SweepAnswer | None:
     if not path.exists():
         return None
     return read_sealed_as(path, SweepAnswer, "the same `tinyprune sweep` makes it again")
+
+
+def _limits(space: Workspace) -> Budget:
+    """The limits that the run was held to; none where it was not made by a recipe."""
+    path = space.root / LIMITS_OF_RUN
+    if path.exists():
+        return read_json(path, Budget)
+    return Budget()
 
 
 def _task(space: Workspace) -> TaskRecord | None:

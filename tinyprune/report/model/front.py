@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tinyprune.artifacts.quantity import LIMITED
 from tinyprune.artifacts.resources import NpuTarget
+from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import Candidate, SweepAnswer
 from tinyprune.report.model.record import RunReport, VariantRecord
 
@@ -14,8 +15,9 @@ class FrontMarks:
     """Facts about the variants of a run on one target.
 
     Attributes:
-        limits: name of a quantity -> the limits that a sweep or a pruning was given, ascending.
-        half_widths: variant -> half of the 95 % interval of the metric of the sweep, if it has one.
+        limits: name of a quantity -> the limits that a run, a sweep or a pruning was given,
+            ascending.
+        half_widths: variant -> half of the 95 % interval of the metric, if it has one.
         ship: the variant to ship; empty where no sweep says.
     """
 
@@ -24,17 +26,23 @@ class FrontMarks:
     ship: str = ""
 
 
-def front_marks(report: RunReport, target: NpuTarget, metric: str) -> FrontMarks:
-    """Return the limits of a target, and what a sweep for it says of a metric."""
+def front_marks(report: RunReport, summary: RunSummary, metric: str) -> FrontMarks:
+    """Return the limits of the target of a summary, the intervals of a metric, and what to ship.
+
+    The intervals of a sweep know the spread of seeds too, so they come first.
+    """
+    target = summary.target
     limits = _limits_of_budgets(report.variants, target)
+    _add(limits, report.limits.by_quantity())
+    half_widths = {}
+    for variant in summary.variants:
+        half_widths[variant.name] = variant.quality.half_widths.get(metric)
     found = report.sweep
     if found is None or found.target.name != target.name:
-        return FrontMarks(_ascending(limits))
-    for name, most in found.limits.items():
-        limits.setdefault(name, set()).add(most)
-    half_widths = {}
+        return FrontMarks(_ascending(limits), half_widths)
+    _add(limits, found.limits)
     if found.metric == metric:
-        half_widths = {each.variant: half_width(each) for each in found.candidates}
+        half_widths |= {each.variant: half_width(each) for each in found.candidates}
     return FrontMarks(_ascending(limits), half_widths, shipped_name(found))
 
 
@@ -62,6 +70,12 @@ def _limits_of_budgets(
         for line in variant.budget.lines:
             limits.setdefault(LIMITED[line.name].name, set()).add(line.most)
     return limits
+
+
+def _add(limits: dict[str, set[float]], more: Mapping[str, float]) -> None:
+    """Add limits of quantities to those that are known."""
+    for name, most in more.items():
+        limits.setdefault(name, set()).add(most)
 
 
 def _ascending(limits: Mapping[str, set[float]]) -> dict[str, tuple[float, ...]]:

@@ -9,6 +9,7 @@ from tinyprune.artifacts.quality import Quality, TaskRecord
 from tinyprune.artifacts.stream_check import StreamCheck
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import SweepAnswer
+from tinyprune.config.budget import Budget
 
 SCHEMA = 2
 
@@ -84,6 +85,7 @@ class RunReport:
         advice: variant -> what would help it on the first target, what matters most first.
         sweep: fronts and the variant to ship; None where there was no sweep.
         streams: what `compile --verify` found, of the targets of the summaries.
+        limits: what `tinyprune run` held the variants to, by its recipe or its options.
     """
 
     schema: int
@@ -98,6 +100,7 @@ class RunReport:
     advice: dict[str, tuple[str, ...]] = field(default_factory=dict)
     sweep: SweepAnswer | None = None
     streams: tuple[StreamCheck, ...] = ()
+    limits: Budget = Budget()
 
     @property
     def changed(self) -> frozenset[str]:

@@ -72,13 +72,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
 
 def _verdict_text(verdict: Verdict) -> Text:
     """Words as well as colour, so that neither a pipe nor a colour-blind reader loses anything."""
-    amount = verdict.format(abs(verdict.over))
-    if not verdict.holds:
-        return Text(f"OVER by {amount}", style="bold red")
-    text = "holds"
-    if verdict.over:
-        text = f"holds, {amount} to spare"
-    return Text(text, style="green")
+    return Text(verdict.in_words, style="green" if verdict.holds else "bold red")
 
 
 def _below(verdicts: Sequence[Verdict]) -> Iterator[Text]:

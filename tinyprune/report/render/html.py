@@ -24,7 +24,8 @@ from tinyprune.artifacts.resources import LayerCost, NpuTarget
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import SweepAnswer
 from tinyprune.metrics.metric import Metric, metric_of
-from tinyprune.report.model import budget_history, predictions
+from tinyprune.report.model import budget_gate, budget_history, predictions
+from tinyprune.report.model.budget_gate import Verdict
 from tinyprune.report.model.front import front_marks, shipped_name
 from tinyprune.report.model.listening import Listening
 from tinyprune.report.model.number_text import shown_factor, shown_milliseconds
@@ -62,7 +63,7 @@ def page(report: RunReport, folder: Path, heard: Listening | None = None) -> str
     ship = shipped_name(report.sweep)
     views = []
     for summary in summaries[:CHARTED]:
-        marks = front_marks(report, summary.target, metric)
+        marks = front_marks(report, summary, metric)
         views.append(target_view(summary, metric, order, marks, report.streams))
     return _template().render(
         report=report,
@@ -73,7 +74,8 @@ def page(report: RunReport, folder: Path, heard: Listening | None = None) -> str
         views=views,
         work_heads=WORK_HEADS,
         busy_head=BUSY_HEAD,
-        has_limits=any(front_marks(report, each.target, metric).limits for each in summaries),
+        intervals=any(any(view.half_widths.values()) for view in views),
+        verdicts=_verdicts(report, summaries),
         matrix=_matrix(summaries),
         predicted=predictions.predicted_variants(summaries),
         predicted_notes=list(predictions.notes(summaries)),
@@ -150,6 +152,18 @@ def _swept(found: SweepAnswer | None, order: Mapping[str, int]) -> dict[str, Any
 
 
 # --- headline
+
+
+def _verdicts(report: RunReport, summaries: Sequence[RunSummary]) -> list[tuple[Verdict, str]]:
+    """(verdict, its limit in words) of each limit that the run was held to, if one matters."""
+    verdicts = budget_gate.check_all(summaries, report.limits)
+    if not budget_gate.matter(verdicts):
+        return []
+    words = []
+    for verdict in verdicts:
+        limit = budget_gate.format_limit(verdict.limit, verdict.quantity.unit, "{} = {}")
+        words.append((verdict, limit))
+    return words
 
 
 def _newest(

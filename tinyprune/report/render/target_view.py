@@ -57,6 +57,8 @@ class TargetView:
         trades: charts of quality against flash and cycles. bars: where flash and cycles go.
         legend: (number of a hatch, what it stands for). variants: with their layers. advice:
             variant -> lines.
+        has_limits: whether a chart has one. half_widths: variant -> half of the interval of the
+            metric, if it has one.
     """
 
     target: NpuTarget
@@ -68,6 +70,8 @@ class TargetView:
     variants: tuple[VariantSummary, ...]
     advice: dict[str, tuple[str, ...]]
     streams: dict[str, StreamView]
+    has_limits: bool
+    half_widths: Mapping[str, float | None]
 
 
 def target_view(
@@ -112,6 +116,8 @@ def target_view(
         legend=_legend(summary.variants, named),
         variants=summary.variants,
         advice=advice(summary),
+        has_limits=any(quantity.name in marks.limits for quantity in _CHARTED),
+        half_widths=marks.half_widths,
         streams=_streams(summary.target, checks),
     )
 
