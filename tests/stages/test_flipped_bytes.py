@@ -40,6 +40,7 @@ COMMANDS = {
     "report": ("report",),
     "report of a variant": ("report", "weight-0.80"),
     "compare": ("compare", "baseline", "weight-0.80"),
+    "card": ("card", "weight-0.80"),
     "verify": ("verify",),
     "plan": ("prune", "--show-plan", "--from", "weight-0.80", "--sparsity", "0.9"),
     "plan of a budget": ("prune", "--show-plan", "--method", "differentiable", "--max-macs", "3k"),
@@ -54,6 +55,7 @@ COMMANDS = {
 #: A file that each command reads.
 QUICK = {
     "report": f"{PRUNED}/quality.json",
+    "card": f"{PRUNED}/quality.json",
     "compare": "summary-ethos-u55-128-shared-sram.json",
     "plan": f"{PRUNED}/model.keras",
     "plan of a budget": "variants/baseline/model.keras",

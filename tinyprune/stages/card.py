@@ -44,10 +44,13 @@ _PAGE = (
 def variant_facts(run: Path, name: str | None) -> CardFacts:
     """Return the facts of an exported variant of a run; None: the newest one.
 
-    Raises UsageError where it is not there, or not exported.
+    Raises UsageError where it is not there, or not exported, TinypruneError where a file of it has
+    changed.
     """
-    report = collect_report(Workspace(run))
+    space = Workspace(run)
+    report = collect_report(space)
     record = _record(report, name)
+    space.variant(record.name).verify_all()
     assert record.tflite is not None
     assert report.task is not None
     claims = {variant.name: variant.configuration for variant in report.variants}
