@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import Field
-from types import NoneType
 from typing import Any
 
 import click
 
 from tinyprune.cli.values import KINDS
 from tinyprune.config.family import Family, Fields, fields_of
-from tinyprune.config.settings import Option, setting_of
+from tinyprune.config.settings import Option, setting_of, shown
 
 Decorator = Callable[[Any], Any]
 NO_HELPS: Mapping[str, str] = {}
@@ -83,26 +82,7 @@ def _help(field: "Field[Any]") -> str:
     text = setting_of(field).help
     if "[default" in text:
         return text
-    default = _shown(field.default)
+    default = shown(field.default)
     if not default:
         return text
     return f"{text}  [default: {default}]"
-
-
-def _shown(value: Any) -> str:
-    """Return a default as one would type it; nothing and an empty list are empty."""
-    show = _SHOWN.get(type(value), str)
-    return show(value)
-
-
-def _shown_number(number: float) -> str:
-    """Return a number with the digits that it needs."""
-    return f"{number:g}"
-
-
-#: Type of a default -> the function that writes it.
-_SHOWN: dict[type, Callable[[Any], str]] = {
-    NoneType: lambda nothing: "",
-    float: _shown_number,
-    tuple: lambda ends: ":".join(map(_shown_number, ends)),
-}

@@ -1,5 +1,6 @@
 """The data of a run: one configuration per data set, with the settings that it reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from tinyprune.config.settings import (
     Rule,
     one_of,
     setting,
+    shown,
 )
 from tinyprune.registry import DATASETS
 
@@ -92,6 +94,27 @@ class DataConfig(Member):
         return replace(self, **nothing)
 
 
+#: Setting -> its default for speech and noise of one's own; synthetic ones vary less.
+_OWN_DEFAULTS: Mapping[str, Any] = {
+    "speed": (0.95, 1.5),
+    "babble": 0.05,
+    "talkers": 0.05,
+    "tilt_db": (-2.0, 4.0),
+    "colour_db": 4.0,
+    "narrow": 0.05,
+    "clipped": 0.03,
+    "clean_share": 0.05,
+    "follow_level": True,
+}
+
+
+def _varied(name: str, usual: Any, meaning: str, **more: Any) -> Any:
+    """Return a setting with another default for own speech and noise, which its help names."""
+    own = shown(_OWN_DEFAULTS[name])
+    text = f"{meaning}  [default: {own} of own speech and noise, else {shown(usual)}]"
+    return setting(usual, text, **more)
+
+
 @dataclass(frozen=True)
 class LevelledData(DataConfig):
     """Speech whose level and speed vary in training."""
@@ -105,10 +128,10 @@ class LevelledData(DataConfig):
             "low:high with low <= high <= 0, e.g. -35:-15",
         ),
     )
-    speed: tuple[float, float] = setting(
+    speed: tuple[float, float] = _varied(
+        "speed",
         (1.0, 1.0),
-        "Range of the factor by which half of the training speech and noise is played faster.  "
-        "[default: 0.95:1.5 of own speech and noise, else 1:1]",
+        "Range of the factor by which half of the training speech and noise is played faster.",
         option=Option("--speed", "factors"),
         rule=Rule(
             lambda value: 0.5 <= value[0] <= value[1] <= 2,
@@ -127,55 +150,55 @@ class MixedData(LevelledData):
         option=Option("--snr", "decibels"),
         rule=Rule(lambda value: value[0] <= value[1], "low:high with low <= high, e.g. -6:9"),
     )
-    babble: float = setting(
+    babble: float = _varied(
+        "babble",
         0.0,
-        "Fraction of the training mixtures whose noise is other speakers.  [default: 0.05 of own "
-        "speech and noise, else 0]",
+        "Fraction of the training mixtures whose noise is other speakers.",
         option=Option("--babble", "share"),
         rule=_FRACTION,
     )
-    talkers: float = setting(
+    talkers: float = _varied(
+        "talkers",
         0.0,
-        "Fraction of the training mixtures whose noise is one other speaker in the background.  "
-        "[default: 0.05 of own speech and noise, else 0]",
+        "Fraction of the training mixtures whose noise is one other speaker in the background.",
         option=Option("--talkers", "share"),
         rule=_FRACTION,
     )
-    tilt_db: tuple[float, float] = setting(
+    tilt_db: tuple[float, float] = _varied(
+        "tilt_db",
         (0.0, 0.0),
-        "Range of the tilt of the spectrum of training speech, in dB per octave: vocal effort.  "
-        "[default: -2:4 of own speech and noise, else 0:0]",
+        "Range of the tilt of the spectrum of training speech, in dB per octave: vocal effort.",
         option=Option("--tilt", "decibels"),
         rule=Rule(
             lambda value: -12 <= value[0] <= value[1] <= 12,
             "low:high with -12 <= low <= high <= 12, e.g. -2:4",
         ),
     )
-    colour_db: float = setting(
+    colour_db: float = _varied(
+        "colour_db",
         0.0,
-        "The most by which the microphone of a training mixture raises or lowers an octave, in "
-        "dB.  [default: 4 of own speech and noise, else 0]",
+        "The most by which the microphone of a training mixture raises or lowers an octave, in dB.",
         option=Option("--colour", "colour"),
         rule=Rule(lambda value: 0 <= value <= 24, "decibels from 0 to 24, e.g. 6"),
     )
-    narrow: float = setting(
+    narrow: float = _varied(
+        "narrow",
         0.0,
-        "Fraction of the training mixtures that are limited to a narrower band.  [default: 0.05 of "
-        "own speech and noise, else 0]",
+        "Fraction of the training mixtures that are limited to a narrower band.",
         option=Option("--narrow", "share"),
         rule=_FRACTION,
     )
-    clipped: float = setting(
+    clipped: float = _varied(
+        "clipped",
         0.0,
-        "Fraction of the training mixtures that are clipped.  [default: 0.03 of own speech and "
-        "noise, else 0]",
+        "Fraction of the training mixtures that are clipped.",
         option=Option("--clipped", "share"),
         rule=_FRACTION,
     )
-    clean_share: float = setting(
+    clean_share: float = _varied(
+        "clean_share",
         0.0,
-        "Fraction of the training mixtures without noise.  [default: 0.05 of own speech and noise, "
-        "else 0]",
+        "Fraction of the training mixtures without noise.",
         option=Option("--clean-share", "share"),
         rule=_FRACTION,
     )
@@ -185,10 +208,11 @@ class MixedData(LevelledData):
         option=Option("--max-attenuation", "attenuation"),
         rule=Rule(lambda value: 0 < value < 120, "decibels above 0 and below 120, e.g. 15"),
     )
-    follow_level: bool = setting(
+    follow_level: bool = _varied(
+        "follow_level",
         False,
-        "Whether features of training follow the level, as those of a stream do: what is quieter "
-        "than usual is amplified.  [default: yes of own speech and noise, else no]",
+        "Whether features of training follow the level, as those of a stream do: what is "
+        "quieter than usual is amplified.",
     )
 
 
@@ -255,9 +279,9 @@ class SyntheticSpeechData(MixedData):
     name: ClassVar[str] = "synthetic-speech"
 
 
-def _with_default(name: str, default: Any) -> Any:
-    """Return a setting of mixed data with another default."""
-    return field(default=default, metadata=fields_of(MixedData)[name].metadata)
+def _of_own(name: str) -> Any:
+    """Return a setting of mixed data with the default of own speech and noise."""
+    return field(default=_OWN_DEFAULTS[name], metadata=fields_of(MixedData)[name].metadata)
 
 
 @dataclass(frozen=True)
@@ -282,15 +306,15 @@ class MixtureData(MixedData, CorpusData):
         "test_noise",
     )
 
-    speed: tuple[float, float] = _with_default("speed", (0.95, 1.5))
-    babble: float = _with_default("babble", 0.05)
-    talkers: float = _with_default("talkers", 0.05)
-    tilt_db: tuple[float, float] = _with_default("tilt_db", (-2.0, 4.0))
-    colour_db: float = _with_default("colour_db", 4.0)
-    narrow: float = _with_default("narrow", 0.05)
-    clipped: float = _with_default("clipped", 0.03)
-    clean_share: float = _with_default("clean_share", 0.05)
-    follow_level: bool = _with_default("follow_level", True)
+    speed: tuple[float, float] = _of_own("speed")
+    babble: float = _of_own("babble")
+    talkers: float = _of_own("talkers")
+    tilt_db: tuple[float, float] = _of_own("tilt_db")
+    colour_db: float = _of_own("colour_db")
+    narrow: float = _of_own("narrow")
+    clipped: float = _of_own("clipped")
+    clean_share: float = _of_own("clean_share")
+    follow_level: bool = _of_own("follow_level")
     speech: Folders = _folders("--speech", "Folder of clean speech to train on.")
     noise: Folders = _folders("--noise", "Folder of noise that is mixed with the speech.")
     dev_speech: Folders = _folders(

@@ -7,6 +7,7 @@ follow from it.
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Protocol
 
 from tinyprune.errors import UsageError
@@ -206,3 +207,23 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(entry) for entry in value]
     return value
+
+
+def shown(value: Any) -> str:
+    """Return a default as one would type it; nothing and an empty list are empty."""
+    show = _SHOWN.get(type(value), str)
+    return show(value)
+
+
+def _shown_number(number: float) -> str:
+    """Return a number with the digits that it needs."""
+    return f"{number:g}"
+
+
+#: Type of a default -> the function that writes it.
+_SHOWN: dict[type, Callable[[Any], str]] = {
+    NoneType: lambda nothing: "",
+    bool: lambda is_so: "yes" if is_so else "no",
+    float: _shown_number,
+    tuple: lambda ends: ":".join(map(_shown_number, ends)),
+}
