@@ -39,6 +39,7 @@ USUAL = {
     "verification": "speed",
     "levels": "quality",
     "resampling": "quality",
+    "low_rank": "quality",
     "sweep_schedule": "speed",
     "sweep_engines": "speed",
     "demo": "speed",

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 _IS_FACTOR = "a factor of a low rank already, whose ranks are units: --structure unit takes some"
 _IS_MASKED = "has pruned weights, which two factors would bring back: low-rank goes first"
-_NOT_NEEDED = "left dense: other layers lose as many weights as are to go"
+_NOT_NEEDED = "left dense: enough weights go without it"
 #: A share of the weights that falls short of what is asked for by more than this is said.
 _SHORT = 0.01
 
