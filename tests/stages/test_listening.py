@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from tinyprune.cli import main
 from tinyprune.errors import UsageError
 from tinyprune.metrics.speech import si_sdr_db
 from tinyprune.report.model.listening import to_wav
-from tinyprune.stages.listening import listening
+from tinyprune.stages.listening import _note_of_engine, listening
 from tinyprune.tflite import engines, reference
+from tinyprune.tflite.reference import MIXED, Reference
 
 pytestmark = pytest.mark.usefixtures("tiny_sizes")
 needs_tflm = pytest.mark.skipif(not engines.has_tflm(), reason="tflite_micro is not installed")
@@ -104,6 +106,23 @@ def test_without_the_extras_the_page_says_what_is_missing(run_copy: Path, monkey
     first, second = found.notes
     assert "TFLM is not installed" in first and "rounds unlike a device's" in first
     assert 'its float network is left out, which needs pip install "tinyprune[train]"' in second
+
+
+@dataclass(frozen=True)
+class NamedEngine:
+    name: str
+
+
+def test_the_note_says_what_computes_the_device() -> None:
+    mixed = Reference(NamedEngine(MIXED), "LiteRT runs what TFLM lacks: GELU")
+    assert _note_of_engine("baseline", mixed) == (
+        "baseline, int8: as the device computes it, by TFLM and LiteRT; "
+        "LiteRT runs what TFLM lacks: GELU"
+    )
+    alone = Reference(NamedEngine(engines.TFLM))
+    assert (
+        _note_of_engine("baseline", alone) == "baseline, int8: as the device computes it, by TFLM"
+    )
 
 
 @pytest.mark.slow

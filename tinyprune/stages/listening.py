@@ -19,6 +19,7 @@ from tinyprune.storage.digests import read_sealed_as
 from tinyprune.storage.run_folder import Variant
 from tinyprune.tasks.speech import Speech
 from tinyprune.tflite import flatbuffer
+from tinyprune.tflite.engines import LITERT
 from tinyprune.tflite.reference import Reference, reference_of
 
 #: Length of a clip: base64 makes 128 kB of it.
@@ -142,8 +143,8 @@ class _Network:
 
 
 def _denoiser(graph: Path, reference: Reference) -> Denoiser:
-    """Return the network as `enhance` has it: by TFLM if it can, else by what it takes unasked."""
-    if reference.reason:
+    """Return the network as `enhance` has it: by TFLM where it can, else by its usual one."""
+    if reference.engine.name == LITERT:
         return Denoiser(graph)
     return Denoiser(graph, make_engine=lambda: reference.engine)
 
@@ -159,9 +160,10 @@ def _why_without_float(variant: Variant) -> str:
 
 def _note_of_engine(name: str, reference: Reference) -> str:
     engine = reference.engine.name
-    if reference.reason:
-        return f"{name}, int8: by {engine}, whose LSTM rounds unlike a device's; {reference.reason}"
-    return f"{name}, int8: as the device computes it, by {engine}"
+    reason = f"; {reference.reason}" if reference.reason else ""
+    if engine == LITERT:
+        return f"{name}, int8: by {engine}, whose LSTM rounds unlike a device's{reason}"
+    return f"{name}, int8: as the device computes it, by {engine}{reason}"
 
 
 def _clip(label: str, samples: Float32Array, mixture: NoisyUtterance) -> Clip:

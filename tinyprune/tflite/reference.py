@@ -41,7 +41,7 @@ class Mixed:
 
     Raises TinypruneError for a network that both together cannot run, or of which TFLM lacks an
     operator that LiteRT rounds otherwise: recurrent cells of explicit operators have dense layers
-    from 8 to 16 bits, which TFLM lacks, and others of which it makes something else.
+    from 8 to 16 bits, which TFLM lacks, and products from 16 to 8 bits, which it computes wrongly.
     """
 
     name = MIXED
