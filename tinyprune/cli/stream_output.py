@@ -44,7 +44,7 @@ def _findings(check: "StreamCheck") -> list[str]:
         lines[0] += f": {check.percent_off:.2g} %"
         lines.append(f"by up to {check.largest:g}, first in inference {check.first_off}")
     if check.bytes_off and check.bytes_beyond is not None and check.is_step_free:
-        lines.append(f"by more than a step, which is free: {check.bytes_beyond:,}")
+        lines.append(f"more than a step off, which alone counts: {check.bytes_beyond:,}")
     if check.value is not None and check.reference_value is not None:
         from tinyprune.metrics.metric import metric_of
 
