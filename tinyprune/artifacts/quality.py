@@ -46,3 +46,8 @@ class Quality:
     metrics: dict[str, float]
     by_snr: dict[str, dict[str, float]] = field(default_factory=dict)
     half_widths: dict[str, float] = field(default_factory=dict)
+
+
+def graph_in_words(form: str) -> str:
+    """Return how a sentence calls an int8 graph of that form."""
+    return form if form == "int8" else f"int8 {form}"

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from tinyprune.artifacts.network import TensorSparsity, TFLiteArtifact, least_left
-from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.quality import Quality, graph_in_words
 from tinyprune.compress.reach import probes, responds, sparsity_of_kernels
 from tinyprune.errors import CheckFailed
 from tinyprune.export.forward import of_keras
@@ -74,7 +74,7 @@ def check_graphs_respond(
     for form in forms:
         if is_constant(folder / f"{form}.tflite", list(inputs)):
             artifact = read_json(folder / f"{form}.json", TFLiteArtifact)
-            raise CheckFailed(_constant(f"{folder.name}, int8 {form}", artifact.tensors))
+            raise CheckFailed(_constant(f"{folder.name}, {graph_in_words(form)}", artifact.tensors))
 
 
 def check_above_chance(

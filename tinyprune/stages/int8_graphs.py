@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tinyprune.artifacts.network import TFLiteArtifact
-from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.quality import Quality, graph_in_words
 from tinyprune.compress.fold import fold
 from tinyprune.compress.mask_updater import load_masks
 from tinyprune.compress.prepare import batches, calibrate, prepare
@@ -120,7 +120,7 @@ def _check(name: str, qualities: Sequence[Quality], simulated: Quality, task: Ta
     for quality in qualities:
         if quality.form not in task.record.forms:
             continue
-        graph = quality.form if quality.form == "int8" else f"int8 {quality.form}"
+        graph = graph_in_words(quality.form)
         if not (quality.metrics and simulated.metrics):
             raise CheckFailed(
                 f"{name}: the {graph} graph cannot be checked: all {quality.undefined} outputs are "
