@@ -73,3 +73,8 @@ def reason(error: OSError) -> str:
     if advice:
         return f"{words}; {advice}"
     return words
+
+
+def without_name(name: str, text: str) -> str:
+    """Return a message without the name that it begins with, for a line that has said it."""
+    return text.removeprefix(f"{name}: ").removeprefix(f"{name}, ")

@@ -12,7 +12,12 @@ from tinyprune.artifacts.summary import RunSummary, VariantSummary
 from tinyprune.npu import vela
 from tinyprune.npu.batch import Compilation, compile_batch
 from tinyprune.report.model.record import SCHEMA
-from tinyprune.stages.export import device_graph, device_quality, ensure_exported
+from tinyprune.stages.export import (
+    device_graph,
+    device_quality,
+    ensure_exported,
+    exportable,
+)
 from tinyprune.stages.run import Run, run_to_compile
 from tinyprune.storage.digests import write_sealed
 from tinyprune.storage.records import read_json
@@ -23,11 +28,13 @@ from tinyprune.tasks.task import NOISY_FORM
 def compile_variants(run: Path | Run, targets: Sequence[NpuTarget]) -> list[RunSummary]:
     """Compile every variant of a run for every target.
 
-    Where another process trains in the run, its finished variants are compiled. Returns one summary
+    Where another process trains in the run, its finished variants are compiled. Prunings whose int8
+    graph is refused are left out, with a line. Returns one summary
     per target, with what each variant costs beside its quality on dev. Raises UsageError without a
-    baseline.
+    baseline, CheckFailed where the graph of the baseline is refused.
     """
-    with run_to_compile(run) as (opened, variants):
+    with run_to_compile(run) as (opened, found):
+        variants = exportable(opened, found)
         jobs = []
         for target in targets:
             jobs += [compilation_job(opened, variant, target) for variant in variants]

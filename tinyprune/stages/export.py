@@ -1,13 +1,17 @@
 """The export of a run's variants as int8 TFLite."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from tinyprune.artifacts.network import TFLiteArtifact
 from tinyprune.artifacts.quality import Quality
+from tinyprune.errors import CheckFailed, without_name
 from tinyprune.stages.run import Run, is_offline, open_run
 from tinyprune.storage.records import read_json
 from tinyprune.storage.run_folder import BASELINE, Variant
+
+log = logging.getLogger(__name__)
 
 #: (variant, quality of one of its forms) pairs.
 Qualities = list[tuple[str, Quality]]
@@ -35,8 +39,31 @@ def ensure_exported(run: Run, variant: Variant) -> list[Quality]:
             from tinyprune.stages.int8_graphs import export_graphs
 
             network = run.load_network(variant)
-            variant.finish("export", inputs, export_graphs(network, run.task, variant.folder))
+            with variant.noting_refusal():
+                files = export_graphs(network, run.task, variant.folder)
+            variant.finish("export", inputs, files)
     return read_json(variant.folder / "quality.json", list[Quality])
+
+
+def exportable(run: Run, variants: Sequence[Variant]) -> list[Variant]:
+    """Return the variants that have int8 graphs, which are made if they are not there.
+
+    A pruning whose graph is refused is left out, and it is said why. Raises CheckFailed for the
+    baseline.
+    """
+    exported = []
+    for variant in variants:
+        try:
+            ensure_exported(run, variant)
+        except CheckFailed as refusal:
+            if variant.name == BASELINE:
+                raise
+            log.warning(
+                "%s is left out: %s", variant.name, without_name(variant.name, str(refusal))
+            )
+            continue
+        exported.append(variant)
+    return exported
 
 
 def device_graph(run: Run, variant: Variant) -> TFLiteArtifact:

@@ -65,9 +65,14 @@ def check_variants(
     checks = []
     with open_run(run) as opened:
         for target in targets:
-            for variant in opened.space.variants():
+            for variant in _exported(opened):
                 checks.append(_check_on_dev(opened, variant, target, inferences, limit_percent))
     return checks
+
+
+def _exported(run: Run) -> list[Variant]:
+    """The variants whose int8 graphs are there, which are those that were compiled."""
+    return [variant for variant in run.space.variants() if variant.has_files("export")]
 
 
 def _check_on_noise(

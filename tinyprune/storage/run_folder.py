@@ -6,7 +6,7 @@
     RUN/variants/NAME/variant.json      the configuration that the variant stands for
     RUN/variants/NAME/STAGE.json        a finished stage: inputs, SHA-256 of its files, command,
                                         versions, number of threads
-    RUN/variants/NAME/refused.json      the reason why its training was refused
+    RUN/variants/NAME/refused.json      the reason why its training or its int8 graph was refused
     RUN/variants/NAME/...               models, history, checkpoints, compiled networks
     RUN/summary-TARGET.json             the resource summary
 """
@@ -117,8 +117,21 @@ class Variant:
                 write_sealed(self.folder / REFUSED, {"reason": str(refusal)})
             raise
 
+    @contextmanager
+    def noting_refusal(self) -> Iterator[None]:
+        """Keep the reason where what is made of its training is refused by CheckFailed.
+
+        It stays until the same passes.
+        """
+        try:
+            yield
+        except CheckFailed as refusal:
+            write_sealed(self.folder / REFUSED, {"reason": str(refusal)})
+            raise
+        (self.folder / REFUSED).unlink(missing_ok=True)
+
     def refusal(self) -> str:
-        """Return the reason why its training was refused; empty where it was not."""
+        """Return the reason why its training or graph was refused; empty where it was not."""
         path = self.folder / REFUSED
         if not path.exists():
             return ""

@@ -15,6 +15,7 @@ from tinyprune.artifacts.stream_check import StreamCheck
 from tinyprune.artifacts.summary import RunSummary
 from tinyprune.artifacts.sweep import ANSWER, FOLDER, SweepAnswer
 from tinyprune.config.budget import Budget
+from tinyprune.errors import without_name
 from tinyprune.npu.limits import RECORD
 from tinyprune.report.model.advice import advice
 from tinyprune.report.model.budget_gate import LIMITS_OF_RUN
@@ -166,12 +167,12 @@ def _notes(variants: Sequence[VariantRecord], summaries: Sequence[RunSummary]) -
     """Say what is missing or out of date, with the command that makes it."""
     trained = []
     for variant in variants:
+        if variant.refused:
+            reason = without_name(variant.name, variant.refused)
+            yield f"{variant.name} was refused: {reason}"
+            continue
         if variant.state:
             trained.append(variant)
-            continue
-        if variant.refused:
-            reason = variant.refused.removeprefix(f"{variant.name}: ")
-            yield f"{variant.name} was refused: {reason}"
             continue
         command = "prune"
         if variant.name == BASELINE:
