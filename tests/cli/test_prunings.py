@@ -96,6 +96,14 @@ def test_a_chain_may_start_from_a_variant():
     ]
 
 
+def test_levels_of_low_rank_start_from_the_same_network_whatever_they_are_called():
+    assert steps(chain({"name": "thin", "structure": "low-rank"}, [(0.3, 0.5)], ["weight"])) == [
+        ("baseline", "low-rank", 0.3, "thin-1"),
+        ("baseline", "low-rank", 0.5, "thin-2"),
+        ("thin-2", "weight", None, "thin"),
+    ]
+
+
 def test_the_last_of_a_chain_has_the_given_name():
     assert steps(chain({"name": "small"}, [(0.5,)], [])) == [("baseline", "weight", 0.5, "small")]
     assert steps(

@@ -203,13 +203,14 @@ def _named(configs: list[TrainedPruning], name: str | None) -> list[TrainedPruni
     if name is None:
         return configs
     named: list[TrainedPruning] = []
-    base = configs[0].base
+    new_names: dict[str, str] = {}
     for number, config in enumerate(configs, 1):
         own = name if number == len(configs) else f"{name}-{number}"
+        base = new_names.get(config.base, config.base)
         renamed = dataclasses.replace(config, name=own, base=base)
         check(renamed)
         named.append(renamed)
-        base = own
+        new_names[config.variant] = own
     return named
 
 
