@@ -37,6 +37,8 @@ class Quality:
         by_snr: nominal input SNR in dB, as text -> the same per SNR.
         half_widths: metric name -> half of the 95 % interval of its mean over the items; those
             without one are left out, and records of before have none.
+        engine: name of what computed an int8 graph; empty for other forms, and in records of
+            before.
     """
 
     form: str
@@ -46,8 +48,14 @@ class Quality:
     metrics: dict[str, float]
     by_snr: dict[str, dict[str, float]] = field(default_factory=dict)
     half_widths: dict[str, float] = field(default_factory=dict)
+    engine: str = ""
 
 
 def graph_in_words(form: str) -> str:
     """Return how a sentence calls an int8 graph of that form."""
     return form if form == "int8" else f"int8 {form}"
+
+
+def by_engine(engine: str) -> str:
+    """Return " by TFLM", to be put behind the name of a graph; empty for no engine."""
+    return f" by {engine}" if engine else ""

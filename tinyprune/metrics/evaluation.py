@@ -46,6 +46,7 @@ class Row:
         is_device: whether it is the form that the device runs, or else the only one.
         metrics: metric name -> figure, over all items.
         by_snr: SNR in dB, as text -> figures of its items. by_category: the same per category.
+        engine: as in Quality.
     """
 
     model: str
@@ -55,6 +56,7 @@ class Row:
     metrics: Figures
     by_snr: dict[str, Figures] = field(default_factory=dict)
     by_category: dict[str, Figures] = field(default_factory=dict)
+    engine: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ def evaluation(scored: Scored) -> Evaluation:
                 metrics={name: figures[name] for name in scored.metrics},
                 by_snr=by_snr[index],
                 by_category=_figures_of_categories(by_category[index], row, reference),
+                engine=row.engine,
             )
         )
     return Evaluation(SCHEMA, scored.split, len(items), scored.metrics, tuple(rows))

@@ -48,6 +48,7 @@ class Scores:
         items: in the order of the data, which is the same for all models.
         whole: metric name -> value of those that only a set as a whole has (AUC).
         whole_of_category: category of items -> the same of these items, where it says something.
+        engine: as in :class:`tinyprune.artifacts.Quality`.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Scores:
     items: tuple[ItemScore, ...]
     whole: dict[str, float] = field(default_factory=dict)
     whole_of_category: dict[str, dict[str, float]] = field(default_factory=dict)
+    engine: str = ""
 
     def values(self, metric: str) -> Float64Array:
         """A metric of every item (n,); NaN where it is undefined."""
@@ -107,6 +109,7 @@ def quality(scores: Scores) -> Quality:
         metrics={name: means[name] for name in scores.metrics if name in means},
         by_snr=by_snr,
         half_widths=_half_widths(scores),
+        engine=scores.engine,
     )
 
 

@@ -63,7 +63,8 @@ def evaluate(model: keras.Model | None, task: Task, split: str, folder: Path) ->
         qualities.append(task.quality(of_keras(model), "float", split, folder.name))
     for form in task.exported(folder):
         network = of_int8(folder / f"{form}.tflite")
-        qualities.append(task.quality(network, form, split, folder.name))
+        scored = task.quality(network, form, split, folder.name)
+        qualities.append(replace(scored, engine=network.engine))
     return qualities
 
 

@@ -4,7 +4,7 @@ Keras is imported where a network in float is run.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from tinyprune.stages.own_networks import load
 from tinyprune.tasks.shape_check import check_graph, fitted
 from tinyprune.tasks.task import Dataset, Forward, Task
 from tinyprune.tflite import flatbuffer
-from tinyprune.tflite.forward import of_int8, of_runner
+from tinyprune.tflite.forward import engine_of, of_int8, of_runner
 from tinyprune.tflite.interpreter import Int8Model
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def score_models(models: Iterable[ScoredModel], split: str, metrics: Sequence[st
         for form, load_form in model.forms.items():
             if (model.name, form) not in seen:
                 seen.add((model.name, form))
-                scores.append(model.task.scores(load_form(), form, split, metrics, model.name))
+                forward = load_form()
+                scored = model.task.scores(forward, form, split, metrics, model.name)
+                scores.append(replace(scored, engine=engine_of(forward)))
         if scores:
             groups.append(tuple(scores))
     return Scored(split, tuple(metrics), unprocessed, tuple(groups))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from tinyprune.artifacts.quality import by_engine
 from tinyprune.artifacts.quantity import (
     DRAM,
     HIGHER,
@@ -225,9 +226,10 @@ def _notes(before: VariantSummary, after: VariantSummary) -> tuple[str, ...]:
 
 
 def _scored(variant: VariantSummary) -> str:
-    """The data that a quality was measured on."""
+    """The data that a quality was measured on, and what computed it."""
     quality = variant.quality
-    return f"{quality.utterances} of {quality.split} as {quality.form}"
+    graph = quality.form + by_engine(quality.engine)
+    return f"{quality.utterances} of {quality.split} as {graph}"
 
 
 def _change(metric: str, before: float, after: float, rule: Rule) -> MetricChange:

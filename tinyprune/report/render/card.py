@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tinyprune.artifacts.card import CardFacts
-from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.quality import Quality, by_engine
 from tinyprune.artifacts.quantity import FLASH, SRAM, TOTAL_CYCLES
 from tinyprune.metrics.metric import metric_of
 from tinyprune.report.model.number_text import shown_milliseconds
@@ -119,9 +119,10 @@ def _form(quality: Quality) -> str:
         return "unprocessed input"
     if quality.form == _FLOAT:
         return "trained network"
+    engine = escape(by_engine(quality.engine))
     if quality.form == _ONLY_FORM:
-        return _ONLY_FORM
-    return f"int8, {escape(quality.form)}"
+        return _ONLY_FORM + engine
+    return f"int8, {escape(quality.form)}{engine}"
 
 
 def _metric(quality: Quality, name: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.quality import Quality, by_engine
 from tinyprune.artifacts.quantity import (
     ENCODED_WEIGHTS,
     FLASH,
@@ -226,8 +226,9 @@ def _target(summary: RunSummary) -> Lines:
 
 def _below(summary: RunSummary, rows: Sequence[Row]) -> list[str]:
     quality = summary.variants[0].quality
+    engine = by_engine(quality.engine)
     return [
-        f"{quality.split} split, {quality.utterances} {scored_items(summary)}, int8 model; "
+        f"{quality.split} split, {quality.utterances} {scored_items(summary)}, int8 model{engine}; "
         "changes and factors (x) are against the first variant.",
         "flash: encoded weights, biases and scales, without the command stream.",
         *dense_notes(summary),

@@ -180,6 +180,7 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
             "Differences are taken item by item. unclear: their interval holds 0, "
             "so that more items would be needed to tell them from none."
         )
+    yield from _engines(evaluation)
     if evaluation.items < _FEW:
         yield f"Of fewer than {_FEW} items, intervals come out somewhat too narrow."
     undefined = [_undefined(evaluation, metric) for metric in evaluation.metrics]
@@ -189,6 +190,19 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
             "Left out, because undefined (silent, too short, too long for PESQ, no speech): "
             f"{missing}."
         )
+
+
+def _engines(evaluation: Evaluation) -> Iterator[str]:
+    """Say what computed the int8 graphs."""
+    names: dict[str, list[str]] = {}
+    for row in evaluation.rows:
+        if row.engine:
+            names.setdefault(row.engine, []).append(_full_name(row))
+    if len(names) == 1:
+        yield f"Int8 graphs are computed by {next(iter(names))}."
+    else:
+        for engine, graphs in names.items():
+            yield f"Computed by {engine}: {', '.join(graphs)}."
 
 
 def _undefined(evaluation: Evaluation, metric: str) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyprune.artifacts.cycles import Cycles
-from tinyprune.artifacts.quality import Quality
+from tinyprune.artifacts.quality import Quality, by_engine
 from tinyprune.artifacts.quantity import (
     CPU_OPERATORS,
     ENCODED_WEIGHTS,
@@ -264,9 +264,10 @@ def _cpu_cell(count: int) -> Text:
 def _notes(summary: RunSummary, rows: Sequence[Row]) -> list[str]:
     quality = summary.variants[0].quality
     form = "" if quality.form == "int8" else f" {quality.form}"
+    model = f"int8{form} model{by_engine(quality.engine)}"
     float32 = format_bytes(4 * rows[0]["parameters"])
     notes = [
-        f"{quality.split} split, {quality.utterances} {scored_items(summary)}, int8{form} model; "
+        f"{quality.split} split, {quality.utterances} {scored_items(summary)}, {model}; "
         "changes and factors (x) are against the baseline.",
         "flash: encoded weights, biases and scales, without the command stream. "
         f"float32 / flash: the baseline's parameters in float32, {float32}, "
