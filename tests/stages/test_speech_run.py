@@ -47,6 +47,8 @@ from tinyprune.storage.digests import sha256
 from tinyprune.storage.records import read_json
 from tinyprune.tasks.speech import Speech
 
+#: TFLM computes variants, LiteRT files from elsewhere: a few steps of the grid apart.
+STEPS_DB = 0.01
 PRUNED = "weight-0.80"
 U55, U85 = targets.resolve("ethos-u55-128"), targets.resolve("ethos-u85-256")
 #: layer/kernel -> number of weights, of 128 bands, 16 LSTM units and 16 hidden units.
@@ -207,7 +209,7 @@ def test_files_on_recordings_need_no_run_and_give_what_the_variant_gives(
     ]
     variant = evaluate_models(finished_run.folder, (PRUNED,), recordings)
     for one, other in zip(found.rows[:3], variant.rows, strict=True):
-        assert np.array_equal(one.values("si_sdr_db"), other.values("si_sdr_db"))
+        assert one.values("si_sdr_db") == pytest.approx(other.values("si_sdr_db"), abs=STEPS_DB)
     on_export = {scored.form: scored.metrics["si_sdr_db"] for _, scored in finished_run.qualities}
     assert {row.form: quality(row).metrics["si_sdr_db"] for row in found.rows} == pytest.approx(
         on_export, abs=0.01
@@ -224,7 +226,9 @@ def test_a_file_on_the_data_of_the_run(finished_run, tiny_sizes):
         ["float", "streaming"],
         ["streaming"],
     ]
-    assert np.array_equal(found.rows[2].values("si_sdr_db"), found.rows[3].values("si_sdr_db"))
+    assert found.rows[2].values("si_sdr_db") == pytest.approx(
+        found.rows[3].values("si_sdr_db"), abs=STEPS_DB
+    )
 
 
 AGAIN = """

@@ -147,6 +147,9 @@ def model_of_file(
     task = tasks.task_of(path)
     check_graph(reference.name, runner, task)
     form = task.form_of_graph(runner.frames)
+    if path == pretrained.denoiser():
+        return ScoredModel(reference.name, task, {form: partial(of_int8, path)})
+    # One from elsewhere may crash what runs it: LiteRT does so in a process of its own.
     return ScoredModel(reference.name, task, {form: lambda: of_runner(runner)})
 
 
