@@ -81,7 +81,9 @@ def test_enhanced_files_have_the_scores_that_the_network_has(tmp_path):
         data=EvaluationData(noisy=str(noisy), clean=str(clean)),
     )
     scored = evaluate_models(tmp_path / "run", ["pretrained"], request)
-    enhance(str(noisy), str(tmp_path / "enhanced"), NetworkChoice(tmp_path, "pretrained"))
+    engine = scored.models[0][0].engine.lower()
+    network = NetworkChoice(tmp_path, "pretrained", engine=engine)
+    enhance(str(noisy), str(tmp_path / "enhanced"), network)
     finished = score_finished([tmp_path / "enhanced"], clean, metrics=["si_sdr_db"])
     np.testing.assert_allclose(
         finished.models[0][0].values("si_sdr_db"),
