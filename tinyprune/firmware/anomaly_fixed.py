@@ -18,7 +18,7 @@ from tinyprune.firmware.fixed_point import (
     spectrum_arrays,
     spectrum_bits,
 )
-from tinyprune.firmware.tables import Tables, check_fft
+from tinyprune.firmware.tables import Tables
 
 #: Base-2 logarithms of power in a dB.
 _OCTAVES_PER_DB = math.log2(10) / 10
@@ -39,7 +39,6 @@ class FixedAnomalyFirmware(AnomalyFirmware):
     def tables(self) -> Tables:
         """Return all numbers of the front end as integers."""
         record = self._record
-        check_fft(record.fft)
         [given], [made] = self._model.inputs, self._model.outputs
         mel_bits = fitting_bits("mel_weights", record.mel_weights, _MEL_BITS, _FINEST_BITS)
         factors = 1 / (np.asarray(record.std) * _OCTAVES_PER_DB)

@@ -18,7 +18,7 @@ from tinyprune.firmware.fixed_point import (
     spectrum_bits,
 )
 from tinyprune.firmware.keywords import KeywordFirmware
-from tinyprune.firmware.tables import Tables, check_fft
+from tinyprune.firmware.tables import Tables
 
 #: Bits of the largest numbers of the tables, and bits behind the point of coefficients and of the
 #: quietest frame, as in templates/keywords_fixed.c.
@@ -40,7 +40,6 @@ class FixedKeywordFirmware(KeywordFirmware):
     def tables(self) -> Tables:
         """Return all numbers of the front end as integers."""
         record = self._record
-        check_fft(record.fft)
         [given], [made] = self._model.inputs, self._model.outputs
         mel_bits = fitting_bits("mel_weights", record.mel_weights, _MEL_BITS)
         dct = np.asarray(record.dct) * math.log(2)

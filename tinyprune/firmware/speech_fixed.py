@@ -23,7 +23,7 @@ from tinyprune.firmware.fixed_point import (
     window_array,
 )
 from tinyprune.firmware.speech import SpeechFirmware
-from tinyprune.firmware.tables import Tables, check_fft
+from tinyprune.firmware.tables import Tables
 
 #: Bits behind the point, as in templates/speech_fixed.c.
 _POLE_BITS, _LEVEL_BITS, _EXPONENT_BITS, _MEL_BITS, _FACTOR_BITS = 31, 16, 30, 24, 30
@@ -41,7 +41,6 @@ class FixedSpeechFirmware(SpeechFirmware):
     def tables(self) -> Tables:
         """Return all numbers of the front end as integers."""
         record = self._record
-        check_fft(record.fft)
         [given], [made] = self._model.inputs, self._model.outputs
         mel_bits = fitting_bits("mel_weights", record.mel_weights, _MEL_BITS)
         factors = 1 / (np.asarray(record.std) * given.scale)

@@ -114,7 +114,7 @@ class Variant:
         except CheckFailed as refusal:
             if not self._stage_paths():
                 (self.folder / CHECKPOINT).unlink(missing_ok=True)
-                write_sealed(self.folder / REFUSED, {"reason": str(refusal)})
+                self._note_refusal(refusal)
             raise
 
     @contextmanager
@@ -126,9 +126,12 @@ class Variant:
         try:
             yield
         except CheckFailed as refusal:
-            write_sealed(self.folder / REFUSED, {"reason": str(refusal)})
+            self._note_refusal(refusal)
             raise
         (self.folder / REFUSED).unlink(missing_ok=True)
+
+    def _note_refusal(self, refusal: CheckFailed) -> None:
+        write_sealed(self.folder / REFUSED, {"reason": str(refusal)})
 
     def refusal(self) -> str:
         """Return the reason why its training or graph was refused; empty where it was not."""
