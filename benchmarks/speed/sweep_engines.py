@@ -1,4 +1,4 @@
-"""A sweep of tiny trials with --jobs and on a local Ray: what each takes around the trials themselves."""
+"""A sweep of tiny trials one after another, with --jobs and on a local Ray: what each takes around the trials."""
 
 import argparse
 import os
@@ -21,7 +21,8 @@ from tinyprune.stages.train import train_baseline
 from tinyprune.stages.variant_search import SweepRequest, run_sweep
 
 AT_A_TIME = 2
-JOBS, RAY = f"--jobs {AT_A_TIME}", f"--ray --jobs {AT_A_TIME}"
+ALONE, JOBS, RAY = "--jobs 1", f"--jobs {AT_A_TIME}", f"--ray --jobs {AT_A_TIME}"
+LEAST_GAIN = 1.7  # of two processes
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def measure(options: argparse.Namespace) -> Report:
         train_baseline(folder / "run", config)
         run_sweep(config, folder / "run", SweepRequest(jobs=1))  # what the baseline costs is known
         requests = {
+            ALONE: SweepRequest(jobs=1),
             JOBS: SweepRequest(jobs=AT_A_TIME),
             RAY: SweepRequest(jobs=AT_A_TIME, ray=RayRequest("local")),
         }
@@ -62,10 +64,17 @@ def measure(options: argparse.Namespace) -> Report:
     whole = [
         Case(engine, "s", [each.seconds for each in found]) for engine, found in courses.items()
     ]
+    seconds = {case.what: case.median for case in whole}
+    gain = seconds[ALONE] / seconds[JOBS]
     more = around[RAY].median - around[JOBS].median
     return Report(
         [*whole, *around.values()],
-        [Check("Ray, more around each trial", more, "s")],
+        [
+            Check(
+                f"{JOBS}, times as fast as one after another", gain, "x", LEAST_GAIN, at_least=True
+            ),
+            Check("Ray, more around each trial", more, "s"),
+        ],
         [f"{trials} trials, {AT_A_TIME} at a time, one thread each"],
     )
 
@@ -79,7 +88,7 @@ def _course(config: RunConfig, folder: Path, request: SweepRequest) -> Course:
     found = run_sweep(config, run, request)
     seconds = time.perf_counter() - started
     inside = sum(trial.seconds for trial in found.trials)
-    return Course(seconds, (seconds * AT_A_TIME - inside) / len(found.trials))
+    return Course(seconds, (seconds * (request.jobs or 1) - inside) / len(found.trials))
 
 
 def _config(folder: Path) -> RunConfig:
