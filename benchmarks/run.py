@@ -55,6 +55,7 @@ LONG = {
     "differentiable": "quality",
     "ranking": "quality",
     "mlperf_tiny": "quality",
+    "structures": "quality",
     "kills": "quality",
 }
 MEASUREMENTS = USUAL | LONG
@@ -129,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "--baseline",
         type=Path,
         metavar="DIR",
-        help="finished run, for distill, mask_bits, differentiable and fixed_keywords",
+        help="finished run, for distill, mask_bits, differentiable, structures and fixed_keywords",
     )
     long.add_argument(
         "--only",

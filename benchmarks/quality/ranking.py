@@ -2,7 +2,8 @@
 
 Every cell is a variant of a run folder and a record beside it, so a killed measurement goes on. A
 network can be measured again by itself: ``--only resnet8``; so can a sparsity: ``--sparsities 0.9``,
-and a way: ``--ways lamp,taylor``. What was refused has no score: it is in no mean, and is counted below.
+and a way: ``--ways lamp,taylor``, or of units ``--ways unit-lamp,unit-taylor``. What was refused has
+no score: it is in no mean, and is counted below.
 """
 
 import argparse
@@ -47,21 +48,29 @@ NO_SCORE = 0.0  # of a network that was refused
 
 @dataclass(frozen=True)
 class Way:
-    """A way to rank. Attributes: importance, scope, floor: of the pruning."""
+    """A way to rank. Attributes: importance, scope, floor, structure: of the pruning."""
 
     importance: str
     scope: str = "global"
     floor: float = FLOOR
+    structure: str = "weight"
 
     @property
     def label(self) -> str:
         """The way in tables and in names of variants."""
         parts = [self.importance]
+        if self.structure != "weight":
+            parts.insert(0, self.structure)
         if self.scope == "layer":
             parts.append("layer")
         if not self.floor:
             parts.append("no-floor")
         return "-".join(parts)
+
+    @property
+    def works_offline(self) -> bool:
+        """True where it needs no training: units are removed, and gradients seen, in one only."""
+        return self.structure != "unit" and self.importance != "taylor"
 
 
 BEFORE = Way("l1", floor=0.0)  # the default up to 0.2
@@ -72,6 +81,12 @@ WAYS = (
     Way("relative"),
     Way("lamp"),
     Way("taylor"),
+)
+#: What is measured where ``--ways`` names it.
+OF_OTHER_STRUCTURES = tuple(
+    Way(importance, structure=structure)
+    for structure in ("unit", "block", "2:4")
+    for importance in ("lamp", "taylor")
 )
 
 
@@ -189,13 +204,13 @@ class _Bench:
         for seed in trainings:
             for sparsity in self.sparsities:
                 for way in self.ways:
-                    if seed is not None or way.importance != "taylor":
+                    if seed is not None or way.works_offline:
                         yield self._cell(way, sparsity, seed)
 
     def _cell(self, way: Way, sparsity: float, seed: int | None) -> Cell:
         """Return a cell, from its record if there is one."""
         training = "offline" if seed is None else f"{self.network.pruning}-epochs-seed-{seed}"
-        variant = f"{way.label}-{sparsity:.2f}-{training}"
+        variant = f"{way.label}-{sparsity:.2f}-{training}".replace(":", "-")
         record = self.folder / "cells" / f"{variant}.json"
         if not record.exists():
             write_json(record, self._pruned(variant, way, sparsity, seed))
@@ -205,7 +220,12 @@ class _Bench:
         from tinyprune.stages.offline import prune_offline
         from tinyprune.stages.prune import prune_variants
 
-        ranking = {"importance": way.importance, "scope": way.scope, "floor": way.floor}
+        ranking = {
+            "structure": way.structure,
+            "importance": way.importance,
+            "scope": way.scope,
+            "floor": way.floor,
+        }
         cell = Cell(self.name, way.label, sparsity, seed, NO_SCORE, self.run.record.metric)
         try:
             if seed is None:
@@ -259,7 +279,7 @@ def _sparsities(options: argparse.Namespace) -> tuple[float, ...]:
 
 def _ways(options: argparse.Namespace) -> tuple[Way, ...]:
     """Return the ways that are asked for. Raises Unavailable for what is none."""
-    ways = {way.label: way for way in WAYS}
+    ways = {way.label: way for way in (*WAYS, *OF_OTHER_STRUCTURES)}
     if not options.ways:
         return WAYS[: SIZES.ranked_ways]
     return tuple(ways[name] for name in named("--ways", options.ways, ways))

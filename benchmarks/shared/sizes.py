@@ -43,7 +43,8 @@ class Sizes:
         mlperf_networks: how many networks mlperf_tiny trains.
         mlperf_sparsities: of mlperf_tiny.
         simulated_trials: of sweep_schedule.
-        sweep_trials: of sweep_engines.
+        structured_networks, structured_rows: of structures.
+        sweep_trials, sweep_epochs: of sweep_engines.
     """
 
     batch: int = 64
@@ -78,8 +79,11 @@ class Sizes:
     ranked_sparsities: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95, 0.97)
     mlperf_networks: int = 4
     mlperf_sparsities: tuple[float, ...] = (0.5, 0.8, 0.9)
+    structured_networks: int = 3
+    structured_rows: int = 12
     simulated_trials: int = 1000
     sweep_trials: int = 12
+    sweep_epochs: int = 24
 
 
 SMOKE = Sizes(
@@ -115,7 +119,10 @@ SMOKE = Sizes(
     ranked_sparsities=(0.9,),
     mlperf_networks=1,
     mlperf_sparsities=(0.5,),
+    structured_networks=1,
+    structured_rows=2,
     simulated_trials=20,
     sweep_trials=2,
+    sweep_epochs=4,
 )
 SIZES = SMOKE if os.environ.get(SMOKE_VARIABLE) else Sizes()

@@ -95,7 +95,7 @@ def _config(folder: Path) -> RunConfig:
     """Return the configuration of the sweep, and write its table."""
     write_clouds(folder / "table.npz", {"train": 512, "dev": 128})
     sparsities = np.linspace(0.2, 0.8, SIZES.sweep_trials).round(3).tolist()
-    step = {"sparsity": sparsities, "epochs": [4]}
+    step = {"sparsity": sparsities, "epochs": [SIZES.sweep_epochs]}
     return from_mapping(
         {
             "data": {"name": "arrays", "arrays": str(folder / "table.npz")},
