@@ -275,6 +275,7 @@ def _with_coupled_units(
 
 
 def _nothing_to_prune(model: keras.Model, skipped: dict[str, str]) -> str:
-    reasons = [f"{name}: {reason}" for name, reason in skipped.items()]
+    of_kernels_first = sorted(skipped, key=lambda name: "/" not in name)
+    reasons = [f"{name}: {skipped[name]}" for name in of_kernels_first]
     why = "; ".join(reasons[:2]) or "no Dense, convolution, LSTM or GRU layers"
     return f"model '{model.name}' has nothing to prune ({why})"
