@@ -101,6 +101,11 @@ def _config(folder: Path) -> RunConfig:
             "data": {"name": "arrays", "arrays": str(folder / "table.npz")},
             "model": {"name": "mlp"},
             "train": {"epochs": 4},
-            "sweep": {"trials": SIZES.sweep_trials, "costs": ["flash"], "step": [step]},
+            "sweep": {
+                "trials": SIZES.sweep_trials,
+                "costs": ["flash"],
+                "halving": False,
+                "step": [step],
+            },
         }
     )
