@@ -141,15 +141,17 @@ def test_int8_activations_are_tflites(low, high):
     assert layer(tf.constant([0.0])).numpy()[0] == 0
 
 
-def test_the_gradient_of_an_activation_is_1_inside_its_range_and_0_outside():
+def test_the_gradient_of_a_two_ended_grid_is_that_of_the_identity():
     layer, values = (
         observing(Observe.AVERAGE, (-1.0, 1.0)),
         tf.constant([-5.0, -0.4, 0.0, 0.3, 5.0]),
     )
     with tf.GradientTape() as tape:
         tape.watch(values)
-        total = tf.reduce_sum(layer(values))
-    np.testing.assert_array_equal(tape.gradient(total, values), [0, 1, 1, 1, 0])
+        found = layer(values)
+        total = tf.reduce_sum(found)
+    np.testing.assert_allclose(found, [-1, -0.4, 0, 0.3, 1], atol=1 / 255)
+    np.testing.assert_array_equal(tape.gradient(total, values), [1, 1, 1, 1, 1])
 
 
 def test_the_gradient_of_a_positive_grid_is_that_of_the_relu_also_above_the_range():
