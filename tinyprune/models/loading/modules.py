@@ -75,7 +75,8 @@ def _hint(module: ModuleType, attribute: str, kind: str) -> str:
 def _module(name: str) -> ModuleType:
     """An imported module. What goes wrong inside it is the user's: any error becomes a line."""
     if "/" in name or name.endswith(".py"):
-        raise UsageError(f"'{name}' is a path: expected the name of a module, e.g. package.module")
+        module = name.removesuffix(".py").removeprefix("./").replace("/", ".")
+        raise UsageError(f"'{name}' is a path: expected the name of a module, e.g. {module}")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
