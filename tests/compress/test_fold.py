@@ -494,12 +494,22 @@ def test_attention_of_heads_becomes_four_products_around_it():
     }
 
 
-def test_attention_with_a_mask_is_refused_in_one_line():
+def test_attention_to_the_past_and_to_all_frames_share_their_products():
+    attention = L.MultiHeadAttention(2, 4, name="a")
     inputs = keras.Input(SEQUENCES.shape[1:])
-    outputs = L.MultiHeadAttention(2, 4, name="a")(inputs, inputs, use_causal_mask=True)
-    said = "^MultiHeadAttention layer 'a' is called with use_causal.* use causal convolutions"
+    outputs = [attention(inputs, inputs, use_causal_mask=past) for past in (True, False)]
+    folded = same(randomised(keras.Model(inputs, outputs)), SEQUENCES)
+    heads = {layer.name: layer.causal for layer in folded.layers if "heads" in layer.name}
+    assert heads == {"a_heads": True, "a_heads_2": False}
+
+
+def test_attention_with_a_mask_of_its_own_is_refused_in_one_line():
+    inputs = keras.Input(SEQUENCES.shape[1:])
+    mask = keras.Input((10, 10), dtype="bool")
+    outputs = L.MultiHeadAttention(2, 4, name="a")(inputs, inputs, attention_mask=mask)
+    said = "^MultiHeadAttention layer 'a' is called with attention_mask.* use_causal_mask to"
     with pytest.raises(UsageError, match=said):
-        fold(keras.Model(inputs, outputs))
+        fold(keras.Model([inputs, mask], outputs))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from tinyprune.compress.fake_quant import FakeQuantize
 from tinyprune.compress.fold import fold
-from tinyprune.compress.grids import singular_operations, unfamiliar
+from tinyprune.compress.grids import nearest_functions, singular_operations, unfamiliar
 from tinyprune.compress.prepare import calibrate, prepare
 
 L, ops = keras.layers, keras.ops
@@ -168,11 +168,26 @@ def test_what_only_a_conversion_can_say_is_named():
 
 def test_so_is_an_activation_function_of_which_nothing_is_known():
     def build(x):
-        x = conv(
-            conv(conv(x, "a", activation="gelu"), "b", activation="elu"), "c", activation=L.ELU()
-        )
+        x = conv(conv(x, "a", activation="gelu"), "b", activation="sparse_plus")
+        x = conv(x, "c", activation=L.LeakyReLU())
         return L.Activation("relu")(L.MaxPooling2D()(x))
 
     inputs = keras.Input((8, 8, 3))
     found = unfamiliar(fold(keras.Model(inputs, build(inputs))))
-    assert found == ["Conv2D 'b' with activation elu", "Conv2D 'c' with activation ELU"]
+    assert found == [
+        "Conv2D 'b' with activation sparse_plus",
+        "Conv2D 'c' with activation LeakyReLU",
+    ]
+
+
+def test_functions_that_cannot_be_int8_have_one_that_is_near():
+    def build(x):
+        x = conv(conv(x, "a", activation="sparse_plus"), "b", activation="elu")
+        return ops.hard_shrink(L.Activation("squareplus")(L.Flatten()(x)))
+
+    inputs = keras.Input((8, 8, 3))
+    assert nearest_functions(fold(keras.Model(inputs, build(inputs)))) == [
+        "softplus in place of sparse_plus",
+        "softplus in place of squareplus",
+        "soft_shrink in place of hard_shrink",
+    ]

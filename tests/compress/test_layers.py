@@ -12,7 +12,7 @@ from tinyprune.compress.kinds.depthwise import CompressedDepthwiseConv1D, Compre
 from tinyprune.compress.kinds.gru import CompressedGRU
 from tinyprune.compress.kinds.lookup import KERNEL_KINDS
 from tinyprune.compress.kinds.lstm import CompressedLSTM
-from tinyprune.compress.kinds.mean import CompressedChannelMean
+from tinyprune.compress.kinds.mean import CompressedChannelMean, CompressedGroupMean
 from tinyprune.compress.kinds.transposed import CompressedConv1DTranspose, CompressedConv2DTranspose
 
 BATCH, FRAMES, BANDS, UNITS = 2, 5, 8, 6
@@ -44,6 +44,7 @@ KINDS = {
         {"filters": UNITS, "kernel_size": 3, "strides": 2, "padding": "same"},
     ),
     CompressedChannelMean: (SEQUENCES, {"units": 1}),
+    CompressedGroupMean: (SEQUENCES, {"units": BANDS}),
     CompressedLSTM: (SEQUENCES, {"units": UNITS, "return_sequences": True}),
     CompressedCellLSTM: (SEQUENCES, {"units": UNITS, "return_sequences": True}),
     CompressedGRU: (SEQUENCES, {"units": UNITS, "return_sequences": True}),
@@ -206,6 +207,7 @@ SHARED = {
     CompressedConv2D: (0, 1, 2),  # (height, width, inputs, outputs)
     CompressedDepthwiseConv1D: (0,),
     CompressedChannelMean: (0,),
+    CompressedGroupMean: (0,),
     CompressedDepthwiseConv2D: (0, 1),  # (height, width, channels, multiplier)
     CompressedConv1DTranspose: (0, 2),  # (time, outputs, inputs)
     CompressedConv2DTranspose: (0, 1, 3),  # (height, width, outputs, inputs)

@@ -4,8 +4,13 @@ from typing import Any
 
 import keras
 
-# Ranges that TFLite prescribes: scale 1/256 and zero point -128, and 1/128 and 0.
-PRESCRIBED = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
+# Ranges that TFLite prescribes: 256 steps of 1/256, of 1/16, and of 1/128.
+PRESCRIBED = {
+    "sigmoid": (0.0, 255 / 256),
+    "softmax": (0.0, 255 / 256),
+    "log_softmax": (-255 / 16, 0.0),
+    "tanh": (-1.0, 127 / 128),
+}
 #: Functions that TFLite makes part of the operator before.
 FUSED = ("linear", "relu", "relu6")
 #: Fused functions whose values are never negative.
@@ -19,10 +24,22 @@ FAMILIAR = {
     "sigmoid",
     "tanh",
     "softmax",
+    "log_softmax",
+    "elu",
+    "exponential",
     "gelu",
     "silu",
     "hard_silu",
     "hard_sigmoid",
+}
+#: Functions that cannot become int8 TFLite -> one that can and is near.
+NEAREST = {
+    "squareplus": "softplus",
+    "sparse_plus": "softplus",
+    "sparse_sigmoid": "hard_sigmoid",
+    "hard_shrink": "soft_shrink",
+    "threshold": "relu",
+    "sparsemax": "softmax",
 }
 _NOT_BY_ELEMENT = ("softmax", "log_softmax", "sparsemax", "glu", "get", "serialize", "deserialize")
 _BY_ELEMENT = [

@@ -42,29 +42,45 @@ class _MultiHeadAttention(Parts):
                 use_bias=layer._use_bias,
                 name=f"{name}_{part}",
             )
-        self._heads = HeadAttention(
-            layer.key_dim,
-            layer.value_dim,
-            dropout=layer.dropout,
-            name=f"{name}_heads",
-        )
+        self._name = name
+        self._heads: dict[bool, HeadAttention] = {}
 
-    def __call__(self, query: Any, value: Any, key: Any = None, **kwargs: Any) -> Any:
+    def __call__(
+        self,
+        query: Any,
+        value: Any,
+        key: Any = None,
+        use_causal_mask: bool = False,
+        **kwargs: Any,
+    ) -> Any:
         """Return (batch, frames, channels).
 
-        Raises UsageError for a mask, or where the scores are asked for.
+        Raises UsageError for a mask of another kind, or where the scores are asked for.
         """
         used = [setting for setting, given in kwargs.items() if _is_used(setting, given)]
         if used:
             raise UsageError(
                 f"MultiHeadAttention layer '{self._layer.name}' is called with {', '.join(used)}: "
-                "expected attention to all frames, without a mask; build it so, and where it must "
-                "not look ahead, use causal convolutions or an LSTM"
+                "expected attention to all frames, or with use_causal_mask to those before; "
+                "build it so"
             )
         queries = self._products["query"](query)
         keys = self._products["key"](value if key is None else key)
         values = self._products["value"](value)
-        return self._products["output"](self._heads(queries, keys, values))
+        heads = self._heads_that(is_causal=bool(use_causal_mask))
+        return self._products["output"](heads(queries, keys, values))
+
+    def _heads_that(self, is_causal: bool) -> HeadAttention:
+        """The attention to the past, or to all frames."""
+        if is_causal not in self._heads:
+            self._heads[is_causal] = HeadAttention(
+                self._layer.key_dim,
+                self._layer.value_dim,
+                dropout=self._layer.dropout,
+                causal=is_causal,
+                name=f"{self._name}_heads" if not self._heads else f"{self._name}_heads_2",
+            )
+        return self._heads[is_causal]
 
     @property
     def weights(self) -> Sequence[Any]:

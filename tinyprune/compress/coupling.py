@@ -51,6 +51,7 @@ def coupling(model: keras.Model) -> Coupling:
         walk.layouts,
         walk.shapes,
         _as_units(walk.channels, unit_of),
+        frozenset(walk.passing),
     )
 
 
@@ -75,7 +76,8 @@ class Walk:
 
     Attributes:
         numbers: of the channels.
-        inputs, outputs, layouts, shapes, channels: as in Coupling, with the numbers of this walk.
+        inputs, outputs, layouts, shapes, channels, passing: as in Coupling, with the numbers of
+            this walk.
     """
 
     def __init__(self, model_name: str) -> None:
@@ -85,6 +87,7 @@ class Walk:
         self.layouts: dict[str, Layout] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.channels: dict[str, IntArray] = {}
+        self.passing: set[str] = set()
         self._model_name = model_name
         self._by_name: dict[str, Any] = {}
         # For each layer with kernels the channels that it read and made when first called.
@@ -169,6 +172,8 @@ class Walk:
             self.outputs[key] = channels.outputs
             self.layouts[key] = kind.layout
             self.shapes[key] = tuple(kernels(layer)[name].shape)
+            if kind.is_fixed:
+                self.passing.add(key)
         if not kind.keeps_units_apart(layer):
             self.numbers.fix(made)
         return made

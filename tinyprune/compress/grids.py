@@ -6,7 +6,13 @@ from typing import Any
 import keras
 
 from tinyprune.compress import graph
-from tinyprune.compress.activations import FAMILIAR, POSITIVE, PRESCRIBED, activation_name
+from tinyprune.compress.activations import (
+    FAMILIAR,
+    NEAREST,
+    POSITIVE,
+    PRESCRIBED,
+    activation_name,
+)
 from tinyprune.compress.fake_quant import FakeQuantize
 from tinyprune.compress.kinds.base import Grid
 from tinyprune.compress.kinds.lookup import activation, layer_kind
@@ -83,6 +89,19 @@ def unfamiliar(model: keras.Model) -> list[str]:
             function_name = activation_name(function) or type(function).__name__
             names.append(f"{name} with activation {function_name}")
     return names
+
+
+def nearest_functions(model: keras.Model) -> list[str]:
+    """Return which functions to take in place of those that cannot become int8 TFLite."""
+    known = {name.replace("_", ""): name for name in NEAREST}
+    advice: dict[str, None] = {}
+    for node in graph.nodes(model):
+        function = getattr(node.operation, "activation", None)
+        name = type(node.operation).__name__ if function is None else activation_name(function)
+        missing = known.get(name.lower().replace("_", ""))
+        if missing:
+            advice[f"{NEAREST[missing]} in place of {missing}"] = None
+    return list(advice)
 
 
 def singular_operations(model: keras.Model) -> list[str]:

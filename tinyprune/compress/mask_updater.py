@@ -272,7 +272,7 @@ class _UnitPool(_Pool):
     def _units_that_may_go(self, planned: set[str]) -> BoolArray:
         """Mark units, (units,): none of a kernel that is left alone or has another structure."""
         may_go = np.ones(self._coupling.units + 1, bool)  # the last one is -1, no unit
-        for key, ids in self._coupling.outputs.items():
+        for key, ids in self._coupling.makers.items():
             if key not in planned:
                 may_go[ids] = False
         return may_go[:-1]

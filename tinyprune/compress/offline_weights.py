@@ -153,10 +153,16 @@ def _refusal(uses: list[_Use]) -> str | None:
 
 
 def _is_mean(tensor: Tensor, axes: Axes) -> bool:
-    """Return whether weights add up several inputs alike to one output, as normalisations do."""
-    inputs = tensor.values.size
+    """Return whether weights add up several inputs alike, as those of normalisations do.
+
+    They make one output of all inputs, or as many as there are inputs, each of a part of them.
+    """
+    inputs = tensor.values.size // tensor.shape[axes[-1]]
     outputs = tensor.shape[axes[-1]]
-    return outputs == 1 < inputs and bool(np.ptp(tensor.values) == 0)
+    added = tensor.values[tensor.values != 0]
+    if not len(added) or np.ptp(added) != 0:
+        return False
+    return outputs == 1 < inputs or 1 < outputs == inputs
 
 
 def _misfit(tensor: Tensor, axes: Axes) -> str | None:

@@ -15,6 +15,7 @@ import numpy as np
 from keras import layers
 
 from tinyprune.compress import graph
+from tinyprune.compress.functions import with_function_apart
 from tinyprune.compress.parts import Chain, Parts, Single, trainable
 from tinyprune.compress.splits import separable_layers, split
 
@@ -26,9 +27,13 @@ Form = Callable[[Any, str, Shape], Parts | None]
 
 def over_time(operation: Any, name: str, shape: Shape) -> Parts:
     """Return the parts of a layer or operation that acts on every frame, without weights."""
-    form = _FORMS.get(type(operation))
-    parts = None if form is None else form(operation, name, shape)
-    return _wrapped(operation, name) if parts is None else parts
+
+    def parts_of(operation: Any, name: str) -> Parts:
+        form = _FORMS.get(type(operation))
+        parts = None if form is None else form(operation, name, shape)
+        return _wrapped(operation, name) if parts is None else parts
+
+    return with_function_apart(operation, name, parts_of)
 
 
 def _wrapped(operation: Any, name: str) -> Parts:

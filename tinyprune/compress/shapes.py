@@ -263,6 +263,11 @@ class _Shapes:
         scores_ids = np.repeat(queries.ids[:: layer.key_size], read)
         size = (layer.key_size, read)
         scores = self._product(f"{name}/scores", queries, keys, scores_ids, size)
+        if layer.causal:
+            mask = f"{name}/mask"
+            seen = self._new_tensor(mask, scores_ids, scores.positions, head_channels=read)
+            self._add(mask, "add", [scores], seen)
+            scores = seen
         softmax = f"{name}/softmax"
         chances = self._new_tensor(softmax, scores_ids, scores.positions, head_channels=read)
         self._add(softmax, "softmax", [scores], chances, (read, read))

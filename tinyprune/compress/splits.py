@@ -8,7 +8,12 @@ from keras import layers
 from tinyprune.compress import graph
 from tinyprune.compress.attention import multi_head_attention
 from tinyprune.compress.bidirectional import bidirectional
-from tinyprune.compress.normalisation import layer_normalisation, rms_normalisation
+from tinyprune.compress.functions import with_function_apart
+from tinyprune.compress.normalisation import (
+    group_normalisation,
+    layer_normalisation,
+    rms_normalisation,
+)
 from tinyprune.compress.parts import Chain, Parts, Single, copied, trainable
 from tinyprune.compress.recurrent_forms import exportable
 from tinyprune.compress.simple_rnn import SimpleRNNSteps
@@ -29,6 +34,10 @@ _POINTWISE_SETTINGS = ("filters", "activation", "use_bias", "data_format")
 
 def split(operation: Any, name: str) -> Parts:
     """Return the parts of a layer or operation, without weights; of most a copy alone."""
+    return with_function_apart(operation, name, _of_layer)
+
+
+def _of_layer(operation: Any, name: str) -> Parts:
     return SPLITS.get(type(operation), copied)(operation, name)
 
 
@@ -58,6 +67,7 @@ SPLITS: Mapping[type, Split] = {
     layers.SeparableConv2D: _separable,
     layers.LayerNormalization: layer_normalisation,
     layers.RMSNormalization: rms_normalisation,
+    layers.GroupNormalization: group_normalisation,
     layers.LSTM: _lstm,
     layers.Bidirectional: bidirectional,
     layers.SimpleRNN: SimpleRNNSteps,

@@ -28,6 +28,7 @@ from tinyprune.export.matching import layer_in_output_name
 from tinyprune.models.ends import input_names, output_names
 from tinyprune.tflite.flatbuffer import ParsedFile, parse
 from tinyprune.tflite.graph import Operator, float_operators
+from tinyprune.tflite.int8_functions import with_int8_functions
 from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT
 
 #: One call of a network: its inputs in order, or by their names in the signature.
@@ -98,7 +99,8 @@ class Conversion:
 
     def _parsed(self, content: bytes) -> ParsedFile:
         path = Path(self.model.name)
-        return ParsedFile(path, content, parse(path, content))
+        int8_content = with_int8_functions(content, parse(path, content))
+        return ParsedFile(path, int8_content, parse(path, int8_content))
 
 
 def _operators_in(message: str) -> str:

@@ -11,6 +11,7 @@ from tinyprune.artifacts.network import NamedEnd, TensorSparsity, TFLiteArtifact
 from tinyprune.compress.input_scaling import without_factor
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.kinds.lookup import require_kernel_kind
+from tinyprune.compress.levels import with_levels
 from tinyprune.compress.streaming import Context, streaming
 from tinyprune.errors import CheckFailed
 from tinyprune.export.cells import Source, cell_names, convert_with_cells
@@ -135,7 +136,7 @@ def _convert(
     model: keras.Model, frames: int | None, calibration: Float32Array
 ) -> tuple[ParsedFile, tuple[Context, ...]]:
     """Return the int8 flatbuffer, and the contexts of its one-frame form."""
-    unscaled = without_factor(model)
+    unscaled = without_factor(with_levels(model, calibration))
     stream, contexts = streaming(unscaled) if frames == 1 else (unscaled, ())
     cells = cell_names(unscaled)
     if cells:

@@ -63,6 +63,7 @@ class Coupling:
         outputs: kernel -> unit numbers of its outputs: the units of an LSTM four times, gate by
             gate.
         layouts, shapes: kernel -> how its axes lie in Keras, and how long they are.
+        passing: kernels that are never learned: their outputs are units that others make.
         channels: layer without a kernel that holds a number per channel (BatchNorm, PReLU) or names
             their count (Reshape) -> unit numbers of its last axis.
     """
@@ -73,6 +74,12 @@ class Coupling:
     layouts: Mapping[str, Layout]
     shapes: Mapping[str, tuple[int, ...]]
     channels: Mapping[str, IntArray] = field(default_factory=dict)
+    passing: frozenset[str] = frozenset()
+
+    @property
+    def makers(self) -> Mapping[str, IntArray]:
+        """Kernel that makes units -> unit numbers of its outputs."""
+        return {key: ids for key, ids in self.outputs.items() if key not in self.passing}
 
     @property
     def units(self) -> int:
@@ -143,7 +150,7 @@ class Coupling:
     @cached_property
     def _unit_columns(self) -> dict[str, Keep]:
         """For each kernel that makes units, the columns that are units, (outputs,)."""
-        columns = {key: ids >= 0 for key, ids in self.outputs.items()}
+        columns = {key: ids >= 0 for key, ids in self.makers.items()}
         return {key: is_unit for key, is_unit in columns.items() if is_unit.any()}
 
     @cached_property
@@ -179,7 +186,7 @@ def removable(coupling: Coupling, planned: Collection[str]) -> tuple[str, ...]:
     The others have units that must stay.
     """
     stays = np.zeros(coupling.units + 1, bool)
-    for key, ids in coupling.outputs.items():
+    for key, ids in coupling.makers.items():
         if key not in planned:
             stays[ids] = True
     return tuple(item.name for item in coupling.sets if not stays[item.slice].any())

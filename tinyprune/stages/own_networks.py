@@ -14,6 +14,7 @@ _WITH_LAYERS = (
     "tinyprune.compress.kinds.attention",
     "tinyprune.compress.kinds.cell_lstm",
     "tinyprune.compress.kinds.channel_layers",
+    "tinyprune.compress.kinds.composed",
     "tinyprune.compress.kinds.mean",
     "tinyprune.models.positions",
 )

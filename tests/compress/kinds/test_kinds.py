@@ -6,7 +6,7 @@ from tinyprune.compress.kinds.base import Grid, LayerKind, bias, kernels
 from tinyprune.compress.kinds.cell_lstm import CellLSTM
 from tinyprune.compress.kinds.channels import UnitNumbers
 from tinyprune.compress.kinds.lookup import KERNEL_KINDS, kernel_kind, layer_kind, layout
-from tinyprune.compress.kinds.mean import channel_mean
+from tinyprune.compress.kinds.mean import channel_mean, group_mean
 from tinyprune.compress.kinds.passive import PASSIVE_LAYERS, PASSIVE_OPERATIONS
 from tinyprune.compress.layers import Compressed
 from tinyprune.sparsity.layout import Layout, canonical_shape
@@ -61,6 +61,7 @@ KINDS = {
         1,
         Layout.STANDARD,
     ),
+    "GroupMean": (group_mean(4, "means"), (None, 4), {"kernel": (4, 4)}, 4, Layout.STANDARD),
     "LSTM": (
         layers.LSTM(5),
         (None, 8, 3),
@@ -249,6 +250,7 @@ PASSIVE_CONFIG = {
     "SeparableConv2D": {"filters": 2, "kernel_size": 2},
     "Bidirectional": {"layer": layers.LSTM(2)},
     "SimpleRNN": {"units": 2},
+    "ComposedFunction": {"function": "softplus"},
     "HeadAttention": {"key_size": 2, "value_size": 2},
     **dict.fromkeys(
         ["Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout", "AlphaDropout"],

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from tests.support.small_models import NETWORKS
 from tests.support.stream_networks import random_network, registered
+from tinyprune.compress.fold import fold
+from tinyprune.export.tflite import convert
 from tinyprune.npu import targets, vela
 from tinyprune.npu.stream.comparison import Lockstep
 from tinyprune.npu.stream.network import CompiledNetwork
@@ -54,4 +57,34 @@ def test_every_byte_is_that_of_tflm(network, target, tmp_path):
             inputs.append(rng.integers(-128, 128, tensor.shape, tensor.dtype))
         lockstep.invoke(inputs)
     assert lockstep.bytes > 0
+    assert (lockstep.bytes_off, lockstep.first_off) == (0, None)
+
+
+#: What strangers' networks have between two convolutions.
+FUNCTIONS = {
+    **{name: keras.layers.Activation(name) for name in ("elu", "selu", "mish", "softsign", "gelu")},
+    "soft_shrink": keras.layers.Activation("soft_shrink"),  # a number minus a feature map
+    "GroupNormalization": keras.layers.GroupNormalization(2),
+    "InstanceNormalization": keras.layers.GroupNormalization(-1),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("target", ["ethos-u55-128", "ethos-u65-256", "ethos-u85-256"])
+def test_functions_and_normalisations_stay_on_the_npu_and_are_equal_in_every_byte(
+    function, target, tmp_path
+):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6, 5, 4))
+    made = function(keras.layers.Conv2D(8, 3)(inputs))
+    model = fold(keras.Model(inputs, keras.layers.Conv2D(4, 1)(made)))
+    rng = np.random.default_rng(0)
+    path = tmp_path / "function.tflite"
+    path.write_bytes(convert(model, None, rng.standard_normal((8, 6, 5, 4)).astype(np.float32)))
+    artifact = vela.compile_tflite(path, targets.resolve(target), tmp_path)
+    assert artifact.report.cpu_operators == ()
+    compiled = CompiledNetwork(artifact.path)
+    lockstep = Lockstep(compiled, reference_of(path.read_bytes()).engine, INFERENCES)
+    for _ in range(INFERENCES):
+        lockstep.invoke([rng.integers(-128, 128, (1, 6, 5, 4), np.int8)])
     assert (lockstep.bytes_off, lockstep.first_off) == (0, None)

@@ -10,12 +10,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinyprune.array_types import IntArray
+from tinyprune.array_types import BoolArray, IntArray
 from tinyprune.compress.activations import PRESCRIBED
-from tinyprune.compress.fake_quant import FakeQuantize
+from tinyprune.compress.fake_quant import FakeQuantize, relu_on_grid
 from tinyprune.compress.kinds.base import Grid, LayerKind
 from tinyprune.compress.kinds.channels import LayerCall, UnitNumbers
 from tinyprune.compress.kinds.frames import Shape, mixes_frames
+
+#: Distance of a score that is not seen from the largest of its row: e^-8 is less than half a step
+#: of the grid of probabilities.
+UNSEEN = 8.0
+_NEVER = -1e9
 
 
 @keras.saving.register_keras_serializable("tinyprune")
@@ -25,6 +30,11 @@ class HeadAttention(keras.layers.Layer):
     Attributes:
         key_size, value_size: channels of a head in queries and keys, and in values.
         dropout: fraction of the probabilities that are dropped while learning.
+        causal: whether each frame sees itself and those before it only. On int8 grids the scores
+            are then raised, so that those that are not seen, and those that do not count, are the
+            0 of a ReLU: a large negative number would take the grid from the others.
+        levels: the least of the largest scores that a frame sees, and the largest of all scores:
+            with them, causal scores are raised in float too.
         quantized: whether scores, probabilities and outputs are on their int8 grids.
     """
 
@@ -33,6 +43,8 @@ class HeadAttention(keras.layers.Layer):
         key_size: int,
         value_size: int,
         dropout: float = 0.0,
+        causal: bool = False,
+        levels: tuple[float, float] | None = None,
         quantized: bool = False,
         **config: Any,
     ) -> None:
@@ -40,6 +52,8 @@ class HeadAttention(keras.layers.Layer):
         self.key_size = key_size
         self.value_size = value_size
         self.dropout = dropout
+        self.causal = causal
+        self.levels = levels
         self.quantized = quantized
         self._dropped = keras.layers.Dropout(dropout)
         self._grids: list[FakeQuantize] = []
@@ -49,6 +63,7 @@ class HeadAttention(keras.layers.Layer):
                 FakeQuantize(fixed=PRESCRIBED["softmax"], positive=True, name="probabilities"),
                 FakeQuantize(name="output"),
             ]
+        self._largest = FakeQuantize(name="largest_of_rows") if quantized and causal else None
 
     def build(
         self, queries_shape: Shape, keys_shape: Shape, values_shape: Shape
@@ -69,13 +84,36 @@ class HeadAttention(keras.layers.Layer):
         scores = tf.matmul(
             _by_head(queries, self.key_size), _by_head(keys, self.key_size), transpose_b=True
         )
-        probabilities = tf.nn.softmax(self._on_grid(0, scores, training))
+        scores = self._on_grid(0, scores, training)
+        if self.causal:
+            scores = self._of_the_past(scores, training)
+        probabilities = tf.nn.softmax(scores)
         probabilities = self._on_grid(1, probabilities, training)
         probabilities = self._dropped(probabilities, training=training)
         outputs = tf.matmul(probabilities, _by_head(values, self.value_size))
         outputs = self._on_grid(2, outputs, training)
         together = tf.transpose(outputs, (0, 2, 1, 3))
         return tf.reshape(together, (-1, queries.shape[1], values.shape[-1]))
+
+    def measured_levels(self) -> tuple[float, float]:
+        """Return the levels of a layer on int8 grids, as measured."""
+        assert self._largest is not None, "scores of attention to all frames have no levels"
+        return float(self._largest.low.value), float(self._grids[0].high.value)
+
+    def _of_the_past(self, scores: tf.Tensor, training: bool) -> tf.Tensor:
+        """Scores (batch, heads, frames, read frames) of which only those of the past count."""
+        is_past = np.tri(*scores.shape[-2:], dtype=np.bool_)
+        if self.levels is not None:
+            return tf.nn.relu(_raised(scores, is_past, *self.levels))
+        seen = tf.where(is_past, scores, _NEVER)
+        if self._largest is None:
+            return seen
+        self._largest(tf.reduce_max(seen, axis=-1), training=training)
+        if self._largest.passing:
+            return seen
+        low, high = self._largest.low.value, self._largest.high.value
+        raised = _raised(scores, is_past, low, self._grids[0].high.value)
+        return relu_on_grid(raised, high - low + UNSEEN)
 
     def _on_grid(self, number: int, values: tf.Tensor, training: bool) -> tf.Tensor:
         return self._grids[number](values, training=training) if self._grids else values
@@ -93,9 +131,19 @@ class HeadAttention(keras.layers.Layer):
             "key_size": self.key_size,
             "value_size": self.value_size,
             "dropout": self.dropout,
+            "causal": self.causal,
+            "levels": self.levels,
             "quantized": self.quantized,
         }
         return {**super().get_config(), **own}
+
+
+def _raised(scores: tf.Tensor, is_past: BoolArray, lowest: Any, highest: Any) -> tf.Tensor:
+    """Scores plus a constant, so that those that do not count are below 0.
+
+    The softmax of scores plus a number is that of the scores.
+    """
+    return scores + tf.where(is_past, UNSEEN - lowest, -highest)
 
 
 def _by_head(values: tf.Tensor, size: int) -> tf.Tensor:

@@ -11,7 +11,7 @@ from tinyprune.compress.kinds.dense import Dense
 from tinyprune.compress.kinds.depthwise import DepthwiseConv1D, DepthwiseConv2D
 from tinyprune.compress.kinds.gru import GRU
 from tinyprune.compress.kinds.lstm import LSTM
-from tinyprune.compress.kinds.mean import Mean
+from tinyprune.compress.kinds.mean import Mean, MeanOfGroups
 from tinyprune.compress.kinds.passive import (
     OWN_LAYER,
     PASSIVE_LAYERS,
@@ -33,6 +33,7 @@ KERNEL_KINDS: tuple[KernelKind, ...] = (
     CellOfLSTM(),
     GRU(),
     Mean(),
+    MeanOfGroups(),
 )
 _WITH_KERNELS: dict[type[keras.Layer], KernelKind] = {kind.plain: kind for kind in KERNEL_KINDS}
 

@@ -19,6 +19,7 @@ from tinyprune.compress.kinds.attention import Attention, HeadAttention
 from tinyprune.compress.kinds.base import Grid, LayerKind, Pair, pair
 from tinyprune.compress.kinds.channel_layers import ChannelScale, InverseRoot, Reverse
 from tinyprune.compress.kinds.channels import ChannelRule, LayerCall
+from tinyprune.compress.kinds.composed import ComposedFunction
 from tinyprune.compress.kinds.frames import FrameRule, Shape
 from tinyprune.compress.kinds.recurrent import Bidirectional
 from tinyprune.compress.kinds.simple_rnn import SimpleRNN
@@ -43,6 +44,11 @@ def relu_function(layer: Any) -> str | None:
     if layer.negative_slope or layer.threshold:
         return None
     return {None: "relu", 6: "relu6"}.get(layer.max_value)
+
+
+def elu_function(layer: Any) -> str | None:
+    """An ELU layer that goes to -1."""
+    return "elu" if layer.alpha == 1 else None
 
 
 def softmax_function(layer: Any) -> str | None:
@@ -165,6 +171,23 @@ class Root(Passive):
         return []
 
 
+class Composed(Passive):
+    """ComposedFunction."""
+
+    def operators(self, layer: Any) -> int:
+        """Return the number of operators that it is composed of."""
+        return int(layer.operators)
+
+    def prepared(self, layer: Any, quantized: bool) -> Any:
+        """Return a copy with int8 grids between its operators."""
+        return ComposedFunction.from_config({**layer.get_config(), "quantized": quantized})
+
+    def plain_weights(self, layer: Any) -> list[Any]:
+        """Return no weights: grids are not those of the plain layer."""
+        del layer
+        return []
+
+
 class ReluOperation(Passive):
     """``keras.activations.relu(x)``: a grid of its own, unless it comes after a sum."""
 
@@ -215,7 +238,10 @@ PASSIVE_LAYERS: Mapping[type[keras.Layer], LayerKind] = {
         channels.alone, frames.frame_by_frame, Grid.OWN, "activation", function_rule=relu_function
     ),
     layers.LeakyReLU: Passive(channels.alone, frames.frame_by_frame, Grid.OWN, "activation"),
-    layers.ELU: Passive(channels.alone, frames.frame_by_frame, Grid.UNKNOWN, "activation"),
+    layers.ELU: Passive(
+        channels.alone, frames.frame_by_frame, Grid.OWN, "activation", function_rule=elu_function
+    ),
+    ComposedFunction: Composed(channels.alone, frames.frame_by_frame, Grid.OWN, "activation"),
     layers.PReLU: Passive(channels.alone, frames.shared_slope, Grid.UNKNOWN, "activation"),
     layers.Softmax: Passive(
         channels.softmax, frames.over_axis, Grid.OWN, "softmax", function_rule=softmax_function

@@ -183,10 +183,10 @@ def _elementwise(parameter: int, registers: Registers) -> Elementwise:
         negative = replace(first, scale=scale, shift=output.shift, rounding=output.rounding)
         return Elementwise(mode, first, negative, replace(output, scale=1, shift=0))
     second = _second_operand(registers, shape)
-    if mode in (ElementwiseMode.ADD, ElementwiseMode.SUB):
-        first, second = _scaled(first, second, registers)
     if registers.bits("IFM2_BROADCAST", 6, 1):
         first, second = second, first
+    if mode in (ElementwiseMode.ADD, ElementwiseMode.SUB):
+        first, second = _scaled(first, second, registers)
     return Elementwise(mode, first, second, output)
 
 
@@ -216,16 +216,17 @@ def _second_operand(registers: Registers, shape: tuple[int, int, int]) -> Operan
 
 
 def _scaled(first: Operand, second: Operand, registers: Registers) -> tuple[Operand, Operand]:
-    """Return the operands of a sum with their scales."""
+    """Return the operands of a sum, in the order of the computation, with their scales."""
     which = registers.bits("IFM_PRECISION", 8, 2)
     if which == 0:
         return (
             replace(first, scale=registers.bits("OPA_SCALE", 0, 16)),
             replace(second, scale=registers.bits("OPB_SCALE", 0, 16)),
         )
-    if first.feature_map is None or first.feature_map.dtype.itemsize not in _LEFT_SHIFTS:
+    source = first.feature_map or second.feature_map
+    if source is None or source.dtype.itemsize not in _LEFT_SHIFTS:
         raise Unsupported("a sum of numbers of 32 bit with different scales")
-    left = _LEFT_SHIFTS[first.feature_map.dtype.itemsize]
+    left = _LEFT_SHIFTS[source.dtype.itemsize]
     scale, shift = registers.bits("OPA_SCALE", 0, 32), registers.bits("OPA_SCALE", 32, 6)
     if which == 1:
         return replace(first, scale=scale, shift=shift), replace(second, left=left)

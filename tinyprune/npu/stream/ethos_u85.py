@@ -34,7 +34,7 @@ from tinyprune.npu.stream.windows import Kernel
 _ROUNDINGS = {0: Rounding.DOUBLE, 1: Rounding.NATURAL}
 _IN_TILES, _CHAINED, _NOWHERE = 0, 2, 3
 #: Code of the order of axes -> axes of the result as they are written.
-_AXES = {0: (0, 1, 2), 1: (1, 0, 2)}
+_AXES = {0: (0, 1, 2), 1: (1, 0, 2), 2: (0, 2, 1), 3: (1, 2, 0)}
 #: Code of the activation -> its function, and whether places in its table have 16 bit.
 _FUNCTIONS = {
     0: (Function.NONE, False),
