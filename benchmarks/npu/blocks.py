@@ -5,6 +5,7 @@ in ``--work``, so a killed measurement goes on. ``--only`` takes some of the tar
 """
 
 import argparse
+import itertools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,12 +14,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from benchmarks.shared.lstm_forms import in_form
 from benchmarks.shared.report import Case, Report
 from tinyprune.artifacts.resources import LOWER_NEVER, NpuTarget
 from tinyprune.compress.fold import fold
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.planning import plan
-from tinyprune.compress.recurrent_forms import with_form
 from tinyprune.config import MagnitudePruning
 from tinyprune.config.run import GATES, HARD, SOFT
 from tinyprune.export.tflite import convert
@@ -44,7 +45,11 @@ FIGURES = (("dense", "cycles"), ("lowered", "cycles"), ("dense", "B"), ("lowered
 OF_DENSE = {"16x16": (0.8,), "32x64": (0.5, 0.8, 0.9), "64x128": (0.5, 0.8)}
 OF_CONVOLUTION = {"16x16": (0.75,), "32x32": (0.5,)}
 OF_NETWORK = (0.8, 0.9)
+#: Of LSTM layers: two products, or one of inputs and state.
+FORMS = ("explicit", "merged")
 BANDS = 128
+
+Figures = list[float]
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,8 @@ def measure(options: argparse.Namespace) -> Report:
             cases += _cases_of_kernel(kernel, target, finished)
     notes = [
         "lowered: of each kernel the cheapest of dense, fine and coarse parts, as compile has it",
-        "tinylstm: explicit cells, blocks of the target in all kernels; fused: the dense network",
+        "tinylstm: cells with two products (explicit) or one (merged), blocks of the target in all "
+        "kernels; fused: the dense network",
     ]
     return Report(cases, [], notes)
 
@@ -94,11 +100,11 @@ class _Finished:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, list[float]] = {}
+        self._known: dict[str, Figures] = {}
         if path.exists():
-            self._known = read_json(path, dict[str, list[float]])
+            self._known = read_json(path, dict[str, Figures])
 
-    def figures(self, name: str, measure: Callable[[], list[float]]) -> list[float]:
+    def figures(self, name: str, measure: Callable[[], Figures]) -> Figures:
         """Return the figures of a case, measured if they are not known."""
         if name not in self._known:
             self._known[name] = measure()
@@ -113,7 +119,7 @@ def _cases_of_kernel(kernel: _Kernel, target: NpuTarget, finished: _Finished) ->
         for sparsity in sparsities:
             name = f"{_short(target)} {kernel.name}, {size}, {sparsity:.0%}"
 
-            def measured(size: str = size, sparsity: float = sparsity) -> list[float]:
+            def measured(size: str = size, sparsity: float = sparsity) -> Figures:
                 return _figures(_file(kernel, size, sparsity), target)
 
             cases += _as_cases(name, finished.figures(name, measured))
@@ -131,18 +137,17 @@ def _file(kernel: _Kernel, size: str, sparsity: float) -> bytes:
 def _cases_of_network(target: NpuTarget, finished: _Finished, is_smoke: bool) -> list[Case]:
     fused = f"{_short(target)} tinylstm, fused"
     cases = []
-    for gates in GATES:
-        for sparsity in OF_NETWORK[:1] if is_smoke else OF_NETWORK:
-            hard = ", hard gates" if gates == HARD else ""
-            name = f"{_short(target)} tinylstm{hard}, {sparsity:.0%}"
+    sparsities = OF_NETWORK[:1] if is_smoke else OF_NETWORK
+    for gates, form, sparsity in itertools.product(GATES, FORMS, sparsities):
+        hard = ", hard gates" if gates == HARD else ""
+        name = f"{_short(target)} tinylstm, {form}{hard}, {sparsity:.0%}"
 
-            def measured(sparsity: float = sparsity, gates: str = gates) -> list[float]:
-                content = _network(sparsity, target, "explicit", gates, is_smoke)
-                return _figures(content, target)
+        def measured(sparsity: float = sparsity, gates: str = gates, form: str = form) -> Figures:
+            return _figures(_network(sparsity, target, form, gates, is_smoke), target)
 
-            cases += _as_cases(name, finished.figures(name, measured))
+        cases += _as_cases(name, finished.figures(name, measured))
 
-    def of_fused() -> list[float]:
+    def of_fused() -> Figures:
         return _figures(_network(0.0, target, "fused", SOFT, is_smoke), target)[::2]
 
     cycles, flash = finished.figures(fused, of_fused)
@@ -166,10 +171,10 @@ def _network(sparsity: float, target: NpuTarget, form: str, gates: str, is_smoke
         kernel = kernels(model.get_layer(item.layer))[item.kernel]
         kernel.assign(kernel.numpy() * drawn_mask(item, rng))
     features = np.random.default_rng(1).normal(size=(20, BANDS)).astype(np.float32)
-    return convert(with_form(model, form), 1, features)
+    return convert(in_form(model, form, features), 1, features)
 
 
-def _figures(content: bytes, target: NpuTarget) -> list[float]:
+def _figures(content: bytes, target: NpuTarget) -> Figures:
     """Return what :data:`FIGURES` says of a network."""
     reports = []
     with tempfile.TemporaryDirectory() as name:
@@ -183,7 +188,7 @@ def _figures(content: bytes, target: NpuTarget) -> list[float]:
     return [*cycles, *(report.flash_bytes for report in reports)]
 
 
-def _as_cases(name: str, figures: list[float]) -> list[Case]:
+def _as_cases(name: str, figures: Figures) -> list[Case]:
     cases = []
     for (form, unit), figure in zip(FIGURES, figures, strict=True):
         cases.append(Case(f"{name}: {form}", unit, [figure]))

@@ -1,6 +1,6 @@
 """What the form of recurrent layers costs on the NPU, by Vela.
 
-Fused LSTM, LSTM as a cell, GRU; the cells with soft gates and with hard ones. ``--only`` takes the
+Fused LSTM, LSTM as a cell with two products or one, GRU; cells with soft gates and with hard ones. ``--only`` takes the
 forms that have a word in their name.
 """
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from benchmarks.shared.lstm_forms import in_form
 from benchmarks.shared.report import Case, Report
 from tinyprune.compress.fold import fold
-from tinyprune.compress.recurrent_forms import with_form
 from tinyprune.export.tflite import export
 from tinyprune.models.gates import functions
 from tinyprune.npu import targets, vela
@@ -34,7 +34,9 @@ TARGETS = (
 FORMS: dict[str, tuple[Callable[..., keras.Layer], str, str]] = {
     "LSTM, fused": (keras.layers.LSTM, "soft", "fused"),
     "LSTM, explicit": (keras.layers.LSTM, "soft", "explicit"),
+    "LSTM, merged": (keras.layers.LSTM, "soft", "merged"),
     "LSTM, hard": (keras.layers.LSTM, "hard", "explicit"),
+    "LSTM, hard, merged": (keras.layers.LSTM, "hard", "merged"),
     "GRU": (keras.layers.GRU, "soft", "explicit"),
     "GRU, hard": (keras.layers.GRU, "hard", "explicit"),
 }
@@ -67,8 +69,8 @@ def _cases(
     folder: Path,
     chosen: tuple[tuple[str, str], ...],
 ) -> list[Case]:
-    model = _network(form, units)
     features = _features(frames)
+    model = _network(form, units, features)
     path = folder / "network.tflite"
     artifact = export(model, 1, features, {}, path)
     made = Int8Model(path).run(features)
@@ -82,17 +84,17 @@ def _cases(
     return cases
 
 
-def _network(form: str, units: tuple[int, ...]) -> keras.Model:
+def _network(form: str, units: tuple[int, ...], features: np.ndarray) -> keras.Model:
     keras.utils.set_random_seed(0)
     layer, gates, lstm_form = FORMS[form]
     *recurrent, hidden = units
-    x = features = keras.Input((None, BANDS))
+    x = inputs = keras.Input((None, BANDS))
     for number, width in enumerate(recurrent):
         settings = {"return_sequences": True, "name": f"recurrent_{number}", **functions(gates)}
         x = layer(width, **settings)(x)
     x = keras.layers.Dense(hidden, activation="relu")(x)
     mask = keras.layers.Dense(BANDS, activation="sigmoid")(x)
-    return with_form(fold(keras.Model(features, mask)), lstm_form)
+    return in_form(fold(keras.Model(inputs, mask)), lstm_form, features)
 
 
 def _features(frames: int) -> np.ndarray:

@@ -122,6 +122,28 @@ def test_lstm_has_one_scale_per_gate_matrix(name):
         )  # no gate drowns in another's scale
 
 
+@pytest.mark.parametrize("masked", [True, False], ids=["masked", "dense"])
+def test_a_cell_of_one_product_has_one_scale_for_inputs_and_state(masked):
+    limit = 4.0
+    layer = built(CompressedCellLSTM, input_limit=limit, masked=masked)
+    masks = random_masks(layer)
+    names = ("kernel", "recurrent_kernel")
+    kernel, recurrent = (kernels(layer)[name].numpy() * masks.get(name, 1) for name in names)
+    scale = max(limit * np.abs(kernel).max(), np.abs(recurrent).max()) / 127
+    found = {name: layer.effective(name).numpy() for name in names}
+    np.testing.assert_allclose(found["kernel"], on_grid(limit * kernel, scale) / limit, rtol=1e-5)
+    np.testing.assert_allclose(found["recurrent_kernel"], on_grid(recurrent, scale), rtol=1e-5)
+
+
+def test_the_inputs_of_one_product_have_the_grid_of_h_times_their_limit():
+    layer = built(CompressedCellLSTM, input_limit=2.0)
+    on_grid_of_two = np.round(SEQUENCES * 64).clip(-128, 127) / 64
+    np.testing.assert_array_equal(layer(SEQUENCES), layer(on_grid_of_two.astype(np.float32)))
+    assert (np.abs(SEQUENCES) > 2).any()
+    free = built(CompressedCellLSTM, input_limit=2.0, quantized=False)
+    assert np.any(np.asarray(free(SEQUENCES)) != free(on_grid_of_two.astype(np.float32)))
+
+
 @every_kind
 @pytest.mark.parametrize("quantized", [True, False], ids=["int8", "float"])
 def test_masked_weights_get_no_gradient_and_stay_zero(kind, quantized):

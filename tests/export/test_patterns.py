@@ -190,6 +190,12 @@ PATTERNS = {
         SEQUENCE,
         lambda x: L.Dense(4)(CellLSTM(8)(CellLSTM(6, return_sequences=True)(x))),
     ),
+    "LSTM as a cell of one product": (
+        SEQUENCE,
+        lambda x: L.Dense(4)(
+            CellLSTM(8, input_limit=1.0)(CellLSTM(6, input_limit=4.0, return_sequences=True)(x))
+        ),
+    ),
     "GRU": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8, return_sequences=True)(x))),
     "GRU, last frame": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8)(L.Dense(6)(x)))),
     "GRU that resets before": (SEQUENCE, lambda x: L.Dense(4)(L.GRU(8, reset_after=False)(x))),

@@ -3,6 +3,7 @@
 from unittest import mock
 
 import keras
+import numpy as np
 import pytest
 
 from tinyprune.artifacts.cell_choice import CellChoice
@@ -17,18 +18,36 @@ from tinyprune.stages.cell_choice import LayerShape, choose_cells
 TARGET = targets.resolve("ethos-u55-128", memory_mode="Sram_Only")
 
 
+#: Frames of a call that has one product of all inputs beside that of the state.
+SEVERAL = 10
+
+
 def network(units: int = 64, **settings: str) -> keras.Model:
+    keras.utils.set_random_seed(0)
     features = keras.Input((None, 40))
     hidden = keras.layers.LSTM(units, return_sequences=True, name="first", **settings)(features)
     hidden = keras.layers.LSTM(8, return_sequences=True, name="small")(hidden)
     return keras.Model(features, keras.layers.Dense(40, name="mask")(hidden))
 
 
-def chosen(config: MagnitudePruning, form: str, found: dict, model: keras.Model | None = None):
-    """The choices, and the shapes that were compiled."""
+def chosen(
+    config: MagnitudePruning,
+    form: str,
+    found: dict,
+    model: keras.Model | None = None,
+    frames: int = 1,
+    largest: float = 2.0,
+):
+    """The choices, and the shapes that were compiled.
+
+    ``frames``: of a call. ``largest``: magnitude of inputs.
+    """
     model = model or network()
+    calibration = np.full((3, 40), -largest, np.float32)
     with mock.patch.object(cell_choice, "_cycles", return_value=found) as cycles:
-        choices = choose_cells(model, plan(model, config), form, TARGET, 1)
+        choices = choose_cells(
+            model, plan(model, config), form, TARGET, frames, lambda: calibration
+        )
     return choices, [call.args[0] for call in cycles.call_args_list]
 
 
@@ -42,10 +61,10 @@ def chosen(config: MagnitudePruning, form: str, found: dict, model: keras.Model 
     ],
 )
 def test_auto_takes_an_explicit_cell_that_is_three_percent_cheaper(found, form, note):
-    [first, small], shapes = chosen(MagnitudePruning(), "auto", found)
+    [first, small], shapes = chosen(MagnitudePruning(), "auto", found, frames=SEVERAL)
     assert (first.form, first.note[: len(note)]) == (form, note)
     assert (small.form, small.note) == ("fused", "fewer than 32 units")
-    assert [(shape.features, shape.units, shape.frames) for shape in shapes] == [(40, 64, 1)]
+    assert [(shape.features, shape.units, shape.frames) for shape in shapes] == [(40, 64, SEVERAL)]
 
 
 @pytest.mark.parametrize("form", ["fused", "explicit"])
@@ -57,10 +76,37 @@ def test_a_form_that_is_asked_for_is_compiled_by_nobody(form):
 
 def test_a_layer_with_hard_gates_is_explicit_and_compiled_by_nobody():
     model = fold(network(recurrent_activation="hard_sigmoid"))
-    [first, small], shapes = chosen(MagnitudePruning(), "auto", {}, model)
-    assert first.sentence == f"explicit for {TARGET.name}, hard gates"
-    assert small.form == "fused"
+    for frames, form in ((SEVERAL, "explicit"), (1, "merged")):
+        [first, small], shapes = chosen(MagnitudePruning(), "auto", {}, model, frames)
+        assert first.sentence == f"{form} for {TARGET.name}, hard gates"
+        assert small.form == "fused"
+        assert shapes == []
+
+
+def test_one_product_is_taken_where_it_costs_little_precision():
+    found = {"fused": 1000.0, "merged": 900.0}
+    [first, _], [shape] = chosen(MagnitudePruning(), "auto", found)
+    assert (first.form, first.input_limit, first.cycles) == ("merged", 2.0, found)
+    assert shape.explicit.input_limit == 2.0
+    [first, _], _ = chosen(MagnitudePruning(), "auto", {"fused": 1000.0, "merged": 971.0})
+    assert (first.form, first.input_limit) == ("fused", None)
+    # Kernels of about 0.2 and 0.4: beside inputs of 100 the state would keep its sign only.
+    found = {"fused": 1000.0, "explicit": 900.0}
+    [first, _], [shape] = chosen(MagnitudePruning(), "auto", found, largest=100.0)
+    assert (first.form, first.input_limit, shape.explicit.input_limit) == ("explicit", None, None)
+    [first, _], [shape] = chosen(MagnitudePruning(clusters=16), "auto", found)
+    assert (first.form, first.input_limit, shape.explicit.input_limit) == ("explicit", None, None)
+
+
+def test_one_product_that_is_asked_for_is_compiled_by_nobody():
+    choices, shapes = chosen(MagnitudePruning(), "merged", {})
+    assert [(choice.form, choice.input_limit) for choice in choices] == [
+        ("merged", 2.0),
+        ("merged", 1.0),
+    ]
     assert shapes == []
+    [first, _], _ = chosen(MagnitudePruning(), "merged", {}, frames=SEVERAL)
+    assert (first.form, first.note) == ("explicit", cell_choice.TWO_PRODUCTS)
 
 
 def test_a_layer_with_hard_gates_cannot_be_fused():
@@ -72,7 +118,7 @@ def test_a_layer_with_hard_gates_cannot_be_fused():
 def test_a_layer_is_compared_with_the_units_that_are_left():
     # 75 % of 64 units go: 16 are left. The features are those of the network, so they stay.
     config = MagnitudePruning(structure="unit", sparsity=0.75)
-    _, [shape] = chosen(config, "auto", {"fused": 1.0, "explicit": 1.0})
+    _, [shape] = chosen(config, "auto", {"fused": 1.0, "merged": 1.0})
     assert (shape.features, shape.units, shape.plans) == (40, 16, ())
 
 

@@ -9,11 +9,12 @@ class CellChoice:
 
     Attributes:
         layer: its name.
-        form: "fused" or "explicit".
+        form: "fused", "explicit", or "merged": explicit, with one product of inputs and state.
         target: name of the accelerator that it was chosen for.
         cycles: form -> cycles of one call of the layer alone, by Vela; empty where Vela was not
             asked, and without a form that Vela could not compile.
         note: why there is nothing to compare, or empty.
+        input_limit: of a merged one, the largest magnitude of its inputs.
     """
 
     layer: str
@@ -21,6 +22,7 @@ class CellChoice:
     target: str
     cycles: dict[str, float] = field(default_factory=dict)
     note: str = ""
+    input_limit: float | None = None
 
     @property
     def sentence(self) -> str:

@@ -30,8 +30,8 @@ from tinyprune.units import parse_bytes
 
 MAGNITUDE, DIFFERENTIABLE = "magnitude", "differentiable"
 LOW_RANK = "low-rank"
-FUSED, EXPLICIT, AUTO = "fused", "explicit", "auto"
-CELLS = (AUTO, FUSED, EXPLICIT)
+FUSED, EXPLICIT, MERGED, AUTO = "fused", "explicit", "merged", "auto"
+CELLS = (AUTO, FUSED, EXPLICIT, MERGED)
 SCOPES = ("global", "layer")
 SIZE = SizeRule()
 DEFAULT_SPARSITY = 0.8
@@ -268,7 +268,8 @@ class TrainedPruning(PruneConfig):
     cell: str | None = setting(
         None,
         "Form of LSTM layers in the .tflite: fused (one operator), explicit (several, learned with "
-        "one scale per kernel) or auto, the one that takes fewer cycles for each layer.  "
+        "one scale per kernel), merged (explicit, one product and one scale for both kernels where "
+        "that costs little precision) or auto, the one that takes fewer cycles for each layer.  "
         f"[default: {AUTO}]",
         option=Option("--cell", metavar="FORM"),
         rule=one_of(CELLS),

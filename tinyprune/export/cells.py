@@ -234,4 +234,5 @@ def cell_weights(layer: Any) -> CellWeights:
         recurrent_bias=rows[1] if len(rows) > 1 else none,
         reset_after=bool(getattr(layer, "reset_after", True)),
         functions=CellFunctions(functions.hard_gates, functions.hard_values),
+        input_limit=getattr(layer, "input_limit", None),
     )

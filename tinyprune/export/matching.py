@@ -69,7 +69,7 @@ def _cells(graph: Graph, model: keras.Model) -> dict[str, Match]:
     for layer in model.layers:
         found = None
         if isinstance(layer, keras.layers.RNN):
-            found = cell_kernels(graph, layer.name)
+            found = cell_kernels(graph, layer.name, layer.units)
         if found is not None:
             cells[layer.name] = Match(layer, found.operators, found.kernels)
     return cells

@@ -6,8 +6,8 @@ weights are drawn: Vela looks at sizes and at zeros only.
 
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,16 @@ from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.compress.coupling import coupling
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.recurrent_forms import (
+    LSTMForm,
     can_be_fused,
+    explicit_form,
     form_of,
+    input_limits,
     lstm_layers,
     require_fusible,
     with_form,
 )
-from tinyprune.config.pruning import AUTO, EXPLICIT, FUSED
+from tinyprune.config.pruning import EXPLICIT, FUSED, MERGED
 from tinyprune.errors import TinypruneError
 from tinyprune.export.tflite import convert
 from tinyprune.npu.lowering import compile_lowered
@@ -44,6 +47,8 @@ MOST_OF_FUSED = 0.97
 #: Layers with fewer units take so few cycles that it does not matter.
 FEWEST_UNITS = 32
 TIMEOUT_SECONDS = 120.0
+TWO_PRODUCTS = "inputs and state have a product each: merged, they would lose precision or cycles"
+_NOTES = {MERGED: "", EXPLICIT: TWO_PRODUCTS}
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class LayerShape:
         frames: time steps of one call; None where a call is an example of ``length`` frames.
         length: of an example, 1 where calls are frames.
         plans: of its kernels, "kernel" and "recurrent_kernel", where they are pruned.
+        explicit: its form that is not fused.
     """
 
     features: int
@@ -62,6 +68,7 @@ class LayerShape:
     frames: int | None
     length: int
     plans: tuple[LayerPlan, ...] = ()
+    explicit: LSTMForm = LSTMForm(EXPLICIT)
 
 
 def choose_cells(
@@ -70,49 +77,83 @@ def choose_cells(
     form: str,
     target: NpuTarget,
     frames: int | None,
+    calibration: Callable[[], np.ndarray],
 ) -> tuple[CellChoice, ...]:
     """Return the form of every LSTM layer of a canonical model.
 
     Args:
         model: the network.
         pruning: its plan.
-        form: "fused", "explicit" or "auto", the cheaper one for each layer.
+        form: "fused", "explicit", "merged", or "auto", the cheaper one for each layer.
         target: the accelerator whose cycles count.
         frames: time steps of one call on the device; None for a network on examples.
+        calibration: gives inputs (n, ...) of real data.
 
     Raises UsageError for layers that cannot be fused and shall be.
     """
+    layers = lstm_layers(model)
     if form == FUSED:
-        for layer in lstm_layers(model):
+        for layer in layers:
             require_fusible(layer)
-    if form != AUTO:
-        return tuple(CellChoice(layer.name, form, target.name) for layer in lstm_layers(model))
+    if form in (FUSED, EXPLICIT):
+        return tuple(CellChoice(layer.name, form, target.name) for layer in layers)
+    limits = _limits(model, pruning, frames, calibration)
     choices = []
-    for layer in lstm_layers(model):
-        if not can_be_fused(layer):
-            choices.append(CellChoice(layer.name, EXPLICIT, target.name, note="hard gates"))
-            continue
-        if layer.units < FEWEST_UNITS:
-            note = f"fewer than {FEWEST_UNITS} units"
-            choices.append(CellChoice(layer.name, form_of(layer), target.name, note=note))
-            continue
-        log.info("%s: fused or explicit, for %s", layer.name, target.name)
-        shape = _planned_shape(model, layer, pruning, frames)
-        choices.append(_cheaper(layer.name, target, _cycles(shape, target)))
+    for layer in layers:
+        explicit = explicit_form(limits.get(layer.name))
+        if form == MERGED:
+            choices.append(_chosen(layer, explicit, target, _NOTES[explicit.name]))
+        elif not can_be_fused(layer):
+            choices.append(_chosen(layer, explicit, target, "hard gates"))
+        elif layer.units < FEWEST_UNITS:
+            own = LSTMForm(FUSED) if form_of(layer).name == FUSED else explicit
+            choices.append(_chosen(layer, own, target, f"fewer than {FEWEST_UNITS} units"))
+        else:
+            log.info("%s: fused or %s, for %s", layer.name, explicit.name, target.name)
+            shape = _planned_shape(model, layer, pruning, frames)
+            shape = replace(shape, explicit=explicit)
+            choices.append(_cheaper(layer.name, explicit, target, _cycles(shape, target)))
     return tuple(choices)
 
 
-def _cheaper(layer: str, target: NpuTarget, found: Mapping[str, float | str]) -> CellChoice:
+def _limits(
+    model: keras.Model,
+    pruning: PruningPlan,
+    frames: int | None,
+    calibration: Callable[[], np.ndarray],
+) -> dict[str, float]:
+    """Return layers that have one product of inputs and state -> limit of their inputs.
+
+    A call of many frames has one product of all their inputs, which is cheaper, and few values are
+    found for each kernel alone.
+    """
+    if frames != 1 or pruning.few_values:
+        return {}
+    return input_limits(model, calibration)
+
+
+def _chosen(layer: Any, form: LSTMForm, target: NpuTarget, note: str) -> CellChoice:
+    """Return the choice of a form without comparison."""
+    return CellChoice(layer.name, form.name, target.name, {}, note, form.input_limit)
+
+
+def _cheaper(
+    layer: str, explicit: LSTMForm, target: NpuTarget, found: Mapping[str, float | str]
+) -> CellChoice:
     """Return the form with fewer cycles; fused where one of them is not known.
 
-    ``found``: form -> its cycles, or why it could not be compiled.
+    Args:
+        layer, target: of the choice.
+        explicit: the form that is not fused.
+        found: form -> its cycles, or why it could not be compiled.
     """
     cycles = {form: value for form, value in found.items() if not isinstance(value, str)}
     reasons = [f"{form}: {value}" for form, value in found.items() if isinstance(value, str)]
     if reasons:
         return CellChoice(layer, FUSED, target.name, cycles, "; ".join(reasons))
-    is_cheaper = cycles[EXPLICIT] <= MOST_OF_FUSED * cycles[FUSED]
-    return CellChoice(layer, EXPLICIT if is_cheaper else FUSED, target.name, cycles)
+    is_cheaper = cycles[explicit.name] <= MOST_OF_FUSED * cycles[FUSED]
+    form = explicit if is_cheaper else LSTMForm(FUSED)
+    return CellChoice(layer, form.name, target.name, cycles, input_limit=form.input_limit)
 
 
 def _planned_shape(
@@ -142,10 +183,10 @@ def _cycles(shape: LayerShape, target: NpuTarget) -> dict[str, float | str]:
     layer = _layer(shape)
     with tempfile.TemporaryDirectory() as name:
         files = {}
-        for form in (FUSED, EXPLICIT):
-            files[form] = Path(name) / f"{form}.tflite"
-            content = convert(with_form(layer, form), shape.frames, _calibration(shape))
-            files[form].write_bytes(content)
+        for form in (LSTMForm(FUSED), shape.explicit):
+            path = Path(name) / f"{form.name}.tflite"
+            path.write_bytes(convert(with_form(layer, form), shape.frames, _calibration(shape)))
+            files[form.name] = path
 
         def compiled(form: str) -> float | str:
             folder = Path(name) / form

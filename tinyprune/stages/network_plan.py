@@ -9,7 +9,7 @@ import numpy as np
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.compress.low_rank import input_statistics, split_in_two, with_factors
 from tinyprune.compress.planning import plan
-from tinyprune.compress.recurrent_forms import with_forms
+from tinyprune.compress.recurrent_forms import LSTMForm, with_forms
 from tinyprune.config import TrainedPruning
 from tinyprune.config.pruning import FUSED
 from tinyprune.npu.blocks import block_size
@@ -53,14 +53,15 @@ class Planner:
         pruning = plan(canonical, self.config, block_size(self.target), ranks)
         shaped = split_in_two(canonical, pruning.factors) if pruning.factors else canonical
         form = self.config.settled(None).cell or FUSED
-        cells = choose_cells(shaped, pruning, form, self.target, self.frames)
+        cells = choose_cells(shaped, pruning, form, self.target, self.frames, self.calibration)
         return replace(pruning, cells=cells)
 
     def planned(self, canonical: keras.Model, pruning: PruningPlan) -> keras.Model:
         """Return the network that the plan prunes: its layers that are two, its forms of LSTM."""
         inputs = self.inputs(canonical, [item.layer for item in pruning.factors])
         network = with_factors(canonical, pruning.factors, inputs)
-        return with_forms(network, {cell.layer: cell.form for cell in pruning.cells})
+        forms = {cell.layer: LSTMForm(cell.form, cell.input_limit) for cell in pruning.cells}
+        return with_forms(network, forms)
 
     def inputs(self, canonical: keras.Model, names: Sequence[str]) -> Mapping[str, InputStatistics]:
         """Return statistics of the inputs of layers, at least of these."""

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,11 +13,13 @@ from tinyprune.tflite.interpreter import Int8Model
 
 FEATURES, UNITS, FRAMES = 5, 8, 40
 X = Numbers("int8", 4 / 255, -3)
-GATES = {"lstm": 4, "gru": 3}
+GATES = {"lstm": 4, "merged": 4, "gru": 3}
+#: Inputs of a merged cell are divided by it: those of X reach to 2.03, so they have steps of 2.5/128.
+LIMIT = 2.5
 kinds = pytest.mark.parametrize(
     ("kind", "reset_after"),
-    [("gru", True), ("gru", False), ("lstm", True)],
-    ids=["gru", "gru that resets before", "lstm"],
+    [("gru", True), ("gru", False), ("lstm", True), ("merged", True)],
+    ids=["gru", "gru that resets before", "lstm", "merged lstm"],
 )
 SOFT, HARD = CellFunctions(), CellFunctions(hard_gates=True, hard_values=True)
 FUNCTIONS = {
@@ -27,23 +31,43 @@ FUNCTIONS = {
 functions_of_cells = pytest.mark.parametrize("functions", FUNCTIONS.values(), ids=FUNCTIONS)
 
 
-def on_grid(kernel: np.ndarray) -> np.ndarray:
-    scale = np.abs(kernel).max() / 127
-    return (np.round(kernel / scale) * scale).astype(np.float32)
+def on_grids(item: CellWeights) -> CellWeights:
+    """The cell with the weights that its integers stand for."""
+    integers, scales = integers_of(item), scales_of(item)
+    kernels = {name: (integers[name] * scales[name]).astype(np.float32) for name in integers}
+    return replace(item, **kernels)
+
+
+def scales_of(item: CellWeights) -> dict[str, float]:
+    """The scales of both kernels: of a merged cell one, of limit * kernel and recurrent_kernel."""
+    of_inputs, of_state = (
+        np.abs(kernel).max() / 127 for kernel in (item.kernel, item.recurrent_kernel)
+    )
+    if item.input_limit is not None:
+        of_state = max(item.input_limit * of_inputs, of_state)
+        of_inputs = of_state / item.input_limit
+    return {"kernel": of_inputs, "recurrent_kernel": of_state}
+
+
+def integers_of(item: CellWeights) -> dict[str, np.ndarray]:
+    scales = scales_of(item)
+    return {name: np.round(getattr(item, name) / scale) for name, scale in scales.items()}
 
 
 def weights(kind: str, reset_after: bool = True, functions: CellFunctions = SOFT) -> CellWeights:
     """Kernels that are on their int8 grid."""
     rng, width = np.random.default_rng(0), GATES[kind] * UNITS
-    return CellWeights(
-        kind,
-        on_grid(rng.normal(0, 0.6, (FEATURES, width))),
-        on_grid(rng.normal(0, 0.4, (UNITS, width))),
+    item = CellWeights(
+        "gru" if kind == "gru" else "lstm",
+        rng.normal(0, 0.6, (FEATURES, width)),
+        rng.normal(0, 0.4, (UNITS, width)),
         rng.normal(0, 0.3, width).astype(np.float32),
         rng.normal(0, 0.3, width).astype(np.float32) * (kind == "gru" and reset_after),
         reset_after,
         functions,
+        LIMIT if kind == "merged" else None,
     )
+    return on_grids(item)
 
 
 def with_blocks(
@@ -54,15 +78,17 @@ def with_blocks(
     half = np.kron(np.eye(2, dtype=np.float32), np.ones((32, 32), np.float32))
     mask = np.tile(half, (1, gates))
     bias = rng.normal(0, 0.3, 64 * gates).astype(np.float32)
-    return CellWeights(
-        kind,
-        on_grid(rng.normal(0, 0.2, (64, 64 * gates)) * mask),
-        on_grid(rng.normal(0, 0.2, (64, 64 * gates)) * mask),
+    item = CellWeights(
+        "gru" if kind == "gru" else "lstm",
+        rng.normal(0, 0.2, (64, 64 * gates)) * mask,
+        rng.normal(0, 0.2, (64, 64 * gates)) * mask,
         bias,
         bias[::-1] * (kind == "gru" and reset_after),
         reset_after,
         functions,
+        LIMIT if kind == "merged" else None,
     )
+    return on_grids(item)
 
 
 def written(path, item: CellWeights, frames: int, keeps_state: bool) -> Int8Model:
@@ -94,6 +120,8 @@ def by_the_book(item: CellWeights, frames: np.ndarray) -> np.ndarray:
     """h on its grid wherever it is read, everything else in float64."""
     units, functions = item.units, item.functions
     h, c, outputs = np.zeros(units), np.zeros(units), []
+    if item.input_limit is not None:
+        frames = quantized(frames, Numbers("int8", item.input_limit / 128))
     kernel, recurrent = item.kernel, item.recurrent_kernel
     for x in frames:
         of_x = x @ kernel + item.input_bias
@@ -146,9 +174,9 @@ def test_a_cell_whose_units_are_in_groups_computes_the_same(kind, reset_after, f
     assert np.abs(found - expected).max() < 4 * H.scale
     assert np.abs(found - expected).mean() < 0.5 * H.scale
     assert b"_in_groups_of_32" in path.read_bytes()
-    kernels = cell_kernels(read(path), "cell").kernels
-    for name, kernel in (("kernel", item.kernel), ("recurrent_kernel", item.recurrent_kernel)):
-        np.testing.assert_array_equal(kernels[name], np.round(kernel / np.abs(kernel).max() * 127))
+    kernels = cell_kernels(read(path), "cell", item.units).kernels
+    for name, integers in integers_of(item).items():
+        np.testing.assert_array_equal(kernels[name], integers)
 
 
 @kinds
@@ -157,11 +185,10 @@ def test_the_kernels_in_the_file_are_the_integers_of_their_grid(kind, reset_afte
     item.kernel[0, :] = 0
     written(tmp_path / "cell.tflite", item, 3, keeps_state=False)
     graph = read(tmp_path / "cell.tflite")
-    found = cell_kernels(graph, "cell")
-    for name, kernel in (("kernel", item.kernel), ("recurrent_kernel", item.recurrent_kernel)):
-        expected = np.round(kernel / np.abs(kernel).max() * 127)
+    found = cell_kernels(graph, "cell", item.units)
+    for name, expected in integers_of(item).items():
         np.testing.assert_array_equal(found.kernels[name], expected)
-    assert cell_kernels(graph, "other") is None
+    assert cell_kernels(graph, "other", item.units) is None
 
 
 @kinds

@@ -18,7 +18,7 @@ from tests.tflite.cells.test_insertion import (
     UNITS,
     X,
     kinds,
-    on_grid,
+    on_grids,
     weights,
     with_blocks,
     written,
@@ -42,7 +42,8 @@ functions_of_cells = pytest.mark.parametrize(
 def stacked(path: Path, first: CellWeights, frames: int, keeps_state: bool) -> Path:
     """Two cells: the first one's h is read by the second only."""
     kernel = np.random.default_rng(3).normal(0, 0.6, (UNITS, first.kernel.shape[1]))
-    second = replace(first, kernel=on_grid(kernel))
+    limit = None if first.input_limit is None else 1.0
+    second = on_grids(replace(first, kernel=kernel, input_limit=limit))
     cells = [
         Cell("one", first, "features", "h", keeps_state, makes_all=True),
         Cell("two", second, "h", "last", keeps_state, makes_all=True),

@@ -19,6 +19,8 @@ from tinyprune.tflite.cells.network_writer import (
 from tinyprune.tflite.cells.unit_groups import cheapest_groups
 from tinyprune.tflite.graph import UINT8_ZERO
 
+#: Name of a kernel that reads inputs and state.
+MERGED = "merged_kernel"
 _SCALE_OF_ZEROS = 1 / 127
 
 
@@ -33,6 +35,8 @@ class CellWeights:
         input_bias, recurrent_bias: (gates * units,), zeros where there is none.
         reset_after: of a GRU.
         functions: of its gates, and of its candidate and cell state.
+        input_limit: of an LSTM that reads inputs and state by one product, the largest magnitude of
+            inputs; None where each has a product of its own.
     """
 
     kind: str
@@ -42,6 +46,7 @@ class CellWeights:
     recurrent_bias: Float32Array
     reset_after: bool = True
     functions: CellFunctions = CellFunctions()
+    input_limit: float | None = None
 
     @property
     def units(self) -> int:
@@ -91,8 +96,12 @@ class CellLayer(ABC):
     def __init__(self, writer: NetworkWriter, weights: CellWeights) -> None:
         self._writer = writer
         self._functions = weights.functions
-        kernels = (weights.kernel, weights.recurrent_kernel)
-        self._groups = cheapest_groups(weights.units, self.gates, kernels)
+        self._product_numbers = weights.functions.product
+        self._groups = cheapest_groups(weights.units, self.gates, self._matrices(weights))
+
+    def _matrices(self, weights: CellWeights) -> list[Float32Array]:
+        """Return what its products have for weights, outputs in Keras' order."""
+        return [weights.kernel, weights.recurrent_kernel]
 
     @property
     def state_shapes(self) -> tuple[Shape, Shape]:
@@ -127,7 +136,7 @@ class CellLayer(ABC):
         for part in parts:
             integers = int32_bias(part.bias, read.scale * part.weights.scale)
             output_name = f"{name}/{part.name}"
-            numbers = self._functions.product
+            numbers = self._product_numbers
             made.append(
                 self._writer.fully_connected(output_name, read, part.weights, integers, numbers)
             )

@@ -75,6 +75,11 @@ class CellFunctions:
         return _BEFORE_GATES[self.hard_gates].product
 
     @property
+    def sum(self) -> Numbers:
+        """The grid of a product that is the whole argument: of gates where these are hard."""
+        return _ONE if self.hard_gates else _ARGUMENT
+
+    @property
     def argument(self) -> Numbers | None:
         """The one grid of the arguments of all functions; None where each has its own."""
         return None if self.hard_gates or self.hard_values else _ARGUMENT
@@ -125,10 +130,13 @@ def _summed(
     is_positive: bool = False,
 ) -> Value:
     """Return the sum of one or two terms, cut off at the ends of a grid."""
-    if len(terms) == 1:
-        return _multiplied(writer, name, terms[0], 1, made, is_positive)
-    one, other = terms
-    return writer.add(name, one, other, made, is_positive)
+    term, *others = terms
+    if others:
+        return writer.add(name, term, others[0], made, is_positive)
+    if term.numbers != made:
+        return _multiplied(writer, name, term, 1, made, is_positive)
+    # Its upper end is cut off already. Only gates are made so, and their lower end is zero.
+    return writer.maximum(name, term, np.zeros([1] * len(term.shape), np.int16))
 
 
 def _multiplied(

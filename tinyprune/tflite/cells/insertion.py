@@ -12,7 +12,7 @@ import numpy as np
 
 from tinyprune.tflite.cells.cell import CellLayer, CellState, CellWeights
 from tinyprune.tflite.cells.gru import GRUCell
-from tinyprune.tflite.cells.lstm import LSTMCell
+from tinyprune.tflite.cells.lstm import LSTMCell, MergedLSTMCell
 from tinyprune.tflite.cells.network_writer import (
     H,
     NetworkWriter,
@@ -24,7 +24,12 @@ from tinyprune.tflite.cells.network_writer import (
 from tinyprune.tflite.flatbuffer import pack
 from tinyprune.tflite.interpreter import CONTEXT, NEW_CONTEXT
 
-_CELLS: Mapping[str, type[CellLayer]] = {"gru": GRUCell, "lstm": LSTMCell}
+#: Kind, and whether one product reads inputs and state.
+_CELLS: Mapping[tuple[str, bool], type[CellLayer]] = {
+    ("gru", False): GRUCell,
+    ("lstm", False): LSTMCell,
+    ("lstm", True): MergedLSTMCell,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +146,9 @@ class _Network:
         read = self.values[cell.reads]
         made = self.values[cell.makes]
         assert made.numbers == H, "what a cell makes has its grid"
-        layer = _CELLS[cell.weights.kind](writer, cell.weights)
-        if read.index not in self._as_uint8:
-            self._as_uint8[read.index] = writer.as_uint8("read", read)
-        projected = layer.project(self._as_uint8[read.index])
+        limit = cell.weights.input_limit
+        layer = _CELLS[cell.weights.kind, limit is not None](writer, cell.weights)
+        projected = layer.project(self._read(writer, read, limit))
 
         before = _state_before(writer, layer) if cell.keeps_state else None
         state = before
@@ -166,6 +170,14 @@ class _Network:
             State(f"{cell.name}/{name}", old, new)
             for name, old, new in zip(layer.state_names, before, state, strict=True)
         ]
+
+    def _read(self, writer: NetworkWriter, read: Value, limit: float | None) -> Value:
+        """Return inputs as uint8, divided by their limit where they have one."""
+        if limit is not None and (read.numbers, limit) != (H, 1):
+            read = writer.divided("divided", read, limit, H)
+        if read.index not in self._as_uint8:
+            self._as_uint8[read.index] = writer.as_uint8("read", read)
+        return self._as_uint8[read.index]
 
     def _become(self, sequence: Value, made: Value, writer: NetworkWriter) -> None:
         """Let the tensor that the network reads be the one that a cell makes."""

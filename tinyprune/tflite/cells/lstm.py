@@ -6,7 +6,14 @@
 import numpy as np
 
 from tinyprune.array_types import Float32Array
-from tinyprune.tflite.cells.cell import CellLayer, CellState, CellWeights, Part, grid_scale
+from tinyprune.tflite.cells.cell import (
+    MERGED,
+    CellLayer,
+    CellState,
+    CellWeights,
+    Part,
+    grid_scale,
+)
 from tinyprune.tflite.cells.network_writer import (
     H,
     NetworkWriter,
@@ -35,8 +42,12 @@ class LSTMCell(CellLayer):
         self._cell = functions.divided(_CELL)
         self.state_numbers = (uint8_of(H), self._cell)
         bias = weights.input_bias + weights.recurrent_bias
-        none = np.zeros_like(bias)
         bias.reshape(-1, weights.units)[list(_GATES)] += functions.offset
+        self._write_kernels(weights, bias)
+
+    def _write_kernels(self, weights: CellWeights, bias: Float32Array) -> None:
+        """Write the constants of its products; the first one adds the bias."""
+        none = np.zeros_like(bias)
         self._kernel = [self._whole("kernel", weights.kernel, bias)]
         self._recurrent = [self._whole("recurrent_kernel", weights.recurrent_kernel, none)]
 
@@ -83,3 +94,41 @@ class LSTMCell(CellLayer):
             self._by_unit(f"{frame}/projected_by_unit", projected),
             self._by_unit(f"{frame}/from_state_by_unit", made),
         ]
+
+
+class MergedLSTMCell(LSTMCell):
+    """Writes an LSTM with one product, of inputs and state side by side.
+
+    Inputs are divided by their limit, so that they have the grid of h, and the rows of the kernel
+    are multiplied by it.
+    """
+
+    def _matrices(self, weights: CellWeights) -> list[Float32Array]:
+        """Return the one matrix, (features + units, gates * units)."""
+        limit = np.float32(weights.input_limit)
+        return [np.concatenate([weights.kernel * limit, weights.recurrent_kernel])]
+
+    def _write_kernels(self, weights: CellWeights, bias: Float32Array) -> None:
+        """Write the one constant."""
+        [matrix] = self._matrices(weights)
+        self._kernel = [self._whole(MERGED, matrix, bias)]
+        self._product_numbers = self._functions.sum
+
+    def project(self, sequence: Value) -> Value:
+        """Return the inputs: there is nothing to compute without the state."""
+        return sequence
+
+    def _terms(self, frame: str, projected: Value, state: CellState | None) -> list[Value]:
+        """Return the product of inputs and state, by unit."""
+        writer = self._writer
+        h = self._zeros(frame) if state is None else state[0]
+        halves = [writer.copy(f"{frame}/inputs", projected), writer.copy(f"{frame}/state", h)]
+        read = writer.joined(f"{frame}/inputs_and_state", halves, axis=-1)
+        made = self._product(f"{frame}/product", read, self._kernel)
+        return [self._by_unit(f"{frame}/sum_by_unit", made)]
+
+    def _zeros(self, frame: str) -> Value:
+        """Return the state before the first frame, as products read it."""
+        numbers = uint8_of(H)
+        zeros = np.full((1, 1, self._groups.units), numbers.zero_point, np.uint8)
+        return self._writer.constant(f"{frame}/zeros", zeros, numbers)

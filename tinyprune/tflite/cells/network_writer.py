@@ -17,6 +17,7 @@ from tinyprune.tflite.graph import UINT8_ZERO
 
 Shape = tuple[int, ...]
 
+_HALF_OF_INT8 = 64
 #: Scale of the outputs of sigmoid and tanh in 16 bits, prescribed by TFLite.
 ONE_IN_INT16 = 1 / 32768
 
@@ -210,6 +211,13 @@ class NetworkWriter:
         made = self.quantize(name, source, uint8_of(read.numbers))
         return self.part(f"{name}_own", made, [0] * len(read.shape), read.shape)
 
+    def divided(self, name: str, read: Value, divisor: float, made: Numbers) -> Value:
+        """Return an int8 tensor divided by a number, in int8, made in two parts."""
+        integers = np.full(read.shape, _HALF_OF_INT8, np.int8)
+        inverse = Numbers("int8", 1 / (divisor * _HALF_OF_INT8))
+        factor = self.constant(f"{name}_factor", integers, inverse)
+        return self.multiply_to_int8(name, read, factor, made)
+
     def _is_made_by_one(self, value: Value) -> bool:
         """Return whether one operator computes a tensor: it is no input and not laid together."""
         builtin = self._schema.BuiltinOperator
@@ -256,7 +264,7 @@ class NetworkWriter:
     def multiply(
         self, name: str, one: Value, other: Value, made: Numbers, is_positive: bool = False
     ) -> Value:
-        """Return the product of two int16 tensors, in int16 or int8.
+        """Return the product of two int16 tensors, in int16 or int8, or of two int8 ones.
 
         Both have one shape; where the product has 16 bits, the other one may be a single number.
         ``is_positive``: of what is below zero, zero.
@@ -275,11 +283,11 @@ class NetworkWriter:
         return int(functions.RELU if is_positive else functions.NONE)
 
     def multiply_to_int8(self, name: str, one: Value, other: Value, made: Numbers) -> Value:
-        """Return the product of two int16 tensors in int8, made in two parts.
+        """Return the product of two tensors of one type in int8, made in two parts.
 
-        :meth:`as_uint8` says why. LiteRT makes 1/2**23 of the product of the integers, whatever the
-        grid ``made`` says: it has to be the one that this is right for, as :data:`H` is where both
-        tensors end at one.
+        :meth:`as_uint8` says why. Of int16 tensors LiteRT makes 1/2**23 of the product of the
+        integers, whatever the grid ``made`` says: it has to be the one that this is right for, as
+        :data:`H` is where both tensors end at one.
         """
         axis = _axis_of_halves(one.shape)
         size = one.shape[axis]
