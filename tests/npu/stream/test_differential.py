@@ -69,22 +69,52 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
-@pytest.mark.parametrize("target", ["ethos-u55-128", "ethos-u65-256", "ethos-u85-256"])
-def test_functions_and_normalisations_stay_on_the_npu_and_are_equal_in_every_byte(
-    function, target, tmp_path
-):
+FAMILIES = ["ethos-u55-128", "ethos-u65-256", "ethos-u85-256"]
+
+
+def check_equal(build, shape: tuple[int, ...], target: str, folder: Path) -> None:
+    """All operators are on the NPU, and every byte is that of the reference."""
     keras.utils.set_random_seed(0)
-    inputs = keras.Input((6, 5, 4))
-    made = function(keras.layers.Conv2D(8, 3)(inputs))
-    model = fold(keras.Model(inputs, keras.layers.Conv2D(4, 1)(made)))
+    inputs = keras.Input(shape)
     rng = np.random.default_rng(0)
-    path = tmp_path / "function.tflite"
-    path.write_bytes(convert(model, None, rng.standard_normal((8, 6, 5, 4)).astype(np.float32)))
-    artifact = vela.compile_tflite(path, targets.resolve(target), tmp_path)
+    path = folder / "network.tflite"
+    values = rng.standard_normal((8, *shape)).astype(np.float32)
+    path.write_bytes(convert(fold(keras.Model(inputs, build(inputs))), None, values))
+    artifact = vela.compile_tflite(path, targets.resolve(target), folder)
     assert artifact.report.cpu_operators == ()
     compiled = CompiledNetwork(artifact.path)
     lockstep = Lockstep(compiled, reference_of(path.read_bytes()).engine, INFERENCES)
     for _ in range(INFERENCES):
-        lockstep.invoke([rng.integers(-128, 128, (1, 6, 5, 4), np.int8)])
+        lockstep.invoke([rng.integers(-128, 128, (1, *shape), np.int8)])
     assert (lockstep.bytes_off, lockstep.first_off) == (0, None)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("target", FAMILIES)
+def test_functions_and_normalisations_stay_on_the_npu(function, target, tmp_path):
+    def build(x):
+        return keras.layers.Conv2D(4, 1)(function(keras.layers.Conv2D(8, 3)(x)))
+
+    check_equal(build, (6, 5, 4), target, tmp_path)
+
+
+#: Heads, channels of a head in keys and in values, whether it is causal, frames for one that it reads.
+ATTENTIONS = {
+    "one head": (1, 5, 3, False, 1),
+    "two heads": (2, 16, 16, False, 1),
+    "causal": (3, 4, 4, True, 1),
+    "of one head to others": (1, 4, 6, False, 3),
+}
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS.values(), ids=ATTENTIONS)
+@pytest.mark.parametrize("target", FAMILIES)
+def test_so_do_the_products_of_an_attention(attention, target, tmp_path):
+    heads, key_size, value_size, causal, stride = attention
+
+    def build(x):
+        read = keras.layers.Conv1D(9, stride, strides=stride)(x)
+        layer = keras.layers.MultiHeadAttention(heads, key_size, value_dim=value_size)
+        return layer(keras.layers.Dense(9)(x), read, use_causal_mask=causal)
+
+    check_equal(build, (12, 9), target, tmp_path)

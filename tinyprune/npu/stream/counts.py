@@ -10,6 +10,7 @@ from tinyprune.artifacts.resources import OperatorCost
 from tinyprune.artifacts.stream_counts import LayerWork, StreamCounts
 from tinyprune.npu.stream.convolution import Convolution
 from tinyprune.npu.stream.ethos_u55 import OperationSettings
+from tinyprune.npu.stream.product import Product
 from tinyprune.npu.stream.program import Program
 from tinyprune.npu.stream.transfer import Transfer
 
@@ -124,12 +125,13 @@ def _work(
 def _counts(program: Program, settings: Sequence[OperationSettings], cycles: float) -> StreamCounts:
     """Return what operations make the NPU of a stream do."""
     kernels = [operation for operation in settings if isinstance(operation, Convolution)]
+    products = [operation for operation in settings if isinstance(operation, Product)]
     transfers = [operation for operation in settings if isinstance(operation, Transfer)]
     values = list(map(_stream_values, kernels))
     blocks = list(map(_blocks, kernels))
     return StreamCounts(
         operations=dict(Counter(map(_kind, settings))),
-        macs=sum(map(_macs, kernels)),
+        macs=sum(map(_macs, kernels)) + sum(product.macs for product in products),
         filled_macs=_all_filled_macs(kernels, values, program.npu),
         weights=sum(math.prod(kernel.order.shape) for kernel in kernels),
         decoded_weights=sum(map(mul, values, blocks)),

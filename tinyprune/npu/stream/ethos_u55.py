@@ -12,6 +12,7 @@ from tinyprune.npu.stream.order_u55 import KernelOrder
 from tinyprune.npu.stream.output import OutputStage
 from tinyprune.npu.stream.payload import CommandStream
 from tinyprune.npu.stream.pooling import Pooling, PoolingMode
+from tinyprune.npu.stream.product import Product
 from tinyprune.npu.stream.reading import (
     block_of,
     constants_of,
@@ -34,7 +35,7 @@ _OUTPUT_GROUPS = {"ethos-u55-32": 4}
 # Of the two operands of a sum with different scales, one is rescaled and the other shifted left.
 _LEFT_SHIFTS = {1: 19, 2: 14}  # by bytes of an element
 
-OperationSettings = Convolution | Pooling | Elementwise | Transfer
+OperationSettings = Convolution | Product | Pooling | Elementwise | Transfer
 
 
 class EthosU55:

@@ -17,6 +17,7 @@ from tinyprune.npu.stream.order_u85 import KernelOrderU85
 from tinyprune.npu.stream.output import OutputStage
 from tinyprune.npu.stream.payload import CommandStream
 from tinyprune.npu.stream.pooling import Pooling, PoolingMode
+from tinyprune.npu.stream.product import Product
 from tinyprune.npu.stream.reading import (
     block_of,
     constants_of,
@@ -34,7 +35,7 @@ from tinyprune.npu.stream.windows import Kernel
 _ROUNDINGS = {0: Rounding.DOUBLE, 1: Rounding.NATURAL}
 _IN_TILES, _CHAINED, _NOWHERE = 0, 2, 3
 #: Code of the order of axes -> axes of the result as they are written.
-_AXES = {0: (0, 1, 2), 1: (1, 0, 2), 2: (0, 2, 1), 3: (1, 2, 0)}
+_AXES = {0: (0, 1, 2), 1: (1, 0, 2), 2: (0, 2, 1), 3: (1, 2, 0), 6: (2, 0, 1)}
 #: Code of the activation -> its function, and whether places in its table have 16 bit.
 _FUNCTIONS = {
     0: (Function.NONE, False),
@@ -69,7 +70,7 @@ class EthosU85:
             return _elementwise(parameter, registers)
         if operation in ("CONV", "DEPTHWISE"):
             if parameter:
-                raise Unsupported("a product of two feature maps on Ethos-U85")
+                return _product(operation, parameter, registers)
             return self._convolution(operation == "DEPTHWISE", registers)
         raise Unsupported(f"the operation {operation}")
 
@@ -183,6 +184,20 @@ def _rounding(registers: Registers, name: str) -> Rounding:
     if code not in _ROUNDINGS:
         raise Unsupported(f"the rounding {code} of Ethos-U85")
     return _ROUNDINGS[code]
+
+
+def _product(operation: str, parameter: int, registers: Registers) -> Product:
+    kernel = kernel_of(registers)
+    output = _output(registers)
+    if operation != "CONV" or parameter != 1 or not kernel.is_point or output.scale is None:
+        raise Unsupported("a product of two feature maps of this form")
+    height, width, outputs = output.shape
+    channels = registers.size("IFM_DEPTH")
+    return Product(
+        _input("IFM", registers, (height, width, channels)),
+        _input("IFM2", registers, (1, outputs, channels)),
+        output,
+    )
 
 
 def _pooling(parameter: int, registers: Registers) -> Pooling:
