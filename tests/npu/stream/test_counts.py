@@ -164,3 +164,9 @@ def test_each_layer_says_what_keeps_the_npu_busy():
     assert work(700, 800, 100, 0.9, "NPU") == "computing"  # 8 uses fill half of it
     assert work(500, 800, 100, 0.9, "NPU") == "filling groups"
     assert work(100, None, 100, 0.9, "NPU") == "computing"
+
+
+def test_a_layer_of_no_cycles_is_elementwise():
+    """Vela gives none to an addition that it joins with another operation, e.g. on Ethos-U85."""
+    counts = StreamCounts({}, 0, None, 0, 0, 0, 0, 0, 256, cycles=0.0)
+    assert busy_with(LayerWork("add", counts, 0.0, "")).what == "elementwise, copies"

@@ -48,7 +48,8 @@ def busy_with(layer: LayerWork) -> Busy:
     By Vela's cycles; of kernels that compute longer than they wait, by the counts of the stream.
     """
     counts = layer.counts
-    if layer.kernel_cycles < _HALF * counts.cycles:
+    has_kernels = bool(layer.kernels_bound_by)
+    if not has_kernels or layer.kernel_cycles < _HALF * counts.cycles:
         return _ELEMENTWISE
     if layer.kernels_bound_by != "NPU":
         return _MEMORIES[layer.kernels_bound_by]
