@@ -42,14 +42,23 @@ SPLITS = ("dev", "test")
 
 @dataclass(frozen=True)
 class Step:
-    """One pruning. Attributes: structure, sparsity; clusters: values per kernel; is_offline: to a file."""
+    """One pruning.
+
+    Attributes:
+        structure, sparsity: as of a pruning.
+        clusters: values per kernel; None: as many as int8 has.
+        is_offline: whether a file is pruned, without training.
+        levels: sparsities that the same training has learned; empty: its own alone.
+    """
 
     structure: str = "weight"
     sparsity: float = 0.0
     clusters: int | None = None
     is_offline: bool = False
+    levels: tuple[float, ...] = ()
 
 
+_SLIM = (0.25, 0.5, 0.75)
 #: Row -> what is done, one step to the result of the one before.
 ROWS: dict[str, tuple[Step, ...]] = {
     "dense, trained on": (Step(),),
@@ -57,7 +66,12 @@ ROWS: dict[str, tuple[Step, ...]] = {
     "weight 90 %": (Step("weight", 0.9),),
     "block 80 %": (Step("block", 0.8),),
     "2:4": (Step("2:4", 0.5),),
+    "unit 25 %": (Step("unit", 0.25),),
     "unit 50 %": (Step("unit", 0.5),),
+    "unit 75 %": (Step("unit", 0.75),),
+    "unit 25 %, of three at once": (Step("unit", 0.25, levels=_SLIM),),
+    "unit 50 %, of three at once": (Step("unit", 0.5, levels=_SLIM),),
+    "unit 75 %, of three at once": (Step("unit", 0.75, levels=_SLIM),),
     "low-rank 50 %": (Step("low-rank", 0.5),),
     "low-rank 70 %": (Step("low-rank", 0.7),),
     "weight 80 %, 16 values learned": (Step("weight", 0.8, clusters=16),),
@@ -198,8 +212,13 @@ class _Bench:
             offline = OfflinePruning(name=name, sparsity=0.0, clusters=step.clusters)
             prune_offline(self.folder, graph, offline, None)
             return name
+        host = f"{step.structure}-{min(step.levels, default=0):.2f}-at-once"
+        if step.levels:
+            name = f"{of_step}-at-once"
         config = MagnitudePruning(
             name=name,
+            levels=step.levels,
+            trained_in=None if not step.levels or name == host else host,
             base=base,
             structure=step.structure,
             sparsity=sparsity,

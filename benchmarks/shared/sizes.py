@@ -80,7 +80,7 @@ class Sizes:
     mlperf_networks: int = 4
     mlperf_sparsities: tuple[float, ...] = (0.5, 0.8, 0.9)
     structured_networks: int = 3
-    structured_rows: int = 12
+    structured_rows: int = 17
     simulated_trials: int = 1000
     sweep_trials: int = 12
     sweep_epochs: int = 24

@@ -31,6 +31,11 @@ from tinyprune.config.pruning import RankedPruning, TrainedPruning
     help="Structure by which the result is pruned again, to the next --sparsity.",
 )
 @settings(own_fields(MagnitudePruning))
+@click.option(
+    "--at-once",
+    is_flag=True,
+    help="Learn all levels of a ladder of --sparsity in one training, with shared weights.",
+)
 @options.limits
 @options.target_of_pruning
 @settings(own_fields(TrainedPruning))
@@ -61,6 +66,7 @@ def prune(
     run: Path,
     sparsity: tuple[tuple[float, ...], ...],
     then: tuple[str, ...],
+    at_once: bool,
     offline: Path | None,
     path: Path | None,
     data: Path | None,
@@ -82,6 +88,8 @@ def prune(
     other file a new file.
     """
     if offline is not None:
+        if at_once:
+            raise click.UsageError("--at-once goes with training: --offline prunes without it")
         if show_plan:
             raise click.UsageError(
                 "--show-plan goes with training: --offline prints what it has pruned"
@@ -89,7 +97,7 @@ def prune(
         control = offline_pruning(flags, sparsity, then)
         _prune_offline(run, offline, control, path, data, output_format)
         return
-    configs = prunings(flags, sparsity, then)
+    configs = prunings(flags, sparsity, then, at_once)
     if path is not None:
         raise click.UsageError(
             "--output goes with --offline; variants are written into the run folder"

@@ -58,7 +58,10 @@ class Ladder:
 
 
 def prunings(
-    flags: Values, sparsities: Sequence[Sequence[float]], then: Sequence[str]
+    flags: Values,
+    sparsities: Sequence[Sequence[float]],
+    then: Sequence[str],
+    at_once: bool = False,
 ) -> list[TrainedPruning]:
     """Return the prunings with training that a command line asks for, each based on the last.
 
@@ -67,11 +70,17 @@ def prunings(
         sparsities: levels of the first structure, of the second, ...; n:m structures have no entry.
             More than one level is a ladder: a pruning per level.
         then: structures after the first.
+        at_once: whether one training learns all levels of a ladder.
 
     Raises UsageError for options that do not go together.
     """
     given = _given(flags)
     name = given.pop("name", None)
+    if at_once and not any(len(levels) > 1 for levels in sparsities):
+        raise UsageError(
+            "--at-once learns several levels in one training: expected a ladder, e.g. "
+            "--sparsity 0.25,0.5,0.75"
+        )
     if given.get("method") == DIFFERENTIABLE:
         _check_budget_options(given, bool(sparsities), bool(then))
         _check_settings(BudgetPruning, given)
@@ -82,7 +91,10 @@ def prunings(
     base = values.get("base", PruneConfig.base)
     configs: list[TrainedPruning] = []
     for ladder in _ladders([structure, *then], sparsities):
-        configs += _climbed(ladder, base, values)
+        if at_once and len(ladder.levels) > 1:
+            configs += _at_once(ladder, base, values)
+        else:
+            configs += _climbed(ladder, base, values)
         base = configs[-1].variant
     return _named(configs, name)
 
@@ -198,6 +210,19 @@ def _climbed(ladder: Ladder, base: str, values: Values) -> list[TrainedPruning]:
     return configs
 
 
+def _at_once(ladder: Ladder, base: str, values: Values) -> list[TrainedPruning]:
+    """Return the prunings of a ladder that is one training: that of the lowest level, the first."""
+    levels = sorted(ladder.levels)
+    configs: list[TrainedPruning] = []
+    for level in levels:
+        own = {**values, "base": base, "structure": ladder.structure}
+        own |= {"sparsity": level, "levels": levels}
+        if configs:
+            own["trained_in"] = configs[0].variant
+        configs.append(from_mapping(own, TrainedPruning))
+    return configs
+
+
 def _named(configs: list[TrainedPruning], name: str | None) -> list[TrainedPruning]:
     """Return the prunings with the last called ``name``, those before it ``name-1``, ``name-2``."""
     if name is None:
@@ -208,6 +233,8 @@ def _named(configs: list[TrainedPruning], name: str | None) -> list[TrainedPruni
         own = name if number == len(configs) else f"{name}-{number}"
         base = new_names.get(config.base, config.base)
         renamed = dataclasses.replace(config, name=own, base=base)
+        if isinstance(renamed, MagnitudePruning) and renamed.trained_in:
+            renamed = dataclasses.replace(renamed, trained_in=new_names[renamed.trained_in])
         check(renamed)
         named.append(renamed)
         new_names[config.variant] = own

@@ -455,6 +455,13 @@ class MagnitudePruning(RankedPruning, TrainedPruning):
         rule=_MOMENT,
         instead=_NO_SCHEDULE,
     )
+    levels: tuple[float, ...] = setting(
+        (),
+        "Sparsities that one training learns at once, its own among them; empty: only its own.",
+    )
+    trained_in: str | None = setting(
+        None, "Variant whose training at once this one was a part of; unset: its own."
+    )
     update_every: int | None = setting(
         None,
         "Number of optimizer steps between two updates of the masks.  [default: 50 updates in all]",
@@ -476,10 +483,13 @@ class MagnitudePruning(RankedPruning, TrainedPruning):
 
     @property
     def label(self) -> str:
-        """``structure-sparsity``, with ``-joint-16-clusters`` where few values are learned."""
-        if self.clusters is None:
-            return super().label
-        return f"{super().label}-joint-{self.clusters}-clusters"
+        """``structure-sparsity``, with ``-joint-16-clusters`` and ``-at-once`` where it is so."""
+        label = super().label
+        if self.clusters is not None:
+            label += f"-joint-{self.clusters}-clusters"
+        if self.levels:
+            label += "-at-once"
+        return label
 
     def complaints(self) -> list[Complaint]:
         """Return a schedule that ends before it begins, and what is wrong otherwise."""
@@ -488,10 +498,29 @@ class MagnitudePruning(RankedPruning, TrainedPruning):
             values = "zero and one of each sign are the fewest that can be learned"
             complaints.append(("clusters", f"{values}: expected 3 or more, got {self.clusters}"))
         complaints += self._complaints_of_low_rank()
+        complaints += self._complaints_of_levels()
         is_comparable = (self.begin <= 1) == (self.end <= 1)
         if is_comparable and self.begin > self.end:
             moments = f"at {self.end:g} before it begins at {self.begin:g}"
             complaints.append(("end", f"the schedule would end {moments}"))
+        return complaints
+
+    def _complaints_of_levels(self) -> list[Complaint]:
+        """Return levels that are none, and what cannot be learned at several of them."""
+        if not self.levels:
+            return []
+        complaints = []
+        if self.structure == LOW_RANK or self.has_fixed_sparsity:
+            why = f"{self.structure} has no levels that share weights: try weight, block or unit"
+            complaints.append(("levels", why))
+        levels = [level for level in self.levels if 0 <= level < 1]
+        is_ladder = len(levels) > 1 and levels == sorted(set(self.levels))
+        if not is_ladder or self.final_sparsity not in levels:
+            why = "expected at least two sparsities that grow, its own among them, e.g. [0.25, 0.5]"
+            complaints.append(("levels", why))
+        if any(rule.sparsity is not None for rule in self.layers):
+            why = "a layer with a sparsity of its own would not follow the levels: leave it out"
+            complaints.append(("layers", why))
         return complaints
 
     def _complaints_of_low_rank(self) -> list[Complaint]:

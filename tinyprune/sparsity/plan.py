@@ -1,7 +1,7 @@
 """The plan of a pruning: the structure and the final sparsity of each kernel."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -141,6 +141,15 @@ class PruningPlan:
     def removes_units(self) -> bool:
         """True if units of some kernel are removed."""
         return any(item.structure.name == "unit" for item in self.layers)
+
+    def at(self, sparsity: float) -> "PruningPlan":
+        """Return the plan with another final sparsity; n:m keeps its own."""
+        layers = []
+        for item in self.layers:
+            if item.structure.fixed_sparsity is None:
+                item = replace(item, final_sparsity=sparsity)
+            layers.append(item)
+        return replace(self, layers=tuple(layers), sparsity=sparsity)
 
     def steps(self, total: int) -> tuple[int, int, int]:
         """Return begin, end and frequency of the schedule in a training of ``total`` steps.

@@ -1,12 +1,22 @@
 """Pruning by magnitude: masks follow a schedule while int8 weights are learned."""
 
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
 from tinyprune.compress.mask_updater import MASKS
+from tinyprune.config import MagnitudePruning
+from tinyprune.sparsity.plan import PruningPlan
 from tinyprune.stages.collapse import check_not_destroyed
 from tinyprune.stages.pruning_job import PLAN, PruningJob
 from tinyprune.stages.saving import save_network
+from tinyprune.storage.records import read_json, write_json, write_text
+from tinyprune.storage.run_folder import BEST, HISTORY
 from tinyprune.storage.writing import write_arrays
+from tinyprune.training.at_once import LearnerAtOnce, LevelsAtOnce
 from tinyprune.training.compression import ScheduledMasks
-from tinyprune.training.fit import Fit
+from tinyprune.training.fit import Fit, Learner
 from tinyprune.training.masked_network import MaskedNetwork
 
 
@@ -19,16 +29,65 @@ def prune_by_magnitude(job: PruningJob) -> list[str]:
     network = MaskedNetwork(canonical, plan, job.task.calibration())
     learner = job.learner()
     steps = job.epochs * learner.steps_per_epoch()
-    replaced = {item.key for item in plan.factors}
-    inherited = {key: mask for key, mask in job.masks.items() if key not in replaced}
-    masks = ScheduledMasks(network.updater(steps, inherited), network.check, network.palettes)
+    masks = _masks(network, steps, _inherited(job, plan), plan)
     fit = Fit(
         network.prepared, learner, job.epochs, job.learning_rate, job.folder, masks, job.watch
     )
     fit.run(job.config.variant)
 
+    return [*_finish(job, learner, network, fit.best_score), HISTORY]
+
+
+def prune_at_once(job: PruningJob, config: MagnitudePruning) -> list[str]:
+    """Train all levels in one network, or take the network of a training that did; finish a level.
+
+    Returns the names of the files it made. Raises TinypruneError where the training is not there.
+    """
+    host = job.folder.parent / (config.trained_in or config.variant)
+    is_host = config.trained_in is None
+    if not is_host:
+        of_all = read_json(host / PLAN, PruningPlan)
+        write_json(job.folder / PLAN, of_all.at(config.final_sparsity))
+    canonical, plan = job.plan()
+    network = MaskedNetwork(canonical, plan, job.task.calibration())
+    learner = job.learner()
+    steps = job.epochs * learner.steps_per_epoch() // len(config.levels)
+    of_level = partial(_masks, network, steps, _inherited(job, plan))
+    makers = [partial(of_level, plan.at(level)) for level in config.levels]
+    levels = LevelsAtOnce(network.prepared, makers)
+    all_learned = LearnerAtOnce(learner, levels)
+    fit = Fit(network.prepared, all_learned, job.epochs, job.learning_rate, host, levels, job.watch)
+    if is_host:
+        fit.run(config.variant)
+    else:
+        fit.load_best()
+        write_text(job.folder / HISTORY, (host / HISTORY).read_text(encoding="utf-8"))
+    levels.switch(config.levels.index(config.final_sparsity))
+    files = _finish(job, learner, network, learner.score(network.prepared))
+    return [*files, HISTORY, BEST] if is_host else [*files, HISTORY]
+
+
+def _inherited(job: PruningJob, plan: PruningPlan) -> dict[str, np.ndarray]:
+    """Return the masks that the base has, but for kernels that become two."""
+    replaced = {item.key for item in plan.factors}
+    return {key: mask for key, mask in job.masks.items() if key not in replaced}
+
+
+def _masks(
+    network: MaskedNetwork, steps: int, inherited: Mapping[str, np.ndarray], plan: PruningPlan
+) -> ScheduledMasks:
+    """Return what moves the masks of a plan in a training of ``steps`` steps."""
+    updater = network.updater(steps, inherited, plan)
+    return ScheduledMasks(updater, network.check, network.palettes)
+
+
+def _finish(job: PruningJob, learner: Learner, network: MaskedNetwork, score: float) -> list[str]:
+    """Write the plain network with its masks. Returns the names of the files.
+
+    ``score``: of the trained network on dev. Raises CheckFailed where it is destroyed.
+    """
     pruned = network.finish()
-    check_not_destroyed(job, learner, pruned.model, fit.best_score)
+    check_not_destroyed(job, learner, pruned.model, score)
     kept = {key: mask.astype(bool) for key, mask in pruned.masks.items()}
     write_arrays(job.folder / MASKS, kept)
-    return [*save_network(pruned.model, job.folder), "history.csv", PLAN, MASKS]
+    return [*save_network(pruned.model, job.folder), PLAN, MASKS]

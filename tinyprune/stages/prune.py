@@ -9,6 +9,7 @@ from tinyprune.artifacts.budget import BudgetLine
 from tinyprune.artifacts.resources import NpuTarget
 from tinyprune.config import (
     BudgetPruning,
+    MagnitudePruning,
     OfflinePruning,
     PruneConfig,
     TargetConfig,
@@ -24,7 +25,7 @@ from tinyprune.sparsity.structure import parse
 from tinyprune.stages.compile import compilation_job
 from tinyprune.stages.export import Qualities, ensure_exported, named
 from tinyprune.stages.run import Run, open_run, read_run
-from tinyprune.storage.run_folder import Variant
+from tinyprune.storage.run_folder import BEST, Variant
 
 if TYPE_CHECKING:
     from tinyprune.training.fit import Watch
@@ -140,6 +141,8 @@ def prune_variant(
     if config.quick:
         config = config.with_epochs(TASKS[run.record.name].prune_epochs)
     claim = {"prune": config, "base_sha256": base.output_sha256("train", "model.keras")}
+    if isinstance(config, MagnitudePruning) and config.trained_in:
+        claim["trained_in_sha256"] = _trained_at_once(run, config)
     with variant.claimed(claim):
         if variant.is_done("train"):
             log.info("%s: pruned already, in %s", variant.name, variant.folder)
@@ -149,6 +152,23 @@ def prune_variant(
     if isinstance(config, BudgetPruning) and config.target:
         _hold_to_budget(run, variant, targets.resolve_config(config.target))
     return variant
+
+
+def _trained_at_once(run: Run, config: MagnitudePruning) -> str:
+    """Return the digest of the training that a level was a part of.
+
+    Raises UsageError where it is not there, or was of other levels.
+    """
+    assert config.trained_in is not None
+    host = run.space.variant(config.trained_in)
+    claim = host.claimed_as("prune")
+    if not host.is_done("train") or claim is None or claim.get("levels") != [*config.levels]:
+        levels = ",".join(f"{level:g}" for level in config.levels)
+        raise UsageError(
+            f"variant '{config.trained_in}' has not learned the levels {levels} at once: "
+            "prune it with them first"
+        )
+    return host.output_sha256("train", BEST)
 
 
 def check_trained_prunings(configs: Sequence[PruneConfig]) -> None:
@@ -232,7 +252,7 @@ def _train(
     """
     from tinyprune.compress.mask_updater import load_masks
     from tinyprune.stages.budget_pruning import prune_to_budget
-    from tinyprune.stages.magnitude_pruning import prune_by_magnitude
+    from tinyprune.stages.magnitude_pruning import prune_at_once, prune_by_magnitude
     from tinyprune.stages.pruning_job import PruningJob
 
     job = PruningJob(
@@ -246,6 +266,8 @@ def _train(
         masks=load_masks(base.folder),
         watch=watch,
     )
+    if isinstance(config, MagnitudePruning) and config.levels:
+        return prune_at_once(job, config)
     if not isinstance(config, BudgetPruning):
         return prune_by_magnitude(job)
     if not all(mask.all() for mask in job.masks.values()):

@@ -45,6 +45,10 @@ from tinyprune.version import __version__
 STAGES = ("train", "export", "compile")
 CLAIM = "variant.json"
 CHECKPOINT = "checkpoint.npz"
+#: The weights of the best epoch.
+BEST = "best.npz"
+#: The epochs, a line each.
+HISTORY = "history.csv"
 REFUSED = "refused.json"
 LOCK = ".lock"
 COMPILE_LOCK = ".compile.lock"

@@ -45,6 +45,11 @@ class Compression:
         """Variables that a checkpoint needs, besides the model's."""
         return []
 
+    @property
+    def kept(self) -> list[Any]:
+        """Variables that the best epoch needs, besides the model's."""
+        return []
+
     def added_loss(self) -> tf.Tensor | float:
         """Return the term that is added to the loss. Part of the compiled step."""
         return 0.0

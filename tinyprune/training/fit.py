@@ -21,7 +21,7 @@ from tinyprune.compress.grids import singular_operations
 from tinyprune.errors import TinypruneError
 from tinyprune.metrics.metric import metric_of
 from tinyprune.storage.records import write_text
-from tinyprune.storage.run_folder import CHECKPOINT, Variant
+from tinyprune.storage.run_folder import BEST, CHECKPOINT, HISTORY, Variant
 from tinyprune.storage.writing import write_arrays
 from tinyprune.training.compression import Compression, Replacement
 from tinyprune.training.optimizer import Adam
@@ -154,11 +154,15 @@ class Fit:
                 progress.epoch_done(epoch, record, best, self.compression.note())
                 if self._watch:
                     self._watch(record.epoch, record.score)
-        if not (self.folder / "best.npz").exists():
+        if not (self.folder / BEST).exists():
             raise TinypruneError(
                 "no epoch has a score on dev: is it silent? or try a smaller --learning-rate"
             )
-        self._load("best.npz", self.model.variables)
+        self.load_best()
+
+    def load_best(self) -> None:
+        """Load the weights of the best epoch into the model. Raises TinypruneError without one."""
+        self._load(BEST, self._best_state())
 
     def _epoch(self, epoch: int, progress: Progress) -> EpochRecord:
         """Train one epoch, from 0, and score it."""
@@ -215,7 +219,7 @@ class Fit:
         is_best = metric.is_better(record.score, self.best)
         if is_best and self.compression.may_be_best(record.step):
             self.best = record.score
-            self._save("best.npz", self.model.variables, {})
+            self._save(BEST, self._best_state(), {})
 
     def _compress(self, epoch: int) -> None:
         """Let the compression act after an epoch, from 1; it may replace the model."""
@@ -248,7 +252,10 @@ class Fit:
                 layer = layers[id(variable)]
                 after.assign(replacement.slots(layer, variable.name, before.numpy()))
         self.best = None
-        (self.folder / "best.npz").unlink(missing_ok=True)
+        (self.folder / BEST).unlink(missing_ok=True)
+
+    def _best_state(self) -> list[Any]:
+        return [*self.model.variables, *self.compression.kept]
 
     def _state(self) -> list[Any]:
         return [*self.model.variables, *self.optimizer.variables, *self.compression.variables]
@@ -265,7 +272,7 @@ class Fit:
         self._write_history()
 
     def _write_history(self) -> None:
-        write_text(self.folder / "history.csv", _csv(self.history, self.learner.metric))
+        write_text(self.folder / HISTORY, _csv(self.history, self.learner.metric))
 
     def _resume(self) -> None:
         """Go on from the checkpoint, if there is one."""
@@ -285,11 +292,11 @@ class Fit:
         self.history = [EpochRecord(**record) for record in state["history"]]
         self._write_history()  # a kill behind the checkpoint leaves it an epoch short
         # A kill between a replacement and its checkpoint leaves no best epoch.
-        self.best = state["best"] if (self.folder / "best.npz").exists() else None
+        self.best = state["best"] if (self.folder / BEST).exists() else None
 
     def _begin(self) -> None:
         """Remove the best epoch of another training, which this one begins without."""
-        (self.folder / "best.npz").unlink(missing_ok=True)
+        (self.folder / BEST).unlink(missing_ok=True)
 
     def _save(self, name: str, variables: list[Any], state: dict[str, Any]) -> None:
         """Write variables and a JSON state as one file that is whole or absent."""

@@ -61,12 +61,20 @@ class MaskedNetwork:
         calibrate(self.prepared, batches(calibration, self.prepared))
         self._reach = Reach(template, probes(calibration, template))
 
-    def updater(self, steps: int, inherited: Mapping[str, np.ndarray] | None = None) -> MaskUpdater:
+    def updater(
+        self,
+        steps: int,
+        inherited: Mapping[str, np.ndarray] | None = None,
+        plan: PruningPlan | None = None,
+    ) -> MaskUpdater:
         """Return what moves the masks in a training of ``steps`` optimizer steps.
 
-        ``inherited``: ``layer/kernel`` -> mask that the network has from its base.
+        Args:
+            steps: of the training.
+            inherited: ``layer/kernel`` -> mask that the network has from its base.
+            plan: with other sparsities; None: that of the pruning.
         """
-        return MaskUpdater(self.prepared, self.plan, steps, self._coupling, inherited)
+        return MaskUpdater(self.prepared, plan or self.plan, steps, self._coupling, inherited)
 
     def check(self) -> None:
         """Raise CheckFailed where the masks let nothing of the input come to the output."""
