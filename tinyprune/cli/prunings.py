@@ -76,11 +76,6 @@ def prunings(
     """
     given = _given(flags)
     name = given.pop("name", None)
-    if at_once and not any(len(levels) > 1 for levels in sparsities):
-        raise UsageError(
-            "--at-once learns several levels in one training: expected a ladder, e.g. "
-            "--sparsity 0.25,0.5,0.75"
-        )
     if given.get("method") == DIFFERENTIABLE:
         _check_budget_options(given, bool(sparsities), bool(then))
         _check_settings(BudgetPruning, given)
@@ -89,12 +84,10 @@ def prunings(
     values = _with_tables(given)
     structure = values.pop("structure", MagnitudePruning.structure)
     base = values.get("base", PruneConfig.base)
+    climb = _at_once if at_once else _climbed
     configs: list[TrainedPruning] = []
     for ladder in _ladders([structure, *then], sparsities):
-        if at_once and len(ladder.levels) > 1:
-            configs += _at_once(ladder, base, values)
-        else:
-            configs += _climbed(ladder, base, values)
+        configs += climb(ladder, base, values)
         base = configs[-1].variant
     return _named(configs, name)
 
@@ -211,16 +204,21 @@ def _climbed(ladder: Ladder, base: str, values: Values) -> list[TrainedPruning]:
 
 
 def _at_once(ladder: Ladder, base: str, values: Values) -> list[TrainedPruning]:
-    """Return the prunings of a ladder that is one training: that of the lowest level, the first."""
-    levels = sorted(ladder.levels)
-    configs: list[TrainedPruning] = []
-    for level in levels:
-        own = {**values, "base": base, "structure": ladder.structure}
-        own |= {"sparsity": level, "levels": levels}
-        if configs:
-            own["trained_in"] = configs[0].variant
-        configs.append(from_mapping(own, TrainedPruning))
-    return configs
+    """Return the prunings of a ladder that is one training: that of the lowest level, the first.
+
+    Raises UsageError for a structure with less than two levels.
+    """
+    if len(ladder.levels) < 2:
+        raise UsageError(
+            f"--at-once learns several levels of {ladder.structure} in one training: expected a "
+            "ladder, e.g. --sparsity 0.25,0.5,0.75"
+        )
+    of_all = {**values, "base": base, "structure": ladder.structure, "levels": [*ladder.levels]}
+    lowest, *others = ladder.levels
+    host = from_mapping({**of_all, "sparsity": lowest}, TrainedPruning)
+    of_all["trained_in"] = host.variant
+    levels = [from_mapping({**of_all, "sparsity": level}, TrainedPruning) for level in others]
+    return [host, *levels]
 
 
 def _named(configs: list[TrainedPruning], name: str | None) -> list[TrainedPruning]:

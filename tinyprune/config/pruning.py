@@ -513,15 +513,20 @@ class MagnitudePruning(RankedPruning, TrainedPruning):
         if self.structure == LOW_RANK or self.has_fixed_sparsity:
             why = f"{self.structure} has no levels that share weights: try weight, block or unit"
             complaints.append(("levels", why))
-        levels = [level for level in self.levels if 0 <= level < 1]
-        is_ladder = len(levels) > 1 and levels == sorted(set(self.levels))
-        if not is_ladder or self.final_sparsity not in levels:
+        if not self._is_of_ladder():
             why = "expected at least two sparsities that grow, its own among them, e.g. [0.25, 0.5]"
             complaints.append(("levels", why))
         if any(rule.sparsity is not None for rule in self.layers):
             why = "a layer with a sparsity of its own would not follow the levels: leave it out"
             complaints.append(("layers", why))
         return complaints
+
+    def _is_of_ladder(self) -> bool:
+        """Return whether the levels are several fractions that grow, its own among them."""
+        levels = [*self.levels]
+        if self.final_sparsity not in levels[:-1] + levels[1:]:
+            return False  # of a single level too
+        return levels == sorted(set(levels)) and levels[0] >= 0 and levels[-1] < 1
 
     def _complaints_of_low_rank(self) -> list[Complaint]:
         """Return settings of masks where layers become two and nothing is masked."""

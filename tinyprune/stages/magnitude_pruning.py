@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -43,28 +44,52 @@ def prune_at_once(job: PruningJob, config: MagnitudePruning) -> list[str]:
 
     Returns the names of the files it made. Raises TinypruneError where the training is not there.
     """
-    host = job.folder.parent / (config.trained_in or config.variant)
-    is_host = config.trained_in is None
-    if not is_host:
-        of_all = read_json(host / PLAN, PruningPlan)
-        write_json(job.folder / PLAN, of_all.at(config.final_sparsity))
-    canonical, plan = job.plan()
-    network = MaskedNetwork(canonical, plan, job.task.calibration())
-    learner = job.learner()
-    steps = job.epochs * learner.steps_per_epoch() // len(config.levels)
-    of_level = partial(_masks, network, steps, _inherited(job, plan))
-    makers = [partial(of_level, plan.at(level)) for level in config.levels]
-    levels = LevelsAtOnce(network.prepared, makers)
-    all_learned = LearnerAtOnce(learner, levels)
-    fit = Fit(network.prepared, all_learned, job.epochs, job.learning_rate, host, levels, job.watch)
-    if is_host:
-        fit.run(config.variant)
-    else:
-        fit.load_best()
-        write_text(job.folder / HISTORY, (host / HISTORY).read_text(encoding="utf-8"))
-    levels.switch(config.levels.index(config.final_sparsity))
-    files = _finish(job, learner, network, learner.score(network.prepared))
-    return [*files, HISTORY, BEST] if is_host else [*files, HISTORY]
+    if config.trained_in is None:
+        trained = _AtOnce(job, config, job.folder)
+        trained.fit.run(config.variant)
+        return [*trained.finish(), BEST]
+    host = job.folder.parent / config.trained_in
+    of_host = read_json(host / PLAN, PruningPlan)
+    write_json(job.folder / PLAN, of_host.at(config.final_sparsity))
+    write_text(job.folder / HISTORY, (host / HISTORY).read_text(encoding="utf-8"))
+    level = _AtOnce(job, config, host)
+    level.fit.load_best()
+    return level.finish()
+
+
+class _AtOnce:
+    """One level of several that share a training.
+
+    Attributes:
+        fit: the training of them all.
+    """
+
+    def __init__(self, job: PruningJob, config: MagnitudePruning, host: Path) -> None:
+        """``host``: the folder that the training is in."""
+        self._job = job
+        self._index = config.levels.index(config.final_sparsity)
+        canonical, plan = job.plan()
+        self._network = MaskedNetwork(canonical, plan, job.task.calibration())
+        self._learner = job.learner()
+        steps = job.epochs * self._learner.steps_per_epoch() // len(config.levels)
+        of_level = partial(_masks, self._network, steps, _inherited(job, plan))
+        makers = [partial(of_level, plan.at(level)) for level in config.levels]
+        self._levels = LevelsAtOnce(self._network.prepared, makers)
+        self.fit = Fit(
+            self._network.prepared,
+            LearnerAtOnce(self._learner, self._levels),
+            job.epochs,
+            job.learning_rate,
+            host,
+            self._levels,
+            job.watch,
+        )
+
+    def finish(self) -> list[str]:
+        """Write the network of the level. Returns the names of its files."""
+        self._levels.switch(self._index)
+        score = self._learner.score(self._network.prepared)
+        return [*_finish(self._job, self._learner, self._network, score), HISTORY]
 
 
 def _inherited(job: PruningJob, plan: PruningPlan) -> dict[str, np.ndarray]:

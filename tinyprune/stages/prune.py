@@ -141,8 +141,9 @@ def prune_variant(
     if config.quick:
         config = config.with_epochs(TASKS[run.record.name].prune_epochs)
     claim = {"prune": config, "base_sha256": base.output_sha256("train", "model.keras")}
-    if isinstance(config, MagnitudePruning) and config.trained_in:
-        claim["trained_in_sha256"] = _trained_at_once(run, config)
+    levels = _levels_of(config)
+    if levels is not None and levels.trained_in:
+        claim["trained_in_sha256"] = _trained_at_once(run, levels, levels.trained_in)
     with variant.claimed(claim):
         if variant.is_done("train"):
             log.info("%s: pruned already, in %s", variant.name, variant.folder)
@@ -154,18 +155,23 @@ def prune_variant(
     return variant
 
 
-def _trained_at_once(run: Run, config: MagnitudePruning) -> str:
+def _levels_of(config: TrainedPruning) -> MagnitudePruning | None:
+    """Return a pruning that is one of several levels of a training; None for any other."""
+    return config if isinstance(config, MagnitudePruning) and config.levels else None
+
+
+def _trained_at_once(run: Run, config: MagnitudePruning, name: str) -> str:
     """Return the digest of the training that a level was a part of.
 
-    Raises UsageError where it is not there, or was of other levels.
+    ``name``: of the variant whose training it is. Raises UsageError where it is not there, or was
+    of other levels.
     """
-    assert config.trained_in is not None
-    host = run.space.variant(config.trained_in)
-    claim = host.claimed_as("prune")
-    if not host.is_done("train") or claim is None or claim.get("levels") != [*config.levels]:
+    host = run.space.variant(name)
+    learned = host.configuration().get("prune", {}).get("levels") if host.is_done("train") else None
+    if learned != [*config.levels]:
         levels = ",".join(f"{level:g}" for level in config.levels)
         raise UsageError(
-            f"variant '{config.trained_in}' has not learned the levels {levels} at once: "
+            f"variant '{name}' has not learned the levels {levels} at once: "
             "prune it with them first"
         )
     return host.output_sha256("train", BEST)
@@ -266,8 +272,9 @@ def _train(
         masks=load_masks(base.folder),
         watch=watch,
     )
-    if isinstance(config, MagnitudePruning) and config.levels:
-        return prune_at_once(job, config)
+    levels = _levels_of(config)
+    if levels is not None:
+        return prune_at_once(job, levels)
     if not isinstance(config, BudgetPruning):
         return prune_by_magnitude(job)
     if not all(mask.all() for mask in job.masks.values()):

@@ -42,10 +42,7 @@ def of_variant(run: Path, variant: str, graph: str) -> Publication:
     path = space.variant(variant).folder / graph
     own = path.with_name(f"{path.stem}.{_FRONT_END}")
     shared = space.variant(BASELINE).folder / _FRONT_END
-    for front_end in (own, shared):
-        if front_end.exists():
-            return Publication(path, front_end)
-    return Publication(path, None)
+    return Publication(path, next(filter(Path.exists, (own, shared)), None))
 
 
 def of_pretrained() -> Publication:
