@@ -17,7 +17,7 @@ from tinyprune.config.pruning import EXPLICIT, FUSED, MERGED
 from tinyprune.errors import UsageError
 from tinyprune.named_arrays import has_names
 
-#: Costs 4 dB of the SQNR of a layer at most, and 2 dB at 4; without int8 learning.
+#: So that a kernel keeps at least 5 of its 8 bits.
 MOST_COARSER = 8.0
 _LIMIT = "input_limit"
 _NOTHING = 1e-30
