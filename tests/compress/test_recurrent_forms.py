@@ -45,6 +45,14 @@ def test_a_form_of_one_product_has_its_limit_and_goes_back_to_any_other(tmp_path
         np.testing.assert_array_equal(other(given), model(given))
 
 
+def test_the_limit_of_inputs_is_that_of_the_call_in_the_model():
+    features = keras.Input((None, 5))
+    lstm = keras.layers.LSTM(6, return_sequences=True, name="shared")
+    model = keras.Model(features, keras.layers.Dense(4)(lstm(features)))
+    lstm(keras.layers.Dense(5)(features))  # in no model
+    assert input_limits(model, lambda: np.ones((3, 5), np.float32)) == {"shared": 1.0}
+
+
 def test_the_limit_of_inputs_is_known_of_the_network_and_of_recurrent_layers():
     features = keras.Input((None, 5))
     hidden = keras.layers.LSTM(6, return_sequences=True, name="of_input")(features)

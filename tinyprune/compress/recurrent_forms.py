@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tinyprune.compress import graph
 from tinyprune.compress.gate_functions import gate_functions
 from tinyprune.compress.kinds.base import kernels
 from tinyprune.compress.kinds.cell_lstm import CellLSTM
@@ -81,17 +82,20 @@ def input_limits(model: keras.Model, calibration: Callable[[], np.ndarray]) -> d
         model: in canonical form.
         calibration: gives inputs (n, ...) of real data; asked where they are read.
     """
+    makers = {}
+    for node in graph.nodes(model):
+        makers[node.operation.name] = [made._keras_history.operation for made in node.input_tensors]
     limits = {}
     for layer in lstm_layers(model):
-        limit = _input_limit(layer, calibration)
+        maker, *_ = makers[layer.name]
+        limit = _limit(maker, calibration)
         if _coarser(layer, limit) <= MOST_COARSER:
             limits[layer.name] = limit
     return limits
 
 
-def _input_limit(layer: Any, calibration: Callable[[], np.ndarray]) -> float:
-    """Return the largest magnitude of what a layer reads; infinite where it is not known."""
-    maker = layer.input._keras_history.operation
+def _limit(maker: Any, calibration: Callable[[], np.ndarray]) -> float:
+    """Return the largest magnitude of what a layer makes; infinite where it is not known."""
     if isinstance(maker, keras.layers.LSTM | keras.layers.GRU):
         return 1.0
     if not isinstance(maker, keras.layers.InputLayer):

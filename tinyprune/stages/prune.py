@@ -71,8 +71,8 @@ def plan_pruning(run: Path | Run, config: TrainedPruning) -> PruningPlan:
     """Return what :func:`prune_variants` would do, layer by layer, without training.
 
     LSTM layers are compiled for that, where the pruning chooses the cheaper form of each, and
-    kernels with blocks, dense and lowered. Ranks of layers are chosen by the data, which are loaded
-    for them.
+    kernels with blocks, dense and lowered. Ranks of layers and the limits of what LSTM layers read
+    are found in the data, which are loaded for them.
     """
     check_trained_prunings([config])
     opened = read_run(run)
