@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tinyprune.compress.coupling import coupling
 from tinyprune.compress.fold import fold
 from tinyprune.compress.kinds.lookup import activation
 from tinyprune.errors import UsageError
@@ -500,7 +501,17 @@ def test_attention_to_the_past_and_to_all_frames_share_their_products():
     outputs = [attention(inputs, inputs, use_causal_mask=past) for past in (True, False)]
     folded = same(randomised(keras.Model(inputs, outputs)), SEQUENCES)
     heads = {layer.name: layer.causal for layer in folded.layers if "heads" in layer.name}
-    assert heads == {"a_heads": True, "a_heads_2": False}
+    assert heads == {"a_causal_heads": True, "a_heads": False}
+
+
+def test_an_attention_layer_is_one_head_whose_channels_stay():
+    inputs = keras.Input(SEQUENCES.shape[1:])
+    x = L.Dense(6, name="k")(inputs)
+    y = L.Dense(4, name="wide")(L.Attention(name="a")([x, x], use_causal_mask=True))
+    folded = same(randomised(keras.Model(inputs, L.Dense(2)(y))), SEQUENCES)
+    head = folded.get_layer("a_causal")
+    assert (head.key_size, head.value_size, head.causal) == (6, 6, True)
+    assert [item.name for item in coupling(folded).sets] == ["wide"]
 
 
 def test_attention_with_a_mask_of_its_own_is_refused_in_one_line():

@@ -4,7 +4,7 @@ import pytest
 
 from tinyprune.compress.fake_quant import FakeQuantize
 from tinyprune.compress.fold import fold
-from tinyprune.compress.grids import nearest_functions, singular_operations, unfamiliar
+from tinyprune.compress.grids import nearest, singular_operations, unfamiliar
 from tinyprune.compress.prepare import calibrate, prepare
 
 L, ops = keras.layers, keras.ops
@@ -186,8 +186,21 @@ def test_functions_that_cannot_be_int8_have_one_that_is_near():
         return ops.hard_shrink(L.Activation("squareplus")(L.Flatten()(x)))
 
     inputs = keras.Input((8, 8, 3))
-    assert nearest_functions(fold(keras.Model(inputs, build(inputs)))) == [
+    assert nearest(fold(keras.Model(inputs, build(inputs)))) == [
         "softplus in place of sparse_plus",
         "softplus in place of squareplus",
         "soft_shrink in place of hard_shrink",
     ]
+
+
+def test_an_embedding_has_a_dense_layer_that_does_the_same():
+    tokens = keras.Input((4,), dtype="int32")
+    [advice] = nearest(fold(keras.Model(tokens, L.Embedding(5, 3)(tokens))))
+    assert advice.startswith("one-hot inputs and Dense(..., use_bias=False)")
+    table = L.Embedding(5, 3)
+    table.build()
+    dense = L.Dense(3, use_bias=False)
+    dense.build((None, 5))
+    dense.kernel.assign(table.embeddings)
+    one_hot = np.eye(5, dtype=np.float32)[[[4, 0, 2]]]
+    np.testing.assert_array_equal(dense(one_hot), table(np.array([[4, 0, 2]])))

@@ -1,4 +1,7 @@
-"""MultiHeadAttention as products of its own with the attention of the heads between them."""
+"""MultiHeadAttention as products of its own with the attention of the heads between them.
+
+An Attention layer is one head without products of its own.
+"""
 
 import math
 from collections.abc import Sequence
@@ -21,6 +24,49 @@ def multi_head_attention(layer: Any, name: str) -> Parts:
     if any(newer) or layer._attention_axes not in (None, (1,)):
         return copied(layer, name)
     return _MultiHeadAttention(layer, name)
+
+
+def attention(layer: Any, name: str) -> Parts:
+    """Return the attention of one head; of a layer whose scores are no plain products a copy."""
+    if layer.use_scale or layer.score_mode != "dot":
+        return copied(layer, name)
+    return _Attention(layer, name)
+
+
+class _Attention(Parts):
+    """The one part of an Attention."""
+
+    def __init__(self, layer: Any, name: str) -> None:
+        super().__init__()
+        self._layer = layer
+        self._name = name
+        self._heads: dict[bool, HeadAttention] = {}
+
+    def __call__(self, inputs: Any, use_causal_mask: bool = False, **kwargs: Any) -> Any:
+        """Return (batch, frames, channels of the values); inputs are queries, values, maybe keys.
+
+        Raises UsageError for a mask of another kind, or where the scores are asked for.
+        """
+        _refuse_others(self._layer, kwargs)
+        query, value, *keys = inputs
+        is_causal = bool(use_causal_mask)
+        if is_causal not in self._heads:
+            self._heads[is_causal] = HeadAttention(
+                query.shape[-1],
+                value.shape[-1],
+                dropout=self._layer.dropout,
+                causal=is_causal,
+                name=f"{self._name}_causal" if is_causal else self._name,
+            )
+        return self._heads[is_causal](query, keys[0] if keys else value, value)
+
+    @property
+    def weights(self) -> Sequence[Any]:
+        """There are none."""
+        return []
+
+    def set_weights(self, values: Sequence[Any]) -> None:
+        """Do nothing: there are none."""
 
 
 class _MultiHeadAttention(Parts):
@@ -57,13 +103,7 @@ class _MultiHeadAttention(Parts):
 
         Raises UsageError for a mask of another kind, or where the scores are asked for.
         """
-        used = [setting for setting, given in kwargs.items() if _is_used(setting, given)]
-        if used:
-            raise UsageError(
-                f"MultiHeadAttention layer '{self._layer.name}' is called with {', '.join(used)}: "
-                "expected attention to all frames, or with use_causal_mask to those before; "
-                "build it so"
-            )
+        _refuse_others(self._layer, kwargs)
         queries = self._products["query"](query)
         keys = self._products["key"](value if key is None else key)
         values = self._products["value"](value)
@@ -78,7 +118,7 @@ class _MultiHeadAttention(Parts):
                 self._layer.value_dim,
                 dropout=self._layer.dropout,
                 causal=is_causal,
-                name=f"{self._name}_heads" if not self._heads else f"{self._name}_heads_2",
+                name=f"{self._name}_causal_heads" if is_causal else f"{self._name}_heads",
             )
         return self._heads[is_causal]
 
@@ -100,6 +140,16 @@ class _MultiHeadAttention(Parts):
             for weight in product.weights:
                 own.append(factors.get(part, 1.0) * np.reshape(next(given), weight.shape))
             graph.set_weights(product, own)
+
+
+def _refuse_others(layer: Any, arguments: dict[str, Any]) -> None:
+    """Raise UsageError for arguments that ask for more than attention to all frames."""
+    used = [setting for setting, given in arguments.items() if _is_used(setting, given)]
+    if used:
+        raise UsageError(
+            f"{type(layer).__name__} layer '{layer.name}' is called with {', '.join(used)}: "
+            "expected attention to all frames, or with use_causal_mask to those before; build it so"
+        )
 
 
 def _is_used(setting: str, given: Any) -> bool:

@@ -17,6 +17,12 @@ from tinyprune.compress.fake_quant import FakeQuantize
 from tinyprune.compress.kinds.base import Grid
 from tinyprune.compress.kinds.lookup import activation, layer_kind
 
+#: Layers that cannot become int8 TFLite -> what can, and does the same or nearly so.
+_NEAREST_LAYERS = {
+    "Embedding": "one-hot inputs and Dense(..., use_bias=False), which has the same table,",
+    "UnitNormalization": "RMSNormalization",
+}
+
 
 class Grids:
     """Puts activation quantizers behind what is no compressed layer, while a model is built again.
@@ -91,11 +97,14 @@ def unfamiliar(model: keras.Model) -> list[str]:
     return names
 
 
-def nearest_functions(model: keras.Model) -> list[str]:
-    """Return which functions to take in place of those that cannot become int8 TFLite."""
+def nearest(model: keras.Model) -> list[str]:
+    """Return what to take in place of functions and layers that cannot become int8 TFLite."""
     known = {name.replace("_", ""): name for name in NEAREST}
     advice: dict[str, None] = {}
     for node in graph.nodes(model):
+        kind = type(node.operation).__name__
+        if kind in _NEAREST_LAYERS:
+            advice[f"{_NEAREST_LAYERS[kind]} in place of {kind}"] = None
         function = getattr(node.operation, "activation", None)
         name = type(node.operation).__name__ if function is None else activation_name(function)
         missing = known.get(name.lower().replace("_", ""))

@@ -6,7 +6,7 @@ from typing import Any
 from keras import layers
 
 from tinyprune.compress import graph
-from tinyprune.compress.attention import multi_head_attention
+from tinyprune.compress.attention import attention, multi_head_attention
 from tinyprune.compress.bidirectional import bidirectional
 from tinyprune.compress.functions import with_function_apart
 from tinyprune.compress.normalisation import (
@@ -72,4 +72,5 @@ SPLITS: Mapping[type, Split] = {
     layers.Bidirectional: bidirectional,
     layers.SimpleRNN: SimpleRNNSteps,
     layers.MultiHeadAttention: multi_head_attention,
+    layers.Attention: attention,
 }

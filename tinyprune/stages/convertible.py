@@ -4,7 +4,7 @@ import logging
 
 import keras
 
-from tinyprune.compress.grids import nearest_functions, unfamiliar
+from tinyprune.compress.grids import nearest, unfamiliar
 from tinyprune.compress.streaming import streaming
 from tinyprune.errors import CheckFailed, UsageError
 from tinyprune.export.tflite import convert
@@ -30,6 +30,6 @@ def check_convertible(model: keras.Model, task: Task) -> None:
     try:
         convert(model, frames, task.calibration()[:SAMPLES])
     except CheckFailed as error:
-        advice = "".join(f"; take {nearest}" for nearest in nearest_functions(model))
+        advice = "".join(f"; take {other}" for other in nearest(model))
         raise UsageError(f"{names}: {error}{advice}") from error
     log.warning("%s: left dense, with an int8 grid behind but none inside", names)

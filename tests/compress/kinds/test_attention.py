@@ -45,7 +45,7 @@ def test_levels_are_measured_for_the_export_and_change_next_to_nothing():
     attention = L.MultiHeadAttention(2, 4, name="a")
     model = fold(keras.Model(inputs, attention(inputs, inputs, use_causal_mask=True)))
     raised = with_levels(model, values)
-    lowest, highest = raised.get_layer("a_heads").levels
+    lowest, highest = raised.get_layer("a_causal_heads").levels
     assert lowest <= 0 < highest
     # Nine frames that are not seen have e^-8 of the largest at most.
     np.testing.assert_allclose(raised(values), model(values), atol=9 * np.exp(-UNSEEN) * 4)

@@ -160,9 +160,14 @@ class Attention(LayerKind):
     has_grid_inside = True
 
     def channels(self, call: LayerCall) -> IntArray | None:
-        """Return the channels of the values: all of a head are one unit, in all three inputs."""
+        """Return the channels of the values: all of a head are one unit, in all three inputs.
+
+        One head alone stays.
+        """
         queries, keys, values = call.inputs
         key_size = call.operation.key_size
+        if len(queries) == key_size:
+            return None
         value_size = call.operation.value_size
         heads = _joined(queries, key_size, call.numbers)
         call.numbers.join(heads, _joined(keys, key_size, call.numbers))
