@@ -17,7 +17,7 @@ from tinyprune.config import (
     to_mapping,
 )
 from tinyprune.config.budget import Budget, BudgetConfig
-from tinyprune.config.pruning import DEFAULT_FLOOR, DEFAULT_IMPORTANCE, DEFAULT_OF_BLOCKS
+from tinyprune.config.pruning import DEFAULT_FLOOR, DEFAULT_IMPORTANCE, DEFAULT_IN_TRAINING
 from tinyprune.config.recipe import load_recipe, with_overrides
 from tinyprune.errors import UsageError
 from tinyprune.storage.run_folder import Variant
@@ -316,16 +316,26 @@ def test_a_target_that_is_not_there_may_be_set_on_the_command_line():
 
 
 def test_a_new_pruning_is_ranked_by_the_default():
-    settled = MagnitudePruning().settled(None)
+    settled = OfflinePruning().settled(None)
     assert (settled.importance, settled.floor) == (DEFAULT_IMPORTANCE, DEFAULT_FLOOR)
 
 
-def test_trained_blocks_are_ranked_by_what_they_do_to_the_loss():
-    assert MagnitudePruning(structure="block").settled(None).importance == DEFAULT_OF_BLOCKS
-    named = MagnitudePruning(structure="block", importance="lamp")
+@pytest.mark.parametrize("structure", ["weight", "block"])
+def test_trained_weights_and_blocks_are_ranked_by_what_they_do_to_the_loss(structure):
+    pruning = MagnitudePruning(structure=structure)
+    assert pruning.settled(None).importance == DEFAULT_IN_TRAINING
+    named = MagnitudePruning(structure=structure, importance="lamp")
     assert named.settled(None).importance == "lamp"
-    offline = OfflinePruning(structure="block")  # there are no gradients
+    offline = OfflinePruning(structure=structure)  # there are no gradients
     assert offline.settled(None).importance == DEFAULT_IMPORTANCE
+    begun = {**pruning.record(), "importance": "lamp"}  # by a version whose default it was
+    assert pruning.settled(begun).importance == "lamp"
+
+
+@pytest.mark.parametrize("structure", ["unit", "2:4"])
+def test_what_was_not_better_by_gradients_is_ranked_by_weights(structure):
+    pruning = MagnitudePruning(structure=structure)
+    assert pruning.settled(None).importance == DEFAULT_IMPORTANCE
 
 
 @pytest.mark.parametrize("kind", [MagnitudePruning, OfflinePruning])

@@ -36,8 +36,9 @@ SCOPES = ("global", "layer")
 SIZE = SizeRule()
 DEFAULT_SPARSITY = 0.8
 DEFAULT_IMPORTANCE = "lamp"
-#: Of blocks, in training: by weights a network that was trained densely has none that stand out.
-DEFAULT_OF_BLOCKS = "taylor"
+#: In a training, which shows gradients: what won there (docs/benchmarks.md).
+DEFAULT_IN_TRAINING = "taylor"
+_RANKED_BY_GRADIENTS = ("weight", "block")
 DEFAULT_FLOOR = 0.25
 LEAST_LEARNED_VALUES = 3
 #: The floor of records that were written before there was one.
@@ -325,7 +326,7 @@ class RankedPruning(PruneConfig):
     importance: str | None = setting(
         None,
         "Importance: what a group is ranked by, see `tinyprune list importances`. "
-        f" [default: {DEFAULT_IMPORTANCE}, in trained blocks {DEFAULT_OF_BLOCKS}]",
+        f" [default: {DEFAULT_IN_TRAINING}; of units and n:m, and offline, {DEFAULT_IMPORTANCE}]",
         option=Option("--importance", metavar="NAME"),
         rule=NameRule(IMPORTANCES),
         instead="the gates learn what a unit is worth",
@@ -472,8 +473,8 @@ class MagnitudePruning(RankedPruning, TrainedPruning):
     @property
     def settled_importance(self) -> str:
         """The importance that is set, or the default of the structure."""
-        if self.importance is None and self.structure == "block":
-            return DEFAULT_OF_BLOCKS
+        if self.importance is None and self.structure in _RANKED_BY_GRADIENTS:
+            return DEFAULT_IN_TRAINING
         return super().settled_importance
 
     @property
