@@ -1,11 +1,13 @@
 """Layers of real networks that real Vela compiled: every figure of a layer is a sum, and the sums are the model's."""
 
 import keras
+import numpy as np
 import pytest
 
 from tests.support.costs import cycles
 from tinyprune.artifacts.cycles import Cycles
 from tinyprune.artifacts.resources import Kernel, OperatorCost
+from tinyprune.export.tflite import convert
 from tinyprune.npu import targets, vela
 from tinyprune.npu.layers import layer_costs
 from tinyprune.tflite import flatbuffer
@@ -106,3 +108,20 @@ def lstm_tflite(tmp_path_factory):
         convert(model, 1, np.random.default_rng(0).normal(size=(32, 16)).astype(np.float32))
     )
     return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("npu", ["ethos-u55-128", "ethos-u85-256"])
+def test_weights_that_every_step_of_a_cell_reads_are_counted_once(npu, tmp_path) -> None:
+    """Six steps of a GRU read the same two kernels: 5 x 48 and 16 x 48 weights, then 16 x 3."""
+    inputs = keras.Input((6, 5))
+    outputs = keras.layers.Dense(3, name="head")(keras.layers.GRU(16, name="memory")(inputs))
+    calibration = np.random.default_rng(0).normal(size=(16, 6, 5)).astype("float32")
+    path = tmp_path / "gru.tflite"
+    path.write_bytes(convert(keras.Model(inputs, outputs), None, calibration))
+    made = report(path, tmp_path, npu)
+    assert sum(layer.encoded_weight_bytes for layer in made.layers) == made.encoded_weight_bytes
+    assert sum(layer.flash_bytes for layer in made.layers) <= made.flash_bytes
+    steps = [layer.encoded_weight_bytes for layer in made.layers if layer.weights == 16 * 48]
+    assert len(steps) >= 5  # the first step has no state yet
+    assert np.count_nonzero(steps) == 1

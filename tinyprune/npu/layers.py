@@ -1,7 +1,7 @@
 """Costs of layers: the sums of the operators that Vela made of each."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tinyprune.artifacts.cycles import Cycles
@@ -59,6 +59,31 @@ def layer_costs(
         if parts.costs:
             compiled.append(_layer(name, parts.sources, parts.costs))
     return tuple(compiled)
+
+
+def stored_once(operators: Sequence[OperatorCost], graph: Graph) -> tuple[OperatorCost, ...]:
+    """Return costs in which weights that several operators read belong to the first of them.
+
+    The steps of a recurrent cell in a graph of many frames read the same weights, and Vela's table
+    has them with each step; the file has them once. Arguments as of :func:`layer_costs`.
+    """
+    first: dict[tuple[int, ...], int | None] = {}
+    counted = []
+    for cost in operators:
+        weights = _weight_buffers(graph, cost.source)
+        is_first = first.setdefault(weights, cost.source) == cost.source
+        if weights and not is_first:
+            cost = replace(cost, encoded_weight_bytes=0, scale_bytes=0)
+        counted.append(cost)
+    return tuple(counted)
+
+
+def _weight_buffers(graph: Graph, number: int | None) -> tuple[int, ...]:
+    """Return the buffers of the weights that an operator reads; none if it is not known."""
+    if number is None or number >= len(graph.operators):
+        return ()
+    kernels = filter(_is_kernel, graph.operators[number].constants)
+    return tuple(tensor.buffer for tensor in kernels)
 
 
 def weights_beside(

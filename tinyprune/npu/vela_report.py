@@ -24,7 +24,7 @@ from tinyprune.artifacts.cycles import Cycles
 from tinyprune.artifacts.resources import NpuTarget, OperatorCost, ResourceReport
 from tinyprune.errors import TinypruneError
 from tinyprune.npu import tables
-from tinyprune.npu.layers import layer_costs, layer_names
+from tinyprune.npu.layers import layer_costs, layer_names, stored_once
 from tinyprune.tflite.flatbuffer import read_file
 from tinyprune.tflite.graph import NPU_OPERATOR, Graph, Operator, constants
 from tinyprune.tflite.lowering.rewritten import Rewritten
@@ -62,7 +62,7 @@ def read_report(
     conversions = compiled.graph.conversions
     by_part = {field: row[tables.CYCLES[part]] for part, field in Cycles.PARTS.items()}
     cycles = Cycles(cycles=row["cycles_total"], **by_part)
-    operators = _of_source(tables.operators(folder), rewritten)
+    operators = stored_once(_of_source(tables.operators(folder), rewritten), source)
     flash_bytes, stream_bytes = _constant_bytes(compiled.graph.operators)
     cpu_bytes, _ = _constant_bytes(on_cpu)
     copied_bytes = flash_bytes - cpu_bytes
