@@ -320,19 +320,19 @@ def test_a_new_pruning_is_ranked_by_the_default():
     assert (settled.importance, settled.floor) == (DEFAULT_IMPORTANCE, DEFAULT_FLOOR)
 
 
-@pytest.mark.parametrize("structure", ["weight", "block"])
-def test_trained_weights_and_blocks_are_ranked_by_what_they_do_to_the_loss(structure):
+@pytest.mark.parametrize("structure", ["weight", "block", "unit"])
+def test_trained_groups_are_ranked_by_what_they_do_to_the_loss(structure):
     pruning = MagnitudePruning(structure=structure)
     assert pruning.settled(None).importance == DEFAULT_IN_TRAINING
     named = MagnitudePruning(structure=structure, importance="lamp")
     assert named.settled(None).importance == "lamp"
-    offline = OfflinePruning(structure=structure)  # there are no gradients
+    offline = OfflinePruning()  # there are no gradients
     assert offline.settled(None).importance == DEFAULT_IMPORTANCE
     begun = {**pruning.record(), "importance": "lamp"}  # by a version whose default it was
     assert pruning.settled(begun).importance == "lamp"
 
 
-@pytest.mark.parametrize("structure", ["unit", "2:4"])
+@pytest.mark.parametrize("structure", ["2:4", "low-rank"])
 def test_what_was_not_better_by_gradients_is_ranked_by_weights(structure):
     pruning = MagnitudePruning(structure=structure)
     assert pruning.settled(None).importance == DEFAULT_IMPORTANCE

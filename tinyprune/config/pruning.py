@@ -38,7 +38,7 @@ DEFAULT_SPARSITY = 0.8
 DEFAULT_IMPORTANCE = "lamp"
 #: In a training, which shows gradients: what won there (docs/benchmarks.md).
 DEFAULT_IN_TRAINING = "taylor"
-_RANKED_BY_GRADIENTS = ("weight", "block")
+_RANKED_BY_GRADIENTS = ("weight", "block", "unit")
 DEFAULT_FLOOR = 0.25
 LEAST_LEARNED_VALUES = 3
 #: The floor of records that were written before there was one.
@@ -326,7 +326,7 @@ class RankedPruning(PruneConfig):
     importance: str | None = setting(
         None,
         "Importance: what a group is ranked by, see `tinyprune list importances`. "
-        f" [default: {DEFAULT_IN_TRAINING}; of units and n:m, and offline, {DEFAULT_IMPORTANCE}]",
+        f" [default: {DEFAULT_IN_TRAINING}; of n:m, and offline, {DEFAULT_IMPORTANCE}]",
         option=Option("--importance", metavar="NAME"),
         rule=NameRule(IMPORTANCES),
         instead="the gates learn what a unit is worth",
