@@ -60,8 +60,13 @@ def prepared(made_once: tuple[keras.Model, list[np.ndarray]]) -> keras.Model:
     return prepared
 
 
+def pruning(**config) -> MagnitudePruning:
+    """A pruning by weights, unless its importance is named: most networks here see no gradients."""
+    return MagnitudePruning(**{"importance": "lamp", **config})
+
+
 def planned(scope: str = "global", schedule: str = "polynomial", **config) -> PruningPlan:
-    return plan(base(), MagnitudePruning(scope=scope, schedule=schedule, **config))
+    return plan(base(), pruning(scope=scope, schedule=schedule, **config))
 
 
 @functools.cache
@@ -291,7 +296,7 @@ def images() -> keras.Model:
 def pruned(model: keras.Model, steps: int = 20, **config) -> dict[str, np.ndarray]:
     """The masks at the end of a training in which the weights stay, so there are no gradients."""
     config.setdefault("importance", DEFAULT_IMPORTANCE)
-    found, prepared = plan(model, MagnitudePruning(**config)), prepare(model)
+    found, prepared = plan(model, pruning(**config)), prepare(model)
     units = coupling(model) if found.removes_units else None
     updater = MaskUpdater(prepared, found, steps, units)
     for step in range(steps):
@@ -325,7 +330,7 @@ def test_kernels_of_one_structure_and_sparsity_are_ranked_together():
 @pytest.mark.parametrize("importance", ["l1", "l2"])
 def test_blocks_go_whole_and_as_many_as_planned(scope, importance):
     model, structure = images(), parse("block", "4x4")
-    found = plan(model, MagnitudePruning(structure="block", block_size="4x4", sparsity=0.7))
+    found = plan(model, pruning(structure="block", block_size="4x4", sparsity=0.7))
     masks = pruned(
         model, structure="block", block_size="4x4", sparsity=0.7, scope=scope, importance=importance
     )
@@ -395,7 +400,7 @@ def zeroed(model: keras.Model, part: float) -> tuple[keras.Model, dict[str, np.n
 def test_the_next_level_begins_at_the_zeros_that_are_there():
     base, inherited = zeroed(images(), 0.5)
     sizes = {key: mask.size for key, mask in inherited.items()}
-    prepared, found = prepare(base), plan(base, MagnitudePruning(sparsity=0.75, scope="layer"))
+    prepared, found = prepare(base), plan(base, pruning(sparsity=0.75, scope="layer"))
     updater, counts = MaskUpdater(prepared, found, STEPS, inherited=inherited), []
     for step in range(STEPS):
         updater.update(step)
@@ -409,11 +414,26 @@ def test_the_next_level_begins_at_the_zeros_that_are_there():
     assert counts[-1] == {key: math.floor(0.75 * size) for key, size in sizes.items()}
 
 
+def test_what_the_base_has_masked_goes_before_what_gets_no_gradient():
+    """16 of 32 weights are masked. None has a gradient, so all 16 others tie with them."""
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, keras.layers.Dense(4, name="head")(inputs))
+    inherited = {"head/kernel": np.tile([[0.0], [1.0]], (4, 4)).astype("float32")}
+    found = plan(model, pruning(importance="taylor", sparsity=0.75, floor=0.0))
+    prepared = prepare(model, salient=True)
+    updater = MaskUpdater(prepared, found, STEPS, inherited=inherited)
+    for step in range(STEPS):
+        updater.update(step)
+    masked = read_masks(prepared)["head/kernel"] == 0
+    assert masked[::2].all()
+    assert masked.sum() == 24  # 75 % of 32, those of the base among them
+
+
 def test_inherited_masks_hold_before_the_schedule_begins_and_where_nothing_is_planned():
     base, inherited = zeroed(images(), 0.5)
     prepared, found = (
         prepare(base),
-        plan(base, MagnitudePruning(sparsity=0.9, begin=0.5, end=0.9, exclude=("point",))),
+        plan(base, pruning(sparsity=0.9, begin=0.5, end=0.9, exclude=("point",))),
     )
     updater = MaskUpdater(prepared, found, STEPS, inherited=inherited)
     for step in range(STEPS):
@@ -434,7 +454,7 @@ def test_weights_on_top_of_two_of_four():
         kernel = model.get_layer(key.split("/")[0]).kernel
         kernel.assign(kernel.value * mask)
     prepared = prepare(model)
-    MaskUpdater(prepared, plan(model, MagnitudePruning(sparsity=0.8)), 1, inherited=first).update(0)
+    MaskUpdater(prepared, plan(model, pruning(sparsity=0.8)), 1, inherited=first).update(0)
     second = read_masks(prepared)
     assert all(np.all(second[key][mask == 0] == 0) for key, mask in first.items())
     assert sum(map(count, second.values())) == math.floor(
@@ -476,7 +496,7 @@ def test_counts_are_rounded_at_the_end_only():
     model = images()
     prepared, found = (
         prepare(model),
-        plan(model, MagnitudePruning(structure="unit", sparsity=0.5, scope="layer", round_to=4)),
+        plan(model, pruning(structure="unit", sparsity=0.5, scope="layer", round_to=4)),
     )
     updater, sizes = MaskUpdater(prepared, found, STEPS, coupling(model)), set()
     for step in range(STEPS):
@@ -542,7 +562,7 @@ def test_a_set_that_keeps_some_is_not_spoken_of(log_lines):
 def test_what_is_kept_is_read_off_the_masks_after_a_resume_too():
     model = images()
     found, units = (
-        plan(model, MagnitudePruning(structure="unit", sparsity=0.5, round_to=4)),
+        plan(model, pruning(structure="unit", sparsity=0.5, round_to=4)),
         coupling(model),
     )
     prepared = prepare(model)
@@ -572,9 +592,7 @@ def test_a_unit_is_kept_for_a_single_weight_made_or_read():
 
 
 def salient(model: keras.Model, **config) -> tuple[keras.Model, PruningPlan]:
-    return prepare(model, salient=True), plan(
-        model, MagnitudePruning(importance="taylor", **config)
-    )
+    return prepare(model, salient=True), plan(model, pruning(importance="taylor", **config))
 
 
 def observe(updater: MaskUpdater, prepared: keras.Model, worth: dict[str, np.ndarray]) -> None:

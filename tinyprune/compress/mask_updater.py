@@ -96,7 +96,8 @@ class MaskUpdater:
                 assert coupling is not None, "units have a coupling"
                 self._pools.append(_UnitPool(items, plan, coupling, schedule))
             else:
-                self._pools.append(_GroupPool(items, plan, self._kernels(), schedule))
+                pool = _GroupPool(items, plan, self._kernels(), schedule, self._inherited)
+                self._pools.append(pool)
 
     def update(self, step: int) -> bool:
         """Before optimizer step ``step`` (from 0): set the masks if the schedule says so.
@@ -229,10 +230,12 @@ class _GroupPool(_Pool):
         plan: PruningPlan,
         kernels: Mapping[str, FloatArray],
         steps: Steps,
+        inherited: Masks,
     ) -> None:
         self._structure = items[0].structure
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._ids: dict[str, IntArray] = {}
+        self._gone: dict[str, BoolArray] = {}  # groups that the base has masked
         standard_ids: dict[str, IntArray] = {}  # in canonical shape
         magnitude = IMPORTANCES["l1"]
         zero_groups = 0
@@ -242,6 +245,8 @@ class _GroupPool(_Pool):
             ids = restored(standard_ids[item.key], item.layout, item.shape)
             self._shapes[item.key] = shape
             self._ids[item.key] = ids  # in the kernel's own shape
+            if item.key in inherited:
+                self._gone[item.key] = magnitude(inherited[item.key], ids) == 0
             zero_groups += int((magnitude(kernels[item.key], ids) == 0).sum())
         all_groups = sum(item.groups for item in items)
         super().__init__(items, plan, zero_groups / all_groups, steps)
@@ -254,6 +259,8 @@ class _GroupPool(_Pool):
         importances = {}
         for key, ids in self._ids.items():
             importance = self.importance(values[key], ids)
+            if key in self._gone:  # what gets no gradient is worth nothing too: go before it
+                importance = np.where(self._gone[key], -1.0, importance)
             ranked = self._structure.ranked(importance, self._shapes[key])
             importances[key] = self._floor.protect(key, ranked)
         return dict(masks(importances, self._ids, self.sparsity(step), self.plan.scope))
