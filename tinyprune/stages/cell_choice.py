@@ -31,7 +31,7 @@ from tinyprune.compress.recurrent_forms import (
     with_form,
 )
 from tinyprune.config.pruning import EXPLICIT, FUSED, MERGED
-from tinyprune.errors import TinypruneError
+from tinyprune.errors import TinypruneError, UsageError
 from tinyprune.export.tflite import convert
 from tinyprune.npu.lowering import compile_lowered
 from tinyprune.npu.vela_process import vela_threads
@@ -125,11 +125,15 @@ def _limits(
     """Return layers that have one product of inputs and state -> limit of their inputs.
 
     A call of many frames has one product of all their inputs, which is cheaper, and few values are
-    found for each kernel alone.
+    found for each kernel alone. Without the data nothing is known: a plan is shown all the same.
     """
     if frames != 1 or pruning.few_values:
         return {}
-    return input_limits(model, calibration)
+    try:
+        return input_limits(model, calibration)
+    except UsageError as error:
+        log.warning("planned with a product each for inputs and state: %s", error)
+        return {}
 
 
 def _chosen(layer: Any, form: LSTMForm, target: NpuTarget, note: str) -> CellChoice:
