@@ -134,7 +134,7 @@ def _prune_offline(
 
 
 def _show_plan(run: Path, configs: list[TrainedPruning], output_format: str) -> None:
-    """Print the plan of the first pruning; those of the others follow from its result."""
+    """Print the plan of the first pruning; each of the others has its own."""
     from tinyprune.stages.prune import costs_before, plan_pruning
 
     first, *others = configs
@@ -144,5 +144,5 @@ def _show_plan(run: Path, configs: list[TrainedPruning], output_format: str) -> 
         return
     output.plan(plan, output_format)
     if others:
-        line = f"that of the {len(others)} after it follows from its result"
+        line = f"the {len(others)} after it have plans of their own"
         click.echo(f"plan of {first.variant}; {line}", err=True)
