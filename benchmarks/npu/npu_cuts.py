@@ -22,8 +22,10 @@ from tinyprune.npu import targets, vela
 from tinyprune.registry import MODELS
 
 LIMIT_UNITS, FEWER = 2.5, 0.99
-HALF = MagnitudePruning(structure="unit", sparsity=0.5, scope="layer", schedule="one-shot")
-TWO_OF_FOUR = MagnitudePruning(structure="2:4", schedule="one-shot")
+HALF = MagnitudePruning(
+    importance="lamp", structure="unit", sparsity=0.5, scope="layer", schedule="one-shot"
+)
+TWO_OF_FOUR = MagnitudePruning(importance="lamp", structure="2:4", schedule="one-shot")
 
 
 class Pair(NamedTuple):

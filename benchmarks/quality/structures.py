@@ -196,8 +196,8 @@ class _Bench:
         scores = {split: self._score(variant.name, split) for split in SPLITS}
         report = in_flash[variant.name]
         cycles = {
-            IN_FLASH: float(report.cycles_total),
-            IN_SRAM: float(in_sram[variant.name].cycles_total),
+            IN_FLASH: float(report.cycles),
+            IN_SRAM: float(in_sram[variant.name].cycles),
         }
         return Outcome(variant.row, scores, report.flash_bytes, cycles, variant.seconds)
 

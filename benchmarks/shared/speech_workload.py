@@ -130,7 +130,7 @@ def joint(base: keras.Model) -> tuple[keras.Model, Callable[[int], None]]:
     prepared = prepare(base)
     calibrate(prepared, [arrays()[0][:1]])
 
-    config = MagnitudePruning(epochs=Speech.prune_epochs)
+    config = MagnitudePruning(importance="lamp", epochs=Speech.prune_epochs)
     samples_per_step = (FRAMES + 1) * 256 * BATCH
     steps_per_epoch = round(MINUTES * 60 * SAMPLE_RATE / samples_per_step)
     updater = MaskUpdater(prepared, plan(base, config), Speech.prune_epochs * steps_per_epoch)

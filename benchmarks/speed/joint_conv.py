@@ -102,7 +102,9 @@ def _cases(name: str, worker: Keras2) -> dict[str, Callable[[], Spent]]:
     base = fold(network())
     teacher = prepare(base, masked=False, quantized=False)
     (joint, masks), (taught, taught_masks) = _joint(base, name), _joint(base, name)
-    schedule = plan(base, MagnitudePruning()).steps(labelled_workload.PRUNING_STEPS[name])
+    schedule = plan(base, MagnitudePruning(importance="lamp")).steps(
+        labelled_workload.PRUNING_STEPS[name]
+    )
     loss = "sparse_categorical_crossentropy"
     return {
         PLAIN: model_fit(network(), given=labelled_workload.examples(name), loss=loss),
@@ -121,7 +123,7 @@ def _joint(base: keras.Model, name: str) -> tuple[keras.Model, BeforeStep]:
     calibrate(prepared, [labelled_workload.examples(name)[0][: labelled_workload.BATCH]])
     updater = MaskUpdater(
         prepared,
-        plan(base, MagnitudePruning(sparsity=labelled_workload.SPARSITY)),
+        plan(base, MagnitudePruning(importance="lamp", sparsity=labelled_workload.SPARSITY)),
         labelled_workload.PRUNING_STEPS[name],
     )
     return prepared, lambda step: updater.update(

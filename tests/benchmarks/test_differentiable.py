@@ -91,6 +91,7 @@ def test_a_width_is_what_a_unit_pruning_leaves(round_to):
     model, width = fold(resnet8.build((8, 8, 3), filters=16)), Width(0.535, round_to)
     units, prepared = coupling(model), prepare(model)
     config = MagnitudePruning(
+        importance="lamp",
         structure="unit",
         scope="layer",
         sparsity=width.sparsity,

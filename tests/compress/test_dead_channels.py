@@ -78,7 +78,9 @@ def test_gammas_of_nothing_are_zeros_in_the_canonical_network():
 def test_a_network_with_dead_channels_learns_and_is_exported(tmp_path):
     canonical = fold(mobile_network())
     inputs = np.random.default_rng(0).normal(size=(32, 12, 12, 3)).astype(np.float32)
-    found = plan(canonical, MagnitudePruning(sparsity=0.5, schedule="constant", end=1.0))
+    found = plan(
+        canonical, MagnitudePruning(importance="lamp", sparsity=0.5, schedule="constant", end=1.0)
+    )
     network = MaskedNetwork(canonical, found, inputs)
     updater = network.updater(6)
     network.prepared.compile("sgd", "sparse_categorical_crossentropy")

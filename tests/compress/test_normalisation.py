@@ -75,7 +75,12 @@ def test_channels_of_a_group_go_for_good_and_the_others_compute_what_they_did():
     units = coupling(model)
     assert [(item.name, item.size) for item in units.sets] == [("first", 12), ("second", 8)]
     assert units.passing == {"n_mean/kernel", "n_variance/kernel"}
-    found = plan(model, MagnitudePruning(structure="unit", scope="layer", sparsity=0.5, round_to=2))
+    found = plan(
+        model,
+        MagnitudePruning(
+            importance="lamp", structure="unit", scope="layer", sparsity=0.5, round_to=2
+        ),
+    )
     prepared = prepare(model)
     MaskUpdater(prepared, found, 1, units).update(0)
     values = np.random.default_rng(1).normal(size=(8, 8, 8, 3)).astype(np.float32)

@@ -327,7 +327,7 @@ def test_tensors_of_one_name_are_told_apart(tmp_path):
     graph = made.subgraphs[0]
     graph.tensors += [tensor("kernel", (2, 2), KINDS.INT8, 3), tensor("z", (1, 2))]
     graph.operators.append(fully_connected([3, 4, 2], [5]))
-    made.buffers.append(buffer(np.full((2, 2), 100, np.int8)))
+    made.buffers.append(buffer(np.array([[100, 99], [98, 97]], np.int8)))
     result = pruned(written(tmp_path / "m.tflite", made))
     assert [(tensor.name, tensor.size) for tensor in result.tensors] == [
         ("kernel", 2 * 3),

@@ -30,7 +30,9 @@ def zeros(pruner):
 
 
 def test_a_layer_is_pruned_alone_and_whole_again(pruner):
-    trials, skipped = pruner.trials(MagnitudePruning(sparsity=0.5, floor=0, **OFF))
+    trials, skipped = pruner.trials(
+        MagnitudePruning(importance="lamp", sparsity=0.5, floor=0, **OFF)
+    )
     assert [trial.layers for trial in trials] == [("first",), ("second",), ("head",)]
     assert not skipped
     found = []
@@ -46,7 +48,9 @@ def test_a_layer_is_pruned_alone_and_whole_again(pruner):
 
 def test_layers_that_share_units_lose_them_together(pruner):
     """Half of the 8 units are columns of both layers, rows of the second and of the head."""
-    trials, skipped = pruner.trials(MagnitudePruning(structure="unit", sparsity=0.5, **OFF))
+    trials, skipped = pruner.trials(
+        MagnitudePruning(importance="lamp", structure="unit", sparsity=0.5, **OFF)
+    )
     assert [trial.layers for trial in trials] == [("first", "second")]
     assert list(skipped) == ["head/kernel"]
     pruner.prune(trials[0])

@@ -374,7 +374,12 @@ def transformer(x):
 def test_heads_and_channels_of_a_transformer_go_for_good(tmp_path):
     """Half of 4 heads of 4 channels, of 16 channels of the stream and of 32 hidden units."""
     model = fold(network((10, 8), transformer))
-    found = plan(model, MagnitudePruning(structure="unit", scope="layer", sparsity=0.5, round_to=4))
+    found = plan(
+        model,
+        MagnitudePruning(
+            importance="lamp", structure="unit", scope="layer", sparsity=0.5, round_to=4
+        ),
+    )
     inputs, prepared, path = samples(model), prepare(model), tmp_path / "transformer.tflite"
     units = coupling(model)
     assert [(item.name, item.size) for item in units.sets] == [

@@ -56,7 +56,7 @@ class Pruned:
 def pruned(tmp_path_factory: pytest.TempPathFactory) -> Pruned:
     model = network()
     prepared = prepare(model)
-    config = MagnitudePruning(sparsity=0.5, scope="layer", schedule="constant")
+    config = MagnitudePruning(importance="lamp", sparsity=0.5, scope="layer", schedule="constant")
     MaskUpdater(prepared, plan(model, config), 2).update(1)
     plain, masks = strip(prepared, model), read_masks(prepared)
     path = tmp_path_factory.mktemp("export") / "pruned.tflite"
@@ -223,7 +223,7 @@ INT8 = {
 @pytest.mark.parametrize("kind", quick(list(INT8), "a user's subclass"))
 def test_what_tflite_makes_int8_by_itself_is_left_dense(kind, tmp_path):
     model = around(INT8[kind])
-    found, prepared = plan(model, MagnitudePruning(sparsity=0.5)), prepare(model)
+    found, prepared = plan(model, MagnitudePruning(importance="lamp", sparsity=0.5)), prepare(model)
     assert [item.key for item in found.layers] == ["first/kernel", "last/kernel"]
     assert len(found.skipped) == 1  # and named
     MaskUpdater(prepared, found, 1).update(0)
@@ -238,7 +238,10 @@ def test_what_tflite_makes_int8_by_itself_is_left_dense(kind, tmp_path):
 def test_the_sparsity_is_that_of_the_file_with_what_is_left_dense(tmp_path):
     """First 6 -> 8 and last 8 -> 3 have 80 % zeros; the kernel in between, 8 -> 8, has few."""
     model, path = around(INT8["a user's subclass"]), tmp_path / "own.tflite"
-    found, prepared = plan(model, MagnitudePruning(sparsity=0.8, scope="layer")), prepare(model)
+    found, prepared = (
+        plan(model, MagnitudePruning(importance="lamp", sparsity=0.8, scope="layer")),
+        prepare(model),
+    )
     MaskUpdater(prepared, found, 1).update(0)
     calibrate(prepared, [VECTORS])
     artifact = export(strip(prepared, model), None, VECTORS, read_masks(prepared), path)
@@ -261,7 +264,7 @@ def test_what_acts_while_learning_only_is_not_in_the_file(tmp_path):
     x = L.ActivityRegularization(0.1, name="small")(L.GlobalAveragePooling2D(name="pool")(x))
     model = fold(keras.Model(inputs, L.Dense(2, name="last")(x), name="learned"))
     images = np.random.default_rng(0).normal(size=(16, 8, 8, 3)).astype(np.float32)
-    found, prepared = plan(model, MagnitudePruning(sparsity=0.5)), prepare(model)
+    found, prepared = plan(model, MagnitudePruning(importance="lamp", sparsity=0.5)), prepare(model)
     assert not found.skipped
     MaskUpdater(prepared, found, 1).update(0)
     calibrate(prepared, [images])

@@ -155,14 +155,21 @@ def _refusal(uses: list[_Use]) -> str | None:
 def _is_mean(tensor: Tensor, axes: Axes) -> bool:
     """Return whether weights add up several inputs alike, as those of normalisations do.
 
-    They make one output of all inputs, or as many as there are inputs, each of a part of them.
+    They make one output of all inputs, or as many as there are inputs: each is the sum of its
+    group, and all groups have one size.
     """
-    inputs = tensor.values.size // tensor.shape[axes[-1]]
     outputs = tensor.shape[axes[-1]]
-    added = tensor.values[tensor.values != 0]
-    if not len(added) or np.ptp(added) != 0:
+    of_outputs = np.moveaxis(tensor.values, axes[-1], 0).reshape(outputs, -1)
+    inputs = of_outputs.shape[1]
+    added = of_outputs != 0
+    if np.unique(of_outputs[added]).size != 1:
         return False
-    return outputs == 1 < inputs or 1 < outputs == inputs
+    if outputs == 1:
+        return inputs > 1 and bool(added.all())
+    of_group = int(added[0].sum())
+    sums = added.astype(int)
+    is_of_groups = outputs == inputs and of_group > 1
+    return is_of_groups and np.array_equal(sums @ sums, of_group * sums)
 
 
 def _misfit(tensor: Tensor, axes: Axes) -> str | None:
