@@ -27,6 +27,9 @@ from tinyprune.tflite.graph import Graph, Tensor
 from tinyprune.tflite.interpreter import End, Int8Model
 from tinyprune.tflite.kernels import follows_bias
 
+#: Smaller channels have the scale of this one in the converter.
+LEAST_RANGE = 5e-7
+
 
 def convert(model: keras.Model, frames: int | None, calibration: Float32Array) -> bytes:
     """Return the int8 flatbuffer of a plain model.
@@ -200,12 +203,15 @@ def _check_counts(matched: Match, key: str, weights: Int8Array, plain: Float32Ar
     """Raise CheckFailed where zeros of a kernel are not those of the trained int8 kernel.
 
     Of channels whose scale follows their bias nothing is known: the converter makes it larger than
-    that of the weights, and those that are small beside such a bias become zeros.
+    that of the weights, and those that are small beside such a bias become zeros. The same is true
+    of channels below the least range that it has.
     """
     layout = require_kernel_kind(matched.layer).layout
     exported = canonical(weights, layout)
     trained = canonical(plain, layout)
-    is_known = ~follows_bias(matched.operators[0], exported.shape[-1])
+    outputs = exported.shape[-1]
+    largest = np.abs(trained).reshape(-1, outputs).max(axis=0)
+    is_known = (largest >= LEAST_RANGE) & ~follows_bias(matched.operators[0], outputs)
     zeros = int((exported[..., is_known] == 0).sum())
     expected = int((trained[..., is_known] == 0).sum())
     if zeros != expected:
