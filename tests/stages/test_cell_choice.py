@@ -76,26 +76,22 @@ def test_a_form_that_is_asked_for_is_compiled_by_nobody(form):
 
 def test_a_layer_with_hard_gates_is_explicit_and_compiled_by_nobody():
     model = fold(network(recurrent_activation="hard_sigmoid"))
-    for frames, form in ((SEVERAL, "explicit"), (1, "merged")):
+    for frames in (SEVERAL, 1):
         [first, small], shapes = chosen(MagnitudePruning(), "auto", {}, model, frames)
-        assert first.sentence == f"{form} for {TARGET.name}, hard gates"
+        assert first.sentence == f"explicit for {TARGET.name}, hard gates"
         assert small.form == "fused"
         assert shapes == []
 
 
-def test_one_product_is_taken_where_it_costs_little_precision():
-    found = {"fused": 1000.0, "merged": 900.0}
-    [first, _], [shape] = chosen(MagnitudePruning(), "auto", found)
-    assert (first.form, first.input_limit, first.cycles) == ("merged", 2.0, found)
-    assert shape.explicit.input_limit == 2.0
-    [first, _], _ = chosen(MagnitudePruning(), "auto", {"fused": 1000.0, "merged": 971.0})
-    assert (first.form, first.input_limit) == ("fused", None)
-    # Kernels of about 0.2 and 0.4: beside inputs of 100 the state would keep its sign only.
+def test_one_product_has_to_be_asked_for_and_costs_little_precision():
     found = {"fused": 1000.0, "explicit": 900.0}
-    [first, _], [shape] = chosen(MagnitudePruning(), "auto", found, largest=100.0)
+    [first, _], [shape] = chosen(MagnitudePruning(), "auto", found)
     assert (first.form, first.input_limit, shape.explicit.input_limit) == ("explicit", None, None)
-    [first, _], [shape] = chosen(MagnitudePruning(clusters=16), "auto", found)
-    assert (first.form, first.input_limit, shape.explicit.input_limit) == ("explicit", None, None)
+    # Kernels of about 0.2 and 0.4: beside inputs of 100 the state would keep its sign only.
+    [first, _], _ = chosen(MagnitudePruning(), "merged", {}, largest=100.0)
+    assert (first.form, first.input_limit) == ("explicit", None)
+    [first, _], _ = chosen(MagnitudePruning(clusters=16), "merged", {})
+    assert (first.form, first.input_limit) == ("explicit", None)
 
 
 def test_one_product_that_is_asked_for_is_compiled_by_nobody():
@@ -118,7 +114,7 @@ def test_a_layer_with_hard_gates_cannot_be_fused():
 def test_a_layer_is_compared_with_the_units_that_are_left():
     # 75 % of 64 units go: 16 are left. The features are those of the network, so they stay.
     config = MagnitudePruning(structure="unit", sparsity=0.75)
-    _, [shape] = chosen(config, "auto", {"fused": 1.0, "merged": 1.0})
+    _, [shape] = chosen(config, "auto", {"fused": 1.0, "explicit": 1.0})
     assert (shape.features, shape.units, shape.plans) == (40, 16, ())
 
 

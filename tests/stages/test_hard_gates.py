@@ -39,7 +39,7 @@ def test_a_network_with_hard_gates_is_trained_pruned_exported_and_compiled(name,
     assert functions == {"hard_tanh"}
     plan = json.loads((variants / "weight-0.50/plan.json").read_text())
     forms = [(cell["form"], cell["note"]) for cell in plan["cells"]]
-    assert forms == [("merged", "hard gates")] * (2 if name == "tinylstm" else 0)
+    assert forms == [("explicit", "hard gates")] * (2 if name == "tinylstm" else 0)
     for variant in summary.variants:
         assert len(variant.tflite.contexts) == 2 * 2  # two layers, each with two states
         assert variant.report.cpu_operators == ()

@@ -97,7 +97,7 @@ def choose_cells(
             require_fusible(layer)
     if form in (FUSED, EXPLICIT):
         return tuple(CellChoice(layer.name, form, target.name) for layer in layers)
-    limits = _limits(model, pruning, frames, calibration)
+    limits = _limits(model, pruning, form, frames, calibration)
     choices = []
     for layer in layers:
         explicit = explicit_form(limits.get(layer.name))
@@ -119,15 +119,17 @@ def choose_cells(
 def _limits(
     model: keras.Model,
     pruning: PruningPlan,
+    form: str,
     frames: int | None,
     calibration: Callable[[], np.ndarray],
 ) -> dict[str, float]:
     """Return layers that have one product of inputs and state -> limit of their inputs.
 
+    It has to be asked for: what one scale for both costs in quality depends on the training.
     A call of many frames has one product of all their inputs, which is cheaper, and few values are
     found for each kernel alone. Without the data nothing is known: a plan is shown all the same.
     """
-    if frames != 1 or pruning.few_values:
+    if form != MERGED or frames != 1 or pruning.few_values:
         return {}
     try:
         return input_limits(model, calibration)
