@@ -5,7 +5,7 @@ Nunez et al. 2021, "LCS: Learning Compressible Subspaces", arXiv 2110.04252.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from tinyprune.training.compression import Compression, Replacement
 from tinyprune.training.fit import Batch, Learner
+
+Answer = TypeVar("Answer")
 
 
 class LevelsAtOnce(Compression):
@@ -61,7 +63,7 @@ class LevelsAtOnce(Compression):
         self._turn = level
         self._set(self._states[level])
 
-    def of_each(self, ask: Callable[[], float]) -> list[float]:
+    def of_each(self, ask: Callable[[], Answer]) -> list[Answer]:
         """Return what is asked of the network of each level; it ends as that of the last one."""
         answers = []
         for level in range(self.levels):
@@ -81,7 +83,7 @@ class LevelsAtOnce(Compression):
 
     def after_epoch(self, epoch: int) -> Replacement | None:
         """Check every level."""
-        self.of_each(lambda: float(self._parts[self._turn].after_epoch(epoch) is not None))
+        self.of_each(lambda: self._parts[self._turn].after_epoch(epoch))
         return None
 
     def may_be_best(self, step: int) -> bool:

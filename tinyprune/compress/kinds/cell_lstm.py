@@ -48,17 +48,11 @@ class CompressedCellLSTM(CompressedCell, LSTMLoop, CellLSTM):
             limits = (low * self.input_limit, high * self.input_limit)
             self.input_quantizer = FakeQuantize(fixed=limits, name="read")
 
-    def call(
-        self,
-        sequences: tf.Tensor,
-        initial_state: Any = None,
-        mask: Any = None,
-        training: bool = False,
-    ) -> tf.Tensor:
-        """Return outputs, of inputs on the grid of a product that has one for all it reads."""
-        if self.input_quantizer is not None:
-            sequences = self.input_quantizer(sequences, training=training)
-        return super().call(sequences, initial_state, mask, training)
+    def read(self, sequences: tf.Tensor, training: bool) -> tf.Tensor:
+        """Return inputs on the grid of a product that has one for all it reads."""
+        if self.input_quantizer is None:
+            return sequences
+        return self.input_quantizer(sequences, training=training)
 
     def effective(self, name: str) -> tf.Tensor:
         """Return the weights that act; of a merged matrix, the rows of one kernel."""

@@ -51,6 +51,11 @@ class CompressedRecurrent(Compressed):
         if self.quantized:
             self.output_quantizer = FakeQuantize(fixed=self.fixed_h, name="h")
 
+    def read(self, sequences: tf.Tensor, training: bool) -> tf.Tensor:
+        """Return (batch, frames, features) as the product of the inputs reads them."""
+        del training
+        return sequences
+
     def call(
         self,
         sequences: tf.Tensor,
@@ -64,7 +69,7 @@ class CompressedRecurrent(Compressed):
         :func:`tinyprune.compress.prepare.prepare` refuses both.
         """
         layer: Any = self
-        inputs = tf.transpose(sequences, (1, 0, 2))
+        inputs = tf.transpose(self.read(sequences, training), (1, 0, 2))
         if training and layer.dropout:
             inputs *= self._kept(inputs[0], layer.dropout)
         projected = tf.tensordot(inputs, self.effective("kernel"), 1)
